@@ -1,0 +1,1 @@
+"""The probability density of galaxy images, learnt with normalizing flows."""
