@@ -1,0 +1,126 @@
+"""Settings of every command: the one place for their names, defaults, meanings and limits."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = [
+    "CompareSettings",
+    "DemoSettings",
+    "MockSettings",
+    "PrepareSettings",
+    "ReportSettings",
+    "ScoreSettings",
+    "Settings",
+    "TrainSettings",
+    "TwinsSettings",
+]
+
+
+class Settings(BaseModel):
+    """Settings of one command; unknown names are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def as_dict(self) -> dict:
+        """Plain values for TOML and JSON; what is not set is left out."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+_SEED = Field(0, ge=0, description="Seed of every random number of the run.")
+_WORKERS = Field(0, ge=0, description="Processes; 0 takes all cores. The result does not depend on it.")
+_BANDS = Field("r", min_length=1, description="Filters, one letter each.")
+_SIZE = Field(64, ge=8, description="Side of the image in pixels, a power of two.")
+_SURVEY = Field("sdss", description="Survey, by name or as the path of a survey file.")
+
+
+class MockSettings(Settings):
+    """Simulated galaxies to survey images."""
+
+    inputs: list[Path] = Field(description="Snapshot folders, cut-outs or extracts of one simulation.")
+    out: Path = Field(description="Run folder.")
+    survey: str = _SURVEY
+    simulation: str | None = Field(None, description="Name of the simulation; default: from the file.")
+    redshift: float | None = Field(None, gt=0, description="Where to put the galaxies; default: their own.")
+    views: int = Field(1, ge=1, description="Random viewing directions per galaxy.")
+    bands: str = _BANDS
+    size: int = _SIZE
+    seed: int = _SEED
+    population: str = Field("analytic", description="Stellar population model.")
+    dust: str = Field("screen", description="Dust model.")
+    conditions: Path | None = Field(
+        None, description="Image set whose PSFs and noise are drawn; default: the survey file."
+    )
+    min_stellar_mass: float = Field(0.0, ge=0, description="Least stellar mass in Msun.")
+    subhalo: list[int] = Field([], description="Only these subhalo_id; repeatable.")
+    every: int = Field(1, ge=1, description="Take every n-th galaxy of the selection.")
+    workers: int = _WORKERS
+
+
+class PrepareSettings(Settings):
+    """Real survey images to an image set."""
+
+    inputs: list[Path] = Field(description="Files with survey images.")
+    out: Path = Field(description="Run folder.")
+    survey: str = _SURVEY
+    name: str | None = Field(None, description="Name of the data set; default: the survey's.")
+    bands: str = _BANDS
+    size: int = _SIZE
+    seed: int = _SEED
+    train: float = Field(0.6, gt=0, lt=1, description="Share of galaxies to train on.")
+    validation: float = Field(0.15, gt=0, lt=1, description="Share of galaxies that stop the training.")
+
+
+class TwinsSettings(Settings):
+    """Smooth Sersic twins of the galaxies of an image set."""
+
+    images: Path = Field(description="Image set of real galaxies.")
+    out: Path = Field(description="Run folder.")
+    seed: int = _SEED
+    workers: int = _WORKERS
+
+
+class TrainSettings(Settings):
+    """An image set to the density of its images."""
+
+    images: Path = Field(description="Image set.")
+    out: Path = Field(description="Folder of the model.")
+    init: Path | None = Field(None, description="Model to start from.")
+    epochs: int = Field(200, ge=1, description="Passes through the training images at most.")
+    minutes: float | None = Field(None, gt=0, description="Stop after this time.")
+    seed: int = _SEED
+
+
+class ScoreSettings(Settings):
+    """Image sets and models to a table of likelihoods."""
+
+    images: list[Path] = Field(description="Image sets.")
+    out: Path = Field(description="Run folder.")
+    model: Path = Field(description="Model of real galaxies.")
+    background: Path | None = Field(None, description="Model of the background class.")
+    symmetries: bool = Field(True, description="Average over the 8 flips and rotations.")
+    batch_size: int = Field(64, ge=1, description="Images scored at once.")
+
+
+class CompareSettings(Settings):
+    """Score tables to one row per data set."""
+
+    scores: list[Path] = Field(description="Score runs.")
+    out: Path = Field(description="Run folder.")
+    reference: str = Field(description="Data set of real galaxies that the others are held against.")
+    bootstrap: int = Field(2000, ge=100, description="Bootstrap resamples.")
+    seed: int = _SEED
+
+
+class ReportSettings(Settings):
+    """A comparison run to figures and one page."""
+
+    run: Path = Field(description="Folder of a comparison run.")
+
+
+class DemoSettings(Settings):
+    """The whole story on toy galaxies."""
+
+    out: Path = Field(Path("simcompare-demo"), description="Folder of the demo.")
+    seed: int = _SEED
+    workers: int = _WORKERS

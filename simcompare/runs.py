@@ -1,0 +1,172 @@
+"""The run folder: what was asked, what was done, with what, and what failed."""
+
+import json
+import logging
+import platform
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+import tomli_w
+from astropy.table import Table
+
+from simcompare import __version__
+from simcompare.config import Settings
+from simcompare.files import atomic_path, fingerprint, write_text
+
+__all__ = ["Run", "open_run", "read_provenance", "write_table"]
+
+logger = logging.getLogger(__name__)
+
+_PACKAGES = ("torch", "nflows", "numpy", "scipy", "astropy", "h5py", "illustris_python", "numba", "photutils")
+_NEED_NOT_MATCH = {"workers", "out"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    verb : str
+        Command that works in it.
+    settings : Settings
+        Resolved configuration of that command.
+    """
+
+    folder: Path
+    verb: str
+    settings: Settings
+
+    def write_failures(self, failures: Iterable[dict]) -> None:
+        """List what could not be done, one row each with its reason, in ``failures.ecsv``."""
+        rows = [{"source": "", "galaxy_id": "", "reason": "", **failure} for failure in failures]
+        path = self.folder / "failures.ecsv"
+        if not rows:
+            path.unlink(missing_ok=True)
+            return
+        write_table(Table(rows=rows, names=["source", "galaxy_id", "reason"]), path)
+        logger.warning("%d of the inputs failed; reasons in %s", len(rows), path)
+
+
+@contextmanager
+def open_run(folder: str | Path, verb: str, settings: Settings, inputs: Iterable[Path]) -> Iterator[Run]:
+    """Open a run folder for one command, new or to be resumed.
+
+    Writes ``config.toml`` and ``provenance.json`` and logs to ``run.log`` while the block runs.
+
+    Parameters
+    ----------
+    folder : path
+        Created when it does not exist.
+    verb : str
+        Command, for example ``"mock"``.
+    settings : Settings
+        Resolved configuration.
+    inputs : iterable of path
+        Files and folders read; each must exist and is fingerprinted.
+
+    Raises
+    ------
+    FileNotFoundError
+        When an input is missing.
+    ValueError
+        When the folder holds a run of another command or with other settings.
+    """
+    inputs = [Path(path) for path in inputs]
+    for path in inputs:
+        if not path.exists():
+            raise FileNotFoundError(f"{path} does not exist; check the path given to '{verb}'.")
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file; --out wants a folder.")
+    config = {"verb": verb, "schema": 1, verb: settings.as_dict()}
+    _refuse_other_run(folder, config)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / "config.toml", tomli_w.dumps(config))
+    write_text(folder / "provenance.json", json.dumps(_provenance(verb, settings, inputs), indent=1))
+    with _log_file(folder / "run.log"):
+        logger.info("simcompare %s %s in %s", __version__, verb, folder)
+        yield Run(folder, verb, settings)
+
+
+def read_provenance(folder: str | Path) -> dict:
+    """Provenance of a run folder, empty when it has none."""
+    path = Path(folder) / "provenance.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def write_table(table: Table, path: str | Path) -> None:
+    """Write a table as ECSV, atomically."""
+    with atomic_path(path) as temporary:
+        table.write(temporary, format="ascii.ecsv", overwrite=True)
+
+
+def _refuse_other_run(folder: Path, config: dict) -> None:
+    """Raise when the folder was made by another command or with other settings."""
+    import tomllib
+
+    path = folder / "config.toml"
+    if not path.is_file():
+        return
+    try:
+        old = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path} is not TOML ({error}); choose another --out.") from error
+    verb = config["verb"]
+    if old.get("verb") != verb:
+        raise ValueError(f"{folder} holds a '{old.get('verb')}' run; give '{verb}' another --out.")
+    before, now = old.get(verb, {}), config[verb]
+    keys = sorted((before.keys() | now.keys()) - _NEED_NOT_MATCH)
+    differ = [f"{key} = {before.get(key)!r} there, {now.get(key)!r} now" for key in keys
+              if before.get(key) != now.get(key)]
+    if differ:
+        raise ValueError(
+            f"{folder} was made with other settings ({'; '.join(differ)}); "
+            "choose another --out, or delete the folder to start again."
+        )
+
+
+def _provenance(verb: str, settings: Settings, inputs: list[Path]) -> dict:
+    """Versions, machine, command and input fingerprints of this run."""
+    installed = {}
+    for package in _PACKAGES:
+        try:
+            installed[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            installed[package] = "not installed"
+    return {
+        "verb": verb,
+        "simcompare": __version__,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": " ".join(sys.argv),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": installed,
+        "settings": settings.as_dict(),
+        "inputs": {str(path): fingerprint(path) for path in inputs},
+    }
+
+
+@contextmanager
+def _log_file(path: Path) -> Iterator[None]:
+    """Copy the log of our packages to a file while the block runs."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    loggers = [logging.getLogger(name) for name in ("simcompare", "mocks", "flows")]
+    for each in loggers:
+        each.addHandler(handler)
+    try:
+        yield
+    except BaseException:
+        logger.exception("stopped")
+        raise
+    finally:
+        for each in loggers:
+            each.removeHandler(handler)
+        handler.close()

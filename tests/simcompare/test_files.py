@@ -1,0 +1,35 @@
+import pytest
+
+from simcompare.files import atomic_path, fingerprint, sha256, write_text
+
+
+def test_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "table.txt"
+    write_text(path, "old")
+
+    def interrupted_write():
+        with atomic_path(path) as temporary:
+            temporary.write_text("half of the n")
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        interrupted_write()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_sha256_of_known_text(tmp_path):
+    write_text(tmp_path / "abc", "abc")
+    assert sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_fingerprint_sees_every_change(tmp_path):
+    folder = tmp_path / "snapshot"
+    folder.mkdir()
+    write_text(folder / "a", "1")
+    prints = {fingerprint(folder), fingerprint(folder / "a")}
+    write_text(folder / "a", "2")
+    prints.add(fingerprint(folder / "a"))
+    write_text(folder / "b", "3")
+    prints.add(fingerprint(folder))
+    assert len(prints) == 4

@@ -1,0 +1,62 @@
+import json
+import logging
+import tomllib
+
+import pytest
+from astropy.table import Table
+
+from simcompare.config import TrainSettings
+from simcompare.runs import open_run, read_provenance
+
+
+@pytest.fixture
+def settings(tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    (images / "part").write_text("pixels")
+    return TrainSettings(images=images, out=tmp_path / "model")
+
+
+def test_folder_tells_what_was_done(settings):
+    with open_run(settings.out, "train", settings, [settings.images]) as run:
+        logging.getLogger("simcompare").warning("a line of the log")
+        run.write_failures([{"source": "f.hdf5", "galaxy_id": "x-1", "reason": "no stars"}])
+    assert tomllib.loads((settings.out / "config.toml").read_text())["train"]["epochs"] == settings.epochs
+    provenance = read_provenance(settings.out)
+    assert provenance["packages"]["numpy"].split(".")[0].isdigit()
+    assert list(provenance["inputs"]) == [str(settings.images)]
+    assert "a line of the log" in (settings.out / "run.log").read_text()
+    failures = Table.read(settings.out / "failures.ecsv")
+    assert list(failures[0]) == ["f.hdf5", "x-1", "no stars"]
+    json.dumps(provenance)
+
+
+def test_same_settings_resume_other_settings_are_refused(settings):
+    for _ in range(2):
+        with open_run(settings.out, "train", settings, [settings.images]):
+            pass
+    other = settings.model_copy(update={"epochs": 7})
+    with (
+        pytest.raises(ValueError, match=r"epochs = \d+ there, 7 now"),
+        open_run(settings.out, "train", other, [settings.images]),
+    ):
+        pass
+
+
+def test_folder_of_another_verb_is_refused(settings):
+    with open_run(settings.out, "train", settings, [settings.images]):
+        pass
+    with (
+        pytest.raises(ValueError, match="holds a 'train' run"),
+        open_run(settings.out, "mock", settings, []),
+    ):
+        pass
+
+
+def test_missing_input_is_named(settings, tmp_path):
+    with (
+        pytest.raises(FileNotFoundError, match=r"nowhere\.hdf5 does not exist"),
+        open_run(settings.out, "train", settings, [tmp_path / "nowhere.hdf5"]),
+    ):
+        pass
+    assert not settings.out.exists()
