@@ -1,0 +1,171 @@
+"""From an ideal image to what a survey records: PSF, pixels, shot noise, sky, camera counts."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mocks.conditions import ObservingConditions
+from mocks.ideal import IdealImage
+from mocks.psf import convolve_psf
+from mocks.surveys import Survey, load_survey
+
+__all__ = ["MASK_BITS", "Cutout", "add_noise", "bin_pixels", "observe"]
+
+MASK_BITS = {"no data": 1, "saturated": 2, "other object": 4}
+"""Meaning of the bits of a mask plane; zero is a good pixel."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cutout:
+    """One galaxy as the survey would deliver it.
+
+    Parameters
+    ----------
+    image : ndarray, shape (band, y, x)
+        Sky-subtracted flux [nanomaggies per pixel], float32.
+    variance : ndarray, shape (band, y, x)
+        Variance of each pixel, shot noise of the source included [nanomaggies^2], float32.
+    mask : ndarray, shape (band, y, x)
+        Bits of ``MASK_BITS``, uint8.
+    psf : ndarray, shape (band, k, k)
+        Image of a point source, pixel included, sum 1.
+    pixel_scale : float
+        [arcsec].
+    bands : tuple of str
+    conditions : ObservingConditions
+    stages : dict of ndarray
+        On request ``ideal`` and ``blurred``: noiseless flux on survey pixels before and after the PSF.
+    metadata : dict
+        All that was drawn or chosen.
+    """
+
+    image: np.ndarray
+    variance: np.ndarray
+    mask: np.ndarray
+    psf: np.ndarray
+    pixel_scale: float
+    bands: tuple[str, ...]
+    conditions: ObservingConditions
+    stages: dict = field(default_factory=dict)
+    metadata: dict = field(default_factory=dict)
+
+
+def bin_pixels(image: np.ndarray, factor: int) -> np.ndarray:
+    """Sum blocks of ``factor`` by ``factor`` pixels.
+
+    Parameters
+    ----------
+    image : ndarray, shape (..., n_y, n_x)
+        Sides divisible by ``factor``.
+    factor : int
+
+    Returns
+    -------
+    ndarray, shape (..., n_y / factor, n_x / factor)
+    """
+    *front, n_y, n_x = image.shape
+    if n_y % factor or n_x % factor:
+        raise ValueError(f"image of {n_y} x {n_x} pixels does not divide into blocks of {factor}.")
+    return image.reshape(*front, n_y // factor, factor, n_x // factor, factor).sum(axis=(-3, -1))
+
+
+def add_noise(flux: np.ndarray, conditions: ObservingConditions, rng: np.random.Generator) -> np.ndarray:
+    """One exposure: shot noise of source and sky, read-out noise, whole counts, sky subtracted.
+
+    Parameters
+    ----------
+    flux : ndarray, shape (band, y, x)
+        Expected flux [nanomaggies per pixel].
+    conditions : ObservingConditions
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray, shape (band, y, x)
+        A blank pixel has variance ``sky_sigma``^2 with everything included; a source adds its flux over
+        ``electrons_per_nanomaggy``.
+
+    Notes
+    -----
+    The sky level is the one whose shot noise, with read-out noise and the rounding to counts
+    (quantum^2 / 12), makes up ``sky_sigma``. It is subtracted exactly, with a
+    fraction of a count as real sky models have.
+    """
+    observed = np.empty(flux.shape)
+    for i, gain in enumerate(conditions.electrons_per_nanomaggy):
+        quantum, read = conditions.nanomaggies_per_count[i], conditions.read_sigma[i]
+        shot = max(conditions.sky_sigma[i] ** 2 - read**2 - quantum**2 / 12, 0.0)
+        # Down to a whole count, a sky model is arbitrary: the shift keeps the counts off any common lattice.
+        shift = rng.uniform(0, quantum)
+        electrons = rng.poisson(np.maximum(flux[i] * gain + shot * gain**2, 0.0))
+        level = electrons / gain - shot * gain + shift
+        level += read * rng.standard_normal(flux[i].shape)
+        observed[i] = level - shift if quantum == 0 else np.rint(level / quantum) * quantum - shift
+    return observed
+
+
+def observe(
+    ideal: IdealImage,
+    survey: Survey | str,
+    conditions: ObservingConditions,
+    rng: np.random.Generator,
+    keep_stages: bool = False,
+) -> Cutout:
+    """Observe an ideal image: blur, bin to survey pixels, add noise.
+
+    Parameters
+    ----------
+    ideal : IdealImage
+    survey : Survey or str
+    conditions : ObservingConditions
+        Must hold the bands of the image.
+    rng : numpy.random.Generator
+        The galaxy's own stream.
+    keep_stages : bool
+        Keep the noiseless images before and after the PSF.
+
+    Returns
+    -------
+    Cutout
+
+    Raises
+    ------
+    ValueError
+        When the ideal image's pixels are not the survey's divided by its oversampling, or a band is missing.
+    """
+    survey, conditions = load_survey(survey), conditions.select(ideal.bands)
+    expected = survey.pixel_scale / ideal.oversampling
+    if abs(ideal.pixel_scale - expected) > 1e-6 * expected:
+        raise ValueError(
+            f"ideal image has pixels of {ideal.pixel_scale:.6g} arcsec; survey {survey.name} at oversampling "
+            f"{ideal.oversampling} needs {expected:.6g}."
+        )
+
+    def on_survey_pixels(image):
+        binned = bin_pixels(image, ideal.oversampling)
+        margin = slice(ideal.margin, -ideal.margin or None)
+        return binned[..., margin, margin]
+
+    blurred = on_survey_pixels(
+        np.stack(
+            [
+                convolve_psf(image, psf, ideal.oversampling)
+                for image, psf in zip(ideal.image, conditions.psf, strict=True)
+            ]
+        )
+    )
+    image = add_noise(blurred, conditions, rng)
+    gain = conditions.electrons_per_nanomaggy[:, None, None]
+    variance = conditions.sky_sigma[:, None, None] ** 2 + np.maximum(blurred, 0) / gain
+    stages = {"ideal": on_survey_pixels(ideal.image), "blurred": blurred} if keep_stages else {}
+    return Cutout(
+        image=image.astype(np.float32),
+        variance=variance.astype(np.float32),
+        mask=np.zeros(image.shape, np.uint8),
+        psf=conditions.psf_stack(),
+        pixel_scale=survey.pixel_scale,
+        bands=ideal.bands,
+        conditions=conditions,
+        stages={name: stage.astype(np.float32) for name, stage in stages.items()},
+        metadata={**ideal.metadata, "survey": survey.name, "conditions": conditions.origin},
+    )

@@ -1,0 +1,283 @@
+"""Point-spread functions: models integrated over pixels, checks, width, and application to an image."""
+
+import numpy as np
+from scipy.interpolate import RectBivariateSpline
+from scipy.optimize import brentq
+
+__all__ = [
+    "PSF_MODELS",
+    "check_psf",
+    "convolve_psf",
+    "double_gaussian_psf",
+    "effective_psf",
+    "gaussian_psf",
+    "measure_fwhm",
+    "moffat_psf",
+    "psf_from_image",
+]
+
+
+def check_psf(psf: np.ndarray, name: str = "psf") -> None:
+    """Refuse an image that cannot serve as a point-spread function.
+
+    Raises
+    ------
+    ValueError
+        When the image is not square with an odd side, holds NaN, or does not sum to 1 within 1e-4.
+    """
+    psf = np.asarray(psf)
+    if psf.ndim != 2 or psf.shape[0] != psf.shape[1] or psf.shape[0] % 2 == 0:
+        raise ValueError(f"{name} has shape {psf.shape}; needed is a square with an odd side.")
+    if not np.isfinite(psf).all():
+        raise ValueError(f"{name} holds {np.count_nonzero(~np.isfinite(psf))} pixels that are not finite.")
+    total = psf.sum(dtype=float)
+    if abs(total - 1) > 1e-4:
+        raise ValueError(f"{name} sums to {total:.6g}, not 1; see psf_from_image, which normalises an image.")
+
+
+def psf_from_image(image: np.ndarray) -> np.ndarray:
+    """Image of a star or a PSF model as a PSF: odd side, sum 1.
+
+    Parameters
+    ----------
+    image : ndarray, shape (k, k)
+        Background-free; k odd.
+
+    Returns
+    -------
+    ndarray, shape (k, k)
+
+    Raises
+    ------
+    ValueError
+        For an even side, NaN, or a sum that is not positive.
+    """
+    image = np.asarray(image, float)
+    total = image.sum()
+    if not total > 0:
+        raise ValueError(f"psf image sums to {total}; a positive sum is needed to normalise it.")
+    psf = image / total
+    check_psf(psf)
+    return psf
+
+
+def _over_pixels(profile, size: int, order: int = 9) -> np.ndarray:
+    """Integrate a radial profile over pixels (Gauss-Legendre per pixel), normalised to sum 1."""
+    if size % 2 == 0 or size < 1:
+        raise ValueError(f"psf side {size} is not odd and positive.")
+    node, weight = np.polynomial.legendre.leggauss(order)
+    axis = (np.arange(size)[:, None] - size // 2 + node / 2).ravel()
+    values = profile(axis[:, None] ** 2 + axis**2).reshape(size, order, size, order)
+    psf = np.einsum("iajb,a,b->ij", values, weight, weight)
+    return psf / psf.sum()
+
+
+def gaussian_psf(fwhm: float, size: int) -> np.ndarray:
+    """Gaussian PSF integrated over pixels.
+
+    Parameters
+    ----------
+    fwhm : float
+        Full width at half maximum before the pixel [pixels].
+    size : int
+        Side of the image, odd.
+
+    Returns
+    -------
+    ndarray, shape (size, size)
+        Sum 1.
+    """
+    steepness = 4 * np.log(2) / fwhm**2
+    return _over_pixels(lambda r2: np.exp(-steepness * r2), size)
+
+
+def double_gaussian_psf(
+    fwhm: float, size: int, wing_fraction: float = 4 / 13, wing_ratio: float = 2.0
+) -> np.ndarray:
+    """Two concentric Gaussians, the atmospheric PSF of the SDSS site.
+
+    Parameters
+    ----------
+    fwhm : float
+        Full width at half maximum of the sum, before the pixel [pixels].
+    size : int
+        Side of the image, odd.
+    wing_fraction : float
+        Share of the light in the wider Gaussian.
+    wing_ratio : float
+        Width of the wider over that of the narrower.
+
+    Returns
+    -------
+    ndarray, shape (size, size)
+        Sum 1.
+
+    References
+    ----------
+    Weights 9/13 and 4/13 and width ratio 2: Law et al. 2015, AJ 150, 19 (MaNGA observing strategy).
+    """
+    core, wing = 1 - wing_fraction, wing_fraction / wing_ratio**2
+
+    def profile(x):  # x: squared radius times 4 ln 2 over the squared core FWHM
+        return core * np.exp(-x) + wing * np.exp(-x / wing_ratio**2)
+
+    half = brentq(lambda x: profile(x) - (core + wing) / 2, 0, 50 * wing_ratio**2)
+    return _over_pixels(lambda r2: profile(r2 * 4 * half / fwhm**2), size)
+
+
+def moffat_psf(fwhm: float, size: int, beta: float = 3.0) -> np.ndarray:
+    """Moffat PSF integrated over pixels.
+
+    Parameters
+    ----------
+    fwhm : float
+        Full width at half maximum before the pixel [pixels].
+    size : int
+        Side of the image, odd; light beyond it is folded back by the normalisation.
+    beta : float
+        Exponent of the wings.
+
+    Returns
+    -------
+    ndarray, shape (size, size)
+        Sum 1.
+
+    References
+    ----------
+    Moffat 1969, A&A 3, 455.
+    """
+    steepness = 4 * (2 ** (1 / beta) - 1) / fwhm**2
+    return _over_pixels(lambda r2: (1 + steepness * r2) ** -beta, size)
+
+
+PSF_MODELS = {"gaussian": gaussian_psf, "double-gaussian": double_gaussian_psf, "moffat": moffat_psf}
+
+
+def effective_psf(model: str, fwhm: float, size: int, **parameters: float) -> np.ndarray:
+    """Image of a point source whose *measured* width, pixel included, is ``fwhm``.
+
+    Survey tables quote widths measured on pixels, so the width of the profile before the pixel is
+    what has to be found.
+
+    Parameters
+    ----------
+    model : str
+        Name in ``PSF_MODELS``.
+    fwhm : float
+        Full width at half maximum as ``measure_fwhm`` gives it [pixels].
+    size : int
+        Side of the image, odd.
+    **parameters : float
+        Of the model, for example ``beta``.
+
+    Returns
+    -------
+    ndarray, shape (size, size)
+        Sum 1.
+    """
+    if model not in PSF_MODELS:
+        raise ValueError(f"psf model {model!r} is unknown; known are {', '.join(PSF_MODELS)}.")
+    if not fwhm > 0:
+        raise ValueError(f"psf width is {fwhm} pixels; it must be positive.")
+    intrinsic = np.sqrt(max(fwhm**2 - 8 * np.log(2) / 12, 0.25 * fwhm**2))
+    for _ in range(4):
+        psf = PSF_MODELS[model](intrinsic, size, **parameters)
+        intrinsic *= fwhm / measure_fwhm(psf)
+    return PSF_MODELS[model](intrinsic, size, **parameters)
+
+
+def measure_fwhm(psf: np.ndarray, oversampling: int = 15) -> float:
+    """Full width at half maximum of a point-source image, pixel included [pixels].
+
+    The diameter of the circle whose area equals the area above half of the maximum, on a quintic
+    spline through the pixels; good to 1 % for widths above 1.6 pixels.
+
+    Parameters
+    ----------
+    psf : ndarray, shape (k, k)
+        Image of a point source without background.
+    oversampling : int
+        Spline evaluations per pixel and axis.
+
+    Returns
+    -------
+    float
+    """
+    psf = np.asarray(psf, float)
+    peak_y, peak_x = np.unravel_index(np.argmax(psf), psf.shape)
+    # The region above half maximum is found first, so that only its surroundings are refined.
+    above_y, above_x = np.nonzero(psf > 0.4 * psf.max())
+    reach = 4 + int(max(np.abs(above_y - peak_y).max(), np.abs(above_x - peak_x).max()))
+    rows = slice(max(peak_y - reach, 0), peak_y + reach + 1)
+    columns = slice(max(peak_x - reach, 0), peak_x + reach + 1)
+    part = psf[rows, columns]
+    if min(part.shape) < 6:
+        raise ValueError(f"psf of shape {psf.shape} is too small to measure a width; 6 pixels are needed.")
+    spline = RectBivariateSpline(np.arange(part.shape[0]), np.arange(part.shape[1]), part, kx=5, ky=5)
+    fine_y = np.linspace(0, part.shape[0] - 1, (part.shape[0] - 1) * oversampling + 1)
+    fine_x = np.linspace(0, part.shape[1] - 1, (part.shape[1] - 1) * oversampling + 1)
+    fine = spline(fine_y, fine_x)
+    half = fine.max() / 2
+    # Soft edge: each sample counts by how far it stands above half maximum over one step, so that the
+    # area varies smoothly with the width instead of by whole samples.
+    slope = np.hypot(*np.gradient(fine)) + 1e-12 * half
+    area = np.clip((fine - half) / slope + 0.5, 0, 1).sum() / oversampling**2
+    return float(2 * np.sqrt(area / np.pi))
+
+
+def _transfer(psf: np.ndarray, oversampling: int, shape: tuple[int, int]) -> np.ndarray:
+    """Fourier factor, on the fine grid's rfft2 frequencies, that stands for the PSF without the pixel."""
+    offset = np.arange(len(psf)) - len(psf) // 2
+    # Frequencies in cycles per survey pixel; nothing above 1/2 survives a survey pixel grid.
+    frequency_y = np.fft.fftfreq(shape[0], 1 / oversampling)
+    frequency_x = np.fft.rfftfreq(shape[1], 1 / oversampling)
+    wave_y = np.exp(-2j * np.pi * frequency_y[:, None] * offset) * (np.abs(frequency_y) < 0.5)[:, None]
+    wave_x = np.exp(-2j * np.pi * frequency_x[:, None] * offset) * (frequency_x < 0.5)[:, None]
+
+    def pixel(frequency):
+        # A survey pixel is a sum of fine pixels, each already integrated, so the quotient of two sincs
+        # (binning) times the fine pixel's own sinc is what binning will apply: the full survey pixel.
+        return np.where(np.abs(frequency) < 0.5, np.sinc(frequency), 1.0)
+
+    return wave_y @ psf @ wave_x.T / (pixel(frequency_y)[:, None] * pixel(frequency_x))
+
+
+def convolve_psf(image: np.ndarray, psf: np.ndarray, oversampling: int = 1) -> np.ndarray:
+    """Blur an image on a grid finer than the survey's with the PSF seen on survey pixels.
+
+    The PSF includes the survey pixel, and binning the result to survey pixels applies that pixel again;
+    so it is divided out here, in Fourier space below the survey's Nyquist frequency, where the division
+    is harmless. A point source, blurred and binned, comes out as exactly the given PSF.
+
+    Parameters
+    ----------
+    image : ndarray, shape (..., n_y, n_x)
+        Flux per fine pixel.
+    psf : ndarray, shape (k, k)
+        Effective PSF on survey pixels; k odd, sum 1.
+    oversampling : int
+        Fine pixels per survey pixel and axis.
+
+    Returns
+    -------
+    ndarray, shape (..., n_y, n_x)
+        Blurred flux per fine pixel; light blurred past the edge is lost.
+
+    Raises
+    ------
+    ValueError
+        For a PSF with an even side, NaN, or a sum other than 1.
+
+    Notes
+    -----
+    Frequencies that the survey grid cannot hold are dropped. For a PSF narrower than about two survey
+    pixels this leaves ringing at the per cent level.
+    """
+    from scipy.fft import irfft2, next_fast_len, rfft2
+
+    check_psf(psf)
+    n_y, n_x = image.shape[-2:]
+    reach = len(psf) // 2 * oversampling
+    shape = (next_fast_len(n_y + reach, real=True), next_fast_len(n_x + reach, real=True))
+    transfer = _transfer(np.asarray(psf, float), oversampling, shape)
+    return irfft2(rfft2(image, shape) * transfer, shape)[..., :n_y, :n_x]
