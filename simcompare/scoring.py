@@ -1,0 +1,357 @@
+"""Give every image its log-likelihood under a flow of real galaxies, and its ratio to background flows."""
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from enum import IntFlag
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from astropy.table import Table
+
+from simcompare.preparation import Preparation
+
+__all__ = [
+    "Density",
+    "Domain",
+    "check_prepared_alike",
+    "context_of",
+    "orientations",
+    "outside_domain",
+    "score",
+]
+
+logger = logging.getLogger(__name__)
+
+# What an image set and a model must share; the preparation's own settings are compared one by one.
+_SHARED = ("survey", "bands", "pixel_scale", "size")
+
+
+class Density(Protocol):
+    """What can be asked for a log density; a trained flow, or anything that looks like one.
+
+    Only `log_prob` is needed. `budget` with `scale_names` splits the value by scale, `context_names`
+    say which catalogue columns condition it, and `metadata` says what it was trained on.
+    """
+
+    def log_prob(self, images: np.ndarray, context: np.ndarray | None) -> np.ndarray:
+        """Natural log density of each image [nats], shape (n,)."""
+
+
+class Domain(IntFlag):
+    """Nuisances that lie outside what the model saw in training, as bits of `outside_domain`."""
+
+    SKY = 1
+    PSF = 2
+    MAGNITUDE = 4
+    SIZE = 8
+    OTHER = 16
+
+
+_DOMAIN_OF = {
+    "sky_sigma": Domain.SKY,
+    "psf_fwhm": Domain.PSF,
+    "mag": Domain.MAGNITUDE,
+    "half_light_radius": Domain.SIZE,
+}
+
+
+def score(
+    images: Any,
+    model: Density | Callable | Sequence[Density],
+    background: Density | Callable | Mapping[str, Density] | None = None,
+    *,
+    batch_size: int = 64,
+    symmetries: bool = True,
+    progress: Callable[[int], None] | None = None,
+) -> Table:
+    """Log-likelihood and log-likelihood ratio of every image.
+
+    Images are read and scored in batches, so memory does not grow with their number.
+
+    Parameters
+    ----------
+    images : ImageSet
+        Images with their catalogue.
+    model : Density, callable, or sequence of Density
+        Flow of real galaxies; a plain callable ``log_prob(images)``; or an ensemble of them (several
+        seeds), whose mean is reported together with its scatter.
+    background : Density, callable, or mapping of str to Density, optional
+        Flow of the background class. With several by name, the first gives the headline ratio.
+    batch_size : int
+        Images scored at once.
+    symmetries : bool
+        Average over the eight flips and rotations by 90 degrees, which change no pixel value.
+    progress : callable, optional
+        Called with the number of images done after each batch.
+
+    Returns
+    -------
+    Table
+        Catalogue columns, then per image [nats]: ``log_prob``, ``log_prob_background``,
+        ``log_likelihood_ratio``; ``log_prob_<name>`` and ``log_likelihood_ratio_<name>`` of further
+        backgrounds; ``log_prob_scale_<k>`` and ``log_likelihood_ratio_scale_<k>``, k = 0 the finest, with
+        the names of the scales in ``meta["scale_names"]``; ``symmetry_scatter``, the standard deviation
+        of the ratio (of log_prob without background) over the orientations; ``ensemble_scatter``; then
+        ``outside_domain`` (bits of `Domain`) and ``is_finite``.
+
+    Raises
+    ------
+    ValueError
+        When the images were prepared otherwise than the model's, saying what differs; when there are none.
+    """
+    if len(images) == 0:
+        raise ValueError(f"image set {images.name!r} is empty; there is nothing to score.")
+    models = list(model) if isinstance(model, Sequence) else [model]
+    backgrounds = dict(background) if isinstance(background, Mapping) else {"background": background}
+    backgrounds = {name: density for name, density in backgrounds.items() if density is not None}
+    densities = [*models, *backgrounds.values()]
+    for density in densities:
+        check_prepared_alike(images, density)
+    catalogue = images.catalogue
+    contexts = [context_of(catalogue, getattr(density, "context_names", ())) for density in densities]
+    blocks, done = [], 0
+    for stack in images.batches(batch_size):
+        rows = slice(done, done + len(stack.image))
+        batch = [None if context is None else context[rows] for context in contexts]
+        blocks.append(_score_batch(stack.image, models, backgrounds, batch, symmetries))
+        done = rows.stop
+        if progress is not None:
+            progress(done)
+    return _table(images, models, blocks)
+
+
+def _score_batch(
+    stack: np.ndarray, models: list, backgrounds: dict, contexts: list, symmetries: bool
+) -> dict[str, np.ndarray]:
+    """Columns of one batch, the mean over orientations of each."""
+    views = orientations(stack) if symmetries else [stack]
+    rows = [_evaluate(view, models, backgrounds, contexts) for view in views]
+    columns = {name: np.mean([row[name] for row in rows], axis=0) for name in rows[0]}
+    if symmetries:
+        headline = "log_likelihood_ratio" if backgrounds else "log_prob"
+        columns["symmetry_scatter"] = np.std([row[headline] for row in rows], axis=0)
+    return columns
+
+
+def _evaluate(stack: np.ndarray, models: list, backgrounds: dict, contexts: list) -> dict[str, np.ndarray]:
+    """Log densities of one orientation: mean over the ensemble, each background, and the ratios."""
+    terms = [_terms(density, stack, context) for density, context in zip(models, contexts, strict=False)]
+    total = np.array([term.sum(axis=1) for term in terms])
+    budget = np.mean(terms, axis=0)
+    columns = {"log_prob": total.mean(axis=0)}
+    if len(models) > 1:
+        columns["ensemble_scatter"] = total.std(axis=0, ddof=1)
+    if budget.shape[1] > 1:
+        columns |= {f"log_prob_scale_{k}": budget[:, k] for k in range(budget.shape[1])}
+    for order, (name, density) in enumerate(backgrounds.items()):
+        term = _terms(density, stack, contexts[len(models) + order])
+        suffix = "" if order == 0 else f"_{name}"
+        columns["log_prob_background" if order == 0 else f"log_prob_{name}"] = term.sum(axis=1)
+        columns[f"log_likelihood_ratio{suffix}"] = columns["log_prob"] - term.sum(axis=1)
+        if order == 0 and term.shape == budget.shape and budget.shape[1] > 1:
+            ratio = budget - term
+            columns |= {f"log_likelihood_ratio_scale_{k}": ratio[:, k] for k in range(ratio.shape[1])}
+    return columns
+
+
+def _terms(density: Density | Callable, stack: np.ndarray, context: np.ndarray | None) -> np.ndarray:
+    """Log density by scale, shape (n, n_scales); one column where the density knows no scales."""
+    with torch.inference_mode():
+        if hasattr(density, "budget"):
+            values = density.budget(stack, context)
+        elif hasattr(density, "log_prob"):
+            values = density.log_prob(stack, context)
+        else:
+            values = density(stack)
+    values = np.asarray(torch.as_tensor(values).cpu(), dtype=float)
+    if len(values) != len(stack) or values.ndim > 2:
+        raise ValueError(
+            f"{density!r} returned shape {values.shape} for {len(stack)} images; one number each."
+        )
+    return values.reshape(len(stack), -1)
+
+
+def orientations(stack: np.ndarray) -> list[np.ndarray]:
+    """Turn a stack of images in the eight ways that keep its pixels.
+
+    Parameters
+    ----------
+    stack : ndarray, shape (n, band, y, x)
+        Square images.
+
+    Returns
+    -------
+    list of 8 ndarray, shape (n, band, y, x)
+        Rotations by 0, 90, 180, 270 degrees, then the same of the mirror image.
+    """
+    turned = [np.rot90(stack, k, axes=(-2, -1)) for k in range(4)]
+    return [np.ascontiguousarray(image) for image in (*turned, *(t[..., ::-1] for t in turned))]
+
+
+def context_of(catalogue: Table, names: Sequence[str]) -> np.ndarray | None:
+    """Collect the columns that condition a flow.
+
+    Parameters
+    ----------
+    catalogue : Table
+        Catalogue of an image set.
+    names : sequence of str
+        Columns; ``log_<column>`` stands for the natural logarithm of a column.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, len(names)), or None
+        None when no name is given.
+
+    Raises
+    ------
+    ValueError
+        When a column is missing, naming those there are.
+    """
+    if not len(names):
+        return None
+    columns = []
+    for name in names:
+        source = name.removeprefix("log_") if name not in catalogue.colnames else name
+        if source not in catalogue.colnames:
+            raise ValueError(
+                f"the flow is conditioned on {name!r}, but the catalogue has no column {source!r}; "
+                f"it has {', '.join(catalogue.colnames)}."
+            )
+        values = np.asarray(catalogue[source], dtype=float)
+        if source != name:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                values = np.log(values)
+        columns.append(values)
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def check_prepared_alike(images: Any, density: Density | Callable) -> None:
+    """Refuse images that were not prepared as those the density was trained on.
+
+    Parameters
+    ----------
+    images : ImageSet
+        Images to be scored.
+    density : Density or callable
+        One without metadata (a plain callable) is taken at its word.
+
+    Raises
+    ------
+    ValueError
+        Naming each setting that differs, with both values.
+    """
+    trained = {key: _plain(value) for key, value in (getattr(density, "metadata", None) or {}).items()}
+    own = {
+        "survey": images.survey,
+        "bands": list(images.bands),
+        "pixel_scale": float(images.pixel_scale),
+        "size": int(images.preparation.size),
+    }
+    differences = [
+        f"{name} is {own[name]} in the images, {trained[name]} in the model"
+        for name in _SHARED
+        if name in trained and not _same(own[name], trained[name])
+    ]
+    if "preparation_hash" in trained and trained["preparation_hash"] != images.preparation_hash:
+        differences += _preparation_differences(images.preparation, trained.get("preparation"))
+    if differences:
+        raise ValueError(
+            f"image set {images.name!r} was prepared otherwise than the model: {'; '.join(differences)}. "
+            "Prepare the images with the model's settings, or train a model on images like these."
+        )
+
+
+def _preparation_differences(own: Preparation, trained: Mapping | None) -> list[str]:
+    """Name the settings of the preparation that differ, where the model kept them."""
+    if not isinstance(trained, Mapping):
+        return [f"preparation hash is {own.hash[:12]} in the images and another in the model"]
+    mine = json.loads(own.to_json())
+    keys = sorted(key for key in mine.keys() | trained.keys() if mine.get(key) != trained.get(key))
+    return [
+        f"preparation setting {key} is {mine.get(key)} in the images, {trained.get(key)} in the model"
+        for key in keys
+    ]
+
+
+def _plain(value: Any) -> Any:
+    """Value of a metadata entry, which may be kept as JSON text."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value
+
+
+def _same(own: Any, trained: Any) -> bool:
+    """Whether two settings agree; bands may be one word, numbers may have gone through text."""
+    if isinstance(own, list):
+        words = trained.split(",") if isinstance(trained, str) and "," in trained else list(trained)
+        return own == words
+    if isinstance(own, float):
+        return bool(np.isclose(own, float(trained), rtol=1e-6))
+    return own == trained
+
+
+def outside_domain(catalogue: Table, validity: Mapping[str, Sequence[float]]) -> np.ndarray:
+    """Mark images whose nuisance lies outside the range of the training images.
+
+    Parameters
+    ----------
+    catalogue : Table
+        Catalogue of an image set.
+    validity : mapping of str to (float, float)
+        Least and greatest value of catalogue columns in training, e.g. ``{"mag_r": [13.2, 17.8]}``.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        Bits of `Domain`; a missing column or a value that is not finite counts as outside.
+    """
+    flags = np.zeros(len(catalogue), dtype=np.int64)
+    for name, (low, high) in validity.items():
+        values = np.asarray(catalogue[name], float) if name in catalogue.colnames else np.nan
+        bit = next((bit for prefix, bit in _DOMAIN_OF.items() if name.startswith(prefix)), Domain.OTHER)
+        inside = np.logical_and(values >= low, values <= high)
+        flags |= np.where(inside, 0, int(bit))
+    return flags
+
+
+def _table(images: Any, models: list, blocks: list[dict[str, np.ndarray]]) -> Table:
+    """Catalogue and scores in one table, with what is needed to read it."""
+    table = images.catalogue.copy()
+    if "dataset" not in table.colnames:
+        table["dataset"] = images.name
+    table["kind"] = np.full(len(table), images.kind)
+    for name in blocks[0]:
+        table[name] = np.concatenate([block[name] for block in blocks])
+    metadata = getattr(models[0], "metadata", None) or {}
+    validity = _plain(metadata.get("validity", {}))
+    table["outside_domain"] = outside_domain(images.catalogue, validity)
+    headline = "log_likelihood_ratio" if "log_likelihood_ratio" in table.colnames else "log_prob"
+    table["is_finite"] = np.isfinite(table[headline])
+    n_bad = int((~table["is_finite"]).sum())
+    if n_bad:
+        logger.warning("%d of %d scores of %s are not finite", n_bad, len(table), images.name)
+    n_outside = int((table["outside_domain"] > 0).sum())
+    if n_outside:
+        logger.warning(
+            "%d of %d images of %s lie outside the model's training range",
+            n_outside,
+            len(table),
+            images.name,
+        )
+    table.meta = {
+        "schema": "simcompare.scores/1",
+        "survey": images.survey,
+        "bands": list(images.bands),
+        "pixel_scale": float(images.pixel_scale),
+        "preparation_hash": images.preparation_hash,
+        "scale_names": [str(name) for name in getattr(models[0], "scale_names", ())],
+        "not_finite": {images.name: n_bad},
+        "nats": "log_prob and its ratios are natural logarithms, of physical pixel values",
+    }
+    return table
