@@ -1,1 +1,22 @@
 """The probability density of galaxy images, learnt with normalizing flows."""
+
+from flows.architectures import ARCHITECTURES
+from flows.augment import symmetries
+from flows.config import FlowConfig, TrainingConfig
+from flows.model import FlowModel, bits_per_dim
+from flows.pixels import PIXEL_TRANSFORMS, dequantise, measure_softening
+from flows.training import Progress, train
+
+__all__ = [
+    "ARCHITECTURES",
+    "PIXEL_TRANSFORMS",
+    "FlowConfig",
+    "FlowModel",
+    "Progress",
+    "TrainingConfig",
+    "bits_per_dim",
+    "dequantise",
+    "measure_softening",
+    "symmetries",
+    "train",
+]

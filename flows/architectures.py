@@ -1,0 +1,32 @@
+"""Registry of densities in flow space: adding one is one file and one line here.
+
+An entry takes a `FlowConfig` and returns an nflows ``Distribution`` with ``scale_names``,
+``scale_dims``, ``scale_of(parameter_name)``, ``terms(images, context)``, ``latents``, ``inverse`` and
+``draw``, as `flows.wavelet.WaveletFlow` defines them.
+"""
+
+from collections.abc import Callable
+
+from nflows.distributions.base import Distribution
+
+from flows.config import FlowConfig
+from flows.wavelet import WaveletFlow
+
+__all__ = ["ARCHITECTURES", "make_density"]
+
+ARCHITECTURES: dict[str, Callable[[FlowConfig], Distribution]] = {
+    "wavelet": WaveletFlow,
+}
+
+
+def make_density(config: FlowConfig) -> Distribution:
+    """Untrained density of a configuration.
+
+    Raises
+    ------
+    ValueError
+        Unknown architecture.
+    """
+    if config.architecture not in ARCHITECTURES:
+        raise ValueError(f"architecture is {config.architecture!r}; known are {', '.join(ARCHITECTURES)}.")
+    return ARCHITECTURES[config.architecture](config)

@@ -1,0 +1,202 @@
+"""Models on disk: a folder of safetensors, TOML and CSV that any device reads; nothing is unpickled."""
+
+import csv
+import hashlib
+import math
+import os
+import shutil
+import tomllib
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from flows.config import FlowConfig
+from flows.model import FlowModel
+
+__all__ = ["SCHEMA", "load_model", "load_snapshot", "save_model", "save_snapshot"]
+
+FORMAT = "simcompare flow"
+SCHEMA = 1  # raise with every change of the layout that older readers would misread
+
+
+def save_model(model: FlowModel, folder: str | Path) -> Path:
+    """Write a model: ``model.toml``, ``weights.safetensors``, ``history.csv``.
+
+    An existing model in the folder is replaced only once the new one is complete on disk.
+
+    Parameters
+    ----------
+    model : FlowModel
+    folder : path
+
+    Returns
+    -------
+    Path
+        The folder.
+    """
+    tensors = model.state_dict()
+    facts = {
+        "format": FORMAT,
+        "schema": SCHEMA,
+        "pixels_version": model.pixels.version,
+        "scale_names": list(model.scale_names),
+        "n_parameters": model.n_parameters,
+        "config": asdict(model.config),
+        "summary": model.summary,
+        "metadata": model.metadata,
+    }
+    return _write(Path(folder), "model.toml", tensors, facts, model.history)
+
+
+def load_model(folder: str | Path, device: str = "cpu") -> FlowModel:
+    """Read a model written by `save_model`.
+
+    Raises
+    ------
+    FileNotFoundError
+        No model in this folder.
+    ValueError
+        Foreign, damaged, or written by a newer version.
+    """
+    folder = Path(folder)
+    tensors, facts, history = _read(folder, "model.toml")
+    try:
+        model = FlowModel(FlowConfig(**facts["config"]), facts["metadata"])
+        model.load_state_dict(tensors)
+    except (TypeError, KeyError, RuntimeError) as error:
+        raise ValueError(
+            f"{folder} does not hold a complete model: {error}. Train or copy it again."
+        ) from error
+    if facts["pixels_version"] != model.pixels.version:
+        raise ValueError(
+            f"{folder} was trained with version {facts['pixels_version']} of the {model.config.pixels} pixel transform, "
+            f"this is version {model.pixels.version}: its log_prob would differ. Train it again."
+        )
+    model.history, model.summary = history, facts["summary"]
+    return model.to(device).eval()
+
+
+def save_snapshot(
+    folder: Path, tensors: dict[str, torch.Tensor], state: dict, history: list[dict[str, float]]
+) -> None:
+    """Write the state of a training in place of the previous one."""
+    _write(folder, "snapshot.toml", tensors, {"format": FORMAT, "schema": SCHEMA, "state": state}, history)
+
+
+def load_snapshot(folder: Path) -> tuple[dict[str, torch.Tensor], dict, list[dict[str, float]]]:
+    """Tensors, state and history of a training."""
+    tensors, facts, history = _read(folder, "snapshot.toml")
+    return tensors, facts["state"], history
+
+
+def _write(
+    folder: Path, name: str, tensors: dict[str, torch.Tensor], facts: dict, history: list[dict[str, float]]
+) -> Path:
+    """Write a folder beside the final one, then put it in its place."""
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / name).is_file())):
+        raise FileExistsError(f"{folder} exists and holds no {name}; give a new or empty folder.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir()
+    try:
+        save_file(
+            {key: value.detach().cpu().contiguous() for key, value in tensors.items()},
+            fresh / "weights.safetensors",
+        )
+        facts = facts | {"weights_sha256": _sha256(fresh / "weights.safetensors")}
+        (fresh / name).write_text(_toml(facts), encoding="utf-8")
+        with open(fresh / "history.csv", "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(history[0]) if history else ["epoch"])
+            writer.writeheader()
+            writer.writerows(history)
+        if folder.exists():
+            old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+            folder.rename(old)
+            fresh.rename(folder)
+            shutil.rmtree(old)
+        else:
+            fresh.rename(folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return folder
+
+
+def _read(folder: Path, name: str) -> tuple[dict[str, torch.Tensor], dict, list[dict[str, float]]]:
+    """Read and verify a folder written by `_write`."""
+    for part in (name, "weights.safetensors", "history.csv"):
+        if not (folder / part).is_file():
+            raise FileNotFoundError(
+                f"{folder / part} does not exist; a model is the folder that FlowModel.save wrote."
+            )
+    try:
+        facts = tomllib.loads((folder / name).read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"{folder / name} is not readable TOML ({error}); train or copy the model again."
+        ) from error
+    if facts.get("format") != FORMAT:
+        raise ValueError(
+            f"{folder / name} has format {facts.get('format')!r}, not {FORMAT!r}: not one of our models."
+        )
+    if not isinstance(facts.get("schema"), int) or facts["schema"] > SCHEMA:
+        raise ValueError(
+            f"{folder / name} has schema {facts.get('schema')!r}; this version reads up to {SCHEMA}. Update simcompare."
+        )
+    if facts.get("weights_sha256") != _sha256(folder / "weights.safetensors"):
+        raise ValueError(
+            f"{folder / 'weights.safetensors'} is damaged: its sha256 is not that of {name}. Copy it again."
+        )
+    try:
+        tensors = load_file(folder / "weights.safetensors")
+        with open(folder / "history.csv", newline="", encoding="utf-8") as file:
+            history = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    except (SafetensorError, ValueError, TypeError) as error:
+        raise ValueError(f"{folder} is damaged: {error}. Copy it again.") from error
+    return tensors, facts, history
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _toml(table: dict, prefix: str = "") -> str:
+    """TOML of a nested dictionary: plain values first, then its tables."""
+    plain = {key: value for key, value in table.items() if not isinstance(value, dict)}
+    lines = [
+        f"{_quoted(key)} = {_toml_value(key, value)}" for key, value in plain.items() if value is not None
+    ]
+    text = "\n".join(lines) + "\n"
+    for key, value in table.items():
+        if isinstance(value, dict):
+            path = prefix + _quoted(key)
+            text += f"\n[{path}]\n{_toml(value, path + '.')}"
+    return text
+
+
+def _quoted(text: str) -> str:
+    """Basic TOML string, control characters escaped."""
+    escape = {'"': '\\"', "\\": "\\\\"}
+    parts = [escape.get(c, c if c.isprintable() else f"\\U{ord(c):08x}") for c in str(text)]
+    return '"' + "".join(parts) + '"'
+
+
+def _toml_value(key: str, value: object) -> str:
+    """One value: text, truth, number, or a list of them; NumPy scalars count as numbers."""
+    value = value.item() if hasattr(value, "item") else value
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return repr(value) if math.isfinite(value) else {math.inf: "inf", -math.inf: "-inf"}.get(value, "nan")
+    if isinstance(value, str | os.PathLike):
+        return _quoted(os.fspath(value))
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml_value(key, item) for item in value) + "]"
+    raise TypeError(
+        f"{key} is a {type(value).__name__}; metadata may hold text, numbers, truths, lists and dictionaries."
+    )

@@ -1,0 +1,278 @@
+"""Lean layers on nflows' interfaces that also say where in the image the log-determinant arises."""
+
+import math
+
+import torch
+from nflows.distributions.base import Distribution
+from nflows.transforms.base import Transform
+from torch import nn
+from torch.nn import functional
+
+__all__ = ["ActNorm", "ConditionalAffine", "Coupling", "Mixing", "SpreadNormal", "bounded", "small_conv"]
+
+
+def small_conv(inputs: int, outputs: int, kernel: int = 1, spread: float = 0.01) -> nn.Conv2d:
+    """Convolution that starts near zero, so that a new layer hardly changes the image."""
+    layer = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
+    nn.init.normal_(layer.weight, std=spread / math.sqrt(inputs * kernel**2))
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def bounded(log_scale: torch.Tensor, clamp: float) -> torch.Tensor:
+    """Log scale kept smoothly within plus or minus `clamp`."""
+    return clamp * torch.tanh(log_scale / clamp)
+
+
+class LocalTransform(Transform):
+    """nflows transform of (n, channel, y, x) that defines its log-determinant place by place.
+
+    Subclasses define ``local(inputs, context) -> (outputs, log_det (n, y, x))`` and
+    ``inverse(inputs, context) -> (outputs, log_det (n,))``; `context` holds the features of the
+    coarser image, shape (n, feature, y, x).
+    """
+
+    def forward(
+        self, inputs: torch.Tensor, context: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Outputs and log-determinant per image, shape (n,)."""
+        outputs, log_det = self.local(inputs, context)
+        return outputs, log_det.sum((1, 2))
+
+
+class ActNorm(LocalTransform):
+    """Shift and scale of each channel, set from the first batch to zero mean and unit variance.
+
+    References
+    ----------
+    Kingma & Dhariwal 2018, arXiv:1807.03039, section 3.1.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.shift = nn.Parameter(torch.zeros(1, channels, 1, 1))
+        self.log_scale = nn.Parameter(torch.zeros(1, channels, 1, 1))
+        self.awaits_data = False
+
+    def _take(self, inputs: torch.Tensor) -> None:
+        """Set shift and scale from a batch."""
+        with torch.no_grad():
+            deviation, mean = torch.std_mean(inputs, dim=(0, 2, 3), keepdim=True, correction=0)
+            self.log_scale.copy_(-torch.log(deviation.clamp_min(1e-6)))
+            self.shift.copy_(-mean)
+        self.awaits_data = False
+
+    def local(
+        self, inputs: torch.Tensor, context: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        if self.awaits_data:
+            self._take(inputs)
+        outputs = (inputs + self.shift) * torch.exp(self.log_scale)
+        n, _, y, x = inputs.shape
+        return outputs, self.log_scale.sum().expand(n, y, x)
+
+    def inverse(
+        self, inputs: torch.Tensor, context: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        n, _, y, x = inputs.shape
+        return inputs * torch.exp(-self.log_scale) - self.shift, (-y * x * self.log_scale.sum()).expand(n)
+
+
+class Mixing(LocalTransform):
+    """Learnt invertible 1x1 convolution, ``lower @ upper`` after a turn of the channels by one half."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.turn = channels // 2
+        self.lower = nn.Parameter(torch.zeros(channels, channels))
+        self.upper = nn.Parameter(torch.zeros(channels, channels))
+        self.log_diagonal = nn.Parameter(torch.zeros(channels))
+
+    def _factors(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Unit lower and upper triangular matrix."""
+        identity = torch.eye(len(self.log_diagonal), device=self.lower.device, dtype=self.lower.dtype)
+        return self.lower.tril(-1) + identity, self.upper.triu(1) + torch.diag(torch.exp(self.log_diagonal))
+
+    def local(
+        self, inputs: torch.Tensor, context: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        lower, upper = self._factors()
+        matrix = (lower @ upper).roll(-self.turn, dims=1)
+        outputs = functional.conv2d(inputs, matrix[:, :, None, None])
+        n, _, y, x = inputs.shape
+        return outputs, self.log_diagonal.sum().expand(n, y, x)
+
+    def inverse(
+        self, inputs: torch.Tensor, context: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        lower, upper = self._factors()
+        n, channels, y, x = inputs.shape
+        columns = inputs.transpose(0, 1).reshape(channels, -1)
+        columns = torch.linalg.solve_triangular(lower, columns, upper=False, unitriangular=True)
+        columns = torch.linalg.solve_triangular(upper, columns, upper=True).roll(-self.turn, dims=0)
+        outputs = columns.view(channels, n, y, x).transpose(0, 1)
+        return outputs, (-y * x * self.log_diagonal.sum()).expand(n)
+
+
+class ConditionalAffine(LocalTransform):
+    """Shift and scale of every channel predicted from the features alone.
+
+    Parameters
+    ----------
+    channels, features : int
+        Channels of the detail and of the features.
+    clamp : float
+        Bound of the log scale.
+    """
+
+    def __init__(self, channels: int, features: int, clamp: float) -> None:
+        super().__init__()
+        self.clamp = clamp
+        self.head = small_conv(features, 2 * channels)
+
+    def _shift_log_scale(self, context: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        shift, log_scale = self.head(context).chunk(2, dim=1)
+        return shift, bounded(log_scale, self.clamp)
+
+    def local(
+        self, inputs: torch.Tensor, context: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        shift, log_scale = self._shift_log_scale(context)
+        return (inputs + shift) * torch.exp(log_scale), log_scale.sum(1)
+
+    def inverse(
+        self, inputs: torch.Tensor, context: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        shift, log_scale = self._shift_log_scale(context)
+        return inputs * torch.exp(-log_scale) - shift, -log_scale.sum((1, 2, 3))
+
+
+class Coupling(LocalTransform):
+    """Affine coupling: the last channels change, given the first ones and the features.
+
+    Parameters
+    ----------
+    channels, features : int
+        Channels of the detail (at least 2) and of the features.
+    width : int
+        Hidden channels of the conditioner.
+    kernel : int
+        Side of its first convolution: 3, or 1 on a grid of one place.
+    clamp : float
+        Bound of the log scale.
+
+    References
+    ----------
+    Dinh, Sohl-Dickstein & Bengio 2017, arXiv:1605.08803, equations 4 to 8.
+    """
+
+    def __init__(self, channels: int, features: int, width: int, kernel: int, clamp: float) -> None:
+        super().__init__()
+        self.kept = (channels + 1) // 2
+        self.clamp = clamp
+        self.from_detail = nn.Conv2d(self.kept, width, kernel, padding=kernel // 2, bias=False)
+        self.from_features = nn.Conv2d(features, width, 1)
+        self.head = small_conv(width, 2 * (channels - self.kept))
+
+    def _shift_log_scale(
+        self, kept: torch.Tensor, context: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        hidden = functional.silu(self.from_detail(kept) + self.from_features(context), inplace=True)
+        shift, log_scale = self.head(hidden).chunk(2, dim=1)
+        return shift, bounded(log_scale, self.clamp)
+
+    def local(
+        self, inputs: torch.Tensor, context: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        kept, changed = inputs[:, : self.kept], inputs[:, self.kept :]
+        shift, log_scale = self._shift_log_scale(kept, context)
+        outputs = torch.cat([kept, (changed + shift) * torch.exp(log_scale)], dim=1)
+        return outputs, log_scale.sum(1)
+
+    def inverse(
+        self, inputs: torch.Tensor, context: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        kept, changed = inputs[:, : self.kept], inputs[:, self.kept :]
+        shift, log_scale = self._shift_log_scale(kept, context)
+        outputs = torch.cat([kept, changed * torch.exp(-log_scale) - shift], dim=1)
+        return outputs, -log_scale.sum((1, 2, 3))
+
+
+class SpreadNormal(Distribution):
+    """Base density: a unit normal with a rare wider one, so that outliers cost little.
+
+    A pixel far off (a cosmic ray, the core of a bright galaxy) would otherwise dominate the score of
+    an image quadratically. Share and width of the wide part are learnt for each channel.
+
+    Parameters
+    ----------
+    channels : int
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.logit_share = nn.Parameter(torch.full((1, channels, 1, 1), -5.0))
+        self.log_excess = nn.Parameter(torch.full((1, channels, 1, 1), 0.7))
+
+    def _parts(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Log share of the unit and of the wide part, and log width of the wide part (above zero)."""
+        return (
+            functional.logsigmoid(-self.logit_share),
+            functional.logsigmoid(self.logit_share),
+            functional.softplus(self.log_excess),
+        )
+
+    def local_log_prob(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Log density of (n, channel, y, x), summed over channels: shape (n, y, x)."""
+        log_unit, log_wide, log_width = self._parts()
+        energy = inputs.square() * 0.5
+        # log(share_1 exp(-e) + share_2 / width exp(-e / width^2)) around the unit part
+        ratio = energy * (1 - torch.exp(-2 * log_width)) + (log_wide - log_width - log_unit)
+        terms = functional.softplus(ratio) - energy + (log_unit - 0.5 * math.log(2 * math.pi))
+        return terms.sum(1)
+
+    def _log_prob(self, inputs: torch.Tensor, context: torch.Tensor | None) -> torch.Tensor:
+        return self.local_log_prob(inputs).sum((1, 2))
+
+    def draw(self, shape: tuple[int, ...], generator: torch.Generator, temperature: float) -> torch.Tensor:
+        """Random numbers of shape (n, channel, y, x), scaled by the temperature."""
+        _, log_wide, log_width = self._parts()
+        device = generator.device
+        normal = torch.randn(shape, generator=generator, device=device)
+        is_wide = torch.rand(shape, generator=generator, device=device) < torch.exp(log_wide).to(device)
+        values = temperature * normal * torch.where(is_wide, torch.exp(log_width).to(device), 1.0)
+        return values.to(log_wide)
+
+    def _log_survival(self, values: torch.Tensor) -> torch.Tensor:
+        """Log probability above values of at least zero, in float64."""
+        log_unit, log_wide, log_width = (part.double() for part in self._parts())
+        narrow = log_unit + torch.special.log_ndtr(-values)
+        return torch.logaddexp(narrow, log_wide + torch.special.log_ndtr(-values * torch.exp(-log_width)))
+
+    def to_normal(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Equal-probability value of a unit normal: what `latents` reports."""
+        size = inputs.abs().double()
+        target = self._log_survival(size)
+        low = size * torch.exp(-self._parts()[2].double())
+        return (
+            _solve(lambda value: torch.special.log_ndtr(-value), target, low, size)
+            .copysign(inputs)
+            .to(inputs)
+        )
+
+    def from_normal(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Undo `to_normal`."""
+        size = inputs.abs().double()
+        high = size * torch.exp(self._parts()[2].double())
+        return (
+            _solve(self._log_survival, torch.special.log_ndtr(-size), size, high).copysign(inputs).to(inputs)
+        )
+
+
+def _solve(function: object, target: torch.Tensor, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
+    """Where a falling function meets its target, by 60 halvings of the bracket."""
+    for _ in range(60):
+        middle = (low + high) / 2
+        is_above = function(middle) > target
+        low, high = torch.where(is_above, middle, low), torch.where(is_above, high, middle)
+    return (low + high) / 2

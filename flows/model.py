@@ -1,0 +1,310 @@
+"""A trained density of galaxy images: pixel transform, flow and context standardisation in one."""
+
+import logging
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from flows.architectures import make_density
+from flows.checks import check_context, check_images
+from flows.config import FlowConfig
+from flows.pixels import make_pixels
+
+__all__ = ["FlowModel", "bits_per_dim"]
+
+log = logging.getLogger(__name__)
+
+Array = np.ndarray | torch.Tensor
+
+
+def bits_per_dim(log_prob: Array, n_dim: int) -> Array:
+    """Code length in bits per pixel value, from log_prob in nats per image."""
+    return -log_prob / (n_dim * math.log(2))
+
+
+class FlowModel(nn.Module):
+    """Probability density of images of one size and set of bands.
+
+    Every log_prob is in nats, summed over the pixels of an image, and per *physical pixel value*: the
+    log-determinant of the pixel transform is included, so models with different transforms can be
+    compared. All public methods take NumPy arrays or tensors and return float64 tensors on the CPU.
+
+    Parameters
+    ----------
+    config : FlowConfig
+        With its softening filled in.
+    metadata : dict, optional
+        Words and numbers that travel with the model and mean nothing here: survey, bands,
+        preparation hash, number of training galaxies.
+
+    Attributes
+    ----------
+    history : list of dict
+        One row per validated epoch: nats per pixel value of training and validation, by scale.
+    summary : dict
+        Nats per pixel value of the final model on training and validation images, and their gap.
+    """
+
+    def __init__(self, config: FlowConfig, metadata: dict | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.metadata = dict(metadata or {})
+        self.history: list[dict[str, float]] = []
+        self.summary: dict[str, float] = {}
+        self.pixels = make_pixels(config)
+        self.density = make_density(config)
+        n_context = len(config.context)
+        self.register_buffer("context_mean", torch.zeros(n_context))
+        self.register_buffer("context_scale", torch.ones(n_context))
+        self.register_buffer("context_low", torch.full((n_context,), -math.inf))
+        self.register_buffer("context_high", torch.full((n_context,), math.inf))
+        self.eval()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.context_mean.device
+
+    @property
+    def scale_names(self) -> tuple[str, ...]:
+        """Names of the columns of `budget`, finest scale first."""
+        return self.density.scale_names
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of trained numbers."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    @classmethod
+    def load(cls, folder: str | Path, device: str = "cpu") -> "FlowModel":
+        """Read a model from its folder; see `flows.checkpoint.load_model`."""
+        from flows.checkpoint import load_model
+
+        return load_model(folder, device)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the model into a folder; see `flows.checkpoint.save_model`."""
+        from flows.checkpoint import save_model
+
+        return save_model(self, folder)
+
+    def fit_context(self, context: torch.Tensor | None) -> None:
+        """Take mean, spread and valid range of the context from the training images."""
+        if context is None:
+            return
+        deviation, mean = torch.std_mean(context.double(), dim=0, correction=0)
+        self.context_mean.copy_(mean)
+        # a column that never changes carries no information; leave its unit alone
+        self.context_scale.copy_(torch.where(deviation > 1e-6 * (1 + mean.abs()), deviation, 1.0))
+        self.context_low.copy_(context.amin(0))
+        self.context_high.copy_(context.amax(0))
+
+    def standardise(self, context: torch.Tensor | None) -> torch.Tensor | None:
+        """Context of zero mean and unit variance over the training images, held within 5 deviations."""
+        if context is None:
+            return None
+        return ((context - self.context_mean) / self.context_scale).clamp(-5, 5)
+
+    def outside_domain(self, context: Array | None, margin: float = 0.1) -> torch.Tensor:
+        """Whether the context of each image leaves the range of the training images.
+
+        Parameters
+        ----------
+        context : array, shape (n, c)
+        margin : float
+            Excess that is still allowed, in units of the width of the training range.
+
+        Returns
+        -------
+        Tensor of bool, shape (n,)
+        """
+        context = check_context(context, None, self.config)
+        if context is None:
+            raise ValueError("this model uses no context, so no image can be outside its range.")
+        low, high = self.context_low.cpu(), self.context_high.cpu()
+        room = margin * (high - low).nan_to_num(0.0, 0.0, 0.0)
+        return ((context < low - room) | (context > high + room)).any(1)
+
+    def terms(
+        self, images: torch.Tensor, context: torch.Tensor | None
+    ) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """Unchecked inner part of every density, with gradients.
+
+        Returns
+        -------
+        list of Tensor, shapes (n, y, x)
+            Nats of each scale and place in flow space, finest scale first.
+        Tensor, shape (n, y, x)
+            Log-determinant of the pixel transform.
+        """
+        inputs, log_det = self.pixels.local(images)
+        return self.density.terms(inputs, self.standardise(context)), log_det
+
+    def scale_terms(self, images: torch.Tensor, context: torch.Tensor | None) -> torch.Tensor:
+        """Nats of each image and scale (n, n_scales), summing to log_prob; with gradients.
+
+        The pixel transform's log-determinant is shared among the scales by their number of
+        coefficients; it is the same for two models of equal softening, so it drops out of a ratio.
+        """
+        terms, log_det = self.terms(images, context)
+        share = torch.tensor(self.density.scale_dims, device=images.device) / self.config.n_dim
+        nats = torch.stack([term.sum((1, 2), dtype=_precise(images)) for term in terms], dim=1)
+        return nats + log_det.sum((1, 2), dtype=_precise(images))[:, None] * share.to(nats)
+
+    def _batches(
+        self, images: Array, context: Array | None, batch_size: int
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
+        """Checked batches on the model's device; complains once about context out of range."""
+        images = check_images(images, self.config, self.pixels.limits)
+        context = check_context(context, len(images), self.config)
+        if context is not None and (n_outside := int(self.outside_domain(context).sum())):
+            log.warning(
+                "%d of %d images have a context outside the range of the training images (%s); see outside_domain",
+                n_outside, len(images), ", ".join(self.config.context),
+            )  # fmt: skip
+        for start in range(0, len(images), batch_size):
+            part = slice(start, start + batch_size)
+            yield (
+                images[part].to(self.device),
+                None if context is None else context[part].to(self.device),
+            )
+
+    @torch.no_grad()
+    def budget(self, images: Array, context: Array | None = None, batch_size: int = 128) -> torch.Tensor:
+        """Nats of each scale; the sum over scales is exactly `log_prob`.
+
+        Parameters
+        ----------
+        images : array, shape (n, band, y, x)
+            Pixel values in the unit of the training images.
+        context : array, shape (n, c), optional
+            Columns named by ``config.context``; required when the model was trained with context.
+        batch_size : int
+            Images per pass.
+
+        Returns
+        -------
+        Tensor of float64, shape (n, n_scales)
+            Columns as in `scale_names`.
+
+        Raises
+        ------
+        ValueError
+            Wrong shape, NaN, infinite or constant images; missing or unexpected context.
+        """
+        parts = [self.scale_terms(*batch) for batch in self._batches(images, context, batch_size)]
+        return torch.cat(parts).double().cpu()
+
+    def log_prob(self, images: Array, context: Array | None = None, batch_size: int = 128) -> torch.Tensor:
+        """Natural log density of each image per physical pixel value; arguments as in `budget`.
+
+        Returns
+        -------
+        Tensor of float64, shape (n,)
+            Nats, summed over all pixel values.
+        """
+        return self.budget(images, context, batch_size).sum(1)
+
+    @torch.no_grad()
+    def map(self, images: Array, context: Array | None = None, batch_size: int = 128) -> torch.Tensor:
+        """Nats of each pixel; the sum over pixels is exactly `log_prob`. Arguments as in `budget`.
+
+        The nats of a coarse coefficient are shared evenly among the pixels it covers.
+
+        Returns
+        -------
+        Tensor of float64, shape (n, y, x)
+        """
+        parts = []
+        for batch in self._batches(images, context, batch_size):
+            terms, log_det = self.terms(*batch)
+            total = log_det.to(_precise(log_det))
+            for term in terms:
+                side = self.config.size // term.shape[-1]
+                spread = term.to(total) / side**2
+                total = total + spread.repeat_interleave(side, 1).repeat_interleave(side, 2)
+            parts.append(total.double().cpu())
+        return torch.cat(parts)
+
+    @torch.no_grad()
+    def latents(self, images: Array, context: Array | None = None, batch_size: int = 128) -> torch.Tensor:
+        """Latents that are standard normal if the model is right; arguments as in `budget`.
+
+        Returns
+        -------
+        Tensor of float64, shape (n, band, y, x)
+            For the wavelet flow laid out as a wavelet mosaic, coarsest scale at the origin.
+        """
+        parts = []
+        for part, nuisance in self._batches(images, context, batch_size):
+            parts.append(
+                self.density.latents(self.pixels.local(part)[0], self.standardise(nuisance)).double().cpu()
+            )
+        return torch.cat(parts)
+
+    @torch.no_grad()
+    def inverse(self, latents: Array, context: Array | None = None, batch_size: int = 128) -> torch.Tensor:
+        """Images of given latents: undoes `latents`.
+
+        Returns
+        -------
+        Tensor of float64, shape (n, band, y, x)
+            Pixel values in the unit of the training images.
+        """
+        latents = torch.as_tensor(np.asarray(latents), dtype=self.context_mean.dtype)
+        shape = (self.config.n_bands, self.config.size, self.config.size)
+        if latents.shape[1:] != shape:
+            raise ValueError(
+                f"latents have shape {tuple(latents.shape)}; expected (n, {', '.join(map(str, shape))})."
+            )
+        context = check_context(context, len(latents), self.config)
+        parts = []
+        for start in range(0, len(latents), batch_size):
+            part = slice(start, start + batch_size)
+            nuisance = None if context is None else self.standardise(context[part].to(self.device))
+            inputs = self.density.inverse(latents[part].to(self.device), nuisance)
+            parts.append(self.pixels.inverse(inputs)[0].double().cpu())
+        return torch.cat(parts)
+
+    @torch.no_grad()
+    def sample(
+        self, n: int, context: Array | None = None, *, generator: torch.Generator, temperature: float = 1.0
+    ) -> torch.Tensor:
+        """Random images.
+
+        Parameters
+        ----------
+        n : int
+            Number of images.
+        context : array, shape (n, c) or (1, c) or (c,), optional
+            One row per image, or one for all.
+        generator : torch.Generator
+            On the CPU for numbers that do not depend on the device.
+        temperature : float
+            Factor on the spread of the latents; 1 draws from the density itself.
+
+        Returns
+        -------
+        Tensor of float32, shape (n, band, y, x)
+            Pixel values in the unit of the training images.
+        """
+        if n < 1 or temperature < 0:
+            raise ValueError(
+                f"n is {n} and temperature {temperature}; n must be at least 1, temperature not negative."
+            )
+        if context is not None:
+            context = torch.as_tensor(np.asarray(context), dtype=torch.float32)
+            context = context.reshape(-1, context.shape[-1])
+            context = context.expand(n, -1) if len(context) == 1 else context
+        context = check_context(context, n, self.config)
+        nuisance = None if context is None else self.standardise(context.to(self.device))
+        return self.pixels.inverse(self.density.draw(n, nuisance, generator, temperature))[0].float().cpu()
+
+
+def _precise(tensor: torch.Tensor) -> torch.dtype:
+    """Type to add many nats in: float64, except where the device has none."""
+    return tensor.dtype if tensor.device.type == "mps" else torch.float64

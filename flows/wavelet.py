@@ -1,0 +1,231 @@
+"""The default density: one small conditional flow for each scale of a Haar pyramid.
+
+``log p(image) = log p(coarsest) + sum over scales of log p(detail | coarser image)``. The split is
+orthonormal, so the sum is exact, and each term keeps the places where it arises.
+"""
+
+import math
+
+import torch
+from nflows.distributions.base import Distribution
+from nflows.flows.base import Flow
+from nflows.transforms.base import CompositeTransform
+from torch import nn
+from torch.nn import functional
+
+from flows import haar
+from flows.config import FlowConfig
+from flows.layers import ActNorm, ConditionalAffine, Coupling, Mixing, SpreadNormal
+
+__all__ = ["Conditioner", "ScaleFlow", "WaveletFlow"]
+
+
+class Conditioner(nn.Module):
+    """Features of the coarser image and the context, shared by all layers of one scale.
+
+    Two convolutions, a mean over the image (which tells the noise and brightness of the whole), and
+    feature-wise modulation by the context.
+
+    Parameters
+    ----------
+    n_bands, width, n_context, kernel : int
+    grid : int
+        Side of the coarser image, which sets the scale of its values.
+    dropout : float
+
+    References
+    ----------
+    Perez et al. 2018, arXiv:1709.07871 (feature-wise linear modulation).
+    """
+
+    def __init__(
+        self, n_bands: int, width: int, n_context: int, grid: int, level: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.unit = 2.0**-level  # the Haar average is 2^level times the mean pixel
+        kernel = 3 if grid > 1 else 1
+        self.first = nn.Conv2d(2 * n_bands + 1, width, kernel, padding=kernel // 2)
+        self.second = nn.Conv2d(width, width, kernel, padding=kernel // 2)
+        self.whole = nn.Linear(width, width)
+        self.dropout = nn.Dropout2d(dropout)
+        if n_context:
+            self.modulation = nn.Sequential(nn.Linear(n_context, 32), nn.SiLU(), nn.Linear(32, 2 * width))
+        centre = torch.arange(grid) - (grid - 1) / 2
+        radius = torch.hypot(centre[:, None], centre[None, :]) / max(grid / 2, 1)
+        self.register_buffer("radius", radius[None, None], persistent=False)
+
+    def forward(self, coarse: torch.Tensor, context: torch.Tensor | None) -> torch.Tensor:
+        """Features (n, width, y, x) of a coarser image (n, band, y, x)."""
+        mean = coarse * self.unit
+        # once linear for bright light, once opened up for the faint outskirts
+        planes = [mean, torch.tanh(4 * mean), self.radius.expand(len(mean), -1, -1, -1)]
+        inputs = torch.cat(planes, dim=1).contiguous(memory_format=torch.channels_last)
+        hidden = functional.silu(self.first(inputs), inplace=True)
+        whole = self.whole(hidden.mean((2, 3)))
+        if context is not None:
+            scale, shift = self.modulation(context).chunk(2, dim=1)
+            hidden = hidden * (1 + scale[:, :, None, None])
+            whole = whole + shift
+        hidden = functional.silu(self.second(hidden) + whole[:, :, None, None], inplace=True)
+        return self.dropout(hidden)
+
+
+class ScaleFlow(Flow):
+    """Density of one scale's detail, given features of the coarser image: an nflows flow.
+
+    Parameters
+    ----------
+    channels, features, width, steps, kernel : int
+    clamp : float
+    """
+
+    def __init__(
+        self, channels: int, features: int, width: int, steps: int, kernel: int, clamp: float
+    ) -> None:
+        layers: list[nn.Module] = [ActNorm(channels), ConditionalAffine(channels, features, clamp=5.0)]
+        if channels > 1:
+            for _ in range(steps):
+                layers += [Mixing(channels), Coupling(channels, features, width, kernel, clamp)]
+        super().__init__(CompositeTransform(layers), SpreadNormal(channels))
+
+    @property
+    def layers(self) -> nn.ModuleList:
+        """The transforms in the order from image to latent."""
+        return self._transform._transforms
+
+    def local(self, inputs: torch.Tensor, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Latents (n, channel, y, x) and log density of each place (n, y, x) in nats."""
+        total = 0
+        for layer in self.layers:
+            inputs, log_det = layer.local(inputs, features)
+            total = total + log_det
+        return inputs, total + self._distribution.local_log_prob(inputs)
+
+    def draw(
+        self, shape: tuple[int, ...], features: torch.Tensor, generator: torch.Generator, temperature: float
+    ) -> torch.Tensor:
+        """Random detail of shape (n, channel, y, x)."""
+        return self._transform.inverse(self._distribution.draw(shape, generator, temperature), features)[0]
+
+    def to_normal(self, inputs: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        """Standard-normal latents of a detail."""
+        return self._distribution.to_normal(self.local(inputs, features)[0])
+
+    def from_normal(self, latents: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        """Undo `to_normal`."""
+        return self._transform.inverse(self._distribution.from_normal(latents), features)[0]
+
+
+class WaveletFlow(Distribution):
+    """Haar pyramid of conditional flows over images in flow space.
+
+    Parameters
+    ----------
+    config : FlowConfig
+
+    References
+    ----------
+    Yu, Derpanis & Brubaker 2020, arXiv:2010.13821.
+    """
+
+    def __init__(self, config: FlowConfig) -> None:
+        super().__init__()
+        self.config = config
+        bands, n_context = config.n_bands, len(config.context)
+        self.n_levels = int(math.log2(config.size // config.coarsest))
+        conditioners, scales = [], []
+        for level in range(self.n_levels):
+            grid, width = config.size >> (level + 1), config.at_scale("widths", level)
+            conditioners.append(Conditioner(bands, width, n_context, grid, level + 1, config.dropout))
+            kernel, steps = 3 if grid > 1 else 1, config.at_scale("steps", level)
+            scales.append(ScaleFlow(3 * bands, width, width, steps, kernel, config.clamp))
+        width, steps = config.at_scale("widths", self.n_levels), config.at_scale("steps", self.n_levels)
+        conditioners.append(Conditioner(bands, width, n_context, 1, 0, config.dropout))
+        scales.append(ScaleFlow(bands * config.coarsest**2, width, width, steps, 1, config.clamp))
+        self.conditioners, self.scales = nn.ModuleList(conditioners), nn.ModuleList(scales)
+        self.to(memory_format=torch.channels_last)
+
+    @property
+    def scale_names(self) -> tuple[str, ...]:
+        """Pixel sizes that each scale's detail separates, finest first, then the coarsest image."""
+        names = [f"pixels {2**level}-{2 ** (level + 1)}" for level in range(self.n_levels)]
+        return (*names, f"pixels {2**self.n_levels} and more")
+
+    @property
+    def scale_dims(self) -> tuple[int, ...]:
+        """Number of coefficients of each scale; they sum to the number of pixel values."""
+        config = self.config
+        details = [3 * config.n_bands * (config.size >> (level + 1)) ** 2 for level in range(self.n_levels)]
+        return (*details, config.n_bands * config.coarsest**2)
+
+    def scale_of(self, parameter_name: str) -> int:
+        """Scale a named parameter belongs to: scales share nothing, so each trains by itself."""
+        return int(parameter_name.split(".")[1])
+
+    def _flat(self, coarsest: torch.Tensor) -> torch.Tensor:
+        """Coarsest image (n, band, y, x) as one place of many channels."""
+        return coarsest.reshape(len(coarsest), -1, 1, 1)
+
+    def _unflat(self, coarsest: torch.Tensor) -> torch.Tensor:
+        side = self.config.coarsest
+        return coarsest.reshape(len(coarsest), self.config.n_bands, side, side)
+
+    def _features(self, level: int, coarse: torch.Tensor, context: torch.Tensor | None) -> torch.Tensor:
+        """What the flow of one scale may know: the coarser image, or nothing for the coarsest one."""
+        if level == self.n_levels:
+            coarse = coarse.new_zeros(len(coarse), self.config.n_bands, 1, 1)
+        return self.conditioners[level](coarse, context)
+
+    def _pyramid(self, images: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Coarser image and detail of each scale, finest first; last the coarsest image itself."""
+        pairs, coarse = [], images
+        for _ in range(self.n_levels):
+            coarse, detail = haar.split(coarse)
+            pairs.append((coarse, detail.contiguous(memory_format=torch.channels_last)))
+        return [*pairs, (coarse, self._flat(coarse))]
+
+    def terms(self, images: torch.Tensor, context: torch.Tensor | None) -> list[torch.Tensor]:
+        """Nats of each scale and place: list of (n, y, x), finest scale first."""
+        pairs = self._pyramid(images)
+        return [
+            self.scales[level].local(detail, self._features(level, coarse, context))[1]
+            for level, (coarse, detail) in enumerate(pairs)
+        ]
+
+    def _log_prob(self, inputs: torch.Tensor, context: torch.Tensor | None) -> torch.Tensor:
+        return sum(term.sum((1, 2)) for term in self.terms(inputs, context))
+
+    def latents(self, images: torch.Tensor, context: torch.Tensor | None) -> torch.Tensor:
+        """Standard-normal latents laid out as a wavelet mosaic, shape of the images."""
+        values = [
+            self.scales[level].to_normal(detail, self._features(level, coarse, context))
+            for level, (coarse, detail) in enumerate(self._pyramid(images))
+        ]
+        return haar.mosaic(self._unflat(values[-1]), values[:-1])
+
+    def _build(self, make: object, n: int, like: torch.Tensor, context: torch.Tensor | None) -> torch.Tensor:
+        """Images from the coarsest scale to the finest; ``make(level, features)`` gives each detail."""
+        image = like.new_zeros(n, self.config.n_bands, 1, 1)
+        image = self._unflat(make(self.n_levels, self._features(self.n_levels, image, context)))
+        for level in reversed(range(self.n_levels)):
+            image = haar.join(image, make(level, self._features(level, image, context)))
+        return image
+
+    def inverse(self, latents: torch.Tensor, context: torch.Tensor | None) -> torch.Tensor:
+        """Images in flow space from their standard-normal latents."""
+        coarsest, details = haar.unmosaic(latents, self.config.coarsest)
+        values = [*details, self._flat(coarsest)]
+        make = lambda level, features: self.scales[level].from_normal(values[level], features)  # noqa: E731
+        return self._build(make, len(latents), latents, context)
+
+    def draw(
+        self, n: int, context: torch.Tensor | None, generator: torch.Generator, temperature: float
+    ) -> torch.Tensor:
+        """Random images in flow space, shape (n, band, y, x)."""
+
+        def make(level: int, features: torch.Tensor) -> torch.Tensor:
+            side = features.shape[-1]
+            channels = self.scale_dims[level] // side**2
+            return self.scales[level].draw((n, channels, side, side), features, generator, temperature)
+
+        return self._build(make, n, next(self.parameters()), context)
