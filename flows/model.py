@@ -75,6 +75,11 @@ class FlowModel(nn.Module):
         return self.density.scale_names
 
     @property
+    def context_names(self) -> tuple[str, ...]:
+        """Names of the context columns, in order."""
+        return self.config.context
+
+    @property
     def n_parameters(self) -> int:
         """Number of trained numbers."""
         return sum(parameter.numel() for parameter in self.parameters())
