@@ -1,0 +1,130 @@
+"""What every reader promises: one opened output of one simulation."""
+
+import abc
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from astropy.cosmology import FLRW
+from astropy.table import Table
+
+from mocks.galaxy import Galaxy
+
+__all__ = ["Fingerprint", "Format", "Snapshot"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Snapshot(abc.ABC):
+    """One output of one simulation, opened but not read.
+
+    Parameters
+    ----------
+    path : Path
+        File or folder it is read from.
+    format : str
+        Name of its entry in `mocks.readers.SIMULATIONS`.
+    simulation : str
+        Name of the run, for example ``"TNG100-1"``.
+    snapshot : int
+        Number of the output; 0 where the source does not tell.
+    redshift : float
+        Redshift of the output.
+    cosmology : astropy.cosmology.FLRW
+        The simulation's own.
+    notes : tuple of str
+        What had to be assumed when opening.
+    """
+
+    path: Path
+    format: str
+    simulation: str
+    snapshot: int
+    redshift: float
+    cosmology: FLRW
+    notes: tuple[str, ...] = ()
+
+    @property
+    def scale_factor(self) -> float:
+        """Scale factor of the output."""
+        return 1.0 / (1.0 + self.redshift)
+
+    @abc.abstractmethod
+    def catalogue(self) -> Table:
+        """Galaxies that have stars, one row each.
+
+        Returns
+        -------
+        astropy.table.Table
+            ``subhalo_id``, ``n_stars``, ``stellar_mass`` [Msun] and, where the source holds them,
+            ``half_mass_radius`` [kpc], ``star_formation_rate`` [Msun/yr], ``is_central``, ``flag``
+            (False: the simulation's authors advise against it), ``x``, ``y``, ``z``
+            [physical kpc, box frame].
+        """
+
+    @abc.abstractmethod
+    def read(self, subhalo_id: int) -> Galaxy:
+        """Read one galaxy of the catalogue.
+
+        Parameters
+        ----------
+        subhalo_id : int
+            Value of the catalogue's column of that name.
+
+        Returns
+        -------
+        Galaxy
+
+        Raises
+        ------
+        ValueError
+            When there is no such galaxy, it has no stars, or its particles are not sane.
+        """
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Fingerprint:
+    """What can be seen of a path at little cost, to tell formats apart.
+
+    Parameters
+    ----------
+    path : Path
+    kind : str
+        ``"folder"``, ``"hdf5"``, ``"fits"`` or ``"other"``.
+    names : frozenset of str
+        Entries of a folder, or top-level groups of an HDF5 file.
+    header : dict
+        Attributes of an HDF5 file's ``Header`` group.
+    stars : frozenset of str
+        Datasets of its ``PartType4`` group.
+    attributes : frozenset of str
+        Attribute names on the stars' ``Coordinates``.
+    """
+
+    path: Path
+    kind: str
+    names: frozenset[str]
+    header: dict
+    stars: frozenset[str]
+    attributes: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """One way in which simulations are stored.
+
+    Parameters
+    ----------
+    description : str
+        What it covers, in one line.
+    looks_like : str
+        How a user knows it: the names of files or fields.
+    matches : callable
+        Takes a `Fingerprint`, says whether the path is in this format.
+    open : callable
+        Takes a path and keyword options, returns a `Snapshot`.
+    """
+
+    description: str
+    looks_like: str
+    matches: Callable[[Fingerprint], bool]
+    open: Callable[..., Snapshot]

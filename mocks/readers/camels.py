@@ -1,0 +1,279 @@
+"""Single-file snapshots of the Illustris kind with a subhalo catalogue in a second file (CAMELS)."""
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+from astropy.table import Table
+
+from mocks.galaxy import Galaxy
+from mocks.readers.base import Snapshot
+from mocks.readers.extract import box_side, with_units
+from mocks.readers.fields import GAS_FIELDS, STAR_FIELDS, gas_from_columns, read_columns, stars_from_columns
+from mocks.readers.hdf5 import Units, conversion, find, header_of, open_hdf5, read_array
+from mocks.readers.headers import RUNS, cosmology_of, number_in_path, redshift_of, run_name
+from mocks.readers.particles import assemble
+from mocks.readers.subhaloes import SUBHALO_FIELDS, subhalo_table
+
+__all__ = ["PairSnapshot", "open_pair", "pair_in"]
+
+UNITS = Units()
+MOST_FILES = 40  # of a folder that are looked into
+
+
+def _role(path: Path) -> str | None:
+    """``"particles"`` or ``"catalogue"`` for an HDF5 file of a pair, else None."""
+    try:
+        with h5py.File(path, "r") as file:
+            if isinstance(file.get("Subhalo"), h5py.Group):
+                return "catalogue" if "SubhaloLenType" in file["Subhalo"] else None
+            group = file.get("PartType4")
+            single = header_of(file).get("NumFilesPerSnapshot", 1) == 1
+            has_birth = isinstance(group, h5py.Group) and find(group, "birth") is not None
+            return "particles" if has_birth and single and "CutoutID" not in header_of(file) else None
+    except OSError:
+        return None
+
+
+def pair_in(path: Path) -> tuple[Path, Path] | None:
+    """Snapshot and catalogue file of a pair.
+
+    Parameters
+    ----------
+    path : Path
+        The snapshot file, or the folder of both.
+
+    Returns
+    -------
+    tuple (snapshot, catalogue) or None
+        None when there is not exactly one of each.
+    """
+    folder = path if path.is_dir() else path.parent
+    files = sorted({*folder.glob("*.hdf5"), *folder.glob("*.h5")})
+    if not 2 <= len(files) <= MOST_FILES:
+        return None
+    roles = {file: _role(file) for file in files}
+    catalogues = [file for file, role in roles.items() if role == "catalogue"]
+    snapshots = [path] if path.is_file() else [file for file, role in roles.items() if role == "particles"]
+    if len(snapshots) == 1 and len(catalogues) > 1:
+        number = number_in_path(Path(snapshots[0].name))
+        catalogues = [file for file in catalogues if number is not None and f"{number:03d}" in file.stem]
+    if len(snapshots) != 1 or len(catalogues) != 1 or roles.get(snapshots[0]) != "particles":
+        return None
+    return snapshots[0], catalogues[0]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PairSnapshot(Snapshot):
+    """Snapshot file and catalogue file.
+
+    Parameters
+    ----------
+    path, format, simulation, snapshot, redshift, cosmology, notes
+        See `Snapshot`; `path` is the snapshot file.
+    catalogue_path : Path
+    h : float
+        Hubble constant of the units [100 km/s/Mpc].
+    length : float
+        Unit of the coordinates [physical kpc].
+    box_size : float or None
+        [physical kpc].
+    include_flagged : bool
+        Keep subhaloes that the catalogue flags as not cosmological.
+    gas : bool
+        Whether gas is read.
+    """
+
+    catalogue_path: Path
+    h: float
+    length: float
+    box_size: float | None
+    include_flagged: bool = False
+    gas: bool = True
+
+    @functools.cached_property
+    def _subhaloes(self) -> dict[str, np.ndarray]:
+        """Catalogue columns as they are, with the first row of each subhalo's stars and gas."""
+        with open_hdf5(self.catalogue_path) as file:
+            subhalo, group = file["Subhalo"], file.get("Group")
+            raw = {name: read_array(subhalo[name]) for name in SUBHALO_FIELDS if name in subhalo}
+            has_groups = group is not None and "GroupLenType" in group and "SubhaloGrNr" in raw
+            if has_groups:
+                raw["GroupFirstSub"] = read_array(group["GroupFirstSub"])
+                lengths = read_array(group["GroupLenType"]).astype(np.int64)
+                raw["offset"] = offsets_in_groups(raw["SubhaloLenType"], raw["SubhaloGrNr"], lengths)
+        if not has_groups:
+            lengths = raw["SubhaloLenType"].astype(np.int64)
+            raw["offset"] = np.cumsum(lengths, axis=0) - lengths
+        self._check_length(raw)
+        return raw
+
+    def _check_length(self, raw: dict) -> None:
+        """Refuse a catalogue that reaches past the particles."""
+        last = (raw["offset"] + raw["SubhaloLenType"]).max(axis=0)
+        with open_hdf5(self.path) as file:
+            held = len(find(file["PartType4"], "position"))
+        if last[4] > held:
+            raise ValueError(
+                f"{self.catalogue_path} counts {last[4]} stars, {self.path} holds {held}: they do not belong "
+                "together, or the snapshot is incomplete."
+            )
+
+    def catalogue(self) -> Table:
+        """Subhaloes with stars; see `Snapshot.catalogue`."""
+        table = subhalo_table(
+            self._subhaloes, self.scale_factor, self.h, self.include_flagged, str(self.catalogue_path)
+        )
+        return with_units(table)
+
+    def read(self, subhalo_id: int) -> Galaxy:
+        """Read one galaxy; see `Snapshot.read`."""
+        raw = self._subhaloes
+        if not 0 <= subhalo_id < len(raw["SubhaloLenType"]):
+            raise ValueError(
+                f"{self.catalogue_path}: no subhalo {subhalo_id}; allowed are 0 to "
+                f"{len(raw['SubhaloLenType']) - 1}."
+            )
+        with open_hdf5(self.path) as file:
+            columns = self._columns(file, 4, STAR_FIELDS, subhalo_id)
+            where = f"{self.path}, subhalo {subhalo_id}"
+            stars, notes = stars_from_columns(where, columns, self.scale_factor, self.cosmology)
+            gas = None
+            if self.gas and "PartType0" in file:
+                gas = gas_from_columns(where, self._columns(file, 0, GAS_FIELDS, subhalo_id))
+        row = {
+            name: values[subhalo_id : subhalo_id + 1]
+            for name, values in raw.items()
+            if name != "GroupFirstSub"
+        }
+        if "GroupFirstSub" in raw:
+            row["GroupFirstSub"] = raw["GroupFirstSub"]
+        table = subhalo_table(
+            row, self.scale_factor, self.h, True, str(self.catalogue_path), first=subhalo_id
+        )
+        return assemble(
+            self.path,
+            stars=stars,
+            gas=gas,
+            centre=raw["SubhaloPos"][subhalo_id].astype(float) * self.length if "SubhaloPos" in raw else None,
+            box_size=self.box_size,
+            properties={
+                name: table[name][0].item() for name in table.colnames if name not in ("subhalo_id", *"xyz")
+            },
+            notes=self.notes + notes,
+            simulation=self.simulation,
+            snapshot=self.snapshot,
+            subhalo_id=int(subhalo_id),
+            redshift=self.redshift,
+            cosmology=self.cosmology,
+        )
+
+    def _columns(self, file: h5py.File, kind: int, fields: tuple[str, ...], subhalo_id: int) -> dict:
+        """Columns of one subhalo's particles of one type."""
+        start = int(self._subhaloes["offset"][subhalo_id, kind])
+        rows = slice(start, start + int(self._subhaloes["SubhaloLenType"][subhalo_id, kind]))
+        return read_columns(file[f"PartType{kind}"], fields, self.scale_factor, self.h, UNITS, rows)
+
+
+def offsets_in_groups(length: np.ndarray, group: np.ndarray, group_length: np.ndarray) -> np.ndarray:
+    """First particle of each subhalo: groups follow each other, each with its subhaloes first, then its fuzz.
+
+    Parameters
+    ----------
+    length : ndarray of int, shape (n, 6)
+        ``SubhaloLenType``.
+    group : ndarray of int, shape (n,)
+        ``SubhaloGrNr``, rising.
+    group_length : ndarray of int, shape (m, 6)
+        ``GroupLenType``.
+
+    Returns
+    -------
+    ndarray of int64, shape (n, 6)
+    """
+    length = length.astype(np.int64)
+    before = np.cumsum(length, axis=0) - length
+    group_start = np.cumsum(group_length, axis=0) - group_length
+    first = np.searchsorted(group, group)  # first subhalo of the same group
+    return group_start[group] + before - before[first]
+
+
+def open_pair(
+    path: Path,
+    *,
+    simulation: str | None = None,
+    snapshot: int | None = None,
+    catalogue: str | Path | None = None,
+    include_flagged: bool = False,
+    gas: bool = True,
+) -> PairSnapshot:
+    """Open a snapshot file with its catalogue file.
+
+    Parameters
+    ----------
+    path : Path
+        The snapshot file, or the folder that holds one of each.
+    simulation : str, optional
+        Name of the run.
+    snapshot : int, optional
+        Its number, when neither header nor names tell.
+    catalogue : str or Path, optional
+        The catalogue file; looked for beside the snapshot when left out.
+    include_flagged : bool
+        Keep subhaloes that the catalogue flags as not cosmological.
+    gas : bool
+        Whether gas is read.
+
+    Returns
+    -------
+    PairSnapshot
+
+    Raises
+    ------
+    FileNotFoundError
+        When no pair can be found.
+    ValueError
+        When the header lacks what is needed.
+    """
+    path = Path(path)
+    pair = (path, Path(catalogue)) if catalogue is not None and path.is_file() else pair_in(path)
+    if pair is None:
+        raise FileNotFoundError(
+            f"{path}: not one snapshot (PartType4) and one catalogue (Subhalo) side by side; name the "
+            "snapshot file and pass catalogue=."
+        )
+    with open_hdf5(pair[0]) as file:
+        header, where = header_of(file), str(pair[0])
+        cosmology, h, notes = cosmology_of(where, header)
+        redshift = redshift_of(where, header)
+        a = 1.0 / (1.0 + redshift)
+        position = find(file["PartType4"], "position") if "PartType4" in file else None
+        if position is None:
+            raise ValueError(f"{pair[0]}: no star particles (PartType4/Coordinates).")
+        length = conversion(position, "length", a, h, UNITS)
+    camels = RUNS["CAMELS-TNG"]
+    box_size = box_side(header, length, None, a, h)
+    if box_size is None and np.isclose(h, camels.h):
+        box_size = 1e3 * camels.box * a / h
+        notes = (*notes, f"box size not stored: {camels.box:g} Mpc/h of CAMELS taken")
+    number = (
+        snapshot if snapshot is not None else header.get("SnapshotNumber", number_in_path(pair[0].absolute()))
+    )
+    return PairSnapshot(
+        path=pair[0],
+        format="camels",
+        simulation=simulation
+        or run_name(header, "CAMELS-TNG" if np.isclose(h, camels.h) else pair[0].parent.name),
+        snapshot=0 if number is None else int(number),
+        redshift=redshift,
+        cosmology=cosmology,
+        notes=notes,
+        catalogue_path=pair[1],
+        h=h,
+        length=length,
+        box_size=box_size,
+        include_flagged=include_flagged,
+        gas=gas,
+    )

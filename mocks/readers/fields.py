@@ -1,0 +1,243 @@
+"""Star and gas columns of the Gadget family (Arepo, Gadget, Gizmo, SWIFT) in house units."""
+
+from collections.abc import Callable
+
+import h5py
+import numpy as np
+from astropy.cosmology import FLRW
+
+from mocks.galaxy import Gas, Stars
+from mocks.readers.hdf5 import ALIASES, Units, conversion, find, read_array
+from mocks.readers.particles import ages, gas_temperature, make_stars, require_finite
+
+__all__ = [
+    "GAS_FIELDS",
+    "STAR_FIELDS",
+    "column_factors",
+    "gas_from_columns",
+    "read_columns",
+    "stars_from_columns",
+]
+
+STAR_FIELDS = (
+    "position",
+    "mass",
+    "birth",
+    "metallicity",
+    "initial_mass",
+    "velocity",
+    "smoothing_length",
+    "photometry",
+)
+REQUIRED_STAR_FIELDS = STAR_FIELDS[:4]
+GAS_FIELDS = (
+    "position",
+    "mass",
+    "metallicity",
+    "density",
+    "temperature",
+    "internal_energy",
+    "electron_abundance",
+    "star_formation_rate",
+    "neutral_fraction",
+    "smoothing_length",
+    "cell_size",
+    "velocity",
+)
+KIND = {
+    "position": "length",
+    "smoothing_length": "length",
+    "cell_size": "length",
+    "mass": "mass",
+    "initial_mass": "mass",
+    "velocity": "velocity",
+    "density": "density",
+}
+# SWIFT writes the kernel's "smoothing length" h; its support is gamma h, for the quartic spline of SPHENIX
+# (Borrow et al. 2022, MNRAS 511, 2367; Dehnen & Aly 2012, table 1)
+SWIFT_SUPPORT = 2.018932
+
+
+def column_factors(group: h5py.Group, fields: tuple[str, ...], a: float, h: float, units: Units) -> dict:
+    """Names and conversions of the fields that a particle group holds.
+
+    Parameters
+    ----------
+    group : h5py.Group
+        ``PartType0`` or ``PartType4``.
+    fields : tuple of str
+        House names, see `mocks.readers.hdf5.ALIASES`.
+    a, h : float
+        Scale factor, Hubble constant [100 km/s/Mpc].
+    units : Units
+        For datasets without unit attributes.
+
+    Returns
+    -------
+    dict
+        House name to (dataset name, factor to house units); absent fields are left out.
+    """
+    found = {}
+    for field in fields:
+        dataset = find(group, field)
+        if dataset is None:
+            continue
+        factor = conversion(dataset, KIND[field], a, h, units) if field in KIND else 1.0
+        if dataset.name.endswith("StarFormationRates"):
+            # SWIFT's code unit; Gadget, Arepo and EAGLE store Msun/yr, and some extracts declare that wrongly
+            factor = conversion(dataset, "rate", a, h, units)
+        if field == "smoothing_length" and dataset.name.endswith("SmoothingLengths"):
+            factor *= SWIFT_SUPPORT
+        if field == "metallicity" and dataset.ndim == 2 and _is_mass(dataset):
+            factor = conversion(dataset, "mass", a, h, units)
+        found[field] = (dataset.name.rsplit("/", 1)[1], factor)
+    return found
+
+
+def _is_mass(dataset: h5py.Dataset) -> bool:
+    """Whether a metallicity table holds element masses, as Magneticum's does."""
+    return dataset.attrs.get("CGSConversionFactor", np.ones(1)) > 1e30
+
+
+def require_fields(where: str, found: dict, fields: tuple[str, ...] = REQUIRED_STAR_FIELDS) -> None:
+    """Refuse a particle group that lacks a field without which there is no light."""
+    missing = [" or ".join(ALIASES[field]) for field in fields if field not in found]
+    if missing:
+        raise ValueError(
+            f"{where}: PartType4 lacks {'; '.join(missing)}. Fetch the file again with these fields "
+            "(an API cutout holds only the fields that were asked for)."
+        )
+
+
+def read_columns(
+    group: h5py.Group,
+    fields: tuple[str, ...],
+    a: float,
+    h: float,
+    units: Units,
+    rows: slice | np.ndarray | None = None,
+) -> dict:
+    """Columns of a particle group in house units.
+
+    Parameters
+    ----------
+    group : h5py.Group
+    fields, a, h, units
+        As in `column_factors`.
+    rows : slice or ndarray of bool, optional
+        All when left out.
+
+    Returns
+    -------
+    dict of ndarray
+        By house name.
+    """
+    found = column_factors(group, fields, a, h, units)
+    return to_house({name: read_array(group[dataset], rows) for name, (dataset, _) in found.items()}, found)
+
+
+def to_house(raw: dict, found: dict) -> dict:
+    """Raw columns times their factors, element tables folded into one metallicity."""
+    columns = {}
+    for name, values in raw.items():
+        factor = found[name][1]
+        values = np.asarray(values)
+        columns[name] = values.astype(float) * factor if factor != 1.0 else values.astype(float)
+    if np.ndim(columns.get("metallicity")) == 2:
+        elements = columns["metallicity"]
+        # element masses start with helium (Magneticum); mass fractions start with the total (SIMBA, FIRE)
+        is_mass = found["metallicity"][1] != 1.0
+        columns["metallicity"] = elements[:, 1:].sum(axis=1) / columns["mass"] if is_mass else elements[:, 0]
+    return columns
+
+
+def stars_from_columns(
+    where: str, columns: dict, scale_factor: float, cosmology: FLRW, imf: str = "chabrier"
+) -> tuple[Stars, tuple[str, ...]]:
+    """Star record from columns in house units; rows without a birth time (wind-phase gas) are dropped.
+
+    Parameters
+    ----------
+    where : str
+        File, for messages.
+    columns : dict of ndarray
+        By house name; ``birth`` is the scale factor at birth.
+    scale_factor : float
+        Of the output.
+    cosmology : astropy.cosmology.FLRW
+    imf : str
+        For missing initial masses.
+
+    Returns
+    -------
+    Stars
+        Positions still in the box frame [kpc].
+    tuple of str
+        Notes.
+
+    Raises
+    ------
+    ValueError
+        When a needed column is missing, or its values are not sane.
+    """
+    require_fields(where, columns)
+    require_finite(where, birth=columns["birth"])
+    is_star = columns["birth"] > 0
+    notes = ()
+    if not is_star.all():
+        wind = np.count_nonzero(~is_star)
+        notes = (f"{wind} wind-phase particles (no birth time) left out",)
+        if wind == len(is_star):
+            raise ValueError(f"{where}: this galaxy has no stars, only {wind} wind-phase particles.")
+        columns = {name: values[is_star] for name, values in columns.items()}
+    age = ages(where, columns["birth"], scale_factor, cosmology)
+    rest = {name: values for name, values in columns.items() if name in STAR_FIELDS and name != "birth"}
+    stars, more = make_stars(where, age=age, imf=imf, **({"initial_mass": None} | rest))
+    return stars, notes + more
+
+
+def gas_from_columns(where: str, columns: dict) -> Gas | None:
+    """Gas record from columns in house units, None without a cell.
+
+    Parameters
+    ----------
+    where : str
+        File, for messages.
+    columns : dict of ndarray
+        By house name.
+
+    Returns
+    -------
+    Gas or None
+        Positions still in the box frame [kpc].
+
+    Raises
+    ------
+    ValueError
+        For NaN.
+    """
+    if "position" not in columns or "mass" not in columns or len(columns["mass"]) == 0:
+        return None
+    get: Callable[[str], np.ndarray | None] = columns.get
+    require_finite(where, **{f"gas {name}": values for name, values in columns.items()})
+    size = get("smoothing_length") if get("smoothing_length") is not None else get("cell_size")
+    if size is None and get("density") is not None:
+        size = np.cbrt(
+            3.0 * columns["mass"] / (4.0 * np.pi * columns["density"])
+        )  # radius of a round Voronoi cell
+    temperature = get("temperature")
+    if temperature is None and get("internal_energy") is not None and get("electron_abundance") is not None:
+        temperature = gas_temperature(columns["internal_energy"], columns["electron_abundance"])
+    rate, metallicity = get("star_formation_rate"), get("metallicity")
+    return Gas(
+        position=columns["position"],
+        mass=columns["mass"],
+        metallicity=None if metallicity is None else np.maximum(metallicity, 0.0),
+        density=get("density"),
+        temperature=temperature,
+        # SWIFT stores minus the scale factor of the last star formation in gas that forms none now
+        star_formation_rate=None if rate is None else np.maximum(rate, 0.0),
+        neutral_fraction=get("neutral_fraction"),
+        smoothing_length=size,
+        velocity=get("velocity"),
+    )

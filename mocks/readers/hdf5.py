@@ -1,0 +1,263 @@
+"""Reading HDF5 snapshots by what their own attributes say."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+__all__ = ["ALIASES", "Units", "attributes", "find", "header_of", "open_hdf5", "physical", "read_array"]
+
+KPC, MSUN, KM = 3.0856775814913673e21, 1.988409870698051e33, 1e5  # cgs; IAU 2015 constants as in astropy
+YEAR = 3.15576e7  # s, Julian
+CGS = {"length": KPC, "mass": MSUN, "velocity": KM, "density": MSUN / KPC**3, "rate": MSUN / YEAR}
+
+# The authors' names of one field, preferred first. SmoothedMetallicity: EAGLE's cooling and enrichment use
+# the kernel average, and so do its published images.
+ALIASES = {
+    "position": ("Coordinates",),
+    "mass": ("Masses", "Mass"),
+    "initial_mass": ("GFM_InitialMass", "InitialMass", "InitialMasses"),
+    "birth": ("GFM_StellarFormationTime", "StellarFormationTime", "BirthScaleFactors"),
+    "metallicity": (
+        "GFM_Metallicity",
+        "SmoothedMetallicity",
+        "SmoothedMetalMassFractions",
+        "MetalMassFractions",
+        "Metallicity",
+    ),
+    "velocity": ("Velocities", "Velocity"),
+    "smoothing_length": ("StellarHsml", "SmoothingLength", "SmoothingLengths"),
+    "photometry": ("GFM_StellarPhotometrics",),
+    "density": ("Density", "Densities"),
+    "star_formation_rate": ("StarFormationRate", "StarFormationRates"),
+    "temperature": ("Temperature", "Temperatures"),
+    "internal_energy": ("InternalEnergy", "InternalEnergies"),
+    "electron_abundance": ("ElectronAbundance",),
+    "neutral_fraction": ("NeutralHydrogenAbundance",),
+    "cell_size": ("dx",),
+    "group_number": ("GroupNumber",),
+    "subgroup_number": ("SubGroupNumber",),
+}
+
+
+@dataclass(frozen=True)
+class Units:
+    """Units of a file whose datasets do not tell theirs: house unit = value x factor x a^i x h^j.
+
+    Parameters
+    ----------
+    length, mass, velocity, density, rate : tuple (factor, a exponent, h exponent)
+        House units: kpc, Msun, km/s, Msun/kpc^3 (from mass and length when None), Msun/yr.
+    """
+
+    length: tuple[float, float, float] = (1.0, 1.0, -1.0)
+    mass: tuple[float, float, float] = (1e10, 0.0, -1.0)
+    velocity: tuple[float, float, float] = (1.0, 0.5, 0.0)
+    density: tuple[float, float, float] | None = None
+    rate: tuple[float, float, float] = (1.0, 0.0, 0.0)
+
+    def of(self, kind: str) -> tuple[float, float, float]:
+        """Factor and exponents of one kind of quantity."""
+        if kind == "density" and self.density is None:
+            return tuple(
+                mass / length**3 if index == 0 else mass - 3.0 * length
+                for index, (mass, length) in enumerate(zip(self.mass, self.length, strict=True))
+            )
+        return getattr(self, kind)
+
+
+@contextmanager
+def open_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading, with one clear error when that fails.
+
+    Parameters
+    ----------
+    path : Path
+
+    Yields
+    ------
+    h5py.File
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    OSError
+        When it is no HDF5 file, or a damaged one.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path} does not exist (or is no file).")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise OSError(
+            f"{path} cannot be opened as HDF5 ({error}); cut short or damaged? Fetch it again."
+        ) from error
+    with file:
+        yield file
+
+
+def _plain(value: object) -> object:
+    """Attribute value without the wrappings that writers put round it."""
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.reshape(-1)[0]
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, np.generic):
+        return value.item() if not isinstance(value, np.bytes_) else value.decode(errors="replace")
+    return value
+
+
+def attributes(item: h5py.Group | h5py.Dataset) -> dict:
+    """Attributes with length-1 arrays squeezed and bytes decoded.
+
+    Some writers (R tools among them) store every header value as an array of length 1.
+
+    Parameters
+    ----------
+    item : h5py.Group or h5py.Dataset
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    OSError
+        When they cannot be read.
+    """
+    try:
+        return {name: _plain(value) for name, value in item.attrs.items()}
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, UnicodeError) as error:
+        raise OSError(f"{item.file.filename}: attributes of {item.name} cannot be read ({error}).") from error
+
+
+def header_of(file: h5py.File) -> dict:
+    """Attributes of the ``Header`` group, with SWIFT's ``Cosmology`` under Gadget's names."""
+    header = attributes(file["Header"]) if "Header" in file else {}
+    if "Cosmology" in file:
+        cosmology = attributes(file["Cosmology"])
+        gadget = {
+            "h": "HubbleParam",
+            "Omega_m": "Omega0",
+            "Omega_lambda": "OmegaLambda",
+            "Omega_b": "OmegaBaryon",
+        }
+        header |= {gadget[name]: value for name, value in cosmology.items() if name in gadget}
+    return header
+
+
+def find(group: h5py.Group, field: str) -> h5py.Dataset | None:
+    """Dataset of a group that holds a field, under any of its names in `ALIASES`, or None."""
+    for name in ALIASES[field]:
+        if isinstance(group.get(name), h5py.Dataset):
+            return group[name]
+    return None
+
+
+def read_array(dataset: h5py.Dataset, rows: slice | np.ndarray | None = None) -> np.ndarray:
+    """Rows of a dataset.
+
+    Parameters
+    ----------
+    dataset : h5py.Dataset
+    rows : slice or ndarray of bool, optional
+        All when left out.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    OSError
+        When the bytes are damaged or missing.
+    """
+    try:
+        return dataset[()] if rows is None else dataset[rows]
+    except (OSError, RuntimeError, TypeError, ValueError) as error:
+        raise OSError(
+            f"{dataset.file.filename}: {dataset.name} cannot be read ({error}); cut short or damaged? "
+            "Fetch it again."
+        ) from error
+
+
+def _declared(dataset: h5py.Dataset) -> tuple[float, float, float] | None:
+    """CGS factor and exponents of a and h that a dataset declares, in any of three conventions."""
+    have = attributes(dataset)
+    swift = "Conversion factor to CGS (not including cosmological corrections)"
+    if swift in have:
+        as_physical = have.get("Value stored as physical", 0)
+        return (
+            have[swift],
+            0.0 if as_physical else have.get("a-scale exponent", 0.0),
+            have.get("h-scale exponent", 0.0),
+        )
+    if "CGSConversionFactor" in have:
+        return (
+            have["CGSConversionFactor"],
+            have.get("aexp-scale-exponent", 0.0),
+            have.get("h-scale-exponent", 0.0),
+        )
+    if "to_cgs" in have:
+        return have["to_cgs"], have.get("a_scaling", 0.0), have.get("h_scaling", 0.0)
+    return None
+
+
+def unit_factor(cgs: float, kind: str) -> float:
+    """House units in a CGS factor, taken as a round number when it is one within 2 %.
+
+    Codes keep their own solar mass and parsec (1.989e33 g, some 2e33 g): 1e10 of *their* solar masses is
+    meant, and catalogues made from the same file are in them too.
+    """
+    ratio = cgs / CGS[kind]
+    round_number = 10.0 ** np.round(np.log10(ratio))
+    return round_number if abs(ratio / round_number - 1.0) < 0.02 else ratio
+
+
+def physical(dataset: h5py.Dataset, kind: str, a: float, h: float, units: Units, rows=None) -> np.ndarray:
+    """Read a dataset in house units: what its attributes declare, or else `units`.
+
+    Parameters
+    ----------
+    dataset : h5py.Dataset
+    kind : str
+        ``"length"``, ``"mass"``, ``"velocity"``, ``"density"`` or ``"rate"``.
+    a, h : float
+        Scale factor and Hubble constant [100 km/s/Mpc].
+    units : Units
+        For datasets without attributes.
+    rows : slice or ndarray of bool, optional
+
+    Returns
+    -------
+    ndarray
+        float64; kpc, Msun, km/s or Msun/kpc^3, no a and no h left.
+
+    Raises
+    ------
+    ValueError
+        When the declared unit is not a positive number.
+    OSError
+        When the bytes cannot be read.
+    """
+    return read_array(dataset, rows).astype(float) * conversion(dataset, kind, a, h, units)
+
+
+def conversion(dataset: h5py.Dataset, kind: str, a: float, h: float, units: Units) -> float:
+    """Factor from a dataset's numbers to house units; see `physical`."""
+    declared = _declared(dataset)
+    if declared is None:
+        factor, a_exponent, h_exponent = units.of(kind)
+    else:
+        cgs, a_exponent, h_exponent = declared
+        if not isinstance(cgs, float | int) or not np.isfinite(cgs) or cgs <= 0:
+            raise ValueError(
+                f"{dataset.file.filename}: {dataset.name} declares the CGS factor {cgs!r}; a {kind} needs a "
+                "positive number. Mend the attribute or delete it to use the format's usual units."
+            )
+        factor = unit_factor(cgs, kind)
+    return float(factor * a**a_exponent * h**h_exponent)

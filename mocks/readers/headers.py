@@ -1,0 +1,179 @@
+"""Names, cosmologies and boxes from headers; what to fall back on where a header is silent."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from astropy.cosmology import FLRW
+
+from mocks.readers.times import make_cosmology
+
+__all__ = ["RUNS", "Run", "cosmology_of", "number_in_path", "redshift_of", "run_name"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A published simulation.
+
+    Parameters
+    ----------
+    format : str
+        Its family.
+    h, omega_m : float
+        Hubble constant [100 km/s/Mpc] and matter density.
+    box : float
+        Side [comoving Mpc/h].
+    dark_matter_mass : float, optional
+        Mass of a dark-matter particle as its header gives it [1e10 Msun/h].
+    """
+
+    family: str
+    h: float
+    omega_m: float
+    box: float
+    dark_matter_mass: float | None = None
+
+
+def _levels(name: str, box: float, h: float, omega_m: float, finest: float, count: int) -> dict[str, Run]:
+    """List runs of one box at resolutions that differ by 8 in mass, finest first."""
+    return {f"{name}-{i + 1}": Run("illustris", h, omega_m, box, finest * 8**i) for i in range(count)}
+
+
+# Box, cosmology and particle mass from the release papers: Nelson et al. 2019 (ComAC 6, 2) tables 1 and 2,
+# Nelson et al. 2015 (A&C 13, 12) table 1, McAlpine et al. 2016 (A&C 15, 72) table 2,
+# Villaescusa-Navarro et al. 2023 (ApJS 265, 54), Dubois et al. 2014 (MNRAS 444, 1453), 2021 (A&A 651, A109),
+# Schaye et al. 2023 (MNRAS 526, 4978; the cosmology that COLIBRE shares)
+RUNS = {
+    **_levels("TNG50", 35.0, 0.6774, 0.3089, 3.07368e-5, 4),
+    **_levels("TNG100", 75.0, 0.6774, 0.3089, 5.05574e-4, 3),
+    **_levels("TNG300", 205.0, 0.6774, 0.3089, 3.98342e-3, 3),
+    **_levels("Illustris", 75.0, 0.704, 0.2726, 4.40897e-4, 3),
+    "CAMELS-TNG": Run("camels", 0.6711, 0.3, 25.0),
+    "EAGLE-RefL0100N1504": Run("eagle", 0.6777, 0.307, 67.77, 6.5703e-4),
+    "EAGLE-RefL0050N0752": Run("eagle", 0.6777, 0.307, 33.885, 6.5703e-4),
+    "EAGLE-RefL0025N0376": Run("eagle", 0.6777, 0.307, 16.9425, 6.5703e-4),
+    "EAGLE-RecalL0025N0752": Run("eagle", 0.6777, 0.307, 16.9425, 8.2129e-5),
+    "Horizon-AGN": Run("horizon-agn", 0.704, 0.272, 100.0),
+    "NewHorizon": Run("ramses", 0.704, 0.272, 100.0),
+    "COLIBRE-L0050": Run("swift", 0.681, 0.306, 34.05),
+}
+
+# Names that the Illustris and TNG servers write into cutouts: box side and particles per side
+_API_NAMES = re.compile(r"L(\d+)n(\d+)(TNG|FP)")
+_API_FINEST = {(35, "TNG"): ("TNG50", 2160), (75, "TNG"): ("TNG100", 1820), (205, "TNG"): ("TNG300", 2500)}
+_API_FINEST[(75, "FP")] = ("Illustris", 1820)
+
+
+def run_name(header: dict, default: str) -> str:
+    """Name of the run that wrote a header.
+
+    Parameters
+    ----------
+    header : dict
+        Attributes of the ``Header`` group.
+    default : str
+        Used when neither a name nor box, cosmology and particle mass tell.
+
+    Returns
+    -------
+    str
+    """
+    stated = str(header.get("SimulationName", "")).strip(" \"'")
+    found = _API_NAMES.fullmatch(stated)
+    if found:
+        box, side, physics = int(found[1]), int(found[2]), found[3]
+        name, finest = _API_FINEST.get((box, physics), (stated, side))
+        return f"{name}-{1 + round(np.log2(finest / side))}" if name != stated else stated
+    if stated:
+        return stated
+    h, omega_m, box = (header.get(name) for name in ("HubbleParam", "Omega0", "BoxSize"))
+    masses = np.atleast_1d(header.get("MassTable", 0.0))
+    dark_matter = masses[1] if len(masses) > 1 else 0.0
+    if isinstance(h, float) and isinstance(omega_m, float) and isinstance(box, float):
+        box = box / 1000.0 if box > 1000.0 else box  # ckpc/h or cMpc/h
+        for name, run in RUNS.items():
+            same = np.allclose([run.h, run.omega_m, run.box], [h, omega_m, box], rtol=1e-3)
+            if same and run.dark_matter_mass and np.isclose(dark_matter, run.dark_matter_mass, rtol=0.02):
+                return name
+    label = str(header.get("RunLabel", "")).strip(" \"'")
+    return label or default
+
+
+def cosmology_of(where: str, header: dict) -> tuple[FLRW, float, tuple[str, ...]]:
+    """Cosmology in a header.
+
+    Parameters
+    ----------
+    where : str
+        File, for the message.
+    header : dict
+
+    Returns
+    -------
+    FLRW
+    float
+        h, the Hubble constant [100 km/s/Mpc].
+    tuple of str
+        Notes.
+
+    Raises
+    ------
+    ValueError
+        When the header lacks ``HubbleParam`` or ``Omega0``.
+    """
+    notes = ()
+    if "HubbleParam" in header and "Omega0" not in header:
+        same = {
+            name: run for name, run in RUNS.items() if np.isclose(run.h, header["HubbleParam"], rtol=1e-4)
+        }
+        if len({run.omega_m for run in same.values()}) == 1:
+            name, run = next(iter(same.items()))
+            header = header | {"Omega0": run.omega_m}
+            notes = (f"Omega0 not stored: {run.omega_m:g} of {name} taken",)
+    missing = [name for name in ("HubbleParam", "Omega0") if not isinstance(header.get(name), float | int)]
+    if missing:
+        raise ValueError(
+            f"{where}: Header has no number {' and '.join(missing)}; add it, or fetch the file again."
+        )
+    h, omega_m, omega_lambda = (
+        float(header["HubbleParam"]),
+        float(header["Omega0"]),
+        header.get("OmegaLambda"),
+    )
+    if omega_lambda is None:
+        notes = (*notes, "OmegaLambda not stored: flat universe taken")
+    try:
+        return make_cosmology(h, omega_m, omega_lambda, header.get("OmegaBaryon")), h, notes
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
+def redshift_of(where: str, header: dict) -> float:
+    """Redshift in a header, from ``Redshift``, or else ``Time`` or ``ExpansionFactor``; never below 0.
+
+    Raises
+    ------
+    ValueError
+        When there is none, or one that no output can have.
+    """
+    names = {"Redshift": header.get("Redshift")}
+    for name in ("Time", "ExpansionFactor", "Scale-factor"):
+        a = header.get(name)
+        names[name] = 1.0 / a - 1.0 if isinstance(a, float | int) and a > 0 else None
+    known = [float(value) for value in names.values() if isinstance(value, float | int)]
+    if not known or not -0.01 < known[0] < 200.0:
+        raise ValueError(
+            f"{where}: Header tells no redshift between 0 and 200 (found {names}); one of {', '.join(names)} "
+            "is needed."
+        )
+    return max(known[0], 0.0)
+
+
+def number_in_path(path: Path) -> int | None:
+    """Snapshot number in a file's or its folders' names (``snap_099.0.hdf5``, ``snapdir_099``), or None."""
+    for part in (path.name, *(parent.name for parent in path.parents[:3])):
+        found = re.search(r"snap(?:shot|dir|num)?_?(\d{1,4})(?!\d)", part)
+        if found:
+            return int(found[1])
+    return None

@@ -1,0 +1,342 @@
+"""Chunked snapshots of Illustris and IllustrisTNG with group catalogues and offsets."""
+
+import functools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import illustris_python
+import numpy as np
+from astropy.table import Table
+
+from mocks.galaxy import Galaxy
+from mocks.readers.base import Fingerprint, Snapshot
+from mocks.readers.extract import with_units
+from mocks.readers.fields import (
+    GAS_FIELDS,
+    STAR_FIELDS,
+    column_factors,
+    gas_from_columns,
+    require_fields,
+    stars_from_columns,
+    to_house,
+)
+from mocks.readers.hdf5 import Units, header_of, open_hdf5, read_array
+from mocks.readers.headers import cosmology_of, redshift_of, run_name
+from mocks.readers.particles import assemble
+from mocks.readers.subhaloes import SUBHALO_FIELDS, subhalo_table
+
+__all__ = ["IllustrisSnapshot", "is_snapshot_folder", "open_illustris"]
+
+UNITS = Units()
+GAS, STARS = 0, 4
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class IllustrisSnapshot(Snapshot):
+    """One chunked snapshot; `path` is the folder that holds ``snapdir_NNN`` and ``groups_NNN``.
+
+    Parameters
+    ----------
+    path, format, simulation, snapshot, redshift, cosmology, notes
+        See `Snapshot`.
+    h : float
+        Hubble constant of the units [100 km/s/Mpc].
+    box_size : float
+        [physical kpc].
+    chunks, catalogue_chunks : tuple of Path
+        All files of the snapshot and of its catalogue.
+    offsets : Path or None
+        TNG's offsets file; None for Illustris, which keeps offsets in its catalogue.
+    include_flagged : bool
+        Keep subhaloes with ``SubhaloFlag`` 0.
+    gas : bool
+        Whether gas is read.
+    """
+
+    h: float
+    box_size: float
+    chunks: tuple[Path, ...]
+    catalogue_chunks: tuple[Path, ...]
+    offsets: Path | None
+    include_flagged: bool = False
+    gas: bool = True
+
+    @functools.cached_property
+    def _subhaloes(self) -> dict[str, np.ndarray]:
+        """Catalogue columns of all subhaloes, in code units."""
+        held, groups_hold = self._catalogue_fields()
+        wanted = [name for name in SUBHALO_FIELDS if name in held]
+        load = functools.partial(_load, illustris_python.groupcat.loadObjects, str(self.path), self.snapshot)
+        # nThreads=1: it would start processes of its own inside each worker
+        raw = load("Subhalo", "subgroups", fields=wanted, nThreads=1)
+        if "GroupFirstSub" in groups_hold:
+            raw |= load("Group", "groups", fields=["GroupFirstSub"], nThreads=1)
+        raw.pop("count", None)
+        return raw
+
+    def _catalogue_fields(self) -> tuple[set[str], set[str]]:
+        """Names of the datasets of subhaloes and groups, from the first chunk that has some."""
+        for chunk in self.catalogue_chunks:
+            with open_hdf5(chunk) as file:
+                if len(file.get("Subhalo", ())):
+                    held = set(file["Subhalo"])
+                    if "SubhaloLenType" not in held:
+                        raise ValueError(f"{chunk}: Subhalo lacks SubhaloLenType; fetch the catalogue again.")
+                    return held, set(file.get("Group", ()))
+        raise ValueError(f"{self.catalogue_chunks[0].parent}: the group catalogue holds no subhalo.")
+
+    @functools.cached_property
+    def _offsets(self) -> tuple[np.ndarray, np.ndarray]:
+        """First particle of each subhalo (n, 6), and of each chunk (6, chunks)."""
+        if self.offsets is not None:
+            with open_hdf5(self.offsets) as file:
+                if "Subhalo/SnapByType" not in file or "FileOffsets/SnapByType" not in file:
+                    raise ValueError(
+                        f"{self.offsets}: lacks Subhalo/SnapByType or FileOffsets/SnapByType; fetch it again."
+                    )
+                return read_array(file["Subhalo/SnapByType"]), read_array(file["FileOffsets/SnapByType"]).T
+        starts = []
+        with open_hdf5(self.catalogue_chunks[0]) as file:
+            by_chunk = np.asarray(header_of(file)["FileOffsets_Snap"])
+        for chunk in self.catalogue_chunks:
+            with open_hdf5(chunk) as file:
+                if "Offsets/Subhalo_SnapByType" in file:
+                    starts.append(read_array(file["Offsets/Subhalo_SnapByType"]))
+        return np.concatenate(starts), by_chunk
+
+    @functools.cached_property
+    def _columns(self) -> dict[int, dict]:
+        """Field names and conversions of gas and stars, from the first chunk that has them."""
+        found = {}
+        for kind, fields in ((GAS, GAS_FIELDS), (STARS, STAR_FIELDS)):
+            for chunk in self.chunks:
+                with open_hdf5(chunk) as file:
+                    if len(file.get(f"PartType{kind}", ())):
+                        found[kind] = column_factors(
+                            file[f"PartType{kind}"], fields, self.scale_factor, self.h, UNITS
+                        )
+                        break
+        return found
+
+    def catalogue(self) -> Table:
+        """Subhaloes with stars; see `Snapshot.catalogue`."""
+        where = str(self.catalogue_chunks[0].parent)
+        return with_units(
+            subhalo_table(self._subhaloes, self.scale_factor, self.h, self.include_flagged, where)
+        )
+
+    def read(self, subhalo_id: int) -> Galaxy:
+        """Read one galaxy; see `Snapshot.read`."""
+        raw = self._subhaloes
+        count = len(raw["SubhaloLenType"])
+        if not 0 <= subhalo_id < count:
+            raise ValueError(
+                f"{self.path}: snapshot {self.snapshot} has no subhalo {subhalo_id} (0 to {count - 1})."
+            )
+        where = f"{self.path}, snapshot {self.snapshot}, subhalo {subhalo_id}"
+        if raw["SubhaloLenType"][subhalo_id, STARS] == 0:
+            raise ValueError(f"{where}: this galaxy has no stars.")
+        require_fields(where, self._columns.get(STARS, {}))
+        columns = self._particles(STARS, subhalo_id)
+        stars, notes = stars_from_columns(where, columns, self.scale_factor, self.cosmology)
+        gas = None
+        if self.gas and raw["SubhaloLenType"][subhalo_id, GAS] > 0 and GAS in self._columns:
+            gas = gas_from_columns(where, self._particles(GAS, subhalo_id))
+        row = {
+            name: values[subhalo_id : subhalo_id + 1]
+            for name, values in raw.items()
+            if name != "GroupFirstSub"
+        }
+        if "GroupFirstSub" in raw:
+            row["GroupFirstSub"] = raw["GroupFirstSub"]
+        table = subhalo_table(row, self.scale_factor, self.h, True, where, first=subhalo_id)
+        centre = None
+        if "SubhaloPos" in raw:
+            centre = raw["SubhaloPos"][subhalo_id].astype(float) * self.scale_factor / self.h
+        return assemble(
+            self.path,
+            stars=stars,
+            gas=gas,
+            centre=centre,
+            box_size=self.box_size,
+            properties={
+                name: table[name][0].item() for name in table.colnames if name not in ("subhalo_id", *"xyz")
+            },
+            notes=self.notes + notes,
+            simulation=self.simulation,
+            snapshot=self.snapshot,
+            subhalo_id=int(subhalo_id),
+            redshift=self.redshift,
+            cosmology=self.cosmology,
+        )
+
+    def _particles(self, kind: int, subhalo_id: int) -> dict:
+        """Columns of one subhalo's particles of one type, in house units."""
+        starts, by_chunk = self._offsets
+        subset = {
+            "offsetType": starts[subhalo_id],
+            "lenType": self._subhaloes["SubhaloLenType"][subhalo_id],
+            "snapOffsets": by_chunk,
+        }
+        found = self._columns[kind]
+        names = [dataset for dataset, _ in found.values()]
+        raw = _load(
+            illustris_python.snapshot.loadSubset,
+            str(self.path),
+            self.snapshot,
+            kind,
+            names,
+            subset=subset,
+            sq=False,
+        )
+        return to_house({field: raw[dataset] for field, (dataset, _) in found.items()}, found)
+
+
+def _load(function, base: str, snapshot: int, *args, **kwargs) -> dict:
+    """Call illustris_python, turning its bare Exceptions, IndexErrors and KeyErrors into one clear error."""
+    try:
+        result = function(base, snapshot, *args, **kwargs)
+    except Exception as error:
+        raise OSError(
+            f"{base}, snapshot {snapshot}: reading failed ({type(error).__name__}: {error}); a chunk cut "
+            "short, or offsets of another snapshot? Check the files' sizes and fetch them again."
+        ) from error
+    # it returns a bare array when one field was asked for
+    return {kwargs["fields"][0]: result} if isinstance(result, np.ndarray) else result
+
+
+def is_snapshot_folder(seen: Fingerprint) -> bool:
+    """Whether a path is, holds or lies in a ``snapdir_NNN`` folder."""
+    if seen.kind == "hdf5":
+        return seen.header.get("NumFilesPerSnapshot", 1) > 1 and _is_chunk(seen)
+    return seen.kind == "folder" and _locate(seen.path) is not None
+
+
+def _is_chunk(seen: Fingerprint) -> bool:
+    """Whether an HDF5 file is named as a chunk of a snapshot folder."""
+    in_folder = re.fullmatch(r"snapdir_\d+", seen.path.absolute().parent.name)
+    return in_folder is not None and re.fullmatch(r"snap(shot)?_\d+\.\d+\.hdf5", seen.path.name) is not None
+
+
+def _locate(path: Path) -> tuple[Path, list[int]] | None:
+    """Folder that holds ``snapdir_NNN`` folders, and their numbers."""
+    path = path.absolute()
+    for folder in (path, path.parent):
+        if found := re.fullmatch(r"snapdir_(\d+)", folder.name):
+            return folder.parent, [int(found[1])]
+    for base in (path, path / "output"):
+        numbers = sorted(int(entry.name[8:]) for entry in base.glob("snapdir_*") if entry.name[8:].isdigit())
+        if numbers:
+            return base, numbers
+    return None
+
+
+def _files(folder: Path, stems: tuple[str, ...], count_key: str) -> tuple[Path, ...]:
+    """All chunk files of a folder; an error that names the missing ones."""
+    first = [path for stem in stems for path in sorted(folder.glob(f"{stem}.*.hdf5"))]
+    if not first:
+        raise FileNotFoundError(
+            f"{folder} holds no {stems[0]}.0.hdf5 (nor {', '.join(stems[1:])}); is the path right?"
+        )
+    stem = first[0].name.split(".")[0]
+    with open_hdf5(first[0]) as file:
+        count = header_of(file).get(count_key)
+    if not isinstance(count, int) or not 0 < count < 100_000:
+        raise ValueError(
+            f"{first[0]}: Header {count_key} is {count!r}, not a number of files; the file is damaged."
+        )
+    files = tuple(folder / f"{stem}.{i}.hdf5" for i in range(count))
+    missing = [path.name for path in files if not path.is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"{folder}: {len(missing)} of {count} chunk files are missing: {', '.join(missing[:5])}"
+            f"{' ...' if len(missing) > 5 else ''}. Stars would be lost silently; fetch them."
+        )
+    return files
+
+
+def _offsets_file(base: Path, number: int, catalogue: tuple[Path, ...]) -> Path | None:
+    """TNG's offsets file; None for Illustris."""
+    if not catalogue[0].name.startswith("fof_subhalo_tab"):
+        return None
+    path = base.parent / "postprocessing" / "offsets" / f"offsets_{number:03d}.hdf5"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"offsets file {path} is missing; it says where each subhalo's particles begin. Fetch it from "
+            "the simulation's postprocessing/offsets."
+        )
+    return path
+
+
+def open_illustris(
+    path: Path,
+    *,
+    simulation: str | None = None,
+    snapshot: int | None = None,
+    include_flagged: bool = False,
+    gas: bool = True,
+) -> IllustrisSnapshot:
+    """Open a chunked snapshot.
+
+    Parameters
+    ----------
+    path : Path
+        The simulation's folder, its ``output`` folder, a ``snapdir_NNN`` or a chunk in it.
+    simulation : str, optional
+        Name of the run; told by box, cosmology and particle mass when left out.
+    snapshot : int, optional
+        Number; needed when the folder holds several.
+    include_flagged : bool
+        Keep subhaloes that the catalogue flags as not cosmological.
+    gas : bool
+        Whether gas is read.
+
+    Returns
+    -------
+    IllustrisSnapshot
+
+    Raises
+    ------
+    FileNotFoundError
+        When a chunk, the catalogue or the offsets file is missing: reading on would lose stars.
+    ValueError
+        When the snapshot is not told, or a header lacks what is needed.
+    """
+    found = _locate(Path(path))
+    if found is None:
+        raise FileNotFoundError(f"{path} holds no snapdir_NNN folder.")
+    base, numbers = found
+    if snapshot is None and len(numbers) > 1:
+        raise ValueError(f"{path} holds snapshots {', '.join(map(str, numbers))}; choose one with snapshot=.")
+    number = numbers[0] if snapshot is None else int(snapshot)
+    label = f"{number:03d}"
+    chunks = _files(base / f"snapdir_{label}", (f"snap_{label}", f"snapshot_{label}"), "NumFilesPerSnapshot")
+    groups = base / f"groups_{label}"
+    if not groups.is_dir():
+        raise FileNotFoundError(
+            f"{groups} is missing: the group catalogue says which stars make a galaxy. Fetch it."
+        )
+    catalogue = _files(groups, (f"fof_subhalo_tab_{label}", f"groups_{label}"), "NumFiles")
+    with open_hdf5(chunks[0]) as file:
+        header, where = header_of(file), str(chunks[0])
+    cosmology, h, notes = cosmology_of(where, header)
+    redshift = redshift_of(where, header)
+    if not isinstance(header.get("BoxSize"), float | int):
+        raise ValueError(f"{where}: Header has no number BoxSize; fetch the file again.")
+    return IllustrisSnapshot(
+        path=base,
+        format="illustris",
+        simulation=simulation or run_name(header, base.parent.name if base.name == "output" else base.name),
+        snapshot=number,
+        redshift=redshift,
+        cosmology=cosmology,
+        notes=notes,
+        h=h,
+        box_size=float(header["BoxSize"]) / (1.0 + redshift) / h,
+        chunks=chunks,
+        catalogue_chunks=catalogue,
+        offsets=_offsets_file(base, number, catalogue),
+        include_flagged=include_flagged,
+        gas=gas,
+    )

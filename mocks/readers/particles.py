@@ -1,0 +1,247 @@
+"""From raw particle arrays to the records of a galaxy, with every check in one place."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from astropy.cosmology import FLRW
+
+from mocks.galaxy import Galaxy, Gas, Stars
+from mocks.readers.geometry import half_mass_radius, shrinking_sphere, unwrap
+from mocks.readers.mass_loss import remaining_mass_fraction
+from mocks.readers.times import age_from_scale_factor
+
+__all__ = ["ages", "assemble", "gas_temperature", "make_stars", "require_finite"]
+
+AGE_SLACK = 2e-3  # Gyr; stars born in the last step of a float32 clock come out this much too young
+PHOTOMETRY_BANDS = ("U", "B", "V", "K", "g", "r", "i", "z")  # columns of GFM_StellarPhotometrics
+
+
+def require_finite(where: str, **columns: np.ndarray | None) -> None:
+    """Refuse NaN and infinite numbers, naming the column.
+
+    Parameters
+    ----------
+    where : str
+        File, for the message.
+    **columns : ndarray or None
+        By name.
+
+    Raises
+    ------
+    ValueError
+    """
+    for name, values in columns.items():
+        if values is None:
+            continue
+        bad = np.count_nonzero(~np.isfinite(values))
+        if bad:
+            raise ValueError(
+                f"{where}: {bad} of {np.size(values)} values of {name} are NaN or infinite; the file is "
+                "damaged, or was written wrongly. Fetch it again or leave this galaxy out."
+            )
+
+
+def ages(where: str, birth: np.ndarray, scale_factor: float, cosmology: FLRW) -> np.ndarray:
+    """Ages from scale factors of birth, checked.
+
+    Parameters
+    ----------
+    where : str
+        File, for the message.
+    birth : ndarray
+        Scale factor at birth.
+    scale_factor : float
+        Of the output.
+    cosmology : astropy.cosmology.FLRW
+
+    Returns
+    -------
+    ndarray
+        [Gyr], never negative.
+
+    Raises
+    ------
+    ValueError
+        When stars are born after the output.
+    """
+    return check_ages(where, age_from_scale_factor(birth, scale_factor, cosmology))
+
+
+def check_ages(where: str, age: np.ndarray) -> np.ndarray:
+    """Ages with rounding below zero removed; a ValueError when there is more than rounding."""
+    wrong = np.count_nonzero(~(age > -AGE_SLACK))
+    if wrong:
+        raise ValueError(
+            f"{where}: {wrong} of {len(age)} stars are not yet born or older than the universe (age "
+            f"{np.nanmin(age):.3g} Gyr at the least); birth times of another kind than supposed (scale "
+            "factor, conformal time, proper time)?"
+        )
+    return np.maximum(age, 0.0)
+
+
+def make_stars(
+    where: str,
+    *,
+    position: np.ndarray,
+    mass: np.ndarray,
+    initial_mass: np.ndarray | None,
+    age: np.ndarray,
+    metallicity: np.ndarray,
+    velocity: np.ndarray | None = None,
+    smoothing_length: np.ndarray | None = None,
+    photometry: np.ndarray | None = None,
+    imf: str = "chabrier",
+) -> tuple[Stars, tuple[str, ...]]:
+    """Star record from arrays in house units, with what had to be mended.
+
+    Rows without mass are dropped, negative metallicities become 0, and a missing initial mass is the current
+    mass over what a stellar population of that age still holds (`remaining_mass_fraction`).
+
+    Parameters
+    ----------
+    where : str
+        File, for messages.
+    position, mass, initial_mass, age, metallicity, velocity, smoothing_length : ndarray
+        As in `Stars`; positions may still be in the box frame.
+    photometry : ndarray, shape (n, 8), optional
+        Columns U B V K g r i z.
+    imf : str
+        Initial mass function of the stars, for missing initial masses.
+
+    Returns
+    -------
+    Stars
+    tuple of str
+        Notes.
+
+    Raises
+    ------
+    ValueError
+        For no stars, arrays of unequal length, NaN, or negative masses.
+    """
+    columns = {
+        "position": position,
+        "mass": mass,
+        "initial_mass": initial_mass,
+        "age": age,
+        "metallicity": metallicity,
+        "velocity": velocity,
+        "smoothing_length": smoothing_length,
+        "photometry": photometry,
+    }
+    lengths = {name: len(values) for name, values in columns.items() if values is not None}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"{where}: star columns of unequal length {lengths}; the file is damaged.")
+    if len(mass) == 0:
+        raise ValueError(f"{where}: this galaxy has no stars.")
+    require_finite(where, **columns)
+    if (mass < 0).any() or (initial_mass is not None and (initial_mass < 0).any()):
+        raise ValueError(
+            f"{where}: negative stellar masses; the file is damaged or its units are not as supposed."
+        )
+    notes = []
+    massive = mass > 0 if initial_mass is None else (mass > 0) & (initial_mass > 0)
+    if not massive.all():
+        notes.append(f"{np.count_nonzero(~massive)} star particles without mass left out")
+        columns = {name: None if values is None else values[massive] for name, values in columns.items()}
+        if not massive.any():
+            raise ValueError(f"{where}: this galaxy has no stars with mass.")
+    below = np.count_nonzero(columns["metallicity"] < 0)
+    if below:
+        notes.append(f"{below} negative metallicities set to 0")
+        columns["metallicity"] = np.maximum(columns["metallicity"], 0.0)
+    if columns["initial_mass"] is None:
+        notes.append(f"initial mass not stored: current mass over the remaining fraction at its age ({imf})")
+        columns["initial_mass"] = columns["mass"] / remaining_mass_fraction(columns["age"], imf)
+    if columns["photometry"] is not None:
+        columns["photometry"] = dict(
+            zip(PHOTOMETRY_BANDS, columns["photometry"].T.astype(float), strict=True)
+        )
+    return Stars(**columns), tuple(notes)
+
+
+def gas_temperature(internal_energy: np.ndarray, electron_abundance: np.ndarray) -> np.ndarray:
+    """Gas temperature from its specific energy.
+
+    Parameters
+    ----------
+    internal_energy : ndarray
+        Thermal energy per mass [(km/s)^2].
+    electron_abundance : ndarray
+        Electrons per hydrogen atom.
+
+    Returns
+    -------
+    ndarray
+        [K].
+
+    References
+    ----------
+    TNG data specification, question "how are temperatures computed"; gamma = 5/3, hydrogen mass
+    fraction 0.76.
+    """
+    hydrogen, proton_mass, boltzmann = 0.76, 1.67262192e-24, 1.380649e-16
+    weight = 4.0 / (1.0 + 3.0 * hydrogen + 4.0 * hydrogen * electron_abundance)
+    return (2.0 / 3.0) * internal_energy * 1e10 * weight * proton_mass / boltzmann
+
+
+def assemble(
+    where: str | Path,
+    *,
+    stars: Stars,
+    gas: Gas | None,
+    centre: np.ndarray | None,
+    box_size: float | None,
+    properties: dict,
+    notes: tuple[str, ...],
+    **identity,
+) -> Galaxy:
+    """Galaxy record from particles still in the box frame: centre, unwrap, subtract the bulk motion.
+
+    Parameters
+    ----------
+    where : str or Path
+        File it was read from.
+    stars : Stars
+    gas : Gas or None
+        Positions of both in the box frame [physical kpc].
+    centre : ndarray, shape (3,), or None
+        In that frame; found by a shrinking sphere when None.
+    box_size : float or None
+        Side of the periodic box [physical kpc].
+    properties : dict
+        Catalogue values; stellar mass and half-mass radius are computed when missing.
+    notes : tuple of str
+    **identity
+        ``simulation``, ``snapshot``, ``subhalo_id``, ``redshift``, ``cosmology`` of `Galaxy`.
+
+    Returns
+    -------
+    Galaxy
+    """
+    if centre is None:
+        centre = shrinking_sphere(stars.position, stars.mass, box_size)
+        notes = (*notes, "centre found by a shrinking sphere on the stars")
+    bulk = None if stars.velocity is None else np.average(stars.velocity, axis=0, weights=stars.mass)
+
+    def moved(particles):
+        position = unwrap(particles.position, centre, box_size)
+        has_velocity = bulk is not None and particles.velocity is not None
+        velocity = particles.velocity - bulk if has_velocity else particles.velocity
+        return replace(particles, position=position, velocity=velocity)
+
+    stars = moved(stars)
+    computed = {
+        "stellar_mass": float(stars.mass.sum()),
+        "half_mass_radius": half_mass_radius(stars.position, stars.mass),
+        "n_stars": len(stars),
+    }
+    return Galaxy(
+        stars=stars,
+        gas=None if gas is None else moved(gas),
+        properties=computed | properties,
+        source=str(where),
+        notes=notes,
+        **identity,
+    )

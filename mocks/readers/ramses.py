@@ -1,0 +1,351 @@
+"""Star particles of RAMSES outputs (Horizon-AGN, NewHorizon, ...), old and new layout."""
+
+import functools
+import logging
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from astropy import units as u
+from astropy.table import Table
+
+from mocks.galaxy import Galaxy
+from mocks.readers.base import Fingerprint, Snapshot
+from mocks.readers.extract import with_units
+from mocks.readers.friends import friends_of_friends
+from mocks.readers.galaxymaker import find_galaxies, galaxy_table, read_members
+from mocks.readers.geometry import half_mass_radius, shrinking_sphere, unwrap
+from mocks.readers.hdf5 import KM, KPC, MSUN
+from mocks.readers.hilbert import domains_in_sphere
+from mocks.readers.mass_loss import remaining_mass_fraction
+from mocks.readers.particles import assemble, check_ages, make_stars
+from mocks.readers.ramses_files import Info, read_info, read_stars
+from mocks.readers.times import age_from_conformal_time, cosmic_time, make_cosmology
+
+__all__ = ["RamsesSnapshot", "is_output_folder", "open_ramses"]
+
+logger = logging.getLogger(__name__)
+
+SEARCH_MARGIN = 1.2  # of GalaxyMaker's radius, which is rounded to float32 and may leave out its own members
+POSITIONS = ("position", "mass", "birth")
+ALL = ("position", "mass", "birth", "velocity", "metallicity")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RamsesSnapshot(Snapshot):
+    """One output folder.
+
+    Parameters
+    ----------
+    path, format, simulation, snapshot, redshift, cosmology, notes
+        See `Snapshot`.
+    info : Info
+        Content of the info file.
+    galaxies : Path or None
+        GalaxyMaker's ``tree_bricks`` file or ``GAL_NNNNN`` folder; without it galaxies are
+        friends-of-friends groups of stars.
+    linking_length : float
+        Of those groups [physical kpc].
+    min_stars : int
+        Smallest of those groups.
+    proper_time : bool
+        Birth times are proper instead of conformal.
+    imf : str
+        Initial mass function of the run's stellar populations.
+    remaining_fraction : float or None
+        Current over initial mass of all stars, where the run lost mass otherwise than a population does.
+    """
+
+    info: Info
+    galaxies: Path | None
+    linking_length: float
+    min_stars: int
+    proper_time: bool
+    imf: str
+    remaining_fraction: float | None
+
+    @property
+    def box_size(self) -> float:
+        """Side of the periodic box [physical kpc]."""
+        return self.info.box_length * self.info.unit_length / KPC
+
+    @functools.cached_property
+    def _friends(self) -> tuple[Table, np.ndarray, np.ndarray]:
+        """Catalogue of friends-of-friends groups, and the file and group of each star in order of reading."""
+        columns = [read_stars(path, self.info, POSITIONS) for path in self.info.files]
+        file = np.repeat(np.arange(len(columns)), [len(part["mass"]) for part in columns])
+        position = np.concatenate([part["position"] for part in columns]) * self.info.unit_length / KPC
+        mass = np.concatenate([part["mass"] for part in columns]) * self._unit_mass
+        group = friends_of_friends(position, self.linking_length, self.box_size)
+        count = np.bincount(group) if len(group) else np.zeros(0, dtype=int)
+        rows = []
+        order, start = np.argsort(group, kind="stable"), np.concatenate([[0], np.cumsum(count)])
+        for number in np.flatnonzero(count >= self.min_stars):
+            mine = order[start[number] : start[number + 1]]
+            centre = shrinking_sphere(position[mine], mass[mine], self.box_size)
+            row = {"subhalo_id": int(number), "n_stars": int(count[number]), "stellar_mass": mass[mine].sum()}
+            row["half_mass_radius"] = half_mass_radius(
+                unwrap(position[mine], centre, self.box_size), mass[mine]
+            )
+            rows.append(row | {"flag": True} | dict(zip("xyz", centre, strict=True)))
+        if not rows:
+            raise ValueError(
+                f"{self.path}: no group of {self.min_stars} stars within {self.linking_length} kpc steps "
+                f"among {len(group)} stars; change min_stars= or linking_length=."
+            )
+        return with_units(Table(rows=rows)), file, group
+
+    @functools.cached_property
+    def _galaxymaker(self) -> Table:
+        """GalaxyMaker's catalogue."""
+        return galaxy_table(self.galaxies, self.box_size)
+
+    @property
+    def _unit_mass(self) -> float:
+        return self.info.unit_density * self.info.unit_length**3 / MSUN
+
+    def catalogue(self) -> Table:
+        """Galaxies of GalaxyMaker, or else friends-of-friends groups; see `Snapshot.catalogue`."""
+        return with_units(self._galaxymaker.copy()) if self.galaxies is not None else self._friends[0].copy()
+
+    def read(self, subhalo_id: int) -> Galaxy:
+        """Read one galaxy; see `Snapshot.read`."""
+        table = self.catalogue()
+        row = np.flatnonzero(table["subhalo_id"] == subhalo_id)
+        if len(row) == 0:
+            known = ", ".join(map(str, table["subhalo_id"][:10]))
+            raise ValueError(
+                f"{self.path}: no galaxy {subhalo_id}; it has {known} {'...' if len(table) > 10 else ''}"
+            )
+        entry = table[int(row[0])]
+        centre = np.array([entry["x"], entry["y"], entry["z"]])
+        if self.galaxies is None:
+            columns, notes = (
+                self._read_friends(subhalo_id),
+                ("galaxy is a friends-of-friends group of stars",),
+            )
+        else:
+            columns, notes = self._read_members(subhalo_id, centre), ()
+        return self._galaxy(columns, centre, int(subhalo_id), notes)
+
+    def read_region(self, centre: np.ndarray, radius: float, subhalo_id: int = 0) -> Galaxy:
+        """Read all stars in a sphere, of whichever galaxy; only the CPU files that touch it are opened.
+
+        Parameters
+        ----------
+        centre : array_like, shape (3,)
+            [physical kpc, box frame].
+        radius : float
+            [physical kpc].
+        subhalo_id : int
+            Number to give to the result.
+
+        Returns
+        -------
+        Galaxy
+        """
+        centre = np.asarray(centre, dtype=float)
+        files = self._files_in_sphere(centre, radius)
+        columns = [self._cut(read_stars(path, self.info, ALL), centre, radius) for path in files]
+        note = f"all stars within {radius:g} kpc"
+        return self._galaxy(_concatenate(columns), centre, subhalo_id, (note,))
+
+    def _files_in_sphere(self, centre: np.ndarray, radius: float) -> list[Path]:
+        """CPU files whose domains touch a sphere [physical kpc]; all where the ordering is not Hilbert's."""
+        if self.info.bounds is None:
+            return list(self.info.files)
+        depth = round(np.log2(self.info.bounds[-1]) / 3.0)
+        domains = domains_in_sphere(centre / self.box_size, radius / self.box_size, self.info.bounds, depth)
+        logger.debug("%s: %d of %d CPU files touch the region", self.path, len(domains), len(self.info.files))
+        return [self.info.files[domain] for domain in domains]
+
+    def _cut(self, columns: dict, centre: np.ndarray, radius: float) -> dict:
+        """Rows within a sphere."""
+        position = columns["position"] * self.info.unit_length / KPC
+        inside = (unwrap(position, centre, self.box_size) ** 2).sum(axis=1) <= radius**2
+        return {name: values[inside] for name, values in columns.items()}
+
+    def _read_friends(self, number: int) -> dict:
+        """Columns of one friends-of-friends group, from the files it lies in."""
+        _, file, group = self._friends
+        parts = []
+        for index in np.unique(file[group == number]):
+            mine = group[file == index] == number
+            columns = read_stars(self.info.files[index], self.info, ALL)
+            parts.append({name: values[mine] for name, values in columns.items()})
+        return _concatenate(parts)
+
+    def _read_members(self, number: int, centre: np.ndarray) -> dict:
+        """Columns of one galaxy of GalaxyMaker."""
+        members = read_members(self.galaxies, number, self.box_size, self.info)
+        if "identity" not in members:
+            return members
+        radius = SEARCH_MARGIN * members["radius"]
+        files = self._files_in_sphere(centre, radius)
+        columns = _concatenate([read_stars(path, self.info, (*ALL, "identity")) for path in files])
+        mine = np.isin(columns["identity"], members["identity"])
+        if mine.sum() != len(members["identity"]):
+            raise ValueError(
+                f"{self.galaxies}: galaxy {number} lists {len(members['identity'])} stars, {self.path} has "
+                f"{mine.sum()} of them; is the catalogue of this output?"
+            )
+        return {name: values[mine] for name, values in columns.items()}
+
+    def _ages(self, birth: np.ndarray) -> np.ndarray:
+        """Ages [Gyr] from the birth times of the file."""
+        a, cosmology = self.scale_factor, self.cosmology
+        if not self.proper_time:
+            age = age_from_conformal_time(birth, a, cosmology)
+        else:
+            # proper times count from today in units of 1/H0, negative before
+            hubble_time = float((1.0 / cosmology.H0).to_value(u.Gyr))
+            age = cosmic_time(a, cosmology) - (cosmic_time(1.0, cosmology) + birth * hubble_time)
+        universe = float(cosmic_time(a, cosmology))
+        age = np.where(age > universe, np.nan, age)
+        return check_ages(str(self.path), age)
+
+    def _galaxy(self, columns: dict, centre: np.ndarray, subhalo_id: int, notes: tuple[str, ...]) -> Galaxy:
+        """Galaxy record from columns in code units."""
+        if len(columns["mass"]) == 0:
+            raise ValueError(f"{self.path}: no stars in galaxy {subhalo_id}.")
+        mass, initial = columns["mass"] * self._unit_mass, None
+        age = self._ages(columns["birth"])
+        if "initial_mass" in columns:
+            initial = columns["initial_mass"] * self._unit_mass
+        elif self.remaining_fraction is not None:
+            initial = mass / self.remaining_fraction
+            notes = (*notes, f"initial mass not stored: current mass over {self.remaining_fraction:g}")
+        if "metallicity" not in columns:
+            raise ValueError(
+                f"{self.path}: part files hold no metallicity (run without metals); no light without it."
+            )
+        stars, more = make_stars(
+            str(self.path),
+            position=columns["position"] * self.info.unit_length / KPC,
+            mass=mass,
+            initial_mass=initial,
+            age=age,
+            metallicity=columns["metallicity"],
+            velocity=columns["velocity"] * self.info.unit_length / self.info.unit_time / KM,
+            imf=self.imf,
+        )
+        return assemble(
+            self.path,
+            stars=stars,
+            gas=None,
+            centre=centre,
+            box_size=self.box_size,
+            properties={},
+            notes=self.notes + notes + more,
+            simulation=self.simulation,
+            snapshot=self.snapshot,
+            subhalo_id=subhalo_id,
+            redshift=self.redshift,
+            cosmology=self.cosmology,
+        )
+
+
+def _concatenate(parts: list[dict]) -> dict:
+    """Columns of several files behind each other."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _locate(path: Path) -> Path | None:
+    """Output folder that a path is, or that it holds as the only one."""
+    path = path.absolute()
+    if re.fullmatch(r"output_\d{5}", path.name):
+        return path
+    found = [entry for entry in sorted(path.glob("output_?????")) if entry.name[7:].isdigit()]
+    return found[0] if len(found) == 1 else None
+
+
+def is_output_folder(seen: Fingerprint) -> bool:
+    """Whether a path is an ``output_NNNNN`` folder, or holds one."""
+    return seen.kind == "folder" and _locate(seen.path) is not None
+
+
+def open_ramses(
+    path: Path,
+    *,
+    simulation: str | None = None,
+    snapshot: int | None = None,
+    galaxies: str | Path | None = None,
+    linking_length: float = 0.8,
+    min_stars: int = 50,
+    proper_time: bool = False,
+    imf: str | None = None,
+    remaining_fraction: float | None = None,
+) -> RamsesSnapshot:
+    """Open a RAMSES output.
+
+    Parameters
+    ----------
+    path : Path
+        Folder ``output_NNNNN``, or the run's folder.
+    simulation : str, optional
+        Name of the run; the name of the folder that holds the output when left out.
+    snapshot : int, optional
+        Number of the output; needed when the run's folder holds several.
+    galaxies : str or Path, optional
+        GalaxyMaker's ``tree_bricksNNN`` file or ``GAL_NNNNN`` folder. Looked for beside the output; without
+        one, galaxies are friends-of-friends groups of stars.
+    linking_length : float
+        Of such groups [physical kpc].
+    min_stars : int
+        Smallest such group.
+    proper_time : bool
+        Birth times are proper (RAMSES-RT's ``use_proper_time``) instead of conformal.
+    imf : str, optional
+        ``"chabrier"``, ``"kroupa"`` or ``"salpeter"``: how much mass populations lose, for the initial masses
+        that part files do not hold. Salpeter for Horizon-AGN, else Chabrier.
+    remaining_fraction : float, optional
+        Current over initial mass of all stars instead, for runs that return a fixed fraction.
+
+    Returns
+    -------
+    RamsesSnapshot
+
+    Raises
+    ------
+    FileNotFoundError
+        When the info file or a CPU file is missing.
+    ValueError
+        When the info file lacks what is needed, or the run is not cosmological.
+    """
+    path = Path(path)
+    folder = (
+        path / f"output_{snapshot:05d}"
+        if snapshot is not None and "output_" not in path.name
+        else _locate(path)
+    )
+    if folder is None or not folder.is_dir():
+        raise FileNotFoundError(
+            f"{path} is not, and does not hold as the only one, a folder output_NNNNN; snapshot=?"
+        )
+    info = read_info(folder)
+    name = simulation or folder.parent.name
+    number = int(folder.name[7:])
+    if galaxies is None:
+        galaxies = find_galaxies(folder, number)
+    elif not Path(galaxies).exists():
+        raise FileNotFoundError(f"galaxies={galaxies} does not exist.")
+    if remaining_fraction is not None and not 0.0 < remaining_fraction <= 1.0:
+        raise ValueError(f"remaining_fraction is {remaining_fraction}; allowed is above 0 and at most 1.")
+    imf = imf or ("salpeter" if name == "Horizon-AGN" else "chabrier")
+    remaining_mass_fraction(np.ones(1), imf)  # refuses an unknown name before any reading
+    return RamsesSnapshot(
+        path=folder,
+        format="ramses",
+        simulation=name,
+        snapshot=number,
+        redshift=1.0 / info.scale_factor - 1.0,
+        cosmology=make_cosmology(info.hubble / 100.0, info.omega_m, info.omega_lambda, info.omega_b),
+        info=info,
+        galaxies=None if galaxies is None else Path(galaxies),
+        linking_length=linking_length,
+        min_stars=min_stars,
+        proper_time=proper_time,
+        imf=imf,
+        remaining_fraction=remaining_fraction,
+    )

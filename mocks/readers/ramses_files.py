@@ -1,0 +1,267 @@
+"""Info and part files of RAMSES."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mocks.readers.fortran import Records
+
+__all__ = ["Info", "read_info", "read_stars"]
+
+STAR_FAMILY = 2
+TYPES = {
+    "b": "<i1",
+    "h": "<i2",
+    "i": "<i4",
+    "q": "<i8",
+    "f": "<f4",
+    "d": "<f8",
+}  # of part_file_descriptor.txt
+VECTORS = {
+    "position": ("position_x", "position_y", "position_z"),
+    "velocity": ("velocity_x", "velocity_y", "velocity_z"),
+}
+SCALARS = {
+    "mass": "mass",
+    "birth": "birth_time",
+    "metallicity": "metallicity",
+    "identity": "identity",
+    "initial_mass": "initial_mass",
+}
+HEADER_RECORDS = 8  # ncpu, ndim, npart, localseed, nstar_tot, mstar_tot, mstar_lost, nsink
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Info:
+    """What an info file tells.
+
+    Parameters
+    ----------
+    folder : Path
+    files : tuple of Path
+        Part files in the order of their CPUs.
+    box_length, time, scale_factor, hubble, omega_m, omega_lambda, omega_b : float
+        In the file's own units (box 1; H0 in km/s/Mpc).
+    unit_length, unit_density, unit_time : float
+        [cm, g/cm^3, s].
+    bounds : ndarray, shape (n_cpu + 1,), or None
+        Hilbert keys between the CPU domains; None for another ordering.
+    layout : tuple of (name, numpy type), or None
+        Records of the part files from their descriptor; None for the old format.
+    """
+
+    folder: Path
+    files: tuple[Path, ...]
+    box_length: float
+    time: float
+    scale_factor: float
+    hubble: float
+    omega_m: float
+    omega_lambda: float
+    omega_b: float | None
+    unit_length: float
+    unit_density: float
+    unit_time: float
+    bounds: np.ndarray | None
+    layout: tuple[tuple[str, str], ...] | None
+
+
+def _numbers(path: Path) -> dict[str, float]:
+    """``key = value`` lines of an info file."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing; it holds the units and the cosmology. Fetch it.")
+    values = {}
+    for line in path.read_text(errors="replace").splitlines():
+        if found := re.fullmatch(r"\s*(\w+)\s*=\s*([-+.\dEeDd]+)\s*", line):
+            values[found[1]] = float(found[2].replace("D", "E").replace("d", "e"))
+    needed = ("ncpu", "boxlen", "time", "aexp", "H0", "omega_m", "omega_l", "unit_l", "unit_d", "unit_t")
+    missing = [name for name in needed if not np.isfinite(values.get(name, np.nan))]
+    if missing:
+        raise ValueError(f"{path}: lacks {', '.join(missing)}; the file is damaged. Fetch it again.")
+    positive = [
+        name for name in ("ncpu", "boxlen", "aexp", "unit_l", "unit_d", "unit_t") if values[name] <= 0
+    ]
+    if positive:
+        raise ValueError(f"{path}: {', '.join(positive)} not positive; the file is damaged. Fetch it again.")
+    return values
+
+
+def _bounds(path: Path, n_cpu: int) -> np.ndarray | None:
+    """Hilbert key ranges of an info file, None for another ordering."""
+    lines = path.read_text(errors="replace").splitlines()
+    start = [i for i, line in enumerate(lines) if "DOMAIN" in line]
+    if not start or not any("ordering type=hilbert" in line.replace(" = ", "=") for line in lines):
+        return None
+    try:
+        table = np.array(
+            [[float(x) for x in line.split()[1:3]] for line in lines[start[0] + 1 : start[0] + 1 + n_cpu]]
+        )
+        bounds = np.append(table[:, 0], table[-1, 1])
+    except (ValueError, IndexError) as error:
+        raise ValueError(f"{path}: the table of CPU domains is damaged; fetch it again.") from error
+    if len(bounds) != n_cpu + 1 or (np.diff(bounds) < 0).any():
+        raise ValueError(f"{path}: the table of CPU domains is damaged; fetch it again.")
+    return bounds
+
+
+def _layout(path: Path) -> tuple[tuple[str, str], ...] | None:
+    """List the records that a part_file_descriptor names, None without one."""
+    if not path.is_file():
+        return None
+    layout = []
+    for line in path.read_text(errors="replace").splitlines():
+        if line.strip() and not line.lstrip().startswith("#"):
+            parts = [part.strip() for part in line.split(",")]
+            if len(parts) != 3 or parts[2] not in TYPES:
+                raise ValueError(
+                    f"{path}: line {line!r} is not 'number, name, type' with type of {', '.join(TYPES)}."
+                )
+            layout.append((parts[1], TYPES[parts[2]]))
+    return tuple(layout)
+
+
+def read_info(folder: Path) -> Info:
+    """Read the info file and the descriptor of an output, and check that all part files are there.
+
+    Parameters
+    ----------
+    folder : Path
+        ``output_NNNNN``.
+
+    Returns
+    -------
+    Info
+
+    Raises
+    ------
+    FileNotFoundError
+        When the info file or a part file is missing.
+    ValueError
+        When the info file is damaged or the run is not cosmological.
+    """
+    number = folder.name[7:]
+    path = folder / f"info_{number}.txt"
+    values = _numbers(path)
+    if values["H0"] < 10.0 or not 0.0 < values["aexp"] <= 1.1:
+        raise ValueError(
+            f"{path}: H0 = {values['H0']:g} and aexp = {values['aexp']:g} are of a run without "
+            "cosmology; ages need one."
+        )
+    n_cpu = int(values["ncpu"])
+    files = tuple(folder / f"part_{number}.out{cpu:05d}" for cpu in range(1, min(n_cpu, 1_000_000) + 1))
+    missing = [file.name for file in files if not file.is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"{folder}: {len(missing)} of {n_cpu} part files are missing: {', '.join(missing[:5])}"
+            f"{' ...' if len(missing) > 5 else ''}. Stars would be lost silently; fetch them."
+        )
+    return Info(
+        folder=folder,
+        files=files,
+        box_length=values["boxlen"],
+        time=values["time"],
+        scale_factor=values["aexp"],
+        hubble=values["H0"],
+        omega_m=values["omega_m"],
+        omega_lambda=values["omega_l"],
+        omega_b=values.get("omega_b"),
+        unit_length=values["unit_l"],
+        unit_density=values["unit_d"],
+        unit_time=values["unit_t"],
+        bounds=_bounds(path, n_cpu),
+        layout=_layout(folder / "part_file_descriptor.txt"),
+    )
+
+
+def _old_records(records: Records, count: int, wanted: set[str]) -> dict[str, np.ndarray]:
+    """Read a part file without descriptor: records by place and, where builds differ, by length."""
+    found = {}
+    floats = (*VECTORS["position"], *VECTORS["velocity"], "mass")
+    for name in floats:
+        if name in wanted:
+            found[name] = records.array(count, ("<f8", "<f4"))
+        else:
+            records.skip()
+    found["identity"] = records.array(count, ("<i4", "<i8"))
+    records.skip()  # level
+    raw = records.read()
+    if (
+        len(raw) == count
+    ):  # family and tag, one byte each, came in autumn 2017; the descriptor was left out here
+        found["family"] = raw.view("<i1")
+        records.skip()
+        raw = records.read()
+    if len(raw) != 8 * count:
+        raise OSError(
+            f"{records.path}: {len(raw)} bytes where birth times of {count} particles belong; no stars kept?"
+        )
+    found["birth_time"] = raw.view("<f8")
+    if "metallicity" in wanted and not records.at_end:
+        found["metallicity"] = records.array(count, ("<f8", "<f4"))
+    return found
+
+
+def read_stars(path: Path, info: Info, fields: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Columns of the stars in one part file, in code units.
+
+    Parameters
+    ----------
+    path : Path
+        ``part_NNNNN.outCCCCC``.
+    info : Info
+        Of the output.
+    fields : tuple of str
+        Of ``position``, ``velocity`` (n, 3), ``mass``, ``birth``, ``metallicity``, ``identity``; fields that
+        the run does not store are left out, ``initial_mass`` is added where it does.
+
+    Returns
+    -------
+    dict of ndarray
+
+    Raises
+    ------
+    OSError
+        When the file is cut short or its record markers are wrong.
+    """
+    names = {part for field in fields for part in VECTORS.get(field, (SCALARS.get(field, field),))}
+    if {"mass", "birth", "velocity"} <= set(fields):
+        names.add("initial_mass")
+    wanted = names | {"birth_time", "identity", "family"}
+    with Records(path) as records:
+        records.skip(2)
+        header = records.read("<i4")
+        if len(header) != 1 or header[0] < 0:
+            raise OSError(f"{path}: no number of particles in the third record; is it a part file of RAMSES?")
+        count = int(header[0])
+        records.skip(HEADER_RECORDS - 3)
+        if count == 0:
+            return _empty(fields)
+        if info.layout is None:
+            columns = _old_records(records, count, wanted)
+        else:
+            columns = {}
+            for name, kind in info.layout:
+                if name in wanted:
+                    columns[name] = records.array(count, (kind,))
+                else:
+                    records.skip()
+    if "birth_time" not in columns:
+        raise ValueError(f"{path}: particles have no birth times; a run without star formation has no light.")
+    # in the old format stars alone have a birth time; those not yet exploded carry negative ids
+    is_star = columns["family"] == STAR_FAMILY if "family" in columns else columns["birth_time"] != 0
+    house = {}
+    for field in (*fields, "initial_mass"):
+        parts = VECTORS.get(field, (SCALARS.get(field, field),))
+        if all(part in columns for part in parts):
+            stacked = [columns[part][is_star] for part in parts]
+            house[field] = np.stack(stacked, axis=1).astype(float) if len(stacked) == 3 else stacked[0]
+    if "identity" in house:
+        house["identity"] = np.abs(house["identity"].astype(np.int64))
+    return house
+
+
+def _empty(fields: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Columns of a file without particles."""
+    return {field: np.zeros((0, 3) if field in VECTORS else 0) for field in fields}

@@ -1,0 +1,242 @@
+"""The formats that can be read, and how to tell them apart."""
+
+import functools
+from pathlib import Path
+
+import h5py
+
+from mocks.readers.base import Fingerprint, Format, Snapshot
+from mocks.readers.camels import open_pair, pair_in
+from mocks.readers.extract import open_extract
+from mocks.readers.hdf5 import attributes, header_of, open_hdf5
+from mocks.readers.headers import RUNS
+from mocks.readers.illustris import is_snapshot_folder, open_illustris
+from mocks.readers.ramses import is_output_folder, open_ramses
+
+__all__ = ["SIMULATIONS", "fingerprint", "open_snapshot", "recognise"]
+
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+def fingerprint(path: Path) -> Fingerprint:
+    """Look at a path without reading its data.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Fingerprint
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such path.
+    OSError
+        When it is a damaged HDF5 file.
+    """
+    path = Path(path)
+    empty = {"names": frozenset(), "header": {}, "stars": frozenset(), "attributes": frozenset()}
+    if path.is_dir():
+        return Fingerprint(
+            **(empty | {"path": path, "kind": "folder", "names": frozenset(e.name for e in path.iterdir())})
+        )
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist.")
+    with path.open("rb") as file:
+        start = file.read(8)
+    if start.startswith(b"SIMPLE") or start.startswith(b"\x1f\x8b"):
+        return Fingerprint(**(empty | {"path": path, "kind": "fits"}))
+    if start != HDF5_SIGNATURE:
+        return Fingerprint(**(empty | {"path": path, "kind": "other"}))
+    with open_hdf5(path) as file:
+        group = file.get("PartType4")
+        stars = frozenset(group) if isinstance(group, h5py.Group) else frozenset()
+        position = group.get("Coordinates") if stars else None
+        return Fingerprint(
+            path=path,
+            kind="hdf5",
+            names=frozenset(file),
+            header=header_of(file),
+            stars=stars,
+            attributes=frozenset() if position is None else frozenset(attributes(position)),
+        )
+
+
+def _label(print_: Fingerprint) -> str:
+    return str(print_.header.get("RunLabel", "")).lower()
+
+
+def _single(print_: Fingerprint) -> bool:
+    return print_.kind == "hdf5" and print_.header.get("NumFilesPerSnapshot", 1) == 1
+
+
+def _is_pair(print_: Fingerprint) -> bool:
+    is_file = (
+        _single(print_) and "GFM_StellarFormationTime" in print_.stars and "CutoutID" not in print_.header
+    )
+    return (is_file or print_.kind == "folder") and pair_in(print_.path) is not None
+
+
+def _is_illustris_extract(print_: Fingerprint) -> bool:
+    return _single(print_) and "GFM_StellarFormationTime" in print_.stars and not _is_pair(print_)
+
+
+def _is_swift(print_: Fingerprint) -> bool:
+    return _single(print_) and "BirthScaleFactors" in print_.stars
+
+
+def _is_magneticum(print_: Fingerprint) -> bool:
+    return _single(print_) and "magneticum" in _label(print_)
+
+
+def _is_horizon(print_: Fingerprint) -> bool:
+    return (
+        _single(print_) and ("horizon" in _label(print_) or "unit_d" in print_.header) and bool(print_.stars)
+    )
+
+
+def _is_eagle_extract(print_: Fingerprint) -> bool:
+    eagle = {"Mass", "StellarFormationTime"} <= print_.stars
+    return _single(print_) and eagle and not _is_horizon(print_) and not _is_magneticum(print_)
+
+
+def _extract(name: str, description: str, looks_like: str, matches) -> Format:
+    opener = functools.partial(open_extract, format=name)
+    return Format(description=description, looks_like=looks_like, matches=matches, open=opener)
+
+
+# One entry per format; a new one is a module and a line here, and the shared tests run it.
+SIMULATIONS: dict[str, Format] = {
+    "illustris": Format(
+        description="Illustris and IllustrisTNG: chunked snapshots with group catalogue and offsets",
+        looks_like="folder with snapdir_NNN/ and groups_NNN/, or one snapdir_NNN/ or chunk of it",
+        matches=is_snapshot_folder,
+        open=open_illustris,
+    ),
+    "camels": Format(
+        description="CAMELS and other single-file snapshots with a single-file subhalo catalogue",
+        looks_like="two HDF5 files in a folder, one with PartType4, one with Subhalo",
+        matches=_is_pair,
+        open=open_pair,
+    ),
+    "ramses": Format(
+        description="RAMSES (Horizon-AGN, NewHorizon, ...): star particles of part files, old and new layout",
+        looks_like="folder output_NNNNN with info_NNNNN.txt and part_NNNNN.outCCCCC",
+        matches=is_output_folder,
+        open=open_ramses,
+    ),
+    "illustris-extract": _extract(
+        "illustris-extract",
+        "API cutouts and other single files of Illustris and IllustrisTNG",
+        "HDF5 file with PartType4/GFM_StellarFormationTime",
+        _is_illustris_extract,
+    ),
+    "eagle-extract": _extract(
+        "eagle-extract",
+        "single files of EAGLE particles, one galaxy or several by group numbers",
+        "HDF5 file with PartType4/Mass and PartType4/StellarFormationTime",
+        _is_eagle_extract,
+    ),
+    "horizon-agn-extract": _extract(
+        "horizon-agn-extract",
+        "galaxies of Horizon-AGN turned into HDF5",
+        "HDF5 file with PartType4 and RunLabel Horizon-AGN, or unit_d, in its Header",
+        _is_horizon,
+    ),
+    "swift-extract": _extract(
+        "swift-extract",
+        "single files with SWIFT fields (COLIBRE, FLAMINGO); experimental",
+        "HDF5 file with PartType4/BirthScaleFactors",
+        _is_swift,
+    ),
+    "magneticum-extract": _extract(
+        "magneticum-extract",
+        "galaxies of Magneticum turned into HDF5",
+        "HDF5 file with PartType4 and RunLabel Magneticum in its Header",
+        _is_magneticum,
+    ),
+}
+
+
+def _known() -> str:
+    return "\n".join(f"  {name}: {entry.looks_like}" for name, entry in SIMULATIONS.items())
+
+
+def recognise(path: str | Path) -> str:
+    """Format of a file or folder, found from itself.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    str
+        Key of `SIMULATIONS`.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such path.
+    OSError
+        When it is damaged.
+    ValueError
+        When no format fits.
+    """
+    seen = fingerprint(Path(path))
+    for name, entry in SIMULATIONS.items():
+        if entry.matches(seen):
+            return name
+    content = ", ".join(sorted(seen.names)[:12]) or f"no HDF5, {seen.kind}"
+    raise ValueError(
+        f"{path} is in no known simulation format (found: {content}).\nKnown formats:\n{_known()}\n"
+        "Name one with simulation=, or read your own arrays with mocks.readers.galaxy_from_arrays."
+    )
+
+
+def open_snapshot(path: str | Path, simulation: str | None = None, **options) -> Snapshot:
+    """Open one output of one simulation.
+
+    Parameters
+    ----------
+    path : str or Path
+        File or folder.
+    simulation : str, optional
+        Key of `SIMULATIONS` to read it in that format whatever it looks like, or the name of a published run
+        (`mocks.readers.RUNS`) when the file does not tell. Recognised from the path when left out.
+    **options
+        Of the format's opener: ``name`` of a new run, ``snapshot`` number, ``gas``, ``centre``, ...
+
+    Returns
+    -------
+    Snapshot
+
+    Raises
+    ------
+    FileNotFoundError
+        When the path, or a file that belongs to it, does not exist.
+    OSError
+        When a file is damaged.
+    ValueError
+        For an unknown simulation or format, or options the format does not have.
+    """
+    if simulation in SIMULATIONS:
+        entry_name, run = simulation, None
+    elif simulation is None or simulation in RUNS:
+        entry_name, run = recognise(path), simulation
+    else:
+        raise ValueError(
+            f"unknown simulation {simulation!r}. Formats: {', '.join(SIMULATIONS)}. Runs: {', '.join(RUNS)}. "
+            "For a new run leave simulation out, or name its format, and pass name=."
+        )
+    options = {"simulation": run} | options
+    if "name" in options:
+        options["simulation"] = options.pop("name")
+    try:
+        return SIMULATIONS[entry_name].open(Path(path), **options)
+    except TypeError as error:
+        if "unexpected keyword" in str(error):
+            raise ValueError(f"format {entry_name}: {error}.") from error
+        raise

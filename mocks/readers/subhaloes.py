@@ -1,0 +1,69 @@
+"""Catalogue columns of Illustris, TNG and CAMELS subhaloes in house units."""
+
+import logging
+
+import numpy as np
+from astropy.table import Table
+
+__all__ = ["SUBHALO_FIELDS", "subhalo_table"]
+
+logger = logging.getLogger(__name__)
+
+SUBHALO_FIELDS = (
+    "SubhaloLenType",
+    "SubhaloPos",
+    "SubhaloMassType",
+    "SubhaloHalfmassRadType",
+    "SubhaloSFR",
+    "SubhaloGrNr",
+    "SubhaloFlag",
+)
+GAS, STARS = 0, 4
+
+
+def subhalo_table(raw: dict, a: float, h: float, include_flagged: bool, where: str, first: int = 0) -> Table:
+    """Subhaloes that have stars, in house units.
+
+    Parameters
+    ----------
+    raw : dict of ndarray
+        Catalogue columns by the simulation's names (`SUBHALO_FIELDS`, those it has), in code units, and
+        ``GroupFirstSub``.
+    a, h : float
+        Scale factor, Hubble constant [100 km/s/Mpc].
+    include_flagged : bool
+        Keep subhaloes with ``SubhaloFlag`` 0, which are not of cosmological origin.
+    where : str
+        File, for the log.
+    first : int
+        Number of the first row's subhalo.
+
+    Returns
+    -------
+    astropy.table.Table
+        See `mocks.readers.Snapshot.catalogue`; without units.
+    """
+    kept = raw["SubhaloLenType"][:, STARS] > 0
+    flag = raw["SubhaloFlag"].astype(bool) if "SubhaloFlag" in raw else np.ones(len(kept), dtype=bool)
+    dropped = np.count_nonzero(kept & ~flag)
+    if dropped and not include_flagged:
+        logger.info("%s: %d subhaloes flagged as not cosmological left out", where, dropped)
+        kept &= flag
+    rows = np.flatnonzero(kept)
+    table = Table({"subhalo_id": rows + first, "n_stars": raw["SubhaloLenType"][rows, STARS]})
+    if "SubhaloMassType" in raw:
+        table["stellar_mass"] = raw["SubhaloMassType"][rows, STARS].astype(float) * 1e10 / h
+        table["gas_mass"] = raw["SubhaloMassType"][rows, GAS].astype(float) * 1e10 / h
+    if "SubhaloHalfmassRadType" in raw:
+        table["half_mass_radius"] = raw["SubhaloHalfmassRadType"][rows, STARS].astype(float) * a / h
+    if "SubhaloSFR" in raw:
+        table["star_formation_rate"] = raw["SubhaloSFR"][rows].astype(float)
+    if "SubhaloGrNr" in raw:
+        table["group"] = raw["SubhaloGrNr"][rows]
+        if "GroupFirstSub" in raw:
+            table["is_central"] = raw["GroupFirstSub"][table["group"]] == table["subhalo_id"]
+    table["flag"] = flag[rows]
+    if "SubhaloPos" in raw:
+        for axis, name in enumerate("xyz"):
+            table[name] = raw["SubhaloPos"][rows, axis].astype(float) * a / h
+    return table
