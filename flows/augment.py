@@ -6,7 +6,7 @@ __all__ = ["augment", "crop", "symmetries"]
 
 
 def symmetries(images: torch.Tensor) -> list[torch.Tensor]:
-    """The eight flips and turns of square images (..., y, x), the images themselves first."""
+    """List the eight flips and turns of square images (..., y, x), the images themselves first."""
     turned = [torch.rot90(images, turns, (-2, -1)) for turns in range(4)]
     return turned + [image.flip(-1) for image in turned]
 

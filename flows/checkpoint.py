@@ -72,8 +72,8 @@ def load_model(folder: str | Path, device: str = "cpu") -> FlowModel:
         ) from error
     if facts["pixels_version"] != model.pixels.version:
         raise ValueError(
-            f"{folder} was trained with version {facts['pixels_version']} of the {model.config.pixels} pixel transform, "
-            f"this is version {model.pixels.version}: its log_prob would differ. Train it again."
+            f"{folder} was trained with version {facts['pixels_version']} of the {model.config.pixels} "
+            f"pixels, this is version {model.pixels.version}: its log_prob would differ. Train it again."
         )
     model.history, model.summary = history, facts["summary"]
     return model.to(device).eval()
@@ -144,7 +144,8 @@ def _read(folder: Path, name: str) -> tuple[dict[str, torch.Tensor], dict, list[
         )
     if not isinstance(facts.get("schema"), int) or facts["schema"] > SCHEMA:
         raise ValueError(
-            f"{folder / name} has schema {facts.get('schema')!r}; this version reads up to {SCHEMA}. Update simcompare."
+            f"{folder / name} has schema {facts.get('schema')!r}; this version reads up to {SCHEMA}. "
+            "Update simcompare."
         )
     if facts.get("weights_sha256") != _sha256(folder / "weights.safetensors"):
         raise ValueError(
@@ -178,7 +179,7 @@ def _toml(table: dict, prefix: str = "") -> str:
 
 
 def _quoted(text: str) -> str:
-    """Basic TOML string, control characters escaped."""
+    """Write text as a basic TOML string, control characters escaped."""
     escape = {'"': '\\"', "\\": "\\\\"}
     parts = [escape.get(c, c if c.isprintable() else f"\\U{ord(c):08x}") for c in str(text)]
     return '"' + "".join(parts) + '"'

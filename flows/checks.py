@@ -56,8 +56,8 @@ def check_images(
         or not len(images)
     ):
         raise ValueError(
-            f"images have shape {tuple(images.shape)}; this flow takes (n, {config.n_bands}, {side}, {side}) with "
-            "n of at least 1: (image, band, y, x)."
+            f"images have shape {tuple(images.shape)}; this flow takes "
+            f"(n, {config.n_bands}, {side}, {side}) with n of at least 1: (image, band, y, x)."
         )
     flat = images.flatten(1)
     is_bad = ~torch.isfinite(flat).all(1)
@@ -71,8 +71,8 @@ def check_images(
     is_out = (flat.amin(1) < limits[0]) | (flat.amax(1) >= limits[1])
     if is_out.any():
         raise ValueError(
-            f"pixel values from {flat.min():g} to {flat.max():g} leave the range [{limits[0]:g}, {limits[1]:g}) of "
-            f"{config.pixels!r} pixels in {_indices(is_out)}."
+            f"pixel values from {flat.min():g} to {flat.max():g} leave the range "
+            f"[{limits[0]:g}, {limits[1]:g}) of {config.pixels!r} pixels in {_indices(is_out)}."
         )
     return images
 
@@ -100,7 +100,8 @@ def check_context(
     n_expected = len(context) if n_images is None and context.ndim else n_images
     if context.shape != (n_expected, len(config.context)):
         raise ValueError(
-            f"context has shape {tuple(context.shape)}; expected ({n_expected}, {len(config.context)}): {names}."
+            f"context has shape {tuple(context.shape)}; expected "
+            f"({n_expected}, {len(config.context)}): {names}."
         )
     is_bad = ~torch.isfinite(context).all(1)
     if is_bad.any():

@@ -35,7 +35,7 @@ class LocalTransform(Transform):
     def forward(
         self, inputs: torch.Tensor, context: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Outputs and log-determinant per image, shape (n,)."""
+        """Return outputs and log-determinant per image, shape (n,)."""
         outputs, log_det = self.local(inputs, context)
         return outputs, log_det.sum((1, 2))
 
@@ -65,6 +65,7 @@ class ActNorm(LocalTransform):
     def local(
         self, inputs: torch.Tensor, context: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Map forward, place by place."""
         if self.awaits_data:
             self._take(inputs)
         outputs = (inputs + self.shift) * torch.exp(self.log_scale)
@@ -74,6 +75,7 @@ class ActNorm(LocalTransform):
     def inverse(
         self, inputs: torch.Tensor, context: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Undo `local`."""
         n, _, y, x = inputs.shape
         return inputs * torch.exp(-self.log_scale) - self.shift, (-y * x * self.log_scale.sum()).expand(n)
 
@@ -89,13 +91,14 @@ class Mixing(LocalTransform):
         self.log_diagonal = nn.Parameter(torch.zeros(channels))
 
     def _factors(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Unit lower and upper triangular matrix."""
+        """Build the unit lower and the upper triangular matrix."""
         identity = torch.eye(len(self.log_diagonal), device=self.lower.device, dtype=self.lower.dtype)
         return self.lower.tril(-1) + identity, self.upper.triu(1) + torch.diag(torch.exp(self.log_diagonal))
 
     def local(
         self, inputs: torch.Tensor, context: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Map forward, place by place."""
         lower, upper = self._factors()
         matrix = (lower @ upper).roll(-self.turn, dims=1)
         outputs = functional.conv2d(inputs, matrix[:, :, None, None])
@@ -105,6 +108,7 @@ class Mixing(LocalTransform):
     def inverse(
         self, inputs: torch.Tensor, context: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Undo `local`."""
         lower, upper = self._factors()
         n, channels, y, x = inputs.shape
         columns = inputs.transpose(0, 1).reshape(channels, -1)
@@ -137,12 +141,14 @@ class ConditionalAffine(LocalTransform):
     def local(
         self, inputs: torch.Tensor, context: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Map forward, place by place."""
         shift, log_scale = self._shift_log_scale(context)
         return (inputs + shift) * torch.exp(log_scale), log_scale.sum(1)
 
     def inverse(
         self, inputs: torch.Tensor, context: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Undo `local`."""
         shift, log_scale = self._shift_log_scale(context)
         return inputs * torch.exp(-log_scale) - shift, -log_scale.sum((1, 2, 3))
 
@@ -184,6 +190,7 @@ class Coupling(LocalTransform):
     def local(
         self, inputs: torch.Tensor, context: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Map forward, place by place."""
         kept, changed = inputs[:, : self.kept], inputs[:, self.kept :]
         shift, log_scale = self._shift_log_scale(kept, context)
         outputs = torch.cat([kept, (changed + shift) * torch.exp(log_scale)], dim=1)
@@ -192,6 +199,7 @@ class Coupling(LocalTransform):
     def inverse(
         self, inputs: torch.Tensor, context: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Undo `local`."""
         kept, changed = inputs[:, : self.kept], inputs[:, self.kept :]
         shift, log_scale = self._shift_log_scale(kept, context)
         outputs = torch.cat([kept, changed * torch.exp(-log_scale) - shift], dim=1)

@@ -163,12 +163,12 @@ class FlowModel(nn.Module):
     def _batches(
         self, images: Array, context: Array | None, batch_size: int
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
-        """Checked batches on the model's device; complains once about context out of range."""
+        """Yield checked batches on the model's device; complains once about context out of range."""
         images = check_images(images, self.config, self.pixels.limits)
         context = check_context(context, len(images), self.config)
         if context is not None and (n_outside := int(self.outside_domain(context).sum())):
             log.warning(
-                "%d of %d images have a context outside the range of the training images (%s); see outside_domain",
+                "%d of %d images have a context outside the range of the training images (%s)",
                 n_outside, len(images), ", ".join(self.config.context),
             )  # fmt: skip
         for start in range(0, len(images), batch_size):

@@ -31,13 +31,13 @@ class PixelTransform(Transform):
     limits = (-math.inf, math.inf)  # pixel values the transform is defined on
 
     def local(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Transformed images (n, band, y, x) and log-determinant of each pixel, bands summed (n, y, x)."""
+        """Return transformed images and the log-determinant of each pixel, bands summed: (n, y, x)."""
         raise NotImplementedError
 
     def forward(
         self, inputs: torch.Tensor, context: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Transformed images and log-determinant per image, shape (n,)."""
+        """Return transformed images and log-determinant per image, shape (n,)."""
         outputs, log_det = self.local(inputs)
         return outputs, log_det.sum((1, 2))
 
@@ -60,6 +60,7 @@ class AsinhPixels(PixelTransform):
         self.register_buffer("softening", torch.tensor(softening).view(1, -1, 1, 1), persistent=False)
 
     def local(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Map forward, place by place."""
         outputs = torch.asinh(images / self.softening)
         log_det = -torch.log(torch.hypot(images, self.softening.to(images)))
         return outputs, log_det.sum(1)
@@ -67,6 +68,7 @@ class AsinhPixels(PixelTransform):
     def inverse(
         self, inputs: torch.Tensor, context: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Undo `local`."""
         images = torch.sinh(inputs) * self.softening
         return images, -self.local(images)[1].sum((1, 2))
 
@@ -91,6 +93,7 @@ class StabilisedPixels(PixelTransform):
         self.register_buffer("gain", torch.tensor(gain).view(1, -1, 1, 1), persistent=False)
 
     def local(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Map forward, place by place."""
         noise = torch.sqrt(self.softening**2 + images.abs() / self.gain)
         # the difference of the two roots, written without cancellation for small x
         outputs = 2 * images / (noise + self.softening)
@@ -99,6 +102,7 @@ class StabilisedPixels(PixelTransform):
     def inverse(
         self, inputs: torch.Tensor, context: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Undo `local`."""
         images = inputs * (self.softening + inputs.abs() / (4 * self.gain))
         return images, -self.local(images)[1].sum((1, 2))
 
@@ -126,6 +130,7 @@ class RgbPixels(PixelTransform):
         self.margin = margin
 
     def local(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Map forward, place by place."""
         share = self.margin + (1 - 2 * self.margin) * images / 256
         log_slope = math.log((1 - 2 * self.margin) / 256)
         log_up, log_down = torch.log(share), torch.log1p(-share)
@@ -134,6 +139,7 @@ class RgbPixels(PixelTransform):
     def inverse(
         self, inputs: torch.Tensor, context: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Undo `local`."""
         images = (torch.sigmoid(inputs) - self.margin) * (256 / (1 - 2 * self.margin))
         # samples may fall into the margin, beyond what 8 bits can hold
         images = images.clamp(0, math.nextafter(256, 0) if images.dtype == torch.float64 else 255.9999)

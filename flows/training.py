@@ -135,7 +135,7 @@ def train(
 
 
 def _resolve(config: FlowConfig, images: Array, init: FlowModel | None) -> FlowConfig:
-    """Configuration with its softening filled in, equal to that of `init`."""
+    """Fill in the softening, and refuse what differs from `init`."""
     if init is not None:
         if not config.softening:
             config = config.replace(softening=init.config.softening)
@@ -300,8 +300,8 @@ class _Fit:
         ]
         found = rows[is_bad.any(1)].tolist()[:5]
         log.error(
-            "loss or gradient is not a number in epoch %d, step %d (scales: %s; training images: %s): training "
-            "stops with the best weights so far; lower the learning rate or look at these images",
+            "loss or gradient is not a number in epoch %d, step %d (scales: %s; training images: %s): "
+            "training stops with the best weights so far; lower the learning rate or look at these images",
             self.epoch + 1, self.step + 1, ", ".join(scales) or "gradient only", found or "gradient only",
         )  # fmt: skip
         self.model.metadata["training_stopped"] = f"loss not a number in epoch {self.epoch + 1}"
@@ -350,9 +350,14 @@ class _Fit:
             callback(progress)
 
     def _facts(self) -> dict[str, str]:
-        """What must agree between a snapshot and the fit that takes it up."""
-        return {"config": repr(self.model.config), "training": repr(self.training), "seed": str(self.seed),
-                "n_images": str(len(self.images)), "sum": repr(float(self.images.double().sum()))}  # fmt: skip
+        """List what must agree between a snapshot and the fit that takes it up."""
+        model, total = self.model, self.images.double().sum().item()
+        return {
+            "config": repr(model.config),
+            "training": repr(self.training),
+            "seed": str(self.seed),
+            "images": f"{len(self.images)} with sum {total!r}",
+        }
 
     def _save(self, snapshot: Path) -> None:
         tensors = {f"weight.{name}": value for name, value in self.model.state_dict().items()}
@@ -368,8 +373,8 @@ class _Fit:
         for name, value in self._facts().items():
             if state.get(name) != value:
                 raise ValueError(
-                    f"{snapshot} belongs to another training: its {name} is {state.get(name)}, now it is {value}. "
-                    "Give another folder, or delete this one."
+                    f"{snapshot} belongs to another training: its {name} is {state.get(name)}, now it is "
+                    f"{value}. Give another folder, or delete this one."
                 )
         part = lambda prefix: {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}  # noqa: E731
         self.model.load_state_dict(part("weight."))

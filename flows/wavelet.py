@@ -28,9 +28,11 @@ class Conditioner(nn.Module):
 
     Parameters
     ----------
-    n_bands, width, n_context, kernel : int
+    n_bands, width, n_context : int
     grid : int
-        Side of the coarser image, which sets the scale of its values.
+        Side of the coarser image.
+    level : int
+        How often it was halved, which sets the scale of its values.
     dropout : float
 
     References
@@ -68,6 +70,26 @@ class Conditioner(nn.Module):
             whole = whole + shift
         hidden = functional.silu(self.second(hidden) + whole[:, :, None, None], inplace=True)
         return self.dropout(hidden)
+
+
+class ContextConditioner(nn.Module):
+    """Features of the coarsest image, which knows nothing but the context.
+
+    Parameters
+    ----------
+    width, n_context : int
+    """
+
+    def __init__(self, width: int, n_context: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(n_context + 1, width)
+        self.second = nn.Linear(width, width)
+
+    def forward(self, coarse: torch.Tensor, context: torch.Tensor | None) -> torch.Tensor:
+        """Features (n, width, 1, 1); of `coarse` only the number of images is used."""
+        one = coarse.new_ones(len(coarse), 1)
+        inputs = one if context is None else torch.cat([one, context], dim=1)
+        return functional.silu(self.second(functional.silu(self.first(inputs))))[:, :, None, None]
 
 
 class ScaleFlow(Flow):
@@ -140,7 +162,7 @@ class WaveletFlow(Distribution):
             kernel, steps = 3 if grid > 1 else 1, config.at_scale("steps", level)
             scales.append(ScaleFlow(3 * bands, width, width, steps, kernel, config.clamp))
         width, steps = config.at_scale("widths", self.n_levels), config.at_scale("steps", self.n_levels)
-        conditioners.append(Conditioner(bands, width, n_context, 1, 0, config.dropout))
+        conditioners.append(ContextConditioner(width, n_context))
         scales.append(ScaleFlow(bands * config.coarsest**2, width, width, steps, 1, config.clamp))
         self.conditioners, self.scales = nn.ModuleList(conditioners), nn.ModuleList(scales)
         self.to(memory_format=torch.channels_last)
@@ -171,9 +193,7 @@ class WaveletFlow(Distribution):
         return coarsest.reshape(len(coarsest), self.config.n_bands, side, side)
 
     def _features(self, level: int, coarse: torch.Tensor, context: torch.Tensor | None) -> torch.Tensor:
-        """What the flow of one scale may know: the coarser image, or nothing for the coarsest one."""
-        if level == self.n_levels:
-            coarse = coarse.new_zeros(len(coarse), self.config.n_bands, 1, 1)
+        """Gather what the flow of one scale may know: the coarser image (not of the coarsest) and context."""
         return self.conditioners[level](coarse, context)
 
     def _pyramid(self, images: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
