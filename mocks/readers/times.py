@@ -12,6 +12,7 @@ __all__ = [
     "conformal_time",
     "cosmic_time",
     "make_cosmology",
+    "scale_factor_at",
 ]
 
 FLATNESS = 1e-4  # float32 headers miss Omega_m + Omega_Lambda = 1 by less
@@ -96,6 +97,23 @@ def cosmic_time(scale_factor: np.ndarray | float, cosmology: FLRW) -> np.ndarray
     """
     time, _ = _tables_of(cosmology)
     return np.interp(np.log(scale_factor), _LOG_A, time) * _hubble_time(cosmology)
+
+
+def scale_factor_at(time: np.ndarray | float, cosmology: FLRW) -> np.ndarray:
+    """Scale factor at a cosmic time, the inverse of `cosmic_time`.
+
+    Parameters
+    ----------
+    time : array_like
+        Time since the big bang [Gyr], positive.
+    cosmology : astropy.cosmology.FLRW
+
+    Returns
+    -------
+    ndarray
+    """
+    table, _ = _tables_of(cosmology)
+    return np.exp(np.interp(np.asarray(time) / _hubble_time(cosmology), table, _LOG_A))
 
 
 def conformal_time(scale_factor: np.ndarray | float, cosmology: FLRW) -> np.ndarray:

@@ -1,0 +1,67 @@
+"""Where toy galaxies lie in their box."""
+
+import numpy as np
+
+from mocks.galaxy import Galaxy
+from mocks.readers.times import cosmic_time, scale_factor_at
+
+__all__ = ["birth_scale_factor", "check_one_output", "places"]
+
+
+def check_one_output(galaxies: list[Galaxy]) -> Galaxy:
+    """Return the first of some galaxies, which must all be of one output.
+
+    Parameters
+    ----------
+    galaxies : list of Galaxy
+
+    Returns
+    -------
+    Galaxy
+
+    Raises
+    ------
+    ValueError
+        When there is none, or they differ in simulation, snapshot or redshift.
+    """
+    if not galaxies:
+        raise ValueError("no galaxies to write.")
+    outputs = {(galaxy.simulation, galaxy.snapshot, galaxy.redshift) for galaxy in galaxies}
+    if len(outputs) > 1:
+        raise ValueError(f"galaxies of several outputs cannot share a snapshot: {sorted(outputs)}.")
+    return galaxies[0]
+
+
+def places(n: int, box_size: float) -> np.ndarray:
+    """Centres on a grid whose first point is the corner of the box, so that a galaxy lies across its edges.
+
+    Parameters
+    ----------
+    n : int
+        Number of galaxies.
+    box_size : float
+        Any unit.
+
+    Returns
+    -------
+    ndarray, shape (n, 3)
+        In the same unit.
+    """
+    side = int(np.ceil(np.cbrt(n)))
+    index = np.stack(np.unravel_index(np.arange(n), (side, side, side)), axis=1)
+    return index * (box_size / side)
+
+
+def birth_scale_factor(galaxy: Galaxy) -> np.ndarray:
+    """Scale factors at which a galaxy's stars were born.
+
+    Parameters
+    ----------
+    galaxy : Galaxy
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
+    now = cosmic_time(1.0 / (1.0 + galaxy.redshift), galaxy.cosmology)
+    return scale_factor_at(now - galaxy.stars.age, galaxy.cosmology)
