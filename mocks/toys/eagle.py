@@ -47,8 +47,8 @@ def write_eagle_extract(path: str | Path, galaxies: list[Galaxy]) -> Path:
     """Write toy galaxies as one file of EAGLE star particles.
 
     Galaxy i becomes the central (``SubGroupNumber`` 0) of group i + 1. A few stars more belong to no
-    subgroup, or lie inside the halo without being of its group, as in real files; the first galaxy lies across
-    the corner of the box.
+    subgroup, or lie inside the halo without being of its group, as in real files; the first galaxy lies
+    across the corner of the box.
 
     Parameters
     ----------
