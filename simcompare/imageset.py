@@ -17,6 +17,7 @@ from simcompare.parts import (
     LINEAR_UNIT,
     Part,
     Stack,
+    collect_stamps,
     part_path,
     read_catalogue,
     read_rows,
@@ -24,7 +25,17 @@ from simcompare.parts import (
 )
 from simcompare.preparation import Preparation
 
-__all__ = ["KINDS", "LINEAR_UNIT", "SPLITS", "ImageSet", "Stack", "assign_split", "part_path", "write_part"]
+__all__ = [
+    "KINDS",
+    "LINEAR_UNIT",
+    "SPLITS",
+    "ImageSet",
+    "Stack",
+    "assign_split",
+    "collect_stamps",
+    "part_path",
+    "write_part",
+]
 
 SPLITS = ("train", "validation", "test")
 

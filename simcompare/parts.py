@@ -10,7 +10,8 @@ import h5py
 import numpy as np
 from astropy.table import Table
 
-from simcompare.preparation import Preparation
+from simcompare.files import atomic_path
+from simcompare.stamps import PreparedStamp
 
 __all__ = [
     "DATASETS",
@@ -18,6 +19,7 @@ __all__ = [
     "LINEAR_UNIT",
     "Part",
     "Stack",
+    "collect_stamps",
     "part_path",
     "read_catalogue",
     "read_rows",
@@ -73,6 +75,48 @@ DATASETS = {
 }
 
 
+# Of the measured columns, and of those with a band's name behind.
+COLUMN_UNITS = {
+    "ra": "deg",
+    "dec": "deg",
+    "mag": "mag",
+    "sky_sigma": "nmgy",
+    "sky_level": "nmgy",
+    "psf_fwhm": "arcsec",
+    "half_light_radius": "arcsec",
+    "petrosian_radius": "arcsec",
+}
+
+
+def collect_stamps(stamps: Sequence[PreparedStamp]) -> tuple[Stack, Table]:
+    """Stack prepared galaxies and their catalogue rows, ready for `simcompare.imageset.write_part`.
+
+    Parameters
+    ----------
+    stamps : sequence of PreparedStamp
+        At least one.
+
+    Returns
+    -------
+    Stack, Table
+        Columns that some galaxies lack are NaN, "" or -1 there.
+    """
+    arrays = {
+        name: np.stack([getattr(stamp, name) for stamp in stamps]) for name in Stack.__dataclass_fields__
+    }
+    names = list(dict.fromkeys(name for stamp in stamps for name in stamp.row))
+    table = Table()
+    for name in names:
+        known = next(stamp.row[name] for stamp in stamps if name in stamp.row)
+        missing = "" if isinstance(known, str) else np.nan if isinstance(known, float | np.floating) else -1
+        table[name] = [stamp.row.get(name, missing) for stamp in stamps]
+    for name, unit in COLUMN_UNITS.items():
+        for column in names:
+            if column == name or column.rpartition("_")[0] == name:
+                table[column].unit = unit
+    return Stack(**arrays), table
+
+
 def part_path(folder: str | os.PathLike, number: int) -> Path:
     """Path of one part of the image set kept in a run folder."""
     return Path(folder) / "images" / f"part-{number:04d}.h5"
@@ -88,7 +132,7 @@ def write_part(
     survey: str,
     bands: Sequence[str],
     pixel_scale: float,
-    preparation: Preparation,
+    preparation,
     provenance: Mapping | None = None,
     unit: str = LINEAR_UNIT,
 ) -> Path:
@@ -115,7 +159,7 @@ def write_part(
         In the order of the images' band axis.
     pixel_scale : float
         [arcsec].
-    preparation : Preparation
+    preparation : simcompare.preparation.Preparation
         How the images were prepared.
     provenance : mapping, optional
         Anything JSON can hold: versions, seeds, sources.
@@ -149,8 +193,7 @@ def write_part(
         "provenance": json.dumps(provenance or {}, sort_keys=True, default=str),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    with h5py.File(temporary, "w", locking="best-effort") as file:
+    with atomic_path(path) as temporary, h5py.File(temporary, "w", locking="best-effort") as file:
         file.attrs.update(attributes)
         for dataset, dtype in DATASETS.items():
             values = np.asarray(getattr(stack, dataset), dtype=dtype)
@@ -161,9 +204,6 @@ def write_part(
             chunks = (min(len(values), 16), *values.shape[1:])
             file.create_dataset(dataset, data=values, chunks=chunks, **packing)
         _write_catalogue(file.create_group("catalogue"), catalogue)
-    with open(temporary, "rb") as written:
-        os.fsync(written.fileno())
-    os.replace(temporary, path)
     return path
 
 

@@ -1,0 +1,304 @@
+"""Which pixels belong to the target, to other objects, to the sky; and what to put in place of the others."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from photutils.segmentation import SegmentationImage, deblend_sources, detect_sources
+from scipy.ndimage import binary_dilation, gaussian_filter, maximum
+
+__all__ = [
+    "Objects",
+    "fill_pixels",
+    "find_objects",
+    "locate_target",
+    "pixel_noise",
+    "sky_level",
+    "sky_statistics",
+]
+
+# Width of the smoothing before detection and before filling [pixels]; about an SDSS seeing disc.
+DETECTION_SIGMA = 1.2
+FILL_SIGMA = 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Objects:
+    """Division of an image into target, neighbours and sky.
+
+    Parameters
+    ----------
+    target : ndarray of bool, shape (y, x)
+        Pixels of the galaxy.
+    neighbours : ndarray of bool, shape (y, x)
+        Pixels of other objects with a margin; empty of target pixels.
+    blended : bool
+        Whether a neighbour's light runs into the target's.
+    """
+
+    target: np.ndarray
+    neighbours: np.ndarray
+    blended: bool
+
+    @property
+    def sky(self) -> np.ndarray:
+        """Pixels far from any object."""
+        return ~binary_dilation(self.target | self.neighbours, iterations=4)
+
+
+def pixel_noise(image: np.ndarray, good: np.ndarray) -> float:
+    """Noise per pixel from differences of adjacent pixels, which smooth light leaves alone.
+
+    Parameters
+    ----------
+    image : ndarray, shape (y, x)
+        Flux.
+    good : ndarray of bool, shape (y, x)
+        Pixels to use.
+
+    Returns
+    -------
+    float
+        Standard deviation, exact for uncorrelated Gaussian noise, in the unit of the image.
+    """
+    both = good[:, 1:] & good[:, :-1]
+    difference = (image[:, 1:] - image[:, :-1])[both]
+    return float(1.4826 * np.median(np.abs(difference)) / np.sqrt(2)) if difference.size else 0.0
+
+
+def sky_level(image: np.ndarray, good: np.ndarray, noise: float) -> float:
+    """Level of the sky in an image that a galaxy may fill to more than half.
+
+    The median within three times the noise, started from the lower quartile, so that a galaxy does not
+    draw it up.
+    """
+    values = image[good]
+    level = np.percentile(values, 25)
+    for _ in range(20):
+        previous = level
+        kept = values[np.abs(values - level) < 3 * noise]
+        if kept.size == 0:
+            break
+        level = np.median(kept)
+        if abs(level - previous) < 1e-3 * noise:
+            break
+    return float(level)
+
+
+def sky_statistics(image: np.ndarray, sky: np.ndarray) -> tuple[float, float, float]:
+    """Level, noise and correlation of the sky pixels.
+
+    Parameters
+    ----------
+    image : ndarray, shape (y, x)
+        Flux.
+    sky : ndarray of bool, shape (y, x)
+        Pixels free of objects.
+
+    Returns
+    -------
+    level, sigma : float
+        Median and standard deviation by median absolute deviation, in the unit of the image.
+    correlation : float
+        Of adjacent pixels; 0 for a camera's own pixels, 0.2 and more after resampling. NaN for fewer than
+        50 pairs of pixels.
+    """
+    values = image[sky]
+    level = np.median(values)
+    sigma = 1.4826 * np.median(np.abs(values - level))
+    residual = np.clip(image - level, -3 * sigma, 3 * sigma)
+    products = [
+        (residual[:, 1:] * residual[:, :-1])[sky[:, 1:] & sky[:, :-1]],
+        (residual[1:] * residual[:-1])[sky[1:] & sky[:-1]],
+    ]
+    products = np.concatenate(products)
+    scale = np.mean(residual[sky] ** 2)
+    correlation = float(products.mean() / scale) if products.size >= 50 and scale > 0 else np.nan
+    return float(level), float(sigma), correlation
+
+
+def locate_target(image: np.ndarray, start: tuple[float, float], radius: float) -> tuple[float, float]:
+    """Centre of the target: its brightest smoothed pixel near the given place, refined to the centroid there.
+
+    Parameters
+    ----------
+    image : ndarray, shape (y, x)
+        Flux without bad pixels.
+    start : (float, float)
+        Expected place, x and y [pixels].
+    radius : float
+        Greatest distance of the peak from ``start`` [pixels].
+
+    Returns
+    -------
+    (float, float)
+        x and y [pixels]; the first pixel's centre is at 0.
+
+    Notes
+    -----
+    The centroid has Gaussian weights about itself, as the windowed positions of SExtractor.
+    """
+    smooth = gaussian_filter(image, DETECTION_SIGMA, mode="nearest")
+    y, x = np.indices(image.shape)
+    near = np.hypot(x - start[0], y - start[1]) <= radius
+    peak_y, peak_x = np.unravel_index(np.argmax(np.where(near, smooth, -np.inf)), image.shape)
+    centre_x, centre_y = float(peak_x), float(peak_y)
+    for _ in range(8):
+        distance2 = (x - centre_x) ** 2 + (y - centre_y) ** 2
+        weight = np.exp(-distance2 / (2 * (1.5 * DETECTION_SIGMA) ** 2)) * (distance2 < 36)
+        light = weight * np.clip(smooth, 0, None)
+        total = light.sum()
+        if total <= 0:
+            break
+        # A Gaussian window halves the distance to the centroid of an object as wide as itself: step twice.
+        centre_x += 2 * float(((x - centre_x) * light).sum() / total)
+        centre_y += 2 * float(((y - centre_y) * light).sum() / total)
+        if np.hypot(centre_x - peak_x, centre_y - peak_y) > 2:
+            return float(peak_x), float(peak_y)
+    return centre_x, centre_y
+
+
+def find_objects(
+    image: np.ndarray,
+    good: np.ndarray,
+    noise: float,
+    centre: tuple[float, float],
+    threshold: float = 1.5,
+    area: int = 8,
+    peak: float = 4.5,
+) -> Objects | None:
+    """Find the target and its neighbours by isophotes, deblended.
+
+    A piece that deblending splits from the target counts as a neighbour only when its peak lies outside the
+    body of the target (twice its half-light ellipse) and stands out against the far side of the galaxy, so
+    that spiral arms and clumps stay with their galaxy.
+
+    Parameters
+    ----------
+    image : ndarray, shape (y, x)
+        Flux above the sky.
+    good : ndarray of bool, shape (y, x)
+        Pixels to use.
+    noise : float
+        Of a pixel, in the unit of the image.
+    centre : (float, float)
+        Of the target, x and y [pixels].
+    threshold : float
+        Of detection, in units of the noise after smoothing.
+    area : int
+        Fewest pixels of an object.
+    peak : float
+        Least height of a neighbour's peak, in units of the noise after smoothing; noise alone passes 4.5 in
+        one of a thousand images.
+
+    Returns
+    -------
+    Objects or None
+        None when no object lies at the centre.
+    """
+    smooth = gaussian_filter(np.where(good, image, 0), DETECTION_SIGMA, mode="nearest")
+    smooth_noise = noise / (2 * np.sqrt(np.pi) * DETECTION_SIGMA)
+    segments = detect_sources(smooth, threshold * smooth_noise, area, mask=~good)
+    if segments is None:
+        return None
+    column, row = round(centre[0]), round(centre[1])
+    whole = _label_at(segments.data, row, column)
+    if whole == 0:
+        return None
+    target = segments.data == whole
+    island = SegmentationImage(target.astype(np.int32))
+    pieces = deblend_sources(smooth, island, area, contrast=0.001, progress_bar=False).data
+    own = _label_at(pieces, row, column)
+    foreign = _foreign_pieces(smooth, pieces, own, centre, peak * smooth_noise)
+    target &= ~foreign
+    heights = maximum(smooth, segments.data, np.arange(segments.data.max() + 1))
+    others = (segments.data > 0) & ~target & (heights[segments.data] > peak * smooth_noise)
+    neighbours = binary_dilation(others, iterations=2) & ~target
+    return Objects(target=target, neighbours=neighbours, blended=bool(foreign.any()))
+
+
+def _label_at(labels: np.ndarray, row: int, column: int) -> int:
+    """Label of a pixel, or the commonest within two pixels of it."""
+    near = labels[max(row - 2, 0) : row + 3, max(column - 2, 0) : column + 3]
+    here = labels[row, column]
+    return int(here) if here or not near.any() else int(np.bincount(near[near > 0]).argmax())
+
+
+def _foreign_pieces(
+    smooth: np.ndarray, pieces: np.ndarray, own: int, centre: tuple[float, float], least: float
+) -> np.ndarray:
+    """Pixels of deblended pieces that are objects of their own, not parts of the target."""
+    foreign = np.zeros(pieces.shape, dtype=bool)
+    labels = [label for label in np.unique(pieces) if label not in (0, own)]
+    if not labels:
+        return foreign
+    y, x = np.indices(pieces.shape)
+    light = np.where(pieces == own, np.clip(smooth, 0, None), 0)
+    dx, dy = x - centre[0], y - centre[1]
+    total = light.sum()
+    xx, yy, xy = (
+        (light * dx * dx).sum() / total,
+        (light * dy * dy).sum() / total,
+        (light * dx * dy).sum() / total,
+    )
+    determinant = max(xx * yy - xy * xy, 1e-6)
+    radius2 = (
+        yy * dx * dx - 2 * xy * dx * dy + xx * dy * dy
+    ) / determinant  # 2 at half of a Gaussian's light
+    far_side = _turn(smooth, centre)
+    for label in labels:
+        piece = pieces == label
+        peak = np.argmax(np.where(piece, smooth, -np.inf))
+        stands_out = smooth.flat[peak] > 1.5 * far_side.flat[peak] + least
+        if radius2.flat[peak] > 8 and stands_out:
+            foreign |= piece
+    return foreign
+
+
+def _turn(image: np.ndarray, centre: tuple[float, float]) -> np.ndarray:
+    """Image turned by 180 degrees about a centre, to whole pixels; zero where it has no far side."""
+    y, x = np.indices(image.shape)
+    far_x, far_y = np.rint(2 * centre[0] - x).astype(int), np.rint(2 * centre[1] - y).astype(int)
+    n_y, n_x = image.shape
+    inside = (far_x >= 0) & (far_x < n_x) & (far_y >= 0) & (far_y < n_y)
+    return np.where(inside, image[np.clip(far_y, 0, n_y - 1), np.clip(far_x, 0, n_x - 1)], 0.0)
+
+
+def fill_pixels(
+    image: np.ndarray,
+    holes: np.ndarray,
+    centre: tuple[float, float],
+    sky_sigma: float,
+    electrons: float | None,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Put in place of unusable pixels what the galaxy has on its far side, with fresh noise.
+
+    Parameters
+    ----------
+    image : ndarray, shape (y, x)
+        Flux above the sky; anything in the holes.
+    holes : ndarray of bool, shape (y, x)
+        Pixels to replace.
+    centre : (float, float)
+        Of the galaxy, x and y [pixels]; the image is turned by 180 degrees about it.
+    sky_sigma : float
+        Noise of the sky per pixel, in the unit of the image.
+    electrons : float or None
+        Electrons per unit of flux, for the shot noise of the light put in; None adds the sky's noise only.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray, shape (y, x)
+        Image with the holes filled; other pixels unchanged.
+    """
+    weight = (~holes).astype(float)
+    smooth_weight = gaussian_filter(weight, FILL_SIGMA, mode="constant")
+    smooth = gaussian_filter(np.where(holes, 0.0, image), FILL_SIGMA, mode="constant")
+    smooth = np.where(smooth_weight > 0.1, smooth / np.maximum(smooth_weight, 0.1), 0.0)
+    light = _turn(smooth, centre)
+    # Light below the noise of the smoothed sky is no light.
+    light = np.where(light > sky_sigma / (2 * np.sqrt(np.pi) * FILL_SIGMA), light, 0.0)
+    variance = sky_sigma**2 + (light / electrons if electrons else 0.0)
+    noise = rng.standard_normal(image.shape) * np.sqrt(variance)
+    return np.where(holes, light + noise, image)

@@ -1,0 +1,119 @@
+"""Records of single galaxies on their way into an image set: as given, and as prepared."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+__all__ = ["FLAGS", "MASK_BITS", "RAW_MASK_BITS", "PreparedStamp", "RawStamp", "RejectedStampError"]
+
+# Why a pixel of a prepared image is not the survey's own.
+MASK_BITS = {"neighbour": 1, "bad": 2}
+
+# Bits of the catalogue column ``flags``.
+FLAGS = {
+    "edge": 1,  # the galaxy's isophote reaches the edge of the image
+    "blend": 2,  # a neighbour's light ran into the galaxy's
+    "saturated": 4,
+    "off_centre": 8,  # more than one pixel from the middle: the stamp had no room to move
+    "neighbours_filled": 16,
+    "bad_pixels_filled": 32,
+    "small": 64,  # half-light radius below the PSF's FWHM
+    "faint": 128,  # signal-to-noise below 10
+    "background": 256,  # sky level more than half its noise away from zero
+    "resampled": 512,  # noise of adjacent pixels correlated: not a camera's own pixels
+    "undetected": 1024,  # no object above the threshold at the centre
+    "truncated": 2048,  # the aperture of the flux does not fit into the image
+}
+
+# What a survey's own mask may say of a pixel.
+RAW_MASK_BITS = {"neighbour": 1, "bad": 2, "saturated": 4}
+
+
+@dataclass(frozen=True, eq=False)
+class RawStamp:
+    """One galaxy as a survey or a mock gives it, before preparation.
+
+    Parameters
+    ----------
+    image : ndarray, shape (band, y, x)
+        Flux [nanomaggies per pixel]; NaN where there is none.
+    psf : ndarray, shape (band, k, k)
+        Effective PSF on the image's pixels; k odd, sum 1.
+    pixel_scale : float
+        [arcsec].
+    bands : tuple of str
+        In the order of the band axis.
+    galaxy_id : str
+        The same for all images of one galaxy.
+    mask : ndarray, shape (band, y, x) or (y, x), optional
+        Bits of `RAW_MASK_BITS`.
+    position : (float, float), optional
+        Where the target is expected, x and y [pixels]; the middle of the image when not given.
+    ra, dec : float
+        ICRS [deg]; NaN where unknown.
+    quantum : ndarray, shape (band,), optional
+        Flux of one camera count [nanomaggies]; 0 or None for pixels that lie on no lattice.
+    electrons : ndarray, shape (band,), optional
+        Electrons per nanomaggy, for the galaxy's own shot noise.
+    resampled : bool
+        Whether the source is known to have interpolated the pixels.
+    metadata : dict
+        Anything to keep in the catalogue: numbers and words.
+    """
+
+    image: np.ndarray
+    psf: np.ndarray
+    pixel_scale: float
+    bands: tuple[str, ...]
+    galaxy_id: str
+    mask: np.ndarray | None = None
+    position: tuple[float, float] | None = None
+    ra: float = np.nan
+    dec: float = np.nan
+    quantum: np.ndarray | None = None
+    electrons: np.ndarray | None = None
+    resampled: bool = False
+    metadata: dict = field(default_factory=dict)
+
+    @classmethod
+    def from_cutout(cls, cutout, galaxy_id: str, metadata: dict | None = None) -> "RawStamp":
+        """Stamp of a mock image, a `mocks.Cutout`, to be prepared as a real one is."""
+        conditions = cutout.conditions
+        return cls(
+            image=cutout.image,
+            psf=cutout.psf,
+            pixel_scale=cutout.pixel_scale,
+            bands=tuple(cutout.bands),
+            galaxy_id=galaxy_id,
+            quantum=conditions.nanomaggies_per_count,
+            electrons=conditions.electrons_per_nanomaggy,
+            metadata=dict(metadata or {}),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedStamp:
+    """One galaxy ready for an image set; arrays as in `simcompare.imageset.Stack`, without its first axis.
+
+    Parameters
+    ----------
+    image, variance, mask : ndarray, shape (band, y, x)
+        Flux, variance, and bits of `MASK_BITS`.
+    psf : ndarray, shape (band, k, k)
+        Effective PSF.
+    quantum : ndarray, shape (band,)
+        Width of the dither [nanomaggies].
+    row : dict
+        Of the catalogue: names, coordinates, flags, measurements, metadata.
+    """
+
+    image: np.ndarray
+    variance: np.ndarray
+    mask: np.ndarray
+    psf: np.ndarray
+    quantum: np.ndarray
+    row: dict
+
+
+class RejectedStampError(ValueError):
+    """An image that cannot be prepared; its text is the reason."""

@@ -1,0 +1,69 @@
+"""Measurements against galaxies whose answers are known in closed form."""
+
+import numpy as np
+import pytest
+from scipy.optimize import brentq
+
+from simcompare.measure import growth_curve, light_radius, magnitude, measure_shape, petrosian_radius
+
+
+def exponential(scale_length, axis_ratio=1.0, angle=0.0, size=129, flux=1000.0, centre=None, oversampling=5):
+    """Exponential disc integrated over pixels."""
+    centre = centre or ((size - 1) / 2, (size - 1) / 2)
+    axis = (np.arange(size * oversampling) + 0.5) / oversampling - 0.5
+    x, y = axis - centre[0], (axis - centre[1])[:, None]
+    major = x * np.cos(angle) + y * np.sin(angle)
+    minor = (y * np.cos(angle) - x * np.sin(angle)) / axis_ratio
+    image = np.exp(-np.hypot(major, minor) / scale_length)
+    image = image.reshape(size, oversampling, size, oversampling).mean(axis=(1, 3))
+    return image * flux / (2 * np.pi * scale_length**2 * axis_ratio)
+
+
+def test_magnitude_of_a_nanomaggy():
+    assert magnitude(1.0) == 22.5
+    assert magnitude(100.0) == 17.5
+    assert np.isnan(magnitude(-1.0))
+
+
+def test_growth_curve_keeps_flux_and_area():
+    image = exponential(4.0)
+    radius, flux, area = growth_curve(image, (64, 64))
+    assert flux[-1] == pytest.approx(image.sum(), rel=1e-12)
+    assert area[-1] == pytest.approx(image.size, rel=1e-12)
+    assert np.interp(10, radius, area) == pytest.approx(np.pi * 100, rel=0.01)
+
+
+@pytest.mark.parametrize(("axis_ratio", "angle"), [(1.0, 0.0), (0.6, 0.5), (0.35, 2.0)])
+def test_exponential_disc_has_its_half_light_radius_shape_and_flux(axis_ratio, angle):
+    image = exponential(4.0, axis_ratio, angle)
+    shape = measure_shape(image, image > 0.001 * image.max(), (64, 64))
+    assert shape.axis_ratio == pytest.approx(axis_ratio, abs=0.02)
+    if axis_ratio < 1:
+        assert np.mod(shape.position_angle, np.pi) == pytest.approx(angle, abs=0.02)
+    # Twice the Petrosian radius holds 99 % of an exponential's light.
+    assert shape.half_light_radius == pytest.approx(1.678 * 4.0, rel=0.02)
+    assert shape.aperture == 2 * shape.petrosian_radius
+    assert not shape.truncated
+
+
+def test_petrosian_radius_of_an_exponential():
+    def within(r):
+        return 1 - (1 + r) * np.exp(-r)
+
+    def ratio(r):
+        local = (within(1.25 * r) - within(0.8 * r)) / (1.25**2 - 0.8**2)
+        return local / within(r)
+
+    exact = 6.0 * brentq(lambda r: ratio(r) - 0.2, 1, 10)
+    assert petrosian_radius(*growth_curve(exponential(6.0), (64, 64))) == pytest.approx(exact, rel=0.01)
+
+
+def test_light_radius_interpolates():
+    assert light_radius(np.array([0.0, 1, 2]), np.array([0.0, 1, 3]), 0.5, 4.0) == 1.5
+
+
+def test_galaxy_larger_than_its_image_is_marked():
+    image = exponential(30.0, size=65)
+    shape = measure_shape(image, np.ones_like(image, bool), (32, 32))
+    assert shape.truncated
+    assert shape.aperture <= 32.6

@@ -1,0 +1,207 @@
+"""Real SDSS galaxies: read, prepared, measured against what their makers measured."""
+
+import numpy as np
+import pytest
+
+from simcompare.imageset import ImageSet, assign_split, part_path
+from simcompare.observed import prepare_observed, read_stamps, recognise
+from simcompare.observed.lattice import camera_quantum
+from simcompare.observed.names import coordinate_name
+from simcompare.observed.sample import _Seen
+from simcompare.observed.sdss import dark_variance, gain, sky_noise
+from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
+from simcompare.stamps import FLAGS
+
+
+@pytest.fixture(scope="module")
+def stack_file(shared_data):
+    return shared_data / "observed" / "sdss-ugriz-stamps" / "sdss-ugriz-stamps.h5"
+
+
+@pytest.fixture(scope="module")
+def objects_file(shared_data):
+    return shared_data / "observed" / "sdss-r-spirals" / "sdss-r-spirals.h5"
+
+
+@pytest.fixture(scope="module")
+def sample(stack_file, objects_file, tmp_path_factory):
+    return prepare_observed(
+        [objects_file, stack_file],
+        survey="sdss",
+        bands=["r"],
+        preparation=Preparation(),
+        out=tmp_path_factory.mktemp("sample"),
+        name="SDSS",
+        seed=1,
+        part_size=150,
+    )
+
+
+def test_coordinates_make_names():
+    assert coordinate_name("SDSS", 116.169257, 44.144409) == "SDSS-J074440.62+440839.9"
+    assert coordinate_name("SDSS", 359.99999999, -0.00001) == "SDSS-J000000.00-000000.0"
+
+
+def test_camera_tables_agree_with_the_survey_s_own_files():
+    # psField-002583-2-0136, psField-003900-6-0269, psField-000094-1-0012: gain and dark_variance.
+    assert gain(2583, 2, "u") == 1.825
+    assert (gain(2583, 2, "i"), dark_variance(2583, 2, "i")) == (5.195, 6.25)
+    assert (gain(3900, 6, "r"), dark_variance(3900, 6, "r")) == (4.895, 0.9025)
+    assert (gain(94, 1, "g"), dark_variance(94, 1, "g")) == (3.32, 15.6025)
+    # 100 counts of sky at gain 4 with dark variance 25 give 7.07 counts.
+    assert sky_noise(3000, 5, "g", 0.004, 4.05 * (50 - 1.1025)) == pytest.approx(0.004 * np.sqrt(50))
+
+
+def test_formats_are_recognised_from_the_file(stack_file, objects_file, tmp_path):
+    assert recognise(stack_file) == "sdss-stack"
+    assert recognise(objects_file) == "sdss-objects"
+    (tmp_path / "a.txt").write_text("no image")
+    with pytest.raises(ValueError, match=r"a\.txt: its format is not known"):
+        recognise(tmp_path / "a.txt")
+    with pytest.raises(FileNotFoundError, match=r"none\.h5"):
+        recognise(tmp_path / "none.h5")
+    (tmp_path / "cut.h5").write_bytes(stack_file.read_bytes()[:100_000])
+    with pytest.raises(ValueError, match=r"cut\.h5: damaged"):
+        recognise(tmp_path / "cut.h5")
+
+
+def test_missing_band_is_refused_by_name(objects_file):
+    with pytest.raises(ValueError, match=r"bands \['g'\] are not in it"):
+        next(read_stamps(objects_file, ("g",)))
+
+
+def test_camera_count_of_stamps_is_the_calibration_of_its_field(stack_file):
+    ratios = []
+    for stamp in list(read_stamps(stack_file, ("g", "r", "i")))[::4]:
+        for image, quantum in zip(stamp.image, stamp.quantum, strict=True):
+            good = np.ones(image.shape, dtype=bool)
+            found, coherence = camera_quantum(image, good, 0.8 * quantum, 1.25 * quantum)
+            assert coherence > 0.95
+            ratios.append(found / quantum)
+    # The field table gives one number; the flat field varies along the row by per cents near its ends.
+    assert np.median(ratios) == pytest.approx(1, abs=0.002)
+    assert np.abs(np.array(ratios) - 1).max() < 0.06
+
+
+def test_counts_of_accepted_and_rejected(sample):
+    # 119 of 172 spirals are mosaics, interpolated by their makers: their noise is not the camera's.
+    assert len(sample.images) == 406
+    assert len(sample.rejected) == 122
+    assert sample.reasons["flagged resampled"] == 119
+    assert len(sample.images.files) == 3
+
+
+def test_prepared_sky_is_that_of_the_field(sample, stack_file):
+    import h5py
+
+    table = sample.images.catalogue
+    table = table[table["source"] == stack_file.name]
+    with h5py.File(stack_file, "r") as file:
+        field = file["field_index"][:]
+        expected = file["field_noise_sigma_nmgy"][:, 2][field]
+    ratio = table["sky_sigma_r"] / expected[table["source_index"].astype(int)]
+    assert np.median(ratio) == pytest.approx(1, abs=0.05)
+
+
+def test_magnitudes_agree_with_the_makers(sample, stack_file):
+    table = sample.images.catalogue
+    table = table[table["source"] == stack_file.name]
+    difference = table["mag_r"] - table["source_mag_r"]
+    assert abs(np.nanmedian(difference)) < 0.05
+    scatter = 1.4826 * np.nanmedian(np.abs(difference - np.nanmedian(difference)))
+    assert scatter < 0.12
+    round_radius = table["half_light_radius"] * np.sqrt(table["axis_ratio"])
+    assert np.nanmedian(round_radius / table["source_half_light_radius"]) == pytest.approx(1, abs=0.05)
+
+
+def test_prepared_images_lie_on_no_lattice(sample):
+    stack = sample.images.read(slice(0, None, 5))
+    for image, quantum in zip(stack.image[:, 0], stack.quantum[:, 0], strict=True):
+        good = np.ones(image.shape, dtype=bool)
+        assert camera_quantum(image, good, 0.8 * quantum, 1.25 * quantum)[1] < 0.15
+
+
+def test_targets_are_in_the_middle(sample):
+    table = sample.images.catalogue
+    offset = np.hypot(table["centre_x"] - 32, table["centre_y"] - 32)
+    assert np.median(offset) < 0.5
+    assert np.mean(table["flags"] & FLAGS["off_centre"] > 0) < 0.03
+
+
+def test_galaxy_of_the_set_equals_the_galaxy_prepared_alone(sample, stack_file):
+    stamp = list(read_stamps(stack_file, ("r",)))[100]
+    alone = prepare_stamp(stamp, Preparation(), preparation_stream(1, stamp.galaxy_id))
+    position = np.flatnonzero(sample.images.catalogue["galaxy_id"] == stamp.galaxy_id)
+    np.testing.assert_array_equal(sample.images.read(position).image[0], alone.image)
+
+
+def test_no_object_is_on_both_sides_of_the_split(sample):
+    table = sample.images.catalogue
+    longitude, latitude = np.deg2rad(table["ra"].data), np.deg2rad(table["dec"].data)
+    vectors = np.stack(
+        [np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)], axis=1
+    )
+    separation = np.linalg.norm(vectors[:, None] - vectors, axis=2) * 180 / np.pi * 3600
+    np.fill_diagonal(separation, np.inf)
+    assert separation.min() > 3
+    assert len(set(table["galaxy_id"])) == len(table)
+    assert [assign_split(name, 1) for name in table["galaxy_id"]] == table["split"].tolist()
+
+
+def test_the_same_file_twice_adds_nothing(stack_file, tmp_path):
+    once = prepare_observed(
+        [stack_file, stack_file],
+        survey="sdss",
+        bands=["r"],
+        preparation=Preparation(),
+        out=tmp_path,
+        name="SDSS",
+        seed=1,
+    )
+    assert len(once.images) == 356
+    assert sum(count for reason, count in once.reasons.items() if "duplicate" in reason) == 356
+
+
+def test_duplicates_are_found_across_the_right_ascension_origin_and_at_the_pole():
+    seen = _Seen()
+    seen.add("a", 359.9999, 10.0)
+    seen.add("d", 10.0, 89.9999)
+    assert seen.holds("b", 0.0001, 10.0)
+    assert not seen.holds("c", 0.002, 10.0)
+    assert seen.holds("e", 190.0, 89.9999)
+    assert seen.holds("a", 50.0, 50.0)
+    assert not seen.holds("f", np.nan, np.nan)
+
+
+def test_interrupted_preparation_goes_on_without_loss_or_duplicates(stack_file, sample, tmp_path):
+    settings = {
+        "survey": "sdss", "bands": ["r"], "preparation": Preparation(), "out": tmp_path, "name": "SDSS",
+        "seed": 1, "part_size": 100,
+    }  # fmt: skip
+    whole = prepare_observed([stack_file], **settings)
+    catalogue, pixels = whole.images.catalogue, whole.images.read().image
+    part_path(tmp_path, 2).unlink()
+    part_path(tmp_path, 3).unlink()
+    again = prepare_observed([stack_file], **settings)
+    assert again.images.catalogue["galaxy_id"].tolist() == catalogue["galaxy_id"].tolist()
+    np.testing.assert_array_equal(again.images.read().image, pixels)
+    with pytest.raises(ValueError, match="holds an image set with seed 1"):
+        prepare_observed([stack_file], **(settings | {"seed": 2}))
+    with pytest.raises(ValueError, match=r"prepared otherwise.*size"):
+        prepare_observed([stack_file], **(settings | {"preparation": Preparation(size=48)}))
+
+
+def test_gri_stamps_have_three_bands(stack_file, tmp_path):
+    made = prepare_observed(
+        [stack_file],
+        survey="sdss",
+        bands=["g", "r", "i"],
+        preparation=Preparation(size=48),
+        out=tmp_path,
+        name="SDSS gri",
+    )
+    images = ImageSet.open(tmp_path)
+    assert images.image_shape == (3, 48, 48)
+    assert len(made.images) == 356
+    colour = images.catalogue["mag_g"] - images.catalogue["mag_r"]
+    assert 0.3 < np.nanmedian(colour) < 1.2

@@ -1,0 +1,244 @@
+"""Preparation: nothing interpolated, neighbours gone, arms kept, lattice gone, same alone and in a batch."""
+
+import numpy as np
+import pytest
+
+from mocks.psf import gaussian_psf
+from simcompare.observed.lattice import camera_quantum
+from simcompare.parts import collect_stamps
+from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
+from simcompare.segmentation import pixel_noise, sky_level, sky_statistics
+from simcompare.stamps import FLAGS, MASK_BITS, RawStamp, RejectedStampError
+
+SIGMA = 0.025
+QUANTUM = 0.005
+PREPARATION = Preparation()
+
+
+def blob(size, x, y, flux, sigma, axis_ratio=1.0):
+    row, column = np.indices((size, size))
+    image = np.exp(-((column - x) ** 2 + ((row - y) / axis_ratio) ** 2) / (2 * sigma**2))
+    return flux * image / image.sum()
+
+
+def make_stamp(size=96, x=47.0, y=49.0, flux=40.0, seed=0, lights=(), bands=("r",), **changes):
+    rng = np.random.default_rng(seed)
+    image = blob(size, x, y, flux, 3.0) + sum(
+        (blob(size, *light) for light in lights), np.zeros((size, size))
+    )
+    image = image + SIGMA * rng.standard_normal((len(bands), size, size))
+    image = QUANTUM * np.rint(image / QUANTUM)
+    psf = np.array([gaussian_psf(3.0, 31)] * len(bands))
+    settings = {
+        "image": image,
+        "psf": psf,
+        "pixel_scale": 0.396,
+        "bands": bands,
+        "galaxy_id": f"toy-{seed}",
+        "quantum": np.full(len(bands), QUANTUM),
+        "electrons": np.full(len(bands), 900.0),
+    }
+    return RawStamp(**(settings | changes))
+
+
+def prepare(stamp, preparation=PREPARATION, seed=1):
+    return prepare_stamp(stamp, preparation, preparation_stream(seed, stamp.galaxy_id))
+
+
+def has(prepared, flag):
+    return bool(prepared.row["flags"] & FLAGS[flag])
+
+
+def test_target_is_moved_to_the_middle_by_whole_pixels():
+    stamp = make_stamp(x=45.3, y=50.2)
+    prepared = prepare(stamp, Preparation(dither=False))
+    assert prepared.image.shape == (1, 64, 64)
+    np.testing.assert_array_equal(prepared.image[0], stamp.image[0, 18:82, 13:77].astype(np.float32))
+    assert prepared.row["centre_x"] == pytest.approx(32.3, abs=0.1)
+    assert prepared.row["centre_y"] == pytest.approx(32.2, abs=0.1)
+    assert not has(prepared, "off_centre")
+
+
+def test_position_tells_the_target_from_a_brighter_neighbour():
+    stamp = make_stamp(lights=[(70, 70, 400.0, 3.0)])
+    prepared = prepare(stamp)
+    assert prepared.row["mag_r"] == pytest.approx(22.5 - 2.5 * np.log10(40), abs=0.03)
+
+
+def test_stamp_without_room_to_move_is_off_centre():
+    assert has(prepare(make_stamp(size=64, x=29.0, y=32.0), PREPARATION), "off_centre")
+
+
+def test_sky_and_light_are_measured():
+    rows = [prepare(make_stamp(seed=seed)).row for seed in range(20)]
+    # The camera's rounding and the dither each add a twelfth of a squared count.
+    expected = np.sqrt(SIGMA**2 + 2 * QUANTUM**2 / 12)
+    assert np.mean([row["sky_sigma_r"] for row in rows]) == pytest.approx(expected, rel=0.01)
+    assert np.mean([row["sky_level_r"] for row in rows]) == pytest.approx(0, abs=0.1 * SIGMA)
+    assert np.mean([row["mag_r"] for row in rows]) == pytest.approx(22.5 - 2.5 * np.log10(40), abs=0.01)
+    # Half of a Gaussian's light lies within 1.1774 sigma; noise makes the ellipse longer and thinner.
+    round_radius = [row["half_light_radius"] * np.sqrt(row["axis_ratio"]) for row in rows]
+    assert np.mean(round_radius) == pytest.approx(1.1774 * 3.0 * 0.396, rel=0.02)
+    assert np.mean([row["psf_fwhm_r"] for row in rows]) == pytest.approx(np.hypot(3, 0.68) * 0.396, rel=0.01)
+    assert np.abs([row["noise_correlation"] for row in rows]).max() < 0.06
+
+
+def test_neighbours_are_replaced_by_sky():
+    prepared = prepare(make_stamp(lights=[(66, 60, 80.0, 1.5), (20, 20, 20.0, 1.5)]))
+    filled = prepared.mask[0] == MASK_BITS["neighbour"]
+    assert has(prepared, "neighbours_filled")
+    assert not has(prepared, "blend")
+    assert filled[60 - 17, 66 - 15]
+    values = prepared.image[0][filled]
+    assert values.std() == pytest.approx(SIGMA, rel=0.12)
+    assert abs(values.mean()) < 0.25 * SIGMA
+    keeping = prepare(make_stamp(lights=[(66, 60, 80.0, 1.5)]), Preparation(neighbours="keep"))
+    assert not has(keeping, "neighbours_filled")
+    assert keeping.image.max() > 4
+
+
+def test_noise_alone_is_not_taken_for_neighbours():
+    filled = [has(prepare(make_stamp(seed=seed)), "neighbours_filled") for seed in range(60)]
+    assert np.sum(filled) <= 1
+
+
+def test_touching_neighbour_is_deblended_and_the_far_side_put_in_its_place():
+    alone, pair = make_stamp(), make_stamp(lights=[(58.0, 49.0, 30.0, 1.5)])
+    prepared = prepare(pair)
+    assert has(prepared, "blend")
+    assert prepared.row["mag_r"] == pytest.approx(prepare(alone).row["mag_r"], abs=0.05)
+    difference = prepared.image - prepare(alone).image
+    assert np.abs(difference).max() < 8 * SIGMA
+
+
+def test_arms_and_clumps_stay_with_their_galaxy():
+    clumps = [(47 + dx, 49 + dy, 3.0, 1.2) for dx, dy in ((5, 2), (-5, -2), (-3, 5), (3, -5))]
+    prepared = prepare(make_stamp(flux=100.0, lights=clumps))
+    assert not has(prepared, "neighbours_filled")
+    assert prepared.row["mag_r"] == pytest.approx(22.5 - 2.5 * np.log10(112), abs=0.02)
+
+
+def test_given_masks_and_missing_pixels_are_filled():
+    stamp = make_stamp()
+    image = stamp.image.copy()
+    image[0, 60:64, 30:34] = np.nan
+    mask = np.zeros((96, 96), dtype=np.uint8)
+    mask[49, 52] = 2
+    image[0, 49, 52] = 1e6
+    mask[20:30, 20:30] = 1
+    image[0, 20:30, 20:30] = 0
+    prepared = prepare(make_stamp(image=image, mask=mask))
+    assert np.isfinite(prepared.image).all()
+    assert has(prepared, "bad_pixels_filled")
+    assert prepared.image.max() < 2
+    assert prepared.row["mag_r"] == pytest.approx(prepare(stamp).row["mag_r"], abs=0.02)
+
+
+def test_dither_takes_the_lattice_away():
+    stamp = make_stamp()
+    good = np.ones((96, 96), dtype=bool)
+    quantum, coherence = camera_quantum(stamp.image[0], good, 0.003, 0.008)
+    assert quantum == pytest.approx(QUANTUM, rel=1e-3)
+    assert coherence > 0.99
+    image = prepare(stamp).image[0]
+    assert camera_quantum(image, np.ones_like(image, bool), 0.003, 0.008)[1] < 0.1
+    assert np.abs(image - prepare(stamp, Preparation(dither=False)).image[0]).max() <= QUANTUM / 2 + 1e-6
+
+
+def test_interpolated_pixels_are_noticed():
+    rng = np.random.default_rng(3)
+    noise = SIGMA * rng.standard_normal((1, 97, 97))
+    shifted = 0.25 * (noise[:, 1:, 1:] + noise[:, :-1, 1:] + noise[:, 1:, :-1] + noise[:, :-1, :-1])
+    stamp = make_stamp(image=shifted + blob(96, 47.0, 49.0, 40.0, 3.0), quantum=None)
+    assert has(prepare(stamp), "resampled")
+    assert not has(prepare(make_stamp()), "resampled")
+
+
+def test_same_galaxy_alone_and_in_a_batch_is_bit_identical():
+    together = [prepare(make_stamp(seed=seed)) for seed in range(4)]
+    alone = prepare(make_stamp(seed=2))
+    for name in ("image", "variance", "mask", "psf"):
+        np.testing.assert_array_equal(getattr(together[2], name), getattr(alone, name))
+    assert together[2].row == alone.row
+    other = prepare(make_stamp(seed=2), seed=7)
+    assert (other.image != alone.image).any()
+
+
+def test_input_is_not_altered():
+    stamp = make_stamp()
+    before = stamp.image.copy()
+    prepare(stamp)
+    np.testing.assert_array_equal(stamp.image, before)
+
+
+def test_variance_is_sky_and_shot_noise():
+    prepared = prepare(make_stamp(flux=400.0))
+    peak = prepared.image[0, 32, 32]
+    sky = prepared.row["sky_sigma_r"]
+    assert prepared.variance[0, 32, 32] == pytest.approx(sky**2 + peak / 900, rel=1e-3)
+    assert np.median(prepared.variance) == pytest.approx(sky**2, rel=0.01)
+
+
+def test_bands_are_prepared_together():
+    stamp = make_stamp(bands=("g", "r", "i"))
+    prepared = prepare(stamp)
+    assert prepared.image.shape == (3, 64, 64)
+    assert {"mag_g", "mag_r", "mag_i", "sky_sigma_i", "psf_fwhm_g"} <= set(prepared.row)
+    stack, table = collect_stamps([prepared, prepare(make_stamp(bands=("g", "r", "i"), seed=1))])
+    assert stack.image.shape == (2, 3, 64, 64)
+    assert str(table["mag_g"].unit) == "mag"
+    assert str(table["half_light_radius"].unit) == "arcsec"
+
+
+def test_psf_is_brought_to_one_side():
+    wide = make_stamp(psf=np.array([gaussian_psf(3.0, 51)]))
+    narrow = make_stamp(psf=np.array([gaussian_psf(3.0, 11)]))
+    for stamp in (wide, narrow):
+        psf = prepare(stamp).psf
+        assert psf.shape == (1, 31, 31)
+        assert psf.sum() == pytest.approx(1, rel=1e-6)
+        assert np.unravel_index(psf.argmax(), psf.shape) == (0, 15, 15)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda image: image[:, :40, :], "smaller than the cut"),
+        (lambda image: 0 * image, "missing or of one value"),
+        (lambda image: np.nan * image, "missing or of one value"),
+        (lambda image: 0 * image + 1, "missing or of one value"),
+        (lambda image: np.where(image > 0.3, image, 0), "no noise"),
+        (lambda image: np.where(np.indices(image.shape)[1] < 40, np.nan, image), "pixels are bad"),
+        (
+            lambda image: np.where(np.hypot(*(np.indices(image.shape)[1:] - 47.5)) < 6, np.nan, image),
+            "centre is bad",
+        ),
+    ],
+)
+def test_unusable_images_are_rejected_with_a_reason(spoil, reason):
+    stamp = make_stamp()
+    with pytest.raises(RejectedStampError, match=reason):
+        prepare(make_stamp(image=spoil(stamp.image)))
+
+
+def test_blank_sky_is_undetected():
+    assert has(prepare(make_stamp(flux=0.0)), "undetected")
+
+
+def test_saturated_pixels_are_flagged():
+    mask = np.zeros((96, 96), dtype=np.uint8)
+    mask[49, 47] = 4
+    assert has(prepare(make_stamp(mask=mask)), "saturated")
+
+
+def test_sky_estimates_hold_up_against_a_galaxy_that_fills_the_image():
+    rng = np.random.default_rng(5)
+    image = blob(96, 47.5, 47.5, 2000.0, 20.0) + SIGMA * rng.standard_normal((96, 96))
+    good = np.ones_like(image, dtype=bool)
+    noise = pixel_noise(image, good)
+    assert noise == pytest.approx(SIGMA, rel=0.05)
+    assert sky_level(image, good, noise) < 0.2
+    level, sigma, correlation = sky_statistics(SIGMA * rng.standard_normal((96, 96)), good)
+    assert sigma == pytest.approx(SIGMA, rel=0.03)
+    assert abs(level) < 0.05 * SIGMA
+    assert abs(correlation) < 0.05
