@@ -270,7 +270,7 @@ def null_splits(
         Kolmogorov-Smirnov p-value of uniform p-values. NaN where there are fewer than four galaxies.
     """
     means = _clustered(truth, score).means
-    n, half = means.size, means.size // 2
+    half = means.size // 2
     if half < 2:
         return {"n_splits": 0} | dict.fromkeys(("delta_95", "share_significant", "uniformity_p"), np.nan)
     shuffled = rng.permuted(np.tile(means, (n_splits, 1)), axis=1)

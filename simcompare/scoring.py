@@ -89,9 +89,10 @@ def score(
     Returns
     -------
     Table
-        Catalogue columns, then per image [nats]: ``log_prob``, ``log_prob_background``,
-        ``log_likelihood_ratio``; ``log_prob_<name>`` and ``log_likelihood_ratio_<name>`` of further
-        backgrounds; ``log_prob_scale_<k>`` and ``log_likelihood_ratio_scale_<k>``, k = 0 the finest, with
+        Catalogue columns, ``kind`` and ``image_index`` (position in the image set). Per image [nats]:
+        ``log_prob``, ``log_prob_background``, ``log_likelihood_ratio``; ``log_prob_<name>`` and
+        ``log_likelihood_ratio_<name>`` of further backgrounds; ``log_prob_scale_<k>`` and
+        ``log_likelihood_ratio_scale_<k>``, k = 0 the finest, with
         the names of the scales in ``meta["scale_names"]``; ``symmetry_scatter``, the standard deviation
         of the ratio (of log_prob without background) over the orientations; ``ensemble_scatter``; then
         ``outside_domain`` (bits of `Domain`) and ``is_finite``.
@@ -326,6 +327,7 @@ def _table(images: Any, models: list, blocks: list[dict[str, np.ndarray]]) -> Ta
     if "dataset" not in table.colnames:
         table["dataset"] = images.name
     table["kind"] = np.full(len(table), images.kind)
+    table["image_index"] = np.arange(len(table))
     for name in blocks[0]:
         table[name] = np.concatenate([block[name] for block in blocks])
     metadata = getattr(models[0], "metadata", None) or {}

@@ -18,12 +18,13 @@ __all__ = [
     "difference_of_means",
     "galaxy_means",
     "percentile_interval",
+    "resampled_counts",
     "two_sample",
     "welch_freedom",
 ]
 
 BLOCK = 8_000_000  # resampled weights held at once: 64 MB, whatever the sample
-MOST_POINTS = 4096  # distinct values kept apart by the distribution functions; the mean uses all
+MOST_POINTS = 1024  # distinct values kept apart in resamples; the estimates themselves use all
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def two_sample(
     normal mean is covered at the stated rate [1]_. The others are norms of the difference of two
     distributions, which noise can only increase. Their intervals reach as far as the norm of the noise in
     the resamples, beyond which, by the triangle inequality, the truth cannot lie; they cover at least at
-    the stated rate. More than 4096 distinct values are gathered in cells of equal number, save for the mean.
+    the stated rate. Resamples gather values in at most 1024 cells of equal number, save for the mean.
 
     References
     ----------
@@ -163,13 +164,16 @@ def two_sample(
     grid = _Grid.of(simulated, reference)
     unit = (simulated.weights[None], reference.weights[None])
     density, other = grid.densities(*unit)
-    mixture = 0.5 * (density + other)[0]
+    half = 0.5 * (density + other)[0]
     places = {name: float(value[0]) for name, value in grid.locations(*unit).items()}
-    shapes = {name: float(value[0]) for name, value in grid.distances(density - other, mixture).items()}
+    shapes = {name: float(value[0]) for name, value in grid.distances(density - other, half).items()}
     if min(simulated.n_galaxies, reference.n_galaxies) < 2:
         unknown = 3 * [np.nan]
         estimates = {name: Estimate(value, *unknown) for name, value in (places | shapes).items()}
         return estimates | {name: rule(estimates[name]) for name, rule in FINAL.items()}
+    grid = _Grid.of(simulated, reference, MOST_POINTS)
+    density, other = grid.densities(*unit)
+    mixture = 0.5 * (density + other)[0]
     resampled, noise = [], []
     for weights in _resampled_weights(simulated, reference, rng, n_bootstrap):
         resampled.append(grid.locations(*weights))
@@ -223,7 +227,7 @@ def bootstrap_means(sample: Clustered, rng: np.random.Generator, n_bootstrap: in
     """Means of resamples of the galaxies of one sample, shape (n_bootstrap,)."""
     means = sample.means
     sizes = _blocks(n_bootstrap, means.size)
-    return np.concatenate([_resampled_counts(means.size, n, rng) @ means / means.size for n in sizes])
+    return np.concatenate([resampled_counts(means.size, n, rng) @ means / means.size for n in sizes])
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,12 +241,12 @@ class _Grid:
     edges: np.ndarray  # index in `points` of the first value of each histogram bin
 
     @classmethod
-    def of(cls, simulated: Clustered, reference: Clustered) -> "_Grid":
+    def of(cls, simulated: Clustered, reference: Clustered, most_points: int | None = None) -> "_Grid":
         samples = (simulated.values, reference.values)
         pooled = np.concatenate(samples)
         points = np.unique(pooled)
-        if points.size > MOST_POINTS:
-            points = np.unique(np.quantile(pooled, np.linspace(0, 1, MOST_POINTS), method="nearest"))
+        if most_points is not None and points.size > most_points:
+            points = np.unique(np.quantile(pooled, np.linspace(0, 1, most_points), method="nearest"))
         cells = [
             np.unique(np.searchsorted(points, values, side="right") - 1, return_index=True)
             for values in samples
@@ -299,7 +303,7 @@ class _Grid:
         }
 
 
-def _resampled_counts(n_galaxies: int, n_bootstrap: int, rng: np.random.Generator) -> np.ndarray:
+def resampled_counts(n_galaxies: int, n_bootstrap: int, rng: np.random.Generator) -> np.ndarray:
     """How often each galaxy is drawn in each resample, shape (n_bootstrap, n_galaxies)."""
     drawn = rng.integers(n_galaxies, size=(n_bootstrap, n_galaxies))
     drawn += n_galaxies * np.arange(n_bootstrap)[:, None]
@@ -312,7 +316,7 @@ def _resampled_weights(
     """Weights of the images of both samples in blocks of resamples, shape (resample, image)."""
     for n in _blocks(n_bootstrap, simulated.values.size + reference.values.size):
         first, second = (
-            _resampled_counts(sample.n_galaxies, n, rng)[:, sample.codes] * sample.weights
+            resampled_counts(sample.n_galaxies, n, rng)[:, sample.codes] * sample.weights
             for sample in (simulated, reference)
         )
         yield first, second

@@ -1,0 +1,157 @@
+"""Differences between data sets: forest plot, budget over scales, and what the null panel shows."""
+
+import numpy as np
+from astropy.table import Table, vstack
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from scipy import stats
+
+from simcompare.comparison import NULL_KIND, reference_rows
+from simcompare.figures.style import COLUMN, PAGE, count_label, legend_above, new_axes, styled, table_styles
+from simcompare.statistics import galaxy_means
+
+__all__ = ["draw_forest", "draw_scales", "null_numbers"]
+
+
+@styled
+def draw_forest(table: Table, ax: Axes | None = None) -> Axes:
+    """Draw the difference of every data set to real galaxies with its interval, best on top.
+
+    Parameters
+    ----------
+    table : Table
+        From `simcompare.comparison.compare`.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    ax = new_axes(ax, PAGE * 0.72, 1.1 + 0.27 * len(table))
+    band = (table.meta.get("null") or {}).get("delta_95")
+    if band is not None and np.isfinite(band):
+        ax.axvspan(-band, band, color="0.88", lw=0)
+    ax.axvline(0, color="black", lw=0.7)
+    for level, (row, style) in enumerate(zip(table, table_styles(table).values(), strict=True)):
+        y = len(table) - 1 - level
+        reach = [[row["delta_mean"] - row["delta_mean_low"]], [row["delta_mean_high"] - row["delta_mean"]]]
+        known = np.all(np.isfinite(reach))
+        face = style.color if row["kind"] == "simulated" else "white"
+        ax.errorbar(
+            row["delta_mean"], y, xerr=reach if known else None, fmt=style.marker, color=style.color,
+            mfc=face, capsize=2, lw=1.2,
+        )  # fmt: skip
+        text = f"AUC {row['auc']:.2f}"
+        if np.isfinite(row["auc_low"]):
+            text += f"  [{row['auc_low']:.2f}, {row['auc_high']:.2f}]"
+        ax.text(1.02, y, text, transform=ax.get_yaxis_transform(), va="center", fontsize=6.5)
+    labels = [count_label(row["dataset"], row["n_galaxies"], row["n_images"]) for row in table]
+    ax.set_yticks(range(len(table) - 1, -1, -1), labels)
+    ax.tick_params(axis="y", which="both", length=0)
+    ax.yaxis.minorticks_off()
+    ax.set_ylim(-0.6, len(table) - 0.4)
+    real = table.meta.get("n_reference_galaxies")
+    confidence = table.meta.get("confidence", 0.95)
+    ax.set_xlabel(
+        f"difference of mean {table.meta['score'].replace('_', ' ')} to {table.meta['reference']} "
+        f"({real} galaxies)  [nats]"
+    )
+    grey = (
+        "\ngrey: 95 % of random halves, real against real" if band is not None and np.isfinite(band) else ""
+    )
+    ax.set_title(f"{confidence:.0%} intervals; galaxies in brackets{grey}", loc="left")
+    return ax
+
+
+@styled
+def draw_scales(table: Table, ax: Axes | None = None) -> Axes:
+    """Draw how many nats of the difference to real galaxies each scale of the image contributes.
+
+    Parameters
+    ----------
+    table : Table
+        From `simcompare.figures.numbers.scale_numbers`.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    ax = new_axes(ax, COLUMN, 2.9)
+    styles = table_styles(table)
+    drawn = [name for name in styles if name != table.meta["reference"]]
+    ax.axhline(0, color="black", lw=0.7)
+    for number, name in enumerate(drawn):
+        rows = table[np.asarray(table["dataset"]) == name]
+        style = styles[name]
+        x = np.asarray(rows["scale"]) + 0.6 * ((number + 0.5) / len(drawn) - 0.5)
+        low = np.nan_to_num(rows["delta_mean"] - rows["delta_mean_low"])
+        high = np.nan_to_num(rows["delta_mean_high"] - rows["delta_mean"])
+        ax.errorbar(
+            x, rows["delta_mean"], yerr=[low, high], fmt=style.marker, color=style.color, capsize=1.5, lw=1,
+            label=count_label(name, rows["n_galaxies"][0]),
+        )  # fmt: skip
+    first = table[np.asarray(table["dataset"]) == table["dataset"][0]]
+    ax.set_xticks(
+        np.asarray(first["scale"]), [str(name) for name in first["scale_name"]], rotation=25, ha="right"
+    )
+    ax.xaxis.minorticks_off()
+    ax.yaxis.set_major_locator(MaxNLocator(6))
+    ax.set_ylabel(f"difference to {table.meta['reference']}  [nats]")
+    ax.set_xlabel("scale, finest first")
+    legend_above(ax)
+    return ax
+
+
+def null_numbers(scores: Table, comparison: Table, rng: np.random.Generator, *, n_splits: int = 200) -> Table:
+    """Differences of means between random halves of the real galaxies, and the claimed ones.
+
+    Parameters
+    ----------
+    scores : Table
+        Score table.
+    comparison : Table
+        From `simcompare.comparison.compare`.
+    rng : numpy.random.Generator
+        Draws the halves.
+    n_splits : int
+
+    Returns
+    -------
+    Table
+        ``role`` ("null" or "claim"), ``dataset``, ``kind``, ``n_galaxies``, ``delta_mean``,
+        ``delta_mean_low``, ``delta_mean_high``, ``p_value``.
+    """
+    reference, score = comparison.meta["reference"], comparison.meta["score"]
+    rows = reference_rows(scores, reference)
+    galaxy = np.asarray(scores["galaxy_id"])[rows].astype(str)
+    means = galaxy_means(np.asarray(scores[score], float)[rows], galaxy)
+    half = means.size // 2
+    shuffled = rng.permuted(np.tile(means, (n_splits, 1)), axis=1)
+    first, second = shuffled[:, :half], shuffled[:, half:]
+    enough = half >= 2
+    nulls = Table(
+        {
+            "role": np.full(n_splits, "null", dtype="U5"),
+            "dataset": np.full(n_splits, f"{reference} (half)"),
+            "kind": np.full(n_splits, NULL_KIND),
+            "n_galaxies": np.full(n_splits, half),
+            "delta_mean": first.mean(axis=1) - second.mean(axis=1) if half else np.full(n_splits, np.nan),
+            "delta_mean_low": np.full(n_splits, np.nan),
+            "delta_mean_high": np.full(n_splits, np.nan),
+            "p_value": stats.ttest_ind(first, second, axis=1, equal_var=False).pvalue
+            if enough
+            else np.full(n_splits, np.nan),
+        }
+    )
+    simulated = comparison[np.asarray(comparison["kind"]) == "simulated"]
+    claims = simulated[
+        "dataset", "kind", "n_galaxies", "delta_mean", "delta_mean_low", "delta_mean_high", "p_value"
+    ]
+    claims["role"] = np.full(len(claims), "claim", dtype="U5")
+    claims.meta = {}
+    table = vstack([nulls, claims[nulls.colnames]], metadata_conflicts="silent")
+    for name in table.colnames:
+        table[name].description = None
+    table.meta = {"reference": reference, "column": score}
+    return table

@@ -1,0 +1,148 @@
+"""Distributions of scores: curves with bands, ridges, ROC curves and the null."""
+
+import numpy as np
+from astropy.table import Table
+from matplotlib.axes import Axes
+
+from simcompare.figures.style import (
+    COLUMN,
+    axis_label,
+    count_label,
+    legend_above,
+    new_axes,
+    styled,
+    table_styles,
+)
+
+__all__ = ["draw_density", "draw_null", "draw_ridges", "draw_roc"]
+
+
+@styled
+def draw_density(table: Table, ax: Axes | None = None) -> Axes:
+    """Draw the smoothed distribution of a score in every data set, with its bootstrap band.
+
+    Parameters
+    ----------
+    table : Table
+        From `simcompare.figures.numbers.density_numbers`.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    ax = new_axes(ax, COLUMN, 2.9)
+    for name, style in table_styles(table).items():
+        rows = table[np.asarray(table["dataset"]) == name]
+        label = count_label(name, rows["n_galaxies"][0])
+        ax.fill_between(
+            rows["value"], rows["density_low"], rows["density_high"], color=style.color, alpha=0.18, lw=0
+        )
+        ax.plot(rows["value"], rows["density"], color=style.color, ls=style.line, label=label)
+    ax.set_xlabel(axis_label(table.meta["column"]))
+    ax.set_ylabel("probability density  [per nat]")
+    ax.set_xlim(table["value"].min(), table["value"].max())
+    ax.set_ylim(0, None)
+    legend_above(ax)
+    return ax
+
+
+@styled
+def draw_ridges(table: Table, ax: Axes | None = None) -> Axes:
+    """Draw the distributions one above the other, the reference on top and behind each.
+
+    Parameters
+    ----------
+    table : Table
+        From `simcompare.figures.numbers.density_numbers`.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    styles = table_styles(table)
+    ax = new_axes(ax, COLUMN * 1.25, 0.9 + 0.36 * len(styles))
+    real = table[np.asarray(table["dataset"]) == table.meta["reference"]]
+    height = 1.25 * float(np.max(table["density"]))
+    for level, (name, style) in enumerate(reversed(styles.items())):
+        rows = table[np.asarray(table["dataset"]) == name]
+        base = level * height * 0.62
+        ax.fill_between(rows["value"], base, base + rows["density"], color=style.color, alpha=0.35, lw=0)
+        ax.plot(rows["value"], base + rows["density"], color=style.color, lw=1)
+        if name != table.meta["reference"]:
+            ax.plot(real["value"], base + real["density"], color="black", lw=0.6, ls=":")
+    labels = [count_label(n, table["n_galaxies"][np.asarray(table["dataset"]) == n][0]) for n in styles]
+    ax.set_yticks([level * height * 0.62 for level in range(len(styles))], labels[::-1])
+    ax.minorticks_off()
+    ax.tick_params(axis="y", length=0)
+    ax.set_ylim(0, None)
+    ax.set_xlim(table["value"].min(), table["value"].max())
+    ax.set_xlabel(axis_label(table.meta["column"]))
+    ax.set_title(f"density; dotted: {table.meta['reference']}; galaxies in brackets", loc="right")
+    return ax
+
+
+@styled
+def draw_roc(table: Table, ax: Axes | None = None) -> Axes:
+    """Draw how well the score tells each data set from real galaxies.
+
+    Parameters
+    ----------
+    table : Table
+        From `simcompare.figures.numbers.roc_numbers`.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    ax = new_axes(ax, COLUMN, 3.1)
+    ax.plot([0, 1], [0, 1], color="0.6", lw=0.7, ls=":")
+    for name, style in table_styles(table).items():
+        rows = table[np.asarray(table["dataset"]) == name]
+        label = f"{name}  ({rows['n_galaxies'][0]})  AUC {rows['auc'][0]:.2f}"
+        ax.plot(rows["real_below"], rows["simulated_below"], color=style.color, ls=style.line, label=label)
+    ax.set_xlabel(f"share of real galaxies below  ({table.meta['reference']})")
+    ax.set_ylabel("share of data set below")
+    ax.set_xlim(0, 1)
+    ax.set_ylim(0, 1)
+    ax.set_aspect("equal")
+    ax.legend(loc="lower right")
+    return ax
+
+
+@styled
+def draw_null(table: Table, ax: Axes | None = None) -> Axes:
+    """Draw the differences between random halves of the real galaxies beside those that are claimed.
+
+    Parameters
+    ----------
+    table : Table
+        From `simcompare.figures.comparisons.null_numbers`: rows of ``role`` "null" and "claim".
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    role = np.asarray(table["role"])
+    nulls, claims = table[role == "null"], table[role == "claim"]
+    ax = new_axes(ax, COLUMN, 2.6 + 0.11 * len(claims))
+    ax.hist(
+        np.asarray(nulls["delta_mean"]), bins=25, color="0.75",
+        label=f"real against real  ({len(nulls)} random halves)",
+    )  # fmt: skip
+    styles = table_styles(claims) if len(claims) else {}
+    for level, (name, style) in enumerate(styles.items()):
+        row = claims[np.asarray(claims["dataset"]) == name][0]
+        reach = [[row["delta_mean"] - row["delta_mean_low"]], [row["delta_mean_high"] - row["delta_mean"]]]
+        ax.errorbar(
+            row["delta_mean"], 0.9 - 0.8 * level / max(len(styles), 4), xerr=np.nan_to_num(reach),
+            color=style.color, fmt=style.marker, capsize=2, transform=ax.get_xaxis_transform(),
+            label=count_label(name, row["n_galaxies"]),
+        )  # fmt: skip
+    ax.set_xlabel("difference of mean score to real  [nats]")
+    ax.set_ylabel("number of random halves")
+    legend_above(ax)
+    return ax

@@ -1,0 +1,182 @@
+"""Pictures of galaxies: one stretch for all, galleries by score, samples of a flow beside real images."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from astropy.table import Table
+from matplotlib.axes import Axes
+
+from simcompare.figures.style import PAGE, new_axes, order_of, styled
+
+__all__ = ["Stretch", "common_stretch", "draw_gallery", "draw_samples", "gallery_images"]
+
+GAP = 2  # pixels between the pictures of a sheet
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """One map from flux to brightness, the same for every picture of a figure.
+
+    Parameters
+    ----------
+    softening : tuple of float
+        Flux per band at which the scale goes from linear to logarithmic [nanomaggies per pixel].
+    low, high : float
+        Values of the softened scale that are shown as sky and as brightest.
+    """
+
+    softening: tuple[float, ...]
+    low: float
+    high: float
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """Turn an image (band, y, x) into grey (y, x), or colour (y, x, 3) from three bands or more."""
+        soft = np.asarray(image, float) / np.asarray(self.softening)[:, None, None]
+        scaled = (np.arcsinh(soft) - self.low) / (self.high - self.low)
+        scaled = np.nan_to_num(np.clip(scaled, 0, 1))
+        if len(scaled) < 3:
+            return scaled.mean(axis=0)
+        reddest_first = scaled[[-1, len(scaled) // 2, 0]] if len(scaled) > 3 else scaled[::-1]
+        return np.moveaxis(reddest_first, 0, -1)
+
+
+def common_stretch(images: Sequence[np.ndarray], sky_sigma: Sequence[float]) -> Stretch:
+    """Choose the stretch for a set of images.
+
+    Parameters
+    ----------
+    images : sequence of ndarray, shape (band, y, x)
+    sky_sigma : sequence of float, shape (band,)
+        Typical noise of the sky [nanomaggies per pixel].
+
+    Returns
+    -------
+    Stretch
+        Linear up to twice the noise; from one sigma below the sky to the 99.8th percentile of all pixels.
+    """
+    softening = np.maximum(2 * np.asarray(sky_sigma, float), 1e-12)
+    values = np.concatenate([(np.asarray(i) / softening[:, None, None]).ravel() for i in images])
+    values = np.arcsinh(values[np.isfinite(values)])
+    high = max(float(np.quantile(values, 0.998)), 0.5)
+    return Stretch(tuple(softening.tolist()), float(np.arcsinh(-0.75)), high)
+
+
+def gallery_images(table: Table, image_sets: Mapping[str, Any]) -> list[np.ndarray]:
+    """Read the images that a gallery shows.
+
+    Parameters
+    ----------
+    table : Table
+        From `simcompare.figures.numbers.gallery_numbers`.
+    image_sets : mapping of str to ImageSet
+        Image set of each data set.
+
+    Returns
+    -------
+    list of ndarray, shape (band, y, x)
+        In the order of the rows.
+    """
+    missing = sorted(set(order_of(table)) - set(image_sets))
+    if missing:
+        raise ValueError(f"no image set given for {', '.join(missing)}; there are {', '.join(image_sets)}.")
+    return [image_sets[str(row["dataset"])].read(int(row["image_index"])).image[0] for row in table]
+
+
+@styled
+def draw_gallery(
+    table: Table, images: Sequence[np.ndarray], stretch: Stretch, ax: Axes | None = None
+) -> Axes:
+    """Draw least, middle and most likely galaxies of every data set, one row each, scores printed.
+
+    Parameters
+    ----------
+    table : Table
+        From `simcompare.figures.numbers.gallery_numbers`.
+    images : sequence of ndarray, shape (band, y, x)
+        One per row of the table.
+    stretch : Stretch
+        The one stretch of all.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    names, groups = order_of(table), [g for g in ("least", "middle", "most") if g in order_of(table, "group")]
+    pictures = [stretch(image) for image in images]
+    side = max(picture.shape[0] for picture in pictures)
+    each = max(int(np.sum((table["dataset"] == n) & (table["group"] == g))) for n in names for g in groups)
+    step, n_columns = side + GAP, each * len(groups)
+    wide = n_columns * step + GAP + (len(groups) - 1) * 3 * GAP
+    sheet = np.full((len(names) * step + GAP, wide, *pictures[0].shape[2:]), 1.0)
+    ax = new_axes(ax, PAGE, 0.45 + PAGE * 0.86 * len(sheet) / wide)
+    left_of = {group: GAP + k * (each * step + 3 * GAP) for k, group in enumerate(groups)}
+    size = float(np.clip(110 / n_columns, 4, 6.5))
+    for level, name in enumerate(names):
+        bottom = GAP + (len(names) - 1 - level) * step
+        for group in groups:
+            rows = np.flatnonzero((table["dataset"] == name) & (table["group"] == group))
+            for column, row in enumerate(rows):
+                left = left_of[group] + column * step
+                picture = pictures[row]
+                sheet[bottom : bottom + len(picture), left : left + len(picture)] = picture
+                ax.text(
+                    left + 0.04 * side, bottom + 0.04 * side, f"{table['score'][row]:.0f}", color="white",
+                    fontsize=size, va="bottom",
+                )  # fmt: skip
+    shown = {"cmap": "gray"} if sheet.ndim == 2 else {}
+    ax.imshow(sheet, vmin=0, vmax=1, interpolation="nearest", origin="lower", aspect="equal", **shown)
+    for group in groups:
+        ax.text(
+            left_of[group], len(sheet) + 2, f"{group} likely" if group != "middle" else "middle", va="bottom"
+        )
+    ax.set_yticks([GAP + (len(names) - 1 - k) * step + side / 2 for k in range(len(names))], names)
+    _bare(ax)
+    ax.set_xlabel(f"number: {table.meta['column'].replace('_', ' ')} [nats]; one asinh stretch for all")
+    return ax
+
+
+def _bare(ax: Axes) -> None:
+    """Take away ticks and frame."""
+    ax.set_xticks([])
+    ax.minorticks_off()
+    ax.tick_params(length=0)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+
+
+@styled
+def draw_samples(rows: Mapping[str, Sequence[np.ndarray]], stretch: Stretch, ax: Axes | None = None) -> Axes:
+    """Draw rows of pictures under one stretch, for instance real galaxies above samples of the flow.
+
+    Parameters
+    ----------
+    rows : mapping of str to sequence of ndarray, shape (band, y, x)
+        Pictures by the name of their row, all of one size.
+    stretch : Stretch
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    side = np.asarray(next(iter(rows.values()))[0]).shape[-1]
+    step, n_columns = side + GAP, max(len(pictures) for pictures in rows.values())
+    depth = stretch(np.asarray(next(iter(rows.values()))[0])).shape[2:]
+    sheet = np.full((len(rows) * step + GAP, n_columns * step + GAP, *depth), 1.0)
+    ax = new_axes(ax, PAGE, 0.4 + PAGE * 0.88 * sheet.shape[0] / sheet.shape[1])
+    centres = []
+    for level, pictures in enumerate(rows.values()):
+        bottom = GAP + (len(rows) - 1 - level) * step
+        centres.append(bottom + side / 2)
+        for column, picture in enumerate(pictures):
+            left = GAP + column * step
+            sheet[bottom : bottom + side, left : left + side] = stretch(np.asarray(picture))
+    shown = {"cmap": "gray"} if sheet.ndim == 2 else {}
+    ax.imshow(sheet, vmin=0, vmax=1, interpolation="nearest", origin="lower", aspect="equal", **shown)
+    ax.set_yticks(centres, list(rows))
+    _bare(ax)
+    ax.set_xlabel("one asinh stretch for all")
+    return ax

@@ -1,0 +1,402 @@
+"""The numbers behind the figures: each function makes the one table that its figure draws."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from astropy.table import Table
+
+from simcompare.comparison import headline_score, reference_rows
+from simcompare.statistics import Clustered, bootstrap_means, difference_of_means, resampled_counts
+
+__all__ = [
+    "density_numbers",
+    "gallery_numbers",
+    "relation_numbers",
+    "roc_numbers",
+    "scale_numbers",
+]
+
+FINE = 1024  # cells that values are gathered in before smoothing
+POINTS = 240  # points of a drawn curve
+FEW = 40  # data sets with fewer galaxies are shown galaxy by galaxy
+
+
+def datasets_of(scores: Table, reference: str) -> list[str]:
+    """Names of the data sets with rows to draw, the reference first, then simulations, then controls."""
+    names = sorted(set(np.asarray(scores["dataset"]).tolist()))
+    kind = {name: _kind(scores, name) for name in names}
+    names = [name for name in names if reference_rows(scores, name).any()]
+    return sorted(names, key=lambda name: (name != reference, kind[name] != "simulated", name))
+
+
+def _kind(scores: Table, dataset: str) -> str:
+    """Kind of a data set."""
+    return str(scores["kind"][np.asarray(scores["dataset"]) == dataset][0])
+
+
+def _sample(scores: Table, dataset: str, column: str) -> Clustered:
+    """Values of a column of one data set, by galaxy."""
+    rows = reference_rows(scores, dataset)
+    galaxy = np.asarray(scores["galaxy_id"])[rows].astype(str)
+    return Clustered.of(np.asarray(scores[column], float)[rows], galaxy)
+
+
+def density_numbers(
+    scores: Table,
+    reference: str,
+    rng: np.random.Generator,
+    *,
+    column: str | None = None,
+    n_bootstrap: int = 300,
+) -> Table:
+    """Smoothed distribution of a score in every data set, with a bootstrap band.
+
+    Parameters
+    ----------
+    scores : Table
+        Score table.
+    reference : str
+        Data set of real galaxies.
+    rng : numpy.random.Generator
+        Draws the galaxies of the band.
+    column : str, optional
+        Score; default the headline.
+    n_bootstrap : int
+
+    Returns
+    -------
+    Table
+        ``dataset``, ``kind``, ``n_galaxies``, ``n_images``, ``value``, ``density``, ``density_low`` and
+        ``density_high`` (2.5 and 97.5 %), a Gaussian kernel of Silverman's width for the number of galaxies.
+    """
+    column = column or headline_score(scores)
+    samples = {name: _sample(scores, name, column) for name in datasets_of(scores, reference)}
+    low, high = _common_range([sample.values for sample in samples.values()])
+    edges = np.linspace(low, high, FINE + 1)
+    centres = 0.5 * (edges[1:] + edges[:-1])
+    points = np.linspace(low, high, POINTS)
+    tables = []
+    for name, sample in samples.items():
+        width = max(_silverman(sample), edges[1] - edges[0])
+        kernel = np.exp(-0.5 * ((points[:, None] - centres) / width) ** 2) / (width * np.sqrt(2 * np.pi))
+        cells = np.searchsorted(edges, sample.values, side="right")  # 0 and FINE + 1 lie outside the range
+        counts = resampled_counts(sample.n_galaxies, n_bootstrap, rng)
+        curves = [
+            kernel
+            @ np.bincount(cells, row[sample.codes] * sample.weights, FINE + 2)[1:-1]
+            / sample.n_galaxies
+            for row in (np.ones(sample.n_galaxies), *counts)
+        ]
+        band = np.quantile(curves[1:], [0.025, 0.975], axis=0)
+        n = len(points)
+        tables.append(
+            {
+                "dataset": np.full(n, name),
+                "kind": np.full(n, _kind(scores, name)),
+                "n_galaxies": np.full(n, sample.n_galaxies),
+                "n_images": np.full(n, sample.values.size),
+                "value": points,
+                "density": curves[0],
+                "density_low": band[0],
+                "density_high": band[1],
+            }
+        )
+    return _joined(tables, column=column, reference=reference)
+
+
+def _common_range(values: Sequence[np.ndarray]) -> tuple[float, float]:
+    """Range that shows all data sets, each without its farthest outliers, with a margin."""
+    ends = np.array([np.quantile(each, [0.002, 0.998]) for each in values])
+    low, high = ends[:, 0].min(), ends[:, 1].max()
+    margin = 0.08 * (high - low) or 1.0
+    return low - margin, high + margin
+
+
+def _silverman(sample: Clustered) -> float:
+    """Width of the kernel for this spread and number of galaxies."""
+    low, high = np.quantile(sample.values, [0.25, 0.75])
+    spread = sample.values.std()
+    if sample.n_galaxies >= FEW and high > low:  # quartiles of a few galaxies mean little
+        spread = min(spread, (high - low) / 1.349)
+    return 0.9 * spread * sample.n_galaxies**-0.2
+
+
+def _joined(tables: Sequence[Mapping[str, np.ndarray]], **meta: object) -> Table:
+    """Tables of equal columns one below the other."""
+    joined = Table({name: np.concatenate([table[name] for table in tables]) for name in tables[0]})
+    joined.meta = dict(meta)
+    return joined
+
+
+def roc_numbers(scores: Table, reference: str, *, column: str | None = None) -> Table:
+    """Share of simulated against share of real images below each value of the score.
+
+    Parameters
+    ----------
+    scores, reference, column
+        As for `density_numbers`.
+
+    Returns
+    -------
+    Table
+        ``dataset``, ``kind``, ``n_galaxies``, ``real_below``, ``simulated_below``, ``auc``.
+    """
+    column = column or headline_score(scores)
+    real = _sample(scores, reference, column)
+    tables = []
+    for name in datasets_of(scores, reference):
+        if name == reference:
+            continue
+        sample = _sample(scores, name, column)
+        grid = np.unique(np.concatenate([real.values, sample.values]))
+        below = [_share_below(each, grid) for each in (real, sample)]
+        n = grid.size + 1
+        pick = np.unique(np.linspace(0, n - 1, min(n, POINTS)).astype(int))
+        auc = float(np.trapezoid(below[1], below[0]))
+        n = pick.size
+        tables.append(
+            {
+                "dataset": np.full(n, name),
+                "kind": np.full(n, _kind(scores, name)),
+                "n_galaxies": np.full(n, sample.n_galaxies),
+                "real_below": below[0][pick],
+                "simulated_below": below[1][pick],
+                "auc": np.full(n, auc),
+            }
+        )
+    return _joined(tables, column=column, reference=reference)
+
+
+def _share_below(sample: Clustered, grid: np.ndarray) -> np.ndarray:
+    """Distribution function at and below each grid value, starting at 0."""
+    lower = np.concatenate([[0.0], np.cumsum(sample.weights)])
+    share = lower[np.searchsorted(sample.values, grid, side="right")] / lower[-1]
+    return np.concatenate([[0.0], share])
+
+
+def relation_numbers(
+    scores: Table,
+    reference: str,
+    x: str,
+    *,
+    column: str | None = None,
+    n_bins: int = 8,
+    least: int = 5,
+) -> Table:
+    """Score against a property: median and quartiles in bins of equal numbers of real galaxies.
+
+    Parameters
+    ----------
+    scores, reference
+        As for `density_numbers`.
+    x : str
+        Column of the property.
+    column : str, optional
+        Score; default the headline.
+    n_bins : int
+        Greatest number of bins; fewer when galaxies are few.
+    least : int
+        Fewest galaxies of a bin that is shown. Data sets of fewer than 40 are shown galaxy by galaxy.
+
+    Returns
+    -------
+    Table
+        ``dataset``, ``kind``, ``n_galaxies`` (in the bin), ``x_low``, ``x_high``, ``x`` (median of the data
+        set in the bin), ``median``, ``quartile_low``, ``quartile_high``, ``median_error`` and
+        ``difference`` to the reference in the same bin.
+    """
+    column = column or headline_score(scores)
+    names = datasets_of(scores, reference)
+    means = {name: _galaxy_table(scores, name, [x, column]) for name in names}
+    pooled = np.concatenate([table[x] for table in means.values()])
+    real = means[reference][x]
+    n_bins = int(np.clip(len(real) // (2 * least), 1, n_bins))
+    inner = np.quantile(real, np.linspace(0, 1, n_bins + 1))[1:-1]
+    edges = np.unique(np.concatenate([[pooled.min()], inner, [pooled.max()]]))
+    real_median: dict[int, float] = {}
+    rows = []
+    for name in names:
+        values, label = means[name], {"dataset": name, "kind": _kind(scores, name)}
+        place = np.clip(np.searchsorted(edges, values[x], side="right") - 1, 0, max(len(edges) - 2, 0))
+        if name != reference and place.size < FEW:
+            rows += [
+                label | _single(values[x][i], values[column][i], real_median.get(int(place[i]), np.nan))
+                for i in range(place.size)
+            ]
+            continue
+        for k in np.unique(place):
+            inside = values[column][place == k]
+            if inside.size < least:
+                continue
+            if name == reference:
+                real_median[int(k)] = float(np.median(inside))
+            ends = {"x_low": edges[k], "x_high": edges[min(k + 1, len(edges) - 1)]}
+            middle = {"x": float(np.median(values[x][place == k]))}
+            rows.append(label | ends | middle | _quartiles(inside, real_median.get(int(k), np.nan)))
+    names = [
+        "dataset",
+        "kind",
+        "n_galaxies",
+        "x_low",
+        "x_high",
+        "x",
+        "median",
+        "quartile_low",
+        "quartile_high",
+        "median_error",
+        "difference",
+    ]
+    table = (
+        Table(rows=rows, names=names) if rows else Table(names=names, dtype=["U1", "U1", int] + 8 * [float])
+    )
+    table.meta = {"x": x, "column": column, "reference": reference}
+    return table
+
+
+def _quartiles(inside: np.ndarray, real: float) -> dict[str, float]:
+    """Median and quartiles of the scores in one bin."""
+    low, middle, high = np.quantile(inside, [0.25, 0.5, 0.75])
+    return {
+        "n_galaxies": inside.size,
+        "median": middle,
+        "quartile_low": low,
+        "quartile_high": high,
+        "median_error": 1.2533 * (high - low) / 1.349 / np.sqrt(inside.size),  # of a normal distribution
+        "difference": middle - real,
+    }
+
+
+def _single(x: float, value: float, real: float) -> dict[str, float]:
+    """Row of a single galaxy."""
+    unknown = dict.fromkeys(("quartile_low", "quartile_high", "median_error"), np.nan)
+    place = {"x_low": x, "x_high": x, "x": x}
+    return {"n_galaxies": 1, "median": value, "difference": value - real} | place | unknown
+
+
+def _galaxy_table(scores: Table, dataset: str, columns: Sequence[str]) -> dict[str, np.ndarray]:
+    """Mean over views of columns, one row per galaxy whose values are all finite."""
+    rows = reference_rows(scores, dataset)
+    values = {name: np.asarray(scores[name], float)[rows] for name in columns}
+    finite = np.all([np.isfinite(each) for each in values.values()], axis=0)
+    _, codes = np.unique(np.asarray(scores["galaxy_id"])[rows][finite].astype(str), return_inverse=True)
+    counts = np.bincount(codes)
+    return {name: np.bincount(codes, each[finite]) / counts for name, each in values.items()}
+
+
+def scale_numbers(
+    scores: Table, reference: str, rng: np.random.Generator, *, n_bootstrap: int = 1000
+) -> Table:
+    """Which scales of the image carry the difference to real galaxies.
+
+    Parameters
+    ----------
+    scores : Table
+        With columns ``log_likelihood_ratio_scale_<k>`` (or, without background, ``log_prob_scale_<k>``).
+    reference, rng, n_bootstrap
+        As for `density_numbers`.
+
+    Returns
+    -------
+    Table
+        ``dataset``, ``kind``, ``n_galaxies``, ``scale`` (0 finest), ``scale_name``, ``mean``, ``mean_low``,
+        ``mean_high``, ``delta_mean`` (to the reference), ``delta_mean_low``, ``delta_mean_high`` [nats].
+
+    Raises
+    ------
+    ValueError
+        When the table has no such columns.
+    """
+    stem = f"{headline_score(scores)}_scale_"
+    columns = sorted(
+        (name for name in scores.colnames if name.startswith(stem)), key=lambda n: int(n[len(stem) :])
+    )
+    if not columns:
+        raise ValueError(
+            f"the scores have no columns {stem}<k>; the model does not split its likelihood by scale."
+        )
+    names = scores.meta.get("scale_names") or [f"scale {k}" for k in range(len(columns))]
+    rows = []
+    for dataset in datasets_of(scores, reference):
+        for k, column in enumerate(columns):
+            sample, real = _sample(scores, dataset, column), _sample(scores, reference, column)
+            own = np.full(2, np.nan)
+            if sample.n_galaxies > 1:
+                own = np.quantile(bootstrap_means(sample, rng, n_bootstrap), [0.025, 0.975])
+            delta = difference_of_means(sample, real, rng, n_bootstrap=n_bootstrap)
+            is_reference = dataset == reference
+            rows.append(
+                {
+                    "dataset": dataset,
+                    "kind": _kind(scores, dataset),
+                    "n_galaxies": sample.n_galaxies,
+                    "scale": k,
+                    "scale_name": str(names[k]),
+                    "mean": float(sample.means.mean()),
+                    "mean_low": own[0],
+                    "mean_high": own[1],
+                    "delta_mean": 0.0 if is_reference else delta.value,
+                    "delta_mean_low": 0.0 if is_reference else delta.low,
+                    "delta_mean_high": 0.0 if is_reference else delta.high,
+                }
+            )
+    table = Table(rows=rows)
+    table.meta = {"column": stem, "reference": reference}
+    return table
+
+
+def gallery_numbers(
+    scores: Table,
+    reference: str,
+    *,
+    n: int = 6,
+    column: str | None = None,
+    datasets: Sequence[str] | None = None,
+) -> Table:
+    """Choose the least likely, the middle and the most likely galaxies of every data set.
+
+    Parameters
+    ----------
+    scores, reference, column
+        As for `density_numbers`; needs ``image_index``, the position in the image set.
+    n : int
+        Galaxies of each of the three groups.
+    datasets : sequence of str, optional
+        Data sets, in this order; default all.
+
+    Returns
+    -------
+    Table
+        ``dataset``, ``kind``, ``group`` ("least", "middle", "most"), ``galaxy_id``, ``image_index``,
+        ``percentile``, ``score``; one view per galaxy.
+    """
+    column = column or headline_score(scores)
+    rows = []
+    for name in datasets or datasets_of(scores, reference):
+        chosen = np.flatnonzero(reference_rows(scores, name) & np.isfinite(np.asarray(scores[column], float)))
+        galaxy = np.asarray(scores["galaxy_id"])[chosen].astype(str)
+        chosen = chosen[np.unique(galaxy, return_index=True)[1]]
+        values = np.asarray(scores[column], float)[chosen]
+        order = np.argsort(values, kind="stable")
+        size = min(n, len(order) // 3) or len(order)
+        middle = (len(order) - size) // 2
+        groups = {"least": order[:size]}
+        if size < len(order):
+            groups |= {"middle": order[middle : middle + size], "most": order[-size:]}
+        rank = np.empty(len(order), int)
+        rank[order] = np.arange(len(order))
+        rows += [
+            {
+                "dataset": name,
+                "kind": _kind(scores, name),
+                "group": group,
+                "galaxy_id": str(scores["galaxy_id"][chosen[k]]),
+                "image_index": int(scores["image_index"][chosen[k]]),
+                "percentile": 100 * (rank[k] + 0.5) / len(order),
+                "score": float(values[k]),
+            }
+            for group, picked in groups.items()
+            for k in picked
+        ]
+    table = Table(rows=rows)
+    table.meta = {"column": column, "reference": reference}
+    return table

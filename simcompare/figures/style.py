@@ -1,0 +1,228 @@
+"""What all figures share: page widths, colours fixed per data set, labels with units, files."""
+
+import functools
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+from zlib import crc32
+
+import matplotlib.style
+import numpy as np
+from astropy.table import Table
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from simcompare.files import atomic_path
+from simcompare.results import plain
+
+__all__ = ["COLUMN", "PAGE", "DatasetStyle", "axis_label", "new_axes", "save_figure", "styled", "styles_of"]
+
+COLUMN, PAGE = 3.4, 7.1  # widths of one column and of the text [inch]
+
+OBSERVED, CONTROL = "#000000", "#7f7f7f"
+# Okabe and Ito's colours, then Tol's "muted" ones: distinct for all common kinds of colour vision.
+_KNOWN = {
+    "tng50": "#0072B2",
+    "tng100": "#56B4E9",
+    "tng300": "#332288",
+    "illustris": "#E69F00",
+    "eagle": "#009E73",
+    "horizon": "#CC79A7",
+    "simba": "#D55E00",
+    "magneticum": "#882255",
+    "camels": "#999933",
+    "colibre": "#44AA99",
+    "newhorizon": "#AA4499",
+}
+_PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#332288", "#999933", "#882255")
+_LINES = ("-", "--", "-.", (0, (4, 1, 1, 1, 1, 1)), (0, (2, 1)))
+_MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+
+_LABELS = {
+    "log_prob": "log-likelihood  [nats]",
+    "log_prob_background": "log-likelihood, background  [nats]",
+    "log_likelihood_ratio": "log-likelihood ratio  [nats]",
+    "half_light_radius": "half-light radius  [arcsec]",
+    "stellar_mass": r"stellar mass  [M$_\odot$]",
+    "star_formation_rate": r"star formation rate  [M$_\odot$ yr$^{-1}$]",
+    "specific_star_formation_rate": r"specific star formation rate  [yr$^{-1}$]",
+    "sersic_index": "Sersic index",
+    "concentration": "concentration",
+    "axis_ratio": "axis ratio",
+    "snr": "signal-to-noise ratio",
+    "redshift": "redshift",
+}
+_BAND_LABELS = {
+    "mag": "{} magnitude  [AB]",
+    "sky_sigma": "{} sky noise  [nanomaggies per pixel]",
+    "psf_fwhm": "{} seeing FWHM  [arcsec]",
+}
+LOGARITHMIC = ("half_light_radius", "stellar_mass", "star_formation_rate", "specific_", "snr")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def styled(function: Callable[P, T]) -> Callable[P, T]:
+    """Run a drawing function under the publication style, leaving the global settings alone."""
+
+    @functools.wraps(function)
+    def inside(*args: P.args, **kwargs: P.kwargs) -> T:
+        with (
+            as_file(files("simcompare") / "data" / "simcompare.mplstyle") as path,
+            matplotlib.style.context(path),
+        ):
+            return function(*args, **kwargs)
+
+    return inside
+
+
+def new_axes(ax: Axes | None, width: float = COLUMN, height: float = 2.7) -> Axes:
+    """Return the axes given, or axes of a new figure that no global register holds.
+
+    Parameters
+    ----------
+    ax : Axes, optional
+    width, height : float
+        Of a new figure [inch].
+    """
+    if ax is not None:
+        return ax
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    return figure.add_subplot()
+
+
+@dataclass(frozen=True)
+class DatasetStyle:
+    """How one data set is drawn in every figure."""
+
+    color: str
+    line: str | tuple
+    marker: str
+
+
+def styles_of(names: Iterable[str], kinds: Iterable[str] | None = None) -> dict[str, DatasetStyle]:
+    """Colour, line and marker of each data set.
+
+    A simulation that is known by name always has the same colour. Others take one by their name, and the next
+    free one when it is taken. Data sets of one colour differ in line and marker.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Data sets.
+    kinds : iterable of str, optional
+        Kind of each: observed ones are black, twins and nulls grey.
+
+    Returns
+    -------
+    dict of str to DatasetStyle
+    """
+    names = list(names)
+    kinds = dict(zip(names, kinds, strict=True)) if kinds is not None else {}
+    colors: dict[str, str] = {}
+    for name in sorted(dict.fromkeys(names)):
+        kind = kinds.get(name, "simulated")
+        if kind == "observed":
+            colors[name] = OBSERVED
+        elif kind != "simulated":
+            colors[name] = CONTROL
+        else:
+            colors[name] = _simulation_color(name, set(colors.values()))
+    used: dict[str, int] = {}
+    styles = {}
+    for name, color in colors.items():
+        number = used.setdefault(color, 0)
+        used[color] += 1
+        styles[name] = DatasetStyle(color, _LINES[number % len(_LINES)], _MARKERS[number % len(_MARKERS)])
+    return {name: styles[name] for name in names}
+
+
+def _simulation_color(name: str, taken: set[str]) -> str:
+    """Colour of a simulation."""
+    word = "".join(letter for letter in name.lower() if letter.isalnum())
+    for start, color in _KNOWN.items():
+        if word.startswith(start):
+            return color
+    first = crc32(name.encode()) % len(_PALETTE)
+    order = _PALETTE[first:] + _PALETTE[:first]
+    return next((color for color in order if color not in taken), order[0])
+
+
+def axis_label(column: str) -> str:
+    """Label of a table column, with its unit."""
+    if column in _LABELS:
+        return _LABELS[column]
+    for stem, label in _BAND_LABELS.items():
+        if column.startswith(f"{stem}_"):
+            return label.format(column.removeprefix(f"{stem}_"))
+    return column.replace("_", " ")
+
+
+@styled
+def save_figure(figure: Figure, table: Table | None, folder: str | os.PathLike, name: str) -> list[Path]:
+    """Write a figure as PDF and PNG, and the numbers it shows as ECSV beside them.
+
+    Parameters
+    ----------
+    figure : Figure
+    table : Table or None
+        The numbers drawn.
+    folder : path-like
+        Made when it does not exist.
+    name : str
+        File name without ending.
+
+    Returns
+    -------
+    list of Path
+        The files written, PNG first.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for ending, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
+        with atomic_path(folder / f"{name}.{ending}") as path:
+            figure.savefig(path, format=ending, metadata=metadata)
+        written.append(folder / f"{name}.{ending}")
+    if table is not None:
+        table = table.copy()
+        table.meta = plain(dict(table.meta))
+        with atomic_path(folder / f"{name}.ecsv") as path:
+            table.write(path, format="ascii.ecsv", overwrite=True)
+        written.append(folder / f"{name}.ecsv")
+    return written
+
+
+def count_label(name: str, n_galaxies: int, n_images: int | None = None) -> str:
+    """Legend entry: the data set and how many galaxies (and images, where they are more) it has."""
+    if n_images is None or n_images == n_galaxies:
+        return f"{name}  ({n_galaxies})"
+    return f"{name}  ({n_galaxies}; {n_images} images)"
+
+
+def legend_above(ax: Axes) -> None:
+    """Put the legend above the axes, where it hides no data, in two columns where the names are short."""
+    entries = ax.get_legend_handles_labels()[1]
+    columns = 2 if len(entries) > 2 and max(map(len, entries)) <= 24 else 1
+    ax.legend(
+        loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, borderaxespad=0.2, columnspacing=1.0,
+        title="galaxies in brackets", title_fontsize=6.5, alignment="left",
+    )  # fmt: skip
+
+
+def table_styles(table: Table) -> dict[str, DatasetStyle]:
+    """Style of each data set of a table with a ``kind``, in order of appearance."""
+    names = order_of(table)
+    kinds = [str(table["kind"][np.asarray(table["dataset"]) == name][0]) for name in names]
+    return styles_of(names, kinds)
+
+
+def order_of(table: Table, column: str = "dataset") -> Sequence[str]:
+    """Values of a column in order of first appearance."""
+    return list(dict.fromkeys(str(value) for value in table[column]))

@@ -1,0 +1,275 @@
+"""One self-contained page that answers the question, and the same content for machines."""
+
+import base64
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.table import Row, Table
+from jinja2 import Environment, StrictUndefined
+
+from simcompare import __version__
+from simcompare.files import write_text
+from simcompare.results import as_json, plain
+
+__all__ = ["ReportFigure", "answer", "cautions", "null_lines", "write_report"]
+
+# Heading, column, format, whether an interval stands below it.
+_COLUMNS = (
+    ("galaxies", "n_galaxies", "{:d}", False),
+    ("images", "n_images", "{:d}", False),
+    ("Δ mean [nats]", "delta_mean", "{:+.1f}", True),
+    ("Δ median [nats]", "delta_median", "{:+.1f}", True),
+    ("p (Holm)", "p_holm", "{:.2g}", False),
+    ("AUC", "auc", "{:.3f}", True),
+    ("KS", "ks", "{:.2f}", True),
+    ("Wasserstein [nats]", "wasserstein", "{:.1f}", True),
+    ("overlap", "overlap", "{:.2f}", True),
+    ("below 2.5 %", "fraction_below_2p5", "{:.1%}", False),
+    ("above 97.5 %", "fraction_above_97p5", "{:.1%}", False),
+    ("detectable Δ [nats]", "min_detectable", "{:.1f}", False),
+    ("raw Δ [nats]", "delta_log_prob", "{:+.1f}", True),
+)
+
+
+@dataclass(frozen=True)
+class ReportFigure:
+    """One figure of the report.
+
+    Parameters
+    ----------
+    name : str
+        File name without ending.
+    title, caption : str
+        What it shows, and how to read it.
+    path : Path
+        PNG file, embedded in the page.
+    wide : bool
+        Whether it takes the width of the page.
+    """
+
+    name: str
+    title: str
+    caption: str
+    path: Path
+    wide: bool = False
+
+
+def answer(table: Table) -> str:
+    """Say in one sentence which data set is closest to real galaxies, by how much, and whether it is certain.
+
+    Parameters
+    ----------
+    table : Table
+        From `simcompare.comparison.compare`.
+
+    Returns
+    -------
+    str
+    """
+    simulated = table[np.asarray(table["kind"]) == "simulated"]
+    reference = table.meta["reference"]
+    if not len(simulated):
+        return f"No simulation was compared with {reference}; the rows below are controls."
+    best = simulated[0]
+    alone = len(simulated) == 1
+    subject = best["dataset"] if alone else f"Of {len(simulated)} simulations, {best['dataset']}"
+    claim = f"is held against {reference}" if alone else f"is closest to {reference}"
+    side = "below" if best["delta_mean"] < 0 else "above"
+    size = f"{abs(best['delta_mean']):.1f} nats {side} that of held-out real galaxies"
+    text = f"{subject} {claim}: its mean {score_words(table.meta['score'])} is {size}"
+    if not np.isfinite(best["delta_mean_low"]):
+        return f"{text}, but one galaxy gives no error, so this is no result."
+    ends = (best["delta_mean_low"], best["delta_mean_high"])
+    if ends[0] <= 0 <= ends[1]:
+        interval = f"{ends[0]:+.1f} to {ends[1]:+.1f}"
+    else:
+        interval = " to ".join(f"{end:.1f}" for end in sorted(map(abs, ends)))
+    numbers = (
+        f"{table.meta['confidence']:.0%} interval {interval}; "
+        f"AUC {best['auc']:.2f}, interval {best['auc_low']:.2f} to {best['auc_high']:.2f}; "
+        f"{best['n_galaxies']} against {table.meta['n_reference_galaxies']} galaxies"
+    )
+    return f"{text} ({numbers}); {_certainty(table, best)}."
+
+
+def score_words(column: str) -> str:
+    """Name of a score column in a sentence."""
+    return {"log_prob": "log-likelihood", "log_likelihood_ratio": "log-likelihood ratio"}.get(
+        column, column.replace("_", " ")
+    )
+
+
+def _certainty(table: Table, best: Row) -> str:
+    """Say whether the gap exceeds its own interval and what real galaxies show among themselves."""
+    floor = (table.meta.get("null") or {}).get("delta_95")
+    floor = np.nan if floor is None else floor
+    if best["delta_mean_low"] <= 0 <= best["delta_mean_high"]:
+        least = best["min_detectable"]
+        return f"this is no significant difference: samples of this size reveal {least:.1f} nats or more"
+    halves = "random halves of the real galaxies"
+    if abs(best["delta_mean"]) <= floor:
+        return f"but {halves} differ by up to {floor:.1f} nats, so the gap does not exceed the null"
+    if np.isfinite(floor):
+        return f"the gap exceeds the null: 95 % of {halves} differ by less than {floor:.1f} nats"
+    return "the real galaxies are too few for a null"
+
+
+def null_lines(table: Table) -> list[str]:
+    """Say what the nulls and controls show, one sentence each."""
+    null = table.meta.get("null") or {}
+    lines = []
+    if null.get("n_splits"):
+        lines.append(
+            f"Real against real: of {null['n_splits']} random halves of {table.meta['reference']}, "
+            f"95 % differ in the mean by less than {null['delta_95']:.1f} nats; "
+            f"{null['share_significant']:.1%} have p < 0.05 (5 % expected)."
+        )
+    else:
+        lines.append("Real against real: too few held-out galaxies to divide.")
+    for row in table[np.asarray(table["kind"]) != "simulated"]:
+        lines.append(
+            f"{row['dataset']}: difference of the mean {row['delta_mean']:+.1f} nats"
+            f" ({row['delta_mean_low']:+.1f} to {row['delta_mean_high']:+.1f}), AUC {row['auc']:.2f}."
+        )
+    for row in table[np.asarray(table["kind"]) == "simulated"]:
+        if null.get("n_splits") and abs(row["delta_mean"]) <= null["delta_95"]:
+            lines.append(f"{row['dataset']}: the gap does not exceed that of real against real.")
+    return lines
+
+
+def cautions(table: Table) -> list[tuple[str, str]]:
+    """Name and doubts of each row that has some."""
+    return [(str(row["dataset"]), str(row["caution"])) for row in table if str(row["caution"])]
+
+
+def write_report(
+    folder: str | os.PathLike,
+    comparison: Table,
+    figures: Sequence[ReportFigure],
+    *,
+    title: str = "How realistic are these simulated galaxies?",
+    toy: bool = False,
+    provenance: Mapping[str, Any] | None = None,
+    notes: Sequence[str] = (),
+) -> Path:
+    """Write ``report.html`` and ``report.json``.
+
+    Parameters
+    ----------
+    folder : path-like
+        Made when it does not exist.
+    comparison : Table
+        From `simcompare.comparison.compare`.
+    figures : sequence of ReportFigure
+        In the order shown.
+    title : str
+    toy : bool
+        Show the banner that these are toy data.
+    provenance : mapping of str to anything
+        Sections of what was run: configuration, versions, seeds, hashes.
+    notes : sequence of str
+        Paragraphs below the answer.
+
+    Returns
+    -------
+    Path
+        The page: one file that needs no other and no network.
+
+    Raises
+    ------
+    FileNotFoundError
+        When a figure file is missing.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [str(figure.path) for figure in figures if not Path(figure.path).is_file()]
+    if missing:
+        raise FileNotFoundError(f"figure files not found: {', '.join(missing)}; draw the figures first.")
+    provenance = plain(dict(provenance or {}))
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    content = {
+        "schema": "simcompare.report/1",
+        "title": title,
+        "toy": toy,
+        "version": __version__,
+        "created": created,
+        "answer": answer(comparison),
+        "notes": list(notes),
+        "comparison": as_json(comparison),
+        "nulls": null_lines(comparison),
+        "cautions": [{"dataset": name, "caution": text} for name, text in cautions(comparison)],
+        "figures": [
+            {"name": figure.name, "title": figure.title, "caption": figure.caption} for figure in figures
+        ],
+        "provenance": provenance,
+    }
+    write_text(folder / "report.json", json.dumps(content, indent=1, allow_nan=False))
+    source = (files("simcompare") / "data" / "report.html.j2").read_text(encoding="utf-8")
+    template = Environment(autoescape=True, undefined=StrictUndefined).from_string(source)
+    page = template.render(
+        **{key: content[key] for key in ("title", "toy", "version", "created", "answer", "notes", "nulls")},
+        reference=comparison.meta["reference"],
+        heads=["data set", *(head for head, *_ in _columns_of(comparison))],
+        rows=[_row(row, _columns_of(comparison)) for row in comparison],
+        footnote=_footnote(comparison),
+        cautions=cautions(comparison),
+        figures=[_embedded(figure, folder) for figure in figures],
+        provenance=[(name, json.dumps(section, indent=1)) for name, section in provenance.items()],
+    )
+    write_text(folder / "report.html", page)
+    return folder / "report.html"
+
+
+def _columns_of(table: Table) -> list[tuple]:
+    """Columns of the page that the table has."""
+    return [column for column in _COLUMNS if column[1] in table.colnames]
+
+
+def _row(row: Row, columns: Sequence[tuple]) -> dict:
+    """Cells of one row as text."""
+    cells = [{"text": str(row["dataset"]), "range": ""}]
+    for _, name, form, has_interval in columns:
+        value = row[name]
+        known = np.isfinite(value)
+        interval = ""
+        if has_interval and known and np.isfinite(row[f"{name}_low"]):
+            interval = f"{form.format(row[f'{name}_low'])} to {form.format(row[f'{name}_high'])}"
+        text = form.format(value) if known else "none"
+        if name == "p_holm" and value < 1e-99:
+            text = "< 1e-99"
+        cells.append({"text": text, "range": interval})
+    return {"cells": cells, "control": row["kind"] != "simulated"}
+
+
+def _footnote(table: Table) -> str:
+    """How to read the table."""
+    return (
+        f"Δ: data set minus held-out {table.meta['reference']}, of the {score_words(table.meta['score'])} "
+        "in nats. AUC: probability that an image of the data set scores lower than a real one; 0.5 is no "
+        f"difference. Ranges: {table.meta['confidence']:.0%} intervals from {table.meta['n_bootstrap']} "
+        "resamples of galaxies, views of one galaxy kept together. Below and above: share outside the "
+        "percentiles of real galaxies, 2.5 % expected on each side. Detectable Δ: the smallest difference "
+        "found with 80 % probability. Raw Δ: difference of the plain log-likelihood, which mostly follows "
+        "noise and brightness. Grey rows are controls."
+    )
+
+
+def _embedded(figure: ReportFigure, folder: Path) -> dict:
+    """Figure as the template wants it."""
+    path = Path(figure.path)
+    shown = os.path.relpath(path.with_suffix(""), folder)
+    beside = [ending for ending in (".ecsv", ".pdf") if path.with_suffix(ending).is_file()]
+    return {
+        "title": figure.title,
+        "caption": figure.caption,
+        "wide": figure.wide,
+        "png": base64.b64encode(path.read_bytes()).decode("ascii"),
+        "files": ", ".join(f"{shown}{ending}" for ending in beside),
+    }

@@ -1,0 +1,182 @@
+"""The comparison table: order, nulls, doubts, and what it refuses."""
+
+import numpy as np
+import pytest
+from astropy.table import Table, vstack
+
+from simcompare.comparison import compare, null_splits, reference_rows, stack_scores, trend_of
+from simcompare.results import read_comparison, write_comparison
+
+
+def scores(dataset, kind, mean, n, seed=0, views=1, split="test", raw=0.0):
+    rng = np.random.default_rng([seed, n])
+    galaxy = np.repeat(np.arange(n), views)
+    ratio = mean + 20 * rng.normal(size=n)[galaxy] + rng.normal(size=n * views)
+    table = Table(
+        {
+            "galaxy_id": [f"{dataset}-{g}" for g in galaxy],
+            "dataset": [dataset] * len(galaxy),
+            "kind": [kind] * len(galaxy),
+            "view": np.arange(len(galaxy)) % views,
+            "split": [split] * len(galaxy),
+            "mag_r": rng.normal(17, 0.5, n)[galaxy],
+            "log_prob": 4000 + raw + 30 * rng.normal(size=n)[galaxy],
+            "log_likelihood_ratio": ratio,
+            "outside_domain": np.zeros(len(galaxy), int),
+        }
+    )
+    table.meta = {
+        "survey": "sdss",
+        "bands": ["r"],
+        "pixel_scale": 0.396,
+        "preparation_hash": "a",
+        "scale_names": [],
+    }
+    return table
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return [
+        scores("real", "observed", 100, 300),
+        scores("learned", "observed", 0, 5, split="train"),
+        scores("coarse", "simulated", 40, 200, seed=1, views=2, raw=60),
+        scores("fine", "simulated", 80, 200, seed=2, views=2),
+        scores("twins", "twins", 0, 300, seed=3),
+    ]
+
+
+@pytest.fixture(scope="module")
+def compared(tables):
+    return compare(stack_scores(tables), "real", np.random.default_rng(0), n_bootstrap=300)
+
+
+def test_best_first_then_controls_then_the_null(compared):
+    assert list(compared["dataset"]) == ["fine", "coarse", "twins", "real (half)"]
+    assert compared["delta_mean"][0] == pytest.approx(-20, abs=6)
+    assert compared["delta_mean_low"][0] < -20 < compared["delta_mean_high"][0]
+    assert list(compared["n_galaxies"]) == [200, 200, 300, 150]
+    assert list(compared["n_images"]) == [400, 400, 300, 150]
+
+
+def test_real_against_real_shows_nothing(compared):
+    null = compared[-1]
+    assert null["delta_mean_low"] < 0 < null["delta_mean_high"]
+    assert null["auc_low"] < 0.5 < null["auc_high"]
+    assert compared.meta["null"]["share_significant"] < 0.12
+
+
+def test_only_claims_are_corrected_for_their_number(compared):
+    assert np.isfinite(compared["p_holm"][:2]).all()
+    assert np.isnan(compared["p_holm"][2:]).all()
+    assert (compared["p_holm"][:2] >= compared["p_value"][:2]).all()
+
+
+def test_only_held_out_real_galaxies_are_the_reference(tables):
+    mixed = stack_scores([*tables, scores("real", "observed", 500, 40, seed=9, split="train")])
+    table = mixed[mixed["dataset"] == "real"]
+    mixed["galaxy_id"] = np.char.add(np.asarray(mixed["galaxy_id"]), np.asarray(mixed["split"]))
+    assert reference_rows(mixed, "real").sum() == 300 < len(table)
+    again = compare(mixed, "real", np.random.default_rng(0), n_bootstrap=100)
+    assert again.meta["n_reference_galaxies"] == 300
+    assert "learned" not in again["dataset"]
+
+
+def test_other_datasets_do_not_change_a_row(tables, compared):
+    alone = compare(stack_scores([tables[0], tables[3]]), "real", np.random.default_rng(0), n_bootstrap=300)
+    for name in ("delta_mean", "delta_mean_low", "auc_high", "ks_low"):
+        assert alone[name][0] == compared[name][0]
+
+
+def test_a_raw_likelihood_that_says_the_opposite_is_named(compared):
+    assert "raw log-likelihood says the opposite" in compared["caution"][1]
+    assert compared["delta_log_prob"][1] == pytest.approx(60, abs=10)
+
+
+def test_doubts_are_named(tables):
+    bright = scores("few", "simulated", 90, 4, seed=5)
+    bright["mag_r"] -= 3
+    bright["outside_domain"] = [0, 1, 1, 0]
+    bright["log_likelihood_ratio"][0] = np.nan
+    row = compare(stack_scores([tables[0], bright]), "real", np.random.default_rng(0), n_bootstrap=100)[0]
+    for phrase in ("only 3 galaxies", "1 scores are not finite", "50% of images outside", "mag_r 1"):
+        assert phrase in row["caution"]
+    without = [
+        table[[n for n in table.colnames if n != "log_likelihood_ratio"]]
+        for table in tables[:1] + tables[3:4]
+    ]
+    raw = compare(stack_scores(without), "real", np.random.default_rng(0), n_bootstrap=100)
+    assert raw.meta["score"] == "log_prob"
+    assert "rewards smooth" in raw["caution"][0]
+
+
+def test_a_single_galaxy_gets_a_row_without_interval(tables):
+    lone = compare(
+        stack_scores([tables[0], scores("one", "simulated", 90, 1)]), "real", np.random.default_rng(0)
+    )
+    assert np.isfinite(lone["delta_mean"][0])
+    assert np.isnan(lone["delta_mean_low"][0])
+    assert "a single galaxy" in lone["caution"][0]
+
+
+def test_what_cannot_be_compared_is_refused(tables):
+    rng = np.random.default_rng(0)
+    both = stack_scores([tables[0], tables[2]])
+    with pytest.raises(ValueError, match="lacks split"):
+        compare(both[[n for n in both.colnames if n != "split"]], "real", rng)
+    with pytest.raises(ValueError, match="'mars' is not among the data sets: coarse, real"):
+        compare(both, "mars", rng)
+    with pytest.raises(ValueError, match="more than once"):
+        compare(vstack([both, both[:1]]), "real", rng)
+    learned = both.copy()
+    learned["split"] = np.full(len(learned), "train")
+    with pytest.raises(ValueError, match="no held-out row"):
+        compare(learned, "real", rng)
+    empty = both.copy()
+    empty["log_likelihood_ratio"][both["dataset"] == "coarse"] = np.nan
+    with pytest.raises(ValueError, match="'coarse' has no finite"):
+        compare(empty, "real", rng)
+    other = tables[2].copy()
+    other.meta["preparation_hash"] = "b"
+    with pytest.raises(ValueError, match="preparation_hash is a in one and b"):
+        stack_scores([tables[0], other])
+    bare = tables[2][[n for n in tables[2].colnames if n != "log_likelihood_ratio"]]
+    with pytest.raises(ValueError, match="only some have the columns log_likelihood_ratio"):
+        stack_scores([tables[0], bare])
+    with pytest.raises(ValueError, match="no score table"):
+        stack_scores([])
+
+
+def test_null_p_values_are_uniform(tables):
+    null = null_splits(tables[0], np.random.default_rng(0))
+    assert null["uniformity_p"] > 0.01
+    assert null["delta_95"] == pytest.approx(1.96 * 20 * np.sqrt(2 / 150), rel=0.2)
+    assert null_splits(tables[0][:2], np.random.default_rng(0))["n_splits"] == 0
+
+
+def test_generations_rise_in_the_stated_order(tables):
+    both = stack_scores(tables)
+    assert trend_of(both, ["coarse", "fine"], np.random.default_rng(0))["p_value"] < 1e-6
+    with pytest.raises(ValueError, match="unknown data sets"):
+        trend_of(both, ["coarse", "finest"], np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("name", ["comparison.ecsv", "comparison.json"])
+def test_a_written_comparison_is_read_back(compared, tmp_path, name):
+    write_comparison(compared, tmp_path)
+    again = read_comparison(tmp_path / name)
+    assert again.colnames == compared.colnames
+    assert again.meta["null"]["delta_95"] == compared.meta["null"]["delta_95"]
+    for column in compared.colnames:
+        if compared[column].dtype.kind == "f":
+            np.testing.assert_array_equal(again[column], compared[column])
+        else:
+            assert list(again[column]) == list(compared[column])
+
+
+def test_what_is_no_comparison_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="run `simcompare compare` first"):
+        read_comparison(tmp_path)
+    Table({"a": [1]}).write(tmp_path / "comparison.ecsv", format="ascii.ecsv")
+    with pytest.raises(ValueError, match="not a comparison"):
+        read_comparison(tmp_path)

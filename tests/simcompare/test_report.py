@@ -1,0 +1,105 @@
+"""The page answers in a sentence, stands alone, and escapes what it is given."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from simcompare.comparison import compare
+from simcompare.report import ReportFigure, answer, null_lines, write_report
+
+
+class Sources(HTMLParser):
+    """Collects whatever a page would load, and its text."""
+
+    def __init__(self):
+        super().__init__()
+        self.loaded, self.text = [], ""
+
+    def handle_starttag(self, tag, attributes):
+        self.loaded += [value for name, value in attributes if name in ("src", "href", "srcset", "action")]
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def compared(shift, n=120, name="run <b>1</b>", seed=0):
+    rng = np.random.default_rng(seed)
+    parts = {"real": ("observed", 0.0, 200), name: ("simulated", shift, n)}
+    rows = [
+        {
+            "galaxy_id": f"{dataset}{k}", "dataset": dataset, "kind": kind, "view": 0, "split": "test",
+            "log_prob": rng.normal(4000, 50), "log_likelihood_ratio": rng.normal(50 + mean, 10),
+        }
+        for dataset, (kind, mean, m) in parts.items()
+        for k in range(m)
+    ]  # fmt: skip
+    return compare(Table(rows=rows), "real", rng, n_bootstrap=200)
+
+
+@pytest.fixture
+def figure(tmp_path):
+    from simcompare.figures import draw_forest, save_figure
+
+    table = compared(-20)
+    save_figure(draw_forest(table).figure, table, tmp_path / "figures", "difference")
+    return ReportFigure(
+        "difference", "Difference <i>", 'See "this".', tmp_path / "figures" / "difference.png"
+    )
+
+
+def test_page_stands_alone_and_escapes_text(tmp_path, figure):
+    page = write_report(
+        tmp_path,
+        compared(-20),
+        [figure],
+        toy=True,
+        provenance={"config": {"key": "<script>alert(1)</script>"}},
+    )
+    html = page.read_text(encoding="utf-8")
+    sources = Sources()
+    sources.feed(html)
+    assert all(source.startswith("data:image/png;base64,") for source in sources.loaded)
+    assert len(sources.loaded) == 1
+    assert not re.search(r"https?://|@import|url\(", html)
+    assert "<script" not in html
+    assert "run <b>1</b>" in sources.text
+    assert "<b>1</b>" not in html
+    assert "TOY DATA" in sources.text
+    assert "alert(1)" in sources.text
+
+
+def test_machine_readable_report_says_the_same(tmp_path, figure):
+    table = compared(-20)
+    page = write_report(tmp_path, table, [figure], provenance={"seed": np.int64(3)})
+    content = json.loads((tmp_path / "report.json").read_text())
+    assert content["answer"] == answer(table)
+    assert content["comparison"]["rows"][0]["delta_mean"] == pytest.approx(table["delta_mean"][0])
+    assert content["provenance"]["seed"] == 3
+    assert "TOY DATA" not in page.read_text(encoding="utf-8")
+
+
+def test_answer_says_how_much_and_how_certain():
+    sentence = answer(compared(-20, name="run"))
+    assert re.search(
+        r"run is held against real: its mean log-likelihood ratio is \d+\.\d nats below", sentence
+    )
+    assert "exceeds the null" in sentence
+    assert "no significant difference" in answer(compared(0, name="run", seed=4))
+    assert "one galaxy gives no error" in answer(compared(-20, n=1, name="run"))
+
+
+def test_a_gap_within_the_null_is_said_so():
+    table = compared(-20, name="run")
+    table.meta["null"]["delta_95"] = 100.0
+    assert "does not exceed the null" in answer(table)
+    assert any("does not exceed that of real against real" in line for line in null_lines(table))
+
+
+def test_missing_figures_are_named(tmp_path):
+    lost = ReportFigure("a", "A", "", tmp_path / "a.png")
+    with pytest.raises(FileNotFoundError, match=r"a\.png; draw the figures first"):
+        write_report(tmp_path, compared(-20), [lost])

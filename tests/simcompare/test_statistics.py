@@ -1,0 +1,156 @@
+"""Differences between samples of galaxies: known answers, honest intervals."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from simcompare.statistics import Clustered, difference_of_means, galaxy_means, two_sample
+
+
+def sample(values, galaxy=None):
+    return Clustered.of(values, np.arange(len(values)) if galaxy is None else galaxy)
+
+
+@pytest.fixture(scope="module")
+def shifted():
+    rng = np.random.default_rng(1)
+    ours, real = sample(rng.normal(-1, 1, 4000)), sample(rng.normal(0, 1, 4000))
+    return two_sample(ours, real, rng, n_bootstrap=200)
+
+
+@pytest.mark.parametrize(
+    ("name", "truth", "tolerance"),
+    [
+        ("delta_mean", -1.0, 0.07),
+        ("delta_median", -1.0, 0.09),
+        ("auc", stats.norm.cdf(1 / np.sqrt(2)), 0.02),
+        ("ks", 2 * stats.norm.cdf(0.5) - 1, 0.04),
+        ("wasserstein", 1.0, 0.07),
+        ("overlap", 2 * stats.norm.cdf(-0.5), 0.05),
+    ],
+)
+def test_shifted_gaussians_give_the_exact_differences(shifted, name, truth, tolerance):
+    assert shifted[name].value == pytest.approx(truth, abs=tolerance)
+    assert shifted[name].low < truth < shifted[name].high
+
+
+def test_statistics_agree_with_scipy():
+    rng = np.random.default_rng(2)
+    a, b = rng.normal(0, 1, 61), rng.normal(0.4, 2, 83)
+    ours = two_sample(sample(a), sample(b), rng, n_bootstrap=10)
+    assert ours["ks"].value == pytest.approx(stats.ks_2samp(a, b).statistic)
+    assert ours["wasserstein"].value == pytest.approx(stats.wasserstein_distance(a, b))
+    u = stats.mannwhitneyu(b, a).statistic / (a.size * b.size)
+    assert ours["auc"].value == pytest.approx(u)
+    grid = np.sort(np.concatenate([a, b]))
+    gap = np.array([np.mean(a <= x) - np.mean(b <= x) for x in grid])
+    weight = np.isin(grid, a) / (2 * a.size) + np.isin(grid, b) / (2 * b.size)
+    assert ours["cramer_von_mises"].value == pytest.approx(np.sum(gap**2 * weight))
+
+
+def test_ties_count_half():
+    values = two_sample(sample([1.0, 1, 1]), sample([1.0, 1]), np.random.default_rng(0), n_bootstrap=10)
+    assert values["auc"].value == pytest.approx(0.5)
+    assert values["overlap"].value == pytest.approx(1.0)
+
+
+def test_a_sample_against_itself_differs_by_zero():
+    values = np.random.default_rng(3).normal(size=50)
+    same = two_sample(sample(values), sample(values), np.random.default_rng(0), n_bootstrap=50)
+    assert same["delta_mean"].value == 0
+    assert same["ks"].value == 0
+    assert same["wasserstein"].value == 0
+    assert same["auc"].value == pytest.approx(0.5)
+    assert same["overlap"].value == pytest.approx(1)
+    assert same["delta_mean"].low < 0 < same["delta_mean"].high
+
+
+def test_swapping_the_samples_flips_the_sign():
+    rng = np.random.default_rng(4)
+    a, b = sample(rng.normal(size=40)), sample(rng.normal(1, 2, 70))
+    forth, back = (two_sample(*pair, np.random.default_rng(0), n_bootstrap=20) for pair in ((a, b), (b, a)))
+    assert forth["delta_mean"].value == pytest.approx(-back["delta_mean"].value)
+    assert forth["delta_median"].value == pytest.approx(-back["delta_median"].value)
+    assert forth["auc"].value == pytest.approx(1 - back["auc"].value)
+    for name in ("ks", "wasserstein", "overlap", "cramer_von_mises"):
+        assert forth[name].value == pytest.approx(back[name].value)
+
+
+def test_order_of_rows_changes_nothing():
+    rng = np.random.default_rng(5)
+    values, galaxy = rng.normal(size=60), np.repeat([f"g{i}" for i in range(20)], 3)
+    real = sample(rng.normal(size=30))
+    shuffled = rng.permutation(60)
+    first, second = (
+        two_sample(Clustered.of(values[i], galaxy[i]), real, np.random.default_rng(0), n_bootstrap=100)
+        for i in (slice(None), shuffled)
+    )
+    for name in first:
+        assert first[name].low == pytest.approx(second[name].low, abs=1e-12)
+        assert first[name].high == pytest.approx(second[name].high, abs=1e-12)
+
+
+def test_views_of_one_galaxy_are_not_independent():
+    rng = np.random.default_rng(6)
+    galaxies = rng.normal(size=40)
+    values, galaxy = np.repeat(galaxies, 10) + rng.normal(0, 0.05, 400), np.repeat(np.arange(40), 10)
+    real = sample(rng.normal(size=400))
+    nested = difference_of_means(Clustered.of(values, galaxy), real, rng)
+    naive = difference_of_means(sample(values), real, rng)
+    assert nested.error > 2 * naive.error
+    assert nested.error == pytest.approx(np.hypot(1 / np.sqrt(40), 1 / np.sqrt(400)), rel=0.3)
+
+
+def test_every_galaxy_weighs_the_same():
+    assert galaxy_means([0, 0, 0, 4.0], ["a", "a", "a", "b"]).tolist() == [0, 4]
+    ours = two_sample(
+        Clustered.of([0, 0, 0, 4.0], ["a", "a", "a", "b"]),
+        sample([0.0, 0]),
+        np.random.default_rng(0),
+        n_bootstrap=5,
+    )
+    assert ours["delta_mean"].value == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("n", [10, 100])
+def test_intervals_cover_at_their_rate(n):
+    rng = np.random.default_rng(n)
+    truth = {"delta_mean": -0.5, "auc": stats.norm.cdf(0.5 / np.sqrt(2)), "wasserstein": 0.5}
+    hits = dict.fromkeys(truth, 0)
+    n_populations = 200
+    for _ in range(n_populations):
+        result = two_sample(
+            sample(rng.normal(-0.5, 1, n)), sample(rng.normal(0, 1, 2 * n)), rng, n_bootstrap=400
+        )
+        for name, value in truth.items():
+            hits[name] += result[name].low <= value <= result[name].high
+    spread = 3 * np.sqrt(0.95 * 0.05 / n_populations)
+    assert hits["delta_mean"] / n_populations == pytest.approx(0.95, abs=spread)
+    assert hits["auc"] / n_populations == pytest.approx(0.95, abs=spread)
+    assert hits["wasserstein"] / n_populations > 0.95 - spread  # conservative by construction
+
+
+def test_one_galaxy_has_no_interval_and_does_not_crash():
+    lone = Clustered.of([1.0, 2.0], ["a", "a"])
+    result = two_sample(lone, sample([0.0, 1, 2]), np.random.default_rng(0))
+    assert result["delta_mean"].value == pytest.approx(0.5)
+    assert all(np.isnan(estimate.low) for estimate in result.values())
+
+
+def test_what_is_not_finite_is_left_out():
+    with_gaps = Clustered.of([np.nan, 1.0, np.inf, 3.0], list("abcd"))
+    assert with_gaps.values.tolist() == [1, 3]
+    assert with_gaps.n_galaxies == 2
+    with pytest.raises(ValueError, match="none of the 2 values is finite"):
+        Clustered.of([np.nan, np.nan], list("ab"))
+    with pytest.raises(ValueError, match="one galaxy name for each value"):
+        Clustered.of([1.0, 2.0], ["a"])
+
+
+def test_many_distinct_values_are_gathered_without_changing_the_answer():
+    rng = np.random.default_rng(7)
+    a, b = sample(rng.normal(-0.2, 1, 3000)), sample(rng.normal(0, 1, 3000))
+    result = two_sample(a, b, rng, n_bootstrap=200)
+    standard = np.sqrt(2 / 3000)
+    assert result["delta_mean"].error == pytest.approx(standard, rel=0.15)
+    assert result["delta_median"].error == pytest.approx(standard * np.sqrt(np.pi / 2), rel=0.25)
