@@ -24,7 +24,8 @@ def toy_scores(n_simulations, n, seed=0):
                 {
                     "galaxy_id": f"{name}-{k}", "dataset": name, "kind": kind, "view": 0, "split": "test",
                     "image_index": k, "mag_r": rng.normal(17, 0.6),
-                    "half_light_radius": rng.lognormal(1, 0.3), "sky_sigma_r": rng.normal(0.13, 0.01), "log_prob": 4000 + 40 * rng.normal(),
+                    "half_light_radius": rng.lognormal(1, 0.3), "sky_sigma_r": rng.normal(0.13, 0.01),
+                    "log_prob": 4000 + 40 * rng.normal(),
                     "log_likelihood_ratio": ratio, "log_likelihood_ratio_scale_0": 0.7 * ratio,
                     "log_likelihood_ratio_scale_1": 0.3 * ratio,
                 }
