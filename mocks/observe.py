@@ -98,6 +98,8 @@ def add_noise(flux: np.ndarray, conditions: ObservingConditions, rng: np.random.
         # Down to a whole count, a sky model is arbitrary: the shift keeps the counts off any common lattice.
         shift = rng.uniform(0, quantum)
         electrons = rng.poisson(np.maximum(flux[i] * gain + shot * gain**2, 0.0))
+        if quantum == 0:  # coadded and resampled: no whole electrons either
+            electrons = electrons + rng.uniform(-0.5, 0.5, size=electrons.shape)
         level = electrons / gain - shot * gain + shift
         level += read * rng.standard_normal(flux[i].shape)
         observed[i] = level - shift if quantum == 0 else np.rint(level / quantum) * quantum - shift

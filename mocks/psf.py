@@ -61,7 +61,7 @@ def psf_from_image(image: np.ndarray) -> np.ndarray:
     return psf
 
 
-def _over_pixels(profile, size: int, order: int = 9) -> np.ndarray:
+def _over_pixels(profile, size: int, order: int = 5) -> np.ndarray:
     """Integrate a radial profile over pixels (Gauss-Legendre per pixel), normalised to sum 1."""
     if size % 2 == 0 or size < 1:
         raise ValueError(f"psf side {size} is not odd and positive.")
@@ -180,7 +180,7 @@ def effective_psf(model: str, fwhm: float, size: int, **parameters: float) -> np
     if not fwhm > 0:
         raise ValueError(f"psf width is {fwhm} pixels; it must be positive.")
     intrinsic = np.sqrt(max(fwhm**2 - 8 * np.log(2) / 12, 0.25 * fwhm**2))
-    for _ in range(4):
+    for _ in range(3):
         psf = PSF_MODELS[model](intrinsic, size, **parameters)
         intrinsic *= fwhm / measure_fwhm(psf)
     return PSF_MODELS[model](intrinsic, size, **parameters)
@@ -235,8 +235,7 @@ def _transfer(psf: np.ndarray, oversampling: int, shape: tuple[int, int]) -> np.
     wave_x = np.exp(-2j * np.pi * frequency_x[:, None] * offset) * (frequency_x < 0.5)[:, None]
 
     def pixel(frequency):
-        # A survey pixel is a sum of fine pixels, each already integrated, so the quotient of two sincs
-        # (binning) times the fine pixel's own sinc is what binning will apply: the full survey pixel.
+        # Fine pixels are integrals over themselves; summing them to survey pixels makes up the full pixel.
         return np.where(np.abs(frequency) < 0.5, np.sinc(frequency), 1.0)
 
     return wave_y @ psf @ wave_x.T / (pixel(frequency_y)[:, None] * pixel(frequency_x))

@@ -1,0 +1,178 @@
+"""Dust between the stars and us, without radiative transfer."""
+
+import abc
+from collections.abc import Callable
+
+import numpy as np
+
+from mocks.galaxy import Galaxy
+
+__all__ = ["DUST", "CalzettiScreen", "Dust", "NoDust", "TwoComponentScreen", "calzetti_curve", "dust_model"]
+
+
+class Dust(abc.ABC):
+    """A treatment of dust: what share of each star's light gets through.
+
+    Attributes
+    ----------
+    name : str
+        For the record.
+    """
+
+    name: str
+
+    @abc.abstractmethod
+    def transmission(self, galaxy: Galaxy, view: np.ndarray, wavelength: np.ndarray) -> np.ndarray:
+        """Share of the light of each star that leaves the galaxy towards the observer.
+
+        Parameters
+        ----------
+        galaxy : Galaxy
+        view : ndarray, shape (3, 3)
+            Rotation to the observer's frame; the observer is at large positive third coordinate.
+        wavelength : ndarray, shape (band,)
+            At rest [Angstrom].
+
+        Returns
+        -------
+        ndarray, shape (band, n)
+            Between 0 and 1.
+        """
+
+
+class NoDust(Dust):
+    """All light gets through."""
+
+    name = "none"
+
+    def transmission(self, galaxy: Galaxy, view: np.ndarray, wavelength: np.ndarray) -> np.ndarray:
+        """Return ones, shape (band, n)."""
+        return np.ones((len(wavelength), len(galaxy.stars)))
+
+
+class TwoComponentScreen(Dust):
+    """Screens in front of every star, thicker for stars still in their birth clouds.
+
+    Parameters
+    ----------
+    tau_young, tau_old : float
+        Optical depth at 5500 Angstrom of stars younger and older than ``birth_cloud_age``.
+    slope : float
+        Optical depth goes as wavelength to this power.
+    birth_cloud_age : float
+        [Gyr].
+
+    References
+    ----------
+    Charlot & Fall 2000, ApJ 539, 718, equation 6, with the values of Nelson et al. 2018, MNRAS 475, 624
+    (their model B) and Rodriguez-Gomez et al. 2019, MNRAS 483, 4140.
+    """
+
+    name = "screen"
+
+    def __init__(
+        self,
+        tau_young: float = 1.0,
+        tau_old: float = 0.3,
+        slope: float = -0.7,
+        birth_cloud_age: float = 0.01,
+    ):
+        if min(tau_young, tau_old) < 0:
+            raise ValueError(f"optical depths are {tau_young} and {tau_old}; neither may be negative.")
+        self.tau_young, self.tau_old = tau_young, tau_old
+        self.slope, self.birth_cloud_age = slope, birth_cloud_age
+
+    def transmission(self, galaxy: Galaxy, view: np.ndarray, wavelength: np.ndarray) -> np.ndarray:
+        """Share of the light of each star that gets through, shape (band, n)."""
+        tau = np.where(galaxy.stars.age <= self.birth_cloud_age, self.tau_young, self.tau_old)
+        law = (np.asarray(wavelength) / 5500.0) ** self.slope
+        return np.exp(-law[:, None] * tau)
+
+
+def calzetti_curve(wavelength: np.ndarray) -> np.ndarray:
+    """Attenuation over that at V of starburst galaxies.
+
+    Parameters
+    ----------
+    wavelength : ndarray
+        At rest, 1200 to 22000 Angstrom.
+
+    Returns
+    -------
+    ndarray
+        A_lambda / A_V.
+
+    References
+    ----------
+    Calzetti et al. 2000, ApJ 533, 682, equations 4 and 5 (R_V = 4.05).
+    """
+    micron = np.asarray(wavelength, float) / 1e4
+    if (micron < 0.12).any() or (micron > 2.2).any():
+        raise ValueError(f"the Calzetti law holds from 1200 to 22000 Angstrom, not at {wavelength}.")
+    x = 1 / micron
+    blue = 2.659 * (-2.156 + 1.509 * x - 0.198 * x**2 + 0.011 * x**3)
+    red = 2.659 * (-1.857 + 1.040 * x)
+    return (np.where(micron < 0.63, blue, red) + 4.05) / 4.05
+
+
+class CalzettiScreen(Dust):
+    """One uniform screen with the attenuation law of starburst galaxies.
+
+    Parameters
+    ----------
+    a_v : float
+        Attenuation at V [mag].
+
+    References
+    ----------
+    Calzetti et al. 2000, ApJ 533, 682.
+    """
+
+    name = "calzetti"
+
+    def __init__(self, a_v: float = 0.3):
+        if a_v < 0:
+            raise ValueError(f"attenuation a_v is {a_v}; it may not be negative.")
+        self.a_v = a_v
+
+    def transmission(self, galaxy: Galaxy, view: np.ndarray, wavelength: np.ndarray) -> np.ndarray:
+        """Share of the light of each star that gets through, shape (band, n)."""
+        share = 10 ** (-0.4 * self.a_v * calzetti_curve(wavelength))
+        return np.repeat(share[:, None], len(galaxy.stars), axis=1)
+
+
+DUST: dict[str, Callable[..., Dust]] = {
+    "none": NoDust,
+    "screen": TwoComponentScreen,
+    "calzetti": CalzettiScreen,
+}
+"""Name of a dust treatment and its maker."""
+
+
+def dust_model(dust: str | Dust = "none", **options) -> Dust:
+    """Choose a dust treatment.
+
+    Parameters
+    ----------
+    dust : str or Dust
+        Name in ``DUST``; a ``Dust`` is returned as it is.
+    **options
+        Of that treatment, for example ``a_v``.
+
+    Returns
+    -------
+    Dust
+
+    Raises
+    ------
+    ValueError
+        For an unknown name or options the treatment does not have.
+    """
+    if isinstance(dust, Dust):
+        return dust
+    if dust not in DUST:
+        raise ValueError(f"dust {dust!r} is unknown; known are {', '.join(DUST)}.")
+    try:
+        return DUST[dust](**options)
+    except TypeError as error:
+        raise ValueError(f"dust {dust!r} does not take these options: {error}.") from error

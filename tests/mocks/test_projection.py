@@ -1,0 +1,164 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from astropy.cosmology import FlatLambdaCDM
+
+from mocks import Galaxy, Stars, stream
+from mocks.light import StellarPopulation
+from mocks.projection import VIEWS, kpc_per_arcsec, project, random_view, view_matrix
+
+COSMOLOGY = FlatLambdaCDM(70, 0.3)
+
+
+class OneNanomaggy(StellarPopulation):
+    """Every star one nanomaggy in every band, whatever it is."""
+
+    name = "one"
+
+    def absolute_flux(self, stars, filters, redshift):
+        raise NotImplementedError
+
+    def apparent_flux(self, stars, filters, redshift, cosmology):
+        return np.ones((len(filters), len(stars)))
+
+
+def disc(n=4000, scale=3.0):
+    """Thin exponential disc in the x-y plane, turning about +z."""
+    rng = stream(1, "disc")
+    radius, angle = rng.gamma(2, scale, n), rng.uniform(0, 2 * np.pi, n)
+    position = np.stack([radius * np.cos(angle), radius * np.sin(angle), rng.normal(0, 0.1, n)], axis=1)
+    velocity = 200 * np.stack([-np.sin(angle), np.cos(angle), np.zeros(n)], axis=1)
+    mass = np.full(n, 1e6)
+    stars = Stars(position, mass, 1.7 * mass, rng.uniform(0.1, 12, n), np.full(n, 0.02), velocity)
+    return Galaxy("toy", 99, 7, 0.0, COSMOLOGY, stars)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_named_views_are_rotations(view):
+    matrix = view_matrix(view, disc())
+    assert np.allclose(matrix @ matrix.T, np.eye(3))
+    assert np.linalg.det(matrix) == pytest.approx(1)
+
+
+def test_views_look_where_they_say():
+    galaxy = disc()
+    for view, axis in zip("xyz", np.eye(3), strict=True):
+        assert np.allclose(view_matrix(view)[2], axis)
+    tilted = random_view(stream(2))
+    stars = replace(
+        galaxy.stars, position=galaxy.stars.position @ tilted.T, velocity=galaxy.stars.velocity @ tilted.T
+    )
+    turned = replace(galaxy, stars=stars)
+    spin = tilted[:, 2]
+    assert np.allclose(view_matrix("face-on", turned)[2], spin, atol=1e-2)
+    assert np.allclose(view_matrix("edge-on", turned)[1], spin, atol=1e-2)
+    thickness = np.std(stars.position @ view_matrix("edge-on", turned)[1])
+    assert thickness == pytest.approx(0.1, rel=0.1)
+
+
+def test_random_views_fill_the_sphere():
+    rng = stream(3)
+    views = np.array([random_view(rng) for _ in range(3000)])
+    assert np.allclose(views @ views.transpose(0, 2, 1), np.eye(3))
+    for row in (0, 2):
+        assert np.abs(views[:, row].mean(axis=0)).max() < 4 / np.sqrt(3 * 3000)
+        # The cosine to any axis is uniform between -1 and 1.
+        assert np.sort(views[:, row, 2]) == pytest.approx(np.linspace(-1, 1, 3000), abs=0.06)
+    assert (random_view(stream(4)) == random_view(stream(4))).all()
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_flux_is_the_same_from_every_side(view):
+    galaxy = disc()
+    ideal = project(galaxy, "sdss", "gri", 0.05, view, size=300, population=OneNanomaggy())
+    assert ideal.image.sum(axis=(1, 2)) == pytest.approx(np.full(3, 4000), rel=1e-6)
+    assert ideal.flux_outside == pytest.approx(np.zeros(3), abs=4e-3)
+    assert ideal.size == (300, 300)
+
+
+def test_light_beyond_the_stamp_is_reported():
+    galaxy = disc()
+    ideal = project(galaxy, "sdss", "r", 0.05, "z", size=20, population=OneNanomaggy(), margin=0)
+    half_side = 10 * 0.396 * kpc_per_arcsec(0.05, COSMOLOGY)
+    inside = (np.abs(galaxy.stars.position[:, :2]) < half_side).all(axis=1).sum()
+    assert ideal.image.sum() + ideal.flux_outside[0] == pytest.approx(4000, rel=1e-9)
+    assert ideal.image.sum() == pytest.approx(inside, rel=0.02)
+
+
+def test_place_size_and_offset():
+    """One star 5 kpc to the right appears 5 kpc to the right, at the angular-diameter distance."""
+    galaxy = disc()
+    stars = galaxy.stars.select(np.array([0]))
+    stars = replace(stars, position=np.array([[5.0, 0, 0]]), smoothing_length=np.array([0.5]))
+    ideal = project(
+        replace(galaxy, stars=stars), "sdss", "r", 0.05, "z", 64, OneNanomaggy(), margin=4, offset=(1.0, -2.0)
+    )
+    scale = COSMOLOGY.kpc_proper_per_arcmin(0.05).value / 60 * 0.396  # kpc per survey pixel
+    grid = (np.arange(72 * 3) + 0.5) / 3 - 36
+    assert ideal.image[0].sum(0) @ grid == pytest.approx(5 / scale - 2, abs=0.03)
+    assert ideal.image[0].sum(1) @ grid == pytest.approx(1.0, abs=0.03)
+    assert kpc_per_arcsec(0.05, COSMOLOGY) == pytest.approx(scale / 0.396)
+
+
+def test_angular_size_follows_distance():
+    galaxy = disc()
+    width = []
+    for redshift in (0.05, 0.2):
+        image = project(galaxy, "sdss", "r", redshift, "z", 200, OneNanomaggy()).image[0]
+        grid = (np.arange(len(image)) + 0.5 - len(image) / 2) / 3
+        width.append(np.sqrt(image.sum(0) @ grid**2 / image.sum()))
+    distance = COSMOLOGY.angular_diameter_distance([0.05, 0.2]).value
+    assert width[0] / width[1] == pytest.approx(distance[1] / distance[0], rel=5e-3)
+
+
+def test_bands_are_registered():
+    ideal = project(disc(), "sdss", "ugriz", 0.05, "face-on", 128)
+    grid = np.arange(ideal.image.shape[1]) / 3
+    total = ideal.image.sum(axis=(1, 2))
+    for axis in (1, 2):
+        centre = ideal.image.sum(axis=axis) @ grid / total
+        assert np.ptp(centre) < 0.6  # colours differ between stars; the grid does not
+    flat = project(disc(), "sdss", "ugriz", 0.05, "face-on", 128, OneNanomaggy()).image
+    assert np.allclose(flat, flat[0])
+
+
+def test_dust_and_population_are_recorded():
+    plain = project(disc(), "sdss", "gr", 0.05)
+    dusty = project(disc(), "sdss", "gr", 0.05, dust="screen")
+    assert dusty.metadata["dust"] == "screen"
+    assert plain.metadata["population"] == "analytic"
+    assert plain.metadata["attenuation"] == {"g": 0.0, "r": 0.0}
+    # Old stars: 0.30 mag at 5500 A and 0.36 in g, here at rest 4481 and 5884 A.
+    assert dusty.metadata["attenuation"]["g"] == pytest.approx(1.0857 * 0.3 * (4481 / 5500) ** -0.7, abs=0.03)
+    difference = np.array([dusty.metadata["magnitude"][b] - plain.metadata["magnitude"][b] for b in "gr"])
+    assert difference == pytest.approx(list(dusty.metadata["attenuation"].values()), abs=1e-9)
+
+
+def test_total_magnitude_is_that_of_the_stars():
+    galaxy = disc()
+    ideal = project(galaxy, "sdss", "r", 0.03, size=600)
+    magnitude = 22.5 - 2.5 * np.log10(ideal.image.sum() + ideal.flux_outside[0])
+    assert magnitude == pytest.approx(ideal.metadata["magnitude"]["r"], abs=1e-6)
+
+
+def test_clamped_light_is_counted_and_warned_about(caplog):
+    galaxy = disc()
+    poor = replace(galaxy, stars=replace(galaxy.stars, metallicity=np.zeros(4000)))
+    ideal = project(poor, "sdss", "r", 0.05)
+    assert ideal.metadata["n_clamped"] == 4000
+    assert "100.0 % of the light" in caplog.text
+
+
+def test_bad_requests_are_refused():
+    galaxy = disc(50)
+    with pytest.raises(ValueError, match="positive redshift"):
+        project(galaxy, "sdss", "r")
+    with pytest.raises(ValueError, match="known are x, y, z"):
+        project(galaxy, "sdss", "r", 0.1, "sideways")
+    with pytest.raises(ValueError, match="needs stellar velocities"):
+        view_matrix("face-on", replace(galaxy, stars=replace(galaxy.stars, velocity=None)))
+    with pytest.raises(ValueError, match="no angular momentum"):
+        view_matrix("face-on", replace(galaxy, stars=replace(galaxy.stars, velocity=np.zeros((50, 3)))))
+    with pytest.raises(ValueError, match="has no stars"):
+        project(replace(galaxy, stars=galaxy.stars.select(np.zeros(50, bool))), "sdss", "r", 0.1)

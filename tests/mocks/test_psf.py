@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+
+from mocks.psf import (
+    PSF_MODELS,
+    check_psf,
+    convolve_psf,
+    double_gaussian_psf,
+    effective_psf,
+    gaussian_psf,
+    measure_fwhm,
+    psf_from_image,
+)
+
+
+@pytest.mark.parametrize("model", PSF_MODELS)
+@pytest.mark.parametrize("fwhm", [1.7, 2.5, 3.4, 6.0, 8.0])
+def test_effective_psf_has_the_width_asked_for(model, fwhm):
+    psf = effective_psf(model, fwhm, 61)
+    check_psf(psf)
+    assert psf.sum() == pytest.approx(1, abs=1e-12)
+    assert (psf >= 0).all()
+    assert measure_fwhm(psf) == pytest.approx(fwhm, rel=5e-3)
+    assert np.allclose(psf, psf[::-1, ::-1])
+    assert np.allclose(psf, psf.T)
+
+
+@pytest.mark.parametrize("fwhm", [2.0, 3.4, 8.0])
+def test_width_is_that_of_the_gaussian_after_the_pixel(fwhm):
+    # A fine sampling of the same Gaussian, averaged over the pixel, crosses half maximum there.
+    fine = np.linspace(-12, 12, 24001)
+    profile = np.exp(-4 * np.log(2) * (fine / fwhm) ** 2)
+    smooth = np.convolve(profile, np.ones(1000) / 1000, mode="same")
+    width = np.ptp(fine[smooth > smooth.max() / 2])
+    assert measure_fwhm(gaussian_psf(fwhm, 51)) == pytest.approx(width, rel=0.01)
+
+
+def test_double_gaussian_is_the_site_psf():
+    """Weights 9/13 and 4/13 make the whole 1.05 times as wide as the core."""
+    fwhm = 10.5
+    core, wing = gaussian_psf(10.0, 101), gaussian_psf(20.0, 101)
+    assert np.abs(double_gaussian_psf(fwhm, 101) - (9 * core + 4 * wing) / 13).max() < 5e-3 * core.max()
+
+
+@pytest.mark.parametrize("oversampling", [2, 3, 4])
+def test_blurred_and_binned_source_is_as_wide_as_the_psf(oversampling):
+    side = 65
+    psf = effective_psf("moffat", 3.4, 41)
+    # A source one fine pixel wide, placed at random, so that its own width averages out to that pixel.
+    rng = np.random.default_rng(3)
+    stack = np.zeros((side, side))
+    for dy, dx in rng.integers(0, oversampling, (9, 2)):
+        fine = np.zeros((side * oversampling,) * 2)
+        fine[32 * oversampling + dy, 32 * oversampling + dx] = 1
+        blurred = convolve_psf(fine, psf, oversampling)
+        stack = blurred.reshape(side, oversampling, side, oversampling).sum(axis=(1, 3))
+        assert stack.sum() == pytest.approx(1, abs=1e-4)
+        assert measure_fwhm(stack) == pytest.approx(measure_fwhm(psf), rel=0.01)
+        grid = np.arange(side) - 32
+        centre = np.array([stack.sum(1) @ grid, stack.sum(0) @ grid])
+        expected = (np.array([dy, dx]) + 0.5) / oversampling - 0.5
+        assert np.abs(centre - expected).max() < 2e-3
+
+
+def test_smooth_source_comes_out_as_exact_convolution():
+    """Gaussian sources: widths add in quadrature, and the survey pixel is in the PSF only once."""
+    oversampling, side = 3, 81
+    source = gaussian_psf(4.0 * oversampling, side * oversampling)
+    psf = gaussian_psf(3.0, 41)  # effective: 3 pixels and the pixel
+    blurred = convolve_psf(source, psf, oversampling)
+    binned = blurred.reshape(side, oversampling, side, oversampling).sum(axis=(1, 3))
+    assert np.abs(binned - gaussian_psf(5.0, side)).max() < 2e-3 * binned.max()
+
+
+def test_light_is_kept_to_the_last_digit_away_from_the_edge():
+    rng = np.random.default_rng(0)
+    image = np.zeros((2, 150, 150))
+    image[:, 60:90, 60:90] = rng.uniform(size=(2, 30, 30))
+    blurred = convolve_psf(image, effective_psf("gaussian", 3.4, 31), 2)
+    assert np.allclose(blurred.sum(axis=(1, 2)), image.sum(axis=(1, 2)), rtol=1e-7)
+
+
+def test_bad_psf_is_refused():
+    good = gaussian_psf(3.0, 21)
+    with pytest.raises(ValueError, match="odd side"):
+        check_psf(good[:-1, :-1])
+    with pytest.raises(ValueError, match="not finite"):
+        check_psf(np.where(good == good.max(), np.nan, good))
+    with pytest.raises(ValueError, match="sums to 2"):
+        convolve_psf(np.ones((40, 40)), 2 * good)
+    with pytest.raises(ValueError, match="positive sum"):
+        psf_from_image(-good)
+    with pytest.raises(ValueError, match="known are"):
+        effective_psf("airy", 3.0, 21)
+    assert psf_from_image(7 * good).sum() == pytest.approx(1)
