@@ -123,9 +123,14 @@ class PairSnapshot(Snapshot):
 
     def catalogue(self) -> Table:
         """Subhaloes with stars; see `Snapshot.catalogue`."""
-        table = subhalo_table(
-            self._subhaloes, self.scale_factor, self.h, self.include_flagged, str(self.catalogue_path)
-        )
+        raw, where = self._subhaloes, str(self.catalogue_path)
+        table = subhalo_table(raw, self.scale_factor, self.h, self.include_flagged, where)
+        if "stellar_mass" not in table.colnames:
+            with open_hdf5(self.path) as file:
+                columns = read_columns(file["PartType4"], ("mass", "birth"), self.scale_factor, self.h, UNITS)
+            summed = np.concatenate([[0.0], np.cumsum(np.where(columns["birth"] > 0, columns["mass"], 0.0))])
+            start = raw["offset"][table["subhalo_id"], 4]
+            table["stellar_mass"] = summed[start + table["n_stars"]] - summed[start]
         return with_units(table)
 
     def read(self, subhalo_id: int) -> Galaxy:

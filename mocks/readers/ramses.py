@@ -156,7 +156,9 @@ class RamsesSnapshot(Snapshot):
         if self.info.bounds is None:
             return list(self.info.files)
         depth = round(np.log2(self.info.bounds[-1]) / 3.0)
-        domains = domains_in_sphere(centre / self.box_size, radius / self.box_size, self.info.bounds, depth)
+        # a particle lies in the file that owns its oct, whose centre can be half an oct's diagonal away
+        reach = radius / self.box_size + np.sqrt(3.0) * 2.0**-self.info.coarsest_level
+        domains = domains_in_sphere(centre / self.box_size, reach, self.info.bounds, depth)
         logger.debug("%s: %d of %d CPU files touch the region", self.path, len(domains), len(self.info.files))
         return [self.info.files[domain] for domain in domains]
 

@@ -46,6 +46,8 @@ class Info:
         In the file's own units (box 1; H0 in km/s/Mpc).
     unit_length, unit_density, unit_time : float
         [cm, g/cm^3, s].
+    coarsest_level : int
+        The grid is nowhere coarser than ``2**-coarsest_level`` of the box.
     bounds : ndarray, shape (n_cpu + 1,), or None
         Hilbert keys between the CPU domains; None for another ordering.
     layout : tuple of (name, numpy type), or None
@@ -64,6 +66,7 @@ class Info:
     unit_length: float
     unit_density: float
     unit_time: float
+    coarsest_level: int
     bounds: np.ndarray | None
     layout: tuple[tuple[str, str], ...] | None
 
@@ -170,6 +173,7 @@ def read_info(folder: Path) -> Info:
         unit_length=values["unit_l"],
         unit_density=values["unit_d"],
         unit_time=values["unit_t"],
+        coarsest_level=int(values.get("levelmin", 1)),
         bounds=_bounds(path, n_cpu),
         layout=_layout(folder / "part_file_descriptor.txt"),
     )

@@ -147,8 +147,8 @@ def write_ramses_output(
     """Write toy galaxies as a RAMSES output of the time of Horizon-AGN, with GalaxyMaker's ``tree_bricks``.
 
     Galaxy i becomes galaxy i + 1. Birth times are conformal, CPU domains are pieces of the Hilbert curve,
-    star and dark-matter ids repeat each other, initial masses are not stored, the first galaxy lies across the
-    corner of the box.
+    star and dark-matter ids repeat each other, initial masses are not stored, the first galaxy lies across
+    the corner of the box.
 
     Parameters
     ----------

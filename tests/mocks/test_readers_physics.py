@@ -1,0 +1,142 @@
+"""The parts of the readers that have an exact answer: times, mass loss, geometry, friends, Hilbert keys."""
+
+import numpy as np
+import pytest
+from astropy import units as u
+from astropy.cosmology import FlatLambdaCDM
+
+from mocks.readers.friends import friends_of_friends
+from mocks.readers.geometry import half_mass_radius, shrinking_sphere, unwrap
+from mocks.readers.hilbert import domains_in_sphere, hilbert_keys
+from mocks.readers.mass_loss import IMFS, remaining_mass_fraction
+from mocks.readers.times import (
+    age_from_conformal_time,
+    age_from_scale_factor,
+    conformal_time,
+    cosmic_time,
+    make_cosmology,
+    scale_factor_at,
+)
+
+COSMOLOGY = FlatLambdaCDM(H0=70.4, Om0=0.272)
+
+
+def test_cosmic_time_agrees_with_astropy():
+    redshift = np.array([0.0, 0.3, 1.0, 3.0, 10.0])
+    expected = COSMOLOGY.age(redshift).to_value(u.Gyr)
+    assert cosmic_time(1 / (1 + redshift), COSMOLOGY) == pytest.approx(expected, abs=1e-5)
+
+
+def test_cosmic_time_of_a_curved_universe():
+    open_universe = make_cosmology(0.7, 0.3, 0.0)
+    assert cosmic_time(0.5, open_universe) == pytest.approx(open_universe.age(1.0).to_value(u.Gyr), abs=1e-4)
+
+
+def test_einstein_de_sitter_conformal_time():
+    flat = make_cosmology(0.7, 1.0, 0.0)
+    a = np.array([0.01, 0.25, 1.0])
+    assert conformal_time(a, flat) == pytest.approx(2.0 - 2.0 / np.sqrt(a), abs=1e-5)
+
+
+def test_scale_factor_undoes_cosmic_time():
+    a = np.geomspace(0.02, 1.0, 50)
+    assert scale_factor_at(cosmic_time(a, COSMOLOGY), COSMOLOGY) == pytest.approx(a, rel=1e-6)
+
+
+def test_both_birth_clocks_give_one_age():
+    birth = np.linspace(0.05, 0.79, 40)
+    by_tau = age_from_conformal_time(conformal_time(birth, COSMOLOGY), 0.8, COSMOLOGY)
+    assert by_tau == pytest.approx(age_from_scale_factor(birth, 0.8, COSMOLOGY), abs=1e-6)
+
+
+def test_impossible_cosmology_is_refused():
+    with pytest.raises(ValueError, match=r"h = 67\.74"):
+        make_cosmology(67.74, 0.3)
+
+
+@pytest.mark.parametrize("imf", IMFS)
+def test_populations_only_lose_mass(imf):
+    fraction = remaining_mass_fraction(np.geomspace(1e-4, 14.0, 200), imf)
+    assert fraction[0] == 1.0
+    assert (np.diff(fraction) <= 0).all()
+
+
+def test_mass_loss_of_a_chabrier_population():
+    # Illustris and TNG star particles keep about 0.6 of their mass, EAGLE's 0.55, at old age
+    assert remaining_mass_fraction(np.array([10.0]))[0] == pytest.approx(0.57, abs=0.03)
+    assert remaining_mass_fraction(np.array([10.0]), "salpeter")[0] == pytest.approx(0.71, abs=0.02)
+    with pytest.raises(ValueError, match="chabrier, kroupa, salpeter"):
+        remaining_mass_fraction(np.ones(1), "topheavy")
+
+
+def test_unwrap_takes_the_nearest_image():
+    offset = unwrap(np.array([[9.9, 0.1, 5.0]]), np.array([0.1, 9.9, 5.0]), 10.0)
+    assert offset == pytest.approx(np.array([[-0.2, 0.2, 0.0]]))
+
+
+@pytest.mark.parametrize("centre", [(5.0, 5.0, 5.0), (0.0, 9.99, 0.02)])
+def test_shrinking_sphere_finds_the_dense_lump_even_across_the_edge(centre):
+    rng = np.random.default_rng(1)
+    lump = np.array(centre) + 0.05 * rng.normal(size=(3000, 3))
+    position = np.concatenate([rng.uniform(0, 10, (1000, 3)), lump]) % 10.0
+    found = shrinking_sphere(position, np.ones(4000), 10.0)
+    assert np.abs(unwrap(found[None], np.array(centre), 10.0)).max() < 0.02
+
+
+def test_half_mass_radius_of_a_uniform_sphere():
+    rng = np.random.default_rng(2)
+    direction = rng.normal(size=(100_000, 3))
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    position = direction * np.cbrt(rng.uniform(size=(100_000, 1)))
+    assert half_mass_radius(position, np.ones(100_000)) == pytest.approx(0.5 ** (1 / 3), abs=2e-3)
+
+
+def brute_force_groups(position, length, box):
+    """Labels by flooding, one particle after the other."""
+    label = np.full(len(position), -1)
+    for seed in range(len(position)):
+        if label[seed] >= 0:
+            continue
+        label[seed], stack = seed, [seed]
+        while stack:
+            d = unwrap(position, position[stack.pop()], box)
+            new = np.flatnonzero(((d**2).sum(axis=1) <= length**2) & (label < 0))
+            label[new] = seed
+            stack.extend(new)
+    return label
+
+
+@pytest.mark.parametrize("length", [0.3, 0.6, 1.0])
+def test_friends_of_friends_equals_brute_force(length):
+    position = np.random.default_rng(3).uniform(0, 10, (600, 3))
+    group, expected = friends_of_friends(position, length, 10.0), brute_force_groups(position, length, 10.0)
+    assert len(np.unique(group)) == len(np.unique(expected))
+    pairs = np.unique(np.stack([group, expected]), axis=1)
+    assert pairs.shape[1] == len(np.unique(expected))
+    assert (np.diff(np.bincount(group)) <= 0).all()
+
+
+def test_hilbert_curve_visits_neighbours_one_after_the_other():
+    bits = 3
+    cells = np.stack(np.unravel_index(np.arange(8**bits), (2**bits,) * 3), axis=1)
+    keys = hilbert_keys(cells, bits)
+    assert np.array_equal(np.sort(keys), np.arange(8**bits))
+    steps = np.abs(np.diff(cells[np.argsort(keys)], axis=0)).sum(axis=1)
+    assert (steps == 1).all()
+
+
+def test_domains_of_a_sphere_hold_all_its_particles_and_few_others():
+    rng = np.random.default_rng(4)
+    depth = 12
+    position = rng.uniform(size=(200_000, 3))
+    keys = hilbert_keys((position * 2**depth).astype(int), depth)
+    bounds = np.append(np.quantile(keys, np.linspace(0, 1, 257)[:-1]).astype(np.int64), 8**depth).astype(
+        float
+    )
+    bounds[0] = 0.0
+    domain = np.searchsorted(bounds, keys, side="right") - 1
+    for centre, radius in (((0.3, 0.7, 0.5), 0.02), ((0.001, 0.999, 0.5), 0.03), ((0.5, 0.5, 0.5), 0.2)):
+        inside = (unwrap(position, np.array(centre), 1.0) ** 2).sum(axis=1) < radius**2
+        found = domains_in_sphere(np.array(centre), radius, bounds, depth)
+        assert set(np.unique(domain[inside])) <= set(found)
+    assert len(domains_in_sphere(np.array([0.3, 0.7, 0.5]), 0.02, bounds, depth)) < 40

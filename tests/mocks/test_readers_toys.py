@@ -1,0 +1,175 @@
+"""Toy galaxies in every true file format come back as they were."""
+
+from dataclasses import replace
+
+import h5py
+import numpy as np
+import pytest
+
+from mocks.readers import SIMULATIONS, open_snapshot, recognise
+from mocks.readers.particles import PHOTOMETRY_BANDS
+from mocks.toys import toy_galaxies, write_eagle_extract, write_ramses_output, write_tng_snapshot
+
+WRITERS = {
+    "illustris": lambda folder, galaxies: write_tng_snapshot(folder / "toy", galaxies, n_files=4),
+    "eagle-extract": lambda folder, galaxies: write_eagle_extract(folder / "toy.hdf5", galaxies),
+    "ramses": lambda folder, galaxies: write_ramses_output(folder / "toy-2", galaxies),
+}
+
+
+@pytest.fixture(scope="module", params=[0.0, 0.7], ids=["z0", "z0.7"])
+def galaxies(request):
+    return toy_galaxies("toy-2", 3, seed=11, gas=True, redshift=request.param)
+
+
+def by_place(particles):
+    """Rows in an order that both copies share."""
+    order = np.argsort(particles.position @ [1.0, 0.7, 0.3])
+    return particles.select(order)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_written_galaxies_are_read_back(name, galaxies, tmp_path):
+    path = WRITERS[name](tmp_path, galaxies)
+    assert recognise(path) == name
+    snapshot = open_snapshot(path)
+    table = snapshot.catalogue()
+    assert len(table) == len(galaxies)
+    assert snapshot.redshift == pytest.approx(galaxies[0].redshift, abs=1e-9)
+    assert snapshot.snapshot == 99
+    assert snapshot.simulation == "toy-2"
+    for row, galaxy in zip(table, galaxies, strict=True):
+        found = snapshot.read(int(row["subhalo_id"]))
+        assert row["n_stars"] - len(found.stars) == (
+            3 if name == "illustris" else 0
+        )  # wind is in SubhaloLenType
+        assert found.subhalo_id == row["subhalo_id"]
+        assert row["stellar_mass"] == pytest.approx(galaxy.stars.mass.sum(), rel=1e-5)
+        stars, truth = by_place(found.stars), by_place(galaxy.stars)
+        offset = stars.position - truth.position
+        if name == "eagle-extract":  # its centre is found from the stars
+            assert np.abs(offset).max() < 0.6
+            offset = offset - offset.mean(axis=0)
+        assert np.abs(offset).max() < 1e-6
+        assert stars.age == pytest.approx(truth.age, abs=1e-5)
+        assert stars.mass == pytest.approx(truth.mass, rel=1e-5)
+        assert stars.initial_mass == pytest.approx(truth.initial_mass, rel=1e-5)
+        is_negative = stars.metallicity == 0.0
+        assert is_negative.sum() == (1 if name == "illustris" else 0)
+        assert stars.metallicity[~is_negative] == pytest.approx(truth.metallicity[~is_negative], rel=1e-5)
+        relative = truth.velocity - np.average(truth.velocity, axis=0, weights=truth.mass)
+        assert stars.velocity == pytest.approx(relative, abs=0.01)
+        tolerance = 0.4 if name == "eagle-extract" else 1e-4
+        expected = galaxy.properties["half_mass_radius"]
+        assert found.properties["half_mass_radius"] == pytest.approx(expected, abs=tolerance)
+
+
+def test_gas_of_a_tng_snapshot_comes_back(galaxies, tmp_path):
+    snapshot = open_snapshot(WRITERS["illustris"](tmp_path, galaxies))
+    found, truth = by_place(snapshot.read(1).gas), by_place(galaxies[1].gas)
+    for name in ("mass", "metallicity", "density", "temperature", "star_formation_rate", "neutral_fraction"):
+        assert getattr(found, name) == pytest.approx(getattr(truth, name), rel=1e-4)
+    assert found.smoothing_length == pytest.approx(truth.smoothing_length, rel=1e-4)
+    assert open_snapshot(snapshot.path, gas=False).read(1).gas is None
+
+
+def test_tng_catalogue_drops_flagged_and_starless_subhaloes(galaxies, tmp_path):
+    path = WRITERS["illustris"](tmp_path, galaxies)
+    assert list(open_snapshot(path).catalogue()["subhalo_id"]) == [0, 1, 2]
+    table = open_snapshot(path, include_flagged=True).catalogue()
+    assert list(table["subhalo_id"]) == [0, 1, 2, 3]
+    assert list(table["is_central"]) == [True, True, True, False]
+    assert list(table["flag"]) == [True, True, True, False]
+    with pytest.raises(ValueError, match="subhalo 4: this galaxy has no stars"):
+        open_snapshot(path).read(4)
+
+
+@pytest.mark.parametrize("part", ["", "output", "output/snapdir_099", "output/snapdir_099/snap_099.0.hdf5"])
+def test_tng_snapshot_is_found_from_any_of_its_paths(part, galaxies, tmp_path):
+    path = WRITERS["illustris"](tmp_path, galaxies) / part
+    assert recognise(path) == "illustris"
+    assert len(open_snapshot(path).catalogue()) == 3
+
+
+def test_photometry_and_smoothing_lengths_pass_through(tmp_path):
+    galaxy = toy_galaxies("toy-1", 1, seed=3)[0]
+    rng = np.random.default_rng(0)
+    photometry = {band: rng.uniform(-9, -5, len(galaxy.stars)) for band in PHOTOMETRY_BANDS}
+    stars = replace(
+        galaxy.stars, photometry=photometry, smoothing_length=rng.uniform(0.1, 2, len(galaxy.stars))
+    )
+    path = write_tng_snapshot(tmp_path / "toy", [replace(galaxy, stars=stars)], n_files=1)
+    found = by_place(open_snapshot(path).read(0).stars)
+    truth = by_place(stars)
+    assert found.photometry["r"] == pytest.approx(truth.photometry["r"], abs=1e-5)
+    assert found.smoothing_length == pytest.approx(truth.smoothing_length, rel=1e-6)
+
+
+def test_friends_of_friends_find_ramses_galaxies_without_a_catalogue(tmp_path):
+    galaxies = toy_galaxies("toy-2", 3, seed=12)
+    path = write_ramses_output(tmp_path / "run", galaxies, catalogue=False)
+    snapshot = open_snapshot(path, linking_length=6.0)
+    table = snapshot.catalogue()
+    assert sorted(table["n_stars"]) == pytest.approx(
+        sorted(len(galaxy.stars) for galaxy in galaxies), rel=0.03
+    )
+    largest = max(galaxies, key=lambda galaxy: len(galaxy.stars))
+    found = snapshot.read(0)
+    assert found.stars.mass.sum() == pytest.approx(largest.stars.mass.sum(), rel=0.03)
+    assert found.properties["half_mass_radius"] == pytest.approx(
+        largest.properties["half_mass_radius"], rel=0.05
+    )
+
+
+def test_ramses_region_opens_only_the_files_it_needs(tmp_path):
+    galaxies = toy_galaxies("toy-2", 8, seed=13)
+    snapshot = open_snapshot(write_ramses_output(tmp_path / "run", galaxies, n_cpu=24))
+    for row, galaxy in zip(snapshot.catalogue(), galaxies, strict=True):
+        centre = np.array([row["x"], row["y"], row["z"]])
+        found = snapshot.read_region(centre, 200.0)
+        assert len(found.stars) == len(galaxy.stars)
+    needed = set(snapshot._files_in_sphere(centre, 200.0))
+    assert len(needed) < 18  # the galaxies lie where eight octants of the curve meet
+    for file in set(snapshot.info.files) - needed:
+        file.write_bytes(b"not read")
+    assert len(snapshot.read_region(centre, 200.0).stars) == len(galaxy.stars)
+
+
+def test_ramses_proper_times_by_switch(tmp_path):
+    galaxies = toy_galaxies("toy-1", 1, seed=14)
+    path = write_ramses_output(tmp_path / "run", galaxies)
+    found = open_snapshot(path, proper_time=False).read(1)
+    assert found.stars.age.max() == pytest.approx(galaxies[0].stars.age.max(), abs=1e-5)
+    # conformal times run from minus many Hubble times: as proper times they lie before the big bang
+    with pytest.raises(ValueError, match="older than the universe"):
+        open_snapshot(path, proper_time=True).read(1)
+
+
+def test_initial_mass_from_a_fixed_fraction(tmp_path):
+    path = write_ramses_output(tmp_path / "run", toy_galaxies("toy-1", 1, seed=15))
+    stars = open_snapshot(path, remaining_fraction=0.8).read(1).stars
+    assert stars.mass / stars.initial_mass == pytest.approx(0.8)
+
+
+def test_length_one_headers_and_lost_attributes_are_read_alike(tmp_path):
+    galaxies = toy_galaxies("toy-1", 2, seed=16, redshift=0.3)
+    path = write_eagle_extract(tmp_path / "toy.hdf5", galaxies)
+    expected = open_snapshot(path).read(100_000)
+    with h5py.File(path, "r+") as file:
+        for name, value in list(file["Header"].attrs.items()):
+            file["Header"].attrs[name] = np.atleast_1d(value)
+        for dataset in file["PartType4"].values():
+            for name in list(dataset.attrs):
+                del dataset.attrs[name]
+    found = open_snapshot(path).read(100_000)
+    assert found.stars.position == pytest.approx(expected.stars.position, abs=1e-9)
+    assert found.stars.mass == pytest.approx(expected.stars.mass, rel=1e-9)
+
+
+def test_every_format_has_a_description_and_refuses_nonsense(tmp_path):
+    (tmp_path / "empty").mkdir()
+    for name, entry in SIMULATIONS.items():
+        assert entry.description
+        assert entry.looks_like
+        with pytest.raises((ValueError, OSError)):
+            open_snapshot(tmp_path / "empty", name)
