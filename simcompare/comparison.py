@@ -15,6 +15,7 @@ __all__ = [
     "NULL_KIND",
     "compare",
     "headline_score",
+    "nuisance_columns",
     "null_splits",
     "real_halves",
     "reference_rows",
@@ -89,6 +90,13 @@ def _with_columns(table: Table, names: Sequence[str], tables: Sequence[Table]) -
 def headline_score(scores: Table) -> str:
     """Column that carries the comparison: the ratio where there is one, else the raw log-likelihood."""
     return "log_likelihood_ratio" if "log_likelihood_ratio" in scores.colnames else "log_prob"
+
+
+def nuisance_columns(scores: Table) -> list[str]:
+    """Name the columns of brightness, noise, seeing and size."""
+    return [
+        name for name in scores.colnames if name.startswith(NUISANCES) and scores[name].dtype.kind in "fiu"
+    ]
 
 
 def reference_rows(scores: Table, dataset: str) -> np.ndarray:
@@ -364,9 +372,7 @@ def _cautions(sample: Table, truth: Table, row: dict, score: str, raw: Estimate)
 def _unequal_nuisance(sample: Table, truth: Table) -> list[str]:
     """Nuisances in which a data set differs from the reference, in words."""
     unequal = []
-    for name in truth.colnames:
-        if not name.startswith(NUISANCES) or name not in sample.colnames:
-            continue
+    for name in nuisance_columns(truth):
         ours, real = (np.asarray(table[name], float) for table in (sample, truth))
         ours, real = ours[np.isfinite(ours)], real[np.isfinite(real)]
         if not len(ours) or not len(real):

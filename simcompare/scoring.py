@@ -159,6 +159,9 @@ def _evaluate(stack: np.ndarray, models: list, backgrounds: dict, contexts: list
 
 def _terms(density: Density | Callable, stack: np.ndarray, context: np.ndarray | None) -> np.ndarray:
     """Log density by scale, shape (n, n_scales); one column where the density knows no scales."""
+    usable = np.isfinite(stack).all(axis=(1, 2, 3))
+    ramp = np.linspace(0, 1, stack[0].size, dtype=stack.dtype).reshape(stack[0].shape)
+    stack = np.where(usable[:, None, None, None], stack, ramp)  # a flow refuses the whole batch for one NaN
     with torch.inference_mode():
         if hasattr(density, "budget"):
             values = density.budget(stack, context)
@@ -171,7 +174,7 @@ def _terms(density: Density | Callable, stack: np.ndarray, context: np.ndarray |
         raise ValueError(
             f"{density!r} returned shape {values.shape} for {len(stack)} images; one number each."
         )
-    return values.reshape(len(stack), -1)
+    return np.where(usable[:, None], values.reshape(len(stack), -1), np.nan)
 
 
 def orientations(stack: np.ndarray) -> list[np.ndarray]:

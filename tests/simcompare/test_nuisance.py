@@ -1,0 +1,66 @@
+"""Differences at fixed nuisance: confounding is taken out, real differences stay."""
+
+import numpy as np
+import pytest
+from astropy.table import Table, vstack
+
+from simcompare.nuisance import NuisanceModel, adjusted_differences
+
+
+def galaxies(dataset, kind, n, rng, magnitude=17.0, shift=0.0):
+    mag = rng.normal(magnitude, 0.5, n)
+    size = rng.normal(3, 0.5, n)
+    return Table(
+        {
+            "galaxy_id": [f"{dataset}{k}" for k in range(n)],
+            "dataset": [dataset] * n,
+            "kind": [kind] * n,
+            "split": ["test"] * n,
+            "mag_r": mag,
+            "half_light_radius": size,
+            "log_likelihood_ratio": 100 - 30 * (mag - 17) + 5 * size**2 + shift + rng.normal(0, 10, n),
+        }
+    )
+
+
+def test_confounding_by_magnitude_is_removed():
+    rng = np.random.default_rng(0)
+    real = galaxies("real", "observed", 400, rng)
+    same, lower = (galaxies(n, "simulated", 150, rng, 17.4, s) for n, s in (("same", 0), ("lower", -20)))
+    table = adjusted_differences(vstack([real, same, lower]), "real", rng, n_bootstrap=200)
+    rows = {row["dataset"]: row for row in table}
+    assert rows["same"]["delta_plain"] < -6
+    assert rows["same"]["delta_adjusted_low"] < 0 < rows["same"]["delta_adjusted_high"]
+    assert rows["lower"]["delta_adjusted_low"] < -20 < rows["lower"]["delta_adjusted_high"]
+    assert rows["lower"]["p_holm"] < 1e-6
+
+
+def test_interval_of_the_adjusted_difference_covers_zero_at_its_rate():
+    rng = np.random.default_rng(1)
+    hits, n_populations = 0, 120
+    for _ in range(n_populations):
+        both = vstack([galaxies("real", "observed", 120, rng), galaxies("same", "simulated", 60, rng, 17.3)])
+        row = adjusted_differences(both, "real", rng, n_bootstrap=100)[0]
+        hits += row["delta_adjusted_low"] <= 0 <= row["delta_adjusted_high"]
+    assert hits / n_populations > 0.95 - 3 * np.sqrt(0.95 * 0.05 / n_populations)
+
+
+def test_spread_is_learned_too():
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(4000, 1))
+    y = 3 * x[:, 0] + np.exp(0.5 * x[:, 0]) * rng.normal(size=4000)
+    model = NuisanceModel.fit(x, y)
+    residual = model.residual(x, y)
+    faint, bright = residual[x[:, 0] < -0.5].std(), residual[x[:, 0] > 0.5].std()
+    assert faint == pytest.approx(bright, rel=0.2)
+
+
+def test_extrapolation_is_counted_and_too_few_galaxies_are_refused():
+    rng = np.random.default_rng(3)
+    both = vstack([galaxies("real", "observed", 60, rng), galaxies("far", "simulated", 30, rng, 21.0)])
+    assert adjusted_differences(both, "real", rng, n_bootstrap=20)["share_extrapolated"][0] > 0.9
+    few = vstack([galaxies("real", "observed", 8, rng), galaxies("far", "simulated", 30, rng)])
+    with pytest.raises(ValueError, match="too few to adjust for 2 nuisances"):
+        adjusted_differences(few, "real", rng)
+    with pytest.raises(ValueError, match="no column stellar_mass"):
+        adjusted_differences(both, "real", rng, columns=["stellar_mass"])

@@ -1,0 +1,96 @@
+"""Two-sided typicality: uniform for real galaxies, small for the too unlikely and the too likely."""
+
+import numpy as np
+import pytest
+from astropy.table import Table, vstack
+from scipy import stats
+
+from simcompare.typicality import add_typicality, batch_typicality
+
+
+def galaxies(dataset, kind, n, rng, shift=0.0, spread=10.0):
+    mag = rng.normal(17, 0.5, n)
+    return Table(
+        {
+            "galaxy_id": [f"{dataset}{k}" for k in range(n)],
+            "dataset": [dataset] * n,
+            "kind": [kind] * n,
+            "split": ["test"] * n,
+            "mag_r": mag,
+            "log_likelihood_ratio": 100 - 40 * (mag - 17) + shift + spread * rng.normal(size=n),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def table():
+    rng = np.random.default_rng(0)
+    sets = [
+        galaxies("real", "observed", 2000, rng),
+        galaxies("same", "simulated", 200, rng),
+        galaxies("low", "simulated", 200, rng, -40),
+        galaxies("high", "simulated", 200, rng, 40),
+        galaxies("narrow", "simulated", 200, rng, spread=1.0),
+    ]
+    sets[1]["log_likelihood_ratio"][0] = np.nan
+    return add_typicality(vstack(sets), "real", rng)
+
+
+def rows(table, name):
+    return table[table["dataset"] == name]
+
+
+def test_p_values_of_real_and_of_equal_galaxies_are_uniform(table):
+    for name in ("real", "same"):
+        p_values = rows(table, name)["typicality_p"]
+        assert stats.kstest(p_values[np.isfinite(p_values)], "uniform").pvalue > 0.01
+
+
+def test_too_unlikely_and_too_likely_are_both_untypical(table):
+    for name, is_high in (("low", False), ("high", True)):
+        part = rows(table, name)
+        assert np.median(part["typicality_p"]) < 0.02
+        assert np.mean(np.asarray(part["too_likely"]) == is_high) > 0.95
+
+
+def test_nuisance_is_taken_into_account(table):
+    part = rows(table, "real")
+    assert abs(stats.spearmanr(part["score_residual"], part["mag_r"]).statistic) < 0.15
+    assert abs(stats.spearmanr(part["log_likelihood_ratio"], part["mag_r"]).statistic) > 0.8
+
+
+def test_rank_one_is_the_least_typical(table):
+    part = rows(table, "low")
+    first = part[part["anomaly_rank"] == 1][0]
+    assert first["typicality_p"] == part["typicality_p"].min()
+    assert sorted(part["anomaly_rank"]) == list(range(1, 201))
+
+
+def test_what_is_not_finite_stays_unknown(table):
+    assert np.isnan(rows(table, "same")["typicality_p"][0])
+
+
+def test_batches(table):
+    batch = {row["dataset"]: row for row in batch_typicality(table, "real", np.random.default_rng(1))}
+    assert batch["same"]["p_value"] > 0.01
+    assert batch["low"]["p_value"] < 0.002
+    assert batch["high"]["mean_residual"] > 1
+    assert batch["narrow"]["p_value"] > 0.01
+    assert batch["narrow"]["share_below_5"] < 0.01
+
+
+def test_batch_p_values_are_uniform_for_equal_sets():
+    rng = np.random.default_rng(2)
+    p_values = []
+    for _ in range(150):
+        both = vstack([galaxies("real", "observed", 100, rng), galaxies("same", "simulated", 40, rng)])
+        p_values.append(
+            batch_typicality(add_typicality(both, "real", rng), "real", rng, n_draws=200)["p_value"][1]
+        )
+    assert stats.kstest(p_values, "uniform").pvalue > 0.01
+
+
+def test_too_few_real_galaxies_are_refused():
+    rng = np.random.default_rng(3)
+    with pytest.raises(ValueError, match="at least 20 held-out real images"):
+        add_typicality(galaxies("real", "observed", 12, rng), "real", rng)
