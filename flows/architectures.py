@@ -2,20 +2,24 @@
 
 An entry takes a `FlowConfig` and returns an nflows ``Distribution`` with ``scale_names``,
 ``scale_dims``, ``scale_of(parameter_name)``, ``terms(images, context)``, ``latents``, ``inverse`` and
-``draw``, as `flows.wavelet.WaveletFlow` defines them.
+``draw``, as `flows.wavelet.WaveletFlow` defines them, and ``is_local``: whether terms have a place.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from nflows.distributions.base import Distribution
 
 from flows.config import FlowConfig
+from flows.glow import GlowFlow
 from flows.wavelet import WaveletFlow
 
 __all__ = ["ARCHITECTURES", "make_density"]
 
 ARCHITECTURES: dict[str, Callable[[FlowConfig], Distribution]] = {
     "wavelet": WaveletFlow,
+    "glow": GlowFlow,
+    "glow-spline": partial(GlowFlow, spline=True),
 }
 
 

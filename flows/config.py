@@ -20,7 +20,7 @@ class FlowConfig:
     pixels : str
         Name in `flows.PIXEL_TRANSFORMS`: how pixel values become flow space.
     softening : tuple of float
-        Softening per band in pixel units, about the noise of the sky. Empty: measured from the
+        Softening per band in pixel units, some times the noise of the sky. Empty: measured from the
         training images (`flows.measure_softening`) and then stored here.
     gain : tuple of float
         Electrons per pixel unit and band; only for ``pixels="stabilised"``.
@@ -133,13 +133,13 @@ class TrainingConfig:
         Epochs between snapshots, when a folder is given.
     """
 
-    epochs: int = 60
-    batch_size: int = 32
-    learning_rate: float = 3e-3
+    epochs: int = 40
+    batch_size: int = 16
+    learning_rate: float = 1e-2
     weight_decay: float = 1e-2
     warm_up: float = 0.05
     clip: float = 1.0
-    ema: float = 0.98
+    ema: float = 0.99
     patience: int = 25
     max_shift: int = 0
     validation_fraction: float = 0.15

@@ -223,7 +223,17 @@ class FlowModel(nn.Module):
         Returns
         -------
         Tensor of float64, shape (n, y, x)
+
+        Raises
+        ------
+        ValueError
+            As `budget`, or the architecture has no local terms.
         """
+        if not self.density.is_local:
+            name = self.config.architecture
+            raise ValueError(
+                f"architecture {name!r} cannot say where its nats arise; use 'wavelet' for maps."
+            )
         parts = []
         for batch in self._batches(images, context, batch_size):
             terms, log_det = self.terms(*batch)

@@ -170,7 +170,7 @@ def make_pixels(config: FlowConfig) -> PixelTransform:
     return PIXEL_TRANSFORMS[config.pixels](config)
 
 
-def measure_softening(images: np.ndarray | torch.Tensor, factor: float = 3.0) -> tuple[float, ...]:
+def measure_softening(images: np.ndarray | torch.Tensor, factor: float = 5.0) -> tuple[float, ...]:
     """Softening per band: a multiple of the typical noise between neighbouring pixels.
 
     Parameters
@@ -178,7 +178,8 @@ def measure_softening(images: np.ndarray | torch.Tensor, factor: float = 3.0) ->
     images : array, shape (n, band, y, x)
         Training images in pixel units.
     factor : float
-        Softening over noise.
+        Softening over noise. Five kept the sky noise linear and gave the best held-out density of real
+        survey images among 1, 3, 5 and 10.
 
     Returns
     -------

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from nflows.transforms.normalization import ActNorm as NflowsActNorm
 from torch import nn
 
 from flows.augment import augment, crop
@@ -221,10 +222,11 @@ class _Fit:
         return images, None if self.context is None else self.context[rows].to(self.device)
 
     def initialise(self) -> None:
-        """Set every ActNorm from one large batch."""
+        """Set every ActNorm, ours and nflows' own, from one large batch."""
         for module in self.model.modules():
             if isinstance(module, ActNorm):
                 module.awaits_data = True
+            module.training = isinstance(module, NflowsActNorm)
         rows = torch.randperm(len(self.images), generator=self._stream(-2))[:256]
         with torch.no_grad():
             self.model.scale_terms(*self._batch(rows, self._stream(-3)))

@@ -150,6 +150,8 @@ class WaveletFlow(Distribution):
     Yu, Derpanis & Brubaker 2020, arXiv:2010.13821.
     """
 
+    is_local = True
+
     def __init__(self, config: FlowConfig) -> None:
         super().__init__()
         self.config = config

@@ -44,11 +44,11 @@ def test_stabilised_pixels_have_unit_noise():
         assert float(transform(values)[0].std()) == pytest.approx(1, abs=error)
 
 
-def test_softening_is_three_times_the_noise_of_each_band():
+def test_softening_is_five_times_the_noise_of_each_band():
     rng = np.random.default_rng(3)
     images = rng.normal(0, [[[0.1]], [[0.5]]], (40, 2, 32, 32)).astype("f4")
     images[:, :, 10:16, 10:16] += 50
-    np.testing.assert_allclose(measure_softening(images), [0.3, 1.5], rtol=0.03)
+    np.testing.assert_allclose(measure_softening(images), [0.5, 2.5], rtol=0.03)
     with pytest.raises(ValueError, match="add a dither"):
         measure_softening(np.zeros((3, 1, 8, 8), "f4"))
 

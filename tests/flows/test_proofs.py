@@ -7,9 +7,9 @@ import pytest
 
 from flows import FlowConfig, FlowModel, TrainingConfig, bits_per_dim, train
 
-SIZE = 16
-CONFIG = FlowConfig(size=SIZE, softening=(20.0,), widths=(12, 16), steps=(3,), dropout=0.0)
-SETTING = TrainingConfig(epochs=12, batch_size=32, learning_rate=5e-3)
+SIZE = 8
+CONFIG = FlowConfig(size=SIZE, softening=(20.0,), widths=(12,), steps=(3,), dropout=0.0)
+SETTING = TrainingConfig(epochs=5, batch_size=64, learning_rate=1e-2)
 
 
 def excess(model: FlowModel, images: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
@@ -19,9 +19,9 @@ def excess(model: FlowModel, images: np.ndarray, truth: np.ndarray) -> tuple[flo
 
 
 def test_white_noise_costs_2_047_bits_and_not_less():
-    images = np.random.default_rng(1).normal(size=(2600, 1, SIZE, SIZE)).astype("f4")
-    held_out = images[1600:]
-    model = train(images[:1600], config=CONFIG, training=SETTING)
+    images = np.random.default_rng(1).normal(size=(4000, 1, SIZE, SIZE)).astype("f4")
+    held_out = images[2500:]
+    model = train(images[:2500], config=CONFIG, training=SETTING)
     truth = -0.5 * (held_out.astype("f8") ** 2 + math.log(2 * math.pi)).sum((1, 2, 3))
     surplus, error = excess(model, held_out, truth)
     assert -3 * error <= surplus < 0.01

@@ -94,21 +94,23 @@ def test_history_and_summary_tell_the_losses_by_scale():
 def test_training_approaches_the_density_and_respects_the_context():
     """Noise of known level: the fit comes near its entropy, and tells the levels apart by context alone."""
     rng = np.random.default_rng(4)
-    sigma = rng.uniform(0.3, 3.0, 1200)
-    images = (sigma[:, None, None, None] * rng.normal(size=(1200, 1, 8, 8))).astype("f4")
+    sigma = rng.uniform(0.3, 3.0, 1000)
+    images = (sigma[:, None, None, None] * rng.normal(size=(1000, 1, 8, 8))).astype("f4")
     context = np.log(sigma)[:, None]
     config = CONFIG.replace(context=("log_sigma",), softening=(20.0,))
-    model = train(images[:1000], context[:1000], config=config, training=TrainingConfig(epochs=25))
-    truth = -0.5 * (images[1000:] / sigma[1000:, None, None, None]) ** 2 - np.log(
-        sigma[1000:, None, None, None] * np.sqrt(2 * np.pi)
+    model = train(
+        images[:800], context[:800], config=config, training=TrainingConfig(epochs=20, learning_rate=5e-3)
+    )
+    truth = -0.5 * (images[800:] / sigma[800:, None, None, None]) ** 2 - np.log(
+        sigma[800:, None, None, None] * np.sqrt(2 * np.pi)
     )
     truth = truth.sum((1, 2, 3))
-    log_prob = model.log_prob(images[1000:], context[1000:]).numpy()
+    log_prob = model.log_prob(images[800:], context[800:]).numpy()
     assert -0.003 < (truth.mean() - log_prob.mean()) / 64 < 0.01
-    wrong = model.log_prob(images[1000:], context[1000:][::-1].copy()).numpy()
+    wrong = model.log_prob(images[800:], context[800:][::-1].copy()).numpy()
     assert wrong.mean() < log_prob.mean() - 10
     samples = model.sample(400, [np.log(0.5)], generator=torch.Generator().manual_seed(1))
-    assert float(samples.std()) == pytest.approx(0.5, rel=0.05)
+    assert float(samples.std()) == pytest.approx(0.5, rel=0.1)
 
 
 def test_shifts_cut_larger_stamps_and_never_roll():
@@ -145,7 +147,7 @@ def test_ratio_of_related_models_is_calm_on_pure_noise():
     """Two densities of different blobs, one trained from the other, agree where there is only sky."""
     round_blobs, sky = noisy_blobs(200, 7), np.random.default_rng(8).normal(size=(300, 1, 8, 8)).astype("f4")
     bright = round_blobs * np.float32(1) + 3 * (noisy_blobs(200, 9) - noisy_blobs(200, 9)).astype("f4")
-    setting = TrainingConfig(epochs=10)
+    setting = TrainingConfig(epochs=6, learning_rate=1e-2)
     first = train(np.concatenate([round_blobs, sky[:200]]), config=CONFIG, training=setting, seed=1)
     tuned = train(np.concatenate([bright, sky[:200]]), config=CONFIG, training=setting, seed=2, init=first)
     apart = train(np.concatenate([bright, sky[:200]]), config=CONFIG, training=setting, seed=2)

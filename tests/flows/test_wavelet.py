@@ -125,7 +125,7 @@ def test_log_prob_is_base_density_plus_autograd_log_det(n_bands):
 def test_two_dimensional_density_integrates_to_one():
     """Two channels at one place: a grid sum over the plane, for two values of the condition."""
     flow = shaken(ScaleFlow(channels=2, features=3, width=8, steps=3, kernel=1, clamp=2.0), size=0.3)
-    axis = torch.linspace(-60, 60, 1001, dtype=torch.float64)
+    axis = torch.linspace(-60, 60, 601, dtype=torch.float64)
     grid = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), -1).reshape(-1, 2, 1, 1)
     for seed in (1, 2):
         features = normal(1, 3, 1, 1, seed=seed).expand(len(grid), -1, -1, -1)
@@ -153,9 +153,12 @@ def test_scales_and_places_sum_to_log_prob(architecture):
     assert budget.shape == (5, len(model.scale_names))
     assert sum(model.density.scale_dims) == model.config.n_dim
     torch.testing.assert_close(budget.sum(1), log_prob, rtol=1e-12, atol=0)
-    if architecture == "wavelet":
+    if model.density.is_local:
         assert model.map(images).shape == (5, 16, 16)
         torch.testing.assert_close(model.map(images).sum((1, 2)), log_prob, rtol=1e-12, atol=0)
+    else:
+        with pytest.raises(ValueError, match="use 'wavelet' for maps"):
+            model.map(images)
 
 
 def test_map_says_where_the_odd_pixel_is():
@@ -181,14 +184,14 @@ def test_samples_rescored_reproduce_the_entropy(architecture):
     """The mean of -log_prob over samples is the entropy, which the latents' density gives as well."""
     model = model_of(architecture).float()
     generator = torch.Generator().manual_seed(4)
-    samples = model.sample(4000, generator=generator)
+    samples = model.sample(1500, generator=generator)
     log_prob = model.log_prob(samples)
     latents = model.latents(samples)
-    assert latents.mean().abs() < 0.01
+    assert latents.mean().abs() < 0.015
     assert abs(float(latents.square().mean()) - 1) < 0.02
     # the same density, from independent draws
-    again = model.log_prob(model.sample(4000, generator=generator))
-    error = math.hypot(float(log_prob.std()), float(again.std())) / math.sqrt(4000)
+    again = model.log_prob(model.sample(1500, generator=generator))
+    error = math.hypot(float(log_prob.std()), float(again.std())) / math.sqrt(1500)
     assert abs(float(log_prob.mean() - again.mean())) < 4 * error
     cold = model.log_prob(model.sample(200, generator=generator, temperature=0.5))
     assert cold.mean() > log_prob.mean()
