@@ -7,7 +7,16 @@ import numpy as np
 
 from mocks.galaxy import Galaxy
 
-__all__ = ["DUST", "CalzettiScreen", "Dust", "NoDust", "TwoComponentScreen", "calzetti_curve", "dust_model"]
+__all__ = [
+    "DUST",
+    "CalzettiScreen",
+    "Dust",
+    "NoDust",
+    "TwoComponentScreen",
+    "calzetti_curve",
+    "cardelli_curve",
+    "dust_model",
+]
 
 
 class Dust(abc.ABC):
@@ -115,6 +124,42 @@ def calzetti_curve(wavelength: np.ndarray) -> np.ndarray:
     return (np.where(micron < 0.63, blue, red) + 4.05) / 4.05
 
 
+def cardelli_curve(wavelength: np.ndarray, r_v: float = 3.1) -> np.ndarray:
+    """Extinction over that at V of the Milky Way.
+
+    Parameters
+    ----------
+    wavelength : ndarray
+        At rest, 1250 to 33000 Angstrom.
+    r_v : float
+        Ratio of total to selective extinction.
+
+    Returns
+    -------
+    ndarray
+        A_lambda / A_V.
+
+    References
+    ----------
+    Cardelli, Clayton & Mathis 1989, ApJ 345, 245, equations 2 to 4.
+    """
+    x = 1e4 / np.asarray(wavelength, float)
+    if (x < 0.3).any() or (x > 8).any():
+        raise ValueError(f"the Milky Way law holds from 1250 to 33000 Angstrom, not at {wavelength}.")
+    y = x - 1.82
+    optical_a = [1, 0.17699, -0.50447, -0.02427, 0.72085, 0.01979, -0.77530, 0.32999]
+    optical_b = [0, 1.41338, 2.28305, 1.07233, -5.38434, -0.62251, 5.30260, -2.09002]
+    far = np.maximum(x - 5.9, 0)
+    ultraviolet_a = 1.752 - 0.316 * x - 0.104 / ((x - 4.67) ** 2 + 0.341)
+    ultraviolet_b = -3.090 + 1.825 * x + 1.206 / ((x - 4.62) ** 2 + 0.263)
+    ultraviolet_a = ultraviolet_a - 0.04473 * far**2 - 0.009779 * far**3
+    ultraviolet_b = ultraviolet_b + 0.2130 * far**2 + 0.1207 * far**3
+    regions = [x < 1.1, x < 3.3]
+    a = np.select(regions, [0.574 * x**1.61, np.polynomial.polynomial.polyval(y, optical_a)], ultraviolet_a)
+    b = np.select(regions, [-0.527 * x**1.61, np.polynomial.polynomial.polyval(y, optical_b)], ultraviolet_b)
+    return a + b / r_v
+
+
 class CalzettiScreen(Dust):
     """One uniform screen with the attenuation law of starburst galaxies.
 
@@ -141,10 +186,18 @@ class CalzettiScreen(Dust):
         return np.repeat(share[:, None], len(galaxy.stars), axis=1)
 
 
+def _gas_column(**options) -> Dust:
+    """Make the resolved treatment, whose module loads numba."""
+    from mocks.dust_column import GasColumn
+
+    return GasColumn(**options)
+
+
 DUST: dict[str, Callable[..., Dust]] = {
     "none": NoDust,
     "screen": TwoComponentScreen,
     "calzetti": CalzettiScreen,
+    "gas-column": _gas_column,
 }
 """Name of a dust treatment and its maker."""
 
