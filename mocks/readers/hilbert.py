@@ -1,46 +1,125 @@
-"""Hilbert keys as RAMSES orders its domains by, and the CPU files that a region needs."""
+"""Hilbert keys by which RAMSES orders its CPU domains and EAGLE its particles."""
+
+from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["domains_in_sphere", "hilbert_keys"]
+__all__ = ["GADGET_CURVE", "RAMSES_CURVE", "Curve", "cells_in_sphere", "domains_in_sphere", "hilbert_keys"]
 
-# Next state and digit of each octant for the 12 orientations of the 3-D curve, numbered as RAMSES does; the
-# curve itself is of Hilbert 1891, its table the usual one of space-filling-curve codes
-_NEXT = np.array(
-    [
-        [1, 2, 3, 2, 4, 5, 3, 5],
-        [2, 6, 0, 7, 8, 8, 0, 7],
-        [0, 9, 10, 9, 1, 1, 11, 11],
-        [6, 0, 6, 11, 9, 0, 9, 8],
-        [11, 11, 0, 7, 5, 9, 0, 7],
-        [4, 4, 8, 8, 0, 6, 10, 6],
-        [5, 7, 5, 3, 1, 1, 11, 11],
-        [6, 1, 6, 10, 9, 4, 9, 10],
-        [10, 3, 1, 1, 10, 3, 5, 9],
-        [4, 4, 8, 8, 2, 7, 2, 3],
-        [7, 2, 11, 2, 7, 5, 8, 5],
-        [10, 3, 2, 6, 10, 3, 4, 4],
-    ]
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """One orientation convention of the 3-D Hilbert curve, as tables over its states.
+
+    Parameters
+    ----------
+    digit : ndarray of int, shape (n_states, 8)
+        Place along the curve of each octant (x, y, z bits, x first).
+    next : ndarray of int, shape (n_states, 8)
+        State within that octant.
+    """
+
+    digit: np.ndarray
+    next: np.ndarray
+
+
+# RAMSES orders its CPU domains along this one
+RAMSES_CURVE = Curve(
+    digit=np.array(
+        [
+            [0, 1, 3, 2, 7, 6, 4, 5],
+            [0, 7, 1, 6, 3, 4, 2, 5],
+            [0, 3, 7, 4, 1, 2, 6, 5],
+            [2, 3, 1, 0, 5, 4, 6, 7],
+            [4, 3, 5, 2, 7, 0, 6, 1],
+            [6, 5, 1, 2, 7, 4, 0, 3],
+            [4, 7, 3, 0, 5, 6, 2, 1],
+            [6, 7, 5, 4, 1, 0, 2, 3],
+            [2, 5, 3, 4, 1, 6, 0, 7],
+            [2, 1, 5, 6, 3, 0, 4, 7],
+            [4, 5, 7, 6, 3, 2, 0, 1],
+            [6, 1, 7, 0, 5, 2, 4, 3],
+        ]
+    ),
+    next=np.array(
+        [
+            [1, 2, 3, 2, 4, 5, 3, 5],
+            [2, 6, 0, 7, 8, 8, 0, 7],
+            [0, 9, 10, 9, 1, 1, 11, 11],
+            [6, 0, 6, 11, 9, 0, 9, 8],
+            [11, 11, 0, 7, 5, 9, 0, 7],
+            [4, 4, 8, 8, 0, 6, 10, 6],
+            [5, 7, 5, 3, 1, 1, 11, 11],
+            [6, 1, 6, 10, 9, 4, 9, 10],
+            [10, 3, 1, 1, 10, 3, 5, 9],
+            [4, 4, 8, 8, 2, 7, 2, 3],
+            [7, 2, 11, 2, 7, 5, 8, 5],
+            [10, 3, 2, 6, 10, 3, 4, 4],
+        ]
+    ),
 )
-_DIGIT = np.array(
-    [
-        [0, 1, 3, 2, 7, 6, 4, 5],
-        [0, 7, 1, 6, 3, 4, 2, 5],
-        [0, 3, 7, 4, 1, 2, 6, 5],
-        [2, 3, 1, 0, 5, 4, 6, 7],
-        [4, 3, 5, 2, 7, 0, 6, 1],
-        [6, 5, 1, 2, 7, 4, 0, 3],
-        [4, 7, 3, 0, 5, 6, 2, 1],
-        [6, 7, 5, 4, 1, 0, 2, 3],
-        [2, 5, 3, 4, 1, 6, 0, 7],
-        [2, 1, 5, 6, 3, 0, 4, 7],
-        [4, 5, 7, 6, 3, 2, 0, 1],
-        [6, 1, 7, 0, 5, 2, 4, 3],
-    ]
+# Gadget and EAGLE sort particles along this one
+GADGET_CURVE = Curve(
+    digit=np.array(
+        [
+            [0, 7, 1, 6, 3, 4, 2, 5],
+            [0, 1, 7, 6, 3, 2, 4, 5],
+            [6, 7, 1, 0, 5, 4, 2, 3],
+            [0, 3, 1, 2, 7, 4, 6, 5],
+            [4, 7, 5, 6, 3, 0, 2, 1],
+            [2, 5, 3, 4, 1, 6, 0, 7],
+            [0, 1, 3, 2, 7, 6, 4, 5],
+            [6, 1, 7, 0, 5, 2, 4, 3],
+            [4, 5, 7, 6, 3, 2, 0, 1],
+            [2, 3, 5, 4, 1, 0, 6, 7],
+            [6, 7, 5, 4, 1, 0, 2, 3],
+            [2, 3, 1, 0, 5, 4, 6, 7],
+            [4, 5, 3, 2, 7, 6, 0, 1],
+            [0, 3, 7, 4, 1, 2, 6, 5],
+            [2, 1, 3, 0, 5, 6, 4, 7],
+            [6, 5, 1, 2, 7, 4, 0, 3],
+            [4, 3, 5, 2, 7, 0, 6, 1],
+            [6, 5, 7, 4, 1, 2, 0, 3],
+            [4, 7, 3, 0, 5, 6, 2, 1],
+            [2, 1, 5, 6, 3, 0, 4, 7],
+            [0, 7, 3, 4, 1, 6, 2, 5],
+            [6, 1, 5, 2, 7, 0, 4, 3],
+            [4, 3, 7, 0, 5, 2, 6, 1],
+            [2, 5, 1, 6, 3, 4, 0, 7],
+        ]
+    ),
+    next=np.array(
+        [
+            [1, 2, 3, 4, 5, 5, 3, 4],
+            [0, 6, 7, 8, 9, 6, 9, 8],
+            [10, 0, 11, 7, 10, 12, 11, 12],
+            [13, 14, 0, 0, 15, 14, 16, 16],
+            [17, 18, 0, 0, 17, 19, 16, 16],
+            [17, 14, 0, 0, 17, 14, 12, 9],
+            [20, 1, 11, 1, 21, 12, 11, 12],
+            [17, 14, 1, 2, 17, 14, 16, 16],
+            [10, 1, 22, 1, 10, 12, 23, 12],
+            [10, 1, 11, 1, 10, 16, 11, 5],
+            [2, 20, 2, 8, 9, 21, 9, 8],
+            [2, 6, 2, 22, 9, 6, 9, 23],
+            [2, 6, 2, 8, 16, 6, 5, 8],
+            [3, 19, 17, 19, 20, 20, 22, 22],
+            [7, 7, 3, 18, 5, 5, 3, 19],
+            [21, 21, 23, 23, 3, 18, 17, 18],
+            [7, 7, 3, 4, 12, 9, 3, 4],
+            [7, 7, 13, 4, 5, 5, 15, 4],
+            [15, 4, 15, 14, 20, 20, 22, 22],
+            [21, 21, 23, 23, 13, 4, 13, 14],
+            [6, 10, 23, 23, 13, 18, 13, 18],
+            [15, 19, 15, 19, 6, 10, 22, 22],
+            [21, 21, 8, 11, 13, 18, 13, 18],
+            [15, 19, 15, 19, 20, 20, 8, 11],
+        ]
+    ),
 )
 
 
-def hilbert_keys(cell: np.ndarray, bits: int) -> np.ndarray:
+def hilbert_keys(cell: np.ndarray, bits: int, curve: Curve = RAMSES_CURVE) -> np.ndarray:
     """Place of cells along the Hilbert curve.
 
     Parameters
@@ -49,6 +128,7 @@ def hilbert_keys(cell: np.ndarray, bits: int) -> np.ndarray:
         Indices 0 to ``2**bits - 1``.
     bits : int
         Depth of the grid, at most 20.
+    curve : Curve
 
     Returns
     -------
@@ -58,9 +138,36 @@ def hilbert_keys(cell: np.ndarray, bits: int) -> np.ndarray:
     key, state = np.zeros(len(cell), dtype=np.int64), np.zeros(len(cell), dtype=np.int64)
     for bit in range(bits - 1, -1, -1):
         octant = ((cell >> bit) & 1) @ np.array([4, 2, 1])
-        key = key * 8 + _DIGIT[state, octant]
-        state = _NEXT[state, octant]
+        key = key * 8 + curve.digit[state, octant]
+        state = curve.next[state, octant]
     return key
+
+
+def cells_in_sphere(centre: np.ndarray, radius: float, side: int) -> np.ndarray:
+    """Cells of a periodic grid over the unit box that a sphere touches.
+
+    Parameters
+    ----------
+    centre : ndarray, shape (3,)
+        In box units.
+    radius : float
+        In box units.
+    side : int
+        Cells along each axis.
+
+    Returns
+    -------
+    ndarray of int, shape (n, 3)
+        Indices, each cell once.
+    """
+    centre, radius = np.asarray(centre) * side, radius * side
+    reach = min(int(np.ceil(radius)) + 1, side // 2 + 1)
+    steps = np.arange(-reach, reach + 1)
+    cells = np.floor(centre).astype(np.int64)
+    cells = cells + np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
+    nearest = np.clip(centre, cells, cells + 1)
+    touched = ((nearest - centre) ** 2).sum(axis=1) <= radius**2
+    return np.unique(cells[touched] % side, axis=0)
 
 
 def domains_in_sphere(centre: np.ndarray, radius: float, bounds: np.ndarray, depth: int) -> np.ndarray:
@@ -84,14 +191,8 @@ def domains_in_sphere(centre: np.ndarray, radius: float, bounds: np.ndarray, dep
     """
     # a grid no finer than the sphere needs: at most a few hundred cells cover it
     level = int(np.clip(np.floor(-np.log2(max(2.0 * radius, 2.0**-depth))) + 2, 1, depth))
-    side = 2**level
-    reach = min(int(np.ceil(radius * side)) + 1, side // 2 + 1)
-    middle = np.floor(np.asarray(centre) * side).astype(np.int64)
-    steps = np.arange(-reach, reach + 1)
-    cells = middle + np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
-    nearest = np.clip(np.asarray(centre) * side, cells, cells + 1)
-    touched = ((nearest - np.asarray(centre) * side) ** 2).sum(axis=1) <= (radius * side) ** 2
-    keys = np.unique(hilbert_keys(cells[touched] % side, level)).astype(float)
+    cells = cells_in_sphere(centre, radius, 2**level)
+    keys = np.unique(hilbert_keys(cells, level)).astype(float)
     scale = 8.0 ** (depth - level)
     first = np.searchsorted(bounds, keys * scale, side="right") - 1
     last = np.searchsorted(bounds, (keys + 1) * scale, side="left") - 1

@@ -11,6 +11,7 @@ from astropy.table import Table
 
 from mocks.galaxy import Galaxy
 from mocks.readers.base import Fingerprint, Snapshot
+from mocks.readers.chunks import chunk_files
 from mocks.readers.extract import with_units
 from mocks.readers.fields import (
     GAS_FIELDS,
@@ -232,30 +233,6 @@ def _locate(path: Path) -> tuple[Path, list[int]] | None:
     return None
 
 
-def _files(folder: Path, stems: tuple[str, ...], count_key: str) -> tuple[Path, ...]:
-    """All chunk files of a folder; an error that names the missing ones."""
-    first = [path for stem in stems for path in sorted(folder.glob(f"{stem}.*.hdf5"))]
-    if not first:
-        raise FileNotFoundError(
-            f"{folder} holds no {stems[0]}.0.hdf5 (nor {', '.join(stems[1:])}); is the path right?"
-        )
-    stem = first[0].name.split(".")[0]
-    with open_hdf5(first[0]) as file:
-        count = header_of(file).get(count_key)
-    if not isinstance(count, int) or not 0 < count < 100_000:
-        raise ValueError(
-            f"{first[0]}: Header {count_key} is {count!r}, not a number of files; the file is damaged."
-        )
-    files = tuple(folder / f"{stem}.{i}.hdf5" for i in range(count))
-    missing = [path.name for path in files if not path.is_file()]
-    if missing:
-        raise FileNotFoundError(
-            f"{folder}: {len(missing)} of {count} chunk files are missing: {', '.join(missing[:5])}"
-            f"{' ...' if len(missing) > 5 else ''}. Stars would be lost silently; fetch them."
-        )
-    return files
-
-
 def _offsets_file(base: Path, number: int, catalogue: tuple[Path, ...]) -> Path | None:
     """TNG's offsets file; None for Illustris."""
     if not catalogue[0].name.startswith("fof_subhalo_tab"):
@@ -311,13 +288,15 @@ def open_illustris(
         raise ValueError(f"{path} holds snapshots {', '.join(map(str, numbers))}; choose one with snapshot=.")
     number = numbers[0] if snapshot is None else int(snapshot)
     label = f"{number:03d}"
-    chunks = _files(base / f"snapdir_{label}", (f"snap_{label}", f"snapshot_{label}"), "NumFilesPerSnapshot")
+    chunks = chunk_files(
+        base / f"snapdir_{label}", (f"snap_{label}", f"snapshot_{label}"), "NumFilesPerSnapshot"
+    )
     groups = base / f"groups_{label}"
     if not groups.is_dir():
         raise FileNotFoundError(
             f"{groups} is missing: the group catalogue says which stars make a galaxy. Fetch it."
         )
-    catalogue = _files(groups, (f"fof_subhalo_tab_{label}", f"groups_{label}"), "NumFiles")
+    catalogue = chunk_files(groups, (f"fof_subhalo_tab_{label}", f"groups_{label}"), "NumFiles")
     with open_hdf5(chunks[0]) as file:
         header, where = header_of(file), str(chunks[0])
     cosmology, h, notes = cosmology_of(where, header)

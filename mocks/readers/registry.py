@@ -7,6 +7,7 @@ import h5py
 
 from mocks.readers.base import Fingerprint, Format, Snapshot
 from mocks.readers.camels import open_pair, pair_in
+from mocks.readers.eagle import is_eagle_folder, open_eagle
 from mocks.readers.extract import open_extract
 from mocks.readers.hdf5 import attributes, header_of, open_hdf5
 from mocks.readers.headers import RUNS
@@ -114,6 +115,12 @@ SIMULATIONS: dict[str, Format] = {
         looks_like="folder with snapdir_NNN/ and groups_NNN/, or one snapdir_NNN/ or chunk of it",
         matches=is_snapshot_folder,
         open=open_illustris,
+    ),
+    "eagle": Format(
+        description="EAGLE: chunked snapshots with hash tables, with or without their subfind catalogue",
+        looks_like="folder snapshot_NNN_zZZZpZZZ, or one chunk of it",
+        matches=is_eagle_folder,
+        open=open_eagle,
     ),
     "camels": Format(
         description="CAMELS and other single-file snapshots with a single-file subhalo catalogue",

@@ -1,6 +1,6 @@
 """Toy galaxies and simulations for tests and demonstrations, written in the true file formats."""
 
-from mocks.toys.eagle import write_eagle_extract
+from mocks.toys.eagle import write_eagle_extract, write_eagle_snapshot
 from mocks.toys.galaxies import TOY_COSMOLOGY, ToyStructure, toy_galaxies, toy_galaxy, toy_structure
 from mocks.toys.physics import TOY_GENERATIONS, ToyPhysics
 from mocks.toys.ramses import write_ramses_output
@@ -15,6 +15,7 @@ __all__ = [
     "toy_galaxy",
     "toy_structure",
     "write_eagle_extract",
+    "write_eagle_snapshot",
     "write_ramses_output",
     "write_tng_snapshot",
 ]

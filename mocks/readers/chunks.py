@@ -1,0 +1,51 @@
+"""Files of one output that is cut into chunks."""
+
+from pathlib import Path
+
+from mocks.readers.hdf5 import header_of, open_hdf5
+
+__all__ = ["chunk_files"]
+
+
+def chunk_files(folder: Path, stems: tuple[str, ...], count_key: str) -> tuple[Path, ...]:
+    """List all chunks ``stem.i.hdf5`` of a folder, and refuse a set with holes.
+
+    Parameters
+    ----------
+    folder : Path
+    stems : tuple of str
+        Possible names before the chunk number.
+    count_key : str
+        Header attribute that tells the number of files.
+
+    Returns
+    -------
+    tuple of Path
+        In the order of their numbers.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no chunk, or one is missing; its name is in the message.
+    ValueError
+        When the header does not tell a number of files.
+    """
+    first = [path for stem in stems for path in sorted(folder.glob(f"{stem}.*.hdf5"))]
+    if not first:
+        others = f" (nor {', '.join(stems[1:])})" if stems[1:] else ""
+        raise FileNotFoundError(f"{folder} holds no {stems[0]}.0.hdf5{others}; is the path right?")
+    stem = first[0].name.split(".")[0]
+    with open_hdf5(first[0]) as file:
+        count = header_of(file).get(count_key)
+    if not isinstance(count, int) or not 0 < count < 100_000:
+        raise ValueError(
+            f"{first[0]}: Header {count_key} is {count!r}, not a number of files; the file is damaged."
+        )
+    files = tuple(folder / f"{stem}.{i}.hdf5" for i in range(count))
+    missing = [path.name for path in files if not path.is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"{folder}: {len(missing)} of {count} chunk files are missing: {', '.join(missing[:5])}"
+            f"{' ...' if len(missing) > 5 else ''}. Stars would be lost silently; fetch them."
+        )
+    return files

@@ -1,0 +1,378 @@
+"""Full EAGLE snapshots: chunks with Peano-Hilbert hash tables, and their subfind catalogue."""
+
+import functools
+import logging
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+from astropy.table import Table
+
+from mocks.galaxy import Galaxy
+from mocks.readers.base import Fingerprint, Snapshot
+from mocks.readers.chunks import chunk_files
+from mocks.readers.extract import DIALECTS, EAGLE_ID, galaxy_numbers, with_units
+from mocks.readers.fields import GAS_FIELDS, STAR_FIELDS, gas_from_columns, read_columns, stars_from_columns
+from mocks.readers.geometry import unwrap
+from mocks.readers.hdf5 import conversion, find, header_of, open_hdf5, physical, read_array
+from mocks.readers.headers import cosmology_of, redshift_of, run_name
+from mocks.readers.hilbert import GADGET_CURVE, cells_in_sphere, hilbert_keys
+from mocks.readers.particles import assemble
+
+__all__ = ["EagleSnapshot", "is_eagle_folder", "open_eagle"]
+
+logger = logging.getLogger(__name__)
+
+UNITS = DIALECTS["eagle-extract"].units
+GROUPS = ("group_number", "subgroup_number")
+STARS, GAS = 4, 0
+LABEL = r"(\d{3}_z\d{3}p\d{3})"
+PREFIXES = {"snapshot": "snap", "particledata": "eagle_subfind_particles", "snipshot": "snip"}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class EagleSnapshot(Snapshot):
+    """One EAGLE output; `path` is the folder of its chunks.
+
+    Parameters
+    ----------
+    path, format, simulation, snapshot, redshift, cosmology, notes
+        See `Snapshot`.
+    h : float
+        Hubble constant of the units [100 km/s/Mpc].
+    box_size : float
+        [physical kpc].
+    chunks : tuple of Path
+    catalogue_chunks : tuple of Path
+        Of the subfind catalogue; empty when there is none, and galaxies are then listed from the particles.
+    reach : float
+        Stars beyond this radius [physical kpc] are not read.
+    gas : bool
+        Whether gas is read.
+    """
+
+    h: float
+    box_size: float
+    chunks: tuple[Path, ...]
+    catalogue_chunks: tuple[Path, ...]
+    reach: float
+    gas: bool = True
+
+    @functools.cached_property
+    def _table(self) -> Table:
+        table = self._from_subfind() if self.catalogue_chunks else self._from_particles()
+        if len(table) == 0:
+            raise ValueError(f"{self.path}: no galaxy with stars.")
+        return with_units(table)
+
+    def catalogue(self) -> Table:
+        """Subgroups with stars; see `Snapshot.catalogue`."""
+        return self._table.copy()
+
+    def _from_subfind(self) -> Table:
+        """Catalogue from the subfind files."""
+        parts = []
+        for chunk in self.catalogue_chunks:
+            with open_hdf5(chunk) as file:
+                if len(file.get("Subhalo", ())):
+                    parts.append(self._subfind_columns(file["Subhalo"]))
+        if not parts:
+            return Table()
+        columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        kept = (columns["n_stars"] > 0) & (columns["subhalo_id"] >= 0)
+        return Table({name: values[kept] for name, values in columns.items()})
+
+    def _subfind_columns(self, group: h5py.Group) -> dict[str, np.ndarray]:
+        """House columns of one subfind chunk."""
+        needed = ("GroupNumber", "SubGroupNumber", "SubLengthType", "MassType", "CentreOfPotential")
+        missing = [name for name in needed if name not in group]
+        if missing:
+            raise ValueError(
+                f"{group.file.filename}: Subhalo lacks {', '.join(missing)}; fetch the file again."
+            )
+        house = functools.partial(physical, a=self.scale_factor, h=self.h, units=UNITS)
+        numbers = [read_array(group[name]).astype(np.int64) for name in needed[:2]]
+        centre = house(group["CentreOfPotential"], "length")
+        columns = {
+            "subhalo_id": galaxy_numbers(*numbers),
+            "n_stars": read_array(group["SubLengthType"])[:, STARS].astype(np.int64),
+            "stellar_mass": house(group["MassType"], "mass")[:, STARS],
+            "group_number": numbers[0],
+            "is_central": numbers[1] == 0,
+            "flag": np.ones(len(centre), dtype=bool),
+            "x": centre[:, 0],
+            "y": centre[:, 1],
+            "z": centre[:, 2],
+        }
+        if "HalfMassRad" in group:
+            columns["half_mass_radius"] = house(group["HalfMassRad"], "length")[:, STARS]
+        if "StarFormationRate" in group:
+            columns["star_formation_rate"] = read_array(group["StarFormationRate"]).astype(float)  # Msun/yr
+        return columns
+
+    def _from_particles(self) -> Table:
+        """Catalogue counted from the group numbers of the stars, one chunk in memory at a time."""
+        logger.info("%s: no subfind catalogue, galaxies are listed from the particles", self.path)
+        galaxies: dict[int, list] = {}
+        for chunk in self.chunks:
+            with open_hdf5(chunk) as file:
+                if STARS not in _types(file):
+                    continue
+                columns = self._columns(file, STARS, (*GROUPS, "position", "mass"), None)
+            number = galaxy_numbers(*(columns[name].astype(np.int64) for name in GROUPS))
+            order = np.argsort(number, kind="stable")
+            ids, starts = np.unique(number[order], return_index=True)
+            for number_, mine in zip(ids, np.split(order, starts[1:]), strict=True):
+                if number_ >= 0:
+                    self._add(galaxies, int(number_), columns["position"][mine], columns["mass"][mine])
+        rows = []
+        for number_, (count, mass, start, moment) in sorted(galaxies.items()):
+            centre = (start + moment / mass) % self.box_size
+            row = {"subhalo_id": number_, "n_stars": count, "stellar_mass": mass}
+            row |= {"group_number": number_ // EAGLE_ID, "is_central": number_ % EAGLE_ID == 0, "flag": True}
+            rows.append(row | dict(zip("xyz", centre, strict=True)))
+        return Table(rows=rows) if rows else Table()
+
+    def _add(self, galaxies: dict[int, list], number: int, position: np.ndarray, mass: np.ndarray) -> None:
+        """Add particles to the count, mass and centre of mass of a galaxy."""
+        count, total, start, moment = galaxies.get(number, (0, 0.0, position[0], np.zeros(3)))
+        moment = moment + mass @ unwrap(position, start, self.box_size)
+        galaxies[number] = [count + len(mass), total + mass.sum(), start, moment]
+
+    def read(self, subhalo_id: int) -> Galaxy:
+        """Read one galaxy; see `Snapshot.read`. Only the hash-table cells within `reach` are read."""
+        table = self._table
+        row = np.flatnonzero(table["subhalo_id"] == subhalo_id)
+        if len(row) == 0:
+            known = ", ".join(map(str, table["subhalo_id"][:10]))
+            raise ValueError(
+                f"{self.path}: no galaxy {subhalo_id}; it has {known} {'...' if len(table) > 10 else ''}"
+            )
+        entry = table[int(row[0])]
+        centre = np.array([entry["x"], entry["y"], entry["z"]])
+        where = f"{self.path}, galaxy {subhalo_id}"
+        columns = self._region(STARS, (*STAR_FIELDS, *GROUPS), centre, subhalo_id)
+        if len(columns.get("mass", ())) == 0:
+            raise ValueError(
+                f"{where}: no stars within {self.reach:g} kpc of its centre; the catalogue of this output?"
+            )
+        stars, notes = stars_from_columns(where, columns, self.scale_factor, self.cosmology)
+        gas = (
+            gas_from_columns(where, self._region(GAS, (*GAS_FIELDS, *GROUPS), centre, subhalo_id))
+            if self.gas
+            else None
+        )
+        names = (
+            "stellar_mass",
+            "half_mass_radius",
+            "star_formation_rate",
+            "group_number",
+            "is_central",
+            "flag",
+        )
+        lost = int(entry["n_stars"]) - len(stars)
+        if lost > 0:
+            notes = (*notes, f"{lost} of its stars lie beyond {self.reach:g} kpc")
+        return assemble(
+            self.path,
+            stars=stars,
+            gas=gas,
+            centre=centre if self.catalogue_chunks else None,
+            box_size=self.box_size,
+            properties={name: entry[name].item() for name in names if name in table.colnames},
+            notes=self.notes + notes,
+            simulation=self.simulation,
+            snapshot=self.snapshot,
+            subhalo_id=int(subhalo_id),
+            redshift=self.redshift,
+            cosmology=self.cosmology,
+        )
+
+    def _columns(self, file: h5py.File, kind: int, fields: tuple[str, ...], rows: slice | None) -> dict:
+        return read_columns(file[f"PartType{kind}"], fields, self.scale_factor, self.h, UNITS, rows)
+
+    def _region(self, kind: int, fields: tuple[str, ...], centre: np.ndarray, subhalo_id: int) -> dict:
+        """Columns of a galaxy's particles of one type within `reach`, in house units."""
+        parts = []
+        for index, ranges in self._ranges(kind, centre).items():
+            with open_hdf5(self.chunks[index]) as file:
+                if kind not in _types(file):
+                    continue
+                for rows in ranges:
+                    columns = self._columns(file, kind, fields, rows)
+                    if not set(GROUPS) <= set(columns):
+                        raise ValueError(
+                            f"{self.chunks[index]}: PartType{kind} lacks GroupNumber or SubGroupNumber."
+                        )
+                    number = galaxy_numbers(*(columns[name].astype(np.int64) for name in GROUPS))
+                    distance2 = (unwrap(columns["position"], centre, self.box_size) ** 2).sum(axis=1)
+                    mine = (number == subhalo_id) & (distance2 <= self.reach**2)
+                    parts.append({name: values[mine] for name, values in columns.items()})
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
+
+    def _ranges(self, kind: int, centre: np.ndarray) -> dict[int, list[slice | None]]:
+        """Rows to read in each chunk for the sphere about a centre; all rows where there is no hash table."""
+        index = self._hash_index.get(kind)
+        if index is None:
+            return {chunk: [None] for chunk in range(len(self.chunks))}
+        first, last, bits = index
+        cells = cells_in_sphere(centre / self.box_size, self.reach / self.box_size, 2**bits)
+        keys = np.sort(hilbert_keys(cells, bits, GADGET_CURVE))
+        wanted = {}
+        for chunk in np.flatnonzero((first <= keys[-1]) & (last >= keys[0])):
+            mine = keys[(keys >= first[chunk]) & (keys <= last[chunk])] - first[chunk]
+            if len(mine) == 0:
+                continue
+            starts = self._cell_starts(int(chunk), kind)
+            if len(starts) != last[chunk] - first[chunk] + 2:
+                raise ValueError(f"{self.chunks[chunk]}: hash table of PartType{kind} does not fit its keys.")
+            wanted[int(chunk)] = _merged(starts[mine], starts[mine + 1])
+        return wanted
+
+    @functools.cached_property
+    def _hash_index(self) -> dict[int, tuple[np.ndarray, np.ndarray, int]]:
+        """First and last key of each chunk, and the bits of the grid, by particle type."""
+        found = {}
+        with open_hdf5(self.chunks[0]) as file:
+            if "HashTable" not in file:
+                logger.warning("%s has no hash table: every galaxy reads the whole snapshot", self.path)
+                return found
+            bits = int(np.ravel(file["HashTable"].attrs.get("HashBits", 0))[0])
+            if not 1 <= bits <= 20:
+                raise ValueError(
+                    f"{self.chunks[0]}: HashBits is {bits}; allowed are 1 to 20. The file is damaged."
+                )
+            for kind in (GAS, STARS):
+                group = file["HashTable"].get(f"PartType{kind}")
+                if group is None:
+                    continue
+                first, last, count = (
+                    read_array(group[name]).astype(np.int64)
+                    for name in ("FirstKeyInFile", "LastKeyInFile", "NumKeysInFile")
+                )
+                if len(first) != len(self.chunks):
+                    raise ValueError(
+                        f"{self.chunks[0]}: hash table of {len(first)} files, {len(self.chunks)} are here."
+                    )
+                found[kind] = (first, np.where(count > 0, last, first - 1), bits)
+        return found
+
+    def _cell_starts(self, chunk: int, kind: int) -> np.ndarray:
+        """First row of each hash cell of a chunk, and the end."""
+        with open_hdf5(self.chunks[chunk]) as file:
+            count = read_array(file[f"HashTable/PartType{kind}/NumParticleInCell"]).astype(np.int64)
+        return np.concatenate([[0], np.cumsum(count)])
+
+
+def _types(file: h5py.File) -> set[int]:
+    """Particle types that a chunk holds."""
+    return {int(name[8:]) for name in file if re.fullmatch(r"PartType\d", name) and len(file[name])}
+
+
+def _merged(starts: np.ndarray, ends: np.ndarray) -> list[slice]:
+    """Row ranges with adjoining ones joined and empty ones left out."""
+    ranges: list[slice] = []
+    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        if ranges and ranges[-1].stop == start:
+            ranges[-1] = slice(ranges[-1].start, end)
+        elif end > start:
+            ranges.append(slice(start, end))
+    return ranges
+
+
+def _locate(path: Path) -> tuple[Path, str, str] | None:
+    """Folder of the chunks, their prefix, and the label NNN_zZZZpZZZ that all files of the output share."""
+    path = path.absolute()
+    inside = [entry for entry in sorted(path.iterdir()) if entry.is_dir()] if path.is_dir() else []
+    for folder in (path, path.parent, *inside):
+        found = re.fullmatch(rf"({'|'.join(PREFIXES)})_{LABEL}", folder.name)
+        if found and folder.is_dir():
+            return folder, PREFIXES[found[1]], found[2]
+    return None
+
+
+def is_eagle_folder(seen: Fingerprint) -> bool:
+    """Whether a path is, holds or lies in a folder ``snapshot_NNN_zZZZpZZZ``."""
+    return (seen.kind == "folder" or seen.kind == "hdf5") and _locate(seen.path) is not None
+
+
+def open_eagle(
+    path: Path,
+    *,
+    simulation: str | None = None,
+    snapshot: int | None = None,
+    reach: float = 100.0,
+    gas: bool = True,
+) -> EagleSnapshot:
+    """Open a full EAGLE snapshot.
+
+    Parameters
+    ----------
+    path : Path
+        Folder ``snapshot_NNN_zZZZpZZZ`` (or ``particledata_...``), a chunk in it, or the run's folder.
+    simulation : str, optional
+        Name of the run; told by box, cosmology and particle mass when left out.
+    snapshot : int, optional
+        Number; needed when the run's folder holds several.
+    reach : float
+        Stars beyond this radius about their galaxy's centre [physical kpc] are not read.
+    gas : bool
+        Whether gas is read.
+
+    Returns
+    -------
+    EagleSnapshot
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such folder or a chunk is missing.
+    ValueError
+        When the header lacks what is needed.
+    """
+    path = Path(path)
+    if snapshot is not None and path.is_dir():
+        folders = [
+            entry for entry in sorted(path.iterdir()) if re.match(rf"snapshot_{snapshot:03d}_z", entry.name)
+        ]
+        path = folders[0] if folders else path
+    found = _locate(path)
+    if found is None:
+        raise FileNotFoundError(f"{path} holds no folder snapshot_NNN_zZZZpZZZ.")
+    folder, prefix, label = found
+    others = sorted(entry.name for entry in folder.parent.glob("snapshot_???_z*") if entry.is_dir())
+    if path.absolute() == folder.parent and len(others) > 1:
+        raise ValueError(f"{path} holds {', '.join(others)}; choose one with snapshot=.")
+    chunks = chunk_files(folder, (f"{prefix}_{label}",), "NumFilesPerSnapshot")
+    groups = folder.parent / f"groups_{label}"
+    catalogue = chunk_files(groups, (f"eagle_subfind_tab_{label}",), "NTask") if groups.is_dir() else ()
+    with open_hdf5(chunks[0]) as file:
+        header, where = header_of(file), str(chunks[0])
+        cosmology, h, notes = cosmology_of(where, header)
+        redshift = redshift_of(where, header)
+        a = 1.0 / (1.0 + redshift)
+        if not isinstance(header.get("BoxSize"), float | int):
+            raise ValueError(f"{where}: Header has no number BoxSize; fetch the file again.")
+        length = 1e3 * a / h
+        for kind in (STARS, GAS, 1):
+            position = find(file[f"PartType{kind}"], "position") if f"PartType{kind}" in file else None
+            if position is not None:
+                length = conversion(position, "length", a, h, UNITS)
+                break
+    return EagleSnapshot(
+        path=folder,
+        format="eagle",
+        simulation=simulation or run_name(header, folder.parent.name),
+        snapshot=int(label[:3]),
+        redshift=redshift,
+        cosmology=cosmology,
+        notes=notes,
+        h=h,
+        box_size=float(header["BoxSize"]) * length,
+        chunks=chunks,
+        catalogue_chunks=catalogue,
+        reach=reach,
+        gas=gas,
+    )
