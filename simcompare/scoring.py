@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from astropy.table import Table
 
+from simcompare.complexity import complexity
 from simcompare.preparation import Preparation
 
 __all__ = [
@@ -94,7 +95,9 @@ def score(
         ``log_likelihood_ratio_<name>`` of further backgrounds; ``log_prob_scale_<k>`` and
         ``log_likelihood_ratio_scale_<k>``, k = 0 the finest, with
         the names of the scales in ``meta["scale_names"]``; ``symmetry_scatter``, the standard deviation
-        of the ratio (of log_prob without background) over the orientations; ``ensemble_scatter``; then
+        of the ratio (of log_prob without background) over the orientations; ``ensemble_scatter``;
+        ``complexity`` and ``log_prob_corrected``, see `simcompare.complexity`, where the model says what
+        noise it was trained on; then
         ``outside_domain`` (bits of `Domain`) and ``is_finite``.
 
     Raises
@@ -112,15 +115,30 @@ def score(
         check_prepared_alike(images, density)
     catalogue = images.catalogue
     contexts = [context_of(catalogue, getattr(density, "context_names", ())) for density in densities]
+    quantum = _quantum(images.bands, models[0])
     blocks, done = [], 0
     for stack in images.batches(batch_size):
         rows = slice(done, done + len(stack.image))
         batch = [None if context is None else context[rows] for context in contexts]
-        blocks.append(_score_batch(stack.image, models, backgrounds, batch, symmetries))
+        block = _score_batch(stack.image, models, backgrounds, batch, symmetries)
+        if quantum is not None:
+            block["complexity"] = complexity(stack.image, quantum)
+            rounded = block["log_prob"] + np.log(quantum).sum() * stack.image[0, 0].size
+            block["log_prob_corrected"] = rounded + block["complexity"]
+        blocks.append(block)
         done = rows.stop
         if progress is not None:
             progress(done)
     return _table(images, models, blocks)
+
+
+def _quantum(bands: Sequence[str], model: Density | Callable) -> np.ndarray | None:
+    """Half the typical noise of the model's training images; None where the model does not say."""
+    validity = _plain((getattr(model, "metadata", None) or {}).get("validity", {}))
+    names = [f"sky_sigma_{band}" for band in bands]
+    if not all(name in validity for name in names):
+        return None
+    return np.array([0.25 * (validity[name][0] + validity[name][1]) for name in names])
 
 
 def _score_batch(

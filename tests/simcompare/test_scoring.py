@@ -157,6 +157,8 @@ def test_images_outside_the_training_range_are_marked(images):
     assert not flags[2:9].any()
     table = score(images, Gaussian(metadata={"validity": json.dumps(validity)}))
     assert list(table["outside_domain"]) == list(flags)
+    exact = table["log_prob"] + table["complexity"] + 64 * np.log(0.5)
+    np.testing.assert_allclose(table["log_prob_corrected"], exact)
     assert outside_domain(images.catalogue, {"psf_fwhm_r": [1, 2]}).tolist() == 10 * [int(Domain.PSF)]
 
 

@@ -1,0 +1,293 @@
+"""Compare like with like: matched samples, their balance, and results in bins of a property."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from astropy.table import Table
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial import cKDTree
+from scipy.stats import ks_2samp
+
+from simcompare.comparison import headline_score, reference_rows
+from simcompare.nuisance import read_columns
+from simcompare.statistics import (
+    Clustered,
+    Estimate,
+    difference_of_means,
+    percentile_interval,
+    resampled_counts,
+)
+
+__all__ = ["Match", "balance", "compare_in_bins", "match", "matched_difference"]
+
+LOGARITHMIC = ("stellar_mass", "star_formation_rate", "specific_", "half_light_radius", "half_mass_radius")
+LARGEST_OPTIMAL = 4e6  # pairs for which the optimal assignment is found; above it the nearest free one
+
+
+@dataclass(frozen=True, eq=False)
+class Match:
+    """Pairs of galaxies of two data sets that are alike in some columns.
+
+    Parameters
+    ----------
+    first, second : ndarray of int, shape (n_pairs,)
+        Rows of the score table, one image per galaxy.
+    columns : tuple of str
+        What was matched in.
+    n_first, n_second : int
+        Galaxies of each data set before matching; the effective number is that of the pairs.
+    balance : Table
+        How alike the samples are before and after, see `balance`.
+    """
+
+    first: np.ndarray
+    second: np.ndarray
+    columns: tuple[str, ...]
+    n_first: int
+    n_second: int
+    balance: Table
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+
+def match(
+    scores: Table, dataset: str, reference: str, columns: Sequence[str], *, caliper: float = 0.25
+) -> Match:
+    """Pair galaxies of a data set with held-out real galaxies, each used once.
+
+    Parameters
+    ----------
+    scores : Table
+        Score table.
+    dataset, reference : str
+        Data sets.
+    columns : sequence of str
+        Catalogue columns; masses, rates and sizes are compared by their logarithm.
+    caliper : float
+        Largest difference of a pair in any column, in standard deviations of the real galaxies.
+
+    Returns
+    -------
+    Match
+        As many pairs as possible and, among those, nearest in sum (for large samples: nearest free one).
+
+    Raises
+    ------
+    ValueError
+        When a column is missing or has no finite value, or no pair is close enough.
+    """
+    columns = list(columns)
+    rows = [_one_per_galaxy(scores, name, columns) for name in (dataset, reference)]
+    for name, chosen in zip((dataset, reference), rows, strict=True):
+        if not chosen.size:
+            raise ValueError(
+                f"{name!r} has no galaxy with finite {', '.join(columns)}; match in other columns."
+            )
+    values = [_transformed(scores[chosen], columns) for chosen in rows]
+    spread = values[1].std(axis=0)
+    unit = [each / np.where(spread > 0, spread, 1.0) for each in values]
+    pairs = (
+        _optimal(*unit, caliper)
+        if rows[0].size * rows[1].size <= LARGEST_OPTIMAL
+        else _greedy(*unit, caliper)
+    )
+    if not len(pairs):
+        raise ValueError(
+            f"no galaxy of {dataset!r} is within {caliper} standard deviations of one of {reference!r} in "
+            f"{', '.join(columns)}; widen the caliper or match in fewer columns."
+        )
+    first, second = rows[0][pairs[:, 0]], rows[1][pairs[:, 1]]
+    table = balance(scores[rows[0]], scores[rows[1]], scores[first], scores[second], columns)
+    return Match(first, second, tuple(columns), rows[0].size, rows[1].size, table)
+
+
+def _one_per_galaxy(scores: Table, dataset: str, columns: Sequence[str]) -> np.ndarray:
+    """Row of the first view of each galaxy with finite columns."""
+    rows = np.flatnonzero(reference_rows(scores, dataset))
+    finite = np.isfinite(_transformed(scores[rows], columns)).all(axis=1)
+    galaxy = np.asarray(scores["galaxy_id"])[rows[finite]].astype(str)
+    return rows[finite][np.unique(galaxy, return_index=True)[1]]
+
+
+def _transformed(table: Table, columns: Sequence[str]) -> np.ndarray:
+    """Columns, those that span decades by their logarithm."""
+    values = read_columns(table, columns)
+    for k, name in enumerate(columns):
+        if name.startswith(LOGARITHMIC):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                values[:, k] = np.log10(values[:, k])
+    return values
+
+
+def _optimal(ours: np.ndarray, real: np.ndarray, caliper: float) -> np.ndarray:
+    """Most pairs within the caliper, of least total distance, shape (n_pairs, 2)."""
+    gap = np.abs(ours[:, None] - real[None])
+    close = (gap <= caliper).all(axis=-1)
+    cost = np.where(close, np.linalg.norm(gap, axis=-1), 1e6)
+    first, second = linear_sum_assignment(cost)
+    kept = close[first, second]
+    return np.stack([first[kept], second[kept]], axis=1)
+
+
+def _greedy(ours: np.ndarray, real: np.ndarray, caliper: float) -> np.ndarray:
+    """Each galaxy with the nearest one still free, closest pairs first, shape (n_pairs, 2)."""
+    distance, index = cKDTree(real).query(ours, k=min(32, len(real)), p=np.inf, distance_upper_bound=caliper)
+    row, place = np.nonzero(np.isfinite(distance))
+    order = np.argsort(distance[row, place], kind="stable")
+    free = np.ones(len(ours), bool), np.ones(len(real), bool)
+    pairs = []
+    for k in order:
+        i, j = row[k], index[row[k], place[k]]
+        if free[0][i] and free[1][j]:
+            free[0][i] = free[1][j] = False
+            pairs.append((i, j))
+    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+
+
+def balance(
+    ours: Table, real: Table, matched_ours: Table, matched_real: Table, columns: Sequence[str]
+) -> Table:
+    """How alike two samples are in each column, before and after matching.
+
+    Parameters
+    ----------
+    ours, real : Table
+        Samples before matching.
+    matched_ours, matched_real : Table
+        Samples after matching.
+    columns : sequence of str
+
+    Returns
+    -------
+    Table
+        ``column``; ``difference_before`` and ``difference_after`` of the means, in standard deviations of
+        the real galaxies before matching (below 0.1 is customary); ``ks_before``, ``ks_after``.
+    """
+    before = [_transformed(table, columns) for table in (ours, real)]
+    after = [_transformed(table, columns) for table in (matched_ours, matched_real)]
+    spread = before[1].std(axis=0)
+    rows = []
+    for k, name in enumerate(columns):
+        row = {"column": name}
+        for label, pair in (("before", before), ("after", after)):
+            first, second = pair[0][:, k], pair[1][:, k]
+            row[f"difference_{label}"] = float((first.mean() - second.mean()) / (spread[k] or 1.0))
+            row[f"ks_{label}"] = float(ks_2samp(first, second).statistic)
+        rows.append(row)
+    return Table(rows=rows)
+
+
+def matched_difference(
+    scores: Table,
+    pairs: Match,
+    rng: np.random.Generator,
+    *,
+    score: str | None = None,
+    n_bootstrap: int = 2000,
+    confidence: float = 0.95,
+) -> Estimate:
+    """Mean difference of the score in matched pairs, pairs resampled.
+
+    Parameters
+    ----------
+    scores : Table
+        The table that was matched.
+    pairs : Match
+    rng : numpy.random.Generator
+    score : str, optional
+        Default the headline. A galaxy counts with the mean over its views.
+    n_bootstrap, confidence : int, float
+
+    Returns
+    -------
+    Estimate
+        Data set minus reference.
+    """
+    score = score or headline_score(scores)
+    difference = _mean_of_views(scores, pairs.first, score) - _mean_of_views(scores, pairs.second, score)
+    difference = difference[np.isfinite(difference)]
+    if difference.size < 2:
+        value = float(difference.mean()) if difference.size else np.nan
+        return Estimate(value, np.nan, np.nan, np.nan)
+    resampled = resampled_counts(difference.size, n_bootstrap, rng) @ difference / difference.size
+    return percentile_interval(float(difference.mean()), resampled, 0.5 - confidence / 2)
+
+
+def _mean_of_views(scores: Table, rows: np.ndarray, score: str) -> np.ndarray:
+    """Mean finite score over all views of the galaxies of some rows."""
+    names, galaxy = (np.asarray(scores[name]).astype(str) for name in ("dataset", "galaxy_id"))
+    key = np.char.add(np.char.add(names, "\n"), galaxy)
+    _, codes = np.unique(key, return_inverse=True)
+    values = np.asarray(scores[score], float)
+    finite = np.isfinite(values)
+    total = np.bincount(codes[finite], values[finite], minlength=codes.max() + 1)
+    count = np.bincount(codes[finite], minlength=codes.max() + 1)
+    with np.errstate(invalid="ignore"):
+        return (total / count)[codes[rows]]
+
+
+def compare_in_bins(
+    scores: Table,
+    reference: str,
+    column: str,
+    edges: Sequence[float],
+    rng: np.random.Generator,
+    *,
+    score: str | None = None,
+    n_bootstrap: int = 1000,
+    least: int = 5,
+) -> Table:
+    """Difference of means to real galaxies in bins of a column.
+
+    Parameters
+    ----------
+    scores, reference
+        Score table and data set of real galaxies.
+    column : str
+    edges : sequence of float
+        Increasing limits of the bins.
+    rng : numpy.random.Generator
+    score : str, optional
+    n_bootstrap : int
+    least : int
+        Fewest galaxies of either sample for which a difference is given.
+
+    Returns
+    -------
+    Table
+        ``dataset``, ``low``, ``high``, ``n_galaxies``, ``n_reference``, ``delta_mean`` with ``_low``,
+        ``_high``, ``_error``; NaN where galaxies are too few.
+    """
+    score = score or headline_score(scores)
+    place = np.asarray(read_columns(scores, [column])[:, 0])
+    finite = np.isfinite(np.asarray(scores[score], float))
+    galaxy = np.asarray(scores["galaxy_id"]).astype(str)
+    rows = []
+    for name in sorted(set(np.asarray(scores["dataset"]).tolist()) - {reference}):
+        for low, high in pairwise(edges):
+            inside = (place >= low) & (place < high) & finite
+            samples = [np.flatnonzero(reference_rows(scores, each) & inside) for each in (name, reference)]
+            counts = [np.unique(galaxy[chosen]).size for chosen in samples]
+            delta = Estimate(*4 * [np.nan])
+            if min(counts) >= least:
+                groups = [Clustered.of(np.asarray(scores[score])[c], galaxy[c]) for c in samples]
+                delta = difference_of_means(*groups, rng, n_bootstrap=n_bootstrap)
+            rows.append(
+                {
+                    "dataset": name,
+                    "low": low,
+                    "high": high,
+                    "n_galaxies": counts[0],
+                    "n_reference": counts[1],
+                    "delta_mean": delta.value,
+                    "delta_mean_low": delta.low,
+                    "delta_mean_high": delta.high,
+                    "delta_mean_error": delta.error,
+                }
+            )
+    table = Table(rows=rows)
+    table.meta = {"column": column, "reference": reference, "score": score}
+    return table

@@ -1,0 +1,97 @@
+"""Two-sample tests: uniform p-values for equal samples, power for unequal ones, known values."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from simcompare import twosample
+from simcompare.twosample import classifier_test, coverage, energy_test, kernel_test, sliced_test, standardise
+
+TESTS = [classifier_test, kernel_test, energy_test, sliced_test]
+
+
+@pytest.mark.parametrize("test", TESTS)
+def test_p_values_of_equal_samples_are_uniform(test):
+    rng = np.random.default_rng(0)
+    n_splits = 60 if test is classifier_test else 200
+    p_values = [
+        test(rng.normal(size=(30, 3)), rng.normal(size=(40, 3)), rng, n_permutations=99).p_value
+        for _ in range(n_splits)
+    ]
+    assert stats.kstest(p_values, "uniform").pvalue > 0.01
+
+
+@pytest.mark.parametrize("test", TESTS)
+def test_a_shift_is_found(test):
+    rng = np.random.default_rng(1)
+    result = test(rng.normal(0.6, 1, (150, 4)), rng.normal(size=(200, 4)), rng, n_permutations=99)
+    assert result.p_value == pytest.approx(0.01)
+    assert result.value > result.null_95
+
+
+@pytest.mark.parametrize("test", TESTS)
+def test_a_difference_of_shape_alone_is_found(test):
+    rng = np.random.default_rng(2)
+    ring = rng.normal(size=(400, 2))
+    ring *= (1.5 + 0.1 * rng.normal(size=(400, 1))) / np.linalg.norm(ring, axis=1, keepdims=True)
+    assert test(ring, rng.normal(size=(400, 2)) * 1.06, rng, n_permutations=99).p_value < 0.03
+
+
+def test_classifier_reaches_the_best_possible_area():
+    rng = np.random.default_rng(3)
+    first, second = rng.normal(1, 1, (1500, 1)), rng.normal(0, 1, (1500, 1))
+    result = classifier_test(first, second, rng, n_permutations=20)
+    best = stats.norm.cdf(1 / np.sqrt(2))
+    assert result.value == pytest.approx(best, abs=0.02)
+    assert result.low < best < result.high + 0.005
+    equal = classifier_test(rng.normal(size=(500, 3)), rng.normal(size=(500, 3)), rng, n_permutations=20)
+    assert equal.low < 0.5 < equal.high
+
+
+def test_energy_distance_agrees_with_scipy_in_one_dimension():
+    rng = np.random.default_rng(4)
+    a, b = rng.normal(1, 1, 1500), rng.normal(0, 2, 1500)
+    exact = stats.energy_distance(a, b) ** 2
+    assert energy_test(a[:, None], b[:, None], rng, n_permutations=9).value == pytest.approx(exact, rel=0.05)
+
+
+def test_sliced_distance_of_a_shift_is_its_mean_projection():
+    rng = np.random.default_rng(5)
+    rows = rng.normal(size=(800, 1))
+    shifted = sliced_test(rows + 0.7, rows, rng, n_permutations=5)
+    assert shifted.value == pytest.approx(0.7, rel=1e-6)
+
+
+def test_coverage_goes_both_ways():
+    rng = np.random.default_rng(6)
+    real = rng.normal(size=(800, 2))
+    narrow = coverage(0.3 * rng.normal(size=(400, 2)), real, rng)
+    assert narrow["simulated_inside_real"][0] > 0.97
+    assert narrow["real_inside_simulated"][0] < 0.5
+    wide = coverage(4 * rng.normal(size=(400, 2)), real, rng)
+    assert wide["simulated_inside_real"][0] < 0.5
+    equal = coverage(rng.normal(size=(400, 2)), real, rng)
+    for name in ("simulated_inside_real", "real_inside_simulated"):
+        assert equal[name][0] == pytest.approx(equal["real_inside_real"][0], abs=0.06)
+    with pytest.raises(ValueError, match="found 3 and 800"):
+        coverage(real[:3], real, rng)
+
+
+def test_large_samples_are_cut_and_say_so(monkeypatch):
+    monkeypatch.setattr(twosample, "LARGEST_SQUARE", 50)
+    rng = np.random.default_rng(7)
+    first, second = rng.normal(size=(90, 2)), rng.normal(size=(200, 2))
+    for test in TESTS:
+        assert "drawn at random" in test(first, second, rng, n_permutations=9).note
+
+
+def test_features_are_standardised_by_the_reference():
+    rng = np.random.default_rng(8)
+    first, second = rng.normal(5, 2, (50, 2)), rng.normal(5, 2, (4000, 2))
+    second[0, 0] = np.nan
+    _, real = standardise(first, second)
+    assert len(real) == 3999
+    np.testing.assert_allclose(np.median(real, axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(real.std(axis=0), 1, rtol=0.05)
+    with pytest.raises(ValueError, match="same features"):
+        standardise(first[:, :1], second)
