@@ -1,0 +1,266 @@
+"""Vectors that describe galaxies, for tests and neighbours that need no likelihood."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from astropy.table import Table
+from scipy.spatial import cKDTree
+
+from mocks.streams import stream
+from simcompare.comparison import reference_rows
+from simcompare.nuisance import read_columns
+from simcompare.significance import adjust_p_values
+from simcompare.twosample import (
+    classifier_test,
+    coverage,
+    energy_test,
+    kernel_test,
+    sliced_test,
+    standardise,
+)
+
+__all__ = [
+    "MORPHOLOGY",
+    "Components",
+    "compare_features",
+    "image_features",
+    "morphology_features",
+    "nearest_real",
+]
+
+MORPHOLOGY = (
+    "half_light_radius",
+    "axis_ratio",
+    "concentration",
+    "asymmetry",
+    "smoothness",
+    "gini",
+    "m20",
+    "sersic_index",
+)
+_TESTS = (classifier_test, kernel_test, energy_test, sliced_test)
+
+
+@dataclass(frozen=True, eq=False)
+class Components:
+    """Principal components of real galaxies.
+
+    Parameters
+    ----------
+    mean : ndarray, shape (n_dim,)
+    axes : ndarray, shape (n_components, n_dim)
+        Orthonormal, most variance first.
+    spread : ndarray, shape (n_components,)
+        Standard deviation along each.
+    """
+
+    mean: np.ndarray
+    axes: np.ndarray
+    spread: np.ndarray
+
+    @classmethod
+    def fit(cls, rows: np.ndarray, n_components: int = 16) -> "Components":
+        """Find the components of rows, shape (n, n_dim)."""
+        rows = np.asarray(rows, dtype=np.float64)
+        mean = rows.mean(axis=0)
+        _, values, axes = np.linalg.svd(rows - mean, full_matrices=False)
+        kept = min(n_components, len(rows) - 1, len(axes))
+        spread = values[:kept] / np.sqrt(len(rows) - 1)
+        return cls(mean, axes[:kept], np.where(spread > 0, spread, 1.0))
+
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        """Coordinates along the components in units of the spread of real galaxies, (n, n_components)."""
+        return (np.asarray(rows, dtype=np.float64) - self.mean) @ self.axes.T / self.spread
+
+
+def image_features(
+    images: Any, embed: Callable[[np.ndarray, slice], np.ndarray], *, batch_size: int = 256
+) -> np.ndarray:
+    """Describe every image of a set by a vector, batch after batch.
+
+    Parameters
+    ----------
+    images : ImageSet
+    embed : callable
+        From images (n, band, y, x) and their rows in the set to vectors (n, d): softened pixels, the
+        latents of a flow, or any encoder.
+    batch_size : int
+
+    Returns
+    -------
+    ndarray, shape (len(images), d)
+    """
+    blocks, done = [], 0
+    for stack in images.batches(batch_size):
+        rows = slice(done, done + len(stack.image))
+        blocks.append(np.asarray(embed(stack.image, rows), dtype=float).reshape(len(stack.image), -1))
+        done = rows.stop
+    return np.concatenate(blocks)
+
+
+def morphology_features(scores: Table) -> tuple[np.ndarray, list[str]]:
+    """Collect the shape measurements that are finite for most images.
+
+    Parameters
+    ----------
+    scores : Table
+
+    Returns
+    -------
+    ndarray, shape (n, d), and list of str
+        Sizes by their logarithm.
+
+    Raises
+    ------
+    ValueError
+        When the table has none of them.
+    """
+    names = [
+        name
+        for name in MORPHOLOGY
+        if name in scores.colnames and np.mean(np.isfinite(np.asarray(scores[name], float))) > 0.5
+    ]
+    if not names:
+        raise ValueError(f"the table has none of the shape measurements {', '.join(MORPHOLOGY)}.")
+    values = read_columns(scores, names)
+    for k, name in enumerate(names):
+        if name.endswith("radius"):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                values[:, k] = np.log10(values[:, k])
+    return values, names
+
+
+def compare_features(
+    scores: Table,
+    reference: str,
+    spaces: Mapping[str, np.ndarray],
+    seed: int,
+    *,
+    n_permutations: int = 200,
+) -> Table:
+    """Test every data set against held-out real galaxies in several spaces of features.
+
+    Parameters
+    ----------
+    scores : Table
+        Says data set, galaxy and split of each row.
+    reference : str
+    spaces : mapping of str to ndarray, shape (len(scores), d)
+        Features by the name of their space, e.g. "pixels", "latents", "morphology".
+    seed : int
+    n_permutations : int
+        Exchanged labels of each null.
+
+    Returns
+    -------
+    Table
+        ``dataset``, ``space``, ``test``, ``value``, ``low``, ``high``, ``null_95``, ``p_value``, ``p_holm``
+        (over all rows but the null), ``n_galaxies``, ``n_reference``, ``note``. One view per galaxy. Rows
+        of data set "<reference> (half)" are the null: one half of the real galaxies against the other.
+    """
+    halves = _first_views(scores, reference)
+    galaxy = stream(seed, "feature halves").permutation(halves)
+    first_half, second_half = galaxy[: len(galaxy) // 2], galaxy[len(galaxy) // 2 :]
+    names = sorted(set(np.asarray(scores["dataset"]).tolist()) - {reference})
+    null = f"{reference} (half)"
+    samples = {name: (_first_views(scores, name), halves) for name in names} | {
+        null: (first_half, second_half)
+    }
+    rows = []
+    for space, values in spaces.items():
+        if len(values) != len(scores):
+            raise ValueError(f"space {space!r} has {len(values)} rows for {len(scores)} images.")
+        for name, (ours, real) in samples.items():
+            if min(len(ours), len(real)) < 4:
+                continue
+            pair = standardise(values[ours], values[real])
+            for test in _TESTS:
+                rng = stream(seed, space, name, test.__name__)
+                result = asdict(test(*pair, rng, n_permutations=n_permutations))
+                result["test"] = result.pop("name")
+                result["n_galaxies"], result["n_reference"] = result.pop("n_first"), result.pop("n_second")
+                rows.append({"dataset": name, "space": space} | result)
+            rows += _coverage_rows(name, space, *pair, stream(seed, space, name, "coverage"))
+    columns = [
+        "dataset",
+        "space",
+        "test",
+        "value",
+        "low",
+        "high",
+        "null_95",
+        "p_value",
+        "n_galaxies",
+        "n_reference",
+        "note",
+    ]
+    table = Table(rows=rows, names=columns)
+    claims = np.asarray(table["dataset"]) != null
+    table["p_holm"] = adjust_p_values(np.where(claims, table["p_value"], np.nan))
+    table.meta = {"reference": reference, "n_permutations": n_permutations, "unit": "one view per galaxy"}
+    return table
+
+
+def _first_views(scores: Table, dataset: str) -> np.ndarray:
+    """Row of the first view of every galaxy of a data set."""
+    rows = np.flatnonzero(reference_rows(scores, dataset))
+    return rows[np.unique(np.asarray(scores["galaxy_id"])[rows].astype(str), return_index=True)[1]]
+
+
+def _coverage_rows(
+    name: str, space: str, ours: np.ndarray, real: np.ndarray, rng: np.random.Generator
+) -> list:
+    """Coverage both ways as rows, where galaxies are enough."""
+    if len(ours) <= 5 or len(real) <= 11:
+        return []
+    found = coverage(ours, real, rng)
+    expected = found.pop("real_inside_real")[0]
+    return [
+        {
+            "dataset": name, "space": space, "test": test.replace("_", " "), "value": value, "low": low,
+            "high": high, "null_95": np.nan, "p_value": np.nan, "n_galaxies": len(ours),
+            "n_reference": len(real), "note": f"real inside real: {expected:.2f}",
+        }
+        for test, (value, low, high) in found.items()
+    ]  # fmt: skip
+
+
+def nearest_real(scores: Table, reference: str, features: np.ndarray, *, n_neighbours: int = 3) -> Table:
+    """Find the real galaxies that are most like each image.
+
+    Parameters
+    ----------
+    scores : Table
+    reference : str
+        All its rows may be neighbours, learned ones too; views of the same galaxy may not.
+    features : ndarray, shape (len(scores), d)
+        In units in which distances mean something, e.g. from `Components`.
+    n_neighbours : int
+
+    Returns
+    -------
+    Table
+        For each row of the scores: ``real_twin_<k>`` (galaxy_id), ``real_distance_<k>``, k = 1 the nearest.
+    """
+    finite = np.isfinite(features).all(axis=1)
+    real = np.flatnonzero((np.asarray(scores["dataset"]) == reference) & finite)
+    galaxy = np.asarray(scores["galaxy_id"]).astype(str)
+    if real.size <= n_neighbours:
+        raise ValueError(
+            f"{reference!r} has {real.size} rows with finite features; more than {n_neighbours} are needed."
+        )
+    most_views = int(np.unique(galaxy[real], return_counts=True)[1].max())
+    n_asked = min(n_neighbours + most_views, real.size)
+    tree = cKDTree(features[real])
+    distance, index = tree.query(np.where(finite[:, None], features, 0.0), k=n_asked)
+    same = (galaxy[real][index] == galaxy[:, None]) & (np.asarray(scores["dataset"]) == reference)[:, None]
+    order = np.argsort(np.where(same, np.inf, distance), axis=1, kind="stable")[:, :n_neighbours]
+    table = Table()
+    for k in range(n_neighbours):
+        chosen = np.take_along_axis(index, order[:, k : k + 1], axis=1)[:, 0]
+        table[f"real_twin_{k + 1}"] = np.where(finite, galaxy[real][chosen], "")
+        away = np.take_along_axis(distance, order[:, k : k + 1], axis=1)[:, 0]
+        table[f"real_distance_{k + 1}"] = np.where(finite, away, np.nan)
+    return table

@@ -1,0 +1,83 @@
+"""Features: components of known variance, tests over spaces, neighbours that are not oneself."""
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from simcompare.features import (
+    Components,
+    compare_features,
+    image_features,
+    morphology_features,
+    nearest_real,
+)
+
+
+def table_of(**counts):
+    rows = []
+    for name, n in counts.items():
+        kind = "observed" if name == "real" else "simulated"
+        rows += [
+            {"galaxy_id": f"{name}{k}", "dataset": name, "kind": kind, "split": "test", "view": 0}
+            for k in range(n)
+        ]
+    return Table(rows=rows)
+
+
+def test_components_have_the_variance_they_say():
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(3000, 5)) * [5, 3, 1, 0.1, 0.1] @ np.linalg.qr(rng.normal(size=(5, 5)))[0]
+    found = Components.fit(rows, 3)
+    np.testing.assert_allclose(found.spread, [5, 3, 1], rtol=0.05)
+    np.testing.assert_allclose(found.axes @ found.axes.T, np.eye(3), atol=1e-12)
+    np.testing.assert_allclose(found(rows).std(axis=0), 1, rtol=1e-3)
+
+
+def test_only_the_dataset_that_differs_is_found():
+    rng = np.random.default_rng(1)
+    scores = table_of(real=160, same=80, other=80)
+    values = rng.normal(size=(320, 3)) + np.where(scores["dataset"] == "other", 0.9, 0.0)[:, None]
+    table = compare_features(scores, "real", {"space": values}, seed=0, n_permutations=99)
+    claims = table[np.isfinite(table["p_value"])]
+    assert claims["p_value"][claims["dataset"] == "other"].max() == pytest.approx(0.01)
+    assert claims["p_value"][claims["dataset"] == "same"].min() > 0.01
+    assert claims["p_value"][claims["dataset"] == "real (half)"].min() > 0.01
+    assert set(table["test"]) >= {"classifier AUC", "MMD squared", "energy distance", "sliced Wasserstein"}
+    assert "real inside simulated" in set(table["test"])
+    with pytest.raises(ValueError, match="has 3 rows for 320 images"):
+        compare_features(scores, "real", {"short": values[:3]}, seed=0)
+
+
+def test_nearest_real_galaxy_is_found_and_is_never_itself():
+    scores = table_of(real=4, sim=2)
+    features = np.array([[0.0], [1.0], [5.0], [9.0], [4.9], [np.nan]])
+    table = nearest_real(scores, "real", features, n_neighbours=2)
+    assert list(table["real_twin_1"]) == ["real1", "real0", "real3", "real2", "real2", ""]
+    assert table["real_distance_1"][4] == pytest.approx(0.1)
+    assert np.isnan(table["real_distance_1"][5])
+    with pytest.raises(ValueError, match="more than 5 are needed"):
+        nearest_real(scores, "real", features, n_neighbours=5)
+
+
+def test_embedding_is_made_in_batches():
+    class Images:
+        pixels = np.arange(24.0).reshape(6, 1, 2, 2)
+
+        def batches(self, n):
+            for start in range(0, 6, n):
+                yield type("Stack", (), {"image": self.pixels[start : start + n]})
+
+    features = image_features(
+        Images(), lambda stack, rows: stack.mean(axis=(2, 3)) + rows.start, batch_size=4
+    )
+    np.testing.assert_allclose(features[:, 0], [1.5, 5.5, 9.5, 13.5, 21.5, 25.5])
+
+
+def test_morphology_uses_what_the_catalogue_has():
+    scores = table_of(real=3)
+    with pytest.raises(ValueError, match="none of the shape measurements"):
+        morphology_features(scores)
+    scores["half_light_radius"], scores["gini"] = [1.0, 10.0, 100.0], [np.nan, np.nan, 0.5]
+    values, names = morphology_features(scores)
+    assert names == ["half_light_radius"]
+    np.testing.assert_allclose(values[:, 0], [0, 1, 2])

@@ -1,0 +1,84 @@
+"""Seeds, transforms, halves and volumes: scatter is measured, changes of order are noticed."""
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from simcompare.robustness import jackknife, model_null, order_agreement, stability, sub_boxes
+
+
+def scores(means, seed=0, noise=0.0, n=200):
+    rng = np.random.default_rng(seed)
+    rows = []
+    for name, mean in means.items():
+        base = np.random.default_rng(len(name)).normal(mean, 10, n)
+        rows += [
+            {
+                "galaxy_id": f"{name}{k}",
+                "dataset": name,
+                "kind": "observed" if name == "real" else "simulated",
+                "split": "test",
+                "log_prob": base[k] + noise * rng.normal(),
+                "log_likelihood_ratio": base[k] + noise * rng.normal(),
+            }
+            for k in range(n)
+        ]
+    return Table(rows=rows)
+
+
+def test_scatter_of_seeds_and_a_change_of_order():
+    same = {f"seed {k}": scores({"real": 0, "old": -40, "newer": -20 + k}, seed=k) for k in range(3)}
+    table = stability(same, "real", 0, n_bootstrap=200)
+    assert table.meta["scatter"]["newer"] == pytest.approx(1.0)
+    assert table.meta["scatter"]["old"] == pytest.approx(0.0, abs=1e-9)
+    assert table.meta["agreement"] == 1
+    assert not table.meta["order_changes"]
+    assert list(table["rank"][table["dataset"] == "newer"]) == [1, 1, 1]
+    other = same | {"other transform": scores({"real": 0, "old": -10, "newer": -20})}
+    assert stability(other, "real", 0, n_bootstrap=50).meta["order_changes"]
+    with pytest.raises(ValueError, match="at least two variants"):
+        stability({"one": same["seed 0"]}, "real", 0)
+    with pytest.raises(ValueError, match="'b' differs in the data sets old"):
+        stability({"a": same["seed 0"], "b": scores({"real": 0, "newer": 0})}, "real", 0)
+
+
+def test_concordance_of_opposite_orders_is_zero():
+    assert order_agreement(np.array([[1, 2, 3], [3, 2, 1]])) == 0
+    assert order_agreement(np.array([[1, 2, 3], [1, 2, 3]])) == 1
+    assert np.isnan(order_agreement(np.array([[1], [1]])))
+
+
+def test_two_flows_of_disjoint_halves():
+    first, second = (scores({"real": 0, "sim": -20}, seed=k, noise=3.0) for k in (1, 2))
+    table = model_null(first, second, "real", 0)
+    assert table["dataset"][0] == "real"
+    assert table["mean_difference_low"][0] < 0 < table["mean_difference_high"][0]
+    assert table["scatter"][0] == pytest.approx(3 * np.sqrt(2), rel=0.2)
+    assert table["correlation"][0] > 0.8
+    with pytest.raises(ValueError, match="same images in the same order"):
+        model_null(first, second[::-1], "real", 0)
+
+
+def test_jackknife_sees_variance_between_parts_of_the_box():
+    rng = np.random.default_rng(3)
+    table = scores({"real": 0, "sim": -20}, n=400)
+    position = rng.uniform(0, 50, (len(table), 3))
+    table["sub_box"] = sub_boxes(position, 50.0)
+    assert set(table["sub_box"]) == set(range(8))
+    plain = jackknife(table, "sim", "real")
+    assert plain.error == pytest.approx(10 * np.sqrt(2 / 400), rel=0.6)
+    assert plain.low < -20 < plain.high
+    clustered = table.copy()
+    clustered["log_likelihood_ratio"] += 10 * rng.normal(size=8)[table["sub_box"]]
+    assert jackknife(clustered, "sim", "real").error > 2 * plain.error
+    with pytest.raises(ValueError, match="no column 'octant'"):
+        jackknife(table, "sim", "real", column="octant")
+    table["sub_box"] = 0
+    with pytest.raises(ValueError, match="at least 3"):
+        jackknife(table, "sim", "real")
+
+
+def test_sub_boxes_wrap():
+    assert list(sub_boxes(np.array([[1.0, 1, 1], [9, 1, 1], [1, 9, 1], [1, 1, 9], [-1, 11, 19]]), 10.0)) == [
+        0, 1, 2, 4, 5,
+    ]  # fmt: skip
