@@ -11,6 +11,7 @@ __all__ = ["ConditionsBank", "ObservingConditions", "draw_conditions"]
 
 
 _PER_BAND = ("psf_fwhm", "sky_sigma", "electrons_per_nanomaggy", "nanomaggies_per_count", "read_sigma")
+_OPTIONAL = ("read_sigma", "sky_level")
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +33,8 @@ class ObservingConditions:
         Quantum of the camera; zero where pixels are not whole counts.
     read_sigma : ndarray, shape (band,), optional
         The part of ``sky_sigma`` from dark current and read-out, Gaussian [nanomaggies]; default none.
+    sky_level : ndarray, shape (band,), optional
+        What the survey's sky subtraction left over, of either sign [nanomaggies per pixel]; default none.
     origin : str
         Survey file or bank row it was drawn from.
 
@@ -48,17 +51,21 @@ class ObservingConditions:
     electrons_per_nanomaggy: np.ndarray
     nanomaggies_per_count: np.ndarray
     read_sigma: np.ndarray | None = None
+    sky_level: np.ndarray | None = None
     origin: str = ""
 
     def __post_init__(self):
         object.__setattr__(self, "bands", tuple(self.bands))
         object.__setattr__(self, "psf", tuple(self.psf))
-        if self.read_sigma is None:
-            object.__setattr__(self, "read_sigma", np.zeros(len(self.bands)))
-        for name in _PER_BAND:
+        for name in _OPTIONAL:
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, np.zeros(len(self.bands)))
+        for name in (*_PER_BAND, "sky_level"):
             values = np.asarray(getattr(self, name), float)
-            if values.shape != (len(self.bands),) or not np.isfinite(values).all() or (values < 0).any():
-                raise ValueError(f"{name} is {values}; needed are {len(self.bands)} numbers, none negative.")
+            if values.shape != (len(self.bands),) or not np.isfinite(values).all():
+                raise ValueError(f"{name} is {values}; needed are {len(self.bands)} finite numbers.")
+            if name != "sky_level" and (values < 0).any():
+                raise ValueError(f"{name} is {values}; none may be negative.")
             object.__setattr__(self, name, values)
         if len(self.psf) != len(self.bands):
             raise ValueError(f"{len(self.psf)} PSF images for {len(self.bands)} bands.")
@@ -86,6 +93,7 @@ class ObservingConditions:
             electrons_per_nanomaggy=self.electrons_per_nanomaggy[index],
             nanomaggies_per_count=self.nanomaggies_per_count[index],
             read_sigma=self.read_sigma[index],
+            sky_level=self.sky_level[index],
             origin=self.origin,
         )
 
@@ -110,6 +118,8 @@ class ConditionsBank:
         [nanomaggies per pixel].
     nanomaggies_per_count : ndarray, shape (n, band), optional
         Calibration of each image; without it the survey's mean is taken.
+    sky_level : ndarray, shape (n, band), optional
+        Left-over sky of each image, of either sign [nanomaggies per pixel].
     name : str
         What the rows are, for the record.
 
@@ -124,6 +134,7 @@ class ConditionsBank:
     psf_fwhm: np.ndarray
     sky_sigma: np.ndarray
     nanomaggies_per_count: np.ndarray | None = None
+    sky_level: np.ndarray | None = None
     name: str = "bank"
 
     def __post_init__(self):
@@ -131,13 +142,13 @@ class ConditionsBank:
         shape = (len(self.psf), len(self.bands))
         if self.psf.ndim != 4 or self.psf.shape[:2] != shape or not shape[0]:
             raise ValueError(f"psf of {self.name} has shape {self.psf.shape}; not (n, {shape[1]}, k, k).")
-        for name in ("psf_fwhm", "sky_sigma", "nanomaggies_per_count"):
+        for name in ("psf_fwhm", "sky_sigma", "nanomaggies_per_count", "sky_level"):
             values = getattr(self, name)
             if values is None:
                 continue
             if np.shape(values) != shape:
                 raise ValueError(f"{name} of {self.name} has shape {np.shape(values)}; needed is {shape}.")
-            if not (np.isfinite(values) & (np.asarray(values) > 0)).all():
+            if not np.isfinite(values).all() or (name != "sky_level" and (np.asarray(values) <= 0).any()):
                 raise ValueError(f"{name} of {self.name} holds entries that are not finite and positive.")
 
     def __len__(self) -> int:
@@ -202,7 +213,7 @@ def draw_conditions(
     counts = np.array([band.counts_per_nanomaggy for band in selected])
     if bank is None:
         psf, psf_fwhm, sky_sigma = _from_survey(survey, bands, rng)
-        origin = f"{survey.name}, chip {chip + 1}"
+        sky_level, origin = None, f"{survey.name}, chip {chip + 1}"
     else:
         missing = [name for name in bands if name not in bank.bands]
         if missing:
@@ -212,6 +223,7 @@ def draw_conditions(
         psf_fwhm, sky_sigma = np.asarray(bank.psf_fwhm)[row, index], np.asarray(bank.sky_sigma)[row, index]
         if bank.nanomaggies_per_count is not None:
             counts = 1 / np.asarray(bank.nanomaggies_per_count)[row, index]
+        sky_level = None if bank.sky_level is None else np.asarray(bank.sky_level)[row, index]
         origin = f"{bank.name} row {row}, chip {chip + 1}"
     quantum = 1 / counts if survey.integer_counts else np.zeros(len(bands))
     dark = np.sqrt([band.dark_variance[chip] for band in selected]) / counts
@@ -224,5 +236,6 @@ def draw_conditions(
         nanomaggies_per_count=quantum,
         # A dark sky can be drawn below the chip's own dark noise; the total is what is to be met.
         read_sigma=np.minimum(dark, np.sqrt(np.maximum(sky_sigma**2 - quantum**2 / 12, 0))),
+        sky_level=sky_level,
         origin=origin,
     )

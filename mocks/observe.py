@@ -88,8 +88,8 @@ def add_noise(flux: np.ndarray, conditions: ObservingConditions, rng: np.random.
     Notes
     -----
     The sky level is the one whose shot noise, with read-out noise and the rounding to counts
-    (quantum^2 / 12), makes up ``sky_sigma``. It is subtracted exactly, with a
-    fraction of a count as real sky models have.
+    (quantum^2 / 12), makes up ``sky_sigma``. It is subtracted with a fraction of a count, as real sky
+    models are, up to the residual ``sky_level``.
     """
     observed = np.empty(flux.shape)
     for i, gain in enumerate(conditions.electrons_per_nanomaggy):
@@ -103,6 +103,7 @@ def add_noise(flux: np.ndarray, conditions: ObservingConditions, rng: np.random.
         level = electrons / gain - shot * gain + shift
         level += read * rng.standard_normal(flux[i].shape)
         observed[i] = level - shift if quantum == 0 else np.rint(level / quantum) * quantum - shift
+        observed[i] += conditions.sky_level[i]
     return observed
 
 

@@ -75,7 +75,7 @@ def test_bad_conditions_are_refused():
         replace(draw, sky_sigma=draw.read_sigma * 0.5)
     with pytest.raises(ValueError, match=r"psf of band g .*odd"):
         replace(draw, psf=(draw.psf[0][:-1, :-1], draw.psf[1]))
-    with pytest.raises(ValueError, match="2 numbers"):
+    with pytest.raises(ValueError, match="2 finite numbers"):
         replace(draw, psf_fwhm=np.array([1.0]))
     with pytest.raises(ValueError, match="not i"):
         draw.select("gi")

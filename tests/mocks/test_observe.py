@@ -140,3 +140,11 @@ def test_wrong_grid_or_band_is_refused():
         IdealImage(np.full((3, 20, 20), np.nan), 0.396, BANDS)
     with pytest.raises(ValueError, match="does not divide"):
         IdealImage(np.zeros((3, 20, 20)), 0.396, BANDS, oversampling=3)
+
+
+def test_left_over_sky_is_added():
+    state = replace(conditions(), sky_level=np.array([0.05, -0.02, 0.0]))
+    cutout = observe(uniform(0.0), "sdss", state, stream(7))
+    error = state.sky_sigma / 400
+    assert np.allclose(cutout.image.mean(axis=(1, 2)), state.sky_level, atol=4 * error)
+    assert np.allclose(state.select("i").sky_level, 0)
