@@ -39,8 +39,8 @@ def stability(
     -------
     Table
         ``dataset``, ``variant``, ``delta_mean`` with ``_low``, ``_high``, ``_error``, ``rank`` (1: least
-        absolute difference within the variant, simulations only, 0 for controls). ``meta["scatter"]``: standard
-        deviation over variants of each data set's difference [nats]; ``meta["agreement"]``, see
+        absolute difference within the variant, simulations only, 0 for controls). ``meta["scatter"]``:
+        standard deviation over variants of each data set's difference [nats]; ``meta["agreement"]``, see
         `order_agreement`; ``meta["order_changes"]``: whether the order of simulations depends on the variant.
 
     Raises

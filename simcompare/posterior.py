@@ -1,0 +1,236 @@
+"""Which simulation resembles real galaxies most: calibrated probabilities, after the absolute fit."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from astropy.table import Table
+from scipy.optimize import minimize, minimize_scalar
+from scipy.spatial import cKDTree
+from scipy.special import log_softmax, logsumexp, softmax
+
+from simcompare.comparison import reference_rows
+
+__all__ = ["ModelComparison", "compare_models"]
+
+FOLDS = 5
+BINS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class ModelComparison:
+    """Probabilities of simulations given real galaxies.
+
+    Parameters
+    ----------
+    probabilities : Table
+        ``dataset``, ``probability`` (mean over the real galaxies that lie among the simulations),
+        ``probability_low``, ``probability_high``.
+    galaxies : Table
+        ``galaxy_id``, ``inside`` and one column of probabilities for each simulation.
+    calibration : Table
+        ``low``, ``high``, ``predicted``, ``observed``, ``n``: mean predicted probability and share of right
+        labels of held-out simulated galaxies, by predicted probability.
+    calibration_error : float
+        Mean absolute difference of the two, weighted by number.
+    share_inside : float
+        Share of real galaxies among the simulations; expected 0.95 when one of them fits.
+    warning : str
+        Empty, or why the probabilities say nothing.
+    """
+
+    probabilities: Table
+    galaxies: Table
+    calibration: Table
+    calibration_error: float
+    share_inside: float
+    warning: str
+
+
+def compare_models(
+    scores: Table,
+    reference: str,
+    features: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    simulations: Sequence[str] | None = None,
+    prior: Mapping[str, float] | None = None,
+    n_bootstrap: int = 500,
+) -> ModelComparison:
+    """Posterior probability of each simulation for real galaxies, given that one of them is right.
+
+    A regularised multinomial logistic regression on features and their squares tells the simulations apart,
+    its temperature set on galaxies it has not seen. A real galaxy counts when it is no farther from the
+    simulations than 95 % of held-out simulated galaxies are (distance to the fifth neighbour).
+
+    Parameters
+    ----------
+    scores : Table
+        Data set, galaxy and split of each row.
+    reference : str
+    features : ndarray, shape (len(scores), d)
+        Standardised features.
+    rng : numpy.random.Generator
+    simulations : sequence of str, optional
+        Default: all data sets of kind "simulated".
+    prior : mapping of str to float, optional
+        Default: equal, whatever the numbers of galaxies.
+    n_bootstrap : int
+
+    Returns
+    -------
+    ModelComparison
+
+    Raises
+    ------
+    ValueError
+        When there are fewer than two simulations with 20 galaxies each.
+
+    References
+    ----------
+    Zhou et al. 2025, A&A 701, A44 (the question); Guo et al. 2017, arXiv:1706.04599 (temperature).
+    """
+    names = list(simulations or _simulated(scores))
+    rows = {name: _first_views(scores, name, features) for name in [*names, reference]}
+    few = [name for name in names if len(rows[name]) < 20]
+    if len(names) < 2 or few:
+        raise ValueError(
+            "model comparison needs two simulations of 20 galaxies or more; "
+            f"found {', '.join(names) or 'none'}"
+            + (f", too few galaxies in {', '.join(few)}." if few else ".")
+        )
+    x = np.concatenate([features[rows[name]] for name in names])
+    label = np.repeat(np.arange(len(names)), [len(rows[name]) for name in names])
+    share = np.array([(prior or {}).get(name, 1.0) for name in names], float)
+    weight = (share / share.sum() / np.bincount(label))[label] * len(label)
+    fold = rng.permutation(len(label)) % FOLDS
+    held_out = np.empty((len(label), len(names)))
+    for k in range(FOLDS):
+        held_out[fold == k] = _logits(_fit(x[fold != k], label[fold != k], weight[fold != k]), x[fold == k])
+    temperature = _temperature(held_out, label, weight)
+    calibration, error = _calibration(softmax(held_out / temperature, axis=1), label, weight)
+    real = features[rows[reference]]
+    probability = softmax(_logits(_fit(x, label, weight), real) / temperature, axis=1)
+    inside = _inside(x, real, fold)
+    galaxies = Table(
+        {"galaxy_id": np.asarray(scores["galaxy_id"])[rows[reference]].astype(str), "inside": inside}
+    )
+    for k, name in enumerate(names):
+        galaxies[name] = probability[:, k]
+    share_inside = float(inside.mean())
+    return ModelComparison(
+        _averaged(names, probability[inside], rng, n_bootstrap),
+        galaxies,
+        calibration,
+        error,
+        share_inside,
+        _warning(share_inside, error),
+    )
+
+
+def _simulated(scores: Table) -> list[str]:
+    kind, dataset = np.asarray(scores["kind"]), np.asarray(scores["dataset"])
+    return sorted(set(dataset[kind == "simulated"].tolist()))
+
+
+def _first_views(scores: Table, dataset: str, features: np.ndarray) -> np.ndarray:
+    """Row of the first view with finite features of every galaxy."""
+    rows = np.flatnonzero(reference_rows(scores, dataset) & np.isfinite(features).all(axis=1))
+    return rows[np.unique(np.asarray(scores["galaxy_id"])[rows].astype(str), return_index=True)[1]]
+
+
+def _design(x: np.ndarray) -> np.ndarray:
+    """One, features and their squares."""
+    clipped = np.clip(x, -5, 5)
+    return np.concatenate([np.ones((len(x), 1)), clipped, clipped**2 - 1], axis=1)
+
+
+def _fit(x: np.ndarray, label: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Coefficients of the regression, shape (n_terms, n_classes)."""
+    design, n_classes = _design(x), int(label.max()) + 1
+    target = np.eye(n_classes)[label]
+
+    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        coefficient = flat.reshape(design.shape[1], n_classes)
+        log_probability = log_softmax(design @ coefficient, axis=1)
+        penalty = 0.5 * (coefficient[1:] ** 2).sum()
+        value = -(weight[:, None] * target * log_probability).sum() + penalty
+        gradient = design.T @ (weight[:, None] * (np.exp(log_probability) - target))
+        gradient[1:] += coefficient[1:]
+        return value, gradient.ravel()
+
+    start = np.zeros(design.shape[1] * n_classes)
+    return minimize(loss, start, jac=True, method="L-BFGS-B").x.reshape(design.shape[1], n_classes)
+
+
+def _logits(coefficient: np.ndarray, x: np.ndarray) -> np.ndarray:
+    return _design(x) @ coefficient
+
+
+def _temperature(logits: np.ndarray, label: np.ndarray, weight: np.ndarray) -> float:
+    """Divisor of the logits that makes held-out labels likeliest."""
+
+    def loss(log_temperature: float) -> float:
+        scaled = logits / np.exp(log_temperature)
+        right = scaled[np.arange(len(label)), label] - logsumexp(scaled, axis=1)
+        return -float(weight @ right)
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-2.0, 3.0), method="bounded").x))
+
+
+def _calibration(probability: np.ndarray, label: np.ndarray, weight: np.ndarray) -> tuple[Table, float]:
+    """Predicted against observed share in bins of the predicted probability, over all classes."""
+    predicted = probability.ravel()
+    hit = (np.eye(probability.shape[1])[label] > 0).ravel()
+    importance = np.repeat(weight, probability.shape[1])
+    place = np.minimum((predicted * BINS).astype(int), BINS - 1)
+    rows = []
+    for k in range(BINS):
+        inside = place == k
+        if inside.any():
+            rows.append(
+                {
+                    "low": k / BINS,
+                    "high": (k + 1) / BINS,
+                    "predicted": float(np.average(predicted[inside], weights=importance[inside])),
+                    "observed": float(np.average(hit[inside], weights=importance[inside])),
+                    "n": int(inside.sum()),
+                }
+            )
+    table = Table(rows=rows)
+    return table, float(np.average(np.abs(table["predicted"] - table["observed"]), weights=table["n"]))
+
+
+def _inside(x: np.ndarray, real: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """Whether each real galaxy is as near to the simulations as 95 % of held-out simulated ones."""
+    own = np.concatenate([cKDTree(x[fold != k]).query(x[fold == k], k=5)[0][:, -1] for k in range(FOLDS)])
+    return cKDTree(x).query(real, k=5)[0][:, -1] <= np.quantile(own, 0.95)
+
+
+def _averaged(
+    names: Sequence[str], probability: np.ndarray, rng: np.random.Generator, n_bootstrap: int
+) -> Table:
+    """Mean probability over real galaxies with its bootstrap interval."""
+    table = Table({"dataset": list(names)})
+    if not len(probability):
+        for name in ("probability", "probability_low", "probability_high"):
+            table[name] = np.full(len(names), np.nan)
+        return table
+    drawn = probability[rng.integers(len(probability), size=(n_bootstrap, len(probability)))].mean(axis=1)
+    table["probability"] = probability.mean(axis=0)
+    table["probability_low"], table["probability_high"] = np.quantile(drawn, [0.025, 0.975], axis=0)
+    table.sort("probability", reverse=True)
+    return table
+
+
+def _warning(share_inside: float, calibration_error: float) -> str:
+    """Why the probabilities say nothing, if so."""
+    doubts = []
+    if share_inside < 0.5:
+        doubts.append(
+            f"only {share_inside:.0%} of the real galaxies lie among the simulations: no simulation fits, "
+            "and the probabilities rank wrong models"
+        )
+    if calibration_error > 0.1:
+        doubts.append(f"the classifier is badly calibrated (mean error {calibration_error:.2f})")
+    return "; ".join(doubts)

@@ -1,0 +1,64 @@
+"""The ladder adds up, knows paired errors, and the floor is the quadratic sum of the worst."""
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from simcompare.attribution import ladder, systematic_floor
+
+N = 60
+
+
+def scores(shift, noise=0.1, seed=0, n=N):
+    rng = np.random.default_rng(seed)
+    base = np.random.default_rng(99).normal(0, 30, N)[:n] + shift + noise * rng.normal(size=n)
+    real = np.random.default_rng(98).normal(50, 30, 100)
+    return Table(
+        {
+            "galaxy_id": [f"s{k}" for k in range(n)] + [f"r{k}" for k in range(100)],
+            "dataset": n * ["sim"] + 100 * ["real"],
+            "kind": n * ["simulated"] + 100 * ["observed"],
+            "split": (n + 100) * ["test"],
+            "log_likelihood_ratio": np.concatenate([base, real]),
+        }
+    )
+
+
+def test_steps_add_up_and_small_paired_changes_are_seen():
+    steps = {"ideal": scores(-200), "PSF": scores(-20, seed=1), "sky": scores(-22, seed=2)}
+    table = ladder(steps, "sim", "real", 0, n_bootstrap=500)
+    assert np.sum(table["change"]) == pytest.approx(table["to_real"][-1])
+    assert table["change_low"][1] < 180 < table["change_high"][1]
+    assert table["change_high"][2] < 0
+    assert table["change_error"][2] < 0.05
+    assert table["change_error"][0] == pytest.approx(np.hypot(30 / np.sqrt(60), 30 / np.sqrt(100)), rel=0.3)
+
+
+def test_only_common_galaxies_count():
+    table = ladder({"ideal": scores(0), "sky": scores(0, n=40)}, "sim", "real", 0, n_bootstrap=50)
+    assert list(table["n_galaxies"]) == [40, 40]
+
+
+def test_floor_takes_the_worst_of_each_ingredient():
+    perturbed = {
+        "PSF +5 %": scores(3, seed=1),
+        "PSF -5 %": scores(-1, seed=2),
+        "noise +5 %": scores(-4, seed=3),
+    }
+    table, floor = systematic_floor(scores(0), perturbed, "sim", 0, n_bootstrap=200)
+    assert floor == pytest.approx(5, abs=0.1)
+    assert np.all((table["shift_low"] < [3, -1, -4]) & (table["shift_high"] > [3, -1, -4]))
+    half = systematic_floor(scores(0), perturbed, "sim", 0, uncertainties={"noise +5 %": 0.0})[1]
+    assert half == pytest.approx(3, abs=0.1)
+
+
+def test_bad_input():
+    with pytest.raises(ValueError, match="at least two steps"):
+        ladder({"ideal": scores(0)}, "sim", "real", 0)
+    renamed = scores(0)
+    renamed["galaxy_id"] = [f"x{k}" for k in range(len(renamed))]
+    with pytest.raises(ValueError, match="no galaxy of 'sim'"):
+        ladder({"ideal": renamed, "sky": scores(0)}, "sim", "real", 0)
+    bare = scores(0)[["galaxy_id", "dataset", "kind", "split"]]
+    with pytest.raises(ValueError, match="step 'ideal' has no column"):
+        ladder({"ideal": bare, "sky": scores(0)}, "sim", "real", 0)
