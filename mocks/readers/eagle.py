@@ -13,7 +13,8 @@ from astropy.table import Table
 from mocks.galaxy import Galaxy
 from mocks.readers.base import Fingerprint, Snapshot
 from mocks.readers.chunks import chunk_files
-from mocks.readers.extract import DIALECTS, EAGLE_ID, galaxy_numbers, with_units
+from mocks.readers.dialects import DIALECTS
+from mocks.readers.extract import EAGLE_ID, galaxy_numbers, with_units
 from mocks.readers.fields import GAS_FIELDS, STAR_FIELDS, gas_from_columns, read_columns, stars_from_columns
 from mocks.readers.geometry import unwrap
 from mocks.readers.hdf5 import conversion, find, header_of, open_hdf5, physical, read_array

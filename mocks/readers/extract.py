@@ -1,4 +1,4 @@
-"""Single HDF5 files that hold one galaxy or a few: API cutouts and the extracts that papers share."""
+"""HDF5 files of star particles without a catalogue of their own: API cutouts, extracts, generic snapshots."""
 
 import functools
 import re
@@ -10,8 +10,10 @@ import numpy as np
 from astropy import units as u
 from astropy.table import Table
 
-from mocks.galaxy import Galaxy
+from mocks.galaxy import Galaxy, Gas
 from mocks.readers.base import Snapshot
+from mocks.readers.chunks import chunk_files
+from mocks.readers.dialects import DIALECTS
 from mocks.readers.fields import (
     GAS_FIELDS,
     STAR_FIELDS,
@@ -20,68 +22,30 @@ from mocks.readers.fields import (
     require_fields,
     stars_from_columns,
 )
+from mocks.readers.friends import friends_of_friends
 from mocks.readers.geometry import half_mass_radius, shrinking_sphere, unwrap
 from mocks.readers.hdf5 import Units, conversion, find, header_of, open_hdf5, read_array
 from mocks.readers.headers import cosmology_of, number_in_path, redshift_of, run_name
 from mocks.readers.particles import assemble
 
-__all__ = ["DIALECTS", "EAGLE_ID", "ExtractSnapshot", "galaxy_numbers", "open_extract", "with_units"]
+__all__ = ["EAGLE_ID", "ExtractSnapshot", "galaxy_numbers", "open_extract", "with_units"]
 
 EAGLE_ID = 100_000  # subhalo_id = GroupNumber x this + SubGroupNumber; no cluster has so many subgroups
 UNBOUND = 2**30  # EAGLE's SubGroupNumber of particles that belong to no subgroup
-
-
-@dataclass(frozen=True, kw_only=True)
-class Dialect:
-    """How one simulation's extracts are written where they do not tell themselves.
-
-    Parameters
-    ----------
-    name : str
-        Of the run, when the header does not tell.
-    units : Units
-        Of datasets without unit attributes.
-    box : tuple (factor, a exponent, h exponent), optional
-        From the header's ``BoxSize`` to kpc; the unit of the coordinates when left out.
-    imf : str
-        The simulation's initial mass function.
-    notes : tuple of str
-        What a user of such a file should know.
-    """
-
-    name: str
-    units: Units
-    box: tuple[float, float, float] | None = None
-    imf: str = "chabrier"
-    notes: tuple[str, ...] = ()
-
-
-MPC_OVER_H = (1e3, 1.0, -1.0)
-DIALECTS = {
-    "illustris-extract": Dialect(name="Illustris or TNG", units=Units()),
-    "eagle-extract": Dialect(name="EAGLE", units=Units(length=MPC_OVER_H)),
-    "horizon-agn-extract": Dialect(
-        name="Horizon-AGN",
-        units=Units(length=(1.0, 0.0, 0.0), mass=(1.0, 0.0, 0.0), velocity=(1.0, 0.0, 0.0)),
-        box=MPC_OVER_H,
-        imf="salpeter",
-        notes=("initial masses are the converter's guess: next multiple of the smallest star particle",),
-    ),
-    "swift-extract": Dialect(
-        name="SWIFT", units=Units(length=(1e3, 1.0, 0.0), mass=(1e10, 0.0, 0.0), velocity=(1.0, 0.0, 0.0))
-    ),
-    "magneticum-extract": Dialect(name="Magneticum", units=Units()),
-}
+STARS, GAS = "PartType4", "PartType0"
+CHUNK = re.compile(r"(.+)\.(\d+)\.(hdf5|h5)")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ExtractSnapshot(Snapshot):
-    """One HDF5 file with particles of one galaxy, or of several told apart by group numbers.
+    """HDF5 files with particles of one galaxy, or of several told apart by numbers or by friends-of-friends.
 
     Parameters
     ----------
     path, format, simulation, snapshot, redshift, cosmology, notes
         See `Snapshot`.
+    files : tuple of Path
+        The file, or all chunks.
     h : float
         Hubble constant of the file's units [100 km/s/Mpc].
     units : Units
@@ -91,68 +55,116 @@ class ExtractSnapshot(Snapshot):
     centre : ndarray, shape (3,), or None
         Of the only galaxy [physical kpc, box frame].
     subhalo_id : int
-        Of the only galaxy, where the file has no group numbers.
+        Of the only galaxy, where the file does not number its galaxies.
+    linking_length : float or None
+        Divide the stars into friends-of-friends groups [physical kpc].
+    min_stars : int
+        Smallest such group.
+    membership : Path or None
+        File with ``PartType4/GroupNr_bound`` beside a SWIFT snapshot.
     imf : str
         For missing initial masses.
     gas : bool
         Whether gas is read.
     """
 
+    files: tuple[Path, ...]
     h: float
     units: Units
     box_size: float | None
     centre: np.ndarray | None = None
     subhalo_id: int = 0
+    linking_length: float | None = None
+    min_stars: int = 50
+    membership: Path | None = None
     imf: str = "chabrier"
     gas: bool = True
 
     @functools.cached_property
-    def _groups(self) -> np.ndarray | None:
-        """Galaxy number of each star row, -1 for none; None when the file holds one galaxy."""
-        with open_hdf5(self.path) as file:
-            group, subgroup = (find(file["PartType4"], name) for name in ("group_number", "subgroup_number"))
-            if group is None or subgroup is None:
-                return None
-            group, subgroup = read_array(group).astype(np.int64), read_array(subgroup).astype(np.int64)
-        return galaxy_numbers(group, subgroup)
+    def _numbers(self) -> np.ndarray | None:
+        """Galaxy number of each star row, -1 for none; None when all stars are one galaxy's."""
+        numbers = self._stored_numbers(STARS)
+        if numbers is None and self.linking_length is not None:
+            columns = self._columns(STARS, ("position", "birth"))
+            is_star = columns["birth"] > 0
+            group = friends_of_friends(
+                columns["position"][is_star], self.linking_length, self._friends_box(columns)
+            )
+            count = np.bincount(group, minlength=1)
+            numbers = np.full(len(is_star), -1)
+            numbers[is_star] = np.where(count[group] >= self.min_stars, group, -1)
+        return numbers
+
+    def _friends_box(self, columns: dict) -> float:
+        """Box for the search for groups; one wide enough not to wrap where the file's is unknown."""
+        if self.box_size is not None:
+            return self.box_size
+        return float(2.0 * np.ptp(columns["position"], axis=0).max() + 8.0 * self.linking_length)
+
+    def _stored_numbers(self, kind: str) -> np.ndarray | None:
+        """Galaxy numbers that the files, or the membership file, hold for particles of one type."""
+        if self.membership is not None:
+            with open_hdf5(self.membership) as file:
+                dataset = find(file[kind], "galaxy_number") if kind in file else None
+                if dataset is None and kind == STARS:
+                    raise ValueError(f"{self.membership}: no {kind}/GroupNr_bound; is it a membership file?")
+                return None if dataset is None else read_array(dataset).astype(np.int64)
+        parts = []
+        for path in self.files:
+            with open_hdf5(path) as file:
+                if kind not in file or len(file[kind]) == 0:
+                    continue
+                names = ("galaxy_number", "group_number", "subgroup_number")
+                galaxy, group, subgroup = (find(file[kind], name) for name in names)
+                if galaxy is not None:
+                    parts.append(read_array(galaxy).astype(np.int64))
+                elif group is not None and subgroup is not None:
+                    parts.append(galaxy_numbers(*(read_array(x).astype(np.int64) for x in (group, subgroup))))
+                else:
+                    return None
+        return np.concatenate(parts) if parts else None
+
+    @property
+    def _is_eagle(self) -> bool:
+        """Whether galaxy numbers are pairs of EAGLE's."""
+        return self.format == "eagle-extract" and self._numbers is not None
 
     def catalogue(self) -> Table:
         """One row per galaxy, computed from its particles; see `Snapshot.catalogue`."""
-        with open_hdf5(self.path) as file:
-            columns = self._star_columns(file, None, ("position", "mass", "birth"))
-        is_star = columns["birth"] > 0
-        groups = np.full(len(is_star), self.subhalo_id) if self._groups is None else self._groups
+        columns = self._columns(STARS, ("position", "mass", "birth"))
+        require_fields(str(self.path), columns, ("position", "mass", "birth"))
+        numbers = np.full(len(columns["mass"]), self.subhalo_id) if self._numbers is None else self._numbers
+        kept = np.flatnonzero((columns["birth"] > 0) & (numbers >= 0))
+        kept = kept[np.argsort(numbers[kept], kind="stable")]
+        ids, starts = np.unique(numbers[kept], return_index=True)
         rows = []
-        for number in np.unique(groups[is_star & (groups >= 0)]):
-            mine = is_star & (groups == number)
+        for number, mine in zip(ids.tolist(), np.split(kept, starts[1:]), strict=True):
             position, mass = columns["position"][mine], columns["mass"][mine]
-            centre = (
-                self.centre if self.centre is not None else shrinking_sphere(position, mass, self.box_size)
-            )
+            centre = self.centre
+            if centre is None:
+                centre = shrinking_sphere(position, mass, self.box_size)
             radius = half_mass_radius(unwrap(position, centre, self.box_size), mass)
-            row = {"subhalo_id": int(number), "n_stars": int(mine.sum()), "stellar_mass": float(mass.sum())}
-            row |= {"half_mass_radius": radius, "flag": True} | dict(
-                zip("xyz", map(float, centre), strict=True)
-            )
-            if self._groups is not None:
-                row |= {"group_number": int(number // EAGLE_ID), "is_central": bool(number % EAGLE_ID == 0)}
-            rows.append(row)
+            row = {"subhalo_id": number, "n_stars": len(mine), "stellar_mass": float(mass.sum())}
+            row |= {"half_mass_radius": radius, "flag": True} | dict(zip("xyz", centre.tolist(), strict=True))
+            rows.append(row | self._properties(number))
         if not rows:
             raise ValueError(f"{self.path}: no galaxy with stars.")
         return with_units(Table(rows=rows))
 
+    def _properties(self, number: int) -> dict:
+        """Read off what a galaxy's number tells."""
+        if not self._is_eagle:
+            return {}
+        return {"group_number": number // EAGLE_ID, "is_central": number % EAGLE_ID == 0}
+
     def read(self, subhalo_id: int) -> Galaxy:
         """Read one galaxy; see `Snapshot.read`."""
-        rows = self._rows_of(subhalo_id)
-        with open_hdf5(self.path) as file:
-            columns = self._star_columns(file, rows, STAR_FIELDS)
-            stars, notes = stars_from_columns(
-                str(self.path), columns, self.scale_factor, self.cosmology, self.imf
-            )
-            gas = self._read_gas(file, subhalo_id)
-        properties = {}
-        if self._groups is not None:
-            properties = {"group_number": subhalo_id // EAGLE_ID, "is_central": subhalo_id % EAGLE_ID == 0}
+        subhalo_id = int(subhalo_id)
+        columns = self._columns(STARS, STAR_FIELDS, self._rows_of(subhalo_id))
+        stars, notes = stars_from_columns(
+            str(self.path), columns, self.scale_factor, self.cosmology, self.imf
+        )
+        gas, properties = self._read_gas(subhalo_id), self._properties(subhalo_id)
         if gas is not None and gas.star_formation_rate is not None:
             properties["star_formation_rate"] = float(gas.star_formation_rate.sum())
         return assemble(
@@ -165,43 +177,50 @@ class ExtractSnapshot(Snapshot):
             notes=self.notes + notes,
             simulation=self.simulation,
             snapshot=self.snapshot,
-            subhalo_id=int(subhalo_id),
+            subhalo_id=subhalo_id,
             redshift=self.redshift,
             cosmology=self.cosmology,
         )
 
     def _rows_of(self, subhalo_id: int) -> np.ndarray | None:
         """Star rows of a galaxy, None for all."""
-        if self._groups is None:
+        if self._numbers is None:
             if subhalo_id != self.subhalo_id:
                 raise ValueError(f"{self.path}: holds the one galaxy {self.subhalo_id}, not {subhalo_id}.")
             return None
-        rows = self._groups == subhalo_id
+        rows = self._numbers == subhalo_id
         if subhalo_id < 0 or not rows.any():
-            known = np.unique(self._groups[self._groups >= 0])
+            known = np.unique(self._numbers[self._numbers >= 0])
             raise ValueError(
                 f"{self.path}: no galaxy {subhalo_id}; it holds {', '.join(map(str, known[:10]))} ..."
             )
         return rows
 
-    def _star_columns(self, file, rows: np.ndarray | None, fields: tuple[str, ...]) -> dict:
-        """Star columns in house units."""
-        group = file["PartType4"]
-        columns = read_columns(group, fields, self.scale_factor, self.h, self.units, rows)
-        require_fields(str(self.path), columns, tuple(name for name in fields[:4] if name in STAR_FIELDS[:4]))
-        return columns
+    def _columns(self, kind: str, fields: tuple[str, ...], rows: np.ndarray | None = None) -> dict:
+        """Columns of one particle type in house units; only files that hold wanted rows are read."""
+        parts, start = [], 0
+        for path in self.files:
+            with open_hdf5(path) as file:
+                position = find(file[kind], "position", self.units) if kind in file else None
+                count = 0 if position is None else len(position)
+                mine = None if rows is None else rows[start : start + count]
+                start += count
+                if count and (mine is None or mine.any()):
+                    part = read_columns(file[kind], fields, self.scale_factor, self.h, self.units, mine)
+                    parts.append(part)
+        names = set.intersection(*(set(part) for part in parts)) if parts else set()
+        return {name: np.concatenate([part[name] for part in parts]) for name in fields if name in names}
 
-    def _read_gas(self, file, subhalo_id: int):
-        """Gas of a galaxy, or None."""
-        if not self.gas or "PartType0" not in file:
+    def _read_gas(self, subhalo_id: int) -> Gas | None:
+        """Gas of a galaxy, or None where there is none or the file does not tell whose it is."""
+        if not self.gas:
             return None
-        group, rows = file["PartType0"], None
-        numbers = [find(group, name) for name in ("group_number", "subgroup_number")]
-        if self._groups is not None and None not in numbers:
-            rows = (
-                galaxy_numbers(*(read_array(dataset).astype(np.int64) for dataset in numbers)) == subhalo_id
-            )
-        columns = read_columns(group, GAS_FIELDS, self.scale_factor, self.h, self.units, rows)
+        numbers = (
+            self._stored_numbers(GAS) if self._numbers is not None and self.linking_length is None else None
+        )
+        if self._numbers is not None and numbers is None:
+            return None
+        columns = self._columns(GAS, GAS_FIELDS, None if numbers is None else numbers == subhalo_id)
         return gas_from_columns(str(self.path), columns)
 
 
@@ -237,7 +256,7 @@ def galaxy_id(path: Path, header: dict) -> int:
     if isinstance(header.get("CutoutID"), int | float):
         return int(header["CutoutID"])
     digits = re.findall(r"\d+", re.sub(r"snap(?:shot)?_?\d+", "", path.stem))
-    return int(digits[-1]) if digits else 0
+    return int(digits[-1]) if digits and len(digits[-1]) < 16 else 0
 
 
 def box_side(
@@ -262,6 +281,24 @@ def box_side(
     return float(sides[0] * unit) if sides[0] > 0 else None
 
 
+def files_of(path: Path) -> tuple[Path, ...]:
+    """Find the HDF5 files of a path: itself, or all chunks when it is one of several or their folder."""
+    if path.is_dir():
+        firsts = sorted({*path.glob("*.0.hdf5"), *path.glob("*.0.h5")})
+        if len(firsts) != 1:
+            raise FileNotFoundError(
+                f"{path} holds {len(firsts)} files *.0.hdf5; name one file of the snapshot."
+            )
+        path = firsts[0]
+    chunk = CHUNK.fullmatch(path.name)
+    if chunk is None:
+        return (path,)
+    with open_hdf5(path) as file:
+        if header_of(file).get("NumFilesPerSnapshot", 1) == 1:
+            return (path,)
+    return chunk_files(path.parent, (chunk[1],), "NumFilesPerSnapshot")
+
+
 def open_extract(
     path: Path,
     *,
@@ -271,8 +308,13 @@ def open_extract(
     subhalo_id: int | None = None,
     centre: np.ndarray | None = None,
     gas: bool = True,
+    linking_length: float | None = None,
+    min_stars: int = 50,
+    membership: str | Path | None = None,
+    units: Units | None = None,
+    header: dict | None = None,
 ) -> ExtractSnapshot:
-    """Open a single-file extract.
+    """Open a file of star particles, or all chunks of a snapshot.
 
     Parameters
     ----------
@@ -288,6 +330,17 @@ def open_extract(
         Without it the centre is found by a shrinking sphere.
     gas : bool
         Whether gas is read.
+    linking_length : float, optional
+        The file holds more than one galaxy: they are friends-of-friends groups of stars with this linking
+        length [physical kpc].
+    min_stars : int
+        Smallest such group.
+    membership : str or Path, optional
+        SWIFT membership file with ``PartType4/GroupNr_bound``.
+    units : Units, optional
+        Units and names of datasets without attributes, instead of the format's.
+    header : dict, optional
+        Values that the header lacks or has wrong: ``HubbleParam``, ``Omega0``, ``Redshift``, ``BoxSize``, ...
 
     Returns
     -------
@@ -295,51 +348,61 @@ def open_extract(
 
     Raises
     ------
+    FileNotFoundError
+        When a chunk is missing.
     ValueError
         When the file holds no stars or its header lacks what is needed.
     OSError
         When the file is damaged.
     """
     path, dialect = Path(path), DIALECTS[format]
-    with open_hdf5(path) as file:
-        header, group = header_of(file), file.get("PartType4")
-        position = find(group, "position") if isinstance(group, h5py.Group) else None
-        if position is None or len(position) == 0:
-            raise ValueError(
-                f"{path}: no star particles (PartType4/Coordinates): a galaxy without stars, or none."
-            )
-        cosmology, h, notes = cosmology_of(str(path), header)
-        redshift = redshift_of(str(path), header)
-        a = 1.0 / (1.0 + redshift)
-        length = conversion(position, "length", a, h, dialect.units)
-        box_size = box_side(header, length, dialect.box, a, h)
+    units = dialect.units if units is None else units
+    files = files_of(path)
+    for file_path in files:
+        with open_hdf5(file_path) as file:
+            found, group = header_of(file) | (header or {}), file.get(STARS)
+            position = find(group, "position", units) if isinstance(group, h5py.Group) else None
+            if position is None or position.ndim != 2 or len(position) == 0:
+                continue
+            cosmology, h, notes = cosmology_of(str(file_path), found)
+            redshift = redshift_of(str(file_path), found)
+            a = 1.0 / (1.0 + redshift)
+            length = conversion(position, "length", a, h, units)
+            break
+    else:
+        raise ValueError(f"{path}: no star particles (PartType4/Coordinates); a galaxy without stars?")
+    box_size = box_side(found, length, dialect.box, a, h)
     notes = dialect.notes + notes
     if box_size is None:
         notes = (*notes, "box size not stored: galaxy not unwrapped")
-    if header.get("CutoutType") == "halo":
+    if found.get("CutoutType") == "halo":
         notes = (*notes, "cutout of a whole halo: all its galaxies are in it")
     numbers = (
         snapshot,
-        header.get("SnapshotNumber"),
-        header.get("ExtractedFromSnapshot"),
+        found.get("SnapshotNumber"),
+        found.get("ExtractedFromSnapshot"),
         number_in_path(path),
     )
-    known = [int(number) for number in numbers if number is not None]
+    known = [int(number) for number in numbers if isinstance(number, int | float)]
     if not known:
         notes = (*notes, "snapshot number not stored: 0 taken")
     return ExtractSnapshot(
         path=path,
         format=format,
-        simulation=simulation or run_name(header, dialect.name),
+        simulation=simulation or run_name(found, dialect.name),
         snapshot=known[0] if known else 0,
         redshift=redshift,
         cosmology=cosmology,
         notes=notes,
+        files=files,
         h=h,
-        units=dialect.units,
+        units=units,
         box_size=box_size,
         centre=None if centre is None else np.asarray(centre, dtype=float) * length,
-        subhalo_id=galaxy_id(path, header) if subhalo_id is None else int(subhalo_id),
+        subhalo_id=galaxy_id(path, found) if subhalo_id is None else int(subhalo_id),
+        linking_length=linking_length,
+        min_stars=min_stars,
+        membership=None if membership is None else Path(membership),
         imf=dialect.imf,
         gas=gas,
     )

@@ -79,7 +79,7 @@ def column_factors(group: h5py.Group, fields: tuple[str, ...], a: float, h: floa
     """
     found = {}
     for field in fields:
-        dataset = find(group, field)
+        dataset = find(group, field, units)
         if dataset is None:
             continue
         factor = conversion(dataset, KIND[field], a, h, units) if field in KIND else 1.0

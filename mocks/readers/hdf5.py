@@ -38,6 +38,7 @@ ALIASES = {
     "electron_abundance": ("ElectronAbundance",),
     "neutral_fraction": ("NeutralHydrogenAbundance",),
     "cell_size": ("dx",),
+    "galaxy_number": ("GroupNr_bound", "HaloCatalogueIndex"),
     "group_number": ("GroupNumber",),
     "subgroup_number": ("SubGroupNumber",),
 }
@@ -45,12 +46,14 @@ ALIASES = {
 
 @dataclass(frozen=True)
 class Units:
-    """Units of a file whose datasets do not tell theirs: house unit = value x factor x a^i x h^j.
+    """What datasets do not tell themselves: house unit = value x factor x a^i x h^j, and other names.
 
     Parameters
     ----------
     length, mass, velocity, density, rate : tuple (factor, a exponent, h exponent)
         House units: kpc, Msun, km/s, Msun/kpc^3 (from mass and length when None), Msun/yr.
+    names : tuple of (field, dataset name)
+        Datasets that go by other names than those in `ALIASES`.
     """
 
     length: tuple[float, float, float] = (1.0, 1.0, -1.0)
@@ -58,6 +61,7 @@ class Units:
     velocity: tuple[float, float, float] = (1.0, 0.5, 0.0)
     density: tuple[float, float, float] | None = None
     rate: tuple[float, float, float] = (1.0, 0.0, 0.0)
+    names: tuple[tuple[str, str], ...] = ()
 
     def of(self, kind: str) -> tuple[float, float, float]:
         """Factor and exponents of one kind of quantity."""
@@ -136,7 +140,7 @@ def attributes(item: h5py.Group | h5py.Dataset) -> dict:
 
 
 def header_of(file: h5py.File) -> dict:
-    """Attributes of the ``Header`` group, with SWIFT's ``Cosmology`` under Gadget's names."""
+    """Attributes of the ``Header`` group, with SWIFT's and Gizmo's cosmologies under Gadget's names."""
     header = attributes(file["Header"]) if "Header" in file else {}
     if "Cosmology" in file:
         cosmology = attributes(file["Cosmology"])
@@ -150,12 +154,29 @@ def header_of(file: h5py.File) -> dict:
     return header
 
 
-def find(group: h5py.Group, field: str) -> h5py.Dataset | None:
-    """Dataset of a group that holds a field, under any of its names in `ALIASES`, or None."""
-    for name in ALIASES[field]:
-        if isinstance(group.get(name), h5py.Dataset):
-            return group[name]
+def find(group: h5py.Group, field: str, units: Units | None = None) -> h5py.Dataset | None:
+    """Dataset of a group that holds a field, under any of its names in `units` or `ALIASES`, or None."""
+    own = () if units is None else tuple(name for of, name in units.names if of == field)
+    for name in (*own, *ALIASES[field]):
+        dataset = group.get(name)
+        if isinstance(dataset, h5py.Dataset):
+            _require_sources(dataset)
+            return dataset
     return None
+
+
+def _require_sources(dataset: h5py.Dataset) -> None:
+    """Refuse a virtual dataset whose pieces are not beside it: HDF5 would fill the holes with zeros."""
+    if not dataset.is_virtual:
+        return
+    folder = Path(dataset.file.filename).parent
+    pieces = {source.file_name for source in dataset.virtual_sources() if source.file_name != "."}
+    missing = sorted(piece for piece in pieces if not (folder / piece).is_file())
+    if missing:
+        raise FileNotFoundError(
+            f"{dataset.file.filename} is a virtual file; its pieces {', '.join(missing[:5])} are missing. "
+            "Fetch them."
+        )
 
 
 def read_array(dataset: h5py.Dataset, rows: slice | np.ndarray | None = None) -> np.ndarray:

@@ -210,8 +210,18 @@ def _load(function, base: str, snapshot: int, *args, **kwargs) -> dict:
 def is_snapshot_folder(seen: Fingerprint) -> bool:
     """Whether a path is, holds or lies in a ``snapdir_NNN`` folder."""
     if seen.kind == "hdf5":
-        return seen.header.get("NumFilesPerSnapshot", 1) > 1 and _is_chunk(seen)
-    return seen.kind == "folder" and _locate(seen.path) is not None
+        is_many = seen.header.get("NumFilesPerSnapshot", 1) > 1
+        return is_many and _is_chunk(seen) and "StellarFormationTime" not in seen.stars
+    found = _locate(seen.path) if seen.kind == "folder" else None
+    return found is not None and not _is_gizmo(found[0] / f"snapdir_{found[1][0]:03d}")
+
+
+def _is_gizmo(folder: Path) -> bool:
+    """Whether a folder of that name holds chunks of another code (FIRE names its folders alike)."""
+    for chunk in sorted(folder.glob("snap*.hdf5"))[:1]:
+        with open_hdf5(chunk) as file:
+            return "StellarFormationTime" in file.get("PartType4", ())
+    return False
 
 
 def _is_chunk(seen: Fingerprint) -> bool:

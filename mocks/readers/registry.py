@@ -8,8 +8,9 @@ import h5py
 from mocks.readers.base import Fingerprint, Format, Snapshot
 from mocks.readers.camels import open_pair, pair_in
 from mocks.readers.eagle import is_eagle_folder, open_eagle
-from mocks.readers.extract import open_extract
-from mocks.readers.hdf5 import attributes, header_of, open_hdf5
+from mocks.readers.extract import CHUNK, open_extract
+from mocks.readers.gadget import open_gadget
+from mocks.readers.hdf5 import ALIASES, attributes, header_of, open_hdf5
 from mocks.readers.headers import RUNS
 from mocks.readers.illustris import is_snapshot_folder, open_illustris
 from mocks.readers.ramses import is_output_folder, open_ramses
@@ -65,42 +66,48 @@ def fingerprint(path: Path) -> Fingerprint:
         )
 
 
-def _label(print_: Fingerprint) -> str:
-    return str(print_.header.get("RunLabel", "")).lower()
+def _label(seen: Fingerprint) -> str:
+    return str(seen.header.get("RunLabel", "")).lower()
 
 
-def _single(print_: Fingerprint) -> bool:
-    return print_.kind == "hdf5" and print_.header.get("NumFilesPerSnapshot", 1) == 1
+def _single(seen: Fingerprint) -> bool:
+    """Whether a path is an HDF5 file that is whole; some extracts keep the file count of their source."""
+    is_chunk = seen.header.get("NumFilesPerSnapshot", 1) != 1 and CHUNK.fullmatch(seen.path.name) is not None
+    return seen.kind == "hdf5" and not is_chunk
 
 
-def _is_pair(print_: Fingerprint) -> bool:
-    is_file = (
-        _single(print_) and "GFM_StellarFormationTime" in print_.stars and "CutoutID" not in print_.header
-    )
-    return (is_file or print_.kind == "folder") and pair_in(print_.path) is not None
+def _is_pair(seen: Fingerprint) -> bool:
+    is_file = _single(seen) and "GFM_StellarFormationTime" in seen.stars and "CutoutID" not in seen.header
+    return (is_file or seen.kind == "folder") and pair_in(seen.path) is not None
 
 
-def _is_illustris_extract(print_: Fingerprint) -> bool:
-    return _single(print_) and "GFM_StellarFormationTime" in print_.stars and not _is_pair(print_)
+def _is_illustris_extract(seen: Fingerprint) -> bool:
+    return _single(seen) and "GFM_StellarFormationTime" in seen.stars and not _is_pair(seen)
 
 
-def _is_swift(print_: Fingerprint) -> bool:
-    return _single(print_) and "BirthScaleFactors" in print_.stars
+def _is_swift(seen: Fingerprint) -> bool:
+    return seen.kind == "hdf5" and "BirthScaleFactors" in seen.stars
 
 
-def _is_magneticum(print_: Fingerprint) -> bool:
-    return _single(print_) and "magneticum" in _label(print_)
+def _is_magneticum(seen: Fingerprint) -> bool:
+    return _single(seen) and "magneticum" in _label(seen)
 
 
-def _is_horizon(print_: Fingerprint) -> bool:
-    return (
-        _single(print_) and ("horizon" in _label(print_) or "unit_d" in print_.header) and bool(print_.stars)
-    )
+def _is_horizon(seen: Fingerprint) -> bool:
+    return _single(seen) and ("horizon" in _label(seen) or "unit_d" in seen.header) and bool(seen.stars)
 
 
-def _is_eagle_extract(print_: Fingerprint) -> bool:
-    eagle = {"Mass", "StellarFormationTime"} <= print_.stars
-    return _single(print_) and eagle and not _is_horizon(print_) and not _is_magneticum(print_)
+def _is_eagle_extract(seen: Fingerprint) -> bool:
+    eagle = {"Mass", "StellarFormationTime"} <= seen.stars
+    return _single(seen) and eagle and not _is_horizon(seen) and not _is_magneticum(seen)
+
+
+def _is_gadget(seen: Fingerprint) -> bool:
+    """Any Gadget-like file with stars that have birth times; or the folder of its chunks."""
+    if seen.kind == "folder":
+        firsts = [name for name in seen.names if name.endswith(".0.hdf5")]
+        return len(firsts) == 1 and "NumPart_Total" in fingerprint(seen.path / firsts[0]).header
+    return seen.kind == "hdf5" and bool(seen.stars & set(ALIASES["birth"]))
 
 
 def _extract(name: str, description: str, looks_like: str, matches) -> Format:
@@ -152,9 +159,9 @@ SIMULATIONS: dict[str, Format] = {
         "HDF5 file with PartType4 and RunLabel Horizon-AGN, or unit_d, in its Header",
         _is_horizon,
     ),
-    "swift-extract": _extract(
-        "swift-extract",
-        "single files with SWIFT fields (COLIBRE, FLAMINGO); experimental",
+    "swift": _extract(
+        "swift",
+        "SWIFT snapshots and extracts (COLIBRE, FLAMINGO)",
         "HDF5 file with PartType4/BirthScaleFactors",
         _is_swift,
     ),
@@ -163,6 +170,12 @@ SIMULATIONS: dict[str, Format] = {
         "galaxies of Magneticum turned into HDF5",
         "HDF5 file with PartType4 and RunLabel Magneticum in its Header",
         _is_magneticum,
+    ),
+    "gadget": Format(
+        description="any other Gadget or Gizmo snapshot (SIMBA, FIRE, ...), units by attributes or as told",
+        looks_like="HDF5 file with PartType4/StellarFormationTime",
+        matches=_is_gadget,
+        open=open_gadget,
     ),
 }
 

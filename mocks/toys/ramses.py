@@ -17,6 +17,11 @@ __all__ = ["write_ramses_output"]
 BOX = 20_000.0  # comoving kpc
 LEVELS = (7, 14)  # levelmin, levelmax
 DARK = 200  # dark-matter particles, for their ids and zero birth times
+DESCRIPTOR = [
+    *((f"{name}_{axis}", "d") for name in ("position", "velocity") for axis in "xyz"),
+    *(("mass", "d"), ("identity", "i"), ("levelp", "i"), ("family", "b"), ("tag", "b")),
+    *(("birth_time", "d"), ("metallicity", "d")),
+]
 CRITICAL = 1.878e-29  # g/cm^3 for h = 1
 
 
@@ -88,8 +93,8 @@ def _particles(galaxies: list[Galaxy], units: dict[str, float], box: float, rng:
     return columns
 
 
-def _write_part(path: Path, columns: dict[str, np.ndarray], n_cpu: int) -> None:
-    """One part file in the format before particle families."""
+def _write_part(path: Path, columns: dict[str, np.ndarray], n_cpu: int, families: bool) -> None:
+    """One part file, in the format before particle families or after."""
     n = len(columns["mass"])
     with path.open("wb") as file:
         for value in (n_cpu, 3, n):
@@ -105,6 +110,9 @@ def _write_part(path: Path, columns: dict[str, np.ndarray], n_cpu: int) -> None:
         _record(file, columns["mass"])
         _record(file, columns["identity"])
         _record(file, np.full(n, LEVELS[1], dtype=np.int32))
+        if families:
+            _record(file, np.where(columns["birth"] != 0, 2, 1).astype(np.int8))
+            _record(file, np.zeros(n, dtype=np.int8))  # tag
         _record(file, columns["birth"])
         _record(file, columns["metallicity"])
 
@@ -142,7 +150,13 @@ def _write_tree_bricks(
 
 
 def write_ramses_output(
-    folder: str | Path, galaxies: list[Galaxy], *, n_cpu: int = 3, catalogue: bool = True, seed: int = 0
+    folder: str | Path,
+    galaxies: list[Galaxy],
+    *,
+    n_cpu: int = 3,
+    catalogue: bool = True,
+    families: bool = False,
+    seed: int = 0,
 ) -> Path:
     """Write toy galaxies as a RAMSES output of the time of Horizon-AGN, with GalaxyMaker's ``tree_bricks``.
 
@@ -160,6 +174,8 @@ def write_ramses_output(
         Number of part files.
     catalogue : bool
         Whether GalaxyMaker's catalogue is written.
+    families : bool
+        Write the format of 2017 and later, with particle families and a file descriptor.
     seed : int
         Of the dark matter.
 
@@ -192,7 +208,11 @@ def write_ramses_output(
     for cpu in range(n_cpu):
         mine = (keys >= bounds[cpu]) & (keys < bounds[cpu + 1])
         path = output / f"part_{first.snapshot:05d}.out{cpu + 1:05d}"
-        _write_part(path, {name: values[mine] for name, values in columns.items()}, n_cpu)
+        _write_part(path, {name: values[mine] for name, values in columns.items()}, n_cpu, families)
+    if families:
+        lines = [f"{i + 1}, {name}, {kind}" for i, (name, kind) in enumerate(DESCRIPTOR)]
+        text = "\n".join(["# version:  1", "# ivar, variable_name, variable_type", *lines])
+        (output / "part_file_descriptor.txt").write_text(text + "\n")
     if catalogue:
         (Path(folder) / "galaxy").mkdir(exist_ok=True)
         _write_tree_bricks(

@@ -202,7 +202,7 @@ def _header(galaxy: Galaxy) -> dict:
 
 
 def write_tng_snapshot(
-    folder: str | Path, galaxies: list[Galaxy], *, n_files: int = 3, seed: int = 0
+    folder: str | Path, galaxies: list[Galaxy], *, n_files: int = 3, seed: int = 0, layout: str = "tng"
 ) -> Path:
     """Write toy galaxies as a TNG simulation: snapshot chunks, group catalogue chunks and offsets file.
 
@@ -221,6 +221,8 @@ def write_tng_snapshot(
         Chunks of the snapshot, and of the catalogue.
     seed : int
         Of the order of particles and the cuts between chunks.
+    layout : str
+        ``"tng"``, with a file of offsets, or ``"illustris"``, with offsets in the catalogue.
 
     Returns
     -------
@@ -233,28 +235,37 @@ def write_tng_snapshot(
         When there is no galaxy, or they are of different outputs.
     """
     first, folder, rng = check_one_output(galaxies), Path(folder), np.random.default_rng(seed)
+    if layout not in ("tng", "illustris"):
+        raise ValueError(f"unknown layout {layout!r}; known are tng, illustris.")
     centres = places(len(galaxies), BOX)
     particles, subhalo, group = _lay_out(galaxies, centres, rng)
     subhaloes, groups = _catalogue(galaxies, centres, subhalo, group)
-    total = np.zeros(6, dtype=np.int64)
-    bounds = np.zeros((n_files + 1, 6), dtype=np.int64)
-    for kind, columns in particles.items():
-        total[kind] = len(columns["Coordinates"]) if columns else 0
-        bounds[:, kind] = _bounds(total[kind], n_files, rng)
+    total = np.array([len(particles.get(kind, {}).get("Coordinates", ())) for kind in range(6)])
+    bounds = np.stack([_bounds(n, n_files, rng) for n in total], axis=1)  # (n_files + 1, 6)
+    tables = {"Subhalo": subhaloes, "Group": groups}
     cuts = {
-        name: _bounds(n, n_files, rng)
-        for name, n in (("Subhalo", len(subhalo["group"])), ("Group", len(galaxies)))
+        "Subhalo": _bounds(len(subhalo["group"]), n_files, rng),
+        "Group": _bounds(len(galaxies), n_files, rng),
     }
-
+    starts = _first_particles(subhaloes, groups)
     label = f"{first.snapshot:03d}"
-    snapshots, catalogues = folder / "output" / f"snapdir_{label}", folder / "output" / f"groups_{label}"
-    offsets = folder / "postprocessing" / "offsets"
-    for path in (snapshots, catalogues, offsets):
-        path.mkdir(parents=True, exist_ok=True)
+    output = folder / "output"
+    _write_chunks(output / f"snapdir_{label}" / f"snap_{label}", first, particles, total, bounds)
+    if layout == "tng":
+        _write_catalogue(output / f"groups_{label}" / f"fof_subhalo_tab_{label}", first, tables, cuts)
+        _write_offsets(folder / "postprocessing" / "offsets" / f"offsets_{label}.hdf5", bounds, cuts, starts)
+    else:
+        _write_catalogue(output / f"groups_{label}" / f"groups_{label}", first, tables, cuts, starts, bounds)
+    return folder
+
+
+def _write_chunks(stem: Path, first: Galaxy, particles: dict, total: np.ndarray, bounds: np.ndarray) -> None:
+    """Snapshot files ``stem.i.hdf5``; a chunk without particles of a type lacks its group."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    n_files = len(bounds) - 1
     for i in range(n_files):
-        with h5py.File(snapshots / f"snap_{label}.{i}.hdf5", "w") as file:
-            header = _header(first) | UNIT
-            header |= {
+        with h5py.File(f"{stem}.{i}.hdf5", "w") as file:
+            header = {
                 "SimulationName": first.simulation,
                 "NumFilesPerSnapshot": np.int32(n_files),
                 "NumPart_ThisFile": (bounds[i + 1] - bounds[i]).astype(np.int32),
@@ -262,31 +273,53 @@ def write_tng_snapshot(
                 "NumPart_Total_HighWord": np.zeros(6, dtype=np.uint32),
                 "MassTable": np.array([0.0, 1e-3, 0.0, 0.0, 0.0, 0.0]),
             }
-            file.create_group("Header").attrs.update(header)
+            file.create_group("Header").attrs.update(_header(first) | UNIT | header)
             for kind, columns in particles.items():
                 rows = slice(bounds[i, kind], bounds[i + 1, kind])
                 if rows.stop > rows.start:
                     _write_datasets(file.create_group(f"PartType{kind}"), _rows(columns, rows))
-        with h5py.File(catalogues / f"fof_subhalo_tab_{label}.{i}.hdf5", "w") as file:
+
+
+def _write_catalogue(
+    stem: Path,
+    first: Galaxy,
+    tables: dict,
+    cuts: dict,
+    starts: dict | None = None,
+    bounds: np.ndarray | None = None,
+) -> None:
+    """Catalogue files ``stem.i.hdf5``; with the offsets in them, as Illustris has it, when they are given."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    n_files = len(cuts["Group"]) - 1
+    for i in range(n_files):
+        with h5py.File(f"{stem}.{i}.hdf5", "w") as file:
             header = _header(first) | {"NumFiles": np.int32(n_files)}
-            for name, columns in (("Subhalo", subhaloes), ("Group", groups)):
+            if bounds is not None:
+                header["FileOffsets_Snap"] = bounds[:-1].T
+            for name, columns in tables.items():
                 rows = slice(cuts[name][i], cuts[name][i + 1])
                 key = "Nsubgroups" if name == "Subhalo" else "Ngroups"
-                header |= {
-                    f"{key}_ThisFile": np.int32(rows.stop - rows.start),
-                    f"{key}_Total": np.int32(cuts[name][-1]),
-                }
+                header[f"{key}_ThisFile"] = np.int32(rows.stop - rows.start)
+                header[f"{key}_Total"] = np.int32(cuts[name][-1])
+                if bounds is not None:
+                    header[f"FileOffsets_{name}"] = cuts[name][:-1]
                 table = file.create_group(name)
                 if rows.stop > rows.start:
                     for field, values in columns.items():
                         table[field] = values[rows]
+                    if starts is not None:
+                        file[f"Offsets/{name}_SnapByType"] = starts[name][rows]
             file.create_group("Header").attrs.update(header)
-    with h5py.File(offsets / f"offsets_{label}.hdf5", "w") as file:
+
+
+def _write_offsets(path: Path, bounds: np.ndarray, cuts: dict, starts: dict) -> None:
+    """TNG's file of offsets."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
         file["FileOffsets/SnapByType"] = bounds[:-1]
-        for name, starts in _first_particles(subhaloes, groups).items():
+        for name, rows in starts.items():
             file[f"FileOffsets/{name}"] = cuts[name][:-1]
-            file[f"{name}/SnapByType"] = starts
-    return folder
+            file[f"{name}/SnapByType"] = rows
 
 
 def _first_particles(subhaloes: dict, groups: dict) -> dict[str, np.ndarray]:

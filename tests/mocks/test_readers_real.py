@@ -23,7 +23,7 @@ EXPECTED = {
         "horizon-agn-extract",
         "Horizon-AGN-000-0",
     ),
-    "colibre_galaxy_snap127/SimSpin_example_Colibre.hdf5": ("swift-extract", "Colibre-127-0"),
+    "colibre_galaxy_snap127/SimSpin_example_Colibre.hdf5": ("swift", "Colibre-127-0"),
     "magneticum_galaxy_snap112_subsample/SimSpin_example_Magneticum.hdf5": (
         "magneticum-extract",
         "Magneticum-112-0",

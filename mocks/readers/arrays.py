@@ -1,0 +1,112 @@
+"""Galaxies from plain arrays, for simulations that no reader knows."""
+
+import numpy as np
+from astropy import units as u
+from astropy.cosmology import FLRW
+
+from mocks.galaxy import Galaxy
+from mocks.readers.particles import assemble, check_ages, make_stars
+
+__all__ = ["galaxy_from_arrays"]
+
+
+def galaxy_from_arrays(
+    *,
+    position: u.Quantity | np.ndarray,
+    mass: u.Quantity | np.ndarray,
+    age: u.Quantity | np.ndarray,
+    metallicity: np.ndarray,
+    redshift: float,
+    cosmology: FLRW,
+    initial_mass: u.Quantity | np.ndarray | None = None,
+    velocity: u.Quantity | np.ndarray | None = None,
+    smoothing_length: u.Quantity | np.ndarray | None = None,
+    centre: u.Quantity | np.ndarray | None = None,
+    box_size: u.Quantity | float | None = None,
+    simulation: str = "arrays",
+    snapshot: int = 0,
+    subhalo_id: int = 0,
+    imf: str = "chabrier",
+) -> Galaxy:
+    """Make a galaxy record from arrays.
+
+    Bare numbers are in house units: physical kpc, Msun, Gyr, km/s.
+
+    Parameters
+    ----------
+    position : Quantity or ndarray, shape (n, 3)
+        Of the stars, in any frame.
+    mass : Quantity or ndarray, shape (n,)
+        Current mass.
+    age : Quantity or ndarray, shape (n,)
+        Age at the snapshot.
+    metallicity : ndarray, shape (n,)
+        Mass fraction of metals.
+    redshift : float
+        Of the snapshot.
+    cosmology : astropy.cosmology.FLRW
+        The simulation's own.
+    initial_mass, velocity, smoothing_length : Quantity or ndarray, optional
+        A missing initial mass is computed from the age, see `mocks.readers.mass_loss`.
+    centre : Quantity or ndarray, shape (3,), optional
+        In the frame of `position`; found by a shrinking sphere when left out.
+    box_size : Quantity or float, optional
+        Side of a periodic box over whose edge the galaxy may lie.
+    simulation : str
+    snapshot, subhalo_id : int
+        Names of the galaxy.
+    imf : str
+        For missing initial masses.
+
+    Returns
+    -------
+    Galaxy
+
+    Raises
+    ------
+    ValueError
+        For no stars, arrays of unequal length, NaN, negative masses, or ages out of range.
+    astropy.units.UnitConversionError
+        When a quantity is of the wrong kind.
+    """
+
+    def plain(value: object, unit: u.UnitBase) -> np.ndarray | None:
+        if value is None:
+            return None
+        return np.array(value.to_value(unit) if isinstance(value, u.Quantity) else value, dtype=float)
+
+    where, position = f"arrays of {simulation} {subhalo_id}", plain(position, u.kpc)
+    if position.ndim != 2 or position.shape[1] != 3:
+        raise ValueError(f"{where}: position has shape {position.shape}; it must be (n, 3).")
+    age = plain(age, u.Gyr)
+    oldest = float(cosmology.age(redshift).to_value(u.Gyr))
+    if len(age) and np.nanmax(age) > oldest + 0.1:
+        raise ValueError(
+            f"{where}: ages reach {np.nanmax(age):.3g} Gyr, the universe is {oldest:.3g} Gyr old at redshift "
+            f"{redshift}; are they in Gyr, and ages rather than times of birth?"
+        )
+    stars, notes = make_stars(
+        where,
+        position=position,
+        mass=plain(mass, u.Msun),
+        initial_mass=plain(initial_mass, u.Msun),
+        age=check_ages(where, age) if len(age) else age,
+        metallicity=plain(metallicity, u.dimensionless_unscaled),
+        velocity=plain(velocity, u.km / u.s),
+        smoothing_length=plain(smoothing_length, u.kpc),
+        imf=imf,
+    )
+    return assemble(
+        where,
+        stars=stars,
+        gas=None,
+        centre=plain(centre, u.kpc),
+        box_size=None if box_size is None else float(plain(box_size, u.kpc)),
+        properties={},
+        notes=notes,
+        simulation=simulation,
+        snapshot=snapshot,
+        subhalo_id=subhalo_id,
+        redshift=redshift,
+        cosmology=cosmology,
+    )

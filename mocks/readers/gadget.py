@@ -1,0 +1,123 @@
+"""Gadget and Gizmo snapshots of any origin: units from their attributes, or as the user says."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from mocks.readers.extract import ExtractSnapshot, open_extract
+from mocks.readers.hdf5 import ALIASES, KM, KPC, MSUN, Units
+
+__all__ = ["open_gadget", "parse_unit"]
+
+CGS = {
+    "cm": 1.0 / KPC,
+    "pc": 1e-3,
+    "kpc": 1.0,
+    "Mpc": 1e3,
+    "g": 1.0 / MSUN,
+    "Msun": 1.0,
+    "cm/s": 1.0 / KM,
+    "km/s": 1.0,
+}
+KINDS = {"length": ("cm", "pc", "kpc", "Mpc"), "mass": ("g", "Msun"), "velocity": ("cm/s", "km/s")}
+NUMBER = r"(?:(\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\s*)?"
+
+
+def parse_unit(text: str, kind: str) -> tuple[float, float, float]:
+    """Read a unit such as ``"ckpc/h"``, ``"1e10 Msun/h"`` or ``"sqrt(a) km/s"``.
+
+    Parameters
+    ----------
+    text : str
+        Optional number, ``c`` for comoving or ``sqrt(a)``, unit, ``/h``.
+    kind : str
+        ``"length"``, ``"mass"`` or ``"velocity"``.
+
+    Returns
+    -------
+    tuple (factor, a exponent, h exponent)
+        To house units.
+
+    Raises
+    ------
+    ValueError
+        When it is not such a unit.
+
+    Examples
+    --------
+    >>> parse_unit("1e10 Msun/h", "mass")
+    (10000000000.0, 0.0, -1.0)
+    """
+    units = "|".join(sorted(KINDS[kind], key=len, reverse=True))
+    found = re.fullmatch(rf"{NUMBER}(c|sqrt\(a\)\s*)?({units})(/h)?", text.strip())
+    allowed = {"length": "c", "mass": "", "velocity": "sqrt(a)"}[kind]
+    prefix = "" if found is None or found[2] is None else found[2].strip()
+    if found is None or (prefix and prefix != allowed):
+        raise ValueError(
+            f"{text!r} is no unit of {kind}; write a number if need be, {allowed or 'no prefix'} where it "
+            f"applies, one of {', '.join(KINDS[kind])}, and /h where it applies: "
+            "'ckpc/h', '1e10 Msun/h', 'sqrt(a) km/s'."
+        )
+    exponent = {"": 0.0, "c": 1.0, "sqrt(a)": 0.5}[prefix]
+    return float(found[1] or 1.0) * CGS[found[3]], exponent, -1.0 if found[4] else 0.0
+
+
+def open_gadget(
+    path: Path,
+    *,
+    length: str = "ckpc/h",
+    mass: str = "1e10 Msun/h",
+    velocity: str = "sqrt(a) km/s",
+    a: float | None = None,
+    h: float | None = None,
+    omega_m: float | None = None,
+    box_size: float | None = None,
+    fields: dict[str, str] | None = None,
+    **options,
+) -> ExtractSnapshot:
+    """Open a generic Gadget or Gizmo snapshot (SIMBA, FIRE, Magneticum, ...).
+
+    What the datasets' own attributes say comes first; the units given here are for those without.
+
+    Parameters
+    ----------
+    path : Path
+        HDF5 file, one of its chunks, or the folder of the chunks.
+    length, mass, velocity : str
+        Units, see `parse_unit`.
+    a, h, omega_m : float, optional
+        Scale factor, Hubble constant [100 km/s/Mpc] and matter density, instead of the header's.
+    box_size : float, optional
+        Instead of the header's, in the unit of the coordinates.
+    fields : dict of str, optional
+        The file's names for fields that go by other names, for example ``{"birth": "StarAge"}``.
+    **options
+        Of `mocks.readers.extract.open_extract`: ``simulation``, ``snapshot``, ``subhalo_id``, ``centre``,
+        ``gas``, ``linking_length`` (for a file with several galaxies), ``min_stars``.
+
+    Returns
+    -------
+    ExtractSnapshot
+
+    Raises
+    ------
+    ValueError
+        For a unit that cannot be read, an unknown field, or a header that lacks what is needed.
+    """
+    unknown = sorted(set(fields or {}) - set(ALIASES))
+    if unknown:
+        raise ValueError(f"unknown fields {', '.join(unknown)}; known are {', '.join(ALIASES)}.")
+    units = Units(
+        length=parse_unit(length, "length"),
+        mass=parse_unit(mass, "mass"),
+        velocity=parse_unit(velocity, "velocity"),
+        names=tuple((fields or {}).items()),
+    )
+    header = {"HubbleParam": h, "Omega0": omega_m, "BoxSize": box_size}
+    if a is not None:
+        if not 0.0 < a <= 1.0:
+            raise ValueError(f"a is {a}; a scale factor is above 0 and at most 1.")
+        header |= {"Time": float(a), "Redshift": 1.0 / a - 1.0}
+    given = {name: float(np.float64(value)) for name, value in header.items() if value is not None}
+    return open_extract(path, format="gadget", units=units, header=given, **options)
