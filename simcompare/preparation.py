@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
+from math import ceil
 
 import numpy as np
 
@@ -25,7 +26,9 @@ __all__ = ["Preparation", "preparation_stream", "prepare_stamp"]
 # Adjacent SDSS pixels of single exposures correlate by 0.00 +- 0.04, those of mosaics by 0.05 to 0.4.
 RESAMPLED_CORRELATION = 0.1
 MOST_BAD = 0.3
-FEWEST_SKY_PIXELS = 100
+# Share of sky pixels below which their level is the galaxy's own halo, and below which their noise is too.
+LEAST_SKY_FOR_LEVEL = 0.5
+LEAST_SKY_FOR_NOISE = 0.05
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,11 @@ class Preparation:
         return cls(**settings)
 
     @property
+    def window(self) -> int:
+        """Side of what is looked at, the cut and room to centre it [pixels]; mocks should be as large."""
+        return self.size + 2 * ceil(self.centring_radius)
+
+    @property
     def hash(self) -> str:
         """SHA-256 of the canonical JSON, in hexadecimal."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
@@ -141,9 +149,9 @@ class _Sky:
 def prepare_stamp(stamp: RawStamp, preparation: Preparation, rng: np.random.Generator) -> PreparedStamp:
     """Prepare one image, real or mock.
 
-    In order: dither over one camera count; find target and neighbours; put the galaxy's own far side, with
-    fresh noise, in place of neighbours and bad pixels; move the target to the middle by whole pixels and cut;
-    measure what is left.
+    In order: cut to the window about the target; dither over one camera count; find target and neighbours;
+    put the galaxy's own far side, with fresh noise, in place of neighbours and bad pixels; move the target to
+    the middle by whole pixels and cut; measure what is left.
 
     Parameters
     ----------
@@ -163,6 +171,7 @@ def prepare_stamp(stamp: RawStamp, preparation: Preparation, rng: np.random.Gene
     RejectedStampError
         When the image is smaller than the cut, empty, mostly bad, or its centre is bad.
     """
+    stamp = _crop(stamp, preparation.window)
     work = _load(stamp, preparation, rng)
     start = stamp.position or tuple((side - 1) / 2 for side in work.image.shape[:0:-1])
     noise = np.array([pixel_noise(band, work.good) for band in work.image])
@@ -192,6 +201,23 @@ def prepare_stamp(stamp: RawStamp, preparation: Preparation, rng: np.random.Gene
     )
 
 
+def _crop(stamp: RawStamp, side: int) -> RawStamp:
+    """Stamp cut to a window about the target's expected place, so that real and mock images show the same."""
+    n_y, n_x = stamp.image.shape[1:]
+    x, y = stamp.position or ((n_x - 1) / 2, (n_y - 1) / 2)
+    first_x, first_y = (
+        int(np.clip(np.ceil(position - side / 2), 0, max(n - side, 0)))
+        for position, n in ((x, n_x), (y, n_y))
+    )
+    window = (..., slice(first_y, first_y + side), slice(first_x, first_x + side))
+    return replace(
+        stamp,
+        image=stamp.image[window],
+        mask=None if stamp.mask is None else stamp.mask[window],
+        position=(x - first_x, y - first_y),
+    )
+
+
 def _load(stamp: RawStamp, preparation: Preparation, rng: np.random.Generator) -> _Work:
     """Image with its masks, dithered; refuse what cannot be used."""
     image = np.array(stamp.image, dtype=float)
@@ -206,14 +232,14 @@ def _load(stamp: RawStamp, preparation: Preparation, rng: np.random.Generator) -
     bad = ~np.isfinite(image) | (bits & RAW_MASK_BITS["bad"] > 0)
     image[bad] = 0.0
     foreign = (bits & RAW_MASK_BITS["neighbour"] > 0).any(axis=0)
-    for band, missing in zip(image, bad, strict=True):
+    unusable = bad.any(axis=0) | foreign
+    if unusable.mean() > MOST_BAD:
+        raise RejectedStampError(f"{unusable.mean():.0%} of the pixels are bad or masked")
+    for band, missing in zip(image, bad | foreign, strict=True):
         if missing.all() or np.ptp(band[~missing]) == 0:
             raise RejectedStampError("image is missing or of one value throughout in at least one band")
         if pixel_noise(band, ~missing) == 0:
             raise RejectedStampError("most adjacent pixels are equal in at least one band: no noise")
-    unusable = bad.any(axis=0) | foreign
-    if unusable.mean() > MOST_BAD:
-        raise RejectedStampError(f"{unusable.mean():.0%} of the pixels are bad or masked")
     x, y = stamp.position or ((n_x - 1) / 2, (n_y - 1) / 2)
     row, column = round(y), round(x)
     if unusable[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2].mean() > 0.5:
@@ -252,13 +278,15 @@ def _find(work, noise, start, preparation) -> tuple[tuple[float, float], Objects
 
 
 def _measure_sky(work: _Work, noise: np.ndarray, objects: Objects | None) -> _Sky:
-    """Sky of each band away from objects; where a galaxy leaves too little sky, by pixel differences."""
+    """Measure the sky away from objects, as far as the galaxy leaves any."""
     sky = work.good & objects.sky if objects else work.good
-    if np.count_nonzero(sky) >= FEWEST_SKY_PIXELS:
-        values = np.array([sky_statistics(band, sky) for band in work.image])
+    if sky.mean() < LEAST_SKY_FOR_NOISE:
+        values = np.array([(0.0, sigma, np.nan) for sigma in noise])
     else:
-        levels = [sky_level(*pair) for pair in _with_noise(work, noise)]
-        values = np.array([(level, sigma, np.nan) for level, sigma in zip(levels, noise, strict=True)])
+        values = np.array([sky_statistics(band, sky) for band in work.image])
+        if sky.mean() < LEAST_SKY_FOR_LEVEL:
+            # The survey's own zero level is the better guess.
+            values[:, 0] = 0.0
     if not (values[:, 1] > 0).all():
         raise RejectedStampError("sky without noise in at least one band")
     return _Sky(*values.T)

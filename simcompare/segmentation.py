@@ -19,6 +19,8 @@ __all__ = [
 # Width of the smoothing before detection and before filling [pixels]; about an SDSS seeing disc.
 DETECTION_SIGMA = 1.2
 FILL_SIGMA = 2.0
+# Of the local mean that noise is measured about [pixels].
+LOCAL_SIGMA = 4.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,23 +99,29 @@ def sky_statistics(image: np.ndarray, sky: np.ndarray) -> tuple[float, float, fl
     Returns
     -------
     level, sigma : float
-        Median and standard deviation by median absolute deviation, in the unit of the image.
+        Median, and standard deviation about the local mean, in the unit of the image.
     correlation : float
         Of adjacent pixels; 0 for a camera's own pixels, 0.2 and more after resampling. NaN for fewer than
         50 pairs of pixels.
     """
-    values = image[sky]
-    level = np.median(values)
-    sigma = 1.4826 * np.median(np.abs(values - level))
-    residual = np.clip(image - level, -3 * sigma, 3 * sigma)
-    products = [
-        (residual[:, 1:] * residual[:, :-1])[sky[:, 1:] & sky[:, :-1]],
-        (residual[1:] * residual[:-1])[sky[1:] & sky[:-1]],
-    ]
-    products = np.concatenate(products)
-    scale = np.mean(residual[sky] ** 2)
+    level = float(np.median(image[sky]))
+    # The faint outskirts of galaxies vary slowly; only what remains about a local mean is noise.
+    weight = gaussian_filter(sky.astype(float), LOCAL_SIGMA, mode="constant")
+    local = gaussian_filter(np.where(sky, image - level, 0.0), LOCAL_SIGMA, mode="constant")
+    residual = image - level - local / np.maximum(weight, 1e-6)
+    sigma = 1.4826 * np.median(np.abs(residual[sky]))
+    clipped = np.clip(residual, -3 * sigma, 3 * sigma)
+    products = np.concatenate(
+        [
+            (clipped[:, 1:] * clipped[:, :-1])[sky[:, 1:] & sky[:, :-1]],
+            (clipped[1:] * clipped[:-1])[sky[1:] & sky[:-1]],
+        ]
+    )
+    scale = np.mean(clipped[sky] ** 2)
     correlation = float(products.mean() / scale) if products.size >= 50 and scale > 0 else np.nan
-    return float(level), float(sigma), correlation
+    # The local mean has taken up this share of the variance of uncorrelated noise.
+    taken = 3 / (4 * np.pi * LOCAL_SIGMA**2)
+    return level, float(sigma / np.sqrt(1 - taken)), correlation
 
 
 def locate_target(image: np.ndarray, start: tuple[float, float], radius: float) -> tuple[float, float]:
@@ -195,7 +203,8 @@ def find_objects(
     Objects or None
         None when no object lies at the centre.
     """
-    smooth = gaussian_filter(np.where(good, image, 0), DETECTION_SIGMA, mode="nearest")
+    # Beyond the edge is sky: repeating the edge pixels would make false peaks of their noise.
+    smooth = gaussian_filter(np.where(good, image, 0), DETECTION_SIGMA, mode="constant")
     smooth_noise = noise / (2 * np.sqrt(np.pi) * DETECTION_SIGMA)
     segments = detect_sources(smooth, threshold * smooth_noise, area, mask=~good)
     if segments is None:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from mocks.observe import MASK_BITS as MOCK_MASK_BITS
+
 __all__ = ["FLAGS", "MASK_BITS", "RAW_MASK_BITS", "PreparedStamp", "RawStamp", "RejectedStampError"]
 
 # Why a pixel of a prepared image is not the survey's own.
@@ -85,10 +87,20 @@ class RawStamp:
             pixel_scale=cutout.pixel_scale,
             bands=tuple(cutout.bands),
             galaxy_id=galaxy_id,
+            mask=_raw_mask(cutout.mask),
             quantum=conditions.nanomaggies_per_count,
             electrons=conditions.electrons_per_nanomaggy,
             metadata=dict(metadata or {}),
         )
+
+
+def _raw_mask(mask: np.ndarray) -> np.ndarray:
+    """Translate the mask of a mock into `RAW_MASK_BITS`."""
+    translation = {"no data": "bad", "saturated": "saturated", "other object": "neighbour"}
+    raw = np.zeros(mask.shape, dtype=np.uint8)
+    for theirs, ours in translation.items():
+        raw |= np.where(mask & MOCK_MASK_BITS[theirs], RAW_MASK_BITS[ours], 0).astype(np.uint8)
+    return raw
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,6 @@
 """Real SDSS galaxies: read, prepared, measured against what their makers measured."""
 
+import h5py
 import numpy as np
 import pytest
 
@@ -16,6 +17,18 @@ from simcompare.stamps import FLAGS
 @pytest.fixture(scope="module")
 def stack_file(shared_data):
     return shared_data / "observed" / "sdss-ugriz-stamps" / "sdss-ugriz-stamps.h5"
+
+
+@pytest.fixture(scope="module")
+def small_file(stack_file, tmp_path_factory):
+    """Every sixth galaxy of the stack, for what need not be done with all."""
+    path = tmp_path_factory.mktemp("small") / "small.h5"
+    with h5py.File(stack_file, "r") as whole, h5py.File(path, "w") as small:
+        small.attrs.update(whole.attrs)
+        n = len(whole["image"])
+        for name, dataset in whole.items():
+            small[name] = dataset[::6] if len(dataset) == n else dataset[:]
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +105,6 @@ def test_counts_of_accepted_and_rejected(sample):
 
 
 def test_prepared_sky_is_that_of_the_field(sample, stack_file):
-    import h5py
-
     table = sample.images.catalogue
     table = table[table["source"] == stack_file.name]
     with h5py.File(stack_file, "r") as file:
@@ -148,9 +159,9 @@ def test_no_object_is_on_both_sides_of_the_split(sample):
     assert [assign_split(name, 1) for name in table["galaxy_id"]] == table["split"].tolist()
 
 
-def test_the_same_file_twice_adds_nothing(stack_file, tmp_path):
+def test_the_same_file_twice_adds_nothing(small_file, tmp_path):
     once = prepare_observed(
-        [stack_file, stack_file],
+        [small_file, small_file],
         survey="sdss",
         bands=["r"],
         preparation=Preparation(),
@@ -158,8 +169,8 @@ def test_the_same_file_twice_adds_nothing(stack_file, tmp_path):
         name="SDSS",
         seed=1,
     )
-    assert len(once.images) == 356
-    assert sum(count for reason, count in once.reasons.items() if "duplicate" in reason) == 356
+    assert len(once.images) == 60
+    assert sum(count for reason, count in once.reasons.items() if "duplicate" in reason) == 60
 
 
 def test_duplicates_are_found_across_the_right_ascension_origin_and_at_the_pole():
@@ -173,27 +184,27 @@ def test_duplicates_are_found_across_the_right_ascension_origin_and_at_the_pole(
     assert not seen.holds("f", np.nan, np.nan)
 
 
-def test_interrupted_preparation_goes_on_without_loss_or_duplicates(stack_file, sample, tmp_path):
+def test_interrupted_preparation_goes_on_without_loss_or_duplicates(small_file, tmp_path):
     settings = {
         "survey": "sdss", "bands": ["r"], "preparation": Preparation(), "out": tmp_path, "name": "SDSS",
-        "seed": 1, "part_size": 100,
+        "seed": 1, "part_size": 17,
     }  # fmt: skip
-    whole = prepare_observed([stack_file], **settings)
+    whole = prepare_observed([small_file], **settings)
     catalogue, pixels = whole.images.catalogue, whole.images.read().image
     part_path(tmp_path, 2).unlink()
     part_path(tmp_path, 3).unlink()
-    again = prepare_observed([stack_file], **settings)
+    again = prepare_observed([small_file], **settings)
     assert again.images.catalogue["galaxy_id"].tolist() == catalogue["galaxy_id"].tolist()
     np.testing.assert_array_equal(again.images.read().image, pixels)
     with pytest.raises(ValueError, match="holds an image set with seed 1"):
-        prepare_observed([stack_file], **(settings | {"seed": 2}))
+        prepare_observed([small_file], **(settings | {"seed": 2}))
     with pytest.raises(ValueError, match=r"prepared otherwise.*size"):
-        prepare_observed([stack_file], **(settings | {"preparation": Preparation(size=48)}))
+        prepare_observed([small_file], **(settings | {"preparation": Preparation(size=48)}))
 
 
-def test_gri_stamps_have_three_bands(stack_file, tmp_path):
+def test_gri_stamps_have_three_bands(small_file, tmp_path):
     made = prepare_observed(
-        [stack_file],
+        [small_file],
         survey="sdss",
         bands=["g", "r", "i"],
         preparation=Preparation(size=48),
@@ -202,6 +213,6 @@ def test_gri_stamps_have_three_bands(stack_file, tmp_path):
     )
     images = ImageSet.open(tmp_path)
     assert images.image_shape == (3, 48, 48)
-    assert len(made.images) == 356
+    assert len(made.images) == 60
     colour = images.catalogue["mag_g"] - images.catalogue["mag_r"]
     assert 0.3 < np.nanmedian(colour) < 1.2

@@ -1,0 +1,298 @@
+"""One PSF-convolved Sersic profile per galaxy: fitted to an image, and rendered again without noise."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+from scipy.optimize import least_squares
+from scipy.special import gamma, gammaincinv
+
+from mocks.ideal import IdealImage
+from mocks.observe import bin_pixels
+from mocks.psf import convolve_psf
+
+__all__ = ["SERSIC_RANGE", "SersicFit", "SersicProfile", "fit_sersic", "render_profile", "sersic_image"]
+
+SERSIC_RANGE = (0.3, 8.0)
+# Survey pixels of margin around a rendered image, for light that the PSF carries in.
+MARGIN = 8
+FIT_OVERSAMPLING = 2
+# Steps of the numerical derivatives: x, y [pixels], ellipticities, ln radius, ln index.
+_STEPS = np.array([0.02, 0.02, 0.01, 0.01, 0.01, 0.01])
+
+
+@dataclass(frozen=True)
+class SersicProfile:
+    """A Sersic profile on a pixel grid.
+
+    Parameters
+    ----------
+    x, y : float
+        Centre [pixels]; the first pixel's centre is at 0.
+    flux : float
+        Total, to infinity [nanomaggies].
+    radius : float
+        Half-light semi-major axis [pixels].
+    index : float
+        Sersic index.
+    axis_ratio : float
+        Minor over major axis.
+    position_angle : float
+        Of the major axis, from +x towards +y [rad].
+
+    References
+    ----------
+    Graham & Driver 2005, PASA 22, 118, eqs. 1 and 4.
+    """
+
+    x: float
+    y: float
+    flux: float
+    radius: float
+    index: float
+    axis_ratio: float
+    position_angle: float
+
+
+@dataclass(frozen=True, eq=False)
+class SersicFit:
+    """Result of a fit.
+
+    Parameters
+    ----------
+    profile : SersicProfile
+        Best fit, on the pixels of the image that was fitted.
+    reduced_chi2 : float
+        Over the pixels used.
+    flag : int
+        0 for a fit inside all bounds; bits: 1 not converged, 2 index at its bound, 4 radius at its bound,
+        8 flux not positive.
+    model : ndarray, shape (y, x)
+        PSF-convolved best fit [nanomaggies per pixel].
+    """
+
+    profile: SersicProfile
+    reduced_chi2: float
+    flag: int
+    model: np.ndarray
+
+
+def sersic_image(profile: SersicProfile, shape: tuple[int, int]) -> np.ndarray:
+    """Profile integrated over pixels, without PSF.
+
+    Pixels near the centre are divided more finely the closer they are, so that the cusp keeps its flux.
+
+    Parameters
+    ----------
+    profile : SersicProfile
+        On the pixels of the image to make.
+    shape : (int, int)
+        Sides y and x.
+
+    Returns
+    -------
+    ndarray, shape (y, x)
+        Flux per pixel, in the unit of the profile's flux.
+    """
+    b = gammaincinv(2 * profile.index, 0.5)
+    cos, sin = np.cos(profile.position_angle), np.sin(profile.position_angle)
+
+    def brightness(x, y):
+        major = (x - profile.x) * cos + (y - profile.y) * sin
+        minor = ((y - profile.y) * cos - (x - profile.x) * sin) / profile.axis_ratio
+        squared = (major * major + minor * minor) / profile.radius**2
+        return np.exp(-b * squared ** (0.5 / profile.index))
+
+    image = brightness(np.arange(shape[1]), np.arange(shape[0])[:, None])
+    column, row = int(np.rint(profile.x)), int(np.rint(profile.y))
+    for reach, division in ((7, 5), (2, 25), (0, 201)):
+        columns = _clipped(column - reach, column + reach + 1, shape[1])
+        rows = _clipped(row - reach, row + reach + 1, shape[0])
+        if not (len(columns) and len(rows)):
+            continue
+        offset = (np.arange(division) + 0.5) / division - 0.5
+        fine_x = (columns[:, None] + offset).ravel()
+        fine_y = (rows[:, None] + offset).ravel()[:, None]
+        fine = brightness(fine_x, fine_y).reshape(len(rows), division, len(columns), division)
+        image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = fine.mean(axis=(1, 3))
+    area = 2 * np.pi * profile.index * profile.radius**2 * profile.axis_ratio
+    total = area * b ** (-2 * profile.index) * gamma(2 * profile.index)
+    return image * (profile.flux / total)
+
+
+def _clipped(first: int, stop: int, side: int) -> np.ndarray:
+    """Pixels of a range that lie inside the image."""
+    return np.arange(max(first, 0), min(stop, side))
+
+
+def render_profile(profile: SersicProfile, size: int, oversampling: int, margin: int = MARGIN) -> np.ndarray:
+    """Profile on a grid finer than the survey's.
+
+    Parameters
+    ----------
+    profile : SersicProfile
+        On survey pixels of an image of side ``size``.
+    size : int
+        Survey pixels.
+    oversampling : int
+        Fine pixels per survey pixel and axis.
+    margin : int
+        Survey pixels to add on every side.
+
+    Returns
+    -------
+    ndarray, shape (side, side)
+        Flux per fine pixel; side = oversampling (size + 2 margin).
+    """
+    side = oversampling * (size + 2 * margin)
+
+    def fine(position):
+        return (position + margin + 0.5) * oversampling - 0.5
+
+    moved = SersicProfile(
+        fine(profile.x),
+        fine(profile.y),
+        profile.flux,
+        profile.radius * oversampling,
+        profile.index,
+        profile.axis_ratio,
+        profile.position_angle,
+    )
+    return sersic_image(moved, (side, side))
+
+
+def _observed_model(profile: SersicProfile, size: int, psf: np.ndarray) -> np.ndarray:
+    """Noiseless image on survey pixels, PSF included."""
+    blurred = convolve_psf(render_profile(profile, size, FIT_OVERSAMPLING), psf, FIT_OVERSAMPLING)
+    return bin_pixels(blurred, FIT_OVERSAMPLING)[MARGIN:-MARGIN, MARGIN:-MARGIN]
+
+
+def _profile(parameters: np.ndarray, flux: float = 1.0) -> SersicProfile:
+    """Profile of the fit's parameters: x, y, two ellipticities, ln radius, ln index."""
+    x, y, e1, e2, log_radius, log_index = parameters
+    # A hard edge would leave the fit without a slope: the ellipticity saturates towards axis ratio 0.05.
+    ellipticity = 0.905 * np.tanh(np.hypot(e1, e2))
+    return SersicProfile(
+        x=float(x),
+        y=float(y),
+        flux=float(flux),
+        radius=float(np.exp(log_radius)),
+        index=float(np.exp(log_index)),
+        axis_ratio=float((1 - ellipticity) / (1 + ellipticity)),
+        position_angle=float(0.5 * np.arctan2(e2, e1)),
+    )
+
+
+def _ellipticities(axis_ratio: float, position_angle: float) -> tuple[float, float]:
+    """Two components whose modulus saturates as `_profile` expects."""
+    modulus = np.arctanh(min((1 - axis_ratio) / (1 + axis_ratio) / 0.905, 0.99))
+    return modulus * np.cos(2 * position_angle), modulus * np.sin(2 * position_angle)
+
+
+def fit_sersic(
+    image: np.ndarray, variance: np.ndarray, mask: np.ndarray, psf: np.ndarray, start: SersicProfile
+) -> SersicFit:
+    """Fit one galaxy by weighted least squares; the flux follows from the shape exactly.
+
+    Parameters
+    ----------
+    image : ndarray, shape (y, x)
+        Flux above the sky [nanomaggies per pixel]; square.
+    variance : ndarray, shape (y, x)
+        [nanomaggies^2].
+    mask : ndarray, shape (y, x)
+        Pixels that are not zero are left out.
+    psf : ndarray, shape (k, k)
+        Effective PSF on the same pixels; k odd, sum 1.
+    start : SersicProfile
+        First guess; its flux is not used.
+
+    Returns
+    -------
+    SersicFit
+    """
+    size = len(image)
+    psf = np.asarray(psf, dtype=float) / np.sum(psf, dtype=float)
+    # A pixel's own light must not decide its weight, or fits come out too faint: the variance is smoothed.
+    weight = np.where(mask == 0, 1 / np.sqrt(gaussian_filter(np.asarray(variance, dtype=float), 1.5)), 0.0)
+    data = (weight * image).ravel()
+
+    def weighted_model(parameters):
+        return (weight * _observed_model(_profile(parameters), size, psf)).ravel()
+
+    def residual_of(model):
+        return data - model * (model @ data) / (model @ model)
+
+    def residual(parameters):
+        return residual_of(weighted_model(parameters))
+
+    def jacobian(parameters):
+        here = residual(parameters)
+        columns = []
+        for i, step in enumerate(_STEPS):
+            # Away from the nearer bound, so that every trial lies inside.
+            sign = -1 if parameters[i] + step > upper[i] else 1
+            moved = parameters.copy()
+            moved[i] += sign * step
+            columns.append(sign * (residual(moved) - here) / step)
+        return np.stack(columns, axis=1)
+
+    e1, e2 = _ellipticities(start.axis_ratio, start.position_angle)
+    first = np.array([start.x, start.y, e1, e2, np.log(start.radius), np.log(start.index)])
+    lower = np.array([start.x - 4, start.y - 4, -3, -3, np.log(0.2), np.log(SERSIC_RANGE[0])])
+    upper = np.array([start.x + 4, start.y + 4, 3, 3, np.log(2 * size), np.log(SERSIC_RANGE[1])])
+    first = np.clip(first, lower + 1e-3, upper - 1e-3)
+    result = least_squares(
+        residual, first, jac=jacobian, bounds=(lower, upper), x_scale=10 * _STEPS, xtol=1e-4, ftol=1e-5,
+        gtol=None, max_nfev=40,
+    )  # fmt: skip
+    model = weighted_model(result.x)
+    flux = float((model @ data) / (model @ model))
+    profile = _profile(result.x, flux)
+    at_bound = np.isclose(result.x, lower, atol=2e-3) | np.isclose(result.x, upper, atol=2e-3)
+    flag = int(result.status <= 0) | 2 * int(at_bound[5]) | 4 * int(at_bound[4]) | 8 * int(flux <= 0)
+    used = np.count_nonzero(weight)
+    return SersicFit(
+        profile=profile,
+        reduced_chi2=float(2 * result.cost / max(used - 7, 1)),
+        flag=flag,
+        model=_observed_model(profile, size, psf),
+    )
+
+
+def ideal_image(
+    profiles: list[SersicProfile],
+    bands: tuple[str, ...],
+    pixel_scale: float,
+    size: int,
+    oversampling: int = 3,
+) -> IdealImage:
+    """Noiseless, unblurred image of one profile per band, ready for `mocks.observe`.
+
+    Parameters
+    ----------
+    profiles : list of SersicProfile
+        One per band, on the survey pixels of an image of side ``size``.
+    bands : tuple of str
+        Their names.
+    pixel_scale : float
+        Of the survey [arcsec].
+    size : int
+        Survey pixels.
+    oversampling : int
+        Fine pixels per survey pixel and axis.
+
+    Returns
+    -------
+    IdealImage
+    """
+    image = np.stack([render_profile(profile, size, oversampling) for profile in profiles])
+    total = np.array([profile.flux for profile in profiles])
+    return IdealImage(
+        image=image,
+        pixel_scale=pixel_scale / oversampling,
+        bands=bands,
+        oversampling=oversampling,
+        margin=MARGIN,
+        flux_outside=total - image.sum(axis=(1, 2)),
+    )

@@ -1,0 +1,104 @@
+"""Sersic fits: what was put in comes out, and flux is kept from fit to render."""
+
+import numpy as np
+import pytest
+
+from mocks.observe import bin_pixels
+from mocks.psf import convolve_psf, effective_psf
+from simcompare.sersic import SersicProfile, fit_sersic, ideal_image, render_profile, sersic_image
+
+PSF = effective_psf("double-gaussian", 3.3, 31)
+CASES = [(2.5, 4.0, 0.6), (1.0, 6.0, 0.3), (4.0, 5.0, 0.8), (0.5, 4.0, 0.9)]
+
+
+def observed(profile, size=64, oversampling=9, margin=20):
+    """Independent of the fit's own grid: finer pixels, wider margin."""
+    fine = render_profile(profile, size, oversampling, margin)
+    return bin_pixels(convolve_psf(fine, PSF, oversampling), oversampling)[margin:-margin, margin:-margin]
+
+
+def fit(image, variance, mask=None, start=None):
+    mask = np.zeros(image.shape) if mask is None else mask
+    return fit_sersic(image, variance, mask, PSF, start or SersicProfile(32, 32, 1, 5.0, 1.5, 0.8, 0.3))
+
+
+@pytest.mark.parametrize(("index", "radius", "axis_ratio"), CASES)
+def test_injected_profile_is_recovered_within_a_per_cent(index, radius, axis_ratio):
+    rng = np.random.default_rng(1)
+    truth = SersicProfile(32.2, 31.7, 500.0, radius, index, axis_ratio, 0.7)
+    model = observed(truth)
+    variance = 0.001**2 + model / 1e6
+    image = model + rng.standard_normal(model.shape) * np.sqrt(variance)
+    result = fit(image, variance)
+    assert result.flag == 0
+    assert result.reduced_chi2 == pytest.approx(1, abs=0.1)
+    found = result.profile
+    assert found.index == pytest.approx(index, rel=0.01)
+    assert found.radius == pytest.approx(radius, rel=0.01)
+    assert found.axis_ratio == pytest.approx(axis_ratio, rel=0.01)
+    assert found.flux == pytest.approx(500, rel=0.01)
+    assert np.mod(found.position_angle, np.pi) == pytest.approx(0.7, abs=0.02)
+    np.testing.assert_allclose([found.x, found.y], [32.2, 31.7], atol=0.01)
+
+
+def test_masked_pixels_do_not_matter():
+    truth = SersicProfile(32, 32, 300.0, 4.0, 1.5, 0.7, 0.2)
+    image = observed(truth)
+    variance = 0.01**2 + image / 900
+    mask = np.zeros(image.shape)
+    mask[40:50, 35:50] = 1
+    spoilt = np.where(mask > 0, 50.0, image)
+    assert fit(spoilt, variance, mask).profile.index == pytest.approx(1.5, rel=0.01)
+
+
+@pytest.mark.parametrize(("index", "radius", "axis_ratio"), [*CASES, (8.0, 3.0, 0.7)])
+def test_flux_is_kept_on_the_grid(index, radius, axis_ratio):
+    profile = SersicProfile(500.3, 500.1, 100.0, radius, index, axis_ratio, 0.4)
+    image = sersic_image(profile, (1001, 1001))
+    rows, columns = np.indices(image.shape)
+    dx, dy = columns - 500.3, rows - 500.1
+    major = dx * np.cos(0.4) + dy * np.sin(0.4)
+    minor = (dy * np.cos(0.4) - dx * np.sin(0.4)) / axis_ratio
+    within = image[np.hypot(major, minor) < 60 * radius].sum()
+    if index <= 4:  # broader profiles have light beyond
+        assert within == pytest.approx(100, rel=0.01)
+    half = image[np.hypot(major, minor) < radius].sum()
+    assert half == pytest.approx(50, rel=0.07)  # an ellipse of whole pixels
+
+
+def test_twin_has_the_flux_of_its_fit():
+    profiles = [SersicProfile(40, 40, flux, 4.0, 1.0, 0.6, 0.3) for flux in (100.0, 50.0)]
+    ideal = ideal_image(profiles, ("g", "r"), 0.396, 80)
+    assert ideal.size == (80, 80)
+    assert ideal.pixel_scale == pytest.approx(0.396 / 3)
+    total = ideal.image.sum(axis=(1, 2)) + ideal.flux_outside
+    np.testing.assert_allclose(total, [100, 50], rtol=1e-12)
+    assert np.abs(ideal.flux_outside / total).max() < 0.002
+
+
+def test_index_at_its_bound_is_flagged():
+    image = observed(SersicProfile(32, 32, 300.0, 4.0, 1.5, 0.7, 0.2))
+    assert fit(image, 0.01**2 + image / 900).flag == 0
+    beyond = observed(SersicProfile(32, 32, 3000.0, 6.0, 11.0, 0.7, 0.2))
+    assert fit(beyond, 0.001**2 + beyond / 90000).flag & 2
+    assert fit(-image, 0.01**2 + image / 900).flag & 8
+
+
+def test_agrees_with_statmorph():
+    statmorph = pytest.importorskip("statmorph")
+    from photutils.segmentation import SegmentationImage
+
+    rng = np.random.default_rng(4)
+    truth = SersicProfile(47.5, 47.5, 800.0, 6.0, 1.5, 0.6, 0.5)
+    image = observed(truth, size=96) + 0.01 * rng.standard_normal((96, 96))
+    segments = np.zeros(image.shape, dtype=int)
+    segments[observed(truth, size=96) > 0.02] = 1
+    with np.errstate(all="ignore"):
+        theirs = statmorph.SourceMorphology(
+            image, SegmentationImage(segments), label=1, weightmap=np.full(image.shape, 0.01), psf=PSF
+        )
+    start = SersicProfile(47, 47, 1, 5.0, 1.5, 0.8, 0.3)
+    ours = fit(image, np.full(image.shape, 1e-4), start=start).profile
+    assert ours.index == pytest.approx(theirs.sersic_n, rel=0.03)
+    assert ours.radius == pytest.approx(theirs.sersic_rhalf, rel=0.02)
+    assert 1 - ours.axis_ratio == pytest.approx(theirs.sersic_ellip, abs=0.02)

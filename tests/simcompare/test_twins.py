@@ -1,0 +1,90 @@
+"""Twins of real galaxies: as bright, as large, as noisy as their parents, and smooth."""
+
+import h5py
+import numpy as np
+import pytest
+
+from simcompare.imageset import ImageSet
+from simcompare.observed import prepare_observed
+from simcompare.preparation import Preparation
+from simcompare.twins import make_twin, prepare_twins
+
+
+@pytest.fixture(scope="module")
+def parents(shared_data, tmp_path_factory):
+    small = tmp_path_factory.mktemp("small") / "small.h5"
+    path = shared_data / "observed" / "sdss-ugriz-stamps" / "sdss-ugriz-stamps.h5"
+    with h5py.File(path, "r") as whole, h5py.File(small, "w") as part:
+        part.attrs.update(whole.attrs)
+        n = len(whole["image"])
+        for name, dataset in whole.items():
+            part[name] = dataset[::7] if len(dataset) == n else dataset[:]
+    made = prepare_observed(
+        [small],
+        survey="sdss",
+        bands=["r"],
+        preparation=Preparation(),
+        out=tmp_path_factory.mktemp("parents"),
+        name="SDSS",
+        seed=1,
+    )
+    return made.images
+
+
+@pytest.fixture(scope="module")
+def twins(parents, tmp_path_factory):
+    return prepare_twins(parents, tmp_path_factory.mktemp("twins"), seed=1, part_size=30)
+
+
+def test_every_parent_has_a_twin_with_its_name_and_split(parents, twins):
+    images, failures = twins
+    assert len(images) + len(failures) == len(parents) == 51
+    assert len(failures) <= 2
+    assert (images.kind, images.preparation_hash) == ("twins", parents.preparation_hash)
+    split = dict(zip(parents.catalogue["galaxy_id"], parents.catalogue["split"], strict=True))
+    assert all(split[row["galaxy_id"]] == row["split"] for row in images.catalogue)
+
+
+def test_twins_are_as_bright_large_and_noisy_as_their_parents(parents, twins):
+    table = twins[0].catalogue
+    position = {name: i for i, name in enumerate(parents.catalogue["galaxy_id"])}
+    original = parents.catalogue[[position[name] for name in table["galaxy_id"]]]
+    assert np.nanmedian(table["mag_r"] - original["mag_r"]) == pytest.approx(0, abs=0.05)
+    assert np.nanmedian(table["half_light_radius"] / original["half_light_radius"]) == pytest.approx(
+        1, abs=0.05
+    )
+    assert np.median(table["sky_sigma_r"] / original["sky_sigma_r"]) == pytest.approx(1, abs=0.01)
+    np.testing.assert_allclose(table["psf_fwhm_r"], original["psf_fwhm_r"], rtol=0.01)
+    assert 0.9 < np.median(table["sersic_chi2_r"]) < 1.1
+    total = table["sersic_mag_r"] - original["mag_r"]
+    assert np.nanmedian(total) == pytest.approx(-0.05, abs=0.1)
+
+
+def test_twin_alone_equals_twin_in_the_set(parents, twins):
+    images, _ = twins
+    name = images.catalogue["galaxy_id"][40]
+    position = int(np.flatnonzero(parents.catalogue["galaxy_id"] == name)[0])
+    alone = make_twin(parents.read(position), parents.catalogue[position], parents, seed=1)
+    np.testing.assert_array_equal(alone.image, images.read(40).image[0])
+    other = make_twin(parents.read(position), parents.catalogue[position], parents, seed=2)
+    assert (other.image != alone.image).any()
+
+
+def test_twin_and_parent_share_no_noise(parents, twins):
+    images, _ = twins
+    position = {name: i for i, name in enumerate(parents.catalogue["galaxy_id"])}
+    original = parents.read([position[name] for name in images.catalogue["galaxy_id"]])
+    edge = (slice(None), 0, slice(0, 12), slice(None))
+    theirs, ours = original.image[edge].ravel(), images.read().image[edge].ravel()
+    assert abs(np.corrcoef(np.clip(theirs, -0.1, 0.1), np.clip(ours, -0.1, 0.1))[0, 1]) < 0.03
+
+
+def test_interrupted_twins_go_on(parents, twins):
+    images, failures = twins
+    folder = images.files[0].parents[1]
+    before = images.read().image
+    images.files[1].unlink()
+    again, missing = prepare_twins(parents, folder, seed=1, part_size=30)
+    np.testing.assert_array_equal(again.read().image, before)
+    assert missing == failures
+    assert isinstance(again, ImageSet)
