@@ -1,16 +1,32 @@
 """Readers of simulation outputs; all return the same `mocks.Galaxy`."""
 
 from mocks.readers.arrays import galaxy_from_arrays
-from mocks.readers.base import Format, Snapshot
+from mocks.readers.base import Fingerprint, Format, Snapshot
+from mocks.readers.examination import Examination, Finding, examine
 from mocks.readers.headers import RUNS
-from mocks.readers.registry import SIMULATIONS, open_snapshot, recognise
+from mocks.readers.images import fit_to_survey, ideal_image_from_array, is_ideal_image, read_ideal_image
+from mocks.readers.registry import SIMULATIONS, formats, open_snapshot, recognise
+from mocks.readers.selection import aperture_radius, cut_aperture, evaluate, select
 
 __all__ = [
     "RUNS",
     "SIMULATIONS",
+    "Examination",
+    "Finding",
+    "Fingerprint",
     "Format",
     "Snapshot",
+    "aperture_radius",
+    "cut_aperture",
+    "evaluate",
+    "examine",
+    "fit_to_survey",
+    "formats",
     "galaxy_from_arrays",
+    "ideal_image_from_array",
+    "is_ideal_image",
     "open_snapshot",
+    "read_ideal_image",
     "recognise",
+    "select",
 ]

@@ -48,6 +48,16 @@ class Snapshot(abc.ABC):
         """Scale factor of the output."""
         return 1.0 / (1.0 + self.redshift)
 
+    def problems(self) -> list[str]:
+        """Check that the files are complete and fit together, at the cost of opening each.
+
+        Returns
+        -------
+        list of str
+            What is wrong, one sentence each; empty when nothing is.
+        """
+        return []
+
     @abc.abstractmethod
     def catalogue(self) -> Table:
         """Galaxies that have stars, one row each.

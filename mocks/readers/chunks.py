@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from mocks.readers.hdf5 import header_of, open_hdf5
 
-__all__ = ["chunk_files"]
+__all__ = ["chunk_files", "count_problems"]
 
 
 def chunk_files(folder: Path, stems: tuple[str, ...], count_key: str) -> tuple[Path, ...]:
@@ -49,3 +51,51 @@ def chunk_files(folder: Path, stems: tuple[str, ...], count_key: str) -> tuple[P
             f"{' ...' if len(missing) > 5 else ''}. Stars would be lost silently; fetch them."
         )
     return files
+
+
+def count_problems(chunks: tuple[Path, ...]) -> list[str]:
+    """Compare the particles that chunks hold with those their headers promise.
+
+    Parameters
+    ----------
+    chunks : tuple of Path
+        All of one snapshot.
+
+    Returns
+    -------
+    list of str
+        What is wrong, empty when nothing is.
+    """
+    problems, held, promised = [], np.zeros(6, dtype=np.int64), None
+    for chunk in chunks:
+        try:
+            with open_hdf5(chunk) as file:
+                header = header_of(file)
+                for kind in range(6):
+                    group = file.get(f"PartType{kind}", {})
+                    lengths = {len(dataset) for dataset in group.values() if getattr(dataset, "shape", ())}
+                    if len(lengths) > 1:
+                        problems.append(
+                            f"{chunk}: datasets of PartType{kind} have different lengths {sorted(lengths)}"
+                        )
+                    held[kind] += max(lengths, default=0)
+        except OSError as error:
+            problems.append(str(error))
+            continue
+        total = np.zeros(6, dtype=np.int64)
+        here = np.ravel(header.get("NumPart_Total", ())).astype(np.int64)[:6]
+        total[: len(here)] = here
+        high = np.ravel(header.get("NumPart_Total_HighWord", ())).astype(np.int64)[: len(here)]
+        total[: len(high)] += high << 32
+        promised = total if promised is None else promised
+        if not np.array_equal(total, promised):
+            problems.append(
+                f"{chunk}: NumPart_Total differs from the first chunk's; a file of another snapshot?"
+            )
+    if promised is not None:
+        problems += [
+            f"{chunks[0].parent}: {held[kind]} particles of type {kind}, NumPart_Total says {promised[kind]}"
+            for kind in (0, 4)
+            if held[kind] != promised[kind]
+        ]
+    return problems

@@ -12,7 +12,7 @@ from astropy.table import Table
 
 from mocks.galaxy import Galaxy
 from mocks.readers.base import Fingerprint, Snapshot
-from mocks.readers.chunks import chunk_files
+from mocks.readers.chunks import chunk_files, count_problems
 from mocks.readers.dialects import DIALECTS
 from mocks.readers.extract import EAGLE_ID, galaxy_numbers, with_units
 from mocks.readers.fields import GAS_FIELDS, STAR_FIELDS, gas_from_columns, read_columns, stars_from_columns
@@ -67,6 +67,29 @@ class EagleSnapshot(Snapshot):
         if len(table) == 0:
             raise ValueError(f"{self.path}: no galaxy with stars.")
         return with_units(table)
+
+    def problems(self) -> list[str]:
+        """Check chunks and hash tables; see `Snapshot.problems`."""
+        found = count_problems(self.chunks)
+        try:
+            index = self._hash_index
+            if STARS not in index:
+                found.append(
+                    f"{self.path}: no hash table of the stars; every galaxy reads the whole snapshot"
+                )
+            for chunk in range(len(self.chunks) if STARS in index else 0):
+                with open_hdf5(self.chunks[chunk]) as file:
+                    there = len(find(file["PartType4"], "position")) if STARS in _types(file) else 0
+                    counted = (
+                        self._cell_starts(chunk, STARS)[-1] if f"HashTable/PartType{STARS}" in file else 0
+                    )
+                if counted != there:
+                    found.append(
+                        f"{self.chunks[chunk]}: hash table counts {counted} stars, {there} are there"
+                    )
+        except (OSError, ValueError, KeyError) as error:
+            found.append(str(error))
+        return found
 
     def catalogue(self) -> Table:
         """Subgroups with stars; see `Snapshot.catalogue`."""

@@ -12,7 +12,7 @@ from astropy.table import Table
 
 from mocks.galaxy import Galaxy, Gas
 from mocks.readers.base import Snapshot
-from mocks.readers.chunks import chunk_files
+from mocks.readers.chunks import chunk_files, count_problems
 from mocks.readers.dialects import DIALECTS
 from mocks.readers.fields import (
     GAS_FIELDS,
@@ -128,6 +128,10 @@ class ExtractSnapshot(Snapshot):
     def _is_eagle(self) -> bool:
         """Whether galaxy numbers are pairs of EAGLE's."""
         return self.format == "eagle-extract" and self._numbers is not None
+
+    def problems(self) -> list[str]:
+        """Check the chunks of a snapshot against their headers; see `Snapshot.problems`."""
+        return count_problems(self.files) if len(self.files) > 1 else []
 
     def catalogue(self) -> Table:
         """One row per galaxy, computed from its particles; see `Snapshot.catalogue`."""

@@ -11,7 +11,7 @@ from astropy.table import Table
 
 from mocks.galaxy import Galaxy
 from mocks.readers.base import Fingerprint, Snapshot
-from mocks.readers.chunks import chunk_files
+from mocks.readers.chunks import chunk_files, count_problems
 from mocks.readers.extract import with_units
 from mocks.readers.fields import (
     GAS_FIELDS,
@@ -118,6 +118,25 @@ class IllustrisSnapshot(Snapshot):
                             file[f"PartType{kind}"], fields, self.scale_factor, self.h, UNITS
                         )
                         break
+        return found
+
+    def problems(self) -> list[str]:
+        """Check chunks, catalogue and offsets against each other; see `Snapshot.problems`."""
+        found = count_problems(self.chunks)
+        try:
+            lengths, (starts, _) = self._subhaloes["SubhaloLenType"], self._offsets
+            with open_hdf5(self.chunks[0]) as file:
+                header = header_of(file)
+        except (OSError, ValueError) as error:
+            return [*found, str(error)]
+        if len(starts) != len(lengths):
+            found.append(
+                f"{len(starts)} subhaloes in the offsets, {len(lengths)} in the catalogue: of one snapshot?"
+            )
+        else:
+            last, total = (starts + lengths)[:, STARS].max(), np.ravel(header["NumPart_Total"])[STARS]
+            if last > total + (int(np.ravel(header.get("NumPart_Total_HighWord", np.zeros(6)))[STARS]) << 32):
+                found.append(f"offsets reach star {last} of {total}: of another snapshot?")
         return found
 
     def catalogue(self) -> Table:

@@ -21,7 +21,7 @@ from mocks.readers.hilbert import domains_in_sphere
 from mocks.readers.mass_loss import remaining_mass_fraction
 from mocks.readers.particles import assemble, check_ages, make_stars
 from mocks.readers.ramses_files import Info, read_info, read_stars
-from mocks.readers.times import age_from_conformal_time, cosmic_time, make_cosmology
+from mocks.readers.times import age_from_conformal_time, conformal_time, cosmic_time, make_cosmology
 
 __all__ = ["RamsesSnapshot", "is_output_folder", "open_ramses"]
 
@@ -104,6 +104,23 @@ class RamsesSnapshot(Snapshot):
     @property
     def _unit_mass(self) -> float:
         return self.info.unit_density * self.info.unit_length**3 / MSUN
+
+    def problems(self) -> list[str]:
+        """Read all part files to their end; see `Snapshot.problems`."""
+        found = []
+        for path in self.info.files:
+            try:
+                read_stars(path, self.info, ALL)
+            except (OSError, ValueError) as error:
+                found.append(str(error))
+        if not self.proper_time:
+            expected = float(conformal_time(self.scale_factor, self.cosmology))
+            if abs(self.info.time - expected) > 1e-3:
+                found.append(
+                    f"{self.path}: time {self.info.time:.6g}, not the conformal time {expected:.6g} of aexp: "
+                    "proper times? Open with proper_time=True."
+                )
+        return found
 
     def catalogue(self) -> Table:
         """Galaxies of GalaxyMaker, or else friends-of-friends groups; see `Snapshot.catalogue`."""

@@ -1,6 +1,8 @@
 """The formats that can be read, and how to tell them apart."""
 
 import functools
+import importlib.metadata
+import logging
 from pathlib import Path
 
 import h5py
@@ -13,10 +15,14 @@ from mocks.readers.gadget import open_gadget
 from mocks.readers.hdf5 import ALIASES, attributes, header_of, open_hdf5
 from mocks.readers.headers import RUNS
 from mocks.readers.illustris import is_snapshot_folder, open_illustris
+from mocks.readers.images import is_ideal_image
 from mocks.readers.ramses import is_output_folder, open_ramses
 
-__all__ = ["SIMULATIONS", "fingerprint", "open_snapshot", "recognise"]
+__all__ = ["SIMULATIONS", "fingerprint", "formats", "open_snapshot", "recognise"]
 
+logger = logging.getLogger(__name__)
+
+PLUGIN_GROUP = "simcompare.simulations"
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -48,7 +54,7 @@ def fingerprint(path: Path) -> Fingerprint:
         raise FileNotFoundError(f"{path} does not exist.")
     with path.open("rb") as file:
         start = file.read(8)
-    if start.startswith(b"SIMPLE") or start.startswith(b"\x1f\x8b"):
+    if is_ideal_image(path):
         return Fingerprint(**(empty | {"path": path, "kind": "fits"}))
     if start != HDF5_SIGNATURE:
         return Fingerprint(**(empty | {"path": path, "kind": "other"}))
@@ -180,8 +186,45 @@ SIMULATIONS: dict[str, Format] = {
 }
 
 
+@functools.cache
+def _plugins() -> dict[str, Format]:
+    """Load formats that other installed packages offer; one that fails is left out with a warning."""
+    found = {}
+    for point in importlib.metadata.entry_points(group=PLUGIN_GROUP):
+        try:
+            entry = point.load()
+        except (
+            Exception
+        ):  # a stranger's code may raise anything, and must not stop the reading of other formats
+            logger.warning(
+                "plug-in %s (%s) cannot be loaded and is left out", point.name, point.value, exc_info=True
+            )
+            continue
+        if not isinstance(entry, Format):
+            logger.warning(
+                "plug-in %s (%s) is no mocks.readers.Format and is left out", point.name, point.value
+            )
+        elif point.name in SIMULATIONS:
+            logger.warning(
+                "plug-in %s (%s) has the name of a built-in format and is left out", point.name, point.value
+            )
+        else:
+            found[point.name] = entry
+    return found
+
+
+def formats() -> dict[str, Format]:
+    """List all formats by name: of plug-ins (entry points in ``simcompare.simulations``), then our own.
+
+    Returns
+    -------
+    dict of Format
+    """
+    return _plugins() | SIMULATIONS
+
+
 def _known() -> str:
-    return "\n".join(f"  {name}: {entry.looks_like}" for name, entry in SIMULATIONS.items())
+    return "\n".join(f"  {name}: {entry.looks_like}" for name, entry in formats().items())
 
 
 def recognise(path: str | Path) -> str:
@@ -206,7 +249,9 @@ def recognise(path: str | Path) -> str:
         When no format fits.
     """
     seen = fingerprint(Path(path))
-    for name, entry in SIMULATIONS.items():
+    if seen.kind == "fits":
+        raise ValueError(f"{path} is a FITS image, no snapshot; read it with mocks.readers.read_ideal_image.")
+    for name, entry in formats().items():
         if entry.matches(seen):
             return name
     content = ", ".join(sorted(seen.names)[:12]) or f"no HDF5, {seen.kind}"
@@ -242,20 +287,21 @@ def open_snapshot(path: str | Path, simulation: str | None = None, **options) ->
     ValueError
         For an unknown simulation or format, or options the format does not have.
     """
-    if simulation in SIMULATIONS:
+    known = formats()
+    if simulation in known:
         entry_name, run = simulation, None
     elif simulation is None or simulation in RUNS:
         entry_name, run = recognise(path), simulation
     else:
         raise ValueError(
-            f"unknown simulation {simulation!r}. Formats: {', '.join(SIMULATIONS)}. Runs: {', '.join(RUNS)}. "
+            f"unknown simulation {simulation!r}. Formats: {', '.join(known)}. Runs: {', '.join(RUNS)}. "
             "For a new run leave simulation out, or name its format, and pass name=."
         )
     options = {"simulation": run} | options
     if "name" in options:
         options["simulation"] = options.pop("name")
     try:
-        return SIMULATIONS[entry_name].open(Path(path), **options)
+        return known[entry_name].open(Path(path), **options)
     except TypeError as error:
         if "unexpected keyword" in str(error):
             raise ValueError(f"format {entry_name}: {error}.") from error

@@ -1,0 +1,256 @@
+"""Look data over before a long run: what it is, what it holds, what is missing and what that costs."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from astropy import units as u
+from astropy.table import Table
+
+from mocks.galaxy import Galaxy
+from mocks.readers.base import Snapshot
+from mocks.readers.headers import RUNS
+from mocks.readers.images import is_ideal_image, read_ideal_image
+from mocks.readers.registry import open_snapshot
+
+__all__ = ["Examination", "Finding", "examine"]
+
+SAMPLED = 3  # galaxies that are read
+# What is done without a field, and what that costs
+COSTS = {
+    "initial_mass": "computed from current mass and age: light of each star uncertain by some 5 %",
+    "velocity": "no face-on or edge-on views by the stars' angular momentum",
+    "smoothing_length": "computed from the distance to neighbouring stars, the same for all simulations",
+    "photometry": "no light from the snapshot's own magnitudes; stellar-population models are needed",
+    "gas": "no dust from gas columns, only screens",
+    "half_mass_radius": "no selection by size; apertures in half-mass radii take the particles' own",
+    "star_formation_rate": "no selection by star formation rate",
+    "is_central": "no choice between centrals and satellites",
+}
+# Ranges outside of which a unit is likely wrong
+SANE = {
+    "star particle mass [Msun]": (1e1, 1e9),
+    "half-mass radius [kpc]": (0.05, 150.0),
+    "current over initial mass": (0.3, 1.001),
+    "median age [Gyr]": (1e-3, 14.0),
+    "median metallicity": (1e-5, 0.08),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Parameters
+    ----------
+    level : str
+        ``"ok"``, ``"note"``, ``"warning"`` (runs, but look) or ``"error"`` (will fail, or be wrong).
+    subject : str
+        What was looked at.
+    message : str
+        What was found.
+    """
+
+    level: str
+    subject: str
+    message: str
+
+
+@dataclass(frozen=True, eq=False)
+class Examination:
+    """What is known of a path.
+
+    Parameters
+    ----------
+    path : Path
+    format, simulation : str or None
+        None where they could not be told.
+    snapshot : int or None
+    redshift : float or None
+    cosmology : str
+        In words.
+    n_galaxies, n_above : int
+        Galaxies in the catalogue, and those above `min_stellar_mass`.
+    min_stellar_mass : float
+        [Msun].
+    findings : list of Finding
+    """
+
+    path: Path
+    format: str | None = None
+    simulation: str | None = None
+    snapshot: int | None = None
+    redshift: float | None = None
+    cosmology: str = ""
+    n_galaxies: int = 0
+    n_above: int = 0
+    min_stellar_mass: float = 0.0
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing stands in the way of a run."""
+        return all(finding.level != "error" for finding in self.findings)
+
+    def __str__(self) -> str:
+        lines = [f"{self.path}"]
+        if self.format is not None:
+            lines += [
+                f"  format      {self.format}",
+                f"  simulation  {self.simulation}, snapshot {self.snapshot}, redshift {self.redshift:.4f}",
+                f"  cosmology   {self.cosmology}",
+                f"  galaxies    {self.n_galaxies} with stars, {self.n_above} of "
+                f"{self.min_stellar_mass:.3g} Msun or more",
+            ]
+        return "\n".join(lines + [f"  {f.level:<8}{f.subject}: {f.message}" for f in self.findings])
+
+
+def examine(
+    path: str | Path, simulation: str | None = None, *, min_stellar_mass: float = 1e9, **options
+) -> Examination:
+    """Check a snapshot or an image before a long run. Bad data end up in the findings, not in an exception.
+
+    Parameters
+    ----------
+    path : str or Path
+    simulation : str, optional
+        See `mocks.readers.open_snapshot`.
+    min_stellar_mass : float
+        For the count of galaxies [Msun].
+    **options
+        Of the format's opener.
+
+    Returns
+    -------
+    Examination
+    """
+    path, findings = Path(path), []
+    known = {"path": path, "min_stellar_mass": min_stellar_mass, "findings": findings}
+    try:
+        if is_ideal_image(path):
+            return _examine_image(path, known)
+        snapshot = open_snapshot(path, simulation, **options)
+    except (OSError, ValueError) as error:
+        findings.append(Finding("error", "opening", str(error)))
+        return Examination(**known)
+    known |= {
+        "format": snapshot.format,
+        "simulation": snapshot.simulation,
+        "snapshot": snapshot.snapshot,
+        "redshift": snapshot.redshift,
+        "cosmology": _words(snapshot),
+    }
+    findings += [Finding("note", "assumed", note) for note in snapshot.notes]
+    findings += _check_cosmology(snapshot)
+    problems = snapshot.problems()
+    findings += [Finding("error", "files", problem) for problem in problems]
+    if not problems:
+        findings.append(Finding("ok", "files", "complete"))
+    try:
+        table = snapshot.catalogue()
+    except (OSError, ValueError) as error:
+        findings.append(Finding("error", "catalogue", str(error)))
+        return Examination(**known)
+    known |= {"n_galaxies": len(table)}
+    if "stellar_mass" in table.colnames:
+        known["n_above"] = int(np.count_nonzero(np.asarray(table["stellar_mass"]) >= min_stellar_mass))
+    columns = ("half_mass_radius", "star_formation_rate", "is_central")
+    findings += [_presence(name, name in table.colnames, "catalogue column") for name in columns]
+    findings += _check_galaxies(snapshot, table)
+    return Examination(**known)
+
+
+def _words(snapshot: Snapshot) -> str:
+    """Cosmology in words."""
+    cosmology = snapshot.cosmology
+    return f"h = {cosmology.h:.4g}, Omega_m = {cosmology.Om0:.4g}, Omega_Lambda = {cosmology.Ode0:.4g}"
+
+
+def _check_cosmology(snapshot: Snapshot) -> list[Finding]:
+    """Compare with the published run of that name."""
+    run = RUNS.get(snapshot.simulation)
+    if run is None:
+        return [Finding("note", "simulation", f"{snapshot.simulation} is not a published run that we know")]
+    found = np.array([snapshot.cosmology.h, snapshot.cosmology.Om0])
+    if np.allclose(found, [run.h, run.omega_m], rtol=2e-3):
+        return [Finding("ok", "cosmology", f"that of {snapshot.simulation}")]
+    text = f"h and Omega_m are {found.tolist()}, published are {[run.h, run.omega_m]}"
+    return [Finding("warning", "cosmology", text)]
+
+
+def _presence(name: str, is_present: bool, kind: str) -> Finding:
+    """Whether a field is there, and what it costs when not."""
+    if is_present:
+        return Finding("ok", name, f"{kind} present")
+    return Finding("note", name, f"{kind} missing: {COSTS[name]}")
+
+
+def _check_galaxies(snapshot: Snapshot, table: Table) -> list[Finding]:
+    """Read the heaviest, the median and the lightest galaxy and judge their numbers."""
+    order = np.argsort(
+        np.asarray(table["stellar_mass"] if "stellar_mass" in table.colnames else table["n_stars"])
+    )
+    sample = table["subhalo_id"][order[np.unique(np.linspace(0, len(order) - 1, SAMPLED).astype(int))]]
+    findings, galaxies = [], []
+    for number in sample:
+        try:
+            galaxies.append(snapshot.read(int(number)))
+        except (OSError, ValueError) as error:
+            findings.append(Finding("error", f"galaxy {number}", str(error)))
+    if not galaxies:
+        return findings
+    stars = galaxies[-1].stars
+    has_initial = not any("initial mass not stored" in note for note in galaxies[-1].notes)
+    fields = {"initial_mass": has_initial, "gas": any(galaxy.gas is not None for galaxy in galaxies)}
+    fields |= {
+        name: getattr(stars, name) is not None for name in ("velocity", "smoothing_length", "photometry")
+    }
+    findings += [_presence(name, is_present, "particle field") for name, is_present in fields.items()]
+    for galaxy in galaxies:
+        findings += _check_units(galaxy)
+        new = [note for note in galaxy.notes if note not in snapshot.notes]
+        findings += [Finding("note", f"galaxy {galaxy.subhalo_id}", note) for note in new]
+    return findings
+
+
+def _check_units(galaxy: Galaxy) -> list[Finding]:
+    """Judge whether a galaxy's numbers are of the right size."""
+    stars, universe = galaxy.stars, galaxy.cosmology.age(galaxy.redshift).to_value(u.Gyr)
+    values = {
+        "star particle mass [Msun]": np.median(stars.mass),
+        "half-mass radius [kpc]": galaxy.properties["half_mass_radius"],
+        "current over initial mass": stars.mass.sum() / stars.initial_mass.sum(),
+        "median age [Gyr]": np.median(stars.age),
+        "median metallicity": np.median(stars.metallicity),
+    }
+    wrong = [
+        f"{name} is {value:.3g}, usual is {SANE[name][0]:g} to {SANE[name][1]:g}"
+        for name, value in values.items()
+        if not SANE[name][0] <= value <= SANE[name][1]
+    ]
+    if stars.age.max() > universe:
+        wrong.append(f"oldest star {stars.age.max():.4g} Gyr, universe {universe:.4g} Gyr")
+    subject = f"units of galaxy {galaxy.subhalo_id}"
+    return [Finding("warning", subject, text) for text in wrong] or [Finding("ok", subject, "sane")]
+
+
+def _examine_image(path: Path, known: dict) -> Examination:
+    """Look over a ready-made image."""
+    ideal = read_ideal_image(path)
+    total = 22.5 - 2.5 * np.log10(ideal.image.sum(axis=(1, 2)))
+    magnitudes = ", ".join(f"{band} = {value:.2f}" for band, value in zip(ideal.bands, total, strict=True))
+    shape = " x ".join(map(str, ideal.image.shape[1:]))
+    known["findings"].append(
+        Finding("ok", "image", f"{shape} pixels of {ideal.pixel_scale:.4g} arcsec, {magnitudes}")
+    )
+    known["findings"].extend(Finding("note", "assumed", note) for note in ideal.metadata["notes"])
+    return Examination(
+        **known
+        | {
+            "format": "ideal image",
+            "simulation": ideal.metadata["simulation"],
+            "snapshot": 0,
+            "redshift": ideal.metadata["redshift"] or 0.0,
+            "n_galaxies": 1,
+        }
+    )

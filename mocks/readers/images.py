@@ -1,0 +1,417 @@
+"""Ready-made idealised images: SKIRT and RealSim FITS files, cubes and arrays with a stated unit."""
+
+import re
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from astropy import units as u
+from astropy.cosmology import FLRW, FlatLambdaCDM
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyUserWarning
+
+from mocks.ideal import IdealImage
+
+__all__ = ["IMAGE_UNITS", "fit_to_survey", "ideal_image_from_array", "is_ideal_image", "read_ideal_image"]
+
+JY = 1e9 / 3631.0  # nanomaggies
+SR = (180.0 * 3600.0 / np.pi) ** 2  # arcsec^2
+# nanomaggies per pixel, or per arcsec^2
+FLUX_UNITS = {"nanomaggy": 1.0, "maggy": 1e9, "jy": JY, "mjy": 1e-3 * JY, "ujy": 1e-6 * JY, "njy": 1e-9 * JY}
+SURFACE_UNITS = {
+    "nanomaggy/arcsec2": 1.0,
+    "maggy/arcsec2": 1e9,
+    "jy/arcsec2": JY,
+    "jy/sr": JY / SR,
+    "MJy/sr": 1e6 * JY / SR,
+}
+MAGNITUDES, COUNTS = "AB mag/arcsec2", "counts/s"
+IMAGE_UNITS = (*FLUX_UNITS, *SURFACE_UNITS, MAGNITUDES, COUNTS)
+# AB magnitude of one count per second that gives the TNG site's SDSS images sane magnitudes; r - i comes out
+# about 0.2 mag too blue, so colours across bands are not to be trusted until the true numbers are known
+SKIRT_ZEROPOINTS = {"g": 24.22, "r": 23.91, "i": 23.60, "z": 21.91}
+COSMOLOGY = FlatLambdaCDM(H0=70.0, Om0=0.3)  # where a file gives parsecs and a redshift only
+BAND = re.compile(r"(?:^|[^a-zA-Z])([ugrizyUGRIZY])(?:$|[^a-zA-Z])")
+
+
+def _canonical(unit: str) -> str:
+    """Name of a unit as `IMAGE_UNITS` has it."""
+    text = re.sub(r"\s+", " ", unit.strip()).replace("^2", "2").replace("**2", "2")
+    text = re.sub(r"[ /](pix|pixel)(-1)?$", "", text).replace("arcsec-2", "/arcsec2").replace(" /", "/")
+    if text in IMAGE_UNITS:
+        return text
+    lower = (
+        text.lower()
+        .replace("nanomaggies", "nanomaggy")
+        .replace("nmgy", "nanomaggy")
+        .replace("maggies", "maggy")
+    )
+    if re.fullmatch(r"(ab )?mag(/| )arcsec2", lower):
+        return MAGNITUDES
+    if text in ("MJy/sr", "MJy sr-1"):
+        return "MJy/sr"
+    if lower in ("counts/s", "count/s", "adu/s"):
+        return COUNTS
+    return lower
+
+
+def _nanomaggies(
+    image: np.ndarray, unit: str, pixel_scale: float, zeropoints: np.ndarray | None, where: str
+) -> np.ndarray:
+    """Cube in nanomaggies per pixel."""
+    area, name = pixel_scale**2, _canonical(unit)
+    if name == MAGNITUDES:
+        if np.isnan(image).any() or (image == -np.inf).any():
+            raise ValueError(f"{where}: NaN or -inf among the magnitudes; only inf (no light) is allowed.")
+        return 10.0 ** (-0.4 * (image - 22.5)) * area  # inf becomes 0
+    if not np.isfinite(image).all():
+        raise ValueError(f"{where}: {np.count_nonzero(~np.isfinite(image))} pixels are not finite numbers.")
+    if name in FLUX_UNITS:
+        return image * FLUX_UNITS[name]
+    if name in SURFACE_UNITS:
+        return image * SURFACE_UNITS[name] * area
+    if name == COUNTS:
+        if zeropoints is None:
+            raise ValueError(
+                f"{where}: counts per second need zeropoints=: the AB magnitude of one, for each band."
+            )
+        return image * 10.0 ** (-0.4 * (zeropoints - 22.5))[:, None, None]
+    raise ValueError(
+        f"{where}: unit {unit!r} is not known; known are {', '.join(IMAGE_UNITS)}. State it with unit=."
+    )
+
+
+def ideal_image_from_array(
+    image: np.ndarray,
+    bands: Sequence[str],
+    *,
+    unit: str,
+    pixel_scale: float,
+    zeropoints: Sequence[float] | None = None,
+    redshift: float | None = None,
+    source: str = "array",
+    **metadata,
+) -> IdealImage:
+    """Make an ideal image from an array with a stated unit.
+
+    Parameters
+    ----------
+    image : ndarray, shape (band, y, x) or (y, x)
+        Noiseless and unblurred.
+    bands : sequence of str
+        As the survey names them.
+    unit : str
+        One of `IMAGE_UNITS`; per pixel where no area is in it.
+    pixel_scale : float
+        [arcsec].
+    zeropoints : sequence of float, optional
+        AB magnitude of one count per second in each band, for ``"counts/s"``.
+    redshift : float, optional
+        At which the image was made.
+    source : str
+        Where it comes from.
+    **metadata
+        Kept with the image.
+
+    Returns
+    -------
+    IdealImage
+        On its own pixels; `fit_to_survey` brings it to a survey's.
+
+    Raises
+    ------
+    ValueError
+        For an unknown unit, pixels that are not finite or negative, or shapes that do not agree.
+    """
+    image = (
+        np.atleast_3d(np.asarray(image, dtype=float).T).T if np.ndim(image) == 2 else np.asarray(image, float)
+    )
+    bands = tuple(bands)
+    if image.ndim != 3 or len(image) != len(bands):
+        raise ValueError(
+            f"{source}: image of shape {image.shape} for {len(bands)} bands {bands}; not (band, y, x)."
+        )
+    if not np.isfinite(pixel_scale) or pixel_scale <= 0:
+        raise ValueError(f"{source}: pixel_scale is {pixel_scale}; it must be positive [arcsec].")
+    points = None if zeropoints is None else np.asarray(zeropoints, dtype=float)
+    if points is not None and points.shape != (len(bands),):
+        raise ValueError(f"{source}: {points.size} zeropoints for {len(bands)} bands.")
+    flux = _nanomaggies(image, unit, pixel_scale, points, source)
+    if flux.min() < -1e-6 * flux.max() or flux.max() <= 0:
+        raise ValueError(
+            f"{source}: pixels reach from {flux.min():.3g} to {flux.max():.3g} nanomaggies; is it noiseless?"
+        )
+    record = {"source": source, "unit": unit, "redshift": redshift} | metadata
+    return IdealImage(image=flux, pixel_scale=float(pixel_scale), bands=bands, metadata=record)
+
+
+def is_ideal_image(path: str | Path) -> bool:
+    """Whether a path is a FITS file, which `read_ideal_image` and not `open_snapshot` reads."""
+    path = Path(path)
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        start = file.read(6)
+    return start == b"SIMPLE" or (start[:2] == b"\x1f\x8b" and ".fit" in path.name.lower())
+
+
+def _band(name: str) -> str | None:
+    """Band letter in a filter's or a file's name, such as ``sloan/sdss_g`` or ``g_SDSS.res``."""
+    found = BAND.search(re.sub(r"(?i)sdss|sloan|hsc", " ", name.replace("_", " ")))
+    return found[1].lower() if found else None
+
+
+def _scale(header: fits.Header, redshift: float | None, cosmology: FLRW) -> tuple[float | None, str]:
+    """Pixel scale [arcsec] that a header tells, and how."""
+    if isinstance(header.get("PIXSCALE"), float | int):
+        return float(header["PIXSCALE"]), "PIXSCALE"
+    step = header.get("CDELT1", header.get("CD1_1"))
+    unit = str(header.get("CUNIT1", header.get("CTYPE1", ""))).strip().lower()
+    if not isinstance(step, float | int):
+        return None, ""
+    if unit in ("pc", "kpc", "mpc"):
+        if redshift is None or redshift <= 0:
+            return None, ""
+        size = abs(step) * {"pc": 1e-3, "kpc": 1.0, "mpc": 1e3}[unit]
+        per_arcsec = cosmology.kpc_proper_per_arcmin(redshift).to_value(u.kpc / u.arcsec)
+        return float(size / per_arcsec), f"CDELT1 in {unit} at redshift {redshift:g}"
+    if unit == "arcsec":
+        return abs(float(step)), "CDELT1"
+    return abs(float(step)) * 3600.0, "CDELT1 in degrees"
+
+
+def _is_image(hdu: object) -> bool:
+    """Whether a part of a FITS file holds an image or a cube."""
+    return getattr(hdu, "is_image", False) and hdu.data is not None and hdu.data.ndim in (2, 3)
+
+
+def _read_one(path: Path) -> tuple[np.ndarray, fits.Header]:
+    """First image of a FITS file as (band, y, x), and its header."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist.")
+    try:
+        with warnings.catch_warnings(record=True) as said, fits.open(path, memmap=False) as file:
+            warnings.simplefilter("always", AstropyUserWarning)
+            found = next(
+                ((np.array(hdu.data, dtype=float), hdu.header) for hdu in file if _is_image(hdu)), None
+            )
+    except (OSError, ValueError, TypeError, EOFError, KeyError, fits.VerifyError) as error:
+        raise OSError(
+            f"{path} cannot be read as FITS ({error}); cut short or damaged? Fetch it again."
+        ) from error
+    # other warnings are of cards that are not quite standard, which do no harm
+    if any("truncated" in str(warning.message) for warning in said):
+        raise OSError(f"{path} is cut short; fetch it again.")
+    if found is not None:
+        return (found[0][None] if found[0].ndim == 2 else found[0]), found[1].copy()
+    raise ValueError(f"{path}: no image (2 or 3 axes) in any of its extensions.")
+
+
+def read_ideal_image(
+    path: str | Path | Sequence[str | Path],
+    *,
+    bands: Sequence[str] | None = None,
+    unit: str | None = None,
+    pixel_scale: float | None = None,
+    zeropoints: Sequence[float] | None = None,
+    redshift: float | None = None,
+    cosmology: FLRW = COSMOLOGY,
+    simulation: str | None = None,
+) -> IdealImage:
+    """Read a ready-made idealised image.
+
+    Understood are SKIRT's ``broadband_*.fits`` as the Illustris and TNG sites give them (counts/s, with the
+    zero points of `SKIRT_ZEROPOINTS`), RealSim's inputs (AB mag/arcsec^2, ``inf`` where no light is, one file
+    per band), and any FITS cube or set of images whose unit and pixel size the header or the caller tells.
+
+    Parameters
+    ----------
+    path : str, Path or sequence of them
+        One file with all bands, or one per band.
+    bands : sequence of str, optional
+        In the order of the planes or files; read from ``FILTER0``, ``FILTER1`` or ``FILTER`` when left out.
+    unit : str, optional
+        One of `IMAGE_UNITS`; from ``BUNIT`` when left out.
+    pixel_scale : float, optional
+        [arcsec]; from ``PIXSCALE`` or ``CDELT1`` when left out.
+    zeropoints : sequence of float, optional
+        AB magnitude of one count per second in each band.
+    redshift : float, optional
+        At which the image was made; from ``USE_Z`` or ``REDSHIFT`` when left out.
+    cosmology : astropy.cosmology.FLRW
+        For pixel sizes in parsecs.
+    simulation : str, optional
+        Name of the run; the name of the file's folder when left out.
+
+    Returns
+    -------
+    IdealImage
+        In nanomaggies per pixel, on its own pixels; metadata hold ``redshift``, ``simulation``,
+        ``subhalo_id`` and ``notes``.
+
+    Raises
+    ------
+    FileNotFoundError
+    OSError
+        When a file is damaged.
+    ValueError
+        When unit, pixel size or bands are not told, or pixels are not sane.
+    """
+    paths = [Path(path)] if isinstance(path, str | Path) else [Path(item) for item in path]
+    if not paths:
+        raise ValueError("no image file given.")
+    images, headers = zip(*(_read_one(item) for item in paths), strict=True)
+    shapes = {image.shape[1:] for image in images}
+    if len(shapes) > 1:
+        raise ValueError(
+            f"{paths[0].parent}: images of different shapes {sorted(shapes)} cannot be bands of one galaxy."
+        )
+    header, where, notes = headers[0], str(paths[0]), []
+    image = np.concatenate(images)
+    if redshift is None:
+        stated = header.get("USE_Z", header.get("REDSHIFT"))
+        redshift = float(stated) if isinstance(stated, float | int) else None
+    scales = {_scale(item, redshift, cosmology) for item in headers}
+    if pixel_scale is None:
+        if len(scales) > 1 or None in {scale for scale, _ in scales}:
+            raise ValueError(
+                f"{where}: pixel size not told, or differing between bands; state it with pixel_scale=."
+            )
+        pixel_scale, how = scales.pop()
+        notes.append(f"pixel size from {how}")
+    unit = str(header.get("BUNIT", "")) if unit is None else unit
+    if not unit.strip():
+        raise ValueError(
+            f"{where}: no BUNIT in the header; state it with unit=, one of {', '.join(IMAGE_UNITS)}."
+        )
+    names = [
+        str(item.get(f"FILTER{i}", item.get("FILTER", ""))) for item in headers for i in range(len(image))
+    ]
+    names = names[: len(image)] if len(paths) == 1 else [names[i * len(image)] for i in range(len(paths))]
+    found = [_band(name) for name in names]
+    if bands is None:
+        if None in found or len(set(found)) != len(found):
+            raise ValueError(
+                f"{where}: bands not told by FILTER keywords ({', '.join(names)}); state them with bands=."
+            )
+        bands = found
+    if zeropoints is None and _canonical(unit) == COUNTS and any("sdss" in name.lower() for name in names):
+        unknown = sorted(set(bands) - set(SKIRT_ZEROPOINTS))
+        if not unknown:
+            zeropoints = [SKIRT_ZEROPOINTS[band] for band in bands]
+            notes.append("zero points not stored: SDSS counts/s taken, colours uncertain by 0.2 mag")
+    digits = re.findall(r"\d+", paths[0].name.split(".")[0])
+    return ideal_image_from_array(
+        image,
+        bands,
+        unit=unit,
+        pixel_scale=pixel_scale,
+        zeropoints=zeropoints,
+        redshift=redshift,
+        source=where,
+        simulation=simulation or paths[0].absolute().parent.name,
+        subhalo_id=int(digits[-1]) if digits else 0,
+        notes=tuple(notes),
+    )
+
+
+def _overlap(n_in: int, n_out: int, ratio: float, shift: float) -> np.ndarray:
+    """Share of each input pixel that falls into each output pixel, both grids about one centre.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Pixels.
+    ratio : float
+        Input over output pixel size.
+    shift : float
+        Of the input's centre [output pixels].
+
+    Returns
+    -------
+    ndarray, shape (n_out, n_in)
+    """
+    edges_in = (np.arange(n_in + 1) - n_in / 2) * ratio + n_out / 2 + shift
+    left, right = np.arange(n_out)[:, None], np.arange(1, n_out + 1)[:, None]
+    return np.clip(np.minimum(right, edges_in[1:]) - np.maximum(left, edges_in[:-1]), 0.0, None) / ratio
+
+
+def fit_to_survey(
+    ideal: IdealImage,
+    survey,
+    size: int,
+    *,
+    oversampling: int = 3,
+    margin: int = 20,
+    redshift: float | None = None,
+    cosmology: FLRW = COSMOLOGY,
+    offset: tuple[float, float] = (0.0, 0.0),
+) -> IdealImage:
+    """Bring a ready-made image onto a survey's fine pixels, sharing each pixel's light by area.
+
+    Moving it to another redshift scales sizes by the angular and light by the luminosity distance; colours
+    stay those of the redshift at which it was made (no k-correction).
+
+    Parameters
+    ----------
+    ideal : IdealImage
+        On its own pixels.
+    survey : Survey
+        For its pixel scale.
+    size : int
+        Side of the survey image [pixels].
+    oversampling : int
+        Fine pixels per survey pixel and axis.
+    margin : int
+        Survey pixels about the image for light that the PSF carries in.
+    redshift : float, optional
+        Where to place the galaxy; its own when left out.
+    cosmology : astropy.cosmology.FLRW
+        For distances.
+    offset : tuple of float
+        Shift (y, x) of the centre [survey pixels].
+
+    Returns
+    -------
+    IdealImage
+        ``flux_outside`` is the light beyond its grid.
+
+    Raises
+    ------
+    ValueError
+        When it shall be moved and its own redshift is not known.
+    """
+    pixel_scale, dimming, metadata = ideal.pixel_scale, 1.0, dict(ideal.metadata)
+    if redshift is not None:
+        own = metadata.get("redshift")
+        if own is None or own <= 0 or redshift <= 0:
+            raise ValueError(
+                f"{metadata.get('source')}: cannot be moved from redshift {own} to {redshift}; both must be "
+                "known and positive. State the first when reading, with redshift=."
+            )
+        angular = cosmology.angular_diameter_distance([own, redshift]).value
+        luminous = cosmology.luminosity_distance([own, redshift]).value
+        pixel_scale *= angular[0] / angular[1]
+        dimming = (luminous[0] / luminous[1]) ** 2
+        metadata |= {"redshift": redshift, "k_correction": "none" if redshift != own else "not needed"}
+    fine = survey.pixel_scale / oversampling
+    side = (size + 2 * margin) * oversampling
+    n_y, n_x = ideal.image.shape[1:]
+    rows, columns = (
+        _overlap(n, side, pixel_scale / fine, shift * oversampling)
+        for n, shift in zip((n_y, n_x), offset, strict=True)
+    )
+    image = dimming * np.einsum("ai,bij,cj->bac", rows, ideal.image, columns, optimize=True)
+    total = dimming * ideal.image.sum(axis=(1, 2))
+    with np.errstate(divide="ignore"):
+        metadata["magnitude"] = dict(zip(ideal.bands, (22.5 - 2.5 * np.log10(total)).tolist(), strict=True))
+    return IdealImage(
+        image=image,
+        pixel_scale=fine,
+        bands=ideal.bands,
+        oversampling=oversampling,
+        margin=margin,
+        flux_outside=np.maximum(total - image.sum(axis=(1, 2)), 0.0),
+        metadata=metadata,
+    )

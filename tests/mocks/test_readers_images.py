@@ -1,0 +1,188 @@
+"""Ready-made idealised images: units, scales and flux."""
+
+import numpy as np
+import pytest
+from astropy.cosmology import FlatLambdaCDM
+from astropy.io import fits
+
+from mocks import load_survey
+from mocks.readers import (
+    examine,
+    fit_to_survey,
+    ideal_image_from_array,
+    is_ideal_image,
+    open_snapshot,
+    read_ideal_image,
+)
+
+
+def disc(n=60, flux=100.0):
+    """Exponential disc of a known flux."""
+    y, x = np.indices((n, n)) - (n - 1) / 2
+    image = np.exp(-np.hypot(x, y) / 5.0)
+    return flux * image / image.sum()
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor"),
+    [
+        ("nanomaggy", 1.0),
+        ("maggy", 1e-9),
+        ("Jy", 3631e-9),
+        ("nJy/pixel", 3631.0),
+        ("uJy", 3.631),
+        ("nanomaggies/arcsec^2", 1 / 0.25),
+        ("MJy/sr", 3631e-9 / 0.25 * (180 * 3600 / np.pi) ** 2 / 1e6),
+        ("AB mag/arcsec2", None),
+    ],
+)
+def test_every_unit_gives_the_same_flux(unit, factor):
+    flux = disc()
+    data = 22.5 - 2.5 * np.log10(flux / 0.25) if factor is None else flux * factor
+    ideal = ideal_image_from_array(data, ["r"], unit=unit, pixel_scale=0.5)
+    assert ideal.image.shape == (1, 60, 60)
+    assert ideal.image[0] == pytest.approx(flux, rel=1e-9)
+
+
+def test_ab_zero_point_of_counts():
+    # a source of AB 24.22 gives one count per second
+    ideal = ideal_image_from_array(
+        np.full((1, 1, 1), 1.0), ["g"], unit="counts/s", pixel_scale=1.0, zeropoints=[24.22]
+    )
+    assert 22.5 - 2.5 * np.log10(ideal.image.sum()) == pytest.approx(24.22)
+
+
+def test_inf_is_no_light():
+    magnitudes = np.array([[20.0, np.inf], [np.inf, np.inf]])
+    ideal = ideal_image_from_array(magnitudes, ["g"], unit="AB mag/arcsec2", pixel_scale=2.0)
+    assert ideal.image.sum() == pytest.approx(10 ** (-0.4 * (20.0 - 22.5)) * 4.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"unit": "erg"}, "unit 'erg' is not known; known are nanomaggy"),
+        ({"unit": "counts/s"}, "need zeropoints"),
+        ({"pixel_scale": 0.0}, "must be positive"),
+        ({"bands": ["g", "r"]}, "for 2 bands"),
+        ({"image": -disc()}, "is it noiseless"),
+        ({"image": np.full((3, 3), np.nan)}, "9 pixels are not finite"),
+    ],
+)
+def test_wrong_arrays_are_refused(change, message):
+    given = {"image": disc(), "bands": ["r"], "unit": "nanomaggy", "pixel_scale": 0.5} | change
+    with pytest.raises(ValueError, match=message):
+        ideal_image_from_array(given.pop("image"), given.pop("bands"), **given)
+
+
+@pytest.mark.parametrize("pixel_scale", [0.05, 0.396, 1.3])
+def test_fitting_to_a_survey_keeps_flux_and_size(pixel_scale):
+    survey = load_survey("sdss")
+    ideal = ideal_image_from_array(disc(101), ["r"], unit="nanomaggy", pixel_scale=pixel_scale)
+    fitted = fit_to_survey(ideal, survey, 400)
+    assert fitted.image.sum() == pytest.approx(100.0, rel=1e-9)
+    assert fitted.flux_outside == pytest.approx(0.0, abs=1e-6)
+    assert fitted.pixel_scale == pytest.approx(0.396 / 3)
+    assert fitted.size == (400, 400)
+
+    def spread(image, scale):
+        x = (np.arange(image.shape[-1]) - (image.shape[-1] - 1) / 2) * scale
+        profile = image[0].sum(axis=0) / image[0].sum()
+        return np.sqrt((profile * x**2).sum()), (profile * x).sum()
+
+    before, after = spread(ideal.image, pixel_scale), spread(fitted.image, fitted.pixel_scale)
+    assert after[1] == pytest.approx(0.0, abs=1e-9)
+    assert after[0] == pytest.approx(np.hypot(before[0], 0.396 / 3 / np.sqrt(12)), rel=0.01)
+
+
+def test_light_beyond_the_frame_is_told_and_offsets_shift():
+    survey = load_survey("sdss")
+    ideal = ideal_image_from_array(disc(101), ["r"], unit="nanomaggy", pixel_scale=0.396)
+    small = fit_to_survey(ideal, survey, 16, margin=2)
+    assert small.flux_outside[0] + small.image.sum() == pytest.approx(100.0)
+    assert small.flux_outside[0] > 10
+    shifted = fit_to_survey(ideal, survey, 64, offset=(2.0, 0.0)).image[0]
+    centred = fit_to_survey(ideal, survey, 64).image[0]
+    assert shifted[6:, :] == pytest.approx(centred[:-6, :], abs=1e-12)
+
+
+def test_moving_to_another_redshift():
+    cosmology, survey = FlatLambdaCDM(H0=70, Om0=0.3), load_survey("sdss")
+    ideal = ideal_image_from_array(disc(), ["r"], unit="nanomaggy", pixel_scale=0.2, redshift=0.05)
+    moved = fit_to_survey(ideal, survey, 128, redshift=0.1, cosmology=cosmology)
+    dimming = (cosmology.luminosity_distance(0.05) / cosmology.luminosity_distance(0.1)).value ** 2
+    assert moved.image.sum() == pytest.approx(100.0 * dimming, rel=1e-9)
+    assert moved.metadata["k_correction"] == "none"
+    unknown = ideal_image_from_array(disc(), ["r"], unit="nanomaggy", pixel_scale=0.2)
+    with pytest.raises(ValueError, match="both must be known"):
+        fit_to_survey(unknown, survey, 64, redshift=0.1)
+
+
+def write(path, data, **header):
+    fits.HDUList([fits.PrimaryHDU(data, fits.Header(list(header.items())))]).writeto(path)
+    return path
+
+
+def test_fits_cube_with_its_unit_and_scale(tmp_path):
+    cube = np.stack([disc(), 2 * disc()])
+    header = {
+        "BUNIT": "nanomaggy",
+        "CDELT1": -0.4 / 3600,
+        "CUNIT1": "deg",
+        "FILTER0": "SDSS g",
+        "FILTER1": "SDSS r",
+    }
+    path = write(tmp_path / "galaxy_12.fits", cube, **header)
+    assert is_ideal_image(path)
+    ideal = read_ideal_image(path)
+    assert ideal.bands == ("g", "r")
+    assert ideal.pixel_scale == pytest.approx(0.4)
+    assert ideal.image.sum(axis=(1, 2)) == pytest.approx([100.0, 200.0])
+    assert ideal.metadata["subhalo_id"] == 12
+    with pytest.raises(ValueError, match="read_ideal_image"):
+        open_snapshot(path)
+    assert examine(path).ok
+
+
+def test_untold_unit_scale_and_bands_are_asked_for(tmp_path):
+    path = write(tmp_path / "bare.fits", disc())
+    with pytest.raises(ValueError, match="pixel size not told"):
+        read_ideal_image(path)
+    with pytest.raises(ValueError, match="no BUNIT"):
+        read_ideal_image(path, pixel_scale=0.4)
+    with pytest.raises(ValueError, match="bands not told"):
+        read_ideal_image(path, pixel_scale=0.4, unit="nanomaggy")
+    ideal = read_ideal_image(path, pixel_scale=0.4, unit="nanomaggy", bands=["i"])
+    assert ideal.image.sum() == pytest.approx(100.0)
+
+
+def test_damaged_fits_is_refused(tmp_path):
+    path = write(tmp_path / "cut.fits", disc())
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises((OSError, ValueError), match=r"cut\.fits"):
+        read_ideal_image(path, pixel_scale=0.4, unit="nanomaggy", bands=["i"])
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        read_ideal_image(tmp_path / "nowhere.fits")
+
+
+def test_real_skirt_images_of_illustris(shared_data):
+    folder = shared_data / "simulated" / "illustris1_skirt_sdss_snap135"
+    for path in sorted(folder.glob("*.fits")):
+        ideal = read_ideal_image(path)
+        assert ideal.bands == ("g", "r", "i", "z")
+        assert ideal.pixel_scale == 0.396
+        g, r, *_ = 22.5 - 2.5 * np.log10(ideal.image.sum(axis=(1, 2)))
+        distance = FlatLambdaCDM(H0=70.4, Om0=0.2726).distmod(ideal.metadata["redshift"]).value
+        assert -24.0 < r - distance < -20.5
+        assert 0.65 < g - r < 1.1
+
+
+def test_real_realsim_images(shared_data):
+    folder = shared_data / "simulated" / "realsim_merger_skirt_sdss"
+    ideal = read_ideal_image([folder / f"photo_{b}_CNN_G2G3_e-orbit_1_214_i0_total.fits.gz" for b in "gri"])
+    assert ideal.bands == ("g", "r", "i")
+    assert ideal.pixel_scale == pytest.approx(0.1081, abs=1e-3)  # 97.66 pc at redshift 0.046
+    assert np.isfinite(ideal.image).all()
+    g, r, i = 22.5 - 2.5 * np.log10(ideal.image.sum(axis=(1, 2)))
+    assert 14.5 < r < 15.5
+    assert g > r > i

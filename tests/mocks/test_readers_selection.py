@@ -1,0 +1,251 @@
+"""Selection of galaxies, apertures, plug-ins and the examination of data."""
+
+import importlib
+import logging
+
+import h5py
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from mocks.readers import (
+    SIMULATIONS,
+    cut_aperture,
+    evaluate,
+    examine,
+    formats,
+    open_snapshot,
+    recognise,
+    registry,
+    select,
+)
+from mocks.readers.selection import aperture_radius
+from mocks.toys import (
+    toy_galaxies,
+    write_eagle_extract,
+    write_eagle_snapshot,
+    write_ramses_output,
+    write_tng_snapshot,
+)
+
+CATALOGUE = Table(
+    {
+        "subhalo_id": [5, 3, 8, 1],
+        "stellar_mass": [1e9, 1e10, 3e10, 1e11],
+        "half_mass_radius": [1.0, 3.0, 9.0, 5.0],
+        "is_central": [True, False, True, True],
+        "star_formation_rate": [0.0, 1.0, 2.0, 0.5],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("stellar_mass > 1e10", [False, False, True, True]),
+        ("stellar_mass >= 1e10 and is_central", [False, False, True, True]),
+        ("2 < half_mass_radius < 8", [False, True, False, True]),
+        ("not is_central or half_mass_radius == 1", [True, True, False, False]),
+        ("log10(stellar_mass) - 9 < 1.2", [True, True, False, False]),
+        ("star_formation_rate / stellar_mass > 1e-11", [False, True, True, False]),
+        ("-abs(half_mass_radius - 5) ** 2 > -5", [False, True, False, True]),
+        ("log10(star_formation_rate) > -9", [False, True, True, True]),
+        ("True", [True, True, True, True]),
+    ],
+)
+def test_expressions(expression, expected):
+    assert evaluate(expression, CATALOGUE).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "__import__('os').system('true')",
+        "stellar_mass.__class__",
+        "(lambda: 1)()",
+        "[x for x in stellar_mass]",
+        "stellar_mass if True else 1",
+        "stellar_mass[0]",
+        "exp(stellar_mass)",
+        "'text' == 'text'",
+        "stellar_mass @ stellar_mass",
+        "open('x')",
+        "(y := 3)",
+    ],
+)
+def test_expressions_run_no_code(expression):
+    with pytest.raises(ValueError, match="not understood"):
+        evaluate(expression, CATALOGUE)
+
+
+def test_unreadable_expressions_and_unknown_columns():
+    with pytest.raises(ValueError, match=r"no column 'mass'.*it has subhalo_id, stellar_mass"):
+        evaluate("mass > 1", CATALOGUE)
+    for bad in ("stellar_mass >", "", "((" * 300, "1 +" * 400):
+        with pytest.raises(ValueError, match=r"cannot be read|at most 1000"):
+            evaluate(bad, CATALOGUE)
+    with pytest.raises(ValueError, match=r"cannot be read|not understood|at most"):
+        evaluate("not " * 240 + "x.y", CATALOGUE)
+
+
+def test_selection():
+    assert list(select(CATALOGUE, min_stellar_mass=1e10)["subhalo_id"]) == [3, 8, 1]
+    assert list(select(CATALOGUE, subhalo_ids=[8, 5])["subhalo_id"]) == [5, 8]
+    assert list(select(CATALOGUE, every=2)["subhalo_id"]) == [1, 5]
+    assert list(select(CATALOGUE, where="is_central", every=2)["subhalo_id"]) == [1, 8]
+    assert len(select(CATALOGUE, min_stellar_mass=1e15)) == 0
+    assert len(CATALOGUE) == 4
+    with pytest.raises(ValueError, match="1 galaxies are not in the catalogue: 77"):
+        select(CATALOGUE, subhalo_ids=[1, 77])
+    with pytest.raises(ValueError, match="every is 0"):
+        select(CATALOGUE, every=0)
+
+
+def test_apertures():
+    galaxy = toy_galaxies("toy-1", 1, seed=1)[0]
+    half = galaxy.properties["half_mass_radius"]
+    assert aperture_radius("30 kpc", galaxy) == 30.0
+    assert aperture_radius(12.5, galaxy) == 12.5
+    assert aperture_radius("2 rhalf", galaxy) == pytest.approx(2 * half)
+    assert aperture_radius("image", galaxy, image_size=40.0) == 20.0
+    cut = cut_aperture(galaxy, "1rhalf")
+    assert cut.stars.mass.sum() == pytest.approx(0.5 * galaxy.stars.mass.sum(), rel=0.02)
+    assert "cut to" in cut.notes[-1]
+    for bad in ("thirty", "-3 kpc", "0 kpc", "image", "5 pc", "nan"):
+        with pytest.raises(ValueError, match="is not understood"):
+            aperture_radius(bad, galaxy)
+    with pytest.raises(ValueError, match="no star within"):
+        cut_aperture(galaxy, 1e-6)
+
+
+PLUGIN = """
+from mocks.readers import Format, galaxy_from_arrays
+
+def opens(path, **options):
+    return "opened " + path.name
+
+STONE = Format(
+    description="stones", looks_like="files *.stone",
+    matches=lambda seen: seen.path.suffix == ".stone", open=opens,
+)
+WRONG = 3
+"""
+
+
+@pytest.fixture
+def plugins(tmp_path, monkeypatch):
+    """A distribution with one good plug-in and three that must be left out."""
+    (tmp_path / "stone_plugin.py").write_text(PLUGIN)
+    info = tmp_path / "stone_plugin-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stone-plugin\nVersion: 1.0\n")
+    lines = ["stone = stone_plugin:STONE", "wrong = stone_plugin:WRONG", "lost = no_such_module:X"]
+    (info / "entry_points.txt").write_text(
+        "\n".join(["[simcompare.simulations]", *lines, "camels = stone_plugin:STONE", ""])
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.invalidate_caches()
+    registry._plugins.cache_clear()
+    yield
+    registry._plugins.cache_clear()
+
+
+def test_plugins_join_the_registry(plugins, tmp_path, caplog):
+    with caplog.at_level(logging.WARNING):
+        assert set(formats()) == {"stone", *SIMULATIONS}
+    assert sorted(record.args[0] for record in caplog.records) == ["camels", "lost", "wrong"]
+    (tmp_path / "a.stone").write_text("x")
+    assert recognise(tmp_path / "a.stone") == "stone"
+    assert open_snapshot(tmp_path / "a.stone") == "opened a.stone"
+    with pytest.raises(ValueError, match=r"files \*\.stone"):
+        recognise(tmp_path / "stone_plugin.py")
+
+
+@pytest.fixture(scope="module")
+def galaxies():
+    return toy_galaxies("toy-1", 3, seed=41, gas=True)
+
+
+def levels(report, level):
+    return [finding for finding in report.findings if finding.level == level]
+
+
+@pytest.mark.parametrize("write", [write_tng_snapshot, write_eagle_snapshot, write_ramses_output])
+def test_examination_of_sound_data(write, galaxies, tmp_path):
+    report = examine(write(tmp_path / "run", galaxies), min_stellar_mass=0.0)
+    assert report.ok
+    assert not levels(report, "warning")
+    assert (report.n_galaxies, report.n_above, report.snapshot) == (3, 3, 99)
+    assert report.redshift == pytest.approx(0.0, abs=1e-9)
+    assert "h = 0.6774" in report.cosmology
+    assert "files: complete" in str(report)
+
+
+def test_examination_tells_what_is_missing_and_what_it_costs(galaxies, tmp_path):
+    path = write_eagle_extract(tmp_path / "toy.hdf5", galaxies)
+    with h5py.File(path, "r+") as file:
+        del file["PartType4/InitialMass"], file["PartType4/Velocity"]
+    report = examine(path)
+    notes = {finding.subject: finding.message for finding in levels(report, "note")}
+    assert "computed from current mass and age" in notes["initial_mass"]
+    assert "face-on" in notes["velocity"]
+    assert report.ok
+
+
+def test_examination_finds_wrong_units_and_cosmology(galaxies, tmp_path):
+    path = write_eagle_extract(tmp_path / "toy.hdf5", galaxies)
+    with h5py.File(path, "r+") as file:
+        file["PartType4/Coordinates"].attrs["CGSConversionFactor"] = 3.085678e27
+    report = examine(path, "EAGLE-RefL0025N0376")
+    warnings = [finding.message for finding in levels(report, "warning")]
+    assert any("half-mass radius" in message for message in warnings)
+    assert any("published are [0.6777, 0.307]" in message for message in warnings)
+
+
+def test_examination_collects_errors_instead_of_raising(galaxies, tmp_path):
+    path = write_tng_snapshot(tmp_path / "run", galaxies)
+    (path / "output/snapdir_099/snap_099.2.hdf5").unlink()
+    report = examine(path)
+    assert not report.ok
+    assert "snap_099.2.hdf5" in levels(report, "error")[0].message
+    assert not examine(tmp_path / "nowhere").ok
+    (tmp_path / "text.txt").write_text("x")
+    assert "no known simulation format" in examine(tmp_path / "text.txt").findings[0].message
+
+
+def test_examination_finds_files_that_do_not_fit_together(galaxies, tmp_path):
+    path = write_tng_snapshot(tmp_path / "run", galaxies)
+    with h5py.File(path / "postprocessing/offsets/offsets_099.hdf5", "r+") as file:
+        file["Subhalo/SnapByType"][...] += 10**7
+    with h5py.File(path / "output/snapdir_099/snap_099.2.hdf5", "r+") as file:
+        file["Header"].attrs["NumPart_Total"] = np.zeros(6, dtype=np.uint32)
+    messages = " ".join(finding.message for finding in levels(examine(path), "error"))
+    assert "offsets reach star" in messages
+    assert "a file of another snapshot" in messages
+
+
+def test_examination_of_a_damaged_part_file(galaxies, tmp_path):
+    output = write_ramses_output(tmp_path / "run", galaxies)
+    path = next(output.glob("part_*00002"))
+    path.write_bytes(path.read_bytes()[:-500])
+    report = examine(output)
+    assert not report.ok
+    assert any("part_00099.out00002" in finding.message for finding in levels(report, "error"))
+
+
+def test_examination_notices_proper_times(galaxies, tmp_path):
+    output = write_ramses_output(tmp_path / "run", galaxies)
+    info = output / "info_00099.txt"
+    lines = [
+        "time        = -0.5E+00" if line.startswith("time") else line
+        for line in info.read_text().splitlines()
+    ]
+    info.write_text("\n".join(lines))
+    assert any("proper_time=True" in finding.message for finding in levels(examine(output), "error"))
+
+
+def test_hash_table_that_does_not_fit_is_found(galaxies, tmp_path):
+    path = write_eagle_snapshot(tmp_path / "run", galaxies)
+    with h5py.File(next(path.glob("*.2.hdf5")), "r+") as file:
+        file["HashTable/PartType4/NumParticleInCell"][...] += 1
+    assert any("hash table counts" in finding.message for finding in levels(examine(path), "error"))
