@@ -217,7 +217,7 @@ def find_objects(
     island = SegmentationImage(target.astype(np.int32))
     pieces = deblend_sources(smooth, island, area, contrast=0.001, progress_bar=False).data
     own = _label_at(pieces, row, column)
-    foreign = _foreign_pieces(smooth, pieces, own, centre, peak * smooth_noise)
+    foreign = _foreign_pieces(smooth, pieces, own, centre, peak * smooth_noise, good)
     target &= ~foreign
     heights = maximum(smooth, segments.data, np.arange(segments.data.max() + 1))
     others = (segments.data > 0) & ~target & (heights[segments.data] > peak * smooth_noise)
@@ -233,7 +233,12 @@ def _label_at(labels: np.ndarray, row: int, column: int) -> int:
 
 
 def _foreign_pieces(
-    smooth: np.ndarray, pieces: np.ndarray, own: int, centre: tuple[float, float], least: float
+    smooth: np.ndarray,
+    pieces: np.ndarray,
+    own: int,
+    centre: tuple[float, float],
+    least: float,
+    good: np.ndarray,
 ) -> np.ndarray:
     """Pixels of deblended pieces that are objects of their own, not parts of the target."""
     foreign = np.zeros(pieces.shape, dtype=bool)
@@ -254,10 +259,12 @@ def _foreign_pieces(
         yy * dx * dx - 2 * xy * dx * dy + xx * dy * dy
     ) / determinant  # 2 at half of a Gaussian's light
     far_side = _turn(smooth, centre)
+    # Where the far side is not known, nothing can stand out against it.
+    has_far_side = _turn(gaussian_filter(good.astype(float), DETECTION_SIGMA), centre) > 0.8
     for label in labels:
         piece = pieces == label
         peak = np.argmax(np.where(piece, smooth, -np.inf))
-        stands_out = smooth.flat[peak] > 1.5 * far_side.flat[peak] + least
+        stands_out = has_far_side.flat[peak] and smooth.flat[peak] > 1.5 * far_side.flat[peak] + least
         if radius2.flat[peak] > 8 and stands_out:
             foreign |= piece
     return foreign
@@ -272,6 +279,13 @@ def _turn(image: np.ndarray, centre: tuple[float, float]) -> np.ndarray:
     return np.where(inside, image[np.clip(far_y, 0, n_y - 1), np.clip(far_x, 0, n_x - 1)], 0.0)
 
 
+def _smooth_around(image: np.ndarray, holes: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
+    """Smoothed image from the pixels outside holes, and the share of the kernel that they make."""
+    weight = gaussian_filter((~holes).astype(float), sigma, mode="constant")
+    smooth = gaussian_filter(np.where(holes, 0.0, image), sigma, mode="constant")
+    return smooth / np.maximum(weight, 1e-3), weight
+
+
 def fill_pixels(
     image: np.ndarray,
     holes: np.ndarray,
@@ -281,6 +295,8 @@ def fill_pixels(
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Put in place of unusable pixels what the galaxy has on its far side, with fresh noise.
+
+    Where the far side is unusable too, the light around the hole serves.
 
     Parameters
     ----------
@@ -301,11 +317,11 @@ def fill_pixels(
     ndarray, shape (y, x)
         Image with the holes filled; other pixels unchanged.
     """
-    weight = (~holes).astype(float)
-    smooth_weight = gaussian_filter(weight, FILL_SIGMA, mode="constant")
-    smooth = gaussian_filter(np.where(holes, 0.0, image), FILL_SIGMA, mode="constant")
-    smooth = np.where(smooth_weight > 0.1, smooth / np.maximum(smooth_weight, 0.1), 0.0)
-    light = _turn(smooth, centre)
+    near, near_weight = _smooth_around(image, holes, FILL_SIGMA)
+    wide, wide_weight = _smooth_around(image, holes, 2.5 * FILL_SIGMA)
+    has_far_side = _turn(near_weight, centre) > 0.5
+    around = np.where(wide_weight > 0.02, wide, 0.0)
+    light = np.where(has_far_side, _turn(near, centre), around)
     # Light below the noise of the smoothed sky is no light.
     light = np.where(light > sky_sigma / (2 * np.sqrt(np.pi) * FILL_SIGMA), light, 0.0)
     variance = sky_sigma**2 + (light / electrons if electrons else 0.0)

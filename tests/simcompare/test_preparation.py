@@ -242,3 +242,16 @@ def test_sky_estimates_hold_up_against_a_galaxy_that_fills_the_image():
     assert sigma == pytest.approx(SIGMA, rel=0.03)
     assert abs(level) < 0.05 * SIGMA
     assert abs(correlation) < 0.05
+
+
+def test_holes_on_both_sides_are_filled_with_the_light_around():
+    stamp = make_stamp(flux=2000.0)
+    mask = np.zeros((96, 96), dtype=np.uint8)
+    mask[45:54, 54:61] = 1
+    mask[45:54, 34:41] = 1
+    prepared = prepare(make_stamp(flux=2000.0, image=np.where(mask, 0, stamp.image), mask=mask))
+    whole = prepare(stamp)
+    holes = prepared.mask[0] > 0
+    assert holes.sum() >= 126
+    assert prepared.image[0][holes].sum() == pytest.approx(whole.image[0][holes].sum(), rel=0.5)
+    assert prepared.image[0][holes].min() > -5 * SIGMA
