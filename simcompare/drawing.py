@@ -9,15 +9,19 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from mocks.streams import stream
 from simcompare import figures
+from simcompare.comparison import nuisance_columns
 from simcompare.report import ReportFigure
+from simcompare.typicality import add_typicality
 
 __all__ = ["draw_figures"]
 
 logger = logging.getLogger(__name__)
 
+LEAST_FOR_TYPICALITY = 20
 _RELATIONS = ("mag", "half_light_radius", "sky_sigma", "psf_fwhm", "concentration", "stellar_mass")
 
 
@@ -58,10 +62,10 @@ def draw_figures(
     reference, folder = comparison.meta["reference"], Path(folder)
     drawn: list[ReportFigure] = []
 
-    def draw(
-        name: str, title: str, caption: str, table: Table, function: Callable[[Table], Axes], wide=False
-    ):
-        figures.save_figure(function(table).figure, table, folder, name)
+    def draw(name, title, caption, table, function: Callable[[Table], Axes | Figure], wide=False):
+        drawing = function(table)
+        figure = drawing if isinstance(drawing, Figure) else drawing.figure
+        figures.save_figure(figure, table, folder, name)
         drawn.append(ReportFigure(name, title, caption, folder / f"{name}.png", wide))
 
     draw(
@@ -98,10 +102,11 @@ def draw_figures(
         draw(f"score_{column}", f"Score against {label}", caption, table, figures.draw_relation)
         caption = "Median minus that of real galaxies in the same bin; bars are standard errors."
         draw(f"difference_{column}", f"Difference against {label}", caption, table, figures.draw_difference)
+    _draw_checks(scores, comparison, seed, draw)
     if image_sets:
         _draw_images(scores, reference, image_sets, samples, draw)
     if history is not None:
-        caption = "Mean log-likelihood of training and validation images; early epochs cut off."
+        caption = "Loss of training and validation images, minus the log-likelihood; early epochs cut off."
         draw("training", "Training of the flow of real galaxies", caption, history, figures.draw_training)
     logger.info("%d figures in %s", len(drawn), folder)
     return drawn
@@ -119,6 +124,34 @@ def relation_columns(scores: Table, reference: str) -> list[str]:
     ]
 
 
+def _draw_checks(scores: Table, comparison: Table, seed: int, draw: Callable) -> None:
+    """Draw what mocks share with real images, typicality, and maps on the plane of size and brightness."""
+    reference = comparison.meta["reference"]
+    columns = [name for name in nuisance_columns(scores) if name in relation_columns(scores, reference)]
+    if columns:
+        table = figures.realism_numbers(scores, reference, seed, columns=columns)
+        caption = "What mocks and real images should share; unequal curves call for matching or adjustment."
+        draw("realism", "Brightness, size, noise and seeing", caption, table, figures.draw_realism, True)
+    if columns and comparison.meta["n_reference_galaxies"] >= LEAST_FOR_TYPICALITY:
+        typical = add_typicality(scores, reference, stream(seed, "figure", "folds"), columns=columns)
+        table = figures.typicality_numbers(typical, reference)
+        caption = (
+            "Flat: as typical as real galaxies of like nuisance. Peak at zero: too unlikely or likely."
+        )
+        draw("typicality", "Typicality", caption, table, figures.draw_typicality)
+    magnitude = next((name for name in columns if name.startswith("mag_")), None)
+    if magnitude is None or "half_light_radius" not in columns:
+        return
+    for row in comparison[np.asarray(comparison["kind"]) == "simulated"]:
+        name = str(row["dataset"])
+        table = figures.plane_numbers(scores, name, reference, "half_light_radius", magnitude)
+        if not np.isfinite(np.asarray(table["difference"], float)).any():
+            continue
+        caption = "Red: less likely than real galaxies of this size and brightness."
+        short = "".join(letter if letter.isalnum() else "-" for letter in name)
+        draw(f"plane_{short}", f"Where {name} differs", caption, table, figures.draw_plane)
+
+
 def _draw_images(
     scores: Table, reference: str, image_sets: Mapping[str, Any], samples: Sequence | None, draw: Callable
 ) -> None:
@@ -127,6 +160,8 @@ def _draw_images(
     known = sorted(known, key=lambda name: name != reference)
     table = figures.gallery_numbers(scores, reference, n=4, datasets=known)
     images = figures.gallery_images(table, image_sets)
+    outliers = figures.outlier_numbers(scores, reference, n=6)
+    outliers = outliers[np.isin(np.asarray(outliers["dataset"]), known)] if len(outliers) else outliers
     bands = image_sets[known[0]].bands
     sky = [np.nanmedian(np.asarray(scores[f"sky_sigma_{band}"], float)) for band in bands]
     stretch = figures.common_stretch(images, sky)
@@ -139,6 +174,13 @@ def _draw_images(
         lambda t: figures.draw_gallery(t, images, stretch),
         True,
     )
+    if len(outliers):
+        others = figures.gallery_images(outliers, image_sets)
+        caption = "Galaxies beyond 97.5 % of the real ones on either side; of real ones 5 % are expected."
+        draw(
+            "outliers", "Outliers", caption, outliers,
+            lambda t: figures.draw_gallery(t, others, stretch), True,
+        )  # fmt: skip
     if samples is None or reference not in known:
         return
     real = table[(table["dataset"] == reference) & (table["group"] == "middle")]

@@ -1,18 +1,24 @@
 """Figures: a function makes the table of numbers, another draws it, a third saves both."""
 
+from simcompare.figures.checks import (
+    draw_matched,
+    draw_realism,
+    draw_typicality,
+    matched_numbers,
+    realism_numbers,
+    typicality_numbers,
+)
+from simcompare.figures.choices import gallery_numbers, outlier_numbers
 from simcompare.figures.comparisons import draw_forest, draw_scales, null_numbers
 from simcompare.figures.distributions import draw_density, draw_null, draw_ridges, draw_roc
 from simcompare.figures.images import Stretch, common_stretch, draw_gallery, draw_samples, gallery_images
-from simcompare.figures.numbers import (
-    density_numbers,
-    gallery_numbers,
-    relation_numbers,
-    roc_numbers,
-    scale_numbers,
-)
+from simcompare.figures.numbers import density_numbers, relation_numbers, roc_numbers, scale_numbers
+from simcompare.figures.panels import draw_panel, draw_profile, profile_numbers
+from simcompare.figures.planes import draw_plane, plane_numbers
 from simcompare.figures.relations import draw_difference, draw_relation
 from simcompare.figures.style import save_figure, styles_of
 from simcompare.figures.training import draw_training
+from simcompare.figures.variants import draw_ladder, draw_map, draw_stability, map_numbers
 
 __all__ = [
     "Stretch",
@@ -22,19 +28,35 @@ __all__ = [
     "draw_difference",
     "draw_forest",
     "draw_gallery",
+    "draw_ladder",
+    "draw_map",
+    "draw_matched",
     "draw_null",
+    "draw_panel",
+    "draw_plane",
+    "draw_profile",
+    "draw_realism",
     "draw_relation",
     "draw_ridges",
     "draw_roc",
     "draw_samples",
     "draw_scales",
+    "draw_stability",
     "draw_training",
+    "draw_typicality",
     "gallery_images",
     "gallery_numbers",
+    "map_numbers",
+    "matched_numbers",
     "null_numbers",
+    "outlier_numbers",
+    "plane_numbers",
+    "profile_numbers",
+    "realism_numbers",
     "relation_numbers",
     "roc_numbers",
     "save_figure",
     "scale_numbers",
     "styles_of",
+    "typicality_numbers",
 ]

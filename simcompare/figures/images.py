@@ -13,6 +13,12 @@ from simcompare.figures.style import PAGE, new_axes, order_of, styled
 __all__ = ["Stretch", "common_stretch", "draw_gallery", "draw_samples", "gallery_images"]
 
 GAP = 2  # pixels between the pictures of a sheet
+_GROUP_TITLES = {
+    "least": "least likely",
+    "most": "most likely",
+    "below": "below nearly all real galaxies, least likely first",
+    "above": "above nearly all real galaxies, most likely first",
+}
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,7 @@ def draw_gallery(
     -------
     Axes
     """
-    names, groups = order_of(table), [g for g in ("least", "middle", "most") if g in order_of(table, "group")]
+    names, groups = order_of(table), order_of(table, "group")
     pictures = [stretch(image) for image in images]
     side = max(picture.shape[0] for picture in pictures)
     each = max(int(np.sum((table["dataset"] == n) & (table["group"] == g))) for n in names for g in groups)
@@ -129,9 +135,7 @@ def draw_gallery(
     shown = {"cmap": "gray"} if sheet.ndim == 2 else {}
     ax.imshow(sheet, vmin=0, vmax=1, interpolation="nearest", origin="lower", aspect="equal", **shown)
     for group in groups:
-        ax.text(
-            left_of[group], len(sheet) + 2, f"{group} likely" if group != "middle" else "middle", va="bottom"
-        )
+        ax.text(left_of[group], len(sheet) + 2, _GROUP_TITLES.get(group, group), va="bottom")
     ax.set_yticks([GAP + (len(names) - 1 - k) * step + side / 2 for k in range(len(names))], names)
     _bare(ax)
     ax.set_xlabel(f"number: {table.meta['column'].replace('_', ' ')} [nats]; one asinh stretch for all")

@@ -10,7 +10,6 @@ from simcompare.statistics import Clustered, bootstrap_means, difference_of_mean
 
 __all__ = [
     "density_numbers",
-    "gallery_numbers",
     "relation_numbers",
     "roc_numbers",
     "scale_numbers",
@@ -24,17 +23,17 @@ FEW = 40  # data sets with fewer galaxies are shown galaxy by galaxy
 def datasets_of(scores: Table, reference: str) -> list[str]:
     """Names of the data sets with rows to draw, the reference first, then simulations, then controls."""
     names = sorted(set(np.asarray(scores["dataset"]).tolist()))
-    kind = {name: _kind(scores, name) for name in names}
+    kind = {name: kind_of(scores, name) for name in names}
     names = [name for name in names if reference_rows(scores, name).any()]
     return sorted(names, key=lambda name: (name != reference, kind[name] != "simulated", name))
 
 
-def _kind(scores: Table, dataset: str) -> str:
+def kind_of(scores: Table, dataset: str) -> str:
     """Kind of a data set."""
     return str(scores["kind"][np.asarray(scores["dataset"]) == dataset][0])
 
 
-def _sample(scores: Table, dataset: str, column: str) -> Clustered:
+def sample_of(scores: Table, dataset: str, column: str) -> Clustered:
     """Values of a column of one data set, by galaxy."""
     rows = reference_rows(scores, dataset)
     galaxy = np.asarray(scores["galaxy_id"])[rows].astype(str)
@@ -70,7 +69,7 @@ def density_numbers(
         ``density_high`` (2.5 and 97.5 %), a Gaussian kernel of Silverman's width for the number of galaxies.
     """
     column = column or headline_score(scores)
-    samples = {name: _sample(scores, name, column) for name in datasets_of(scores, reference)}
+    samples = {name: sample_of(scores, name, column) for name in datasets_of(scores, reference)}
     low, high = _common_range([sample.values for sample in samples.values()])
     edges = np.linspace(low, high, FINE + 1)
     centres = 0.5 * (edges[1:] + edges[:-1])
@@ -92,7 +91,7 @@ def density_numbers(
         tables.append(
             {
                 "dataset": np.full(n, name),
-                "kind": np.full(n, _kind(scores, name)),
+                "kind": np.full(n, kind_of(scores, name)),
                 "n_galaxies": np.full(n, sample.n_galaxies),
                 "n_images": np.full(n, sample.values.size),
                 "value": points,
@@ -142,12 +141,12 @@ def roc_numbers(scores: Table, reference: str, *, column: str | None = None) -> 
         ``dataset``, ``kind``, ``n_galaxies``, ``real_below``, ``simulated_below``, ``auc``.
     """
     column = column or headline_score(scores)
-    real = _sample(scores, reference, column)
+    real = sample_of(scores, reference, column)
     tables = []
     for name in datasets_of(scores, reference):
         if name == reference:
             continue
-        sample = _sample(scores, name, column)
+        sample = sample_of(scores, name, column)
         grid = np.unique(np.concatenate([real.values, sample.values]))
         below = [_share_below(each, grid) for each in (real, sample)]
         n = grid.size + 1
@@ -157,7 +156,7 @@ def roc_numbers(scores: Table, reference: str, *, column: str | None = None) -> 
         tables.append(
             {
                 "dataset": np.full(n, name),
-                "kind": np.full(n, _kind(scores, name)),
+                "kind": np.full(n, kind_of(scores, name)),
                 "n_galaxies": np.full(n, sample.n_galaxies),
                 "real_below": below[0][pick],
                 "simulated_below": below[1][pick],
@@ -216,7 +215,7 @@ def relation_numbers(
     real_median: dict[int, float] = {}
     rows = []
     for name in names:
-        values, label = means[name], {"dataset": name, "kind": _kind(scores, name)}
+        values, label = means[name], {"dataset": name, "kind": kind_of(scores, name)}
         place = np.clip(np.searchsorted(edges, values[x], side="right") - 1, 0, max(len(edges) - 2, 0))
         if name != reference and place.size < FEW:
             rows += [
@@ -318,7 +317,7 @@ def scale_numbers(
     rows = []
     for dataset in datasets_of(scores, reference):
         for k, column in enumerate(columns):
-            sample, real = _sample(scores, dataset, column), _sample(scores, reference, column)
+            sample, real = sample_of(scores, dataset, column), sample_of(scores, reference, column)
             own = np.full(2, np.nan)
             if sample.n_galaxies > 1:
                 own = np.quantile(bootstrap_means(sample, rng, n_bootstrap), [0.025, 0.975])
@@ -327,7 +326,7 @@ def scale_numbers(
             rows.append(
                 {
                     "dataset": dataset,
-                    "kind": _kind(scores, dataset),
+                    "kind": kind_of(scores, dataset),
                     "n_galaxies": sample.n_galaxies,
                     "scale": k,
                     "scale_name": str(names[k]),
@@ -341,62 +340,4 @@ def scale_numbers(
             )
     table = Table(rows=rows)
     table.meta = {"column": stem, "reference": reference}
-    return table
-
-
-def gallery_numbers(
-    scores: Table,
-    reference: str,
-    *,
-    n: int = 6,
-    column: str | None = None,
-    datasets: Sequence[str] | None = None,
-) -> Table:
-    """Choose the least likely, the middle and the most likely galaxies of every data set.
-
-    Parameters
-    ----------
-    scores, reference, column
-        As for `density_numbers`; needs ``image_index``, the position in the image set.
-    n : int
-        Galaxies of each of the three groups.
-    datasets : sequence of str, optional
-        Data sets, in this order; default all.
-
-    Returns
-    -------
-    Table
-        ``dataset``, ``kind``, ``group`` ("least", "middle", "most"), ``galaxy_id``, ``image_index``,
-        ``percentile``, ``score``; one view per galaxy.
-    """
-    column = column or headline_score(scores)
-    rows = []
-    for name in datasets or datasets_of(scores, reference):
-        chosen = np.flatnonzero(reference_rows(scores, name) & np.isfinite(np.asarray(scores[column], float)))
-        galaxy = np.asarray(scores["galaxy_id"])[chosen].astype(str)
-        chosen = chosen[np.unique(galaxy, return_index=True)[1]]
-        values = np.asarray(scores[column], float)[chosen]
-        order = np.argsort(values, kind="stable")
-        size = min(n, len(order) // 3) or len(order)
-        middle = (len(order) - size) // 2
-        groups = {"least": order[:size]}
-        if size < len(order):
-            groups |= {"middle": order[middle : middle + size], "most": order[-size:]}
-        rank = np.empty(len(order), int)
-        rank[order] = np.arange(len(order))
-        rows += [
-            {
-                "dataset": name,
-                "kind": _kind(scores, name),
-                "group": group,
-                "galaxy_id": str(scores["galaxy_id"][chosen[k]]),
-                "image_index": int(scores["image_index"][chosen[k]]),
-                "percentile": 100 * (rank[k] + 0.5) / len(order),
-                "score": float(values[k]),
-            }
-            for group, picked in groups.items()
-            for k in picked
-        ]
-    table = Table(rows=rows)
-    table.meta = {"column": column, "reference": reference}
     return table

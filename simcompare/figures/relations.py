@@ -3,13 +3,13 @@
 import numpy as np
 from astropy.table import Table
 from matplotlib.axes import Axes
-from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from simcompare.figures.style import (
     COLUMN,
     LOGARITHMIC,
     axis_label,
     legend_above,
+    logarithmic,
     new_axes,
     styled,
     table_styles,
@@ -82,11 +82,7 @@ def _finish(table: Table, ax: Axes) -> Axes:
     """Label the property and put the legend above."""
     ax.set_xlabel(axis_label(table.meta["x"]))
     if table.meta["x"].startswith(LOGARITHMIC) and len(table) and np.min(table["x"]) > 0:
-        ax.set_xscale("log")
-        if np.max(table["x"]) < 1e4:
-            ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            ax.xaxis.set_major_formatter(FormatStrFormatter("%g"))
-            ax.xaxis.set_minor_formatter(NullFormatter())
+        logarithmic(ax, "x")
     if ax.get_legend_handles_labels()[0]:
         legend_above(ax)
     else:

@@ -15,6 +15,7 @@ from astropy.table import Table
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from simcompare.files import atomic_path
 from simcompare.results import plain
@@ -190,6 +191,7 @@ def save_figure(figure: Figure, table: Table | None, folder: str | os.PathLike, 
         with atomic_path(folder / f"{name}.{ending}") as path:
             figure.savefig(path, format=ending, metadata=metadata)
         written.append(folder / f"{name}.{ending}")
+        figure.set_layout_engine("none")  # what the first drawing has laid out holds for the second
     if table is not None:
         table = table.copy()
         table.meta = plain(dict(table.meta))
@@ -214,6 +216,16 @@ def legend_above(ax: Axes) -> None:
         loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, borderaxespad=0.2, columnspacing=1.0,
         title="galaxies in brackets", title_fontsize=6.5, alignment="left",
     )  # fmt: skip
+
+
+def logarithmic(ax: Axes, axis: str) -> None:
+    """Make an axis ("x" or "y") logarithmic, with plain numbers where they are small."""
+    getattr(ax, f"set_{axis}scale")("log")
+    one = getattr(ax, f"{axis}axis")
+    if getattr(ax, f"get_{axis}lim")()[1] < 1e4:
+        one.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        one.set_major_formatter(FormatStrFormatter("%g"))
+        one.set_minor_formatter(NullFormatter())
 
 
 def table_styles(table: Table) -> dict[str, DatasetStyle]:

@@ -8,35 +8,35 @@ from simcompare.figures.style import COLUMN, new_axes, styled
 
 __all__ = ["draw_training"]
 
-_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
+_CURVES = {"train": ("#0072B2", "training"), "validation": ("#E69F00", "validation")}
 
 
 @styled
-def draw_training(table: Table, ax: Axes | None = None, *, unit: str = "nats per image") -> Axes:
-    """Draw the curves of a training, one for each column beside ``epoch``.
+def draw_training(table: Table, ax: Axes | None = None) -> Axes:
+    """Draw the loss of training and validation images, and where the validation loss was least.
 
     Parameters
     ----------
     table : Table
-        ``epoch`` and one column for each set, e.g. ``training`` and ``validation``: mean log-likelihood.
+        ``epoch``, ``train``, ``validation``: mean loss, minus the log-likelihood [nats per pixel value].
+        Other columns (of single scales, times) are kept in the saved numbers but not drawn.
     ax : Axes, optional
-    unit : str
-        Unit of the columns.
 
     Returns
     -------
     Axes
     """
     ax = new_axes(ax, COLUMN, 2.6)
-    names = [name for name in table.colnames if name != "epoch"]
-    for name, color in zip(names, _COLORS, strict=False):
-        ax.plot(table["epoch"], table[name], color=color, label=name.replace("_", " "))
-    values = np.concatenate([np.asarray(table[name], float) for name in names])
-    values = values[np.isfinite(values)]
-    if values.size > 20:  # the first epochs would squeeze the rest into a line
-        low, high = np.quantile(values, [0.05, 1.0])
-        ax.set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
+    for name, (color, label) in _CURVES.items():
+        ax.plot(table["epoch"], table[name], color=color, label=label, marker="o" if len(table) < 3 else "")
+    best = int(np.argmin(table["validation"]))
+    label = f"least, epoch {int(table['epoch'][best])}"
+    ax.plot(table["epoch"][best], table["validation"][best], "o", color="black", ms=3.5, label=label)
+    values = np.concatenate([np.asarray(table[name], float) for name in _CURVES])
+    if len(table) > 10:  # the first epochs would squeeze the rest into a line
+        low, high = np.quantile(values, [0.0, 0.92])
+        ax.set_ylim(low - 0.08 * (high - low), high + 0.08 * (high - low))
     ax.set_xlabel("epoch")
-    ax.set_ylabel(f"mean log-likelihood  [{unit}]")
-    ax.legend(loc="lower right")
+    ax.set_ylabel("mean loss  [nats per pixel value]")
+    ax.legend(loc="upper right", title="less is better", title_fontsize=6.5)
     return ax

@@ -7,8 +7,12 @@ from astropy.table import Table
 from matplotlib import image
 
 from simcompare import figures
+from simcompare.attribution import ladder
 from simcompare.comparison import compare
 from simcompare.drawing import draw_figures
+from simcompare.figures.panels import smooth_map
+from simcompare.matching import match
+from simcompare.robustness import stability
 
 
 def toy_scores(n_simulations, n, seed=0):
@@ -52,12 +56,11 @@ def scores():
     return toy_scores(2, 50)
 
 
-@pytest.mark.parametrize(("n_simulations", "n"), [(1, 3), (5, 80)])
-def test_every_standard_figure_is_written(tmp_path, n_simulations, n):
-    scores = toy_scores(n_simulations, n)
+def test_every_standard_figure_is_written(tmp_path):
+    scores = toy_scores(3, 8)
     comparison = compare(scores, "real", np.random.default_rng(0), n_bootstrap=100)
     before = dict(matplotlib.rcParams)
-    history = Table({"epoch": np.arange(30), "training": np.arange(30.0), "validation": np.arange(30.0) - 1})
+    history = Table({"epoch": np.arange(30), "train": -np.arange(30.0), "validation": 1 - np.arange(30.0)})
     drawn = draw_figures(
         scores, comparison, tmp_path, seed=1, image_sets=dict.fromkeys(set(scores["dataset"]), Images()),
         history=history, samples=[Images().read(k).image[0] for k in range(4)],
@@ -78,6 +81,22 @@ def test_every_standard_figure_is_written(tmp_path, n_simulations, n):
         assert pixels[..., :3].std() > 0.02
         assert each.path.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
         assert len(Table.read(each.path.with_suffix(".ecsv"), format="ascii.ecsv")) > 0
+
+
+def test_one_galaxy_of_one_simulation_is_drawn():
+    scores = toy_scores(1, 1)
+    comparison = compare(scores, "real", np.random.default_rng(0), n_bootstrap=20)
+    rng = np.random.default_rng(1)
+    drawn = [
+        figures.draw_forest(comparison),
+        figures.draw_density(figures.density_numbers(scores, "real", rng, n_bootstrap=20)),
+        figures.draw_scales(figures.scale_numbers(scores, "real", rng, n_bootstrap=20)),
+        figures.draw_null(figures.null_numbers(scores, comparison, rng)),
+        figures.draw_relation(figures.relation_numbers(scores, "real", "mag_r")),
+        figures.draw_plane(figures.plane_numbers(scores, "sim-0", "real", "half_light_radius", "mag_r")),
+    ]
+    for ax in drawn:
+        ax.figure.canvas.draw()
 
 
 def test_a_figure_draws_into_given_axes(scores):
@@ -157,3 +176,69 @@ def test_colours_are_fixed_per_simulation():
     both = figures.styles_of(["TNG50-1", "TNG50-2"])
     assert both["TNG50-1"].color == both["TNG50-2"].color
     assert both["TNG50-1"].line != both["TNG50-2"].line
+
+
+def test_plane_shows_where_the_difference_is():
+    scores = toy_scores(1, 600, seed=3)
+    small = (scores["dataset"] == "sim-0") & (scores["half_light_radius"] < 2.7)
+    scores["log_likelihood_ratio"] += np.where(small, -80.0, 10.0 * (scores["dataset"] == "sim-0"))
+    table = figures.plane_numbers(scores, "sim-0", "real", "half_light_radius", "mag_r", n_bins=(2, 1))
+    assert table["difference"][0] < table["difference"][1] - 40
+    assert table["significant"][0]
+    assert not table["significant"][1]
+    assert "sim-0" in figures.draw_plane(table).get_title("left")
+
+
+def test_profile_recovers_a_ring_of_nats():
+    y, x = np.mgrid[:32, :32] - 15.5
+    ring = (np.abs(np.hypot(x, y) - 7) < 1).astype(float)
+    maps = {"real": np.stack([ring, 3 * ring])}
+    table = figures.profile_numbers(maps, {"real": "observed"}, 0.4, np.random.default_rng(0), n_bootstrap=50)
+    assert table["radius"][np.argmax(table["ratio"])] == pytest.approx(7 * 0.4, abs=0.4)
+    assert np.sum(table["ratio"] * table["n_pixels"]) == pytest.approx(2 * ring.sum())
+    assert figures.draw_profile(table).get_xlabel().endswith("[arcsec]")
+
+
+def test_smoothing_a_map_keeps_its_nats():
+    nats = np.random.default_rng(0).normal(size=(32, 32))
+    assert smooth_map(nats).sum() == pytest.approx(nats.sum())
+    assert smooth_map(nats).std() < 0.4
+
+
+def test_panel_ladder_stability_map_and_matches_are_drawn(scores):
+    rng = np.random.default_rng(0)
+    picture, budget = (
+        Images().read(1).image[0],
+        Table({"scale_name": ["fine", "coarse"], "ratio": [3.0, 1.0]}),
+    )
+    for name, value in (("real_low", 1.0), ("real_median", 2.0), ("real_high", 3.0)):
+        budget[name] = value
+    stretch = figures.common_stretch([picture], [0.1])
+    panel = figures.draw_panel(
+        picture, stretch, rng.normal(size=(16, 16)), budget, pixel_scale=0.4, title="one"
+    )
+    changed = scores.copy()
+    changed["log_likelihood_ratio"] += 5.0 * (scores["dataset"] == "sim-0")
+    steps = ladder({"PSF": scores, "sky": changed}, "sim-0", "real", 0, n_bootstrap=50)
+    variants = stability({"a": scores, "b": changed}, "real", 0, n_bootstrap=50)
+    places = figures.map_numbers(scores, rng.normal(size=(len(scores), 2)), "real")
+    pairs = {"sim-0": match(scores, "sim-0", "real", ["mag_r"])}
+    means = figures.matched_numbers(scores, pairs, "log_likelihood_ratio", rng)
+    assert np.mean(means["mean"] - means["mean_real"]) == pytest.approx(-10, abs=8)
+    drawn = [figures.draw_ladder(steps), figures.draw_stability(variants), figures.draw_map(places),
+             figures.draw_matched(means)]  # fmt: skip
+    for figure in (panel, *(ax.figure for ax in drawn)):
+        figure.canvas.draw()
+        assert np.asarray(figure.canvas.buffer_rgba())[..., :3].std() > 5
+
+
+def test_outliers_lie_beyond_the_limits(scores):
+    table = figures.outlier_numbers(scores, "real", n=5)
+    assert np.all(table["percentile"][table["group"] == "below"] <= 3)
+    assert np.all(table["percentile"][table["group"] == "above"] >= 96)
+
+
+def test_crowds_are_drawn_as_contours():
+    scores = toy_scores(1, 300)
+    places = figures.map_numbers(scores, np.random.default_rng(0).normal(size=(len(scores), 2)), "real")
+    assert "sim-0  (300)" in figures.draw_map(places).get_legend_handles_labels()[1]

@@ -1,0 +1,268 @@
+"""Are the mocks like the real images, the p-values as they should be, and matched samples apart."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from astropy.table import Table, vstack
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from scipy.stats import ks_2samp
+
+from mocks.streams import stream
+from simcompare.comparison import nuisance_columns, reference_rows
+from simcompare.figures.numbers import density_numbers
+from simcompare.figures.style import (
+    COLUMN,
+    PAGE,
+    axis_label,
+    count_label,
+    legend_above,
+    new_axes,
+    order_of,
+    styled,
+    table_styles,
+)
+from simcompare.matching import Match
+from simcompare.statistics import resampled_counts
+
+__all__ = [
+    "draw_matched",
+    "draw_realism",
+    "draw_typicality",
+    "matched_numbers",
+    "realism_numbers",
+    "typicality_numbers",
+]
+
+
+def realism_numbers(
+    scores: Table, reference: str, seed: int, *, columns: Sequence[str] | None = None
+) -> Table:
+    """Distributions of brightness, size, noise and seeing in every data set.
+
+    Parameters
+    ----------
+    scores : Table
+    reference : str
+    seed : int
+    columns : sequence of str, optional
+        Default: the nuisances of the table.
+
+    Returns
+    -------
+    Table
+        `simcompare.figures.numbers.density_numbers` of each column one below the other, with ``column`` and
+        ``ks``, the Kolmogorov-Smirnov distance of the data set to the reference.
+    """
+    tables = []
+    for column in columns or nuisance_columns(scores):
+        real = _finite(scores, reference, column)
+        if real.size < 2:
+            continue
+        usable = scores[np.isfinite(np.asarray(scores[column], float))]
+        table = density_numbers(
+            usable, reference, stream(seed, "realism", column), column=column, n_bootstrap=60
+        )
+        table["column"] = column
+        distances = {
+            name: ks_2samp(_finite(scores, name, column), real, method="asymp").statistic
+            for name in order_of(table)
+        }
+        table["ks"] = [distances[str(name)] for name in table["dataset"]]
+        table.meta = {}
+        tables.append(table)
+    if not tables:
+        raise ValueError("the scores have no nuisance column with finite values of real galaxies.")
+    joined = vstack(tables)
+    joined.meta = {"reference": reference}
+    return joined
+
+
+def _finite(scores: Table, dataset: str, column: str) -> np.ndarray:
+    """Finite values of a column of one data set."""
+    values = np.asarray(scores[column], float)[reference_rows(scores, dataset)]
+    return values[np.isfinite(values)]
+
+
+@styled
+def draw_realism(table: Table) -> Figure:
+    """Draw the distributions that mocks and real images should share, one panel for each.
+
+    Parameters
+    ----------
+    table : Table
+        From `realism_numbers`.
+
+    Returns
+    -------
+    Figure
+    """
+    columns = order_of(table, "column")
+    n_across = min(3, len(columns))
+    n_down = -(-len(columns) // n_across)
+    figure = Figure(figsize=(PAGE, 0.6 + 1.9 * n_down))
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(n_down, n_across, squeeze=False)
+    styles = table_styles(table)
+    for ax, column in zip(axes.flat, columns, strict=False):
+        for name, style in styles.items():
+            rows = table[(np.asarray(table["column"]) == column) & (np.asarray(table["dataset"]) == name)]
+            if not len(rows):
+                continue
+            label = count_label(name, rows["n_galaxies"][0])
+            ax.plot(rows["value"], rows["density"], color=style.color, ls=style.line, lw=1, label=label)
+        worst = np.max(table["ks"][np.asarray(table["column"]) == column])
+        ax.set_title(f"largest KS distance {worst:.2f}", loc="right", fontsize=6.5)
+        ax.set_xlabel(axis_label(column))
+        ax.set_yticks([])
+        ax.set_ylim(0, None)
+    for ax in axes.flat[len(columns) :]:
+        ax.set_axis_off()
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=4, title="galaxies in brackets",
+                  title_fontsize=6.5, alignment="left")  # fmt: skip
+    return figure
+
+
+def typicality_numbers(table: Table, reference: str, *, n_bins: int = 20) -> Table:
+    """Histogram of the two-sided p-values of every data set.
+
+    Parameters
+    ----------
+    table : Table
+        From `simcompare.typicality.add_typicality`.
+    reference : str
+    n_bins : int
+
+    Returns
+    -------
+    Table
+        ``dataset``, ``kind``, ``n_galaxies``, ``low``, ``high``, ``share`` of images in the bin.
+    """
+    edges = np.linspace(0, 1, n_bins + 1)
+    rows = []
+    names = sorted(set(np.asarray(table["dataset"]).tolist()), key=lambda name: (name != reference, name))
+    for name in names:
+        chosen = reference_rows(table, name) & np.isfinite(np.asarray(table["typicality_p"]))
+        if not chosen.any():
+            continue
+        share = np.histogram(table["typicality_p"][chosen], edges)[0] / chosen.sum()
+        common = {
+            "dataset": name,
+            "kind": str(table["kind"][chosen][0]),
+            "n_galaxies": np.unique(np.asarray(table["galaxy_id"])[chosen]).size,
+        }
+        rows += [
+            common | {"low": edges[k], "high": edges[k + 1], "share": float(share[k])} for k in range(n_bins)
+        ]
+    result = Table(rows=rows)
+    result.meta = {"reference": reference}
+    return result
+
+
+@styled
+def draw_typicality(table: Table, ax: Axes | None = None) -> Axes:
+    """Draw the p-values: flat is typical, a peak at zero is not, a slope to one is too typical.
+
+    Parameters
+    ----------
+    table : Table
+        From `typicality_numbers`.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    ax = new_axes(ax, COLUMN, 2.9)
+    for name, style in table_styles(table).items():
+        rows = table[np.asarray(table["dataset"]) == name]
+        edges = np.append(rows["low"], rows["high"][-1])
+        label = count_label(name, rows["n_galaxies"][0])
+        ax.stairs(rows["share"], edges, color=style.color, ls=style.line, label=label, lw=1.1)
+    ax.axhline(np.mean(table["high"] - table["low"]), color="0.6", lw=0.7, ls=":")
+    ax.set_xlim(0, 1)
+    ax.set_xlabel("two-sided p-value among real galaxies")
+    ax.set_ylabel("share of images")
+    legend_above(ax)
+    return ax
+
+
+def matched_numbers(
+    scores: Table,
+    matches: Mapping[str, Match],
+    column: str,
+    rng: np.random.Generator,
+    *,
+    n_bootstrap: int = 400,
+) -> Table:
+    """Mean scores of matched samples in resamples of the pairs.
+
+    Parameters
+    ----------
+    scores : Table
+    matches : mapping of str to Match
+        By data set.
+    column : str
+        Score.
+    rng : numpy.random.Generator
+    n_bootstrap : int
+
+    Returns
+    -------
+    Table
+        ``dataset``, ``kind``, ``n_galaxies`` (pairs), ``mean`` of the data set and ``mean_real`` of its
+        partners in each resample [nats].
+    """
+    tables = []
+    for name, pairs in matches.items():
+        values = [np.asarray(scores[column], float)[rows] for rows in (pairs.first, pairs.second)]
+        finite = np.isfinite(values).all(axis=0)
+        counts = resampled_counts(int(finite.sum()), n_bootstrap, rng)
+        means = [counts @ value[finite] / finite.sum() for value in values]
+        tables.append(
+            Table(
+                {
+                    "dataset": np.full(n_bootstrap, name),
+                    "kind": np.full(n_bootstrap, "simulated"),
+                    "n_galaxies": np.full(n_bootstrap, int(finite.sum())),
+                    "mean": means[0],
+                    "mean_real": means[1],
+                }
+            )
+        )
+    table = vstack(tables)
+    table.meta = {"column": column, "matched in": list(next(iter(matches.values())).columns)}
+    return table
+
+
+@styled
+def draw_matched(table: Table, ax: Axes | None = None) -> Axes:
+    """Draw the distribution of the mean score of each data set and, dotted, of its real partners.
+
+    Parameters
+    ----------
+    table : Table
+        From `matched_numbers`.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    ax = new_axes(ax, COLUMN, 2.9)
+    for name, style in table_styles(table).items():
+        rows = table[np.asarray(table["dataset"]) == name]
+        gap = np.asarray(rows["mean"] - rows["mean_real"])
+        label = f"{name}  ({rows['n_galaxies'][0]} pairs)  {gap.mean():+.1f} ± {gap.std():.1f}"
+        for values, line in ((rows["mean"], "-"), (rows["mean_real"], ":")):
+            counts, edges = np.histogram(values, 24, density=True)
+            ax.stairs(counts, edges, color=style.color, ls=line, lw=1.1, label=label if line == "-" else None)
+    ax.set_xlabel(f"mean {axis_label(table.meta['column'])}")
+    ax.set_ylabel("density of resamples")
+    ax.legend(
+        loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.2, title_fontsize=6.5, alignment="left",
+        title=f"matched in {', '.join(table.meta['matched in'])}; dotted: real",
+    )  # fmt: skip
+    return ax

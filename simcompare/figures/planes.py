@@ -1,0 +1,165 @@
+"""Maps of the difference to real galaxies on a plane of two properties."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from astropy.table import Table
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import TwoSlopeNorm
+from matplotlib.patches import Rectangle
+
+from simcompare.comparison import headline_score, reference_rows
+from simcompare.figures.style import COLUMN, LOGARITHMIC, axis_label, logarithmic, new_axes, styled
+from simcompare.significance import welch
+from simcompare.statistics import Clustered
+
+__all__ = ["draw_plane", "plane_numbers"]
+
+
+def plane_numbers(
+    scores: Table,
+    dataset: str,
+    reference: str,
+    x: str,
+    y: str,
+    *,
+    column: str | None = None,
+    n_bins: Sequence[int] | None = None,
+    least: int = 3,
+) -> Table:
+    """Difference of the mean score to real galaxies in the cells of a plane.
+
+    Parameters
+    ----------
+    scores : Table
+        Score table.
+    dataset, reference : str
+    x, y : str
+        Columns that span the plane; sizes, masses and rates by their logarithm.
+    column : str, optional
+        Score; default the headline.
+    n_bins : sequence of 2 int, optional
+        Default: 2 to 8 on each side, by the number of galaxies.
+    least : int
+        Fewest galaxies of either data set in a cell with a value.
+
+    Returns
+    -------
+    Table
+        ``x_low``, ``x_high``, ``y_low``, ``y_high``, ``n_galaxies``, ``n_reference``, ``difference`` [nats],
+        ``p_value``, ``significant`` (p < 0.05); cells with galaxies of either data set only.
+    """
+    column = column or headline_score(scores)
+    n_bins = n_bins or 2 * (_bins_for(scores, dataset, reference),)
+    samples = [_sample(scores, name, x, y, column) for name in (dataset, reference)]
+    edges = [
+        _edges([sample[axis] for sample in samples], name, n_bins[axis]) for axis, name in enumerate((x, y))
+    ]
+    rows = []
+    for i in range(len(edges[0]) - 1):
+        for j in range(len(edges[1]) - 1):
+            cells = [
+                (sample[0] >= edges[0][i]) & (sample[0] < edges[0][i + 1])
+                & (sample[1] >= edges[1][j]) & (sample[1] < edges[1][j + 1])
+                for sample in samples
+            ]  # fmt: skip
+            counts = [np.unique(sample[3][cell]).size for sample, cell in zip(samples, cells, strict=True)]
+            if not any(counts):
+                continue
+            value, p_value = np.nan, np.nan
+            if min(counts) >= least:
+                groups = [
+                    Clustered.of(s[2][cell], s[3][cell]) for s, cell in zip(samples, cells, strict=True)
+                ]
+                value = float(groups[0].means.mean() - groups[1].means.mean())
+                p_value = welch(*groups)
+            rows.append(
+                {
+                    "x_low": edges[0][i],
+                    "x_high": edges[0][i + 1],
+                    "y_low": edges[1][j],
+                    "y_high": edges[1][j + 1],
+                    "n_galaxies": counts[0],
+                    "n_reference": counts[1],
+                    "difference": value,
+                    "p_value": p_value,
+                    "significant": bool(p_value < 0.05),
+                }
+            )
+    table = Table(rows=rows)
+    table.meta = {"x": x, "y": y, "column": column, "dataset": dataset, "reference": reference}
+    return table
+
+
+def _bins_for(scores: Table, dataset: str, reference: str) -> int:
+    """Bins on each side that leave some ten galaxies of the smaller data set in a cell."""
+    galaxy = np.asarray(scores["galaxy_id"]).astype(str)
+    n = min(np.unique(galaxy[reference_rows(scores, name)]).size for name in (dataset, reference))
+    return int(np.clip(np.sqrt(n / 8), 2, 8))
+
+
+def _sample(scores: Table, dataset: str, x: str, y: str, column: str) -> tuple[np.ndarray, ...]:
+    """Finite x, y, score and galaxy of one data set."""
+    rows = reference_rows(scores, dataset)
+    values = [np.asarray(scores[name], float)[rows] for name in (x, y, column)]
+    finite = np.isfinite(values).all(axis=0)
+    for axis, name in enumerate((x, y)):
+        if name.startswith(LOGARITHMIC):
+            finite &= values[axis] > 0
+    galaxy = np.asarray(scores["galaxy_id"])[rows].astype(str)
+    return *(value[finite] for value in values), galaxy[finite]
+
+
+def _edges(values: Sequence[np.ndarray], name: str, n_bins: int) -> np.ndarray:
+    """Equal steps over the middle 98 % of both data sets, in the logarithm where it is usual."""
+    is_log = name.startswith(LOGARITHMIC)
+    pooled = np.concatenate([np.log10(each) if is_log else each for each in values])
+    low, high = np.quantile(pooled, [0.01, 0.99]) if pooled.size else (0.0, 1.0)
+    edges = np.linspace(low, high if high > low else low + 1, n_bins + 1)
+    edges[-1] += 1e-9 * abs(edges[-1])
+    return 10**edges if is_log else edges
+
+
+@styled
+def draw_plane(table: Table, ax: Axes | None = None) -> Axes:
+    """Draw the difference in every cell: red is less likely than real, hatched is not significant.
+
+    Parameters
+    ----------
+    table : Table
+        From `plane_numbers`.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    ax = new_axes(ax, COLUMN * 1.15, 3.1)
+    known = table[np.isfinite(np.asarray(table["difference"], float))]
+    reach = float(np.max(np.abs(known["difference"]), initial=1.0)) if len(known) else 1.0
+    norm, colors = TwoSlopeNorm(0, -reach, reach), colormaps["RdBu"]
+    for row in table:
+        place = (row["x_low"], row["y_low"]), row["x_high"] - row["x_low"], row["y_high"] - row["y_low"]
+        if np.isfinite(row["difference"]):
+            hatch = None if row["significant"] else "////"
+            color = colors(norm(row["difference"]))
+            ax.add_patch(Rectangle(*place, facecolor=color, edgecolor="0.55", lw=0.2, hatch=hatch))
+        else:
+            ax.add_patch(Rectangle(*place, facecolor="0.93", edgecolor="white", lw=0.3))
+    ax.set_xlim(np.min(table["x_low"]), np.max(table["x_high"]))
+    ax.set_ylim(np.min(table["y_low"]), np.max(table["y_high"]))
+    for axis in ("x", "y"):
+        if table.meta[axis].startswith(LOGARITHMIC):
+            logarithmic(ax, axis)
+    ax.set_xlabel(axis_label(table.meta["x"]))
+    ax.set_ylabel(axis_label(table.meta["y"]))
+    counts = [int(np.sum(table[name])) for name in ("n_galaxies", "n_reference")]
+    ax.set_title(
+        f"{table.meta['dataset']} ({counts[0]}) minus {table.meta['reference']} ({counts[1]})\n"
+        "hatched: p > 0.05; grey: too few", loc="left",
+    )  # fmt: skip
+    bar = ax.figure.colorbar(ScalarMappable(norm, colors), ax=ax, pad=0.02)
+    bar.set_label("difference of mean score  [nats]")
+    return ax

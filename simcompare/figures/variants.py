@@ -1,0 +1,179 @@
+"""The gap over steps of the observation and variants of the model, and galaxies in a space of features."""
+
+import numpy as np
+from astropy.table import Table
+from matplotlib.axes import Axes
+from scipy.ndimage import gaussian_filter
+
+from simcompare.comparison import reference_rows
+from simcompare.figures.style import (
+    COLUMN,
+    PAGE,
+    DatasetStyle,
+    count_label,
+    legend_above,
+    new_axes,
+    order_of,
+    styled,
+    styles_of,
+    table_styles,
+)
+
+__all__ = ["draw_ladder", "draw_map", "draw_stability", "map_numbers"]
+
+CROWD = 250  # rows from which points would hide each other
+
+
+@styled
+def draw_ladder(table: Table, ax: Axes | None = None) -> Axes:
+    """Draw how each step of the observation changes the distance to real galaxies.
+
+    Parameters
+    ----------
+    table : Table
+        From `simcompare.attribution.ladder`.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    ax = new_axes(ax, PAGE * 0.6, 0.9 + 0.3 * len(table))
+    level = np.asarray(table["to_real"], float)
+    before = np.append(0.0, level[:-1])
+    y = np.arange(len(table))[::-1]
+    ax.axvline(0, color="black", lw=0.8)
+    colors = np.where(np.abs(level) <= np.abs(before), "#0072B2", "#D55E00")
+    ax.barh(y, level - before, left=before, color=colors, height=0.55, alpha=0.8)
+    reach = [table["change"] - table["change_low"], table["change_high"] - table["change"]]
+    ax.errorbar(level, y, xerr=np.abs(reach), fmt="none", ecolor="black", capsize=2, lw=0.8)
+    for k, row in enumerate(table):
+        ax.text(1.02, y[k], f"{row['change']:+.1f} ± {row['change_error']:.1f}", va="center", fontsize=6.5,
+                transform=ax.get_yaxis_transform())  # fmt: skip
+    ax.set_yticks(y, [str(name) for name in table["step"]])
+    ax.tick_params(axis="y", which="both", length=0)
+    ax.yaxis.minorticks_off()
+    ax.set_xlabel(f"mean score minus {table.meta['reference']} after the step  [nats]")
+    ax.set_title(f"{table.meta['dataset']} ({table['n_galaxies'][0]} galaxies); blue: nearer", loc="left")
+    return ax
+
+
+@styled
+def draw_stability(table: Table, ax: Axes | None = None) -> Axes:
+    """Draw the difference of every data set under every variant of the model.
+
+    Parameters
+    ----------
+    table : Table
+        From `simcompare.robustness.stability`.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    names, variants = order_of(table), order_of(table, "variant")
+    ax = new_axes(ax, PAGE * 0.6, 1.0 + 0.3 * len(names))
+    styles = styles_of(
+        names, ["simulated" if np.max(table["rank"][table["dataset"] == n]) else "twins" for n in names]
+    )
+    ax.axvline(0, color="black", lw=0.7)
+    for level, name in enumerate(reversed(names)):
+        for number, variant in enumerate(variants):
+            row = table[(table["dataset"] == name) & (table["variant"] == variant)][0]
+            reach = [
+                [row["delta_mean"] - row["delta_mean_low"]],
+                [row["delta_mean_high"] - row["delta_mean"]],
+            ]
+            y = level + 0.5 * ((number + 0.5) / len(variants) - 0.5)
+            ax.errorbar(
+                row["delta_mean"], y, xerr=np.nan_to_num(reach), color=styles[name].color, fmt="o", ms=3
+            )
+    ax.set_yticks(range(len(names)), names[::-1])
+    ax.yaxis.minorticks_off()
+    ax.set_xlabel(f"difference of mean score to {table.meta['reference']}  [nats]")
+    ax.set_title(f"top to bottom of each: {', '.join(reversed(variants))}", loc="left")
+    return ax
+
+
+def _draw_contours(ax: Axes, rows: Table, style: DatasetStyle) -> None:
+    """Outline the densest places that hold 50 and 90 % of the rows."""
+    counts, x, y = np.histogram2d(rows["x"], rows["y"], bins=40)
+    smooth = gaussian_filter(counts, 1.5)
+    ordered = np.sort(smooth.ravel())[::-1]
+    held = np.cumsum(ordered) / ordered.sum()
+    levels = sorted({float(ordered[np.searchsorted(held, share)]) for share in (0.5, 0.9)})
+    middle = [0.5 * (edge[1:] + edge[:-1]) for edge in (x, y)]
+    look = {"colors": [style.color], "linestyles": [style.line], "linewidths": 1.0}
+    ax.contour(*middle, smooth.T, levels=levels, **look)
+
+
+def map_numbers(scores: Table, coordinates: np.ndarray, reference: str) -> Table:
+    """Places of all galaxies in two coordinates of a space of features.
+
+    Parameters
+    ----------
+    scores : Table
+    coordinates : ndarray, shape (len(scores), 2 or more)
+        For instance the first principal components of the latents.
+    reference : str
+
+    Returns
+    -------
+    Table
+        ``dataset``, ``kind``, ``galaxy_id``, ``x``, ``y``; usable rows with finite coordinates.
+    """
+    finite = np.isfinite(coordinates[:, :2]).all(axis=1)
+    usable = np.zeros(len(scores), bool)
+    for name in set(np.asarray(scores["dataset"]).tolist()):
+        usable |= reference_rows(scores, name)
+    kept = finite & usable
+    table = scores["dataset", "kind", "galaxy_id"][kept]
+    table["x"], table["y"] = coordinates[kept, 0], coordinates[kept, 1]
+    table.meta = {"reference": reference}
+    return table
+
+
+@styled
+def draw_map(
+    table: Table, ax: Axes | None = None, *, labels: tuple[str, str] = ("component 1", "component 2")
+) -> Axes:
+    """Draw simulated galaxies over real ones: points, or where they are many a density and contours.
+
+    The contours hold 50 and 90 % of a data set's images.
+
+    Parameters
+    ----------
+    table : Table
+        From `map_numbers`.
+    ax : Axes, optional
+    labels : tuple of 2 str
+        Of the axes.
+
+    Returns
+    -------
+    Axes
+    """
+    ax = new_axes(ax, COLUMN, 3.3)
+    reference = table.meta["reference"]
+    styles = table_styles(table)
+    for name, style in sorted(styles.items(), key=lambda item: item[0] != reference):
+        rows = table[np.asarray(table["dataset"]) == name]
+        label = count_label(name, np.unique(rows["galaxy_id"]).size)
+        if len(rows) < CROWD:
+            look = {"color": style.color, "marker": style.marker, "lw": 0, "s": 5 if name == reference else 9}
+            ax.scatter(rows["x"], rows["y"], label=label, **look)
+        elif name == reference:
+            ax.hexbin(rows["x"], rows["y"], gridsize=26, cmap="Greys", mincnt=1, linewidths=0.1, bins="log")
+            ax.plot([], [], "h", color="0.6", label=label)
+        else:
+            _draw_contours(ax, rows, style)
+            ax.plot([], [], color=style.color, ls=style.line, label=label)
+    low, high = np.quantile([table["x"], table["y"]], [0.003, 0.997], axis=1)
+    margin = 0.06 * (high - low)
+    ax.set_xlim(low[0] - margin[0], high[0] + margin[0])
+    ax.set_ylim(low[1] - margin[1], high[1] + margin[1])
+    ax.set_xlabel(labels[0])
+    ax.set_ylabel(labels[1])
+    legend_above(ax)
+    return ax
