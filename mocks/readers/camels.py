@@ -26,7 +26,7 @@ MOST_FILES = 40  # of a folder that are looked into
 def _role(path: Path) -> str | None:
     """``"particles"`` or ``"catalogue"`` for an HDF5 file of a pair, else None."""
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             if isinstance(file.get("Subhalo"), h5py.Group):
                 return "catalogue" if "SubhaloLenType" in file["Subhalo"] else None
             group = file.get("PartType4")

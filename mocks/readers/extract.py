@@ -279,7 +279,7 @@ def box_side(
         Scale factor, Hubble constant [100 km/s/Mpc].
     """
     sides = np.atleast_1d(header.get("BoxSize", 0.0)).astype(float)
-    if not np.all(sides == sides[0]):
+    if not np.allclose(sides, sides[0], rtol=1e-6):
         raise ValueError(f"BoxSize is {sides}; only cubic boxes can be unwrapped.")
     unit = length if box is None else box[0] * a ** box[1] * h ** box[2]
     return float(sides[0] * unit) if sides[0] > 0 else None
@@ -372,10 +372,10 @@ def open_extract(
             redshift = redshift_of(str(file_path), found)
             a = 1.0 / (1.0 + redshift)
             length = conversion(position, "length", a, h, units)
+            box_size = box_side(found, length, dialect.box, a, h)
             break
     else:
         raise ValueError(f"{path}: no star particles (PartType4/Coordinates); a galaxy without stars?")
-    box_size = box_side(found, length, dialect.box, a, h)
     notes = dialect.notes + notes
     if box_size is None:
         notes = (*notes, "box size not stored: galaxy not unwrapped")

@@ -12,6 +12,9 @@ __all__ = ["ALIASES", "Units", "attributes", "find", "header_of", "open_hdf5", "
 
 KPC, MSUN, KM = 3.0856775814913673e21, 1.988409870698051e33, 1e5  # cgs; IAU 2015 constants as in astropy
 YEAR = 3.15576e7  # s, Julian
+# What h5py raises, besides OSError and ValueError, for damaged structures inside a file
+HDF5_ERRORS = (KeyError, RuntimeError, TypeError, AttributeError, OverflowError, MemoryError)
+MOST_COMPRESSION = 1000  # no real dataset unpacks to more times its file
 CGS = {"length": KPC, "mass": MSUN, "velocity": KM, "density": MSUN / KPC**3, "rate": MSUN / YEAR}
 
 # The authors' names of one field, preferred first. SmoothedMetallicity: EAGLE's cooling and enrichment use
@@ -90,7 +93,7 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     FileNotFoundError
         When there is no such file.
     OSError
-        When it is no HDF5 file, or a damaged one.
+        When it is no HDF5 file, or a damaged one, even if that shows only in the body of the ``with``.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path} does not exist (or is no file).")
@@ -101,7 +104,14 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
             f"{path} cannot be opened as HDF5 ({error}); cut short or damaged? Fetch it again."
         ) from error
     with file:
-        yield file
+        try:
+            yield file
+        except (OSError, ValueError) as error:
+            if Path(path).name in str(error):
+                raise
+            raise type(error)(f"{path}: {error}") from error
+        except HDF5_ERRORS as error:
+            raise OSError(f"{path} is damaged ({type(error).__name__}: {error}); fetch it again.") from error
 
 
 def _plain(value: object) -> object:
@@ -197,13 +207,14 @@ def read_array(dataset: h5py.Dataset, rows: slice | np.ndarray | None = None) ->
     OSError
         When the bytes are damaged or missing.
     """
+    where, held = f"{dataset.file.filename}: {dataset.name}", Path(dataset.file.filename).stat().st_size
+    most = held * (1 if dataset.compression is None else MOST_COMPRESSION)
+    if not dataset.is_virtual and dataset.nbytes > most:
+        raise OSError(f"{where} claims {dataset.nbytes} bytes in a file of {held}; damaged? Fetch it again.")
     try:
         return dataset[()] if rows is None else dataset[rows]
     except (OSError, RuntimeError, TypeError, ValueError) as error:
-        raise OSError(
-            f"{dataset.file.filename}: {dataset.name} cannot be read ({error}); cut short or damaged? "
-            "Fetch it again."
-        ) from error
+        raise OSError(f"{where} cannot be read ({error}); cut short or damaged? Fetch it again.") from error
 
 
 def _declared(dataset: h5py.Dataset) -> tuple[float, float, float] | None:

@@ -191,11 +191,12 @@ def _read_one(path: Path) -> tuple[np.ndarray, fits.Header]:
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist.")
     try:
-        with warnings.catch_warnings(record=True) as said, fits.open(path, memmap=False) as file:
+        with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always", AstropyUserWarning)
-            found = next(
-                ((np.array(hdu.data, dtype=float), hdu.header) for hdu in file if _is_image(hdu)), None
-            )
+            # astropy leaves a file that it opened itself open when it turns out to be cut short
+            with path.open("rb") as raw, fits.open(raw, memmap=False) as file:
+                images = ((np.array(hdu.data, dtype=float), hdu.header) for hdu in file if _is_image(hdu))
+                found = next(images, None)
     except (OSError, ValueError, TypeError, EOFError, KeyError, fits.VerifyError) as error:
         raise OSError(
             f"{path} cannot be read as FITS ({error}); cut short or damaged? Fetch it again."

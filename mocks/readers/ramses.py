@@ -353,13 +353,17 @@ def open_ramses(
         raise ValueError(f"remaining_fraction is {remaining_fraction}; allowed is above 0 and at most 1.")
     imf = imf or ("salpeter" if name == "Horizon-AGN" else "chabrier")
     remaining_mass_fraction(np.ones(1), imf)  # refuses an unknown name before any reading
+    try:
+        cosmology = make_cosmology(info.hubble / 100.0, info.omega_m, info.omega_lambda, info.omega_b)
+    except ValueError as error:
+        raise ValueError(f"{folder}: info file: {error}") from error
     return RamsesSnapshot(
         path=folder,
         format="ramses",
         simulation=name,
         snapshot=number,
         redshift=1.0 / info.scale_factor - 1.0,
-        cosmology=make_cosmology(info.hubble / 100.0, info.omega_m, info.omega_lambda, info.omega_b),
+        cosmology=cosmology,
         info=info,
         galaxies=None if galaxies is None else Path(galaxies),
         linking_length=linking_length,
