@@ -15,7 +15,8 @@ from astropy.table import Row, Table
 from jinja2 import Environment, StrictUndefined
 
 from simcompare import __version__
-from simcompare.files import write_text
+from simcompare.analysis import FurtherTable
+from simcompare.files import atomic_path, write_text
 from simcompare.results import as_json, plain
 
 __all__ = ["ReportFigure", "answer", "cautions", "null_lines", "write_report"]
@@ -158,6 +159,7 @@ def write_report(
     toy: bool = False,
     provenance: Mapping[str, Any] | None = None,
     notes: Sequence[str] = (),
+    further: Sequence[FurtherTable] = (),
 ) -> Path:
     """Write ``report.html`` and ``report.json``.
 
@@ -176,6 +178,9 @@ def write_report(
         Sections of what was run: configuration, versions, seeds, hashes.
     notes : sequence of str
         Paragraphs below the answer.
+    further : sequence of FurtherTable
+        Tables beside the headline, see `simcompare.analysis.further_tables`; also written as ECSV into
+        ``tables/``.
 
     Returns
     -------
@@ -208,8 +213,16 @@ def write_report(
         "figures": [
             {"name": figure.name, "title": figure.title, "caption": figure.caption} for figure in figures
         ],
+        "further": [
+            {"name": each.name, "title": each.title, "note": each.note}
+            | ({} if each.table is None else as_json(each.table))
+            for each in further
+        ],
         "provenance": provenance,
     }
+    for each in further:
+        if each.table is not None:
+            _write_table(each, folder / "tables")
     write_text(folder / "report.json", json.dumps(content, indent=1, allow_nan=False))
     source = (files("simcompare") / "data" / "report.html.j2").read_text(encoding="utf-8")
     template = Environment(autoescape=True, undefined=StrictUndefined).from_string(source)
@@ -220,6 +233,7 @@ def write_report(
         rows=[_row(row, _columns_of(comparison)) for row in comparison],
         footnote=_footnote(comparison),
         cautions=cautions(comparison),
+        further=[_shown(each) for each in further],
         figures=[_embedded(figure, folder) for figure in figures],
         provenance=[(name, json.dumps(section, indent=1)) for name, section in provenance.items()],
     )
@@ -246,6 +260,39 @@ def _row(row: Row, columns: Sequence[tuple]) -> dict:
             text = "< 1e-99"
         cells.append({"text": text, "range": interval})
     return {"cells": cells, "control": row["kind"] != "simulated"}
+
+
+def _write_table(further: FurtherTable, folder: Path) -> None:
+    """Write a table beside the page."""
+    folder.mkdir(exist_ok=True)
+    table = further.table.copy()
+    table.meta = plain(dict(table.meta))
+    with atomic_path(folder / f"{further.name}.ecsv") as path:
+        table.write(path, format="ascii.ecsv", overwrite=True)
+
+
+def _shown(further: FurtherTable) -> dict:
+    """Table as the template wants it; interval ends go below their value."""
+    shown = {"title": further.title, "note": further.note, "heads": [], "rows": []}
+    if further.table is None or not len(further.table):
+        return shown
+    names = [name for name in further.table.colnames if not name.endswith(("_low", "_high", "_error"))]
+    names = [name for name in names if name not in ("low", "high")]
+    shown["heads"] = [name.replace("_", " ") for name in names]
+    shown["rows"] = [[_cell(row, name, further.table.colnames) for name in names] for row in further.table]
+    return shown
+
+
+def _cell(row: Row, name: str, columns: Sequence[str]) -> dict:
+    """Value of a generic table as text, with its interval where it has one."""
+    value = row[name]
+    if not isinstance(value, float | np.floating):
+        return {"text": str(value), "range": ""}
+    ends = ("low", "high") if name == "value" else (f"{name}_low", f"{name}_high")
+    interval = ""
+    if all(end in columns and np.isfinite(row[end]) for end in ends):
+        interval = f"{row[ends[0]]:.3g} to {row[ends[1]]:.3g}"
+    return {"text": f"{value:.3g}" if np.isfinite(value) else "none", "range": interval}
 
 
 def _footnote(table: Table) -> str:
