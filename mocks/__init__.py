@@ -11,6 +11,8 @@ from mocks.pipeline import mock_galaxy
 from mocks.projection import VIEWS, project, random_view, view_matrix
 from mocks.psf import measure_fwhm, psf_from_image
 from mocks.readers import SIMULATIONS, Snapshot, open_snapshot, recognise
+from mocks.sky import SkyBank
+from mocks.sky_check import SkyCheck, blank_sky_check
 from mocks.smoothing import smoothing_lengths
 from mocks.streams import stream
 from mocks.surveys import SURVEYS, Band, Survey, load_survey
@@ -30,10 +32,13 @@ __all__ = [
     "Gas",
     "IdealImage",
     "ObservingConditions",
+    "SkyBank",
+    "SkyCheck",
     "Snapshot",
     "Stars",
     "StellarPopulation",
     "Survey",
+    "blank_sky_check",
     "draw_conditions",
     "dust_model",
     "load_survey",

@@ -35,6 +35,8 @@ class ObservingConditions:
         The part of ``sky_sigma`` from dark current and read-out, Gaussian [nanomaggies]; default none.
     sky_level : ndarray, shape (band,), optional
         What the survey's sky subtraction left over, of either sign [nanomaggies per pixel]; default none.
+    noise_correlation : ndarray, shape (2 l + 1, 2 l + 1), optional
+        Correlation of the sky noise between pixels by separation; default independent pixels.
     origin : str
         Survey file or bank row it was drawn from.
 
@@ -52,6 +54,7 @@ class ObservingConditions:
     nanomaggies_per_count: np.ndarray
     read_sigma: np.ndarray | None = None
     sky_level: np.ndarray | None = None
+    noise_correlation: np.ndarray | None = None
     origin: str = ""
 
     def __post_init__(self):
@@ -94,6 +97,7 @@ class ObservingConditions:
             nanomaggies_per_count=self.nanomaggies_per_count[index],
             read_sigma=self.read_sigma[index],
             sky_level=self.sky_level[index],
+            noise_correlation=self.noise_correlation,
             origin=self.origin,
         )
 
@@ -237,5 +241,6 @@ def draw_conditions(
         # A dark sky can be drawn below the chip's own dark noise; the total is what is to be met.
         read_sigma=np.minimum(dark, np.sqrt(np.maximum(sky_sigma**2 - quantum**2 / 12, 0))),
         sky_level=sky_level,
+        noise_correlation=survey.noise_correlation,
         origin=origin,
     )

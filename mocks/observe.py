@@ -6,10 +6,11 @@ import numpy as np
 
 from mocks.conditions import ObservingConditions
 from mocks.ideal import IdealImage
+from mocks.noise import correlated_noise
 from mocks.psf import convolve_psf
 from mocks.surveys import Survey, load_survey
 
-__all__ = ["MASK_BITS", "Cutout", "add_noise", "bin_pixels", "observe"]
+__all__ = ["MASK_BITS", "Cutout", "add_noise", "add_to_sky", "bin_pixels", "observe"]
 
 MASK_BITS = {"no data": 1, "saturated": 2, "other object": 4}
 """Meaning of the bits of a mask plane; zero is a good pixel."""
@@ -89,8 +90,11 @@ def add_noise(flux: np.ndarray, conditions: ObservingConditions, rng: np.random.
     -----
     The sky level is the one whose shot noise, with read-out noise and the rounding to counts
     (quantum^2 / 12), makes up ``sky_sigma``. It is subtracted with a fraction of a count, as real sky
-    models are, up to the residual ``sky_level``.
+    models are, up to the residual ``sky_level``. Where the conditions hold a correlation between pixels, as
+    for coadds, the sky is Gaussian with that correlation.
     """
+    if conditions.noise_correlation is not None:
+        return _coadd_noise(flux, conditions, rng)
     observed = np.empty(flux.shape)
     for i, gain in enumerate(conditions.electrons_per_nanomaggy):
         quantum, read = conditions.nanomaggies_per_count[i], conditions.read_sigma[i]
@@ -107,12 +111,62 @@ def add_noise(flux: np.ndarray, conditions: ObservingConditions, rng: np.random.
     return observed
 
 
+def _coadd_noise(flux: np.ndarray, conditions: ObservingConditions, rng: np.random.Generator) -> np.ndarray:
+    """Shot noise of the source on a sky whose noise is correlated between pixels."""
+    gain = conditions.electrons_per_nanomaggy[:, None, None]
+    sky = [correlated_noise(plane.shape, conditions.noise_correlation, rng) for plane in flux]
+    observed = conditions.sky_level[:, None, None] + conditions.sky_sigma[:, None, None] * np.stack(sky)
+    return observed + rng.poisson(np.maximum(flux, 0) * gain) / gain
+
+
+def add_to_sky(
+    flux: np.ndarray, sky: np.ndarray, conditions: ObservingConditions, rng: np.random.Generator
+) -> np.ndarray:
+    """Put a source into a patch of real sky, which brings its own noise.
+
+    Parameters
+    ----------
+    flux : ndarray, shape (band, y, x)
+        Expected flux of the source [nanomaggies per pixel].
+    sky : ndarray, shape (band, y, x)
+        Real, sky-subtracted pixels at least as large; the middle is used.
+    conditions : ObservingConditions
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray, shape (band, y, x)
+        Sky plus the source with its own shot noise, in whole counts where the camera gives whole counts
+        (rounded at random, so that faint light is not lost). Without source the sky comes back bit by bit.
+
+    Raises
+    ------
+    ValueError
+        When the patch is smaller than the image or holds NaN.
+    """
+    n_y, n_x = flux.shape[1:]
+    if sky.ndim != 3 or len(sky) != len(flux) or sky.shape[1] < n_y or sky.shape[2] < n_x:
+        raise ValueError(f"sky patch of shape {sky.shape} is too small for an image of shape {flux.shape}.")
+    low_y, low_x = (sky.shape[1] - n_y) // 2, (sky.shape[2] - n_x) // 2
+    observed = np.array(sky[:, low_y : low_y + n_y, low_x : low_x + n_x], float)
+    if not np.isfinite(observed).all():
+        raise ValueError("sky patch holds pixels that are not finite.")
+    for i, gain in enumerate(conditions.electrons_per_nanomaggy):
+        light = rng.poisson(np.maximum(flux[i], 0) * gain) / gain
+        quantum = conditions.nanomaggies_per_count[i]
+        if quantum > 0:
+            light = np.floor(light / quantum + rng.uniform(size=light.shape)) * quantum
+        observed[i] += light
+    return observed
+
+
 def observe(
     ideal: IdealImage,
     survey: Survey | str,
     conditions: ObservingConditions,
     rng: np.random.Generator,
     keep_stages: bool = False,
+    sky: np.ndarray | None = None,
 ) -> Cutout:
     """Observe an ideal image: blur, bin to survey pixels, add noise.
 
@@ -126,6 +180,8 @@ def observe(
         The galaxy's own stream.
     keep_stages : bool
         Keep the noiseless images before and after the PSF.
+    sky : ndarray, shape (band, y, x), optional
+        Patch of real sky to put the galaxy into, taken under these conditions; default synthetic noise.
 
     Returns
     -------
@@ -157,9 +213,11 @@ def observe(
             ]
         )
     )
-    image = add_noise(blurred, conditions, rng)
+    noise = (conditions, rng)
+    image = add_noise(blurred, *noise) if sky is None else add_to_sky(blurred, sky, *noise)
     gain = conditions.electrons_per_nanomaggy[:, None, None]
-    variance = conditions.sky_sigma[:, None, None] ** 2 + np.maximum(blurred, 0) / gain
+    sky_variance = (conditions.sky_sigma[:, None, None] / survey.sigma_over_variance) ** 2
+    variance = sky_variance + np.maximum(blurred, 0) / gain
     stages = {"ideal": on_survey_pixels(ideal.image), "blurred": blurred} if keep_stages else {}
     return Cutout(
         image=image.astype(np.float32),

@@ -10,6 +10,7 @@ from mocks.galaxy import Galaxy
 from mocks.light import StellarPopulation
 from mocks.observe import Cutout, observe
 from mocks.projection import project, random_view
+from mocks.sky import SkyBank
 from mocks.streams import stream
 from mocks.surveys import Survey, load_survey
 
@@ -26,7 +27,7 @@ def mock_galaxy(
     view: np.ndarray | str = "random",
     view_index: int = 0,
     size: int = 64,
-    conditions: ObservingConditions | ConditionsBank | None = None,
+    conditions: ObservingConditions | ConditionsBank | SkyBank | None = None,
     population: StellarPopulation | str = "analytic",
     dust: Dust | str = "none",
     oversampling: int = 3,
@@ -52,8 +53,9 @@ def mock_galaxy(
         Number of this view of the galaxy.
     size : int
         Side of the image [pixels].
-    conditions : ObservingConditions or ConditionsBank, optional
-        One state of sky and camera, or a bank of real ones to draw from; default the survey file.
+    conditions : ObservingConditions, ConditionsBank or SkyBank, optional
+        One state of sky and camera, a bank of real ones to draw from, or a bank of real sky to put the galaxy
+        into; default the survey file.
     population : StellarPopulation or str
     dust : Dust or str
     oversampling : int
@@ -76,7 +78,10 @@ def mock_galaxy(
     def rng(purpose: str) -> np.random.Generator:
         return stream(seed, galaxy.simulation, galaxy.snapshot, galaxy.subhalo_id, view_index, purpose)
 
-    if not isinstance(conditions, ObservingConditions):
+    sky = None
+    if isinstance(conditions, SkyBank):
+        sky, conditions = conditions.draw(bands, rng("conditions"))
+    elif not isinstance(conditions, ObservingConditions):
         conditions = draw_conditions(survey, bands, rng("conditions"), conditions)
     rotation = random_view(rng("view")) if isinstance(view, str) and view == "random" else view
     ideal = project(
@@ -93,7 +98,7 @@ def mock_galaxy(
         # Real galaxies do not sit on pixel centres.
         offset=tuple(rng("place").uniform(-0.5, 0.5, size=2)),
     )
-    cutout = observe(ideal, survey, conditions, rng("noise"), keep_stages=keep_stages)
+    cutout = observe(ideal, survey, conditions, rng("noise"), keep_stages=keep_stages, sky=sky)
     inner = slice(ideal.margin * oversampling, -ideal.margin * oversampling or None)
     total = 10 ** (-0.4 * (np.array(list(ideal.metadata["magnitude"].values())) - 22.5))
     outside = 1 - ideal.image[:, inner, inner].sum(axis=(1, 2)) / total

@@ -92,6 +92,10 @@ class Survey:
         Whether pixels hold whole camera counts (single exposures) or not (coadds).
     seeing_correlation, sky_correlation : float
         Correlation between any two bands of one image.
+    noise_correlation : ndarray, shape (2 l + 1, 2 l + 1), optional
+        Correlation of the sky noise between pixels by separation, for resampled coadds.
+    sigma_over_variance : float
+        Standard deviation of blank pixels over what the survey's own variance plane says.
     references : dict of str
         Key used in the file to full reference.
     notes : dict of str
@@ -108,6 +112,8 @@ class Survey:
     integer_counts: bool
     seeing_correlation: float
     sky_correlation: float
+    noise_correlation: np.ndarray | None = field(default=None, compare=False)
+    sigma_over_variance: float = 1.0
     references: dict[str, str] = field(default_factory=dict, compare=False)
     notes: dict[str, str] = field(default_factory=dict, compare=False)
 
@@ -188,6 +194,20 @@ def _sky_sigma(entries: _Entries, name: str, pixel_scale: float, zeropoint: floa
         f"{entries.path}: band.{name}.sky_sigma has unit {unit!r}; allowed are 'mag / arcsec2' "
         "(surface brightness of one sigma), 'count' (at the zeropoint) and 'nanomaggy' (per pixel)."
     )
+
+
+def _optional(entries: _Entries, group: str, name: str, default: float) -> float:
+    """Read a number that a survey file may leave out."""
+    return entries.number(group, name) if name in entries.tree.get(group, {}) else default
+
+
+def _noise_correlation(entries: _Entries) -> np.ndarray | None:
+    """Mirror the quadrant of the noise correlation that the file gives."""
+    if "correlation" not in entries.tree.get("noise", {}):
+        return None
+    quadrant = np.array(entries.entry("noise", "correlation")["value"], float)
+    half = np.concatenate([quadrant[:, :0:-1], quadrant], axis=1)
+    return np.concatenate([half[:0:-1], half])
 
 
 def _band(entries: _Entries, name: str, pixel_scale: float) -> Band:
@@ -271,6 +291,8 @@ def load_survey(survey: "str | Path | Survey") -> Survey:
         integer_counts=bool(entries.entry("integer_counts")),
         seeing_correlation=entries.number("correlation", "seeing"),
         sky_correlation=entries.number("correlation", "sky_sigma"),
+        noise_correlation=_noise_correlation(entries),
+        sigma_over_variance=_optional(entries, "noise", "sigma_over_variance", 1.0),
         references=entries.references,
         notes=entries.notes,
     )

@@ -1,0 +1,265 @@
+"""Real sky: where a survey image is blank, patches to put galaxies into, and a bank of them on disk."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+from scipy import ndimage
+from scipy.special import erf
+
+from mocks.conditions import ObservingConditions
+
+__all__ = ["SkyBank", "clipped_sigma", "cut_sky", "find_sites", "segment"]
+
+
+def clipped_sigma(values: np.ndarray, clip: float = 3.0) -> tuple[float, float]:
+    """Mean and standard deviation of the sky under sources.
+
+    Parameters
+    ----------
+    values : ndarray
+        Non-finite values are left out.
+    clip : float
+        Values farther than this many standard deviations are dropped until none is.
+
+    Returns
+    -------
+    mean, sigma : float
+        Unlike the median absolute deviation this is exact on pixels of whole counts. The little that clipping
+        takes from a Gaussian is given back.
+    """
+    values = np.asarray(values, float).ravel()
+    values = values[np.isfinite(values)]
+    for _ in range(30):
+        mean, sigma = values.mean(), values.std()
+        keep = np.abs(values - mean) <= clip * sigma
+        if keep.all():
+            break
+        values = values[keep]
+    # Variance of a unit Gaussian cut at +-clip.
+    tail = clip * np.exp(-(clip**2) / 2) * np.sqrt(2 / np.pi)
+    return float(mean), float(sigma / np.sqrt(1 - tail / erf(clip / np.sqrt(2))))
+
+
+def segment(
+    image: np.ndarray, threshold: float = 2.0, fwhm: float = 3.4, grow: int = 4, min_area: int = 5
+) -> np.ndarray:
+    """Pixels that belong to detected sources.
+
+    Parameters
+    ----------
+    image : ndarray, shape (band, y, x)
+        A source in any band counts.
+    threshold : float
+        Above the local sky, in standard deviations of the smoothed sky.
+    fwhm : float
+        Of the Gaussian it is smoothed with [pixels].
+    grow : int
+        Pixels added around each source.
+    min_area : int
+        Smallest number of connected pixels that make a source.
+
+    Returns
+    -------
+    ndarray of bool, shape (y, x)
+        Pixels that are not finite are in it.
+    """
+    found = np.zeros(image.shape[-2:], bool)
+    for plane in np.asarray(image, float):
+        bad = ~np.isfinite(plane)
+        mean, _ = clipped_sigma(plane[::3, ::3])
+        smooth = ndimage.gaussian_filter(np.where(bad, mean, plane), fwhm / 2.3548)
+        mean, sigma = clipped_sigma(smooth[::3, ::3])
+        label, _ = ndimage.label(smooth > mean + threshold * sigma, np.ones((3, 3)))
+        area = np.bincount(label.ravel())
+        area[0] = 0
+        found |= (area >= min_area)[label] | bad
+    return ndimage.binary_dilation(found, iterations=grow) if grow else found
+
+
+def find_sites(
+    taken: np.ndarray,
+    size: int,
+    n: int,
+    rng: np.random.Generator,
+    clear: float | None = None,
+    border: int = 0,
+) -> np.ndarray:
+    """Places where a galaxy can be put into a real image.
+
+    Parameters
+    ----------
+    taken : ndarray of bool, shape (y, x)
+        Sources and bad pixels; combine a segmentation of all bands with the survey's mask bits.
+    size : int
+        Side of the patch about the place [pixels]; it must lie within the image.
+    n : int
+        How many places; fewer come back when there are fewer that do not overlap.
+    rng : numpy.random.Generator
+    clear : float, optional
+        Distance from the place that must be free of sources [pixels]; default the whole patch. Zero takes any
+        place not on a source, so that neighbours are as common as in the sky.
+    border : int
+        Pixels along the edge that are not used.
+
+    Returns
+    -------
+    ndarray of int, shape (m, 2)
+        Lower corners (y, x) of patches that do not overlap.
+
+    Raises
+    ------
+    ValueError
+        When the image is smaller than the patch or no place is free.
+    """
+    n_y, n_x = taken.shape
+    if min(n_y, n_x) < size + 2 * border:
+        raise ValueError(f"an image of {n_y} x {n_x} pixels is too small for patches of {size}.")
+    half = size // 2
+    if clear is None:
+        reach = ndimage.maximum_filter(taken, size, origin=0)
+        free = ~reach
+    else:
+        free = ~taken if clear <= 0 else ndimage.distance_transform_edt(~taken) > clear
+    free = free.copy()
+    free[: half + border], free[n_y - (size - half) - border + 1 :] = False, False
+    free[:, : half + border], free[:, n_x - (size - half) - border + 1 :] = False, False
+    centres = np.argwhere(free)
+    if not len(centres):
+        raise ValueError(f"no place for a patch of {size} pixels is free of sources in {n_y} x {n_x} pixels.")
+    # Far more tries than places: what is left after them lies between patches already cut.
+    centres = centres[rng.permutation(len(centres))[: max(60 * n, 20000)]]
+    used = np.zeros_like(taken)
+    corners = []
+    for y, x in centres:
+        if len(corners) == n:
+            break
+        patch = np.s_[y - half : y - half + size, x - half : x - half + size]
+        # Corners and middle suffice: patches are of one size.
+        if not used[patch][:: size - 1, :: size - 1].any() and not used[y, x]:
+            used[patch] = True
+            corners.append((y - half, x - half))
+    return np.array(corners)
+
+
+def cut_sky(image: np.ndarray, corners: np.ndarray, size: int) -> np.ndarray:
+    """Patches of an image, the same places in all bands.
+
+    Parameters
+    ----------
+    image : ndarray, shape (band, y, x)
+    corners : ndarray of int, shape (n, 2)
+    size : int
+
+    Returns
+    -------
+    ndarray, shape (n, band, size, size)
+    """
+    return np.stack([image[:, y : y + size, x : x + size] for y, x in corners])
+
+
+@dataclass(frozen=True, eq=False)
+class SkyBank:
+    """Patches of real sky with what is needed to put a galaxy into them.
+
+    Parameters
+    ----------
+    bands : tuple of str
+    image : ndarray, shape (n, band, y, x)
+        Sky-subtracted [nanomaggies per pixel], float32.
+    sky_sigma : ndarray, shape (n, band)
+        [nanomaggies].
+    psf : ndarray, shape (n, band, k, k)
+        Point-source images at the places, pixel included.
+    psf_fwhm : ndarray, shape (n, band)
+        [arcsec].
+    electrons_per_nanomaggy, nanomaggies_per_count : ndarray, shape (n, band)
+    origin : ndarray of str, shape (n,)
+        File and place of each patch.
+    """
+
+    bands: tuple[str, ...]
+    image: np.ndarray
+    sky_sigma: np.ndarray
+    psf: np.ndarray
+    psf_fwhm: np.ndarray
+    electrons_per_nanomaggy: np.ndarray
+    nanomaggies_per_count: np.ndarray
+    origin: np.ndarray
+
+    def __post_init__(self):
+        object.__setattr__(self, "bands", tuple(self.bands))
+        shape = (len(self.image), len(self.bands))
+        for name in _COLUMNS:
+            if np.shape(getattr(self, name))[:2] != shape:
+                raise ValueError(
+                    f"{name} of the sky bank has shape {np.shape(getattr(self, name))}, not {shape}."
+                )
+        if not np.isfinite(self.image).all():
+            raise ValueError("patches of the sky bank hold pixels that are not finite.")
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    def draw(self, bands, rng: np.random.Generator) -> tuple[np.ndarray, ObservingConditions]:
+        """Take one patch, in all bands at once, and the conditions it was observed under.
+
+        Parameters
+        ----------
+        bands : sequence of str
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        patch : ndarray, shape (band, y, x)
+        conditions : ObservingConditions
+        """
+        missing = [band for band in bands if band not in self.bands]
+        if missing:
+            raise ValueError(f"the sky bank has the bands {', '.join(self.bands)}, not {', '.join(missing)}.")
+        row, index = int(rng.integers(len(self))), [self.bands.index(band) for band in bands]
+        conditions = ObservingConditions(
+            bands=tuple(bands),
+            psf=tuple(psf / psf.sum() for psf in np.asarray(self.psf[row, index], float)),
+            psf_fwhm=self.psf_fwhm[row, index],
+            sky_sigma=self.sky_sigma[row, index],
+            electrons_per_nanomaggy=self.electrons_per_nanomaggy[row, index],
+            nanomaggies_per_count=self.nanomaggies_per_count[row, index],
+            origin=f"real sky, {self.origin[row]}",
+        )
+        return self.image[row, index], conditions
+
+    def save(self, path: str | Path) -> None:
+        """Write the bank as HDF5, so that mocks need no survey files later."""
+        with h5py.File(path, "w") as file:
+            file.attrs["bands"] = list(self.bands)
+            file.attrs["unit"] = "nanomaggies per pixel"
+            for name in _COLUMNS:
+                file[name] = getattr(self, name)
+            file["origin"] = np.array(self.origin, "S")
+
+    @classmethod
+    def load(cls, path: str | Path) -> "SkyBank":
+        """Read a bank that ``save`` wrote; OSError or ValueError names the file when it is not one."""
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f"sky bank {path} does not exist.")
+        try:
+            with h5py.File(path) as file:
+                columns = {name: file[name][:] for name in _COLUMNS}
+                return cls(tuple(file.attrs["bands"]), origin=file["origin"][:].astype(str), **columns)
+        except KeyError as error:
+            raise ValueError(f"{path} is not a sky bank: {error}.") from error
+        except OSError as error:
+            raise OSError(f"{path} is not an HDF5 file: {error}.") from error
+
+
+_COLUMNS = (
+    "image",
+    "sky_sigma",
+    "psf",
+    "psf_fwhm",
+    "electrons_per_nanomaggy",
+    "nanomaggies_per_count",
+)

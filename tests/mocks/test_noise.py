@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+from scipy.signal import correlate2d
+
+from mocks import draw_conditions, load_survey, stream
+from mocks.noise import (
+    correlated_noise,
+    measure_correlation,
+    sigma_from_aperture_depth,
+    sigma_from_point_depth,
+)
+from mocks.observe import add_noise
+from mocks.psf import effective_psf
+
+KERNEL = np.outer([0.25, 0.5, 0.25], [0.2, 0.6, 0.2])
+TABLE = correlate2d(KERNEL, KERNEL) / np.sum(KERNEL**2)
+
+
+def test_noise_has_the_correlation_asked_for():
+    rng = stream(1)
+    noise = np.stack([correlated_noise((48, 56), TABLE, rng) for _ in range(300)])
+    assert noise.std() == pytest.approx(1, rel=0.01)
+    found = measure_correlation(noise, 4)
+    assert np.abs(found[2:7, 2:7] - TABLE).max() < 0.01
+    assert np.abs(found[[0, 1, 7, 8]]).max() < 0.01
+    # Opposite edges are strangers.
+    edge = np.mean(noise[:, 0] * noise[:, -1])
+    assert abs(edge) < 4 / np.sqrt(300 * 56 / 3)
+
+
+def test_measured_template_is_reproduced():
+    """Template -> correlation -> noise -> correlation, with a template of resampled white noise."""
+    rng = stream(2)
+    white = rng.normal(size=(200, 66, 66))
+    template = (white[:, 1:-1, 1:-1] + 0.5 * white[:, 1:-1, 2:] + 0.3 * white[:, 2:, 1:-1])[:, :64, :64]
+    table = measure_correlation(template, 5)
+    again = measure_correlation(np.stack([correlated_noise((64, 64), table, rng) for _ in range(200)]), 5)
+    error = 2 * np.sqrt(2 / (200 * 64 * 64))
+    assert np.abs(again - table).max() < 4 * error
+    holes = template.copy()
+    holes[:, 10:20, 30:40] = np.nan
+    assert np.abs(measure_correlation(holes, 5) - table).max() < 4 * error
+
+
+@pytest.mark.parametrize("diameter", [2.0, 4.0, 8.0])
+def test_aperture_depth_gives_the_aperture_noise(diameter):
+    """Fluxes of blank circular apertures scatter by the limit over n sigma."""
+    sigma = sigma_from_aperture_depth(25.0, diameter, 0.2)
+    rng = stream(3)
+    side = 2 * int(diameter / 0.2)
+    grid = np.hypot(*(np.indices((side, side)) - side / 2 + 0.5)) * 0.2 <= diameter / 2
+    flux = np.array([(sigma * rng.normal(size=(side, side)))[grid].sum() for _ in range(3000)])
+    assert 22.5 - 2.5 * np.log10(5 * flux.std()) == pytest.approx(25.0, abs=0.06)
+    with pytest.raises(ValueError, match="diameter"):
+        sigma_from_aperture_depth(25.0, 0, 0.2)
+
+
+def test_point_depth_gives_signal_to_noise_five():
+    psf = effective_psf("moffat", 4.0, 41)
+    sigma = sigma_from_point_depth(24.0, psf)
+    flux = 10 ** (-0.4 * (24.0 - 22.5))
+    assert flux * np.sqrt(np.sum(psf**2)) / sigma == pytest.approx(5)
+
+
+def test_bad_tables_are_refused():
+    with pytest.raises(ValueError, match="odd side"):
+        correlated_noise((8, 8), np.ones((4, 4)), stream(1))
+    with pytest.raises(ValueError, match="wider than"):
+        measure_correlation(np.zeros((3, 8, 8)), 5)
+
+
+@pytest.mark.parametrize("survey", ["hsc-wide"])
+def test_survey_noise_is_correlated_as_its_file_says(survey):
+    data = load_survey(survey)
+    assert data.noise_correlation is not None
+    state = draw_conditions(survey, ("r",), stream(4))
+    noise = np.stack([add_noise(np.zeros((1, 64, 64)), state, stream(5, i))[0] for i in range(200)])
+    found = measure_correlation(noise, 2)
+    lag = len(data.noise_correlation) // 2
+    assert found[2, 3] == pytest.approx(data.noise_correlation[lag, lag + 1], abs=0.01)
+    assert found[3, 2] == pytest.approx(data.noise_correlation[lag + 1, lag], abs=0.01)
+    assert noise.std() == pytest.approx(state.sky_sigma[0], rel=0.01)
