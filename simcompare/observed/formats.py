@@ -6,7 +6,9 @@ from pathlib import Path
 
 import h5py
 
-from simcompare.observed.stacks import read_sdss_object_groups, read_sdss_stack
+from simcompare.observed.detect import read_sdss_frame
+from simcompare.observed.frames import FRAME_NAME
+from simcompare.observed.stacks import read_sdss_host_groups, read_sdss_object_groups, read_sdss_stack
 from simcompare.stamps import RawStamp
 
 __all__ = ["FORMATS", "Format", "read_stamps", "recognise"]
@@ -53,6 +55,16 @@ FORMATS: dict[str, Format] = {
         "HDF5 groups objects/NNN of SDSS stamps with mask and PSF",
         _hdf5_with("objects"),
         read_sdss_object_groups,
+    ),
+    "sdss-hosts": Format(
+        "HDF5 groups spec_hosts/<plate-MJD-fibre> of SDSS stamps with PSF",
+        _hdf5_with("spec_hosts"),
+        read_sdss_host_groups,
+    ),
+    "sdss-frame": Format(
+        "SDSS corrected frame (any band; the others and psField beside it), searched for galaxies",
+        lambda path: FRAME_NAME.search(path.name) is not None,
+        read_sdss_frame,
     ),
 }
 

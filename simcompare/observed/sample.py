@@ -1,6 +1,7 @@
 """From files of real galaxies to one image set: prepared, split, without duplicates, every reject counted."""
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -41,8 +42,8 @@ class Sample:
 
     @property
     def reasons(self) -> dict[str, int]:
-        """How many were rejected for which reason, numbers in the reasons left out."""
-        plain = ["".join(c for c in reason if not c.isdigit()) for reason in self.rejected["reason"]]
+        """How many were rejected for which reason; numbers in the reasons are written as N."""
+        plain = [re.sub(r"\d+(\.\d+)?", "N", reason) for reason in self.rejected["reason"]]
         return dict(Counter(plain).most_common())
 
 

@@ -2,7 +2,15 @@
 
 import numpy as np
 
-__all__ = ["BANDS", "PIXEL_SCALE", "dark_variance", "electrons_per_nanomaggy", "gain", "sky_noise"]
+__all__ = [
+    "BANDS",
+    "PIXEL_SCALE",
+    "dark_variance",
+    "electrons_per_nanomaggy",
+    "gain",
+    "mean_gain",
+    "sky_noise",
+]
 
 BANDS = "ugriz"
 PIXEL_SCALE = 0.396
@@ -39,6 +47,11 @@ def gain(run: int, camcol: int, band: str) -> float:
     if (camcol, band) == (2, "u") and run > 1100:
         return 1.825
     return float(_GAIN[camcol - 1, BANDS.index(band)])
+
+
+def mean_gain(band: str) -> float:
+    """Electrons per count, mean of the six camera columns, for images of unknown column."""
+    return float(_GAIN[:, BANDS.index(band)].mean())
 
 
 def dark_variance(run: int, camcol: int, band: str) -> float:

@@ -11,7 +11,7 @@ from simcompare.observed.lattice import camera_quantum
 from simcompare.observed.names import coordinate_name, word
 from simcompare.stamps import RAW_MASK_BITS, RawStamp
 
-__all__ = ["read_sdss_object_groups", "read_sdss_stack"]
+__all__ = ["read_sdss_host_groups", "read_sdss_object_groups", "read_sdss_stack"]
 
 
 # Below this the pixels lie on no camera lattice: they were resampled. Single SDSS frames give 0.96 and more.
@@ -138,3 +138,38 @@ def read_sdss_object_groups(path: Path, bands: tuple[str, ...]) -> Iterator[RawS
                     "source_axis_ratio": float(attributes["sersic_axis_ratio"]),
                 },
             )  # fmt: skip
+
+
+def read_sdss_host_groups(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
+    """Galaxies with spectra, each in a group ``spec_hosts/<plate-MJD-fibre>`` with image, mask and PSF.
+
+    Their coordinates and camera columns are not given; the gain is the mean of the columns'. The masks of
+    neighbours are not used: neighbours are found as in every other image.
+
+    Parameters
+    ----------
+    path : Path
+        HDF5 file.
+    bands : tuple of str
+        Wanted; the file has r.
+
+    Yields
+    ------
+    RawStamp
+    """
+    with h5py.File(path, "r", locking="best-effort") as file:
+        _check_bands(path, bands, ("r",))
+        for name, group in file["spec_hosts"].items():
+            image, psf = group["image"][:], group["psf"][:].astype(float)
+            quantum, coherence = camera_quantum(image, np.isfinite(image), *sdss.QUANTUM_RANGE)
+            yield RawStamp(
+                image=image[None],
+                psf=psf[None] / psf.sum(),
+                pixel_scale=float(file["spec_hosts"].attrs["pixel_scale_arcsec"]),
+                bands=bands,
+                galaxy_id=f"SDSS-{name.removesuffix('_r')}",
+                quantum=np.array([quantum]),
+                electrons=np.array([sdss.mean_gain("r") / quantum]),
+                resampled=coherence < LATTICE_COHERENCE,
+                metadata={"source": path.name, "source_index": name},
+            )

@@ -216,3 +216,10 @@ def test_gri_stamps_have_three_bands(small_file, tmp_path):
     assert len(made.images) == 60
     colour = images.catalogue["mag_g"] - images.catalogue["mag_r"]
     assert 0.3 < np.nanmedian(colour) < 1.2
+
+
+def test_hosts_are_camera_pixels(shared_data):
+    path = shared_data / "observed" / "sdss-r-with-psf" / "sdss-r-with-psf.h5"
+    stamps = list(read_stamps(path, ("r",)))
+    assert len(stamps) == 13
+    assert not any(stamp.resampled for stamp in stamps)

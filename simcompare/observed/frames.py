@@ -1,0 +1,207 @@
+"""SDSS corrected frames and psField files: pixels, calibration, sky, coordinates, point-spread function."""
+
+import re
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.io.fits.verify import VerifyWarning
+from astropy.wcs import WCS
+from scipy.ndimage import map_coordinates
+
+from simcompare.observed import sdss
+
+__all__ = ["Frame", "frame_siblings", "open_frame", "psfield_psf"]
+
+FRAME_NAME = re.compile(r"frame-([ugriz])-(\d{6})-(\d)-(\d{4})\.fits(\.bz2|\.gz)?$")
+_PSFIELD_SIDE = 51
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One SDSS field in one band.
+
+    Parameters
+    ----------
+    path : Path
+    band : str
+    run, camcol, field : int
+        Name of the field.
+    image : ndarray, shape (1489, 2048), float32
+        Sky-subtracted flux [nanomaggies per pixel].
+    calibration : ndarray, shape (2048,)
+        Flux of one count in each column [nanomaggies].
+    sky : ndarray, shape (1489, 2048), float32
+        What was subtracted [counts].
+    wcs : WCS
+        ICRS.
+    """
+
+    path: Path
+    band: str
+    run: int
+    camcol: int
+    field: int
+    image: np.ndarray
+    calibration: np.ndarray
+    sky: np.ndarray
+    wcs: WCS
+
+    @property
+    def predicted_noise(self) -> np.ndarray:
+        """Noise that gain, dark variance and sky make in a blank pixel [nanomaggies], shape of the image."""
+        return sdss.sky_noise(self.run, self.camcol, self.band, self.calibration, self.sky)
+
+
+def open_frame(path: str | Path) -> Frame:
+    """Read an SDSS corrected frame, compressed or not.
+
+    Parameters
+    ----------
+    path : path-like
+        ``frame-<band>-<run>-<camcol>-<field>.fits``, also ``.bz2`` or ``.gz``.
+
+    Returns
+    -------
+    Frame
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    ValueError
+        When it is no SDSS frame, or damaged.
+
+    References
+    ----------
+    SDSS data model, ``frame``: image, calibration vector, coarse sky with its interpolation indices.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file.")
+    try:
+        with (
+            warnings.catch_warnings(action="error", category=VerifyWarning),
+            fits.open(path, memmap=False) as hdus,
+        ):
+            header = hdus[0].header
+            image = np.asarray(hdus[0].data, dtype=np.float32)
+            calibration = np.asarray(hdus[1].data, dtype=float)
+            coarse, at_x, at_y = (np.asarray(hdus[2].data[0][i], dtype=float) for i in range(3))
+    except (OSError, EOFError, IndexError, TypeError, KeyError, VerifyWarning) as error:
+        raise ValueError(f"{path}: no SDSS frame, or damaged ({error}).") from error
+    missing = [key for key in ("RUN", "CAMCOL", "FRAME", "FILTER", "BUNIT", "CRVAL1") if key not in header]
+    if missing or image.ndim != 2 or header["BUNIT"] != "nanomaggy":
+        raise ValueError(f"{path}: no SDSS frame in nanomaggies (header lacks {missing or 'the unit'}).")
+    grid_y, grid_x = np.meshgrid(at_y, at_x, indexing="ij")
+    sky = map_coordinates(coarse.reshape(coarse.shape[-2:]), [grid_y, grid_x], order=1, mode="nearest")
+    header = header.copy()
+    header["RADESYS"] = header.pop("RADECSYS", "ICRS")
+    return Frame(
+        path=path,
+        band=header["FILTER"].strip(),
+        run=int(header["RUN"]),
+        camcol=int(header["CAMCOL"]),
+        # The header's FRAME counts along the band's own CCD; the file name has the field's number.
+        field=int(match.group(4)) if (match := FRAME_NAME.search(path.name)) else int(header["FRAME"]),
+        image=image,
+        calibration=calibration,
+        sky=sky.astype(np.float32),
+        wcs=WCS(_plain_wcs_header(header)),
+    )
+
+
+def _plain_wcs_header(header: fits.Header) -> fits.Header:
+    """Keep the cards of the tangential projection alone, without old spellings."""
+    plain = fits.Header()
+    for key in (
+        "CTYPE1",
+        "CTYPE2",
+        "CRPIX1",
+        "CRPIX2",
+        "CRVAL1",
+        "CRVAL2",
+        "CD1_1",
+        "CD1_2",
+        "CD2_1",
+        "CD2_2",
+    ):
+        plain[key] = header[key]
+    plain["CUNIT1"] = plain["CUNIT2"] = "deg"
+    plain["RADESYS"] = "ICRS"
+    return plain
+
+
+def frame_siblings(path: str | Path, bands: tuple[str, ...]) -> list[Path]:
+    """Files of the same field in other bands, beside a frame.
+
+    Raises
+    ------
+    FileNotFoundError
+        When a band's frame is not in the same folder.
+    ValueError
+        When the file name is not that of a frame.
+    """
+    path = Path(path)
+    match = FRAME_NAME.search(path.name)
+    if match is None:
+        raise ValueError(f"{path}: not named like a frame, frame-<band>-<run>-<camcol>-<field>.fits.bz2.")
+    found = []
+    for band in bands:
+        stem = "frame-{}-{}-{}-{}.fits".format(band, *match.groups()[1:4])
+        candidates = [path.with_name(stem + ending) for ending in (match.group(5) or "", "", ".bz2", ".gz")]
+        existing = [candidate for candidate in candidates if candidate.is_file()]
+        if not existing:
+            raise FileNotFoundError(
+                f"{candidates[0]}: the {band} frame of this field is missing; fetch it first."
+            )
+        found.append(existing[0])
+    return found
+
+
+def psfield_psf(path: str | Path, band: str, row: float, column: float) -> np.ndarray:
+    """PSF of an SDSS field at one place, from the Karhunen-Loeve basis of its psField file.
+
+    Parameters
+    ----------
+    path : path-like
+        ``psField-<run>-<camcol>-<field>.fit``, also compressed.
+    band : str
+        One of ``ugriz``.
+    row, column : float
+        On the frame [pixels].
+
+    Returns
+    -------
+    ndarray, shape (51, 51)
+        Sum 1.
+
+    Raises
+    ------
+    ValueError
+        For an unknown band or a damaged file.
+
+    References
+    ----------
+    SDSS imaging data: PSF = sum_k [sum_ij C_k,ij (0.001 row)^i (0.001 column)^j] RROWS_k.
+    """
+    if band not in sdss.BANDS:
+        raise ValueError(f"band is {band!r}; SDSS has {', '.join(sdss.BANDS)}.")
+    try:
+        with fits.open(path, memmap=False) as hdus:
+            basis = hdus[1 + sdss.BANDS.index(band)].data
+            psf = np.zeros(_PSFIELD_SIDE**2)
+            for component in basis:
+                n_row, n_column = int(component["nrow_b"]), int(component["ncol_b"])
+                powers_row = (0.001 * row) ** np.arange(n_row)
+                powers_column = (0.001 * column) ** np.arange(n_column)
+                coefficients = np.asarray(component["C"]).reshape(5, 5)[:n_row, :n_column]
+                psf += (powers_row @ coefficients @ powers_column) * np.asarray(component["RROWS"])[
+                    : psf.size
+                ]
+    except (OSError, EOFError, IndexError, KeyError, ValueError) as error:
+        raise ValueError(f"{path}: no psField file, or damaged ({error}).") from error
+    psf = psf.reshape(_PSFIELD_SIDE, _PSFIELD_SIDE)
+    return psf / psf.sum()
