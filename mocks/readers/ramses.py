@@ -15,6 +15,7 @@ from mocks.readers.base import Fingerprint, Snapshot
 from mocks.readers.extract import with_units
 from mocks.readers.friends import friends_of_friends
 from mocks.readers.galaxymaker import find_galaxies, galaxy_table, read_members
+from mocks.readers.gas_cells import read_gas_cells
 from mocks.readers.geometry import half_mass_radius, shrinking_sphere, unwrap
 from mocks.readers.hdf5 import KM, KPC, MSUN
 from mocks.readers.hilbert import domains_in_sphere
@@ -55,6 +56,8 @@ class RamsesSnapshot(Snapshot):
         Initial mass function of the run's stellar populations.
     remaining_fraction : float or None
         Current over initial mass of all stars, where the run lost mass otherwise than a population does.
+    gas_radius : float or None
+        Gas cells within this radius of a galaxy [physical kpc] are read, through yt.
     """
 
     info: Info
@@ -64,6 +67,7 @@ class RamsesSnapshot(Snapshot):
     proper_time: bool
     imf: str
     remaining_fraction: float | None
+    gas_radius: float | None = None
 
     @property
     def box_size(self) -> float:
@@ -249,10 +253,13 @@ class RamsesSnapshot(Snapshot):
             velocity=columns["velocity"] * self.info.unit_length / self.info.unit_time / KM,
             imf=self.imf,
         )
+        gas = None
+        if self.gas_radius is not None:
+            gas = read_gas_cells(self.path, centre, self.gas_radius, self.box_size)
         return assemble(
             self.path,
             stars=stars,
-            gas=None,
+            gas=gas,
             centre=centre,
             box_size=self.box_size,
             properties={},
@@ -295,6 +302,7 @@ def open_ramses(
     proper_time: bool = False,
     imf: str | None = None,
     remaining_fraction: float | None = None,
+    gas_radius: float | None = None,
 ) -> RamsesSnapshot:
     """Open a RAMSES output.
 
@@ -320,6 +328,8 @@ def open_ramses(
         that part files do not hold. Salpeter for Horizon-AGN, else Chabrier.
     remaining_fraction : float, optional
         Current over initial mass of all stars instead, for runs that return a fixed fraction.
+    gas_radius : float, optional
+        Read the gas cells within this radius of each galaxy [physical kpc]; needs yt.
 
     Returns
     -------
@@ -371,4 +381,5 @@ def open_ramses(
         proper_time=proper_time,
         imf=imf,
         remaining_fraction=remaining_fraction,
+        gas_radius=gas_radius,
     )
