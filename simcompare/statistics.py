@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special, stats
+from scipy import sparse, special, stats
 
 __all__ = [
     "Clustered",
@@ -25,6 +25,7 @@ __all__ = [
 
 BLOCK = 8_000_000  # resampled weights held at once: 64 MB, whatever the sample
 MOST_POINTS = 1024  # distinct values kept apart in resamples; the estimates themselves use all
+MOST_UNITS = 4000  # galaxies resampled one by one; more are resampled in as many random groups
 
 
 @dataclass(frozen=True)
@@ -155,41 +156,51 @@ def two_sample(
     normal mean is covered at the stated rate [1]_. The others are norms of the difference of two
     distributions, which noise can only increase. Their intervals reach as far as the norm of the noise in
     the resamples, beyond which, by the triangle inequality, the truth cannot lie; they cover at least at
-    the stated rate. Resamples gather values in at most 1024 cells of equal number, save for the mean.
+    the stated rate. Resamples gather values in at most 1024 cells of equal number, save for the mean, and
+    more than 4000 galaxies in 4000 random groups, which serve as the units.
 
     References
     ----------
     .. [1] Hesterberg 2015, The American Statistician 69, 371, section 3.2 (expanded percentile).
     """
     grid = _Grid.of(simulated, reference)
-    unit = (simulated.weights[None], reference.weights[None])
-    density, other = grid.densities(*unit)
+    once = [np.ones((1, sample.n_galaxies)) for sample in (simulated, reference)]
+    density, other = grid.densities(*once)
     half = 0.5 * (density + other)[0]
-    places = {name: float(value[0]) for name, value in grid.locations(*unit).items()}
+    places = {name: float(value[0]) for name, value in grid.locations(*once).items()}
     shapes = {name: float(value[0]) for name, value in grid.distances(density - other, half).items()}
     if min(simulated.n_galaxies, reference.n_galaxies) < 2:
         unknown = 3 * [np.nan]
         estimates = {name: Estimate(value, *unknown) for name, value in (places | shapes).items()}
         return estimates | {name: rule(estimates[name]) for name, rule in FINAL.items()}
-    grid = _Grid.of(simulated, reference, MOST_POINTS)
-    density, other = grid.densities(*unit)
-    mixture = 0.5 * (density + other)[0]
-    resampled, noise = [], []
-    for weights in _resampled_weights(simulated, reference, rng, n_bootstrap):
-        resampled.append(grid.locations(*weights))
-        density_b, other_b = grid.densities(*weights)
-        noise.append(grid.distances(density_b - other_b - (density - other), mixture))
+    resampled, noise = _resampled(simulated, reference, rng, n_bootstrap)
     tail = _expanded_tail(simulated.means, reference.means, confidence)
-    estimates = {
-        name: percentile_interval(value, np.concatenate([block[name] for block in resampled]), tail)
-        for name, value in places.items()
-    } | {
-        name: _norm_interval(
-            value, np.concatenate([block[name] for block in noise]), 1 - 2 * tail, confidence
-        )
-        for name, value in shapes.items()
+    estimates = {name: percentile_interval(value, resampled[name], tail) for name, value in places.items()}
+    estimates |= {
+        name: _norm_interval(value, noise[name], 1 - 2 * tail, confidence) for name, value in shapes.items()
     }
     return estimates | {name: rule(estimates[name]) for name, rule in FINAL.items()}
+
+
+def _resampled(
+    simulated: Clustered, reference: Clustered, rng: np.random.Generator, n_bootstrap: int
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Locations in resamples of galaxies, and norms of what the resamples add to the difference."""
+    grid = _Grid.of(simulated, reference, MOST_POINTS, rng)
+    density, other = grid.densities(*(np.ones((1, size)) for size in grid.n_units))
+    observed, mixture = density - other, 0.5 * (density + other)[0]
+    resampled, noise = [], []
+    for n in _blocks(n_bootstrap, 4 * grid.points.size + sum(grid.n_units)):
+        counts = [resampled_counts(size, n, rng).astype(float) for size in grid.n_units]
+        density, other = grid.densities(*counts)
+        resampled.append(grid.locations(*counts, densities=(density, other)))
+        noise.append(grid.distances(density - other - observed, mixture))
+    return _joined(resampled), _joined(noise)
+
+
+def _joined(blocks: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Values of all blocks by name."""
+    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
 def difference_of_means(
@@ -225,57 +236,84 @@ def difference_of_means(
 
 def bootstrap_means(sample: Clustered, rng: np.random.Generator, n_bootstrap: int) -> np.ndarray:
     """Means of resamples of the galaxies of one sample, shape (n_bootstrap,)."""
-    means = sample.means
-    sizes = _blocks(n_bootstrap, means.size)
-    return np.concatenate([resampled_counts(means.size, n, rng) @ means / means.size for n in sizes])
+    sums, sizes = sample.means, np.ones(sample.n_galaxies)
+    if sample.n_galaxies > MOST_UNITS:
+        group = rng.permutation(np.arange(sample.n_galaxies) % MOST_UNITS)
+        sums, sizes = np.bincount(group, sums), np.bincount(group)
+    means = []
+    for n in _blocks(n_bootstrap, sums.size):
+        counts = resampled_counts(sums.size, n, rng)
+        means.append((counts @ sums) / (counts @ sizes))
+    return np.concatenate(means)
+
+
+@dataclass(frozen=True, eq=False)
+class _Units:
+    """What is resampled of one sample: galaxies, or groups of them where they are very many."""
+
+    density: sparse.csr_array  # weight at each point of the grid, shape (point, unit)
+    sums: np.ndarray  # sum over galaxies of their mean values
+    sizes: np.ndarray  # number of galaxies
+
+    @classmethod
+    def of(cls, sample: Clustered, points: np.ndarray, group: np.ndarray) -> "_Units":
+        unit = group[sample.codes]
+        point = np.searchsorted(points, sample.values, side="right") - 1
+        shape = (points.size, int(group.max()) + 1)
+        density = sparse.csr_array((sample.weights, (point, unit)), shape=shape)
+        return cls(density, np.bincount(unit, sample.weights * sample.values), np.bincount(group))
 
 
 @dataclass(frozen=True, eq=False)
 class _Grid:
-    """Distinct pooled values, where the two samples sit among them, and the bins of the overlap."""
+    """Distinct pooled values, the units of both samples upon them, and the bins of the overlap."""
 
     points: np.ndarray
-    values: tuple[np.ndarray, np.ndarray]
-    starts: tuple[np.ndarray, np.ndarray]  # first row of each distinct value in each sample
-    places: tuple[np.ndarray, np.ndarray]  # index in `points` of each distinct value
+    units: tuple[_Units, _Units]
     edges: np.ndarray  # index in `points` of the first value of each histogram bin
 
     @classmethod
-    def of(cls, simulated: Clustered, reference: Clustered, most_points: int | None = None) -> "_Grid":
-        samples = (simulated.values, reference.values)
-        pooled = np.concatenate(samples)
+    def of(
+        cls,
+        simulated: Clustered,
+        reference: Clustered,
+        most_points: int | None = None,
+        rng: np.random.Generator | None = None,
+    ) -> "_Grid":
+        """With a generator, at most `MOST_UNITS` random groups of galaxies stand for single ones."""
+        pooled = np.concatenate([simulated.values, reference.values])
         points = np.unique(pooled)
         if most_points is not None and points.size > most_points:
             points = np.unique(np.quantile(pooled, np.linspace(0, 1, most_points), method="nearest"))
-        cells = [
-            np.unique(np.searchsorted(points, values, side="right") - 1, return_index=True)
-            for values in samples
-        ]
+        units = []
+        for sample in (simulated, reference):
+            group = np.arange(sample.n_galaxies)
+            if rng is not None and sample.n_galaxies > MOST_UNITS:
+                group = rng.permutation(group % MOST_UNITS)
+            units.append(_Units.of(sample, points, group))
         n_bins = int(np.clip(np.ceil(2 * min(simulated.n_galaxies, reference.n_galaxies) ** (1 / 3)), 4, 40))
         low, high = np.quantile(pooled, [0.005, 0.995])  # the outer bins are open: an outlier costs nothing
         inner = np.linspace(low, high, n_bins + 1)[1:-1]
         edges = np.unique(np.concatenate([[0], np.searchsorted(points, inner)]))
-        return cls(
-            points,
-            samples,
-            tuple(start for _, start in cells),
-            tuple(place for place, _ in cells),
-            edges[edges < points.size],
-        )
+        return cls(points, tuple(units), edges[edges < points.size])
 
-    def _density(self, weights: np.ndarray, which: int) -> np.ndarray:
-        """Probability of each distinct value, shape (resample, point)."""
-        density = np.zeros((len(weights), self.points.size))
-        density[:, self.places[which]] = np.add.reduceat(weights, self.starts[which], axis=1)
-        return density / density.sum(axis=1, keepdims=True)
+    @property
+    def n_units(self) -> tuple[int, int]:
+        """Number of units of each sample."""
+        return tuple(unit.sizes.size for unit in self.units)
 
     def densities(self, simulated: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Probability of each distinct value in both samples for each row of their weights."""
-        return self._density(simulated, 0), self._density(reference, 1)
+        """Probability of each point in both samples for counts of their units, shape (resample, unit)."""
+        return tuple(
+            np.ascontiguousarray((unit.density @ counts.T).T) / (counts @ unit.sizes)[:, None]
+            for unit, counts in zip(self.units, (simulated, reference), strict=True)
+        )
 
-    def locations(self, simulated: np.ndarray, reference: np.ndarray) -> dict[str, np.ndarray]:
-        """Statistics that compare places, for each row of the weights, shape (resample, image)."""
-        density, other = self.densities(simulated, reference)
+    def locations(
+        self, simulated: np.ndarray, reference: np.ndarray, densities: tuple | None = None
+    ) -> dict[str, np.ndarray]:
+        """Statistics that compare places, for each row of the counts, shape (resample, unit)."""
+        density, other = densities or self.densities(simulated, reference)
         lower = np.cumsum(density, axis=1)
         last = self.points.size - 1
         middle, other_middle = (
@@ -283,8 +321,8 @@ class _Grid:
             for f in (lower, np.cumsum(other, axis=1))
         )
         mean, other_mean = (
-            weights @ values / weights.sum(axis=1)
-            for weights, values in zip((simulated, reference), self.values, strict=True)
+            (counts @ unit.sums) / (counts @ unit.sizes)
+            for unit, counts in zip(self.units, (simulated, reference), strict=True)
         )
         return {
             "delta_mean": mean - other_mean,
@@ -308,18 +346,6 @@ def resampled_counts(n_galaxies: int, n_bootstrap: int, rng: np.random.Generator
     drawn = rng.integers(n_galaxies, size=(n_bootstrap, n_galaxies))
     drawn += n_galaxies * np.arange(n_bootstrap)[:, None]
     return np.bincount(drawn.ravel(), minlength=n_bootstrap * n_galaxies).reshape(n_bootstrap, n_galaxies)
-
-
-def _resampled_weights(
-    simulated: Clustered, reference: Clustered, rng: np.random.Generator, n_bootstrap: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Weights of the images of both samples in blocks of resamples, shape (resample, image)."""
-    for n in _blocks(n_bootstrap, simulated.values.size + reference.values.size):
-        first, second = (
-            resampled_counts(sample.n_galaxies, n, rng)[:, sample.codes] * sample.weights
-            for sample in (simulated, reference)
-        )
-        yield first, second
 
 
 def _blocks(n: int, row: int) -> Iterator[int]:
