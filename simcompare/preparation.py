@@ -205,6 +205,8 @@ def _crop(stamp: RawStamp, side: int) -> RawStamp:
     """Stamp cut to a window about the target's expected place, so that real and mock images show the same."""
     n_y, n_x = stamp.image.shape[1:]
     x, y = stamp.position or ((n_x - 1) / 2, (n_y - 1) / 2)
+    if not (0 <= round(x) < n_x and 0 <= round(y) < n_y):
+        raise RejectedStampError(f"the target is expected at x {x:.1f}, y {y:.1f}, outside the image")
     first_x, first_y = (
         int(np.clip(np.ceil(position - side / 2), 0, max(n - side, 0)))
         for position, n in ((x, n_x), (y, n_y))

@@ -286,6 +286,18 @@ def _smooth_around(image: np.ndarray, holes: np.ndarray, sigma: float) -> tuple[
     return smooth / np.maximum(weight, 1e-3), weight
 
 
+def _mean_profile(image: np.ndarray, good: np.ndarray, centre: tuple[float, float]) -> np.ndarray:
+    """Image in which every pixel has the median of the good pixels at its distance from the centre."""
+    y, x = np.indices(image.shape)
+    ring = np.rint(np.hypot(x - centre[0], y - centre[1])).astype(int)
+    rings = np.arange(ring.max() + 1)
+    known = [r for r in rings if np.count_nonzero(good & (ring == r)) >= 3]
+    if not known:
+        return np.zeros(image.shape)
+    profile = np.interp(rings, known, [np.median(image[good & (ring == r)]) for r in known])
+    return profile[ring]
+
+
 def fill_pixels(
     image: np.ndarray,
     holes: np.ndarray,
@@ -296,7 +308,7 @@ def fill_pixels(
 ) -> np.ndarray:
     """Put in place of unusable pixels what the galaxy has on its far side, with fresh noise.
 
-    Where the far side is unusable too, the light around the hole serves.
+    Where the far side is unusable too, the galaxy's median at the same distance serves.
 
     Parameters
     ----------
@@ -318,10 +330,10 @@ def fill_pixels(
         Image with the holes filled; other pixels unchanged.
     """
     near, near_weight = _smooth_around(image, holes, FILL_SIGMA)
-    wide, wide_weight = _smooth_around(image, holes, 2.5 * FILL_SIGMA)
     has_far_side = _turn(near_weight, centre) > 0.5
-    around = np.where(wide_weight > 0.02, wide, 0.0)
-    light = np.where(has_far_side, _turn(near, centre), around)
+    light = np.where(has_far_side, _turn(near, centre), 0.0)
+    if (holes & ~has_far_side).any():
+        light = np.where(has_far_side, light, _mean_profile(image, ~holes, centre))
     # Light below the noise of the smoothed sky is no light.
     light = np.where(light > sky_sigma / (2 * np.sqrt(np.pi) * FILL_SIGMA), light, 0.0)
     variance = sky_sigma**2 + (light / electrons if electrons else 0.0)

@@ -10,7 +10,7 @@ import numpy as np
 from mocks import ObservingConditions, observe, stream
 from mocks.surveys import load_survey
 from simcompare.imageset import ImageSet, Stack
-from simcompare.observed.sample import REJECTED_FLAGS
+from simcompare.observed.sample import rejected_flags_of
 from simcompare.parts import collect_stamps, part_path, write_part
 from simcompare.preparation import preparation_stream, prepare_stamp
 from simcompare.sersic import SersicFit, SersicProfile, fit_sersic, ideal_image
@@ -99,7 +99,7 @@ def make_twin(stack: Stack, row: Mapping, images: ImageSet, seed: int) -> Prepar
     stamp = RawStamp.from_cutout(cutout, galaxy_id, _fit_columns(fits, bands, images.pixel_scale))
     stamp = replace(stamp, ra=float(row["ra"]), dec=float(row["dec"]))
     prepared = prepare_stamp(stamp, preparation, preparation_stream(seed, f"twin of {galaxy_id}"))
-    flags = [flag for flag in REJECTED_FLAGS if prepared.row["flags"] & FLAGS[flag]]
+    flags = [flag for flag in rejected_flags_of(images.survey) if prepared.row["flags"] & FLAGS[flag]]
     if flags:
         raise RejectedStampError(f"flagged {', '.join(flags)}")
     return replace(prepared, row=prepared.row | {"view": int(row["view"]), "split": str(row["split"])})

@@ -6,6 +6,12 @@ from pathlib import Path
 
 import h5py
 
+from simcompare.observed.cutouts import (
+    is_fits_cutout,
+    read_fits_cutout,
+    read_linear_stack,
+    read_object_groups,
+)
 from simcompare.observed.detect import read_sdss_frame
 from simcompare.observed.frames import FRAME_NAME
 from simcompare.observed.stacks import read_sdss_host_groups, read_sdss_object_groups, read_sdss_stack
@@ -33,16 +39,26 @@ class Format:
     read: Callable[[Path, tuple[str, ...]], Iterator[RawStamp]]
 
 
-def _hdf5_with(*names: str) -> Callable[[Path], bool]:
-    """Recogniser of HDF5 files that hold all of the named members."""
+def _hdf5_with(*names: str, survey: str = "") -> Callable[[Path], bool]:
+    """Recogniser of HDF5 files that hold all of the named members, and whose survey begins as given."""
 
     def recognises(path: Path) -> bool:
         if not path.is_file() or not h5py.is_hdf5(path):
             return False
         with h5py.File(path, "r", locking="best-effort") as file:
-            return all(name in file for name in names)
+            return all(name in file for name in names) and str(file.attrs.get("survey", "")).startswith(
+                survey
+            )
 
     return recognises
+
+
+def _is_linear_stack(path: Path) -> bool:
+    """Whether an HDF5 file holds one stack of images with bands before rows."""
+    if not path.is_file() or not h5py.is_hdf5(path):
+        return False
+    with h5py.File(path, "r", locking="best-effort") as file:
+        return "image" in file and isinstance(file["image"], h5py.Dataset) and file["image"].dtype.kind == "f"
 
 
 FORMATS: dict[str, Format] = {
@@ -53,7 +69,7 @@ FORMATS: dict[str, Format] = {
     ),
     "sdss-objects": Format(
         "HDF5 groups objects/NNN of SDSS stamps with mask and PSF",
-        _hdf5_with("objects"),
+        _hdf5_with("objects", survey="SDSS"),
         read_sdss_object_groups,
     ),
     "sdss-hosts": Format(
@@ -65,6 +81,21 @@ FORMATS: dict[str, Format] = {
         "SDSS corrected frame (any band; the others and psField beside it), searched for galaxies",
         lambda path: FRAME_NAME.search(path.name) is not None,
         read_sdss_frame,
+    ),
+    "object-groups": Format(
+        "HDF5 groups objects/<name> of coadd cut-outs with PSF, units on the file",
+        _hdf5_with("objects"),
+        read_object_groups,
+    ),
+    "linear-stack": Format(
+        "HDF5 stack image (n, band, y, x) with attributes bands, pixel_scale_arcsec, units",
+        _is_linear_stack,
+        read_linear_stack,
+    ),
+    "fits-cutout": Format(
+        "FITS cut-out (HSC, Legacy Survey, DES, KiDS, generic): a cube, or a file per band",
+        is_fits_cutout,
+        read_fits_cutout,
     ),
 }
 

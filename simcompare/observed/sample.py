@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
+from mocks.surveys import SURVEYS, load_survey
 from simcompare.files import fingerprint
 from simcompare.imageset import ImageSet, assign_split, collect_stamps, part_path, write_part
 from simcompare.observed.formats import read_stamps, recognise
 from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
 from simcompare.stamps import FLAGS, PreparedStamp, RawStamp, RejectedStampError
 
-__all__ = ["Sample", "prepare_observed"]
+__all__ = ["REJECTED_FLAGS", "Sample", "prepare_observed", "rejected_flags_of"]
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,15 @@ class Sample:
         """How many were rejected for which reason; numbers in the reasons are written as N."""
         plain = [re.sub(r"\d+(\.\d+)?", "N", reason) for reason in self.rejected["reason"]]
         return dict(Counter(plain).most_common())
+
+
+def rejected_flags_of(survey: str) -> tuple[str, ...]:
+    """Name the flags that make an image of a survey unusable.
+
+    Interpolated pixels are refused only where the survey gives a camera's own: coadds are all interpolated.
+    """
+    own_pixels = survey not in SURVEYS or load_survey(survey).integer_counts
+    return tuple(flag for flag in REJECTED_FLAGS if own_pixels or flag != "resampled")
 
 
 class _Seen:
@@ -91,7 +101,7 @@ def prepare_observed(
     name: str,
     seed: int = 0,
     fractions: Sequence[float] = (0.8, 0.1, 0.1),
-    rejected_flags: Sequence[str] = REJECTED_FLAGS,
+    rejected_flags: Sequence[str] | None = None,
     part_size: int | None = None,
 ) -> Sample:
     """Prepare real galaxies from files of any known format into one image set in a run folder.
@@ -116,8 +126,9 @@ def prepare_observed(
         Of the preparation's noise and of the split.
     fractions : sequence of 3 floats
         Of training, validation and test.
-    rejected_flags : sequence of str
-        Names in `simcompare.stamps.FLAGS`; a galaxy with any of them is rejected.
+    rejected_flags : sequence of str, optional
+        Names in `simcompare.stamps.FLAGS`; a galaxy with any of them is rejected. As a rule those that
+        `rejected_flags_of` gives for the survey.
     part_size : int, optional
         Images in a part; about 1 GB when not given.
 
@@ -132,6 +143,8 @@ def prepare_observed(
         that were made with other settings.
     """
     bands = tuple(bands)
+    if rejected_flags is None:
+        rejected_flags = rejected_flags_of(survey)
     unknown = [flag for flag in rejected_flags if flag not in FLAGS]
     if unknown:
         raise ValueError(f"flags {unknown} are not known; known are {', '.join(FLAGS)}.")

@@ -1,0 +1,301 @@
+"""Readers of coadd cut-outs (HSC, Legacy Survey, DES, KiDS), and of generic FITS and HDF5."""
+
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+from astropy.io import fits
+from astropy.io.fits.verify import VerifyWarning
+from astropy.wcs import WCS, FITSFixedWarning
+from astropy.wcs.utils import proj_plane_pixel_scales
+from scipy.ndimage import gaussian_filter
+
+from mocks.psf import effective_psf
+from simcompare.observed.names import coordinate_name, word
+from simcompare.observed.units import nanomaggies_per_unit
+from simcompare.stamps import RAW_MASK_BITS, RawStamp
+
+__all__ = ["is_fits_cutout", "read_fits_cutout", "read_linear_stack", "read_object_groups"]
+
+_BAND_IN_NAME = re.compile(r"([-_])([a-zA-Z])(\.fits?(?:\.gz|\.bz2)?)$")
+# Planes of the HSC pipeline's mask that make a pixel unusable, and those that say it is saturated.
+_BAD_PLANES = ("MP_BAD", "MP_NO_DATA", "MP_CR", "MP_UNMASKEDNAN")
+_SATURATED_PLANE = "MP_SAT"
+
+
+def _positions(path, wanted: tuple[str, ...], present: str) -> list[int]:
+    """Places of the wanted bands; refuse what is not there."""
+    missing = [band for band in wanted if band not in present]
+    if missing:
+        raise ValueError(f"{path}: bands {missing} are not in it; it has {', '.join(present)}.")
+    return [present.index(band) for band in wanted]
+
+
+def _gaussian_psf(fwhm, pixel_scale: float, n_bands: int) -> np.ndarray:
+    """Gaussian PSFs of stated widths [arcsec]."""
+    widths = np.broadcast_to(np.asarray(fwhm, float), n_bands)
+    return np.stack([effective_psf("gaussian", width / pixel_scale, 31) for width in widths])
+
+
+def _odd_psf(psf: np.ndarray) -> np.ndarray:
+    """PSFs with an odd square side and sum 1; an even or longer side loses its last row or is cut alike."""
+    psf = np.nan_to_num(np.asarray(psf, dtype=float))
+    side = min(psf.shape[-2:])
+    side -= 1 - side % 2
+    peak = np.unravel_index(psf.sum(axis=0).argmax(), psf.shape[-2:])
+    first = [int(np.clip(p - side // 2, 0, n - side)) for p, n in zip(peak, psf.shape[-2:], strict=True)]
+    psf = psf[:, first[0] : first[0] + side, first[1] : first[1] + side]
+    return psf / psf.sum(axis=(1, 2), keepdims=True)
+
+
+def read_linear_stack(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
+    """Galaxies of a generic HDF5 stack with stated units.
+
+    Parameters
+    ----------
+    path : Path
+        Dataset ``image`` (n, band, y, x); attributes ``bands``, ``pixel_scale_arcsec`` and ``units``; a PSF
+        as dataset ``psf`` (n, band, k, k) or (band, k, k), or its width as ``psf_fwhm_arcsec``; if known
+        datasets ``mask``, ``ra_deg``, ``dec_deg``, ``galaxy_id``.
+    bands : tuple of str
+        Wanted, in this order.
+
+    Yields
+    ------
+    RawStamp
+
+    Raises
+    ------
+    ValueError
+        When units, bands, scale or PSF are not stated.
+    """
+    with h5py.File(path, "r", locking="best-effort") as file:
+        for attribute in ("bands", "pixel_scale_arcsec", "units"):
+            if attribute not in file.attrs:
+                raise ValueError(f"{path}: attribute {attribute!r} is missing; state it on the file.")
+        chosen = _positions(path, bands, word(file.attrs["bands"]))
+        factor = nanomaggies_per_unit(word(file.attrs["units"]), where=str(path))
+        scale = float(file.attrs["pixel_scale_arcsec"])
+        if "psf" not in file and "psf_fwhm_arcsec" not in file.attrs:
+            raise ValueError(f"{path}: no PSF; add dataset 'psf' or attribute 'psf_fwhm_arcsec'.")
+        shared = None if "psf" in file else _gaussian_psf(file.attrs["psf_fwhm_arcsec"], scale, len(bands))
+        if shared is None and file["psf"].ndim == 3:
+            shared = _odd_psf(file["psf"][chosen])
+        for i in range(len(file["image"])):
+            ra, dec = (float(file[name][i]) if name in file else np.nan for name in ("ra_deg", "dec_deg"))
+            named = word(file["galaxy_id"][i]) if "galaxy_id" in file else f"{path.stem}-{i}"
+            yield RawStamp(
+                image=factor * file["image"][i, chosen],
+                psf=_odd_psf(file["psf"][i, chosen]) if shared is None else shared,
+                pixel_scale=scale,
+                bands=bands,
+                galaxy_id=coordinate_name("J", ra, dec)
+                if np.isfinite(ra) and "galaxy_id" not in file
+                else named,
+                mask=file["mask"][i] if "mask" in file else None,
+                ra=ra,
+                dec=dec,
+                metadata={"source": path.name, "source_index": str(i)},
+            )
+
+
+def read_object_groups(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
+    """Galaxies of ragged size in groups ``objects/<name>`` with image, inverse variance and PSF.
+
+    Parameters
+    ----------
+    path : Path
+        HDF5 file with attributes ``bands``, ``pixel_scale_arcsec`` and ``units``.
+    bands : tuple of str
+        Wanted, in this order.
+
+    Yields
+    ------
+    RawStamp
+        Expected at the brightest pixel inside its footprint, which is where the weight is positive.
+    """
+    with h5py.File(path, "r", locking="best-effort") as file:
+        chosen = _positions(path, bands, word(file.attrs["bands"]))
+        factor = nanomaggies_per_unit(word(file.attrs["units"]), where=str(path))
+        for name, group in file["objects"].items():
+            image = group["image"][chosen]
+            yield RawStamp(
+                image=factor * image,
+                psf=_odd_psf(group["psf"][chosen]),
+                pixel_scale=float(file.attrs["pixel_scale_arcsec"]),
+                bands=bands,
+                galaxy_id=f"{path.stem}-{name}",
+                position=_brightest(image, group["weight"][chosen] > 0) if "weight" in group else None,
+                metadata={"source": path.name, "source_index": name},
+            )
+
+
+def _brightest(image: np.ndarray, inside: np.ndarray) -> tuple[float, float] | None:
+    """Place x, y of the brightest smoothed pixel of a footprint; None for an empty one."""
+    if not inside.all(axis=0).any():
+        return None
+    smooth = gaussian_filter(np.nan_to_num(image).sum(axis=0), 1.5)
+    y, x = np.unravel_index(np.argmax(np.where(inside.all(axis=0), smooth, -np.inf)), smooth.shape)
+    return float(x), float(y)
+
+
+def is_fits_cutout(path: Path) -> bool:
+    """Whether a file is FITS by its first bytes, compressed or not."""
+    with open(path, "rb") as file:
+        first = file.read(9)
+    return first.startswith((b"SIMPLE  =", b"\x1f\x8b", b"BZh")) and ".fit" in path.name
+
+
+def read_fits_cutout(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
+    """One galaxy from FITS: a cube of bands, or an image per band in files named alike but for the band.
+
+    Understood are HSC cut-outs (image, mask planes, variance), Legacy Survey cubes in nanomaggies, and any
+    image with coordinates whose header states BUNIT, MAGZERO, MAGZPT, ZP or FLUXMAG0. The PSF is an extension
+    ``PSF``, or a file of the same name with ``-psf`` before the ending, or the keyword PSF_FWHM [arcsec].
+
+    Parameters
+    ----------
+    path : Path
+        The cube, or the image of any of the bands.
+    bands : tuple of str
+        Wanted, in this order.
+
+    Yields
+    ------
+    RawStamp
+
+    Raises
+    ------
+    FileNotFoundError
+        When the image or the PSF of a band is missing.
+    ValueError
+        When units, coordinates or bands are not stated or do not agree, or the file is damaged.
+    """
+    header = _read_fits(path)[1]
+    if "BANDS" in header:
+        chosen = _positions(path, bands, str(header["BANDS"]).strip())
+        planes = [_plane(path, index) for index in chosen]
+    else:
+        planes = [_plane(file, None) for file in _band_files(path, bands)]
+    images, masks, psfs, scales, places = zip(*planes, strict=True)
+    if len({image.shape for image in images}) > 1 or np.ptp(scales) > 1e-3 * scales[0]:
+        raise ValueError(
+            f"{path}: the bands' images differ: shapes {[image.shape for image in images]}, "
+            f"pixel scales {[round(float(scale), 4) for scale in scales]} arcsec."
+        )
+    ra, dec = places[0]
+    side = max(psf.shape[-1] for psf in psfs)
+    stem = _BAND_IN_NAME.sub(r"\3", path.name)
+    yield RawStamp(
+        image=np.stack(images),
+        psf=np.concatenate(
+            [np.pad(psf, ((0, 0), *[((side - psf.shape[-1]) // 2,) * 2] * 2)) for psf in psfs]
+        ),
+        pixel_scale=float(scales[0]),
+        bands=bands,
+        galaxy_id=coordinate_name(str(header.get("SURVEY", "J")).strip(), ra, dec),
+        mask=np.stack(masks),
+        ra=ra,
+        dec=dec,
+        metadata={"source": path.name, "source_index": stem},
+    )
+
+
+def _read_fits(path: Path) -> tuple[list, fits.Header]:
+    """All arrays by extension name, and the header of the first that holds an image."""
+    try:
+        with (
+            warnings.catch_warnings(action="error", category=VerifyWarning),
+            fits.open(path, memmap=False) as hdus,
+        ):
+            found = [
+                (hdu.name.upper(), hdu.header, hdu.data)
+                for hdu in hdus
+                if hdu.data is not None and hdu.is_image
+            ]
+            common = hdus[0].header
+    except (OSError, EOFError, TypeError, VerifyWarning) as error:
+        raise ValueError(f"{path}: no FITS image, or damaged ({error}).") from error
+    if not found:
+        raise ValueError(f"{path}: no image in this FITS file.")
+    header = found[0][1].copy()
+    header.extend((card for card in common.cards if card.keyword not in header), strip=True)
+    return found, header
+
+
+def _plane(path: Path, index: int | None):
+    """Image [nanomaggies], mask, PSF, scale and place of one band."""
+    found, header = _read_fits(path)
+    image = np.asarray(found[0][2], dtype=float)
+    if image.ndim != (2 if index is None else 3):
+        raise ValueError(f"{path}: image has {image.ndim} axes; give 2, or 3 with the keyword BANDS.")
+    image = image if index is None else image[index]
+    with warnings.catch_warnings(action="ignore", category=FITSFixedWarning):
+        wcs = WCS(header).celestial
+    if not wcs.has_celestial:
+        raise ValueError(f"{path}: no celestial coordinates in its header; the pixel scale cannot be known.")
+    scale = float(np.mean(proj_plane_pixel_scales(wcs))) * 3600
+    middle = [(side - 1) / 2 for side in image.shape[::-1]]
+    ra, dec = (float(value) for value in wcs.pixel_to_world_values(*middle))
+    named = {name: data for name, _, data in found[1:]}
+    mask = np.zeros(image.shape, dtype=np.uint8)
+    for name, plane_header, data in found[1:]:
+        if name == "MASK":
+            mask |= _planes_to_mask(plane_header, np.asarray(data))
+    image = image * nanomaggies_per_unit(str(header.get("BUNIT", "")), _zeropoint(header), str(path))
+    return image, mask, _psf(path, index, named, header, scale), scale, (ra, dec)
+
+
+def _zeropoint(header: fits.Header) -> float | None:
+    """AB magnitude of a pixel value of one, if a header says it."""
+    for key in ("MAGZERO", "MAGZPT", "ZP", "ZEROPNT"):
+        if key in header:
+            return float(header[key])
+    return 2.5 * np.log10(float(header["FLUXMAG0"])) if "FLUXMAG0" in header else None
+
+
+def _planes_to_mask(header: fits.Header, planes: np.ndarray) -> np.ndarray:
+    """Bits of the HSC pipeline's planes, whose numbers stand in the header, as `RAW_MASK_BITS`."""
+    mask = np.zeros(planes.shape, dtype=np.uint8)
+    for name in _BAD_PLANES:
+        if name in header:
+            mask |= np.where(planes & (1 << int(header[name])), RAW_MASK_BITS["bad"], 0).astype(np.uint8)
+    if _SATURATED_PLANE in header:
+        saturated = planes & (1 << int(header[_SATURATED_PLANE]))
+        mask |= np.where(saturated, RAW_MASK_BITS["saturated"], 0).astype(np.uint8)
+    return mask
+
+
+def _psf(path: Path, index: int | None, named: dict, header: fits.Header, scale: float) -> np.ndarray:
+    """PSF (1, k, k) from the file, its neighbour, or a stated width."""
+    if "PSF" in named:
+        psf = np.asarray(named["PSF"])
+        return _odd_psf(psf[None] if psf.ndim == 2 else psf[[index]])
+    neighbour = path.with_name(re.sub(r"(\.fits?(\.gz|\.bz2)?)$", r"-psf\1", path.name))
+    if neighbour.is_file():
+        psf = np.asarray(_read_fits(neighbour)[0][0][2])
+        return _odd_psf(psf[None] if psf.ndim == 2 else psf[[index]])
+    if "PSF_FWHM" in header:
+        return _gaussian_psf(float(header["PSF_FWHM"]), scale, 1)
+    raise FileNotFoundError(
+        f"{neighbour}: no PSF; put it there, in an extension PSF, or state PSF_FWHM [arcsec]."
+    )
+
+
+def _band_files(path: Path, bands: tuple[str, ...]) -> list[Path]:
+    """Files named like one but for the band's letter."""
+    match = _BAND_IN_NAME.search(path.name)
+    if match is None:
+        if len(bands) == 1:
+            return [path]
+        raise ValueError(
+            f"{path}: one image for {len(bands)} bands; name files <name>-<band>.fits or make a cube."
+        )
+    files = [path.with_name(_BAND_IN_NAME.sub(rf"\g<1>{band}\g<3>", path.name)) for band in bands]
+    missing = [str(file) for file in files if not file.is_file()]
+    if missing:
+        raise FileNotFoundError(f"{missing[0]}: the image of this band is missing beside {path.name}.")
+    return files
