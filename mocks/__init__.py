@@ -8,9 +8,11 @@ from mocks.light import StellarPopulation
 from mocks.light_populations import POPULATIONS, stellar_population
 from mocks.observe import MASK_BITS, Cutout, observe
 from mocks.pipeline import mock_galaxy
+from mocks.products import lupton_rgb, write_fits
 from mocks.projection import VIEWS, project, random_view, view_matrix
 from mocks.psf import measure_fwhm, psf_from_image
 from mocks.readers import SIMULATIONS, Snapshot, open_snapshot, recognise
+from mocks.reobserve import RealImage, redshifted, reobserve
 from mocks.sky import SkyBank
 from mocks.sky_check import SkyCheck, blank_sky_check
 from mocks.smoothing import smoothing_lengths
@@ -32,6 +34,7 @@ __all__ = [
     "Gas",
     "IdealImage",
     "ObservingConditions",
+    "RealImage",
     "SkyBank",
     "SkyCheck",
     "Snapshot",
@@ -42,6 +45,7 @@ __all__ = [
     "draw_conditions",
     "dust_model",
     "load_survey",
+    "lupton_rgb",
     "measure_fwhm",
     "mock_galaxy",
     "observe",
@@ -50,8 +54,11 @@ __all__ = [
     "psf_from_image",
     "random_view",
     "recognise",
+    "redshifted",
+    "reobserve",
     "smoothing_lengths",
     "stellar_population",
     "stream",
     "view_matrix",
+    "write_fits",
 ]

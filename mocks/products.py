@@ -1,0 +1,174 @@
+"""What leaves the house: one FITS file per cutout, and colour pictures with a fixed stretch."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.wcs import WCS
+
+from mocks.observe import MASK_BITS, Cutout
+
+__all__ = ["cutout_wcs", "lupton_rgb", "read_fits", "write_fits"]
+
+
+def cutout_wcs(cutout: Cutout, ra: float = 0.0, dec: float = 0.0) -> WCS:
+    """World coordinates with the middle of the image at a position, north up, east left.
+
+    Parameters
+    ----------
+    cutout : Cutout
+    ra, dec : float
+        [deg]. A simulated galaxy has no place on the sky; the default says so by being the origin.
+
+    Returns
+    -------
+    astropy.wcs.WCS
+    """
+    n_y, n_x = cutout.image.shape[1:]
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.crpix = (n_x + 1) / 2, (n_y + 1) / 2
+    wcs.wcs.crval = ra, dec
+    wcs.wcs.cdelt = -cutout.pixel_scale / 3600, cutout.pixel_scale / 3600
+    return wcs
+
+
+def write_fits(path: str | Path, cutout: Cutout, ra: float = 0.0, dec: float = 0.0) -> None:
+    """Write a cutout with everything that belongs to it.
+
+    Parameters
+    ----------
+    path : str or Path
+        Replaced when it exists.
+    cutout : Cutout
+    ra, dec : float
+        Where the middle is put [deg].
+
+    Notes
+    -----
+    Per band the extensions SCI (nanomaggies, WCS, zeropoint 22.5), VAR, MASK, PSF and, where kept, the
+    noiseless stages IDEAL and BLURRED, with EXTVER counting the bands; metadata as JSON in METADATA.
+    """
+    header = cutout_wcs(cutout, ra, dec).to_header()
+    primary = fits.PrimaryHDU()
+    primary.header["ORIGIN"] = "simcompare mock observation"
+    primary.header["BANDS"] = ",".join(cutout.bands)
+    primary.header["PIXSCALE"] = (cutout.pixel_scale, "arcsec")
+    file = fits.HDUList([primary])
+
+    def add(name, data, number, band, unit, cards=()):
+        hdu = fits.ImageHDU(data, header if name != "PSF" else None, name=name, ver=number)
+        hdu.header["BAND"] = band
+        if unit:
+            hdu.header["BUNIT"] = unit
+        for key, value, comment in cards:
+            hdu.header[key] = (value, comment)
+        file.append(hdu)
+
+    state = cutout.conditions
+    for i, band in enumerate(cutout.bands):
+        drawn = (
+            ("ABZP", 22.5, "AB magnitude of one nanomaggy"),
+            ("SEEING", float(state.psf_fwhm[i]), "PSF FWHM [arcsec]"),
+            ("SKYSIG", float(state.sky_sigma[i]), "blank-pixel sigma [nanomaggy]"),
+            ("EPERNMGY", float(state.electrons_per_nanomaggy[i]), "electrons per nanomaggy"),
+            ("NMGYPERC", float(state.nanomaggies_per_count[i]), "nanomaggies per camera count"),
+        )
+        add("SCI", cutout.image[i], i + 1, band, "nanomaggy", drawn)
+        add("VAR", cutout.variance[i], i + 1, band, "nanomaggy2")
+        bits = [(f"BIT{n}", value, name) for n, (name, value) in enumerate(MASK_BITS.items())]
+        add("MASK", cutout.mask[i], i + 1, band, "", bits)
+        add("PSF", cutout.psf[i].astype(np.float32), i + 1, band, "")
+        for name, stage in cutout.stages.items():
+            add(name.upper(), stage[i], i + 1, band, "nanomaggy")
+    text = json.dumps(cutout.metadata)
+    column = fits.Column("json", f"{max(len(text), 1)}A", array=[text])
+    file.append(fits.BinTableHDU.from_columns([column], name="METADATA"))
+    file.writeto(path, overwrite=True)
+
+
+def read_fits(path: str | Path) -> dict[str, np.ndarray | dict]:
+    """Read what ``write_fits`` wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    dict
+        ``image``, ``variance``, ``mask``, ``psf`` (and stages), each (band, ...), ``bands``, ``metadata``.
+
+    Raises
+    ------
+    FileNotFoundError, OSError
+        For a missing or foreign file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"cutout {path} does not exist.")
+    names = {
+        "SCI": "image",
+        "VAR": "variance",
+        "MASK": "mask",
+        "PSF": "psf",
+        "IDEAL": "ideal",
+        "BLURRED": "blurred",
+    }
+    try:
+        with fits.open(path) as file:
+            found: dict = {"bands": tuple(file[0].header["BANDS"].split(","))}
+            for extension, name in names.items():
+                planes = [hdu.data for hdu in file if hdu.name == extension]
+                if planes:
+                    found[name] = np.stack(planes)
+            found["metadata"] = json.loads(file["METADATA"].data["json"][0])
+            return found
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise OSError(f"{path} is not a cutout written by simcompare: {error}.") from error
+
+
+def lupton_rgb(
+    image: np.ndarray,
+    stretch: float = 0.05,
+    softening: float = 8.0,
+    scale: tuple[float, float, float] = (1.0, 1.0, 1.0),
+    minimum: float = 0.0,
+) -> np.ndarray:
+    """8-bit colour picture with a stretch that is the same for every galaxy.
+
+    Parameters
+    ----------
+    image : ndarray, shape (3, y, x)
+        Bands for red, green, blue, in that order [nanomaggies per pixel].
+    stretch : float
+        Flux per pixel at which the linear part ends.
+    softening : float
+        How strongly bright parts are compressed.
+    scale : tuple of float
+        Factors on red, green, blue before the stretch.
+    minimum : float
+        Flux that is black.
+
+    Returns
+    -------
+    ndarray of uint8, shape (y, x, 3)
+        Row 0 at the bottom; show it with ``origin="lower"``. Colour is kept where a pixel saturates.
+        Never adapted to the image: pictures of different galaxies, real or mock, compare like with like.
+
+    References
+    ----------
+    Lupton et al. 2004, PASP 116, 133.
+    """
+    image = np.asarray(image, float)
+    if image.ndim != 3 or len(image) != 3:
+        raise ValueError(f"a colour picture needs three bands, not an image of shape {image.shape}.")
+    if not np.isfinite(image).all():
+        raise ValueError("a colour picture needs finite pixels.")
+    colour = (image - minimum) * np.reshape(scale, (3, 1, 1))
+    intensity = np.maximum(colour.mean(axis=0), 1e-12)
+    factor = np.arcsinh(softening * intensity / stretch) / softening / intensity
+    colour = np.maximum(colour * factor / np.arcsinh(softening * 60) * softening, 0)
+    colour /= np.maximum(colour.max(axis=0), 1)
+    return np.rint(255 * np.moveaxis(colour, 0, -1)).astype(np.uint8)
