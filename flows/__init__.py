@@ -3,6 +3,8 @@
 from flows.architectures import ARCHITECTURES
 from flows.augment import symmetries
 from flows.config import FlowConfig, TrainingConfig
+from flows.diagnostics import calibration, sample_sheet
+from flows.ensemble import Ensemble, train_ensemble
 from flows.model import FlowModel, bits_per_dim
 from flows.pixels import PIXEL_TRANSFORMS, dequantise, measure_softening
 from flows.training import Progress, train
@@ -10,13 +12,17 @@ from flows.training import Progress, train
 __all__ = [
     "ARCHITECTURES",
     "PIXEL_TRANSFORMS",
+    "Ensemble",
     "FlowConfig",
     "FlowModel",
     "Progress",
     "TrainingConfig",
     "bits_per_dim",
+    "calibration",
     "dequantise",
     "measure_softening",
+    "sample_sheet",
     "symmetries",
     "train",
+    "train_ensemble",
 ]

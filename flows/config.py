@@ -112,6 +112,9 @@ class TrainingConfig:
         Images per step.
     learning_rate : float
         Peak rate of AdamW, reached after the warm-up.
+    transfer_rate : float
+        Factor on the learning rate when training starts from another model: small steps keep what
+        the two have in common.
     weight_decay : float
         Decoupled weight decay of the convolution weights.
     warm_up : float
@@ -136,6 +139,7 @@ class TrainingConfig:
     epochs: int = 40
     batch_size: int = 16
     learning_rate: float = 1e-2
+    transfer_rate: float = 0.2
     weight_decay: float = 1e-2
     warm_up: float = 0.05
     clip: float = 1.0
@@ -151,9 +155,13 @@ class TrainingConfig:
             raise ValueError(
                 "epochs, batch_size, patience, validate_every and snapshot_every must be at least 1."
             )
-        if self.learning_rate <= 0 or self.clip <= 0 or self.weight_decay < 0 or self.max_shift < 0:
+        if (
+            min(self.learning_rate, self.transfer_rate, self.clip) <= 0
+            or self.weight_decay < 0
+            or self.max_shift < 0
+        ):
             raise ValueError(
-                "learning_rate and clip must be positive, weight_decay and max_shift not negative."
+                "learning_rate, transfer_rate, clip must be positive; weight_decay, max_shift not negative."
             )
         if not (0 <= self.ema < 1 and 0 <= self.warm_up < 1 and 0 < self.validation_fraction < 1):
             raise ValueError("ema and warm_up must lie in 0 to 1, validation_fraction between 0 and 1.")

@@ -21,7 +21,7 @@ from torch import nn
 from torch.nn import functional
 
 from flows.config import FlowConfig
-from flows.layers import small_conv
+from flows.layers import started_small
 
 __all__ = ["GlowFlow"]
 
@@ -48,7 +48,7 @@ class Conditioner(nn.Module):
         self.first = nn.Conv2d(inputs + n_context, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 1)
         self.dropout = nn.Dropout2d(dropout)
-        self.last = small_conv(width, outputs, 3)
+        self.last = started_small(nn.Conv2d(width, outputs, 3, padding=1))
 
     def forward(self, inputs: torch.Tensor, context: torch.Tensor | None = None) -> torch.Tensor:
         """Parameters of a coupling from the channels it keeps."""

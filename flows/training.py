@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +81,7 @@ def train(
         Start from these weights (transfer). Two models of one survey whose log_prob is to be
         *subtracted* should be trained so, one from the other: they then share what they know of the
         noise, and unrelated sky pixels cancel in the ratio. Context is standardised as in `init`, and
-        its softening is taken over.
+        its softening is taken over. Steps are smaller, see ``training.transfer_rate``.
     time_limit : float, optional
         Seconds for the fit; the learning rate then falls with the time spent.
     folder : path, optional
@@ -105,6 +105,8 @@ def train(
         Unusable images or context, settings that differ from those of `init` or of the snapshot.
     """
     training = training or TrainingConfig()
+    if init is not None:
+        training = replace(training, learning_rate=training.learning_rate * training.transfer_rate)
     config = _resolve(config, images, init)
     limits = (0.0, 256.0) if config.pixels == "rgb" else (-math.inf, math.inf)
     images = check_images(images, config, limits, training.max_shift)
@@ -196,7 +198,7 @@ class _Fit:
             {"params": weights, "weight_decay": training.weight_decay},
             {"params": others, "weight_decay": 0.0},
         ]
-        self.optimiser = torch.optim.AdamW(groups, lr=training.learning_rate)
+        self.optimiser = torch.optim.AdamW(groups, lr=training.learning_rate, fused=True)
         self.named = dict(model.density.named_parameters())
         self.scale_of = {name: model.density.scale_of(name) for name in self.named}
         self.mean = {name: parameter.detach().clone() for name, parameter in self.named.items()}
@@ -289,8 +291,9 @@ class _Fit:
             self.optimiser.step()
             self.step += 1
             decay = min(self.training.ema, self.step / (10 + self.step))
-            for name, parameter in self.named.items():
-                self.mean[name].lerp_(parameter.detach(), 1 - decay)
+            torch._foreach_lerp_(
+                list(self.mean.values()), [p.detach() for p in self.named.values()], 1 - decay
+            )
             total += nats.detach().sum(0).to(total)
         return (total / (len(self.images) * n_dim)).tolist()
 
@@ -380,13 +383,17 @@ class _Fit:
                 )
         part = lambda prefix: {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}  # noqa: E731
         self.model.load_state_dict(part("weight."))
-        self.mean = {name: value.to(self.device) for name, value in part("mean.").items()}
-        self.best = {name: value.to(self.device) for name, value in part("best.").items()}
+        for kept, prefix in ((self.mean, "mean."), (self.best, "best.")):
+            for name, value in part(prefix).items():
+                kept[name].copy_(value)
         optimiser = self.optimiser.state_dict()
         for name, value in part("optimiser.").items():
             index, key = name.split(".", 1)
             optimiser["state"].setdefault(int(index), {})[key] = value
         self.optimiser.load_state_dict(optimiser)
+        for parameter, moments in self.optimiser.state.items():  # the fused step needs equal memory order
+            for key in ("exp_avg", "exp_avg_sq"):
+                moments[key] = torch.empty_like(parameter).copy_(moments[key])
         self.epoch, self.step, self.last_gain = state["epoch"], state["step"], state["last_gain"]
         self.seconds, self.best_loss = state["seconds"], state["best_loss"]
         log.info("training taken up from %s after epoch %d", snapshot, self.epoch)

@@ -1,0 +1,79 @@
+"""Ensembles and the sheet of samples."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from flows import Ensemble, FlowConfig, FlowModel, TrainingConfig, sample_sheet, train, train_ensemble
+
+CONFIG = FlowConfig(size=8, softening=(5.0,), widths=(6,), steps=(1,))
+NOISE = np.random.default_rng(1).normal(size=(60, 1, 8, 8)).astype("f4")
+
+
+@pytest.fixture(scope="module")
+def ensemble() -> Ensemble:
+    return train_ensemble(NOISE, config=CONFIG, training=TrainingConfig(epochs=2), n_models=3, seed=5)
+
+
+def test_density_is_the_mean_of_the_members(ensemble):
+    members = ensemble.log_prob_members(NOISE)
+    assert members.shape == (60, 3)
+    torch.testing.assert_close(ensemble.log_prob(NOISE), members.exp().mean(1).log())
+    assert (ensemble.log_prob(NOISE) >= members.mean(1)).all()
+
+
+def test_members_are_those_of_single_trainings(ensemble):
+    alone = train(NOISE, config=CONFIG, training=TrainingConfig(epochs=2), seed=6)
+    assert torch.equal(ensemble.models[1].log_prob(NOISE), alone.log_prob(NOISE))
+
+
+def test_saved_equals_loaded(ensemble, tmp_path):
+    loaded = Ensemble.load(ensemble.save(tmp_path / "three"))
+    assert torch.equal(loaded.log_prob(NOISE), ensemble.log_prob(NOISE))
+    with pytest.raises(FileExistsError, match="not empty"):
+        ensemble.save(tmp_path / "three")
+    with pytest.raises(FileNotFoundError, match="holds no member-0"):
+        Ensemble.load(tmp_path)
+
+
+def test_samples_come_from_all_members(ensemble):
+    samples = ensemble.sample(50, generator=torch.Generator().manual_seed(1))
+    assert samples.shape == (50, 1, 8, 8)
+    assert torch.isfinite(ensemble.log_prob(samples)).all()
+
+
+def test_unusable_ensembles_are_refused():
+    model = FlowModel(CONFIG)
+    with pytest.raises(ValueError, match="at least two"):
+        Ensemble([model])
+    with pytest.raises(ValueError, match="size, bands and context differ"):
+        Ensemble([model, FlowModel(CONFIG.replace(size=16))])
+    with pytest.raises(ValueError, match="n_models is 1"):
+        train_ensemble(NOISE, config=CONFIG, n_models=1)
+
+
+def test_sheet_puts_the_first_image_at_the_top_left():
+    images = np.random.default_rng(2).normal(size=(5, 2, 4, 6))
+    images[0, :, 1, 2] = 100
+    sheet = sample_sheet(images, columns=3)
+    assert sheet.shape == (8, 18)
+    assert sheet[4 + 1, 2] == 1
+    assert np.isnan(sheet[:4, 12:]).all()
+    assert np.nanmin(sheet) == 0
+    assert math.isclose(np.isnan(sheet).sum(), 24)
+
+
+def test_eight_bit_images_train_and_their_bits_are_bounded():
+    """Values from 100 to 115, all equally likely: 4 bits each, and not less."""
+    rng = np.random.default_rng(3)
+    images = rng.integers(100, 116, (150, 3, 8, 8), dtype=np.uint8)
+    config = FlowConfig(size=8, n_bands=3, pixels="rgb", widths=(8,), steps=(2,), dropout=0.0)
+    model = train(images, config=config, training=TrainingConfig(epochs=25))
+    bits = model.summary["validation_nats_per_pixel"] / math.log(2)
+    assert 3.99 < bits < 4.3
+    samples = model.sample(20, generator=torch.Generator().manual_seed(4))
+    assert (samples.min() >= 0) & (samples.max() < 256)
+    with pytest.raises(ValueError, match=r"leave the range \[0, 256\)"):
+        model.log_prob(images + 200.0)
