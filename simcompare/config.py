@@ -40,7 +40,8 @@ class MockSettings(Settings):
     inputs: list[Path] = Field(description="Snapshot folders, cut-outs or extracts of one simulation.")
     out: Path = Field(description="Run folder.")
     survey: str = _SURVEY
-    simulation: str | None = Field(None, description="Name of the simulation; default: from the file.")
+    simulation: str | None = Field(None, description="Known run or format; default: from the file.")
+    name: str | None = Field(None, description="Name of a new run; default: from the file.")
     redshift: float | None = Field(None, gt=0, description="Where to put the galaxies; default: their own.")
     views: int = Field(1, ge=1, description="Random viewing directions per galaxy.")
     bands: str = _BANDS
@@ -86,7 +87,7 @@ class TrainSettings(Settings):
     images: Path = Field(description="Image set.")
     out: Path = Field(description="Folder of the model.")
     init: Path | None = Field(None, description="Model to start from.")
-    epochs: int = Field(200, ge=1, description="Passes through the training images at most.")
+    epochs: int | None = Field(None, ge=1, description="Most passes through the images; default: the flow's.")
     minutes: float | None = Field(None, gt=0, description="Stop after this time.")
     seed: int = _SEED
 

@@ -4,6 +4,7 @@ import json
 import logging
 import platform
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,11 +19,12 @@ from simcompare import __version__
 from simcompare.config import Settings
 from simcompare.files import atomic_path, fingerprint, write_text
 
-__all__ = ["Run", "open_run", "read_provenance", "write_table"]
+__all__ = ["Run", "open_run", "read_provenance", "read_settings", "write_table"]
 
 logger = logging.getLogger(__name__)
 
 _PACKAGES = ("torch", "nflows", "numpy", "scipy", "astropy", "h5py", "illustris_python", "numba", "photutils")
+_NO_PRODUCTS = {"config.toml", "provenance.json", "run.log", "failures.ecsv"}
 _NEED_NOT_MATCH = {"workers", "out"}
 
 
@@ -101,6 +103,21 @@ def read_provenance(folder: str | Path) -> dict:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
+def read_settings(folder: str | Path) -> dict:
+    """Read the settings of the command that made a run folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the folder is not a run.
+    """
+    path = Path(folder) / "config.toml"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; {folder} is not a run folder of simcompare.")
+    config = tomllib.loads(path.read_text(encoding="utf-8"))
+    return config[config["verb"]]
+
+
 def write_table(table: Table, path: str | Path) -> None:
     """Write a table as ECSV, atomically."""
     with atomic_path(path) as temporary:
@@ -109,10 +126,8 @@ def write_table(table: Table, path: str | Path) -> None:
 
 def _refuse_other_run(folder: Path, config: dict) -> None:
     """Raise when the folder was made by another command or with other settings."""
-    import tomllib
-
     path = folder / "config.toml"
-    if not path.is_file():
+    if not path.is_file() or {item.name for item in folder.iterdir()} <= _NO_PRODUCTS:
         return
     try:
         old = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -123,8 +138,11 @@ def _refuse_other_run(folder: Path, config: dict) -> None:
         raise ValueError(f"{folder} holds a '{old.get('verb')}' run; give '{verb}' another --out.")
     before, now = old.get(verb, {}), config[verb]
     keys = sorted((before.keys() | now.keys()) - _NEED_NOT_MATCH)
-    differ = [f"{key} = {before.get(key)!r} there, {now.get(key)!r} now" for key in keys
-              if before.get(key) != now.get(key)]
+    differ = [
+        f"{key} = {before.get(key)!r} there, {now.get(key)!r} now"
+        for key in keys
+        if before.get(key) != now.get(key)
+    ]
     if differ:
         raise ValueError(
             f"{folder} was made with other settings ({'; '.join(differ)}); "
@@ -164,7 +182,9 @@ def _log_file(path: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        logger.exception("stopped")
+        # Into the file alone: on the terminal the command line says it in one line.
+        record = logger.makeRecord(logger.name, logging.ERROR, __file__, 0, "stopped", (), sys.exc_info())
+        handler.handle(record)
         raise
     finally:
         for each in loggers:

@@ -21,7 +21,7 @@ def test_folder_tells_what_was_done(settings):
     with open_run(settings.out, "train", settings, [settings.images]) as run:
         logging.getLogger("simcompare").warning("a line of the log")
         run.write_failures([{"source": "f.hdf5", "galaxy_id": "x-1", "reason": "no stars"}])
-    assert tomllib.loads((settings.out / "config.toml").read_text())["train"]["epochs"] == settings.epochs
+    assert tomllib.loads((settings.out / "config.toml").read_text())["train"]["seed"] == settings.seed
     provenance = read_provenance(settings.out)
     assert provenance["packages"]["numpy"].split(".")[0].isdigit()
     assert list(provenance["inputs"]) == [str(settings.images)]
@@ -34,18 +34,30 @@ def test_folder_tells_what_was_done(settings):
 def test_same_settings_resume_other_settings_are_refused(settings):
     for _ in range(2):
         with open_run(settings.out, "train", settings, [settings.images]):
-            pass
-    other = settings.model_copy(update={"epochs": 7})
+            (settings.out / "model").touch()
+    other = settings.model_copy(update={"seed": 7})
     with (
-        pytest.raises(ValueError, match=r"epochs = \d+ there, 7 now"),
+        pytest.raises(ValueError, match="seed = 0 there, 7 now"),
         open_run(settings.out, "train", other, [settings.images]),
     ):
         pass
 
 
+def test_run_that_came_to_nothing_is_no_obstacle(settings):
+    with (
+        pytest.raises(ValueError, match="no galaxies"),
+        open_run(settings.out, "train", settings, [settings.images]),
+    ):
+        raise ValueError("no galaxies")
+    assert "no galaxies" in (settings.out / "run.log").read_text()
+    other = settings.model_copy(update={"seed": 7})
+    with open_run(settings.out, "train", other, [settings.images]) as run:
+        assert run.settings.seed == 7
+
+
 def test_folder_of_another_verb_is_refused(settings):
     with open_run(settings.out, "train", settings, [settings.images]):
-        pass
+        (settings.out / "model").touch()
     with (
         pytest.raises(ValueError, match="holds a 'train' run"),
         open_run(settings.out, "mock", settings, []),

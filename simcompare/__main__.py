@@ -1,0 +1,7 @@
+"""Let ``python -m simcompare`` work."""
+
+import sys
+
+from simcompare.cli import main
+
+sys.exit(main())

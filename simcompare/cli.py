@@ -1,0 +1,191 @@
+"""Command line: each verb reads its settings, calls one public function and says where the result is."""
+
+import inspect
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from simcompare import __version__, config
+
+__all__ = ["main"]
+
+logger = logging.getLogger(__name__)
+
+app = typer.Typer(
+    name="simcompare",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="How realistic is a simulated galaxy? Mock survey images, likelihoods, comparison.",
+)
+
+
+def _verb(settings: type[config.Settings], *positional: str) -> Callable:
+    """Make a command whose options are the fields of its settings."""
+
+    def register(function: Callable[[config.Settings], None]) -> Callable:
+        def command(**options):
+            given = {name: value for name, value in options.items() if value is not None}
+            function(settings(**given))
+
+        parameters = []
+        for name, item in settings.model_fields.items():
+            is_positional = name in positional
+            option = typer.Argument if is_positional else typer.Option
+            default = inspect.Parameter.empty if item.is_required() else item.get_default()
+            parameters.append(
+                inspect.Parameter(
+                    name,
+                    inspect.Parameter.KEYWORD_ONLY,
+                    default=default,
+                    annotation=Annotated[item.annotation, option(help=item.description)],
+                )
+            )
+        command.__signature__ = inspect.Signature(parameters)
+        command.__annotations__ = {each.name: each.annotation for each in parameters}
+        command.__doc__ = function.__doc__
+        app.command(function.__name__)(command)
+        return function
+
+    return register
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"simcompare {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and errors.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
+) -> None:
+    _show_log(logging.WARNING if quiet else logging.INFO)
+
+
+@_verb(config.MockSettings, "inputs")
+def mock(settings):
+    """Observe simulated galaxies as a survey would."""
+    from simcompare.mocking import make_mocks
+
+    images = make_mocks(settings)
+    typer.echo(f"{len(images)} images of {images.name} in {settings.out}")
+
+
+@_verb(config.PrepareSettings, "inputs")
+def prepare(settings):
+    """Prepare real survey images exactly as mocks are."""
+    from simcompare.preparing import make_image_set
+
+    images = make_image_set(settings)
+    typer.echo(f"{len(images)} images of {images.name} in {settings.out}")
+
+
+@_verb(config.TwinsSettings, "images")
+def twins(settings):
+    """Fit a smooth Sersic model to each real galaxy and observe it like the galaxy."""
+    from simcompare.preparing import make_twins
+
+    images = make_twins(settings)
+    typer.echo(f"{len(images)} Sersic twins in {settings.out}")
+
+
+@_verb(config.TrainSettings, "images")
+def train(settings):
+    """Learn the probability density of an image set."""
+    from simcompare.training import train_model
+
+    model = train_model(settings)
+    nats, gap = model.summary["validation_nats_per_pixel"], model.summary["gap_nats_per_pixel"]
+    typer.echo(f"-log_prob on held-out images {nats:.4f} nats per pixel ({gap:+.4f} against training)")
+    typer.echo(f"model in {settings.out}")
+
+
+@_verb(config.ScoreSettings, "images")
+def score(settings):
+    """Give every image its log-likelihood and likelihood ratio."""
+    from simcompare.chain import score_image_sets
+
+    scores = score_image_sets(settings)
+    typer.echo(f"{len(scores)} images scored in {settings.out / 'scores.ecsv'}")
+
+
+@_verb(config.CompareSettings, "scores")
+def compare(settings):
+    """Compare data sets with a reference: differences, errors, doubts."""
+    from simcompare.chain import compare_runs
+
+    table = compare_runs(settings)
+    typer.echo("\n".join(table.pformat(max_width=-1)))
+
+
+@_verb(config.ReportSettings, "run")
+def report(settings):
+    """Draw the figures and write one self-contained page."""
+    from simcompare.chain import report_run
+
+    page = report_run(settings)
+    typer.echo(f"report in {page}")
+
+
+@_verb(config.DemoSettings)
+def demo(settings):
+    """Show the whole story on toy galaxies; needs no data and no network."""
+    from simcompare.demo import run_demo
+
+    page = run_demo(settings)
+    typer.echo(f"report in {page}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Words after the program's name; default: those of this process.
+
+    Returns
+    -------
+    int
+        0 when all went well, 2 for wrong input or usage, 130 when interrupted; an interrupted
+        command goes on where it stopped when it is given again.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        app(arguments)
+    except SystemExit as stop:
+        return stop.code or 0
+    except ValidationError as error:
+        for problem in error.errors():
+            option = "--" + "-".join(str(part) for part in problem["loc"]).replace("_", "-")
+            typer.echo(f"error: {option}: {problem['msg']} (given: {problem['input']!r})", err=True)
+        return 2
+    except (ValueError, OSError) as error:
+        if "--debug" in arguments:
+            raise
+        typer.echo(f"error: {error}", err=True)
+        return 2
+    return 0
+
+
+def _show_log(level: int) -> None:
+    """Send the log of our packages to standard error, once."""
+    for name in ("simcompare", "mocks", "flows"):
+        package = logging.getLogger(name)
+        package.setLevel(level)
+        package.handlers = [each for each in package.handlers if isinstance(each, logging.FileHandler)]
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+        package.addHandler(handler)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

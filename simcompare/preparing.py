@@ -1,0 +1,115 @@
+"""Run folders of real images and of their Sersic twins."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from mocks import load_survey
+from simcompare.config import PrepareSettings, TwinsSettings
+from simcompare.imageset import ImageSet
+from simcompare.making import Images, make_parts
+from simcompare.observed import prepare_observed
+from simcompare.parts import collect_stamps
+from simcompare.preparation import Preparation
+from simcompare.runs import open_run
+from simcompare.twins import twin_stamps
+
+__all__ = ["make_image_set", "make_twins"]
+
+logger = logging.getLogger(__name__)
+
+_TWINS_PER_PART = 50
+
+
+def make_image_set(settings: PrepareSettings) -> ImageSet:
+    """Prepare real survey images into an image set.
+
+    Parameters
+    ----------
+    settings : PrepareSettings
+
+    Returns
+    -------
+    ImageSet
+        Also in ``settings.out``, with ``failures.ecsv`` of the images left out.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        For missing or unknown inputs, or when no image can be used.
+    """
+    survey = load_survey(settings.survey)
+    fractions = (settings.train, settings.validation, 1 - settings.train - settings.validation)
+    with open_run(settings.out, "prepare", settings, settings.inputs) as run:
+        sample = prepare_observed(
+            settings.inputs,
+            survey=survey.name,
+            bands=tuple(settings.bands),
+            preparation=Preparation(size=settings.size),
+            out=settings.out,
+            name=settings.name or survey.name.upper(),
+            seed=settings.seed,
+            fractions=fractions,
+        )
+        columns = ("source", "galaxy_id", "reason")
+        run.write_failures({name: row[name] for name in columns} for row in sample.rejected)
+        for reason, count in sample.reasons.items():
+            logger.info("left out %d: %s", count, reason)
+    return sample.images
+
+
+@dataclass(frozen=True)
+class _TwinsTask:
+    """Galaxies of one part of the twins."""
+
+    images: Path
+    start: int
+    stop: int
+    seed: int
+
+
+def make_twins(settings: TwinsSettings) -> ImageSet:
+    """Make the smooth Sersic twins of an image set, in the same splits as their parents.
+
+    Parameters
+    ----------
+    settings : TwinsSettings
+
+    Returns
+    -------
+    ImageSet
+        Of kind ``"twins"``, also in ``settings.out``, with ``failures.ecsv`` of galaxies without one.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        For a missing image set, or when no galaxy has a twin.
+    """
+    with open_run(settings.out, "twins", settings, [settings.images]) as run:
+        images = ImageSet.open(settings.images)
+        tasks = [
+            _TwinsTask(settings.images, start, start + _TWINS_PER_PART, settings.seed)
+            for start in range(0, len(images), _TWINS_PER_PART)
+        ]
+        description = {
+            "name": f"{images.name} Sersic twins",
+            "kind": "twins",
+            "survey": images.survey,
+            "bands": images.bands,
+            "pixel_scale": images.pixel_scale,
+            "preparation": images.preparation,
+            "provenance": {"settings": settings.as_dict(), "parents": images.name},
+        }
+        return make_parts(run, _make_twins, tasks, description, settings.workers)
+
+
+def _make_twins(task: _TwinsTask) -> Images:
+    """Twins of the galaxies of one part."""
+    images = ImageSet.open(task.images).subset(slice(task.start, task.stop))
+    stamps, failures = twin_stamps(images, task.seed)
+    failures = tuple({"source": str(task.images), **failure} for failure in failures)
+    if not stamps:
+        return Images(None, None, failures)
+    stack, catalogue = collect_stamps(stamps)
+    catalogue["dataset"] = f"{images.name} Sersic twins"
+    return Images(stack, catalogue, failures)

@@ -1,0 +1,47 @@
+import subprocess
+import sys
+
+import pytest
+
+from simcompare import __version__
+from simcompare.cli import main
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    assert __version__ in capsys.readouterr().out
+
+
+def test_usage_error_is_exit_2(capsys):
+    assert main(["mock"]) == 2
+    assert "inputs" in capsys.readouterr().err
+
+
+def test_value_out_of_range_names_the_option(capsys):
+    assert main(["score", "set", "--model", "m", "--out", "run", "--batch-size", "0"]) == 2
+    assert "--batch-size" in capsys.readouterr().err
+
+
+def test_missing_file_is_named(tmp_path, capsys):
+    missing = tmp_path / "nowhere.hdf5"
+    assert main(["mock", str(missing), "--out", str(tmp_path / "run"), "--redshift", "0.05"]) == 2
+    assert "nowhere.hdf5 does not exist" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("package", "forbidden"),
+    [("mocks", ("torch", "flows", "simcompare")), ("flows", ("mocks", "astropy", "simcompare"))],
+)
+def test_packages_do_not_know_each_other(package, forbidden):
+    program = f"import {package}, sys; print([name for name in {forbidden!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_help_loads_nothing_heavy():
+    program = (
+        "import sys\nfrom simcompare.cli import main\nmain(['--help'])\n"
+        "print([m for m in ('torch', 'numba', 'astropy', 'distributed') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("[]")
