@@ -24,6 +24,7 @@ from simcompare.parts import (
     write_part,
 )
 from simcompare.preparation import Preparation
+from simcompare.selection import select_rows
 
 __all__ = [
     "KINDS",
@@ -257,6 +258,10 @@ class ImageSet:
         if "catalogue" in self.__dict__:
             chosen.catalogue = self.catalogue[index if isinstance(index, slice) else np.atleast_1d(index)]
         return chosen
+
+    def select(self, expression: str) -> "ImageSet":
+        """Images whose catalogue rows fulfil an expression, see `simcompare.selection.select_rows`."""
+        return self.subset(np.flatnonzero(select_rows(self.catalogue, expression)))
 
     def split(self, name: str) -> "ImageSet":
         """Images of one of `SPLITS`."""

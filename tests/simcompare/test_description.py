@@ -1,0 +1,103 @@
+"""Summary, data section and torch view of an image set."""
+
+import numpy as np
+import pytest
+import torch
+
+from mocks.psf import gaussian_psf
+from simcompare.description import data_section, summarise
+from simcompare.imageset import ImageSet, assign_split, collect_stamps, write_part
+from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
+from simcompare.stamps import RawStamp
+from simcompare.torchdata import SYMMETRIES, TorchImages, apply_symmetry
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    rows, columns = np.indices((40, 40)) - 19.7
+    light = np.exp(-(rows**2 + columns**2) / 18)
+    preparation, stamps = Preparation(size=32), []
+    for i in range(12):
+        noise = 0.02 * np.random.default_rng(i).standard_normal((1, 40, 40))
+        stamp = RawStamp(
+            image=(10 + i) * light / light.sum() + noise,
+            psf=gaussian_psf(3.0, 31)[None],
+            pixel_scale=0.4,
+            bands=("r",),
+            galaxy_id=f"g{i}",
+        )
+        prepared = prepare_stamp(stamp, preparation, preparation_stream(1, stamp.galaxy_id))
+        prepared.row.update(view=0, dataset="toy", split=assign_split(f"g{i}"))
+        stamps.append(prepared)
+    stack, table = collect_stamps(stamps)
+    path = tmp_path_factory.mktemp("set") / "toy.h5"
+    reasons = [
+        {"reason": "31% of the pixels are bad or masked"},
+        {"reason": "8.5% of the pixels are bad or masked"},
+    ]
+    write_part(
+        path, stack, table, name="toy", kind="observed", survey="sdss", bands=("r",), pixel_scale=0.4,
+        preparation=preparation,
+        provenance={"inputs": [{"path": "/somewhere/private/stack.h5"}], "rejects": reasons},
+    )  # fmt: skip
+    return ImageSet.open(path)
+
+
+def test_summary_counts_and_percentiles(images):
+    facts = summarise(images)
+    assert (facts["images"], facts["galaxies"], facts["shape"]) == (12, 12, [1, 32, 32])
+    assert sum(facts["splits"].values()) == 12
+    assert facts["rejected"] == {"N% of the pixels are bad or masked": 2}
+    assert facts["inputs"] == ["stack.h5"]
+    assert facts["distributions"]["mag_r"][2] == pytest.approx(22.5 - 2.5 * np.log10(15.5), abs=0.1)
+
+
+def test_data_section_says_what_was_left_out_and_no_paths(images):
+    text = data_section(images)
+    assert "12 images of 12 galaxies (observed, sdss, r), 32 x 32 pixels of 0.4 arcsec" in text
+    assert "left out: 2 (N% of the pixels are bad or masked)" in text
+    assert images.preparation_hash[:12] in text
+    assert "| mag_r [mag] |" in text
+    assert "private" not in text
+
+
+def test_selection_by_expression(images):
+    bright = images.select("mag_r < 19.5 and split == 'train'")
+    assert 0 < len(bright) < 12
+    assert (bright.catalogue["mag_r"] < 19.5).all()
+
+
+def test_symmetries_move_pixels_exactly_and_are_eight():
+    image = np.arange(16.0).reshape(1, 4, 4)
+    turned = [apply_symmetry(image, number) for number in range(len(SYMMETRIES))]
+    assert len({each.tobytes() for each in turned}) == 8
+    np.testing.assert_array_equal(turned[0], image)
+    for number, each in enumerate(turned):
+        assert sorted(each.ravel()) == sorted(image.ravel())
+        np.testing.assert_array_equal(apply_symmetry(torch.tensor(image), number).numpy(), each)
+
+
+def test_torch_dataset_gives_image_and_context(images):
+    plain = TorchImages(images)
+    image, context = plain[3]
+    assert len(plain) == 12
+    np.testing.assert_array_equal(image.numpy(), images.read(3).image[0])
+    row = images.catalogue[3]
+    np.testing.assert_allclose(context, [np.log(row["sky_sigma_r"]), row["psf_fwhm_r"]], rtol=1e-5)
+    with pytest.raises(IndexError):
+        plain[12]
+
+
+def test_random_symmetries_follow_from_seed_epoch_and_galaxy(images):
+    one, same, other = (
+        TorchImages(images, seed=1),
+        TorchImages(images.subset([5]), seed=1),
+        TorchImages(images, seed=2),
+    )
+    assert torch.equal(one[5][0], same[0][0])
+    assert any(not torch.equal(one[i][0], other[i][0]) for i in range(12))
+    before = [one[i][0] for i in range(12)]
+    one.set_epoch(1)
+    assert any(not torch.equal(one[i][0], before[i]) for i in range(12))
+    loader = torch.utils.data.DataLoader(one, batch_size=4)
+    assert [batch[0].shape[0] for batch in loader] == [4, 4, 4]
