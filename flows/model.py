@@ -160,6 +160,10 @@ class FlowModel(nn.Module):
         nats = torch.stack([term.sum((1, 2), dtype=_precise(images)) for term in terms], dim=1)
         return nats + log_det.sum((1, 2), dtype=_precise(images))[:, None] * share.to(nats)
 
+    def forward(self, images: torch.Tensor, context: torch.Tensor | None = None) -> torch.Tensor:
+        """Return `scale_terms`: what wrappers such as DistributedDataParallel call."""
+        return self.scale_terms(images, context)
+
     def _batches(
         self, images: Array, context: Array | None, batch_size: int
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:

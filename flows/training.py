@@ -243,7 +243,9 @@ class _Fit:
             self._resume(snapshot)
         start = time.monotonic() - self.seconds
         while self.epoch < training.epochs and self.epoch - self.last_gain < training.patience:
-            with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            with torch.random.fork_rng(
+                devices=[self.device.index or 0] if self.device.type == "cuda" else []
+            ):
                 torch.manual_seed(self.seed + 7919 * (self.epoch + 1))  # dropout
                 losses = self._train_epoch(start, time_limit)
             if losses is None:
@@ -281,7 +283,7 @@ class _Fit:
             for group in self.optimiser.param_groups:
                 group["lr"] = self._rate(start, time_limit)
             self.optimiser.zero_grad(set_to_none=True)
-            nats = -model.scale_terms(*self._batch(rows, stream))
+            nats = -model(*self._batch(rows, stream))
             loss = nats.mean(0).sum() / n_dim
             loss.backward()
             norm = nn.utils.clip_grad_norm_(model.parameters(), self.training.clip)

@@ -161,6 +161,18 @@ def test_scales_and_places_sum_to_log_prob(architecture):
             model.map(images)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"coarsest": 1}, {"size": 16, "coarsest": 4}, {"n_bands": 5}, {"steps": (1, 3), "widths": (4, 8)}],
+)
+def test_every_shape_of_pyramid_is_exact(changes):
+    model = model_of(**changes)
+    images = normal(2, model.config.n_bands, model.config.size, model.config.size)
+    torch.testing.assert_close(model.inverse(model.latents(images)), images, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(model.map(images).sum((1, 2)), model.log_prob(images))
+    assert torch.isfinite(model.log_prob(1e8 * images)).all()
+
+
 def test_map_says_where_the_odd_pixel_is():
     model = model_of(size=16)
     images = 0.1 * normal(1, 1, 16, 16)
