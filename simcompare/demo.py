@@ -44,7 +44,7 @@ DATASETS = ("toy-1", "toy-2", "toy-3", "toy-EAGLE", "toy-RAMSES")
 
 _N_NATURE = 240
 _N_GENERATION = 60
-_N_OTHER_FORMAT = 15
+_N_OTHER_FORMAT = 24
 _LEAST_MASS = 1.5e10  # Msun; arms and clumps of fainter galaxies drown in the noise
 _REDSHIFT = 0.07
 _SIZE = 32

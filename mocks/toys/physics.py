@@ -35,8 +35,8 @@ class ToyPhysics:
 
 # Rising likeness to "toy-real", which stands for nature in the demonstration
 TOY_GENERATIONS = {
-    "toy-1": ToyPhysics("toy-1", 8e6, 1.4, 0.0, 0.0),
-    "toy-2": ToyPhysics("toy-2", 4e6, 0.7, 0.3, 0.15),
-    "toy-3": ToyPhysics("toy-3", 1.5e6, 0.25, 0.6, 0.45),
+    "toy-1": ToyPhysics("toy-1", 6e6, 1.4, 0.0, 0.0),
+    "toy-2": ToyPhysics("toy-2", 3e6, 0.5, 0.5, 0.3),
+    "toy-3": ToyPhysics("toy-3", 1.5e6, 0.25, 0.7, 0.5),
     "toy-real": ToyPhysics("toy-real", 2e5, 0.08, 0.8, 0.6),
 }
