@@ -1,4 +1,4 @@
-"""Build the linear SDSS samples in r and gri from a folder of collected survey images, and describe them.
+"""Build the linear SDSS samples in r and gri, and one of 8-bit pictures, from collected survey images.
 
     python benchmarks/build_sdss_sample.py <folder with sdss-frames, sdss-r-spirals, ...> <output folder>
 
@@ -23,18 +23,24 @@ R_FILES = (
     "sdss-frames/frame-r-004510-4-0030.fits.bz2",
     "sdss-frames/frame-r-005112-4-0345.fits.bz2",
 )
+PICTURE_FILES = ("sdss-skyserver-rgb/sdss-skyserver-rgb.h5",)  # 0.2 arcsec everywhere
 GRI_FILES = ("sdss-ugriz-stamps/sdss-ugriz-stamps.h5", "sdss-frames/frame-r-004510-4-0030.fits.bz2")
 
 
 def build(data: Path, out: Path, size: int = 64) -> dict[str, Sample]:
-    """Prepare both samples; what is there already is kept."""
+    """Prepare the samples; what is there already is kept."""
     samples = {}
-    for name, bands, files in (("SDSS r", ("r",), R_FILES), ("SDSS gri", ("g", "r", "i"), GRI_FILES)):
+    kinds = (
+        ("SDSS r", ("r",), R_FILES, "linear"),
+        ("SDSS gri", ("g", "r", "i"), GRI_FILES, "linear"),
+        ("SDSS pictures", ("R", "G", "B"), PICTURE_FILES, "8-bit"),
+    )
+    for name, bands, files, domain in kinds:
         samples[name] = prepare_observed(
             [data / file for file in files],
             survey="sdss",
             bands=bands,
-            preparation=Preparation(size=size),
+            preparation=Preparation(size=size, domain=domain),
             out=out / "".join(bands),
             name=name,
             seed=SEED,
@@ -51,6 +57,8 @@ def describe(name: str, sample: Sample) -> str:
         lines.append(f"  from {source}: {np.sum(table['source'] == source)}")
     for split in ("train", "validation", "test"):
         lines.append(f"  {split}: {np.sum(table['split'] == split)}")
+    if sample.images.preparation.domain == "8-bit":
+        return "\n".join(lines)
     columns = [f"mag_{band}" for band in bands] + ["half_light_radius", "petrosian_radius", "snr"]
     columns += [f"{column}_{band}" for band in bands for column in ("sky_sigma", "psf_fwhm")]
     lines.append(f"  {'percentile':20s}" + "".join(f"{q:>10d}" for q in (5, 25, 50, 75, 95)))

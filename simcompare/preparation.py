@@ -56,6 +56,8 @@ class Preparation:
         Add noise uniform over one camera count, so that no image lies on a lattice.
     psf_size : int
         Side of the stored PSF, odd [pixels].
+    domain : str
+        ``"linear"`` for fluxes; ``"8-bit"`` for pictures, which are only cut about their middle and dithered.
     version : int
         Of this code; raised whenever the pixels it makes would change.
     """
@@ -69,6 +71,7 @@ class Preparation:
     neighbour_peak: float = 4.5
     dither: bool = True
     psf_size: int = 31
+    domain: str = "linear"
     version: int = 1
 
     def __post_init__(self) -> None:
@@ -78,6 +81,8 @@ class Preparation:
             )
         if self.neighbours not in ("fill", "keep"):
             raise ValueError(f"neighbours is {self.neighbours!r}; 'fill' and 'keep' are known.")
+        if self.domain not in ("linear", "8-bit"):
+            raise ValueError(f"domain is {self.domain!r}; 'linear' and '8-bit' are known.")
 
     def to_json(self) -> str:
         """Canonical JSON of the settings: sorted keys, no blanks."""
@@ -170,7 +175,18 @@ def prepare_stamp(stamp: RawStamp, preparation: Preparation, rng: np.random.Gene
     ------
     RejectedStampError
         When the image is smaller than the cut, empty, mostly bad, or its centre is bad.
+    ValueError
+        When a picture stands among fluxes, or a flux among pictures.
     """
+    if stamp.problem:
+        raise RejectedStampError(stamp.problem)
+    if stamp.domain != preparation.domain:
+        raise ValueError(
+            f"{stamp.galaxy_id}: {stamp.domain} pixels among {preparation.domain} ones; prepare them apart, "
+            f"with Preparation(domain={stamp.domain!r})."
+        )
+    if stamp.domain == "8-bit":
+        return _prepare_picture(stamp, preparation, rng)
     stamp = _crop(stamp, preparation.window)
     work = _load(stamp, preparation, rng)
     start = stamp.position or tuple((side - 1) / 2 for side in work.image.shape[:0:-1])
@@ -198,6 +214,31 @@ def prepare_stamp(stamp: RawStamp, preparation: Preparation, rng: np.random.Gene
         psf=_resize_psf(stamp.psf, preparation.psf_size),
         quantum=work.quantum.astype(np.float32),
         row=row,
+    )
+
+
+def _prepare_picture(stamp: RawStamp, preparation: Preparation, rng: np.random.Generator) -> PreparedStamp:
+    """Cut the middle of an 8-bit picture and dither it over one count; nothing else keeps its meaning."""
+    n_y, n_x = stamp.image.shape[1:]
+    size = preparation.size
+    if min(n_y, n_x) < size:
+        raise RejectedStampError(f"image of {n_x} x {n_y} pixels is smaller than the cut, {size}")
+    rows, columns = (slice((side - size) // 2, (side - size) // 2 + size) for side in (n_y, n_x))
+    counts = np.asarray(stamp.image, dtype=float)[:, rows, columns]
+    if not np.isfinite(counts).all() or (np.ptp(counts, axis=(1, 2)) == 0).all():
+        raise RejectedStampError("picture is of one value throughout")
+    image = counts + rng.uniform(-0.5, 0.5, counts.shape) if preparation.dither else counts
+    row = {"galaxy_id": stamp.galaxy_id, "ra": float(stamp.ra), "dec": float(stamp.dec), "flags": 0}
+    for band, plane in zip(stamp.bands, image, strict=True):
+        noise = pixel_noise(plane, np.ones(plane.shape, dtype=bool))
+        row |= {f"mag_{band}": np.nan, f"sky_sigma_{band}": noise, f"psf_fwhm_{band}": np.nan}
+    return PreparedStamp(
+        image=image.astype(np.float32),
+        variance=np.full(image.shape, 1 / 12, dtype=np.float32),
+        mask=np.zeros(image.shape, dtype=np.uint8),
+        psf=_resize_psf(stamp.psf, preparation.psf_size),
+        quantum=np.ones(len(image), dtype=np.float32),
+        row=row | stamp.metadata,
     )
 
 

@@ -59,6 +59,10 @@ class RawStamp:
         Electrons per nanomaggy, for the galaxy's own shot noise.
     resampled : bool
         Whether the source is known to have interpolated the pixels.
+    domain : str
+        ``"linear"`` for fluxes, ``"8-bit"`` for pictures [counts from 0 to 255].
+    problem : str
+        What the reader found to prevent its use; it will be rejected with this reason.
     metadata : dict
         Anything to keep in the catalogue: numbers and words.
     """
@@ -75,6 +79,8 @@ class RawStamp:
     quantum: np.ndarray | None = None
     electrons: np.ndarray | None = None
     resampled: bool = False
+    domain: str = "linear"
+    problem: str = ""
     metadata: dict = field(default_factory=dict)
 
     @classmethod

@@ -144,6 +144,8 @@ def _brightest(image: np.ndarray, inside: np.ndarray) -> tuple[float, float] | N
 
 def is_fits_cutout(path: Path) -> bool:
     """Whether a file is FITS by its first bytes, compressed or not."""
+    if not path.is_file():
+        return False
     with open(path, "rb") as file:
         first = file.read(9)
     return first.startswith((b"SIMPLE  =", b"\x1f\x8b", b"BZh")) and ".fit" in path.name
@@ -244,7 +246,8 @@ def _plane(path: Path, index: int | None):
     mask = np.zeros(image.shape, dtype=np.uint8)
     for name, plane_header, data in found[1:]:
         if name == "MASK":
-            mask |= _planes_to_mask(plane_header, np.asarray(data))
+            planes = np.asarray(data)
+            mask |= _planes_to_mask(plane_header, planes if planes.ndim == 2 else planes[index])
     image = image * nanomaggies_per_unit(str(header.get("BUNIT", "")), _zeropoint(header), str(path))
     return image, mask, _psf(path, index, named, header, scale), scale, (ra, dec)
 

@@ -14,6 +14,8 @@ from simcompare.observed.cutouts import (
 )
 from simcompare.observed.detect import read_sdss_frame
 from simcompare.observed.frames import FRAME_NAME
+from simcompare.observed.multimodal import read_multimodal
+from simcompare.observed.pictures import is_picture_folder, read_picture_folder, read_picture_stack
 from simcompare.observed.stacks import read_sdss_host_groups, read_sdss_object_groups, read_sdss_stack
 from simcompare.stamps import RawStamp
 
@@ -61,6 +63,17 @@ def _is_linear_stack(path: Path) -> bool:
         return "image" in file and isinstance(file["image"], h5py.Dataset) and file["image"].dtype.kind == "f"
 
 
+def _is_picture_stack(path: Path) -> bool:
+    """Whether an HDF5 file holds encoded pictures, or 8-bit images with the colours last."""
+    if not path.is_file() or not h5py.is_hdf5(path):
+        return False
+    with h5py.File(path, "r", locking="best-effort") as file:
+        if "jpeg_bytes" in file and "offset" in file:
+            return True
+        image = file.get("image")
+        return isinstance(image, h5py.Dataset) and image.dtype == "u1" and image.shape[-1] == 3
+
+
 FORMATS: dict[str, Format] = {
     "sdss-stack": Format(
         "HDF5 stack of SDSS stamps with calibration and PSF by field",
@@ -87,10 +100,25 @@ FORMATS: dict[str, Format] = {
         _hdf5_with("objects"),
         read_object_groups,
     ),
+    "multimodal": Format(
+        "HDF5 in the layout of the Multimodal Universe, with attribute units",
+        _hdf5_with("image_array", "image_band", "object_id"),
+        read_multimodal,
+    ),
     "linear-stack": Format(
         "HDF5 stack image (n, band, y, x) with attributes bands, pixel_scale_arcsec, units",
         _is_linear_stack,
         read_linear_stack,
+    ),
+    "picture-stack": Format(
+        "HDF5 stack of 8-bit colour pictures",
+        _is_picture_stack,
+        read_picture_stack,
+    ),
+    "picture-folder": Format(
+        "folder of JPEG or PNG colour pictures",
+        is_picture_folder,
+        read_picture_folder,
     ),
     "fits-cutout": Format(
         "FITS cut-out (HSC, Legacy Survey, DES, KiDS, generic): a cube, or a file per band",

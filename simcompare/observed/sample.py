@@ -12,7 +12,7 @@ from astropy.table import Table
 
 from mocks.surveys import SURVEYS, load_survey
 from simcompare.files import fingerprint
-from simcompare.imageset import ImageSet, assign_split, collect_stamps, part_path, write_part
+from simcompare.imageset import LINEAR_UNIT, ImageSet, assign_split, collect_stamps, part_path, write_part
 from simcompare.observed.formats import read_stamps, recognise
 from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
 from simcompare.stamps import FLAGS, PreparedStamp, RawStamp, RejectedStampError
@@ -21,6 +21,7 @@ __all__ = ["REJECTED_FLAGS", "Sample", "prepare_observed", "rejected_flags_of"]
 
 log = logging.getLogger(__name__)
 
+UNITS = {"linear": LINEAR_UNIT, "8-bit": "8-bit counts"}
 SAME_OBJECT = 3.0  # arcsec
 PART_BYTES = 1e9
 REJECTED_FLAGS = ("undetected", "resampled", "saturated")
@@ -167,7 +168,7 @@ def prepare_observed(
         table["dataset"] = name
         write_part(
             part_path(out, number), stack, table, name=name, kind="observed", survey=survey, bands=bands,
-            pixel_scale=scale, preparation=preparation,
+            pixel_scale=scale, preparation=preparation, unit=UNITS[preparation.domain],
             provenance=settings | {"start": start, "stop": stop, "rejects": pending_rejects},
         )  # fmt: skip
         log.info(
@@ -182,7 +183,7 @@ def prepare_observed(
     for position, (path, stamp) in enumerate(_all_stamps(paths, bands), start=1):
         if position <= start:
             continue
-        scale = scale or stamp.pixel_scale
+        scale = stamp.pixel_scale if scale is None else scale
         if abs(stamp.pixel_scale - scale) > 1e-3 * scale:
             raise ValueError(
                 f"{path}: pixel scale {stamp.pixel_scale} arcsec beside {scale}; prepare them apart."

@@ -1,0 +1,113 @@
+"""Readers of 8-bit colour pictures: folders of JPEG or PNG, and HDF5 stacks of them."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+from PIL import Image
+
+from simcompare.observed.names import coordinate_name
+from simcompare.stamps import RawStamp
+
+__all__ = ["PICTURE_BANDS", "is_picture_folder", "read_picture_folder", "read_picture_stack"]
+
+PICTURE_BANDS = ("R", "G", "B")
+_ENDINGS = (".jpg", ".jpeg", ".png")
+
+
+def _check_bands(path: Path, bands: tuple[str, ...]) -> None:
+    """Pictures have three channels in one order."""
+    if tuple(bands) != PICTURE_BANDS:
+        known = ", ".join(PICTURE_BANDS)
+        raise ValueError(
+            f"{path}: 8-bit pictures have the bands {known}, in this order, not {', '.join(bands)}."
+        )
+
+
+def _planes(picture: np.ndarray) -> np.ndarray:
+    """Picture (y, x, 3) with its first row on top, as image (3, y, x) with row 0 at the bottom."""
+    return np.moveaxis(picture[::-1], -1, 0).astype(np.float32)
+
+
+def _decode(source) -> tuple[np.ndarray, str]:
+    """Image of a JPEG or PNG, or the reason why there is none."""
+    try:
+        with Image.open(source) as picture:
+            return _planes(np.asarray(picture.convert("RGB"))), ""
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return np.zeros((3, 1, 1), dtype=np.float32), "corrupted picture"
+
+
+def _stamp(
+    path: Path, index: str, name: str, image, problem="", scale=0.0, ra=np.nan, dec=np.nan
+) -> RawStamp:
+    """Stamp of a picture; it has no PSF that could be stated."""
+    psf = np.zeros((3, 3, 3))
+    psf[:, 1, 1] = 1.0
+    return RawStamp(
+        image=image, psf=psf, pixel_scale=scale, bands=PICTURE_BANDS, galaxy_id=name, ra=ra, dec=dec,
+        quantum=np.ones(3), domain="8-bit", problem=problem,
+        metadata={"source": path.name, "source_index": index},
+    )  # fmt: skip
+
+
+def is_picture_folder(path: Path) -> bool:
+    """Whether a folder holds JPEG or PNG files."""
+    return path.is_dir() and any(file.suffix.lower() in _ENDINGS for file in path.iterdir())
+
+
+def read_picture_folder(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
+    """Pictures of a folder in the order of their names; the name of a file is that of its galaxy.
+
+    Parameters
+    ----------
+    path : Path
+        Folder with JPEG or PNG files.
+    bands : tuple of str
+        Must be `PICTURE_BANDS`.
+
+    Yields
+    ------
+    RawStamp
+        Of domain ``"8-bit"``; one with a ``problem`` for a picture that cannot be decoded.
+    """
+    _check_bands(path, bands)
+    for file in sorted(file for file in path.iterdir() if file.suffix.lower() in _ENDINGS):
+        image, problem = _decode(file)
+        yield _stamp(path, file.name, file.stem, image, problem)
+
+
+def read_picture_stack(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
+    """Pictures of an HDF5 file: ``image`` (n, y, x, 3) uint8, or whole files in ``jpeg_bytes`` at ``offset``.
+
+    Parameters
+    ----------
+    path : Path
+        With ``ra_deg`` and ``dec_deg`` where known; a numeric attribute ``pixel_scale_arcsec`` where all
+        pictures have one scale.
+    bands : tuple of str
+        Must be `PICTURE_BANDS`.
+
+    Yields
+    ------
+    RawStamp
+        As of `read_picture_folder`; its pixel scale is 0 where it varies.
+    """
+    _check_bands(path, bands)
+    with h5py.File(path, "r", locking="best-effort") as file:
+        stated = file.attrs.get("pixel_scale_arcsec", 0.0)
+        scale = 0.0 if isinstance(stated, str | bytes) else float(stated)
+        encoded = "jpeg_bytes" in file
+        offset = file["offset"][:] if encoded else None
+        n = len(offset) - 1 if encoded else len(file["image"])
+        places = [file[name][:] if name in file else np.full(n, np.nan) for name in ("ra_deg", "dec_deg")]
+        for i in range(n):
+            if encoded:
+                image, problem = _decode(io.BytesIO(file["jpeg_bytes"][offset[i] : offset[i + 1]].tobytes()))
+            else:
+                image, problem = _planes(file["image"][i]), ""
+            ra, dec = (float(column[i]) for column in places)
+            name = coordinate_name("SDSS", ra, dec) if np.isfinite(ra) else f"{path.stem}-{i}"
+            yield _stamp(path, str(i), name, image, problem, scale, ra, dec)
