@@ -1,0 +1,118 @@
+"""The page to browse: stands alone, and in a real browser sorts, filters and stays quick."""
+
+import json
+import re
+import shutil
+import subprocess
+import time
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from simcompare import browse
+from simcompare.browse import write_browse
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+
+
+class Images:
+    bands = ("r",)
+
+    def read(self, index):
+        n = np.atleast_1d(index).size
+        y, x = np.mgrid[-8:8, -8:8]
+        return type("Stack", (), {"image": np.broadcast_to(np.exp(-0.1 * (x**2 + y**2)), (n, 1, 16, 16))})
+
+
+def scores(n, name="sim </script>"):
+    rng = np.random.default_rng(0)
+    table = Table(
+        {
+            "galaxy_id": [f"g{k}" for k in range(2 * n)],
+            "dataset": n * ["real"] + n * [name],
+            "kind": n * ["observed"] + n * ["simulated"],
+            "image_index": np.tile(np.arange(n), 2),
+            "sky_sigma_r": np.full(2 * n, 0.1),
+            "log_likelihood_ratio": rng.permutation(2 * n).astype(float),
+            "log_likelihood_ratio_scale_0": rng.normal(size=2 * n),
+            "mag_r": rng.normal(17, 1, 2 * n),
+        }
+    )
+    table["mag_r"][0] = np.nan
+    return table
+
+
+def page(tmp_path, table):
+    return write_browse(
+        tmp_path / "browse.html", table, dict.fromkeys(set(table["dataset"]), Images()), seed=0, side=16
+    )
+
+
+def opened(path, state="", size="1200,800"):
+    """DOM and console of the page after its script has run."""
+    done = subprocess.run(
+        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+         "--no-first-run", f"--user-data-dir={path.parent / 'profile'}", "--enable-logging=stderr",
+         f"--window-size={size}", "--virtual-time-budget=5000", "--dump-dom", f"file://{path}#{state}"],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+
+def shown_rows(dom):
+    return [int(row) for row in re.findall(r'data-row="(\d+)"', dom)]
+
+
+def test_page_stands_alone_and_holds_the_numbers(tmp_path):
+    table = scores(30)
+    text = page(tmp_path, table).read_text(encoding="utf-8")
+    assert not re.search(r"https?://|@import", text)
+    data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.S).group(1))
+    assert data["n"] == 60
+    assert data["numbers"]["mag_r"][0] is None
+    assert data["numbers"]["log_likelihood_ratio"] == list(table["log_likelihood_ratio"])
+    assert data["datasets"]["names"] == ["real", "sim </script>"]
+    assert "image_index" not in data["numbers"]
+
+
+def test_too_many_galaxies_are_drawn_evenly(tmp_path, monkeypatch):
+    monkeypatch.setattr(browse, "MOST_GALAXIES", 20)
+    text = page(tmp_path, scores(30)).read_text(encoding="utf-8")
+    data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.S).group(1))
+    assert data["datasets"]["counts"] == [10, 10]
+
+
+def test_nothing_to_browse_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"belongs to the image sets given \(none\)"):
+        write_browse(tmp_path / "browse.html", scores(3), {}, seed=0)
+
+
+@needs_browser
+def test_sorting_and_filtering_do_what_they_say(tmp_path):
+    table = scores(30)
+    path = page(tmp_path, table)
+    ratio = np.asarray(table["log_likelihood_ratio"])
+    dom, console = opened(path)
+    assert console == []
+    assert shown_rows(dom) == list(np.argsort(ratio))
+    dom, _ = opened(path, "sort=mag_r&up=0")
+    assert shown_rows(dom) == [*np.argsort(-np.nan_to_num(table["mag_r"], nan=-99))[:-1], 0]
+    dom, _ = opened(path, "off=0")
+    assert shown_rows(dom) == [k for k in np.argsort(ratio) if k >= 30]
+    dom, _ = opened(path, "range=log_likelihood_ratio&low=10&high=19&pick=3")
+    assert len(shown_rows(dom)) == 10
+    assert "10 of 60 images" in dom
+    assert "<td>g3</td>" in dom
+
+
+@needs_browser
+def test_ten_thousand_galaxies_are_quick(tmp_path):
+    path = page(tmp_path, scores(5000))
+    start = time.perf_counter()
+    dom, console = opened(path)
+    assert console == []
+    assert time.perf_counter() - start < 20  # start of the browser included
+    assert float(re.search(r'data-filter-milliseconds="([\d.]+)"', dom).group(1)) < 200
+    assert 20 < len(shown_rows(dom)) < 400
