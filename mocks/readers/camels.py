@@ -15,7 +15,7 @@ from mocks.readers.fields import GAS_FIELDS, STAR_FIELDS, gas_from_columns, read
 from mocks.readers.hdf5 import Units, conversion, find, header_of, open_hdf5, read_array
 from mocks.readers.headers import RUNS, cosmology_of, number_in_path, redshift_of, run_name
 from mocks.readers.particles import assemble
-from mocks.readers.subhaloes import SUBHALO_FIELDS, subhalo_table
+from mocks.readers.subhaloes import SUBHALO_FIELDS, subhalo_columns, subhalo_properties
 
 __all__ = ["PairSnapshot", "open_pair", "pair_in"]
 
@@ -124,7 +124,7 @@ class PairSnapshot(Snapshot):
     def catalogue(self) -> Table:
         """Subhaloes with stars; see `Snapshot.catalogue`."""
         raw, where = self._subhaloes, str(self.catalogue_path)
-        table = subhalo_table(raw, self.scale_factor, self.h, self.include_flagged, where)
+        table = Table(subhalo_columns(raw, self.scale_factor, self.h, self.include_flagged, where))
         if "stellar_mass" not in table.colnames:
             with open_hdf5(self.path) as file:
                 columns = read_columns(file["PartType4"], ("mass", "birth"), self.scale_factor, self.h, UNITS)
@@ -148,25 +148,13 @@ class PairSnapshot(Snapshot):
             gas = None
             if self.gas and "PartType0" in file:
                 gas = gas_from_columns(where, self._columns(file, 0, GAS_FIELDS, subhalo_id))
-        row = {
-            name: values[subhalo_id : subhalo_id + 1]
-            for name, values in raw.items()
-            if name != "GroupFirstSub"
-        }
-        if "GroupFirstSub" in raw:
-            row["GroupFirstSub"] = raw["GroupFirstSub"]
-        table = subhalo_table(
-            row, self.scale_factor, self.h, True, str(self.catalogue_path), first=subhalo_id
-        )
         return assemble(
             self.path,
             stars=stars,
             gas=gas,
             centre=raw["SubhaloPos"][subhalo_id].astype(float) * self.length if "SubhaloPos" in raw else None,
             box_size=self.box_size,
-            properties={
-                name: table[name][0].item() for name in table.colnames if name not in ("subhalo_id", *"xyz")
-            },
+            properties=subhalo_properties(raw, subhalo_id, self.scale_factor, self.h),
             notes=self.notes + notes,
             simulation=self.simulation,
             snapshot=self.snapshot,

@@ -15,7 +15,14 @@ from mocks.readers.base import Fingerprint, Snapshot
 from mocks.readers.chunks import chunk_files, count_problems
 from mocks.readers.dialects import DIALECTS
 from mocks.readers.extract import EAGLE_ID, galaxy_numbers, with_units
-from mocks.readers.fields import GAS_FIELDS, STAR_FIELDS, gas_from_columns, read_columns, stars_from_columns
+from mocks.readers.fields import (
+    GAS_FIELDS,
+    STAR_FIELDS,
+    column_factors,
+    gas_from_columns,
+    read_found,
+    stars_from_columns,
+)
 from mocks.readers.geometry import unwrap
 from mocks.readers.hdf5 import conversion, find, header_of, open_hdf5, physical, read_array
 from mocks.readers.headers import cosmology_of, redshift_of, run_name
@@ -215,7 +222,17 @@ class EagleSnapshot(Snapshot):
         )
 
     def _columns(self, file: h5py.File, kind: int, fields: tuple[str, ...], rows: slice | None) -> dict:
-        return read_columns(file[f"PartType{kind}"], fields, self.scale_factor, self.h, UNITS, rows)
+        """Columns of one chunk in house units; names and units are looked up once."""
+        key = (kind, fields)
+        if key not in self._found:
+            group = file[f"PartType{kind}"]
+            self._found[key] = column_factors(group, fields, self.scale_factor, self.h, UNITS)
+        return read_found(file[f"PartType{kind}"], self._found[key], rows)
+
+    @functools.cached_property
+    def _found(self) -> dict:
+        """Names and conversions of fields by particle type and request, filled while reading."""
+        return {}
 
     def _region(self, kind: int, fields: tuple[str, ...], centre: np.ndarray, subhalo_id: int) -> dict:
         """Columns of a galaxy's particles of one type within `reach`, in house units."""
@@ -284,10 +301,17 @@ class EagleSnapshot(Snapshot):
         return found
 
     def _cell_starts(self, chunk: int, kind: int) -> np.ndarray:
-        """First row of each hash cell of a chunk, and the end."""
+        """First row of each hash cell of a chunk, and the end; kept for the next galaxy."""
+        if (chunk, kind) in self._starts:
+            return self._starts[chunk, kind]
         with open_hdf5(self.chunks[chunk]) as file:
             count = read_array(file[f"HashTable/PartType{kind}/NumParticleInCell"]).astype(np.int64)
-        return np.concatenate([[0], np.cumsum(count)])
+        self._starts[chunk, kind] = np.concatenate([[0], np.cumsum(count)])
+        return self._starts[chunk, kind]
+
+    @functools.cached_property
+    def _starts(self) -> dict[tuple[int, int], np.ndarray]:
+        return {}
 
 
 def _types(file: h5py.File) -> set[int]:

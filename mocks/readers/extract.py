@@ -17,8 +17,9 @@ from mocks.readers.dialects import DIALECTS
 from mocks.readers.fields import (
     GAS_FIELDS,
     STAR_FIELDS,
+    column_factors,
     gas_from_columns,
-    read_columns,
+    read_found,
     require_fields,
     stars_from_columns,
 )
@@ -210,14 +211,29 @@ class ExtractSnapshot(Snapshot):
                 mine = None if rows is None else rows[start : start + count]
                 start += count
                 if count and (mine is None or mine.any()):
-                    part = read_columns(file[kind], fields, self.scale_factor, self.h, self.units, mine)
-                    parts.append(part)
+                    if (kind, fields) not in self._found:
+                        found = column_factors(file[kind], fields, self.scale_factor, self.h, self.units)
+                        self._found[kind, fields] = found
+                    parts.append(read_found(file[kind], self._found[kind, fields], mine))
         names = set.intersection(*(set(part) for part in parts)) if parts else set()
         return {name: np.concatenate([part[name] for part in parts]) for name in fields if name in names}
 
+    @functools.cached_property
+    def _found(self) -> dict:
+        """Names and conversions of fields by particle type and request, filled while reading."""
+        return {}
+
+    @functools.cached_property
+    def _has_gas(self) -> bool:
+        for path in self.files:
+            with open_hdf5(path) as file:
+                if GAS in file and find(file[GAS], "position", self.units) is not None:
+                    return True
+        return False
+
     def _read_gas(self, subhalo_id: int) -> Gas | None:
         """Gas of a galaxy, or None where there is none or the file does not tell whose it is."""
-        if not self.gas:
+        if not self.gas or not self._has_gas:
             return None
         numbers = (
             self._stored_numbers(GAS) if self._numbers is not None and self.linking_length is None else None

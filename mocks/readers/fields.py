@@ -16,6 +16,7 @@ __all__ = [
     "column_factors",
     "gas_from_columns",
     "read_columns",
+    "read_found",
     "stars_from_columns",
 ]
 
@@ -132,8 +133,37 @@ def read_columns(
     dict of ndarray
         By house name.
     """
-    found = column_factors(group, fields, a, h, units)
-    return to_house({name: read_array(group[dataset], rows) for name, (dataset, _) in found.items()}, found)
+    return read_found(group, column_factors(group, fields, a, h, units), rows)
+
+
+def read_found(group: h5py.Group, found: dict, rows: slice | np.ndarray | None = None) -> dict:
+    """Columns in house units, where `column_factors` has looked names and units up before.
+
+    Parameters
+    ----------
+    group : h5py.Group
+        That one or its like in another chunk.
+    found : dict
+        Of `column_factors`.
+    rows : slice or ndarray of bool, optional
+        All when left out.
+
+    Returns
+    -------
+    dict of ndarray
+        By house name.
+
+    Raises
+    ------
+    ValueError
+        When this chunk lacks a field that the other had.
+    """
+    raw = {}
+    for field, (name, _) in found.items():
+        if name not in group:
+            raise ValueError(f"{group.file.filename}: {group.name} lacks {name}, which other chunks have.")
+        raw[field] = read_array(group[name], rows)
+    return to_house(raw, found)
 
 
 def to_house(raw: dict, found: dict) -> dict:

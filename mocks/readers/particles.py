@@ -223,7 +223,7 @@ def assemble(
     if centre is None:
         centre = shrinking_sphere(stars.position, stars.mass, box_size)
         notes = (*notes, "centre found by a shrinking sphere on the stars")
-    bulk = None if stars.velocity is None else np.average(stars.velocity, axis=0, weights=stars.mass)
+    bulk = None if stars.velocity is None else stars.mass @ stars.velocity / stars.mass.sum()
 
     def moved(particles):
         position = unwrap(particles.position, centre, box_size)
@@ -232,11 +232,9 @@ def assemble(
         return replace(particles, position=position, velocity=velocity)
 
     stars = moved(stars)
-    computed = {
-        "stellar_mass": float(stars.mass.sum()),
-        "half_mass_radius": half_mass_radius(stars.position, stars.mass),
-        "n_stars": len(stars),
-    }
+    computed = {"stellar_mass": float(stars.mass.sum()), "n_stars": len(stars)}
+    if "half_mass_radius" not in properties:
+        computed["half_mass_radius"] = half_mass_radius(stars.position, stars.mass)
     return Galaxy(
         stars=stars,
         gas=None if gas is None else moved(gas),

@@ -187,7 +187,7 @@ class RamsesSnapshot(Snapshot):
         """Rows within a sphere."""
         position = columns["position"] * self.info.unit_length / KPC
         inside = (unwrap(position, centre, self.box_size) ** 2).sum(axis=1) <= radius**2
-        return {name: values[inside] for name, values in columns.items()}
+        return columns if inside.all() else {name: values[inside] for name, values in columns.items()}
 
     def _read_friends(self, number: int) -> dict:
         """Columns of one friends-of-friends group, from the files it lies in."""

@@ -3,9 +3,8 @@
 import logging
 
 import numpy as np
-from astropy.table import Table
 
-__all__ = ["SUBHALO_FIELDS", "subhalo_table"]
+__all__ = ["SUBHALO_FIELDS", "subhalo_columns", "subhalo_properties"]
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +20,9 @@ SUBHALO_FIELDS = (
 GAS, STARS = 0, 4
 
 
-def subhalo_table(raw: dict, a: float, h: float, include_flagged: bool, where: str, first: int = 0) -> Table:
+def subhalo_columns(
+    raw: dict, a: float, h: float, include_flagged: bool, where: str, first: int = 0
+) -> dict[str, np.ndarray]:
     """Subhaloes that have stars, in house units.
 
     Parameters
@@ -40,8 +41,8 @@ def subhalo_table(raw: dict, a: float, h: float, include_flagged: bool, where: s
 
     Returns
     -------
-    astropy.table.Table
-        See `mocks.readers.Snapshot.catalogue`; without units.
+    dict of ndarray
+        Columns of `mocks.readers.Snapshot.catalogue`.
     """
     kept = raw["SubhaloLenType"][:, STARS] > 0
     flag = raw["SubhaloFlag"].astype(bool) if "SubhaloFlag" in raw else np.ones(len(kept), dtype=bool)
@@ -50,7 +51,7 @@ def subhalo_table(raw: dict, a: float, h: float, include_flagged: bool, where: s
         logger.info("%s: %d subhaloes flagged as not cosmological left out", where, dropped)
         kept &= flag
     rows = np.flatnonzero(kept)
-    table = Table({"subhalo_id": rows + first, "n_stars": raw["SubhaloLenType"][rows, STARS]})
+    table = {"subhalo_id": rows + first, "n_stars": raw["SubhaloLenType"][rows, STARS]}
     if "SubhaloMassType" in raw:
         table["stellar_mass"] = raw["SubhaloMassType"][rows, STARS].astype(float) * 1e10 / h
         table["gas_mass"] = raw["SubhaloMassType"][rows, GAS].astype(float) * 1e10 / h
@@ -67,3 +68,27 @@ def subhalo_table(raw: dict, a: float, h: float, include_flagged: bool, where: s
         for axis, name in enumerate("xyz"):
             table[name] = raw["SubhaloPos"][rows, axis].astype(float) * a / h
     return table
+
+
+def subhalo_properties(raw: dict, subhalo_id: int, a: float, h: float) -> dict:
+    """Catalogue values of one subhalo in house units, flagged or not.
+
+    Parameters
+    ----------
+    raw : dict of ndarray
+        See `subhalo_columns`.
+    subhalo_id : int
+        With stars.
+    a, h : float
+        Scale factor, Hubble constant [100 km/s/Mpc].
+
+    Returns
+    -------
+    dict
+        By column name, without ``subhalo_id`` and position.
+    """
+    row = {name: raw[name][subhalo_id : subhalo_id + 1] for name in SUBHALO_FIELDS if name in raw}
+    if "GroupFirstSub" in raw:
+        row["GroupFirstSub"] = raw["GroupFirstSub"]
+    columns = subhalo_columns(row, a, h, True, "", first=subhalo_id)
+    return {name: values[0].item() for name, values in columns.items() if name not in ("subhalo_id", *"xyz")}

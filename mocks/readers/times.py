@@ -6,6 +6,8 @@ import numpy as np
 from astropy import units as u
 from astropy.cosmology import FLRW, FlatLambdaCDM, LambdaCDM
 
+from mocks.readers.interpolation import on_even_grid
+
 __all__ = [
     "age_from_conformal_time",
     "age_from_scale_factor",
@@ -76,6 +78,19 @@ def _tables(omega_m: float, omega_lambda: float) -> tuple[np.ndarray, np.ndarray
     return time, tau - np.interp(0.0, _LOG_A, tau)
 
 
+@functools.lru_cache(maxsize=64)
+def _birth_table(omega_m: float, omega_lambda: float) -> tuple[float, float, float, float, float, np.ndarray]:
+    """Cosmic time over an even grid of log(offset - tau), which is nearly linear in log a.
+
+    Returns the first and last tau, the offset, first point and step of the grid, and the times.
+    """
+    time, tau = _tables(omega_m, omega_lambda)
+    offset = 2.0 / np.sqrt(omega_m)
+    grid = np.linspace(np.log(offset - tau[0]), np.log(offset - tau[-1]), len(tau))
+    times = np.interp(np.log(offset - tau[0]) - grid, np.log(offset - tau[0]) - np.log(offset - tau), time)
+    return tau[0], tau[-1], offset, grid[0], grid[1] - grid[0], times
+
+
 def _tables_of(cosmology: FLRW) -> tuple[np.ndarray, np.ndarray]:
     return _tables(float(cosmology.Om0), float(cosmology.Ode0))
 
@@ -96,7 +111,9 @@ def cosmic_time(scale_factor: np.ndarray | float, cosmology: FLRW) -> np.ndarray
         Time since the big bang [Gyr].
     """
     time, _ = _tables_of(cosmology)
-    return np.interp(np.log(scale_factor), _LOG_A, time) * _hubble_time(cosmology)
+    return on_even_grid(np.log(scale_factor), _LOG_A[0], _LOG_A[1] - _LOG_A[0], time) * _hubble_time(
+        cosmology
+    )
 
 
 def scale_factor_at(time: np.ndarray | float, cosmology: FLRW) -> np.ndarray:
@@ -173,6 +190,8 @@ def age_from_conformal_time(birth: np.ndarray, now: float, cosmology: FLRW) -> n
     ndarray
         Age at the output [Gyr]; negative for births after it, NaN before the first moment of the table.
     """
-    time, tau = _tables_of(cosmology)
-    born = np.interp(np.asarray(birth, dtype=float), tau, time, left=np.nan, right=np.nan)
-    return cosmic_time(now, cosmology) - born * _hubble_time(cosmology)
+    birth = np.asarray(birth, dtype=float)
+    first, last, offset, start, step, time = _birth_table(float(cosmology.Om0), float(cosmology.Ode0))
+    is_known = (birth >= first) & (birth <= last)
+    born = on_even_grid(np.log(offset - np.where(is_known, birth, first)), start, step, time)
+    return cosmic_time(now, cosmology) - np.where(is_known, born, np.nan) * _hubble_time(cosmology)

@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 
 from mocks.readers import open_snapshot, recognise
-from mocks.toys import toy_galaxies, write_eagle_extract, write_ramses_output, write_tng_snapshot
+from mocks.toys import ToyPhysics, toy_galaxies, write_eagle_extract, write_ramses_output, write_tng_snapshot
+
+COARSE = ToyPhysics("toy-1", 4e7, 1.0, 0.0, 0.0)
 
 
 @pytest.fixture(scope="module")
 def originals(tmp_path_factory):
     folder = tmp_path_factory.mktemp("originals")
-    galaxies = toy_galaxies("toy-1", 2, seed=21)
+    galaxies = toy_galaxies(COARSE, 2, seed=21)
     write_tng_snapshot(folder / "tng", galaxies, n_files=3)
     write_eagle_extract(folder / "eagle.hdf5", galaxies)
     write_ramses_output(folder / "ramses", galaxies, n_cpu=2)

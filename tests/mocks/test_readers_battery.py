@@ -11,6 +11,7 @@ import pytest
 from mocks.readers import SIMULATIONS, cut_aperture, examine, open_snapshot, recognise, select
 from mocks.readers.times import cosmic_time
 from mocks.toys import (
+    ToyPhysics,
     toy_galaxies,
     write_eagle_extract,
     write_eagle_snapshot,
@@ -18,6 +19,9 @@ from mocks.toys import (
     write_tng_snapshot,
 )
 from mocks.toys.placing import birth_scale_factor
+
+COARSE = ToyPhysics("toy-1", 4e7, 1.0, 0.0, 0.0)
+
 
 FLIPS, CUTS = 14, 5  # damaged copies of each format
 H = 0.6774
@@ -119,7 +123,7 @@ MAKERS = {
 
 @pytest.fixture(scope="module")
 def galaxies():
-    return toy_galaxies("toy-1", 2, seed=51)
+    return toy_galaxies(COARSE, 2, seed=51)
 
 
 @pytest.fixture(scope="module")

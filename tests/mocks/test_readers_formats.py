@@ -14,6 +14,7 @@ from mocks.readers.hdf5 import KM, KPC, MSUN
 from mocks.readers.times import conformal_time
 from mocks.toys import (
     TOY_COSMOLOGY,
+    ToyPhysics,
     toy_galaxies,
     write_eagle_snapshot,
     write_ramses_output,
@@ -22,10 +23,12 @@ from mocks.toys import (
 from mocks.toys.placing import birth_scale_factor
 from mocks.toys.ramses import _record
 
+COARSE = ToyPhysics("toy-1", 4e7, 1.0, 0.0, 0.0)
+
 
 @pytest.fixture(scope="module")
 def galaxies():
-    return toy_galaxies("toy-1", 4, seed=31, redshift=0.5)
+    return toy_galaxies(COARSE, 4, seed=31, redshift=0.5)
 
 
 def same_stars(found, truth, shift=False):

@@ -1,11 +1,15 @@
 """Real snapshots: masses, counts, ages and catalogue identities that are known from elsewhere."""
 
+import shutil
+
 import h5py
 import numpy as np
 import pytest
+from astropy.cosmology import FlatLambdaCDM
 
-from mocks.readers import open_snapshot, recognise
+from mocks.readers import galaxy_from_arrays, open_snapshot, recognise
 from mocks.readers.geometry import half_mass_radius, unwrap
+from mocks.toys import toy_galaxies, write_tng_snapshot
 
 SUBHALO_POS = (62337.96, 64240.777, 41446.176)  # of TNG100-1 subhalo 565261 at snapshot 99 [ckpc/h]
 EXPECTED = {
@@ -186,3 +190,51 @@ def test_what_is_no_snapshot_is_refused_with_the_list(path, simulated):
     with pytest.raises(ValueError, match="no known simulation format") as error:
         recognise(simulated / path)
     assert "snapdir_NNN" in str(error.value)
+
+
+def test_real_group_catalogue_through_illustris_python(simulated, tmp_path):
+    """Two of the real catalogue chunks, one of them empty, declared to be all there are."""
+    source = simulated / "tng100_groupcat_snap099"
+    path = write_tng_snapshot(tmp_path / "run", toy_galaxies("toy-1", 1, seed=1), n_files=2)
+    groups = path / "output" / "groups_099"
+    for i, chunk in enumerate((174, 1)):
+        target = groups / f"fof_subhalo_tab_099.{i}.hdf5"
+        target.unlink()
+        shutil.copy(source / f"tng100-1_fof_subhalo_tab_099.{chunk}.hdf5", target)
+        target.chmod(0o644)
+        with h5py.File(target, "r+") as file:
+            file["Header"].attrs.update({"NumFiles": 2, "Nsubgroups_Total": 1639, "Ngroups_Total": 12})
+    with h5py.File(groups / "fof_subhalo_tab_099.0.hdf5", "r+") as file:
+        # group numbers count from the whole catalogue's beginning
+        for name in ("Subhalo/SubhaloGrNr", "Group/GroupFirstSub"):
+            values = file[name][()]
+            file[name][...] = np.where(values >= 0, values - values[values >= 0].min(), values)
+        wanted = ("SubhaloLenType", "SubhaloFlag", "SubhaloMassType")
+        subhalo = {name: file[f"Subhalo/{name}"][()] for name in wanted}
+    has_stars = (subhalo["SubhaloLenType"][:, 4] > 0) & subhalo["SubhaloFlag"]
+    table = open_snapshot(path).catalogue()
+    assert len(table) == np.count_nonzero(has_stars)
+    expected = subhalo["SubhaloMassType"][has_stars, 4].sum() * 1e10 / 0.6774
+    assert np.asarray(table["stellar_mass"]).sum() == pytest.approx(expected, rel=1e-5)
+    assert np.asarray(table["is_central"]).any()
+    massive = table[np.asarray(table["n_stars"]) > 1000]
+    assert ((massive["half_mass_radius"] > 0.5) & (massive["half_mass_radius"] < 50)).all()
+
+
+def test_galaxychop_table_as_plain_arrays(simulated):
+    """Masses and positions without ages: usable once the caller states those."""
+    with h5py.File(simulated / "tng100_sub394242_galaxychop" / "gal394242.h5") as file:
+        stars = file["stars"][()]
+    galaxy = galaxy_from_arrays(
+        position=np.stack([stars[axis] for axis in "xyz"], axis=1),
+        velocity=np.stack([stars[f"v{axis}"] for axis in "xyz"], axis=1),
+        mass=stars["m"],
+        age=np.full(len(stars), 6.0),
+        metallicity=np.full(len(stars), 0.02),
+        redshift=0.0,
+        cosmology=FlatLambdaCDM(H0=67.74, Om0=0.3089),
+        subhalo_id=394242,
+    )
+    assert len(galaxy.stars) == 32_067
+    assert np.abs(np.median(galaxy.stars.position, axis=0)).max() < 0.5
+    assert galaxy.properties["half_mass_radius"] < 22.0

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from mocks.readers import open_snapshot
-from mocks.toys import toy_galaxies, write_eagle_snapshot
+from mocks.toys import ToyPhysics, toy_galaxies, write_eagle_snapshot
+
+COARSE = ToyPhysics("toy-1", 4e7, 1.0, 0.0, 0.0)
+
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 OLD_FIELDS = [
@@ -102,7 +105,7 @@ def test_eagle_galaxy_agrees_with_pynbody(shared_data):
 
 def test_hash_table_regions_agree_with_pyread_eagle(tmp_path):
     pyread_eagle = pytest.importorskip("pyread_eagle")
-    galaxies = toy_galaxies("toy-1", 6, seed=61)
+    galaxies = toy_galaxies(COARSE, 6, seed=61)
     folder = write_eagle_snapshot(tmp_path / "run", galaxies, hash_bits=4)
     snapshot = open_snapshot(folder)
     theirs = pyread_eagle.EagleSnapshot(str(snapshot.chunks[0]))

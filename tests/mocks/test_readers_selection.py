@@ -21,12 +21,16 @@ from mocks.readers import (
 )
 from mocks.readers.selection import aperture_radius
 from mocks.toys import (
+    ToyPhysics,
     toy_galaxies,
     write_eagle_extract,
     write_eagle_snapshot,
     write_ramses_output,
     write_tng_snapshot,
 )
+
+COARSE = ToyPhysics("toy-1", 4e7, 1.0, 0.0, 0.0)
+
 
 CATALOGUE = Table(
     {
@@ -102,7 +106,7 @@ def test_selection():
 
 
 def test_apertures():
-    galaxy = toy_galaxies("toy-1", 1, seed=1)[0]
+    galaxy = toy_galaxies(COARSE, 1, seed=1)[0]
     half = galaxy.properties["half_mass_radius"]
     assert aperture_radius("30 kpc", galaxy) == 30.0
     assert aperture_radius(12.5, galaxy) == 12.5
@@ -163,7 +167,7 @@ def test_plugins_join_the_registry(plugins, tmp_path, caplog):
 
 @pytest.fixture(scope="module")
 def galaxies():
-    return toy_galaxies("toy-1", 3, seed=41, gas=True)
+    return toy_galaxies(COARSE, 3, seed=41, gas=True)
 
 
 def levels(report, level):
