@@ -1,0 +1,16 @@
+"""Clients of public archives: what to ask for, where it lies, and getting it politely and whole."""
+
+from simcompare.fetch.archives import ARCHIVES, Archive, archive_url, fetch_items
+from simcompare.fetch.transfer import FetchError, Item, Report, Transfer, fetch
+
+__all__ = [
+    "ARCHIVES",
+    "Archive",
+    "FetchError",
+    "Item",
+    "Report",
+    "Transfer",
+    "archive_url",
+    "fetch",
+    "fetch_items",
+]

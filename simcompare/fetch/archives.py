@@ -1,0 +1,354 @@
+"""The archives: every address in one table, with release and base address to choose."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlencode
+
+from simcompare.fetch.transfer import Item, Transfer, basic_authorization
+
+__all__ = [
+    "ARCHIVES",
+    "Archive",
+    "archive_url",
+    "credentials",
+    "fetch_items",
+    "hsc_bulk_list",
+    "sdss_galaxy_query",
+    "transfer_for",
+]
+
+
+@dataclass(frozen=True)
+class Archive:
+    """One kind of file of one archive.
+
+    Parameters
+    ----------
+    base : str
+        Address of the server; another one for a mirror.
+    template : str
+        Path and query after the base, with fields in braces.
+    file : str
+        Name for the file, with the same fields.
+    content : str
+        As in `Item`.
+    estimate : int
+        Bytes of a file.
+    defaults : mapping
+        Values of fields that need not be given, ``release`` among them.
+    account : str
+        Empty, or which credential the server wants: ``hsc`` or ``tng``.
+    rate : float
+        Requests a second that it bears.
+    """
+
+    base: str
+    template: str
+    file: str
+    content: str = "fits"
+    estimate: int = 1_000_000
+    defaults: Mapping[str, object] = field(default_factory=dict)
+    account: str = ""
+    rate: float = 4.0
+
+
+_SDSS = "https://data.sdss.org/sas"
+_SKYSERVER = "https://skyserver.sdss.org"
+_HSC = "https://hsc-release.mtk.nao.ac.jp"
+_LEGACY = "https://www.legacysurvey.org"
+_TNG = "https://www.tng-project.org/api"
+
+ARCHIVES: dict[str, Archive] = {
+    "sdss-frame": Archive(
+        _SDSS,
+        "/{release}/eboss/photoObj/frames/{rerun}/{run}/{camcol}/frame-{band}-{run:06d}-{camcol}-{field:04d}.fits.bz2",
+        "frame-{band}-{run:06d}-{camcol}-{field:04d}.fits.bz2",
+        "bz2",
+        3_300_000,
+        {"release": "dr17", "rerun": 301},
+    ),
+    "sdss-psfield": Archive(
+        _SDSS,
+        "/{release}/eboss/photo/redux/{rerun}/{run}/objcs/{camcol}/psField-{run:06d}-{camcol}-{field:04d}.fit",
+        "psField-{run:06d}-{camcol}-{field:04d}.fit",
+        "fits",
+        600_000,
+        {"release": "dr17", "rerun": 301},
+    ),
+    "sdss-catalogue": Archive(
+        _SKYSERVER,
+        "/{release}/SkyServerWS/SearchTools/SqlSearch?{query}",
+        "{name}.csv",
+        "text",
+        10_000_000,
+        {"release": "dr17", "name": "galaxies"},
+        rate=1.0,
+    ),
+    "skyserver-jpeg": Archive(
+        _SKYSERVER,
+        "/{release}/SkyServerWS/ImgCutout/getjpeg?{query}",
+        "{name}.jpg",
+        "jpeg",
+        5_000,
+        {"release": "dr17", "scale": 0.396, "width": 64, "height": 64},
+    ),
+    "hsc-cutout": Archive(
+        _HSC,
+        "/das_cutout/{release}/cgi-bin/cutout?{query}",
+        "{name}-{band}.fits",
+        "fits",
+        500_000,
+        {"release": "pdr3", "rerun": "pdr3_wide", "half_width": "15arcsec", "type": "coadd"},
+        "hsc",
+        2.0,
+    ),
+    "hsc-cutout-bulk": Archive(
+        _HSC,
+        "/das_cutout/{release}/cgi-bin/cutout",
+        "{name}.tar",
+        "tar",
+        200_000_000,
+        {"release": "pdr3"},
+        "hsc",
+        0.2,
+    ),
+    "hsc-psf": Archive(
+        _HSC,
+        "/psf/{psf_release}/cgi/getpsf?{query}",
+        "{name}-{band}-psf.fits",
+        "fits",
+        20_000,
+        {"psf_release": "pdr3", "rerun": "pdr3_wide", "type": "coadd"},
+        "hsc",
+        2.0,
+    ),
+    "legacy-fits": Archive(
+        _LEGACY,
+        "/viewer/fits-cutout?{query}",
+        "{name}.fits",
+        "fits",
+        800_000,
+        {"layer": "ls-dr10", "pixscale": 0.262, "bands": "grz", "size": 256},
+        rate=2.0,
+    ),
+    "legacy-psf": Archive(
+        _LEGACY,
+        "/viewer/coadd-psf/?{query}",
+        "{name}-psf.fits",
+        "fits",
+        60_000,
+        {"layer": "ls-dr10", "bands": "grz"},
+        rate=2.0,
+    ),
+    "tng-cutout": Archive(
+        _TNG,
+        "/{simulation}/snapshots/{snapshot}/subhalos/{subhalo}/cutout.hdf5?{query}",
+        "{simulation}-{snapshot:03d}-{subhalo}.hdf5",
+        "hdf5",
+        20_000_000,
+        {"fields": "Coordinates,Masses,GFM_InitialMass,GFM_StellarFormationTime,GFM_Metallicity,Velocities"},
+        "tng",
+        2.0,
+    ),
+    "tng-groups": Archive(
+        _TNG,
+        "/{simulation}/files/groupcat-{snapshot}.{part}.hdf5",
+        "groups_{snapshot:03d}/fof_subhalo_tab_{snapshot:03d}.{part}.hdf5",
+        "hdf5",
+        30_000_000,
+        {"part": 0},
+        "tng",
+        2.0,
+    ),
+    "tng-image": Archive(
+        _TNG,
+        "/{simulation}/snapshots/{snapshot}/subhalos/{subhalo}/skirt/broadband_{instrument}.fits",
+        "broadband_{instrument}-{simulation}-{snapshot:03d}-{subhalo}.fits",
+        "fits",
+        5_000_000,
+        {"instrument": "sdss"},
+        "tng",
+        2.0,
+    ),
+}
+
+# What goes into the query of an address, as the server's key and our field.
+_QUERIES: dict[str, Callable[[Mapping], dict]] = {
+    "sdss-catalogue": lambda f: {"cmd": f["sql"], "format": "csv"},
+    "skyserver-jpeg": lambda f: {key: f[key] for key in ("ra", "dec", "scale", "width", "height")},
+    "hsc-cutout": lambda f: {
+        "ra": f["ra"], "dec": f["dec"], "sw": f["half_width"], "sh": f["half_width"], "type": f["type"],
+        "image": "on", "mask": "on", "variance": "on", "filter": f"HSC-{str(f['band']).upper()}",
+        "rerun": f["rerun"],
+    },
+    "hsc-psf": lambda f: {
+        "ra": f["ra"], "dec": f["dec"], "filter": f["band"], "rerun": f["rerun"], "centered": "on",
+        "type": f["type"],
+    },
+    "legacy-fits": lambda f: {key: f[key] for key in ("ra", "dec", "layer", "pixscale", "bands", "size")},
+    "legacy-psf": lambda f: {key: f[key] for key in ("ra", "dec", "layer", "bands")},
+    "tng-cutout": lambda f: {"stars": f["fields"]},
+}  # fmt: skip
+
+# Environment variables of each credential; the first pair or name that is set is taken.
+_ACCOUNTS = {
+    "hsc": (("SSP_PDR_USR", "SSP_PDR_PWD"), ("HSC_SSP_CAS_USERNAME", "HSC_SSP_CAS_PASSWORD")),
+    "tng": (("TNG_API_KEY",),),
+}
+
+
+def archive_url(name: str, /, *, base: str | None = None, **fields) -> str:
+    """Address of one file.
+
+    Parameters
+    ----------
+    name : str
+        One of `ARCHIVES`.
+    base : str, optional
+        Of a mirror or a local server.
+    **fields
+        What the archive's template asks for; ``release`` and others have defaults.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        For an unknown archive or a missing field.
+    """
+    archive = _archive(name)
+    return (base or archive.base).rstrip("/") + _fill(name, archive.template, fields)
+
+
+def _archive(name: str) -> Archive:
+    """Entry of the table."""
+    if name not in ARCHIVES:
+        raise ValueError(f"archive {name!r} is not known; known are {', '.join(ARCHIVES)}.")
+    return ARCHIVES[name]
+
+
+def _fill(name: str, template: str, fields: Mapping) -> str:
+    """Template with its fields."""
+    values = {**ARCHIVES[name].defaults, **fields}
+    try:
+        if name in _QUERIES:
+            values["query"] = urlencode(_QUERIES[name](values))
+        return template.format(**values)
+    except KeyError as error:
+        raise ValueError(
+            f"archive {name!r} needs {error.args[0]!r}; given are {', '.join(fields) or 'none'}."
+        ) from None
+
+
+def fetch_items(name: str, targets: Iterable[Mapping], base: str | None = None) -> list[Item]:
+    """Files of an archive for a list of targets.
+
+    Parameters
+    ----------
+    name : str
+        One of `ARCHIVES`.
+    targets : iterable of mapping
+        The fields of each file. For ``hsc-cutout-bulk`` the field ``list`` is what is sent.
+    base : str, optional
+        Of a mirror or a local server.
+
+    Returns
+    -------
+    list of Item
+    """
+    archive = _archive(name)
+    items = []
+    for fields in targets:
+        body = str(fields["list"]).encode() if "list" in fields else None
+        path = _fill(name, archive.file, fields)
+        items.append(
+            Item(
+                archive_url(name, base=base, **fields),
+                path,
+                archive.content,
+                estimate=archive.estimate,
+                body=body,
+            )
+        )
+    return items
+
+
+def transfer_for(name: str, transfer: Transfer | None = None) -> Transfer:
+    """Politeness and credentials that an archive asks for."""
+    archive = _archive(name)
+    chosen = transfer or Transfer(rate=archive.rate)
+    return replace(chosen, headers=lambda: credentials(archive.account)) if archive.account else chosen
+
+
+def credentials(account: str) -> dict[str, str]:
+    """Headers of an account whose secret stands in the environment; nothing of it is kept.
+
+    Raises
+    ------
+    ValueError
+        When no environment variable holds it.
+    """
+    for names in _ACCOUNTS[account]:
+        values = [os.environ.get(variable, "") for variable in names]
+        if all(values):
+            return basic_authorization(*values) if len(values) == 2 else {"API-Key": values[0]}
+    known = " or ".join(" and ".join(names) for names in _ACCOUNTS[account])
+    raise ValueError(f"the {account.upper()} archive wants an account; set {known} in the environment.")
+
+
+def sdss_galaxy_query(
+    redshift: tuple[float, float] = (0.03, 0.055),
+    log_stellar_mass: float = 9.5,
+    limit: int = 100_000,
+) -> str:
+    """Write the SQL for a spectroscopic sample, with the fields that its galaxies lie in.
+
+    Parameters
+    ----------
+    redshift : (float, float)
+        Range.
+    log_stellar_mass : float
+        Least log10 of the stellar mass [Msun].
+    limit : int
+        Most rows.
+
+    Returns
+    -------
+    str
+    """
+    low, high = (float(value) for value in redshift)
+    return (
+        f"SELECT TOP {int(limit)} p.objid, p.ra, p.dec, p.run, p.rerun, p.camcol, p.field, p.petroMag_r, "
+        "p.petroR50_r, p.petroR90_r, s.z, m.logMass "
+        "FROM PhotoObj AS p JOIN SpecObj AS s ON s.bestobjid = p.objid "
+        "JOIN stellarMassPCAWiscBC03 AS m ON m.specObjID = s.specObjID "
+        f"WHERE s.class = 'GALAXY' AND s.zWarning = 0 AND s.z BETWEEN {low} AND {high} "
+        f"AND m.logMass > {float(log_stellar_mass)}"
+    )
+
+
+def hsc_bulk_list(targets: Iterable[Mapping], rerun: str = "pdr3_wide", half_width: str = "15arcsec") -> str:
+    """List of cut-outs to send to the HSC bulk service; its answer is one tar.
+
+    Parameters
+    ----------
+    targets : iterable of mapping
+        ra, dec [deg] and band of each.
+    rerun : str
+        Of the release.
+    half_width : str
+        Half side of the cut-outs, with unit.
+
+    Returns
+    -------
+    str
+    """
+    lines = ["#? rerun filter ra dec sw sh image mask variance type"]
+    for target in targets:
+        band = f"HSC-{str(target['band']).upper()}"
+        place = f"{float(target['ra']):.6f} {float(target['dec']):.6f}"
+        lines.append(f"{rerun} {band} {place} {half_width} {half_width} true true true coadd")
+    return "\n".join(lines) + "\n"

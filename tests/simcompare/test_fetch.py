@@ -1,0 +1,310 @@
+"""Fetching from a real server on loopback that serves real files, and that also misbehaves."""
+
+import contextlib
+import logging
+import socket
+import threading
+import time
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from simcompare.fetch import ARCHIVES, FetchError, Item, Transfer, archive_url, fetch, fetch_items
+from simcompare.fetch.archives import hsc_bulk_list, sdss_galaxy_query, transfer_for
+from simcompare.fetch.transfer import basic_authorization
+from simcompare.observed.frames import open_frame, psfield_psf
+
+QUICK = Transfer(workers=2, rate=1000, retries=3, pause=0.01, timeout=2)
+FITS = b"SIMPLE  =                    T" + bytes(range(256)) * 400
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Serves `server.files`; the first words of a path name what goes wrong, how often in its digits."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *arguments):
+        pass
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.posted.append(body)
+        self._send(b"tar of " + body)
+
+    def do_GET(self):
+        server, parts = self.server, urlsplit(self.path)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        server.requests.append((self.path, headers, time.monotonic()))
+        seen = server.seen[self.path] = server.seen[self.path] + 1
+        kind = parts.path.split("/")[1]
+        if kind in ("404", "403", "401"):
+            return self._error(int(kind))
+        if kind in ("500", "503", "429") and seen <= 2:
+            return self._error(int(kind))
+        if kind == "redirect":
+            return self._error(302, Location="/files" + parts.path.removeprefix("/redirect"))
+        if kind == "elsewhere":
+            return self._error(302, Location=server.elsewhere + "/files/a.fits")
+        if kind == "html":
+            return self._send(b"<html>please log in</html>")
+        if kind == "truncated" and seen <= 2:
+            return self._send(FITS, cut=len(FITS) // 3)
+        if kind == "slow" and seen <= 1:
+            time.sleep(3)
+        if kind == "account" and "Authorization" not in self.headers and "Api-key" not in self.headers:
+            return self._error(401)
+        return self._send(server.files.get(parts.path, FITS))
+
+    def _error(self, code, **headers):
+        self.send_response(code)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if code == 429:
+            self.send_header("Retry-After", "1")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def _send(self, data, cut=None):
+        start = 0
+        if "Range" in self.headers and self.server.resumes:
+            start = int(self.headers["Range"].removeprefix("bytes=").rstrip("-"))
+        self.server.starts.append(start)
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(data) - start))
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            self.wfile.write(data[start : None if cut is None else start + cut])
+        if cut is not None:
+            self.close_connection = True
+
+
+def start_server():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    server.files, server.requests, server.posted, server.starts = {}, [], [], []
+    server.seen, server.resumes, server.elsewhere = Counter(), True, ""
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server.base = f"http://127.0.0.1:{server.server_port}"
+    return server
+
+
+@pytest.fixture
+def server():
+    made = start_server()
+    yield made
+    made.shutdown()
+    made.server_close()
+
+
+def item(server, path, **changes):
+    return Item(server.base + path, path.strip("/").replace("/", "-"), **changes)
+
+
+def test_real_frame_and_psfield_come_through_the_archive_s_addresses(server, shared_data, tmp_path):
+    folder = shared_data / "observed" / "sdss-frames"
+    field = {"run": 5112, "camcol": 4, "field": 345, "band": "r"}
+    psf_field = {"run": 3366, "camcol": 3, "field": 110}
+    frame = "/dr17/eboss/photoObj/frames/301/5112/4/frame-r-005112-4-0345.fits.bz2"
+    psf = "/dr17/eboss/photo/redux/301/3366/objcs/3/psField-003366-3-0110.fit"
+    server.files[frame] = (folder / "frame-r-005112-4-0345.fits.bz2").read_bytes()
+    server.files[psf] = (folder / "psField-003366-3-0110.fit.gz").read_bytes()
+    items = fetch_items("sdss-frame", [field], server.base) + fetch_items(
+        "sdss-psfield", [psf_field], server.base
+    )
+    report = fetch(items, tmp_path, QUICK)
+    assert (len(report.fetched), report.failed) == (2, [])
+    assert open_frame(tmp_path / "frame-r-005112-4-0345.fits.bz2").image.shape == (1489, 2048)
+    assert psfield_psf(tmp_path / "psField-003366-3-0110.fit", "r", 744, 1024).sum() == pytest.approx(1)
+    again = fetch(items, tmp_path, QUICK)
+    assert (len(again.present), again.fetched) == (2, [])
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("kind", ["500", "503", "truncated", "redirect", "slow"])
+def test_trouble_that_passes_is_outlasted(server, tmp_path, kind):
+    report = fetch([item(server, f"/{kind}/a.fits")], tmp_path, QUICK)
+    assert report.failed == []
+    assert report.fetched[0].read_bytes() == FITS
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_server_that_asks_to_wait_is_obeyed(server, tmp_path):
+    fetch([item(server, "/429/a.fits")], tmp_path, QUICK)
+    times = [when for _, _, when in server.requests]
+    assert len(times) == 3
+    assert times[1] - times[0] > 0.9
+
+
+def test_truncated_file_goes_on_where_it_stopped(server, tmp_path):
+    fetch([item(server, "/truncated/a.fits")], tmp_path, QUICK)
+    assert server.starts[0] == 0
+    assert server.starts[1] == len(FITS) // 3
+    other = tmp_path / "other"
+    server.resumes = False
+    report = fetch([item(server, "/truncated/b.fits")], other, QUICK)
+    assert report.fetched[0].read_bytes() == FITS
+
+
+def test_interrupted_fetch_resumes_at_the_next_call(server, tmp_path):
+    (tmp_path / "files-a.fits.part").write_bytes(FITS[:1000])
+    report = fetch([item(server, "/files/a.fits")], tmp_path, QUICK)
+    assert report.bytes == len(FITS) - 1000
+    assert report.fetched[0].read_bytes() == FITS
+
+
+@pytest.mark.parametrize(
+    ("path", "changes", "reason"),
+    [
+        ("/404/a.fits", {}, "HTTP 404"),
+        ("/html/a.fits", {}, "no fits file, it begins with b'<html>"),
+        ("/files/a.fits", {"size": 10}, "bytes instead of 10"),
+        ("/files/a.fits", {"sha256": "0" * 64}, "SHA-256 is not the announced one"),
+    ],
+)
+def test_lasting_trouble_is_counted_and_others_go_on(server, tmp_path, path, changes, reason):
+    report = fetch([item(server, path, **changes), item(server, "/files/good.fits")], tmp_path, QUICK)
+    assert [path.name for path in report.fetched] == ["files-good.fits"]
+    assert reason in report.failed[0]["reason"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["files-good.fits"]
+
+
+def test_missing_file_is_asked_for_once(server, tmp_path):
+    fetch([item(server, "/404/a.fits")], tmp_path, QUICK)
+    assert len(server.requests) == 1
+
+
+def test_nobody_listening_is_a_failure_by_name(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    report = fetch([Item(f"http://127.0.0.1:{port}/a.fits", "a.fits")], tmp_path, QUICK)
+    assert "a.fits" in report.failed[0]["reason"]
+    assert "after 4 tries" in report.failed[0]["reason"]
+
+
+@pytest.mark.parametrize("code", ["401", "403"])
+def test_expired_credentials_stop_everything_and_are_not_shown(server, tmp_path, caplog, code):
+    transfer = Transfer(rate=1000, pause=0.01, workers=1, headers=lambda: basic_authorization("me", "secret"))
+    items = [item(server, f"/{code}/{i}.fits") for i in range(20)]
+    with caplog.at_level(logging.DEBUG), pytest.raises(FetchError, match="wrong or expired") as error:
+        fetch(items, tmp_path, transfer)
+    assert len(server.requests) < 5
+    assert "secret" not in str(error.value) + caplog.text
+    assert "bWU6c2VjcmV0" not in str(error.value) + caplog.text
+
+
+def test_credentials_come_from_the_environment_alone(server, tmp_path, monkeypatch):
+    for variable in (
+        "SSP_PDR_USR",
+        "SSP_PDR_PWD",
+        "HSC_SSP_CAS_USERNAME",
+        "HSC_SSP_CAS_PASSWORD",
+        "TNG_API_KEY",
+    ):
+        monkeypatch.delenv(variable, raising=False)
+    with pytest.raises(ValueError, match="SSP_PDR_USR and SSP_PDR_PWD or HSC_SSP_CAS_USERNAME"):
+        transfer_for("hsc-cutout").headers()
+    monkeypatch.setenv("SSP_PDR_USR", "me")
+    monkeypatch.setenv("SSP_PDR_PWD", "secret")
+    monkeypatch.setenv("TNG_API_KEY", "key")
+    assert fetch([item(server, "/account/a.fits")], tmp_path, transfer_for("hsc-cutout", QUICK)).failed == []
+    assert server.requests[-1][1]["authorization"].startswith("Basic ")
+    assert fetch([item(server, "/account/b.fits")], tmp_path, transfer_for("tng-cutout", QUICK)).failed == []
+    assert server.requests[-1][1]["api-key"] == "key"
+    assert transfer_for("sdss-frame", QUICK).headers is None
+
+
+def test_credentials_do_not_follow_a_redirect_to_another_host(server, tmp_path):
+    other = start_server()
+    try:
+        server.elsewhere = other.base
+        transfer = Transfer(rate=1000, headers=lambda: {"API-Key": "key"})
+        report = fetch(
+            [item(server, "/elsewhere/a.fits"), item(server, "/redirect/b.fits")], tmp_path, transfer
+        )
+        assert report.failed == []
+        assert "api-key" not in other.requests[0][1]
+        kept = [headers for path, headers, _ in server.requests if path == "/files/b.fits"]
+        assert kept[0]["api-key"] == "key"
+    finally:
+        other.shutdown()
+        other.server_close()
+
+
+def test_rate_is_kept_over_all_workers(server, tmp_path):
+    items = [item(server, f"/files/{i}.fits") for i in range(6)]
+    fetch(items, tmp_path, Transfer(workers=6, rate=20))
+    times = sorted(when for _, _, when in server.requests)
+    assert times[-1] - times[0] > 4 / 20
+
+
+def test_dry_run_reckons_and_asks_nothing(server, tmp_path, caplog):
+    items = fetch_items(
+        "sdss-frame", [{"run": 1, "camcol": 1, "field": i, "band": "r"} for i in range(100)], server.base
+    )
+    with caplog.at_level(logging.INFO):
+        report = fetch(items, tmp_path, QUICK, dry_run=True)
+    assert "100 files to fetch, about 0.33 GB" in caplog.text
+    assert (server.requests, report.fetched) == ([], [])
+
+
+def test_paths_stay_in_the_folder_and_addresses_are_http(tmp_path):
+    with pytest.raises(ValueError, match="leads out of"):
+        fetch([Item("http://127.0.0.1/a", "../a.fits")], tmp_path)
+    with pytest.raises(ValueError, match="only http and https"):
+        fetch([Item("file:///etc/passwd", "a.fits")], tmp_path)
+
+
+EXAMPLES = {
+    "sdss-frame": {"run": 4510, "camcol": 4, "field": 30, "band": "r"},
+    "sdss-psfield": {"run": 4510, "camcol": 4, "field": 30},
+    "sdss-catalogue": {"sql": "SELECT TOP 1 ra FROM PhotoObj"},
+    "skyserver-jpeg": {"ra": 10.5, "dec": -1.0, "name": "a"},
+    "hsc-cutout": {"ra": 150.1, "dec": 2.2, "band": "i", "name": "a"},
+    "hsc-cutout-bulk": {"name": "a", "list": hsc_bulk_list([{"ra": 150.1, "dec": 2.2, "band": "i"}])},
+    "hsc-psf": {"ra": 150.1, "dec": 2.2, "band": "i", "name": "a"},
+    "legacy-fits": {"ra": 150.1, "dec": 2.2, "name": "a"},
+    "legacy-psf": {"ra": 150.1, "dec": 2.2, "name": "a"},
+    "tng-cutout": {"simulation": "TNG100-1", "snapshot": 99, "subhalo": 5},
+    "tng-groups": {"simulation": "TNG100-1", "snapshot": 99},
+    "tng-image": {"simulation": "TNG100-1", "snapshot": 99, "subhalo": 5},
+}
+BODIES = {
+    "fits": FITS,
+    "bz2": b"BZh91AY",
+    "jpeg": b"\xff\xd8\xff\xe0",
+    "hdf5": b"\x89HDF\r\n\x1a\n",
+    "tar": b"x",
+    "text": b"ra",
+}
+
+
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_every_archive_has_an_address_and_fetches(server, tmp_path, name):
+    fields = EXAMPLES[name]
+    url = archive_url(name, **fields)
+    assert url.startswith(ARCHIVES[name].base + "/")
+    wanted = fetch_items(name, [fields], server.base)
+    server.files[urlsplit(wanted[0].url).path] = BODIES[ARCHIVES[name].content]
+    report = fetch(wanted, tmp_path, QUICK)
+    assert report.failed == []
+    with pytest.raises(ValueError, match="needs"):
+        fetch_items(name, [{}])
+
+
+def test_queries_are_spelled_as_the_servers_want(server):
+    query = parse_qs(urlsplit(archive_url("hsc-cutout", **EXAMPLES["hsc-cutout"])).query)
+    assert query["filter"] == ["HSC-I"]
+    assert (query["sw"], query["rerun"], query["variance"]) == (["15arcsec"], ["pdr3_wide"], ["on"])
+    other = archive_url("sdss-frame", base="http://mirror/sdss/", release="dr16", **EXAMPLES["sdss-frame"])
+    assert other.startswith("http://mirror/sdss/dr16/eboss/photoObj/frames/301/4510/4/frame-r-004510-4-0030")
+    assert "s.z BETWEEN 0.03 AND 0.055" in sdss_galaxy_query()
+    assert (
+        hsc_bulk_list([{"ra": 1, "dec": 2, "band": "r"}])
+        .splitlines()[1]
+        .startswith("pdr3_wide HSC-R 1.000000 2.0")
+    )
+    with pytest.raises(ValueError, match="archive 'sdss' is not known; known are sdss-frame"):
+        archive_url("sdss")
