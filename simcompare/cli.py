@@ -135,6 +135,17 @@ def report(settings):
     typer.echo(f"report in {page}")
 
 
+@_verb(config.DoctorSettings, "path")
+def doctor(settings):
+    """Check a simulation's files before a long run."""
+    from mocks.readers import examine
+
+    examination = examine(settings.path, settings.simulation, min_stellar_mass=settings.min_stellar_mass)
+    typer.echo(str(examination))
+    if not examination.ok:
+        raise typer.Exit(2)
+
+
 @_verb(config.DemoSettings)
 def demo(settings):
     """Show the whole story on toy galaxies; needs no data and no network."""

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 __all__ = [
     "CompareSettings",
     "DemoSettings",
+    "DoctorSettings",
     "MockSettings",
     "PrepareSettings",
     "ReportSettings",
@@ -54,7 +55,9 @@ class MockSettings(Settings):
     )
     min_stellar_mass: float = Field(0.0, ge=0, description="Least stellar mass in Msun.")
     subhalo: list[int] = Field([], description="Only these subhalo_id; repeatable.")
+    where: str | None = Field(None, description="Condition on catalogue columns: 'n_stars > 500'.")
     every: int = Field(1, ge=1, description="Take every n-th galaxy of the selection.")
+    aperture: str | None = Field(None, description="Keep stars within '30 kpc' or '2 rhalf'; default: all.")
     workers: int = _WORKERS
 
 
@@ -117,6 +120,14 @@ class ReportSettings(Settings):
     """A comparison run to figures and one page."""
 
     run: Path = Field(description="Folder of a comparison run.")
+
+
+class DoctorSettings(Settings):
+    """A data folder, checked before a long run."""
+
+    path: Path = Field(description="Snapshot folder, cut-out, extract or image.")
+    simulation: str | None = Field(None, description="Known run or format; default: from the file.")
+    min_stellar_mass: float = Field(1e9, ge=0, description="Count galaxies above this stellar mass in Msun.")
 
 
 class DemoSettings(Settings):

@@ -8,8 +8,19 @@ from pathlib import Path
 
 import numpy as np
 
-from mocks import ConditionsBank, Galaxy, load_survey, mock_galaxy
-from mocks.readers import Snapshot, open_snapshot
+from mocks import (
+    ConditionsBank,
+    Cutout,
+    Galaxy,
+    IdealImage,
+    draw_conditions,
+    load_survey,
+    mock_galaxy,
+    observe,
+    stream,
+)
+from mocks.readers import fit_to_survey
+from simcompare.conditions import conditions_bank
 from simcompare.config import MockSettings
 from simcompare.imageset import ImageSet, assign_split
 from simcompare.making import Images, make_parts
@@ -18,20 +29,13 @@ from simcompare.parts import collect_stamps
 from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
 from simcompare.runs import open_run
 from simcompare.stamps import FLAGS, PreparedStamp, RawStamp, RejectedStampError
+from simcompare.targets import Target, read_target, select_targets
 
-__all__ = ["Target", "conditions_bank", "make_mocks", "select_galaxies"]
+__all__ = ["make_mocks"]
 
 logger = logging.getLogger(__name__)
 
 _IMAGES_PER_PART = 100
-
-
-@dataclass(frozen=True)
-class Target:
-    """One simulated galaxy to observe, by where it is read from."""
-
-    path: str
-    subhalo_id: int
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def make_mocks(
     survey.select(tuple(settings.bands))
     inputs = [*settings.inputs, *([settings.conditions] if settings.conditions else [])]
     with open_run(settings.out, "mock", settings, inputs) as run:
-        targets, simulation = select_galaxies(settings)
+        targets, simulation = select_targets(settings)
         preparation = _preparation(settings)
         name = dataset or simulation
         step = max(1, _IMAGES_PER_PART // settings.views)
@@ -99,37 +103,6 @@ def make_mocks(
         return make_parts(run, _make_images, tasks, description, settings.workers)
 
 
-def select_galaxies(settings: MockSettings) -> tuple[list[Target], str]:
-    """Galaxies of all inputs that pass the selection, and the name of their simulation.
-
-    Raises
-    ------
-    ValueError
-        When the inputs are of several simulations, or nothing is left.
-    """
-    targets, simulations = [], {}
-    for path in settings.inputs:
-        snapshot = _snapshot(str(path), settings.simulation, settings.name)
-        simulations.setdefault(snapshot.simulation, path)
-        catalogue = snapshot.catalogue()
-        keep = np.ones(len(catalogue), bool)
-        if settings.min_stellar_mass > 0:
-            keep &= np.asarray(catalogue["stellar_mass"]) >= settings.min_stellar_mass
-        if settings.subhalo:
-            keep &= np.isin(catalogue["subhalo_id"], settings.subhalo)
-        targets += [Target(str(path), int(subhalo_id)) for subhalo_id in catalogue["subhalo_id"][keep]]
-    if len(simulations) > 1:
-        found = ", ".join(f"{name} ({path})" for name, path in simulations.items())
-        raise ValueError(f"inputs of several simulations: {found}; make one run for each.")
-    targets = targets[:: settings.every]
-    if not targets:
-        raise ValueError(
-            f"no galaxy in {', '.join(map(str, settings.inputs))} passes the selection; "
-            "lower --min-stellar-mass or check --subhalo."
-        )
-    return targets, next(iter(simulations))
-
-
 def _preparation(settings: MockSettings) -> Preparation:
     """How the mocks are prepared: as the real images they borrow their conditions from, if any."""
     if settings.conditions is None:
@@ -142,77 +115,27 @@ def _preparation(settings: MockSettings) -> Preparation:
     return preparation
 
 
-def conditions_bank(images: ImageSet) -> ConditionsBank:
-    """PSFs, noise, left-over sky and calibration of real images, for mocks to draw from.
-
-    Only images whose galaxy leaves enough sky to measure are taken: half-light radius at most a
-    twelfth of the side.
-
-    Parameters
-    ----------
-    images : ImageSet
-
-    Returns
-    -------
-    ConditionsBank
-        One row per image. The calibration is left to the survey file where some image lacks it.
-
-    Raises
-    ------
-    ValueError
-        When no image has enough sky.
-    """
-    side = images.image_shape[-1] * images.pixel_scale
-    images = images.subset(np.asarray(images.catalogue["half_light_radius"]) <= side / 12)
-    if not len(images):
-        raise ValueError("no galaxy of --conditions is small enough to leave sky to measure; go without.")
-    stacks = [(stack.psf, stack.quantum) for stack in images.batches(256)]
-    quantum = np.concatenate([quantum for _, quantum in stacks]).astype(float)
-
-    def columns(name: str) -> np.ndarray:
-        values = [np.asarray(images.catalogue[f"{name}_{band}"], float) for band in images.bands]
-        return np.stack(values, axis=1)
-
-    # The dither of the preparation is part of the measured noise, and will be added to the mocks again.
-    dither = quantum**2 / 12 if images.preparation.dither else 0.0
-    return ConditionsBank(
-        bands=images.bands,
-        psf=np.concatenate([psf for psf, _ in stacks]),
-        psf_fwhm=columns("psf_fwhm"),
-        sky_sigma=np.sqrt(columns("sky_sigma") ** 2 - dither),
-        nanomaggies_per_count=quantum if (quantum > 0).all() else None,
-        sky_level=columns("sky_level"),
-        name=images.name,
-    )
-
-
 @lru_cache(maxsize=4)
 def _bank(path: Path) -> ConditionsBank:
     """Bank of an image set, read once per process."""
     return conditions_bank(ImageSet.open(path))
 
 
-@lru_cache(maxsize=4)
-def _snapshot(path: str, simulation: str | None, name: str | None) -> Snapshot:
-    """Open a snapshot once per process."""
-    return open_snapshot(path, simulation, **({"name": name} if name else {}))
-
-
 def _make_images(task: _Task) -> Images:
     """Observe and prepare all views of the galaxies of one part."""
     settings, stamps, failures = task.settings, [], []
     for target in task.targets:
-        name = f"{task.dataset} {target.subhalo_id}"
+        name = Path(target.path).stem if target.is_image else f"{task.dataset} {target.subhalo_id}"
         try:
-            snapshot = _snapshot(target.path, settings.simulation, settings.name)
-            galaxy = snapshot.read(target.subhalo_id)
-            name = galaxy.galaxy_id
+            subject = read_target(target, settings)
         except (ValueError, OSError) as error:
             failures.append({"source": target.path, "galaxy_id": name, "reason": str(error)})
             continue
-        for view in range(settings.views):
+        name = f"{task.dataset}-{name}" if target.is_image else subject.galaxy_id
+        # A ready-made image has its one view.
+        for view in range(1 if target.is_image else settings.views):
             try:
-                stamps.append(_observe_view(galaxy, view, task))
+                stamps.append(_prepare_view(subject, name, view, task))
             except ValueError as error:
                 reason = f"view {view}: {error}"
                 failures.append({"source": target.path, "galaxy_id": name, "reason": reason})
@@ -221,36 +144,68 @@ def _make_images(task: _Task) -> Images:
     return Images(*collect_stamps(stamps), tuple(failures))
 
 
-def _observe_view(galaxy: Galaxy, view: int, task: _Task) -> PreparedStamp:
+def _prepare_view(subject: Galaxy | IdealImage, galaxy_id: str, view: int, task: _Task) -> PreparedStamp:
     """One view of one galaxy, observed and prepared; raises as the real sample's preparation does."""
     settings, preparation = task.settings, task.preparation
-    cutout = mock_galaxy(
-        galaxy,
-        settings.survey,
-        tuple(settings.bands),
-        seed=settings.seed,
-        redshift=settings.redshift,
-        view_index=view,
-        size=preparation.size + 2 * ceil(preparation.centring_radius),
-        conditions=_bank(settings.conditions) if settings.conditions else None,
-        population=settings.population,
-        dust=settings.dust,
-    )
-    stamp = RawStamp.from_cutout(cutout, galaxy.galaxy_id, _catalogue_row(galaxy, cutout.metadata))
-    rng = preparation_stream(settings.seed, galaxy.galaxy_id, view)
-    prepared = prepare_stamp(stamp, preparation, rng)
+    size = preparation.size + 2 * ceil(preparation.centring_radius)
+    bank = _bank(settings.conditions) if settings.conditions else None
+    if isinstance(subject, Galaxy):
+        cutout = mock_galaxy(
+            subject,
+            settings.survey,
+            tuple(settings.bands),
+            seed=settings.seed,
+            redshift=settings.redshift,
+            view_index=view,
+            size=size,
+            conditions=bank,
+            population=settings.population,
+            dust=settings.dust,
+        )
+        row = _galaxy_row(subject, cutout.metadata)
+    else:
+        cutout = _observe_image(subject, galaxy_id, size, bank, settings)
+        row = {name: value for name, value in cutout.metadata.items() if isinstance(value, str | int | float)}
+    stamp = RawStamp.from_cutout(cutout, galaxy_id, row)
+    prepared = prepare_stamp(stamp, preparation, preparation_stream(settings.seed, galaxy_id, view))
     flags = [flag for flag in REJECTED_FLAGS if prepared.row["flags"] & FLAGS[flag]]
     if flags:
         raise RejectedStampError(f"flagged {', '.join(flags)}")
-    split = assign_split(galaxy.galaxy_id, settings.seed, task.fractions)
+    split = assign_split(galaxy_id, settings.seed, task.fractions)
     return replace(prepared, row=prepared.row | {"dataset": task.dataset, "view": view, "split": split})
 
 
-def _catalogue_row(galaxy: Galaxy, metadata: dict) -> dict:
+def _observe_image(
+    ideal: IdealImage, galaxy_id: str, size: int, bank: ConditionsBank | None, settings: MockSettings
+) -> Cutout:
+    """Observe a ready-made image."""
+    survey, bands = load_survey(settings.survey), tuple(settings.bands)
+
+    def rng(purpose: str) -> np.random.Generator:
+        return stream(settings.seed, galaxy_id, purpose)
+
+    missing = [band for band in bands if band not in ideal.bands]
+    if missing:
+        raise ValueError(f"the image has the bands {', '.join(ideal.bands)}, not {', '.join(missing)}.")
+    ideal = replace(
+        ideal, image=ideal.image[[ideal.bands.index(band) for band in bands]], bands=bands, flux_outside=None
+    )
+    conditions = draw_conditions(survey, bands, rng("conditions"), bank)
+    fitted = fit_to_survey(
+        ideal,
+        survey,
+        size,
+        margin=max(len(psf) for psf in conditions.psf) // 2,
+        redshift=settings.redshift,
+        offset=tuple(rng("place").uniform(-0.5, 0.5, size=2)),
+    )
+    return observe(fitted, survey, conditions, rng("noise"))
+
+
+def _galaxy_row(galaxy: Galaxy, metadata: dict) -> dict:
     """Catalogue entries of a galaxy and its mock beside what is measured."""
-    properties = {name: value for name, value in galaxy.properties.items() if np.isscalar(value)}
-    row = {
-        **properties,
+    row = {name: value for name, value in galaxy.properties.items() if np.isscalar(value)}
+    row |= {
         "simulation": galaxy.simulation,
         "snapshot": galaxy.snapshot,
         "subhalo_id": galaxy.subhalo_id,
