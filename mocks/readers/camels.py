@@ -10,10 +10,10 @@ from astropy.table import Table
 
 from mocks.galaxy import Galaxy
 from mocks.readers.base import Snapshot
-from mocks.readers.extract import box_side, with_units
 from mocks.readers.fields import GAS_FIELDS, STAR_FIELDS, gas_from_columns, read_columns, stars_from_columns
 from mocks.readers.hdf5 import Units, conversion, find, header_of, open_hdf5, read_array
 from mocks.readers.headers import RUNS, cosmology_of, number_in_path, redshift_of, run_name
+from mocks.readers.layout import box_side, with_units
 from mocks.readers.particles import assemble
 from mocks.readers.subhaloes import SUBHALO_FIELDS, subhalo_columns, subhalo_properties
 

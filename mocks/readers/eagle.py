@@ -3,6 +3,7 @@
 import functools
 import logging
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from mocks.galaxy import Galaxy
 from mocks.readers.base import Fingerprint, Snapshot
 from mocks.readers.chunks import chunk_files, count_problems
 from mocks.readers.dialects import DIALECTS
-from mocks.readers.extract import EAGLE_ID, galaxy_numbers, with_units
+from mocks.readers.eagle_catalogue import particle_table, subfind_table
 from mocks.readers.fields import (
     GAS_FIELDS,
     STAR_FIELDS,
@@ -24,9 +25,10 @@ from mocks.readers.fields import (
     stars_from_columns,
 )
 from mocks.readers.geometry import unwrap
-from mocks.readers.hdf5 import conversion, find, header_of, open_hdf5, physical, read_array
+from mocks.readers.hdf5 import conversion, find, header_of, open_hdf5, read_array
 from mocks.readers.headers import cosmology_of, redshift_of, run_name
 from mocks.readers.hilbert import GADGET_CURVE, cells_in_sphere, hilbert_keys
+from mocks.readers.layout import galaxy_numbers, with_units
 from mocks.readers.particles import assemble
 
 __all__ = ["EagleSnapshot", "is_eagle_folder", "open_eagle"]
@@ -70,7 +72,10 @@ class EagleSnapshot(Snapshot):
 
     @functools.cached_property
     def _table(self) -> Table:
-        table = self._from_subfind() if self.catalogue_chunks else self._from_particles()
+        if self.catalogue_chunks:
+            table = subfind_table(self.catalogue_chunks, self.scale_factor, self.h, UNITS)
+        else:
+            table = particle_table(self._star_chunks(), self.box_size)
         if len(table) == 0:
             raise ValueError(f"{self.path}: no galaxy with stars.")
         return with_units(table)
@@ -102,75 +107,15 @@ class EagleSnapshot(Snapshot):
         """Subgroups with stars; see `Snapshot.catalogue`."""
         return self._table.copy()
 
-    def _from_subfind(self) -> Table:
-        """Catalogue from the subfind files."""
-        parts = []
-        for chunk in self.catalogue_chunks:
-            with open_hdf5(chunk) as file:
-                if len(file.get("Subhalo", ())):
-                    parts.append(self._subfind_columns(file["Subhalo"]))
-        if not parts:
-            return Table()
-        columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        kept = (columns["n_stars"] > 0) & (columns["subhalo_id"] >= 0)
-        return Table({name: values[kept] for name, values in columns.items()})
-
-    def _subfind_columns(self, group: h5py.Group) -> dict[str, np.ndarray]:
-        """House columns of one subfind chunk."""
-        needed = ("GroupNumber", "SubGroupNumber", "SubLengthType", "MassType", "CentreOfPotential")
-        missing = [name for name in needed if name not in group]
-        if missing:
-            raise ValueError(
-                f"{group.file.filename}: Subhalo lacks {', '.join(missing)}; fetch the file again."
-            )
-        house = functools.partial(physical, a=self.scale_factor, h=self.h, units=UNITS)
-        numbers = [read_array(group[name]).astype(np.int64) for name in needed[:2]]
-        centre = house(group["CentreOfPotential"], "length")
-        columns = {
-            "subhalo_id": galaxy_numbers(*numbers),
-            "n_stars": read_array(group["SubLengthType"])[:, STARS].astype(np.int64),
-            "stellar_mass": house(group["MassType"], "mass")[:, STARS],
-            "group_number": numbers[0],
-            "is_central": numbers[1] == 0,
-            "flag": np.ones(len(centre), dtype=bool),
-            "x": centre[:, 0],
-            "y": centre[:, 1],
-            "z": centre[:, 2],
-        }
-        if "HalfMassRad" in group:
-            columns["half_mass_radius"] = house(group["HalfMassRad"], "length")[:, STARS]
-        if "StarFormationRate" in group:
-            columns["star_formation_rate"] = read_array(group["StarFormationRate"]).astype(float)  # Msun/yr
-        return columns
-
-    def _from_particles(self) -> Table:
-        """Catalogue counted from the group numbers of the stars, one chunk in memory at a time."""
+    def _star_chunks(self) -> Iterator[dict]:
+        """Galaxy number, position and mass of all stars, one chunk in memory at a time."""
         logger.info("%s: no subfind catalogue, galaxies are listed from the particles", self.path)
-        galaxies: dict[int, list] = {}
         for chunk in self.chunks:
             with open_hdf5(chunk) as file:
                 if STARS not in _types(file):
                     continue
                 columns = self._columns(file, STARS, (*GROUPS, "position", "mass"), None)
-            number = galaxy_numbers(*(columns[name].astype(np.int64) for name in GROUPS))
-            order = np.argsort(number, kind="stable")
-            ids, starts = np.unique(number[order], return_index=True)
-            for number_, mine in zip(ids, np.split(order, starts[1:]), strict=True):
-                if number_ >= 0:
-                    self._add(galaxies, int(number_), columns["position"][mine], columns["mass"][mine])
-        rows = []
-        for number_, (count, mass, start, moment) in sorted(galaxies.items()):
-            centre = (start + moment / mass) % self.box_size
-            row = {"subhalo_id": number_, "n_stars": count, "stellar_mass": mass}
-            row |= {"group_number": number_ // EAGLE_ID, "is_central": number_ % EAGLE_ID == 0, "flag": True}
-            rows.append(row | dict(zip("xyz", centre, strict=True)))
-        return Table(rows=rows) if rows else Table()
-
-    def _add(self, galaxies: dict[int, list], number: int, position: np.ndarray, mass: np.ndarray) -> None:
-        """Add particles to the count, mass and centre of mass of a galaxy."""
-        count, total, start, moment = galaxies.get(number, (0, 0.0, position[0], np.zeros(3)))
-        moment = moment + mass @ unwrap(position, start, self.box_size)
-        galaxies[number] = [count + len(mass), total + mass.sum(), start, moment]
+            yield columns | {"number": galaxy_numbers(*(columns[name].astype(np.int64) for name in GROUPS))}
 
     def read(self, subhalo_id: int) -> Galaxy:
         """Read one galaxy; see `Snapshot.read`. Only the hash-table cells within `reach` are read."""

@@ -1,18 +1,16 @@
 """HDF5 files of star particles without a catalogue of their own: API cutouts, extracts, generic snapshots."""
 
 import functools
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import numpy as np
-from astropy import units as u
 from astropy.table import Table
 
 from mocks.galaxy import Galaxy, Gas
 from mocks.readers.base import Snapshot
-from mocks.readers.chunks import chunk_files, count_problems
+from mocks.readers.chunks import count_problems
 from mocks.readers.dialects import DIALECTS
 from mocks.readers.fields import (
     GAS_FIELDS,
@@ -27,14 +25,12 @@ from mocks.readers.friends import friends_of_friends
 from mocks.readers.geometry import half_mass_radius, shrinking_sphere, unwrap
 from mocks.readers.hdf5 import Units, conversion, find, header_of, open_hdf5, read_array
 from mocks.readers.headers import cosmology_of, number_in_path, redshift_of, run_name
+from mocks.readers.layout import EAGLE_ID, box_side, files_of, galaxy_id, galaxy_numbers, with_units
 from mocks.readers.particles import assemble
 
-__all__ = ["EAGLE_ID", "ExtractSnapshot", "galaxy_numbers", "open_extract", "with_units"]
+__all__ = ["ExtractSnapshot", "open_extract"]
 
-EAGLE_ID = 100_000  # subhalo_id = GroupNumber x this + SubGroupNumber; no cluster has so many subgroups
-UNBOUND = 2**30  # EAGLE's SubGroupNumber of particles that belong to no subgroup
 STARS, GAS = "PartType4", "PartType0"
-CHUNK = re.compile(r"(.+)\.(\d+)\.(hdf5|h5)")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -242,81 +238,6 @@ class ExtractSnapshot(Snapshot):
             return None
         columns = self._columns(GAS, GAS_FIELDS, None if numbers is None else numbers == subhalo_id)
         return gas_from_columns(str(self.path), columns)
-
-
-def galaxy_numbers(group: np.ndarray, subgroup: np.ndarray) -> np.ndarray:
-    """EAGLE's two numbers as one, -1 for particles of no galaxy.
-
-    Parameters
-    ----------
-    group : ndarray of int
-        ``GroupNumber``; negative inside a halo's radius but not of its group.
-    subgroup : ndarray of int
-        ``SubGroupNumber``; 2^30 for unbound.
-
-    Returns
-    -------
-    ndarray of int
-    """
-    is_member = (group >= 0) & (subgroup >= 0) & (subgroup < UNBOUND)
-    return np.where(is_member, group * EAGLE_ID + subgroup, -1)
-
-
-def with_units(table: Table) -> Table:
-    """Catalogue with the units of its house columns set."""
-    house = {"stellar_mass": u.Msun, "half_mass_radius": u.kpc, "star_formation_rate": u.Msun / u.yr}
-    for name, unit in (house | dict.fromkeys("xyz", u.kpc)).items():
-        if name in table.colnames:
-            table[name].unit = unit
-    return table
-
-
-def galaxy_id(path: Path, header: dict) -> int:
-    """Tell a file's galaxy: the header's ``CutoutID``, or the last number in the file's name, or 0."""
-    if isinstance(header.get("CutoutID"), int | float):
-        return int(header["CutoutID"])
-    digits = re.findall(r"\d+", re.sub(r"snap(?:shot)?_?\d+", "", path.stem))
-    return int(digits[-1]) if digits and len(digits[-1]) < 16 else 0
-
-
-def box_side(
-    header: dict, length: float, box: tuple[float, float, float] | None, a: float, h: float
-) -> float | None:
-    """Side of the periodic box [physical kpc], None when the header does not tell.
-
-    Parameters
-    ----------
-    header : dict
-    length : float
-        Unit of the coordinates [physical kpc].
-    box : tuple (factor, a exponent, h exponent) or None
-        Unit of ``BoxSize`` where it is not that of the coordinates.
-    a, h : float
-        Scale factor, Hubble constant [100 km/s/Mpc].
-    """
-    sides = np.atleast_1d(header.get("BoxSize", 0.0)).astype(float)
-    if not np.allclose(sides, sides[0], rtol=1e-6):
-        raise ValueError(f"BoxSize is {sides}; only cubic boxes can be unwrapped.")
-    unit = length if box is None else box[0] * a ** box[1] * h ** box[2]
-    return float(sides[0] * unit) if sides[0] > 0 else None
-
-
-def files_of(path: Path) -> tuple[Path, ...]:
-    """Find the HDF5 files of a path: itself, or all chunks when it is one of several or their folder."""
-    if path.is_dir():
-        firsts = sorted({*path.glob("*.0.hdf5"), *path.glob("*.0.h5")})
-        if len(firsts) != 1:
-            raise FileNotFoundError(
-                f"{path} holds {len(firsts)} files *.0.hdf5; name one file of the snapshot."
-            )
-        path = firsts[0]
-    chunk = CHUNK.fullmatch(path.name)
-    if chunk is None:
-        return (path,)
-    with open_hdf5(path) as file:
-        if header_of(file).get("NumFilesPerSnapshot", 1) == 1:
-            return (path,)
-    return chunk_files(path.parent, (chunk[1],), "NumFilesPerSnapshot")
 
 
 def open_extract(

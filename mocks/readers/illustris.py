@@ -12,7 +12,6 @@ from astropy.table import Table
 from mocks.galaxy import Galaxy
 from mocks.readers.base import Fingerprint, Snapshot
 from mocks.readers.chunks import chunk_files, count_problems
-from mocks.readers.extract import with_units
 from mocks.readers.fields import (
     GAS_FIELDS,
     STAR_FIELDS,
@@ -24,6 +23,7 @@ from mocks.readers.fields import (
 )
 from mocks.readers.hdf5 import Units, header_of, open_hdf5, read_array
 from mocks.readers.headers import cosmology_of, redshift_of, run_name
+from mocks.readers.layout import with_units
 from mocks.readers.particles import assemble
 from mocks.readers.subhaloes import SUBHALO_FIELDS, subhalo_columns, subhalo_properties
 

@@ -13,7 +13,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 
 from mocks.ideal import IdealImage
 
-__all__ = ["IMAGE_UNITS", "fit_to_survey", "ideal_image_from_array", "is_ideal_image", "read_ideal_image"]
+__all__ = ["IMAGE_UNITS", "ideal_image_from_array", "is_ideal_image", "read_ideal_image"]
 
 JY = 1e9 / 3631.0  # nanomaggies
 SR = (180.0 * 3600.0 / np.pi) ** 2  # arcsec^2
@@ -209,6 +209,25 @@ def _read_one(path: Path) -> tuple[np.ndarray, fits.Header]:
     raise ValueError(f"{path}: no image (2 or 3 axes) in any of its extensions.")
 
 
+def _told_scale(
+    headers: Sequence[fits.Header], redshift: float | None, cosmology: FLRW, where: str
+) -> tuple[float, str]:
+    """Pixel scale [arcsec] on which all headers agree, and how they tell it."""
+    scales = {_scale(header, redshift, cosmology) for header in headers}
+    if len(scales) > 1 or None in {scale for scale, _ in scales}:
+        raise ValueError(
+            f"{where}: pixel size not told, or differing between bands; state it with pixel_scale=."
+        )
+    return scales.pop()
+
+
+def _filters(headers: Sequence[fits.Header], n_planes: int) -> list[str]:
+    """Filter names of the planes of a cube, or of one image each."""
+    if len(headers) == 1:
+        return [str(headers[0].get(f"FILTER{i}", headers[0].get("FILTER", ""))) for i in range(n_planes)]
+    return [str(header.get("FILTER", header.get("FILTER0", ""))) for header in headers]
+
+
 def read_ideal_image(
     path: str | Path | Sequence[str | Path],
     *,
@@ -273,30 +292,21 @@ def read_ideal_image(
     if redshift is None:
         stated = header.get("USE_Z", header.get("REDSHIFT"))
         redshift = float(stated) if isinstance(stated, float | int) else None
-    scales = {_scale(item, redshift, cosmology) for item in headers}
     if pixel_scale is None:
-        if len(scales) > 1 or None in {scale for scale, _ in scales}:
-            raise ValueError(
-                f"{where}: pixel size not told, or differing between bands; state it with pixel_scale=."
-            )
-        pixel_scale, how = scales.pop()
+        pixel_scale, how = _told_scale(headers, redshift, cosmology, where)
         notes.append(f"pixel size from {how}")
     unit = str(header.get("BUNIT", "")) if unit is None else unit
     if not unit.strip():
         raise ValueError(
             f"{where}: no BUNIT in the header; state it with unit=, one of {', '.join(IMAGE_UNITS)}."
         )
-    names = [
-        str(item.get(f"FILTER{i}", item.get("FILTER", ""))) for item in headers for i in range(len(image))
-    ]
-    names = names[: len(image)] if len(paths) == 1 else [names[i * len(image)] for i in range(len(paths))]
-    found = [_band(name) for name in names]
+    names = _filters(headers, len(image))
     if bands is None:
-        if None in found or len(set(found)) != len(found):
+        bands = [_band(name) for name in names]
+        if None in bands or len(set(bands)) != len(bands):
             raise ValueError(
                 f"{where}: bands not told by FILTER keywords ({', '.join(names)}); state them with bands=."
             )
-        bands = found
     if zeropoints is None and _canonical(unit) == COUNTS and any("sdss" in name.lower() for name in names):
         unknown = sorted(set(bands) - set(SKIRT_ZEROPOINTS))
         if not unknown:
@@ -314,105 +324,4 @@ def read_ideal_image(
         simulation=simulation or paths[0].absolute().parent.name,
         subhalo_id=int(digits[-1]) if digits else 0,
         notes=tuple(notes),
-    )
-
-
-def _overlap(n_in: int, n_out: int, ratio: float, shift: float) -> np.ndarray:
-    """Share of each input pixel that falls into each output pixel, both grids about one centre.
-
-    Parameters
-    ----------
-    n_in, n_out : int
-        Pixels.
-    ratio : float
-        Input over output pixel size.
-    shift : float
-        Of the input's centre [output pixels].
-
-    Returns
-    -------
-    ndarray, shape (n_out, n_in)
-    """
-    edges_in = (np.arange(n_in + 1) - n_in / 2) * ratio + n_out / 2 + shift
-    left, right = np.arange(n_out)[:, None], np.arange(1, n_out + 1)[:, None]
-    return np.clip(np.minimum(right, edges_in[1:]) - np.maximum(left, edges_in[:-1]), 0.0, None) / ratio
-
-
-def fit_to_survey(
-    ideal: IdealImage,
-    survey,
-    size: int,
-    *,
-    oversampling: int = 3,
-    margin: int = 20,
-    redshift: float | None = None,
-    cosmology: FLRW = COSMOLOGY,
-    offset: tuple[float, float] = (0.0, 0.0),
-) -> IdealImage:
-    """Bring a ready-made image onto a survey's fine pixels, sharing each pixel's light by area.
-
-    Moving it to another redshift scales sizes by the angular and light by the luminosity distance; colours
-    stay those of the redshift at which it was made (no k-correction).
-
-    Parameters
-    ----------
-    ideal : IdealImage
-        On its own pixels.
-    survey : Survey
-        For its pixel scale.
-    size : int
-        Side of the survey image [pixels].
-    oversampling : int
-        Fine pixels per survey pixel and axis.
-    margin : int
-        Survey pixels about the image for light that the PSF carries in.
-    redshift : float, optional
-        Where to place the galaxy; its own when left out.
-    cosmology : astropy.cosmology.FLRW
-        For distances.
-    offset : tuple of float
-        Shift (y, x) of the centre [survey pixels].
-
-    Returns
-    -------
-    IdealImage
-        ``flux_outside`` is the light beyond its grid.
-
-    Raises
-    ------
-    ValueError
-        When it shall be moved and its own redshift is not known.
-    """
-    pixel_scale, dimming, metadata = ideal.pixel_scale, 1.0, dict(ideal.metadata)
-    if redshift is not None:
-        own = metadata.get("redshift")
-        if own is None or own <= 0 or redshift <= 0:
-            raise ValueError(
-                f"{metadata.get('source')}: cannot be moved from redshift {own} to {redshift}; both must be "
-                "known and positive. State the first when reading, with redshift=."
-            )
-        angular = cosmology.angular_diameter_distance([own, redshift]).value
-        luminous = cosmology.luminosity_distance([own, redshift]).value
-        pixel_scale *= angular[0] / angular[1]
-        dimming = (luminous[0] / luminous[1]) ** 2
-        metadata |= {"redshift": redshift, "k_correction": "none" if redshift != own else "not needed"}
-    fine = survey.pixel_scale / oversampling
-    side = (size + 2 * margin) * oversampling
-    n_y, n_x = ideal.image.shape[1:]
-    rows, columns = (
-        _overlap(n, side, pixel_scale / fine, shift * oversampling)
-        for n, shift in zip((n_y, n_x), offset, strict=True)
-    )
-    image = dimming * np.einsum("ai,bij,cj->bac", rows, ideal.image, columns, optimize=True)
-    total = dimming * ideal.image.sum(axis=(1, 2))
-    with np.errstate(divide="ignore"):
-        metadata["magnitude"] = dict(zip(ideal.bands, (22.5 - 2.5 * np.log10(total)).tolist(), strict=True))
-    return IdealImage(
-        image=image,
-        pixel_scale=fine,
-        bands=ideal.bands,
-        oversampling=oversampling,
-        margin=margin,
-        flux_outside=np.maximum(total - image.sum(axis=(1, 2)), 0.0),
-        metadata=metadata,
     )

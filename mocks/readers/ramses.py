@@ -12,13 +12,13 @@ from astropy.table import Table
 
 from mocks.galaxy import Galaxy
 from mocks.readers.base import Fingerprint, Snapshot
-from mocks.readers.extract import with_units
 from mocks.readers.friends import friends_of_friends
 from mocks.readers.galaxymaker import find_galaxies, galaxy_table, read_members
 from mocks.readers.gas_cells import read_gas_cells
 from mocks.readers.geometry import half_mass_radius, shrinking_sphere, unwrap
 from mocks.readers.hdf5 import KM, KPC, MSUN
 from mocks.readers.hilbert import domains_in_sphere
+from mocks.readers.layout import with_units
 from mocks.readers.mass_loss import remaining_mass_fraction
 from mocks.readers.particles import assemble, check_ages, make_stars
 from mocks.readers.ramses_files import Info, read_info, read_stars

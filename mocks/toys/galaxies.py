@@ -201,6 +201,47 @@ def _gas(rng: np.random.Generator, n: int, structure: ToyStructure, scale: float
     )
 
 
+def _stars(
+    rng: np.random.Generator,
+    physics: ToyPhysics,
+    structure: ToyStructure,
+    n_disc: int,
+    n_bulge: int,
+    oldest: float,
+) -> Stars:
+    """Stars of disc and bulge, turned to the sky; `oldest` is the age of the first [Gyr]."""
+    n, scale = n_disc + n_bulge, structure.half_mass_radius / SCALE_PER_HALF_MASS
+    radius = _disc_radius(rng, n_disc)
+    age = _disc_ages(rng, radius, structure, oldest)
+    contrast = np.minimum(
+        physics.arm_strength * np.where(age < YOUNG, 1.2, np.where(age < 3.0, 0.9, 0.5)), 0.95
+    )
+    angle = _azimuth(rng, radius, contrast, structure)
+    height = (
+        structure.thickness * np.where(age < YOUNG, 0.4, 1.0) * np.arctanh(rng.uniform(-0.999, 0.999, n_disc))
+    )
+    disc = scale * np.stack([radius * np.cos(angle), radius * np.sin(angle), height], axis=1)
+    disc = _clumps(rng, disc, age, physics, scale)
+
+    position = np.concatenate([disc, _bulge(rng, n_bulge, structure.bulge_radius)])
+    velocity = _velocity(rng, position, structure, np.arange(n) >= n_disc)
+    age = np.concatenate([age, oldest * rng.uniform(0.7, 1.0, n_bulge)])
+    distance = np.linalg.norm(position, axis=1) / scale
+    metallicity = structure.metallicity * 10 ** (0.06 * (1.0 - distance) + 0.08 * rng.normal(size=n))
+    position = position + rng.normal(scale=physics.softening, size=position.shape)
+
+    share = remaining_mass_fraction(age)
+    initial_mass = np.full(n, structure.stellar_mass / share.sum())
+    return Stars(
+        position=position @ structure.orientation.T,
+        mass=initial_mass * share,
+        initial_mass=initial_mass,
+        age=age,
+        metallicity=np.minimum(metallicity, 0.06),
+        velocity=velocity @ structure.orientation.T,
+    )
+
+
 def toy_galaxy(
     physics: ToyPhysics | str,
     rng: np.random.Generator,
@@ -254,41 +295,13 @@ def toy_galaxy(
     n_bulge = int(rng.binomial(n, structure.bulge_fraction))
     n_disc = n - n_bulge
 
-    radius = _disc_radius(rng, n_disc)
-    age = _disc_ages(rng, radius, structure, oldest)
-    contrast = np.minimum(
-        physics.arm_strength * np.where(age < YOUNG, 1.2, np.where(age < 3.0, 0.9, 0.5)), 0.95
-    )
-    angle = _azimuth(rng, radius, contrast, structure)
-    height = (
-        structure.thickness * np.where(age < YOUNG, 0.4, 1.0) * np.arctanh(rng.uniform(-0.999, 0.999, n_disc))
-    )
-    disc = scale * np.stack([radius * np.cos(angle), radius * np.sin(angle), height], axis=1)
-    disc = _clumps(rng, disc, age, physics, scale)
-
-    position = np.concatenate([disc, _bulge(rng, n_bulge, structure.bulge_radius)])
-    velocity = _velocity(rng, position, structure, np.arange(n) >= n_disc)
-    age = np.concatenate([age, oldest * rng.uniform(0.7, 1.0, n_bulge)])
-    distance = np.linalg.norm(position, axis=1) / scale
-    metallicity = structure.metallicity * 10 ** (0.06 * (1.0 - distance) + 0.08 * rng.normal(size=n))
-    position = position + rng.normal(scale=physics.softening, size=position.shape)
-
-    share = remaining_mass_fraction(age)
-    initial_mass = np.full(n, structure.stellar_mass / share.sum())
-    stars = Stars(
-        position=position @ structure.orientation.T,
-        mass=initial_mass * share,
-        initial_mass=initial_mass,
-        age=age,
-        metallicity=np.minimum(metallicity, 0.06),
-        velocity=velocity @ structure.orientation.T,
-    )
+    stars = _stars(rng, physics, structure, n_disc, n_bulge, oldest)
     disc_gas = _gas(rng, max(50, n // 4), structure, scale) if gas else None
     properties = {
         "stellar_mass": float(stars.mass.sum()),
         "half_mass_radius": half_mass_radius(stars.position, stars.mass),
         "n_stars": n,
-        "star_formation_rate": float(initial_mass[age < 0.1].sum() / 1e8),
+        "star_formation_rate": float(stars.initial_mass[stars.age < 0.1].sum() / 1e8),
         "is_central": True,
     }
     return Galaxy(
