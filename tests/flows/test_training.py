@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from flows import FlowConfig, FlowModel, TrainingConfig, train, training
+from flows import FlowConfig, FlowModel, TrainingConfig, fitting, train
 from flows.augment import augment
 
 CONFIG = FlowConfig(size=8, softening=(0.5,), widths=(8,), steps=(1,))
@@ -160,14 +160,14 @@ def test_ratio_of_related_models_is_calm_on_pure_noise():
 def test_loss_that_is_no_number_stops_and_keeps_the_best(monkeypatch, caplog):
     images = noisy_blobs(60, 10)
     good = train(images, config=CONFIG, training=TrainingConfig(epochs=4, batch_size=16))
-    real, calls = training.augment, []
+    real, calls = fitting.augment, []
 
     def poisoned(*arguments):
         calls.append(1)
         batch = real(*arguments)
         return batch * torch.nan if len(calls) > 1 + 2 * 4 + 1 else batch  # one to start with, two epochs
 
-    monkeypatch.setattr(training, "augment", poisoned)
+    monkeypatch.setattr(fitting, "augment", poisoned)
     with caplog.at_level(logging.ERROR):
         model = train(images, config=CONFIG, training=TrainingConfig(epochs=4, batch_size=16))
     assert "epoch 3, step 10" in caplog.text
@@ -180,7 +180,7 @@ def test_loss_that_is_no_number_stops_and_keeps_the_best(monkeypatch, caplog):
 def test_time_limit_ends_training_with_the_rate_brought_down():
     ticks = iter(np.arange(0, 1e6, 0.5))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training.time, "monotonic", lambda: float(next(ticks)))
+        patch.setattr(fitting.time, "monotonic", lambda: float(next(ticks)))
         model = train(noisy_blobs(60, 11), config=CONFIG, training=TrainingConfig(epochs=1000), time_limit=10)
     assert len(model.history) < 20
     assert model.history[-1]["learning_rate"] < 0.2 * max(row["learning_rate"] for row in model.history)

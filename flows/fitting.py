@@ -1,0 +1,292 @@
+"""One training run: its steps, validations, snapshots, and what is kept of them."""
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from nflows.transforms.normalization import ActNorm as NflowsActNorm
+from torch import nn
+
+from flows.augment import augment, crop
+from flows.checkpoint import load_snapshot, save_snapshot
+from flows.config import TrainingConfig
+from flows.layers import ActNorm
+from flows.model import FlowModel
+from flows.pixels import RgbPixels, dequantise
+
+__all__ = ["Fit", "Progress"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a callback is told after each validated epoch: losses in nats per pixel value."""
+
+    epoch: int
+    epochs: int
+    train: float
+    validation: float
+    best: float
+    seconds: float
+    seconds_left: float
+
+
+class Fit:
+    """State of one training: what a snapshot must hold to go on as if nothing had happened."""
+
+    def __init__(
+        self,
+        model: FlowModel,
+        images: torch.Tensor,
+        context: torch.Tensor | None,
+        validation_images: torch.Tensor,
+        validation_context: torch.Tensor | None,
+        training: TrainingConfig,
+        seed: int,
+        device: str,
+    ) -> None:
+        self.model, self.training, self.seed, self.device = model, training, seed, torch.device(device)
+        self.images, self.context = images, context
+        self.validation = (validation_images, validation_context)
+        if isinstance(model.pixels, RgbPixels):
+            self.validation = (dequantise(validation_images, self._stream(-1)), validation_context)
+        weights = [
+            parameter for parameter in model.parameters() if parameter.ndim >= 2 and parameter.shape[0] > 1
+        ]
+        others = [
+            parameter
+            for parameter in model.parameters()
+            if not (parameter.ndim >= 2 and parameter.shape[0] > 1)
+        ]
+        groups = [
+            {"params": weights, "weight_decay": training.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ]
+        self.optimiser = torch.optim.AdamW(groups, lr=training.learning_rate, fused=True)
+        self.named = dict(model.density.named_parameters())
+        self.scale_of = {name: model.density.scale_of(name) for name in self.named}
+        self.mean = {name: parameter.detach().clone() for name, parameter in self.named.items()}
+        self.best = {name: value.clone() for name, value in self.mean.items()}
+        self.best_loss = [math.inf] * len(model.scale_names)
+        self.history: list[dict[str, float]] = []
+        self.epoch = self.step = self.last_gain = 0
+        self.seconds = 0.0
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Number of batches of one pass over the images."""
+        return math.ceil(len(self.images) / self.training.batch_size)
+
+    def _stream(self, epoch: int) -> torch.Generator:
+        """Random numbers of one epoch, whatever came before."""
+        return torch.Generator().manual_seed((self.seed * 1_000_003 + epoch + 1) % 2**63)
+
+    def _batch(self, rows: torch.Tensor, stream: torch.Generator) -> tuple[torch.Tensor, torch.Tensor | None]:
+        images = self.images[rows]
+        if isinstance(self.model.pixels, RgbPixels):
+            images = dequantise(images, stream)
+        images = augment(images, self.training.max_shift, stream).to(self.device)
+        return images, None if self.context is None else self.context[rows].to(self.device)
+
+    def initialise(self) -> None:
+        """Set every ActNorm, ours and nflows' own, from one large batch."""
+        for module in self.model.modules():
+            if isinstance(module, ActNorm):
+                module.awaits_data = True
+            module.training = isinstance(module, NflowsActNorm)
+        rows = torch.randperm(len(self.images), generator=self._stream(-2))[:256]
+        with torch.no_grad():
+            self.model.scale_terms(*self._batch(rows, self._stream(-3)))
+        for name, parameter in self.named.items():
+            self.mean[name].copy_(parameter.detach())
+            self.best[name].copy_(parameter.detach())
+
+    def run(self, snapshot: Path | None, time_limit: float | None, callback: Callable | None) -> None:
+        """Train until the last epoch, the time limit, or no scale has gained for `patience` epochs."""
+        training = self.training
+        if snapshot is not None and snapshot.is_dir():
+            self._resume(snapshot)
+        start = time.monotonic() - self.seconds
+        while self.epoch < training.epochs and self.epoch - self.last_gain < training.patience:
+            with torch.random.fork_rng(
+                devices=[self.device.index or 0] if self.device.type == "cuda" else []
+            ):
+                torch.manual_seed(self.seed + 7919 * (self.epoch + 1))  # dropout
+                losses = self._train_epoch(start, time_limit)
+            if losses is None:
+                break
+            self.epoch += 1
+            self.seconds = time.monotonic() - start
+            is_over = time_limit is not None and self.seconds >= time_limit
+            if self.epoch % training.validate_every == 0 or self.epoch == training.epochs or is_over:
+                self._validate(losses, callback, time_limit)
+            if snapshot is not None and (
+                self.epoch % training.snapshot_every == 0 or self.epoch == training.epochs
+            ):
+                self._save(snapshot)
+            if is_over:
+                log.info("time limit of %.0f s reached in epoch %d", time_limit, self.epoch)
+                break
+
+    def _rate(self, start: float, time_limit: float | None) -> float:
+        """Learning rate: linear warm-up, then a cosine to zero over steps or time, whichever is further."""
+        done = self.step / (self.training.epochs * self.steps_per_epoch)
+        if time_limit is not None:
+            done = max(done, min(1.0, (time.monotonic() - start) / time_limit))
+        warm_up = self.training.warm_up
+        if done < warm_up:
+            return self.training.learning_rate * (done + 0.1 * warm_up) / (1.1 * warm_up)
+        return self.training.learning_rate * 0.5 * (1 + math.cos(math.pi * (done - warm_up) / (1 - warm_up)))
+
+    def _train_epoch(self, start: float, time_limit: float | None) -> list[float] | None:
+        """One pass over the images; mean loss per scale, or None when a loss was not a number."""
+        model, stream, n_dim = self.model, self._stream(self.epoch), self.model.config.n_dim
+        model.train()
+        order = torch.randperm(len(self.images), generator=stream)
+        total = torch.zeros(len(model.scale_names), device=self.device)
+        for rows in order.split(self.training.batch_size):
+            for group in self.optimiser.param_groups:
+                group["lr"] = self._rate(start, time_limit)
+            self.optimiser.zero_grad(set_to_none=True)
+            nats = -model(*self._batch(rows, stream))
+            loss = nats.mean(0).sum() / n_dim
+            loss.backward()
+            norm = nn.utils.clip_grad_norm_(model.parameters(), self.training.clip)
+            if not (torch.isfinite(loss) and torch.isfinite(norm)):
+                self._report_failure(nats, rows)
+                return None
+            self.optimiser.step()
+            self.step += 1
+            decay = min(self.training.ema, self.step / (10 + self.step))
+            torch._foreach_lerp_(
+                list(self.mean.values()), [p.detach() for p in self.named.values()], 1 - decay
+            )
+            total += nats.detach().sum(0).to(total)
+        return (total / (len(self.images) * n_dim)).tolist()
+
+    def _report_failure(self, nats: torch.Tensor, rows: torch.Tensor) -> None:
+        """Say where the loss ceased to be a number; the best weights so far are kept."""
+        is_bad = ~torch.isfinite(nats.detach().cpu())
+        scales = [
+            name for name, bad in zip(self.model.scale_names, is_bad.any(0).tolist(), strict=True) if bad
+        ]
+        found = rows[is_bad.any(1)].tolist()[:5]
+        log.error(
+            "loss or gradient is not a number in epoch %d, step %d (scales: %s; training images: %s): "
+            "training stops with the best weights so far; lower the learning rate or look at these images",
+            self.epoch + 1, self.step + 1, ", ".join(scales) or "gradient only", found or "gradient only",
+        )  # fmt: skip
+        self.model.metadata["training_stopped"] = f"loss not a number in epoch {self.epoch + 1}"
+
+    def _use(self, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Put weights into the model and return those it had."""
+        previous = {name: parameter.detach().clone() for name, parameter in self.named.items()}
+        with torch.no_grad():
+            for name, parameter in self.named.items():
+                parameter.copy_(weights[name])
+        return previous
+
+    def _mean_nats(self, images: torch.Tensor, context: torch.Tensor | None) -> list[float]:
+        """Mean of -log_prob per pixel value and scale, for cut images."""
+        self.model.eval()
+        budget = self.model.budget(images, context)
+        return (-budget.mean(0) / self.model.config.n_dim).tolist()
+
+    def _validate(self, losses: list[float], callback: Callable | None, time_limit: float | None) -> None:
+        """Score the running mean, keep what gained, write a row of history, report."""
+        current = self._use(self.mean)
+        validation = self._mean_nats(*self.validation)
+        self._use(current)
+        for scale, loss in enumerate(validation):
+            if loss < self.best_loss[scale]:
+                self.best_loss[scale], self.last_gain = loss, self.epoch
+                for name in self.named:
+                    if self.scale_of[name] == scale:
+                        self.best[name].copy_(self.mean[name])
+        row = {
+            "epoch": self.epoch,
+            "seconds": round(self.seconds, 3),
+            "learning_rate": self.optimiser.param_groups[0]["lr"],
+        }
+        row |= {"train": sum(losses), "validation": sum(validation), "best": sum(self.best_loss)}
+        for scale, name in enumerate(self.model.scale_names):
+            row |= {f"train {name}": losses[scale], f"validation {name}": validation[scale]}
+        self.history.append(row)
+        left = self.seconds / self.epoch * (self.training.epochs - self.epoch)
+        left = left if time_limit is None else max(0.0, min(left, time_limit - self.seconds))
+        progress = Progress(
+            self.epoch, self.training.epochs, row["train"], row["validation"], row["best"], self.seconds, left
+        )
+        log.debug("%s", progress)
+        if callback is not None:
+            callback(progress)
+
+    def _facts(self) -> dict[str, str]:
+        """List what must agree between a snapshot and the fit that takes it up."""
+        model, total = self.model, self.images.double().sum().item()
+        return {
+            "config": repr(model.config),
+            "training": repr(self.training),
+            "seed": str(self.seed),
+            "images": f"{len(self.images)} with sum {total!r}",
+        }
+
+    def _save(self, snapshot: Path) -> None:
+        tensors = {f"weight.{name}": value for name, value in self.model.state_dict().items()}
+        tensors |= {f"mean.{name}": value for name, value in self.mean.items()}
+        tensors |= {f"best.{name}": value for name, value in self.best.items()}
+        for index, state in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{index}.{name}": value for name, value in state.items()}
+        state = {"epoch": self.epoch, "step": self.step, "last_gain": self.last_gain, "seconds": self.seconds}
+        save_snapshot(snapshot, tensors, state | {"best_loss": self.best_loss} | self._facts(), self.history)
+
+    def _resume(self, snapshot: Path) -> None:
+        tensors, state, self.history = load_snapshot(snapshot)
+        for name, value in self._facts().items():
+            if state.get(name) != value:
+                raise ValueError(
+                    f"{snapshot} belongs to another training: its {name} is {state.get(name)}, now it is "
+                    f"{value}. Give another folder, or delete this one."
+                )
+        part = lambda prefix: {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}  # noqa: E731
+        self.model.load_state_dict(part("weight."))
+        for kept, prefix in ((self.mean, "mean."), (self.best, "best.")):
+            for name, value in part(prefix).items():
+                kept[name].copy_(value)
+        optimiser = self.optimiser.state_dict()
+        for name, value in part("optimiser.").items():
+            index, key = name.split(".", 1)
+            optimiser["state"].setdefault(int(index), {})[key] = value
+        self.optimiser.load_state_dict(optimiser)
+        for parameter, moments in self.optimiser.state.items():  # the fused step needs equal memory order
+            for key in ("exp_avg", "exp_avg_sq"):
+                moments[key] = torch.empty_like(parameter).copy_(moments[key])
+        self.epoch, self.step, self.last_gain = state["epoch"], state["step"], state["last_gain"]
+        self.seconds, self.best_loss = state["seconds"], state["best_loss"]
+        log.info("training taken up from %s after epoch %d", snapshot, self.epoch)
+
+    def finish(self) -> FlowModel:
+        """Model with the best weights of each scale, its history and the train-validation gap."""
+        self._use(self.best)
+        model = self.model
+        images = crop(self.images, self.training.max_shift)
+        if isinstance(model.pixels, RgbPixels):
+            images = dequantise(images, self._stream(-4))
+        on_train, on_validation = self._mean_nats(images, self.context), self._mean_nats(*self.validation)
+        model.history = self.history
+        model.summary = {
+            "n_train": len(images),
+            "n_validation": len(self.validation[0]),
+            "epochs": self.epoch,
+            "seconds": round(self.seconds, 2),
+            "train_nats_per_pixel": sum(on_train),
+            "validation_nats_per_pixel": sum(on_validation),
+            "gap_nats_per_pixel": sum(on_validation) - sum(on_train),
+        }
+        log.info("training finished: %s", model.summary)
+        return model.to("cpu").eval()
