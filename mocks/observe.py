@@ -8,6 +8,7 @@ from mocks.conditions import ObservingConditions
 from mocks.ideal import IdealImage
 from mocks.noise import correlated_noise
 from mocks.psf import convolve_psf
+from mocks.sky import segment
 from mocks.surveys import Survey, load_survey
 
 __all__ = ["MASK_BITS", "Cutout", "add_noise", "add_to_sky", "bin_pixels", "observe"]
@@ -160,6 +161,16 @@ def add_to_sky(
     return observed
 
 
+def _mask(shape: tuple[int, int, int], sky: np.ndarray | None) -> np.ndarray:
+    """Good pixels everywhere, except on the objects that a real patch of sky brings along."""
+    mask = np.zeros(shape, np.uint8)
+    if sky is not None:
+        low_y, low_x = (sky.shape[1] - shape[1]) // 2, (sky.shape[2] - shape[2]) // 2
+        found = segment(sky, threshold=3.0, grow=2)[low_y : low_y + shape[1], low_x : low_x + shape[2]]
+        mask[:, found] = MASK_BITS["other object"]
+    return mask
+
+
 def observe(
     ideal: IdealImage,
     survey: Survey | str,
@@ -222,7 +233,7 @@ def observe(
     return Cutout(
         image=image.astype(np.float32),
         variance=variance.astype(np.float32),
-        mask=np.zeros(image.shape, np.uint8),
+        mask=_mask(image.shape, sky),
         psf=conditions.psf_stack(),
         pixel_scale=survey.pixel_scale,
         bands=ideal.bands,

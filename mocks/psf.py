@@ -3,9 +3,6 @@
 from functools import lru_cache
 
 import numpy as np
-from scipy.interpolate import RectBivariateSpline
-from scipy.optimize import brentq
-from scipy.special import gamma, j0, kv
 
 __all__ = [
     "PSF_MODELS",
@@ -120,6 +117,8 @@ def double_gaussian_psf(
     ----------
     Weights 9/13 and 4/13 and width ratio 2: Law et al. 2015, AJ 150, 19 (MaNGA observing strategy).
     """
+    from scipy.optimize import brentq
+
     core, wing = 1 - wing_fraction, wing_fraction / wing_ratio**2
 
     def profile(x):  # x: squared radius times 4 ln 2 over the squared core FWHM
@@ -157,6 +156,8 @@ def moffat_psf(fwhm: float, size: int, beta: float = 3.0) -> np.ndarray:
 @lru_cache(maxsize=4)
 def _von_karman_profile(outer_scale: float) -> tuple[np.ndarray, np.ndarray]:
     """Radius over FWHM, and the PSF there relative to its centre."""
+    from scipy.special import gamma, j0, kv
+
     # Separations in coherence lengths r0; for small ones the structure function is 6.88 rho^(5/3).
     rho = np.linspace(1e-6, 6, 6000)
     if np.isinf(outer_scale):
@@ -261,6 +262,8 @@ def measure_fwhm(psf: np.ndarray, oversampling: int = 15) -> float:
     -------
     float
     """
+    from scipy.interpolate import RectBivariateSpline
+
     psf = np.asarray(psf, float)
     peak_y, peak_x = np.unravel_index(np.argmax(psf), psf.shape)
     # The region above half maximum is found first, so that only its surroundings are refined.

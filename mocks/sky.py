@@ -1,12 +1,12 @@
 """Real sky: where a survey image is blank, patches to put galaxies into, and a bank of them on disk."""
 
 from dataclasses import dataclass
+from math import erf
 from pathlib import Path
 
 import h5py
 import numpy as np
 from scipy import ndimage
-from scipy.special import erf
 
 from mocks.conditions import ObservingConditions
 

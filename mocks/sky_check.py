@@ -4,7 +4,6 @@ import logging
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage, stats
 
 __all__ = ["SkyCheck", "blank_sky_check", "sky_features"]
 
@@ -93,6 +92,8 @@ def sky_features(patches: np.ndarray) -> np.ndarray:
     ndarray, shape (n, 16)
         In the order of ``FEATURES``.
     """
+    from scipy import ndimage
+
     patches = np.asarray(patches, float)
     n_y, n_x = patches.shape[1:]
     mean = patches.mean(axis=(1, 2))
@@ -184,6 +185,8 @@ def blank_sky_check(real: np.ndarray, mock: np.ndarray, rng: np.random.Generator
     Ridge logistic regression on ``sky_features`` and their squares, five-fold cross-validated. With n patches
     of each kind the AUC has an error of about 0.41 / sqrt(n): a thousand of each are needed to see 0.02.
     """
+    from scipy import stats  # half a second to load
+
     real, mock = np.asarray(real, float), np.asarray(mock, float)
     if real.ndim != 3 or real.shape[1:] != mock.shape[1:] or min(len(real), len(mock)) < 50:
         raise ValueError(

@@ -108,6 +108,16 @@ def test_inserted_stars_keep_flux_place_and_variance():
     assert blurred.variance == pytest.approx(expected, rel=1e-4)
 
 
+def test_neighbours_in_the_sky_are_masked():
+    patch, state = bank().draw(BANDS, stream(5))
+    patch = patch.copy()
+    patch[:, 5:36, 5:36] += 30 * gaussian_psf(3.5, 31)
+    mask = observe(IdealImage(np.zeros((3, 48, 48)), 0.396, BANDS), "sdss", state, stream(1), sky=patch).mask
+    assert (mask[:, 20, 20] == 4).all()
+    assert (mask[:, 42:, 42:] == 0).all()
+    assert (mask > 0).mean() < 0.2
+
+
 def test_bank_is_saved_and_loaded(tmp_path):
     source = bank()
     source.save(tmp_path / "sky.h5")

@@ -1,0 +1,156 @@
+"""Time the way from particles to pixels, part by part, beside what a user would take instead.
+
+    python benchmarks/bench_render.py [particles] [pixels] [repeats]
+
+All candidates are interleaved in one run; the figure is the median of CPU seconds over all threads. Peers
+that are not installed are left out. ``L1`` is the light that lies in the wrong pixel, against the exact
+integral of the two-dimensional cubic spline, for the renderers that draw it.
+"""
+
+import platform
+import sys
+import time
+
+import numpy as np
+from numba import njit
+from scipy.spatial import cKDTree
+
+from mocks import ObservingConditions, stream
+from mocks.deposit import deposit
+from mocks.kernel import kernel_share
+from mocks.observe import add_noise
+from mocks.psf import convolve_psf, effective_psf
+from mocks.smoothing import smoothing_lengths
+
+FRAME = 64.0  # kpc
+
+
+def galaxy(n, rng):
+    """Disc, bulge and halo: 70, 25 and 5 % of the particles; luminosities in three bands."""
+    n_disc, n_bulge = int(0.7 * n), int(0.25 * n)
+    radius, angle = rng.gamma(2, 3, n_disc), rng.uniform(0, 2 * np.pi, n_disc)
+    height = 0.3 * np.arctanh(rng.uniform(-1, 1, n_disc))
+    parts = [np.stack([radius * np.cos(angle), radius * np.sin(angle), height], axis=1)]
+    for count, scale in ((n_bulge, 0.6), (n - n_disc - n_bulge, 15.0)):
+        root = np.sqrt(rng.uniform(0, 1, count))
+        direction = rng.normal(size=(count, 3))
+        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+        parts.append(direction * (scale * root / (1 - root))[:, None])
+    return np.concatenate(parts), rng.lognormal(0, 1, (3, n))
+
+
+@njit(cache=True)
+def at_pixel_centres(x, y, h, flux, n):
+    """Draw one band the common way, with the kernel's value at pixel centres."""
+    image = np.zeros((n, n))
+    for i in range(len(x)):
+        low_x, high_x = max(int(x[i] - h[i]), 0), min(int(x[i] + h[i]) + 1, n)
+        low_y, high_y = max(int(y[i] - h[i]), 0), min(int(y[i] + h[i]) + 1, n)
+        for row in range(low_y, high_y):
+            for column in range(low_x, high_x):
+                q = np.sqrt((column + 0.5 - x[i]) ** 2 + (row + 0.5 - y[i]) ** 2) / h[i]
+                if q < 0.5:
+                    image[row, column] += flux[i] * (1 - 6 * q * q + 6 * q**3) * 1.8189136 / h[i] ** 2
+                elif q < 1:
+                    image[row, column] += flux[i] * 2 * (1 - q) ** 3 * 1.8189136 / h[i] ** 2
+    return image
+
+
+def exact(x, y, h, flux, n):
+    """Pixel integrals of every kernel, one band."""
+    image = np.zeros((n, n))
+    for i in range(len(x)):
+        low_x, high_x = max(int(np.floor(x[i] - h[i])), 0), min(int(np.floor(x[i] + h[i])) + 1, n)
+        low_y, high_y = max(int(np.floor(y[i] - h[i])), 0), min(int(np.floor(y[i] + h[i])) + 1, n)
+        if low_x < high_x and low_y < high_y:
+            shape = (high_y - low_y, high_x - low_x)
+            share = kernel_share(x[i] - low_x, y[i] - low_y, h[i], shape, 64)
+            image[low_y:high_y, low_x:high_x] += flux[i] * share
+    return image
+
+
+def renderers(x, y, h, flux, n):
+    """Name -> (call, bands drawn by one call, whether it draws the cubic spline)."""
+    found = {
+        "mocks.deposit": (lambda: deposit(x, y, h, flux, (n, n)), 3, True),
+        "pixel centres": (lambda: at_pixel_centres(x, y, h, flux[0], n), 1, True),
+        "histogram, unsmoothed": (
+            lambda: np.histogram2d(y, x, bins=n, range=[[0, n], [0, n]], weights=flux[0])[0], 1, False,
+        ),
+    }  # fmt: skip
+    try:
+        from swiftsimio.visualisation.projection_backends import backends
+
+        def swift():
+            return backends["subsampled"](
+                x=(x / n), y=(y / n), m=flux[0].astype(np.float32), h=(h / n / 1.897367).astype(np.float32),
+                res=n, box_x=0.0, box_y=0.0,
+            )  # fmt: skip
+
+        found["swiftsimio subsampled"] = (swift, 1, False)
+    except ImportError:
+        pass
+    return found
+
+
+def timed(calls, repeats):
+    """Median CPU seconds of each call, taken in turns."""
+    for call in calls.values():
+        call()
+    spent = {name: [] for name in calls}
+    for _ in range(repeats):
+        for name, call in calls.items():
+            start = time.process_time()
+            call()
+            spent[name].append(time.process_time() - start)
+    return {name: float(np.median(values)) for name, values in spent.items()}
+
+
+def steps(position, x, y, h, flux, n):
+    """Whole chain for one view of one galaxy in three bands, step by step."""
+    psf = effective_psf("double-gaussian", 3.4, 41)
+    state = ObservingConditions(
+        ("g", "r", "i"), (psf,) * 3, np.full(3, 1.3), np.full(3, 0.03), np.full(3, 900.0), np.full(3, 0.005)
+    )
+    image = deposit(x, y, h, flux / flux.sum() * 1e4, (n, n))
+    rng = stream(1, "noise")
+    return {
+        "smoothing lengths (once a galaxy)": lambda: smoothing_lengths(position),
+        "  scipy default": lambda: cKDTree(position).query(position, k=[33]),
+        "render": lambda: deposit(x, y, h, flux, (n, n)),
+        "PSF": lambda: convolve_psf(image, psf),
+        "noise": lambda: add_noise(image, state, rng),
+    }
+
+
+def main(argv):
+    n, pixels, repeats = (int(float(value)) for value in [*argv, *("1e5", "256", "5")[len(argv) :]])
+    rng = stream(1, "galaxy")
+    position, flux = galaxy(n, rng)
+    h = smoothing_lengths(position) * pixels / FRAME
+    x, y = (position[:, i] * pixels / FRAME + pixels / 2 for i in (0, 1))
+    print(f"{n} particles, {pixels} x {pixels} pixels, {platform.machine()}, numpy {np.__version__}")
+    reference = exact(x, y, h, flux[0], pixels) if n <= 200000 else None
+    found = renderers(x, y, h, flux, pixels)
+    spent = timed({name: call for name, (call, _, _) in found.items()}, repeats)
+    floor = timed({"read once": lambda: x.sum() + y.sum() + h.sum() + flux.sum()}, 21)["read once"]
+    print(f"{'renderer':36s} {'CPU ms a band':>14s} {'M stars/s/band':>15s} {'L1':>8s} {'peak':>8s}")
+    for name, (call, bands, spline) in found.items():
+        image = np.asarray(call())
+        image = image[0] if image.ndim == 3 else image
+        errors = ""
+        if spline and reference is not None:
+            misplaced = np.abs(image - reference).sum() / reference.sum()
+            errors = f"{misplaced:8.4f} {image.max() / reference.max() - 1:+8.4f}"
+        print(f"{name:36s} {1e3 * spent[name] / bands:14.2f} {n * bands / spent[name] / 1e6:15.1f} {errors}")
+    ratio = spent["mocks.deposit"] / floor
+    print(
+        f"reading the particles once takes {1e3 * floor:.2f} ms: the renderer is {ratio:.0f} times that floor"
+    )
+    print(f"\n{'step, three bands':36s} {'CPU ms':>14s}")
+    for name, seconds in timed(steps(position, x, y, h, flux, pixels), repeats).items():
+        print(f"{name:36s} {1e3 * seconds:14.1f}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
