@@ -31,7 +31,7 @@ from flows import FlowConfig, FlowModel, symmetries
 from flows.layers import ActNorm
 
 SOFTENING = 5.0  # in units of the noise
-PEAK_RATE = {
+PEAK_RATE = {"wavelet": 1e-2, "wavelet-wide": 1e-2, "glow": 5e-3, "normflows": 5e-3}  # or --rate
     "wavelet": 1e-2,
     "wavelet-wide": 1e-2,
     "glow": 5e-3,
@@ -197,29 +197,30 @@ def child(name: str, seconds: float, n_bands: int, size: int, batch: int, rate: 
 
 
 def compare(names: list[str], options: argparse.Namespace) -> None:
-    """Run each model in its own process and print the table, ratios to the nflows-built Glow."""
-    rows = []
+    """Run each model in its own process, print its row, then the ratios to the nflows-built Glow."""
+    print(f"{options.bands} x {options.size} x {options.size}, {options.seconds:g} CPU s each, one thread")
+    titles = ("parameters", "excess (nats)", "train/CPU-s", "score/CPU-s", "MB")
+    print(f"{'model':14s}" + "".join(f"{title:>15s}" for title in titles), flush=True)
+    rows = {}
     for name in names:
         command = [sys.executable, __file__, "--child", name, "--seconds", str(options.seconds)]
         command += ["--bands", str(options.bands), "--size", str(options.size), "--batch", str(options.batch)]
         command += ["--rate", str(options.rate)] if options.rate else []
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            print(f"{name}: skipped ({done.stderr.strip().splitlines()[-1]})")
+            reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+            print(f"{name:14s} skipped: {reason}", flush=True)
             continue
-        rows.append(json.loads(done.stdout.splitlines()[-1]))
-    print(f"{options.bands} x {options.size} x {options.size}, {options.seconds:g} CPU s each, one thread")
-    titles = ("parameters", "excess (nats)", "train/CPU-s", "score/CPU-s", "MB")
-    print(f"{'model':14s}" + "".join(f"{title:>15s}" for title in titles))
-    for row in rows:
+        row = rows[name] = json.loads(done.stdout.splitlines()[-1])
         print(
-            f"{row['model']:14s}{row['parameters']:15d}{row['excess']:9.1f} +-{row['error']:4.1f}"
-            f"{row['train_per_s']:15.0f}{row['score_per_s']:15.0f}{row['memory_mb']:15.0f}"
+            f"{name:14s}{row['parameters']:15d}{row['excess']:9.1f} +-{row['error']:4.1f}"
+            f"{row['train_per_s']:15.0f}{row['score_per_s']:15.0f}{row['memory_mb']:15.0f}",
+            flush=True,
         )
-    base = next((row for row in rows if row["model"] == "glow"), None)
-    for row in rows if base else []:
+    base = rows.get("glow")
+    for name, row in rows.items() if base else []:
         print(
-            f"{row['model']} against glow: excess {base['excess'] / row['excess']:.2f}x smaller, training "
+            f"{name} against glow: excess {base['excess'] / row['excess']:.2f}x smaller, training "
             f"{row['train_per_s'] / base['train_per_s']:.2f}x, scoring "
             f"{row['score_per_s'] / base['score_per_s']:.2f}x"
         )
