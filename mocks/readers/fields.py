@@ -8,7 +8,7 @@ from astropy.cosmology import FLRW
 
 from mocks.galaxy import Gas, Stars
 from mocks.readers.hdf5 import ALIASES, Units, conversion, find, read_array
-from mocks.readers.particles import ages, gas_temperature, make_stars, require_finite
+from mocks.readers.particles import ages, gas_temperature, make_stars, require_finite, require_shapes
 
 __all__ = [
     "GAS_FIELDS",
@@ -163,6 +163,7 @@ def read_found(group: h5py.Group, found: dict, rows: slice | np.ndarray | None =
         if name not in group:
             raise ValueError(f"{group.file.filename}: {group.name} lacks {name}, which other chunks have.")
         raw[field] = read_array(group[name], rows)
+    require_shapes(f"{group.file.filename}: {group.name}", raw)
     return to_house(raw, found)
 
 
@@ -211,6 +212,7 @@ def stars_from_columns(
         When a needed column is missing, or its values are not sane.
     """
     require_fields(where, columns)
+    require_shapes(where, columns)
     require_finite(where, birth=columns["birth"])
     is_star = columns["birth"] > 0
     notes = ()
@@ -248,6 +250,7 @@ def gas_from_columns(where: str, columns: dict) -> Gas | None:
     """
     if "position" not in columns or "mass" not in columns or len(columns["mass"]) == 0:
         return None
+    require_shapes(f"{where}: gas", columns)
     get: Callable[[str], np.ndarray | None] = columns.get
     require_finite(where, **{f"gas {name}": values for name, values in columns.items()})
     size = get("smoothing_length") if get("smoothing_length") is not None else get("cell_size")

@@ -11,7 +11,7 @@ from mocks.readers.geometry import half_mass_radius, shrinking_sphere, unwrap
 from mocks.readers.mass_loss import remaining_mass_fraction
 from mocks.readers.times import age_from_scale_factor
 
-__all__ = ["ages", "assemble", "gas_temperature", "make_stars", "require_finite"]
+__all__ = ["ages", "assemble", "gas_temperature", "make_stars", "require_finite", "require_shapes"]
 
 AGE_SLACK = 2e-3  # Gyr; stars born in the last step of a float32 clock come out this much too young
 PHOTOMETRY_BANDS = ("U", "B", "V", "K", "g", "r", "i", "z")  # columns of GFM_StellarPhotometrics
@@ -39,6 +39,31 @@ def require_finite(where: str, **columns: np.ndarray | None) -> None:
             raise ValueError(
                 f"{where}: {bad} of {np.size(values)} values of {name} are NaN or infinite; the file is "
                 "damaged, or was written wrongly. Fetch it again or leave this galaxy out."
+            )
+
+
+def require_shapes(where: str, columns: dict) -> None:
+    """Refuse columns of unequal length, and vectors that are not (n, 3).
+
+    Parameters
+    ----------
+    where : str
+        File, for the message.
+    columns : dict of ndarray or None
+        By name.
+
+    Raises
+    ------
+    ValueError
+    """
+    columns = {name: values for name, values in columns.items() if values is not None}
+    lengths = {name: len(values) if np.ndim(values) else 0 for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"{where}: columns of unequal length {lengths}; the file is damaged.")
+    for name in ("position", "velocity"):
+        if name in columns and np.shape(columns[name])[1:] != (3,):
+            raise ValueError(
+                f"{where}: {name} has shape {np.shape(columns[name])}, not (n, 3); the file is damaged."
             )
 
 
@@ -130,9 +155,7 @@ def make_stars(
         "smoothing_length": smoothing_length,
         "photometry": photometry,
     }
-    lengths = {name: len(values) for name, values in columns.items() if values is not None}
-    if len(set(lengths.values())) > 1:
-        raise ValueError(f"{where}: star columns of unequal length {lengths}; the file is damaged.")
+    require_shapes(where, columns)
     if len(mass) == 0:
         raise ValueError(f"{where}: this galaxy has no stars.")
     require_finite(where, **columns)
