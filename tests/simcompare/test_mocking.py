@@ -1,0 +1,108 @@
+import h5py
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from mocks.toys import toy_galaxies, write_tng_snapshot
+from simcompare import mocking
+from simcompare.cli import main
+from simcompare.config import MockSettings
+from simcompare.mocking import make_mocks
+
+
+@pytest.fixture(scope="module")
+def toys(tmp_path_factory):
+    return write_tng_snapshot(tmp_path_factory.mktemp("toy") / "toy-1", toy_galaxies("toy-1", 5, 3))
+
+
+def settings(toys, out, **changes):
+    usual = {"name": "toy-1", "redshift": 0.05, "size": 32, "workers": 1}
+    return MockSettings(inputs=[toys], out=out, **(usual | changes))
+
+
+def test_same_bits_alone_in_a_batch_and_for_any_worker_count(toys, tmp_path, monkeypatch):
+    whole = make_mocks(settings(toys, tmp_path / "whole", views=2))
+    monkeypatch.setattr(mocking, "_IMAGES_PER_PART", 4)
+    parts = make_mocks(settings(toys, tmp_path / "parts", views=2, workers=2))
+    assert len(parts.files) == 3
+    assert len(whole.files) == 1
+    assert (whole.read().image == parts.read().image).all()
+    subhalo = int(whole.catalogue["subhalo_id"][4])
+    alone = make_mocks(settings(toys, tmp_path / "alone", views=2, subhalo=[subhalo]))
+    same = np.flatnonzero(whole.catalogue["subhalo_id"] == subhalo)
+    assert (whole.read(same).image == alone.read().image).all()
+
+
+def test_another_seed_is_another_sky(toys, tmp_path):
+    first, second = (make_mocks(settings(toys, tmp_path / str(seed), seed=seed)) for seed in (0, 1))
+    both = set(first.catalogue["galaxy_id"]) & set(second.catalogue["galaxy_id"])
+    same = [each.read(np.isin(each.catalogue["galaxy_id"], list(both))).image for each in (first, second)]
+    # Differences of adjacent pixels hold the noise and hardly any galaxy.
+    noise = [np.diff(image[..., :3, :], axis=-1).ravel() for image in same]
+    assert len(both) >= 3
+    assert abs(np.corrcoef(noise)[0, 1]) < 5 / np.sqrt(noise[0].size)
+
+
+def test_measured_magnitude_is_the_light_in_the_image(toys, tmp_path):
+    catalogue = make_mocks(settings(toys, tmp_path / "run", views=3, size=64)).catalogue
+    bright = catalogue[(catalogue["true_mag_r"] < 19) & (catalogue["light_outside_r"] < 0.02)]
+    assert len(bright) >= 3
+    assert np.abs(bright["mag_r"] - bright["true_mag_r"]).max() < 0.15
+
+
+def test_interrupted_run_does_only_what_is_missing(toys, tmp_path, monkeypatch):
+    monkeypatch.setattr(mocking, "_IMAGES_PER_PART", 2)
+    whole = make_mocks(settings(toys, tmp_path / "run"))
+    images = whole.read().image
+    kept, lost = whole.files[0], whole.files[1]
+    written = kept.stat().st_mtime_ns
+    lost.write_bytes(lost.read_bytes()[:1000])
+    again = make_mocks(settings(toys, tmp_path / "run"))
+    assert kept.stat().st_mtime_ns == written
+    assert (again.read().image == images).all()
+
+
+def test_bad_galaxy_is_skipped_counted_and_listed(tmp_path):
+    folder = write_tng_snapshot(tmp_path / "toy-1", toy_galaxies("toy-1", 4, 3), n_files=1)
+    with h5py.File(folder / "output" / "snapdir_099" / "snap_099.0.hdf5", "r+") as file:
+        file["PartType4/Masses"][5] = np.nan
+    images = make_mocks(settings(folder, tmp_path / "run"))
+    failures = Table.read(tmp_path / "run" / "failures.ecsv")
+    assert len(images) == 3
+    assert len(failures) == 1
+    assert "toy-1" in failures["source"][0]
+    assert "mass" in failures["reason"][0].lower()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--survey", "sdsss"], "sdsss"),
+        (["--bands", "k"], "k"),
+        (["--simulation", "Milennium"], "Milennium"),
+        (["--dust", "sand"], "sand"),
+        (["--population", "disco"], "disco"),
+        (["--min-stellar-mass", "1e15"], "no galaxy"),
+        (["--where", "__import__('os')"], "__import__"),
+        (["--subhalo", "999999"], "999999"),
+    ],
+)
+def test_wrong_request_is_one_line_and_exit_2(toys, tmp_path, capsys, change, message):
+    arguments = ["mock", str(toys), "--out", str(tmp_path / "run"), "--redshift", "0.05", "--size", "32"]
+    assert main([*arguments, "--workers", "1", *change]) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert message in said[-1]
+    assert "Traceback" not in "".join(said)
+
+
+def test_redshift_zero_wants_a_distance(toys, tmp_path, capsys):
+    assert main(["mock", str(toys), "--out", str(tmp_path / "run"), "--workers", "1"]) == 2
+    assert "redshift" in capsys.readouterr().err
+
+
+def test_truncated_snapshot_is_named(toys, tmp_path, capsys):
+    path = tmp_path / "cutout_1.hdf5"
+    whole = next((toys / "output" / "snapdir_099").glob("*.0.hdf5"))
+    path.write_bytes(whole.read_bytes()[:3000])
+    assert main(["mock", str(path), "--out", str(tmp_path / "run"), "--redshift", "0.05"]) == 2
+    assert "cutout_1.hdf5" in capsys.readouterr().err
