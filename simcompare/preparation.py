@@ -10,6 +10,7 @@ import numpy as np
 from mocks import stream
 from mocks.psf import measure_fwhm
 from simcompare.measure import aperture_flux, magnitude, measure_shape
+from simcompare.pictures import prepare_picture, resize_psf
 from simcompare.segmentation import (
     Objects,
     fill_pixels,
@@ -186,7 +187,7 @@ def prepare_stamp(stamp: RawStamp, preparation: Preparation, rng: np.random.Gene
             f"with Preparation(domain={stamp.domain!r})."
         )
     if stamp.domain == "8-bit":
-        return _prepare_picture(stamp, preparation, rng)
+        return prepare_picture(stamp, preparation, rng)
     stamp = _crop(stamp, preparation.window)
     work = _load(stamp, preparation, rng)
     start = stamp.position or tuple((side - 1) / 2 for side in work.image.shape[:0:-1])
@@ -211,34 +212,9 @@ def prepare_stamp(stamp: RawStamp, preparation: Preparation, rng: np.random.Gene
         image=image,
         variance=_variance(image, sky, stamp.electrons),
         mask=cut_mask,
-        psf=_resize_psf(stamp.psf, preparation.psf_size),
+        psf=resize_psf(stamp.psf, preparation.psf_size),
         quantum=work.quantum.astype(np.float32),
         row=row,
-    )
-
-
-def _prepare_picture(stamp: RawStamp, preparation: Preparation, rng: np.random.Generator) -> PreparedStamp:
-    """Cut the middle of an 8-bit picture and dither it over one count; nothing else keeps its meaning."""
-    n_y, n_x = stamp.image.shape[1:]
-    size = preparation.size
-    if min(n_y, n_x) < size:
-        raise RejectedStampError(f"image of {n_x} x {n_y} pixels is smaller than the cut, {size}")
-    rows, columns = (slice((side - size) // 2, (side - size) // 2 + size) for side in (n_y, n_x))
-    counts = np.asarray(stamp.image, dtype=float)[:, rows, columns]
-    if not np.isfinite(counts).all() or (np.ptp(counts, axis=(1, 2)) == 0).all():
-        raise RejectedStampError("picture is of one value throughout")
-    image = counts + rng.uniform(-0.5, 0.5, counts.shape) if preparation.dither else counts
-    row = {"galaxy_id": stamp.galaxy_id, "ra": float(stamp.ra), "dec": float(stamp.dec), "flags": 0}
-    for band, plane in zip(stamp.bands, image, strict=True):
-        noise = pixel_noise(plane, np.ones(plane.shape, dtype=bool))
-        row |= {f"mag_{band}": np.nan, f"sky_sigma_{band}": noise, f"psf_fwhm_{band}": np.nan}
-    return PreparedStamp(
-        image=image.astype(np.float32),
-        variance=np.full(image.shape, 1 / 12, dtype=np.float32),
-        mask=np.zeros(image.shape, dtype=np.uint8),
-        psf=_resize_psf(stamp.psf, preparation.psf_size),
-        quantum=np.ones(len(image), dtype=np.float32),
-        row=row | stamp.metadata,
     )
 
 
@@ -427,14 +403,3 @@ def _variance(image: np.ndarray, sky: _Sky, electrons: np.ndarray | None) -> np.
     if electrons is not None:
         variance += np.clip(image - sky.level[:, None, None], 0, None) / np.asarray(electrons)[:, None, None]
     return variance.astype(np.float32)
-
-
-def _resize_psf(psf: np.ndarray, size: int) -> np.ndarray:
-    """PSFs cut or padded to one side, sum 1."""
-    margin = (psf.shape[-1] - size) // 2
-    if margin >= 0:
-        inner = slice(margin, margin + size)
-        resized = np.array(psf[:, inner, inner], dtype=float)
-    else:
-        resized = np.pad(np.asarray(psf, dtype=float), ((0, 0), (-margin, -margin), (-margin, -margin)))
-    return (resized / resized.sum(axis=(1, 2), keepdims=True)).astype(np.float32)

@@ -26,6 +26,7 @@ PSF_SIDE = 31
 FULL_WELL = 60_000.0  # counts; the converter ends at 65 535
 _SMALL, _LARGE = 2.0, 5.0  # aperture radii [pixels]
 _BRIGHT_STAR, _STAR_REACH = 60.0, 60  # nanomaggies in one pixel; pixels its halo and spikes reach
+_KNOT_REACH = 20  # pixels
 _BRIGHTEST_GALAXY = 15.0  # nanomaggies in one pixel, 17.5 mag per square arcsec
 
 
@@ -209,7 +210,7 @@ def read_sdss_frame(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
     if psf_file is None:
         empirical = np.stack([empirical_psf(f.image, c) for f, c in zip(frames, candidates, strict=True)])
     crowded = _near_bright_stars(reference.image, found)
-    chosen = np.flatnonzero(found.is_galaxy & ~crowded)
+    chosen = np.flatnonzero(found.is_galaxy & ~crowded & ~_overshadowed(found))
     log.info("%s: %d galaxies among %d objects", path.name, len(chosen), len(found.x))
     for i in chosen:
         x, y = int(found.x[i]), int(found.y[i])
@@ -255,6 +256,13 @@ def _near_bright_stars(image: np.ndarray, found: Candidates) -> np.ndarray:
         return np.zeros(len(found.x), dtype=bool)
     distance = np.hypot(found.x[:, None] - bright_x, found.y[:, None] - bright_y)
     return distance.min(axis=1) < _STAR_REACH
+
+
+def _overshadowed(found: Candidates) -> np.ndarray:
+    """Whether a candidate is likely a knot of a galaxy twice as bright beside it."""
+    separation = np.hypot(found.x[:, None] - found.x, found.y[:, None] - found.y)
+    brighter = found.is_galaxy & (found.flux > 2 * found.flux[:, None])
+    return ((separation < _KNOT_REACH) & brighter).any(axis=1)
 
 
 def _cut_band(frame: Frame, ra: float, dec: float) -> tuple[np.ndarray, np.ndarray, float]:
