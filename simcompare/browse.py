@@ -139,8 +139,8 @@ def _sheets(pictures: Sequence[np.ndarray], side: int) -> dict:
             sheet[y * side : (y + 1) * side, x * side : (x + 1) * side] = picture
         packed = io.BytesIO()
         Image.fromarray(sheet).save(packed, "JPEG", quality=75)
-        url = "data:image/jpeg;base64," + base64.b64encode(packed.getvalue()).decode("ascii")
-        sheets.append({"url": url, "width": sheet.shape[1], "height": sheet.shape[0]})
+        jpeg = base64.b64encode(packed.getvalue()).decode("ascii")
+        sheets.append({"jpeg": jpeg, "width": sheet.shape[1], "height": sheet.shape[0]})
     return {"sheets": sheets}
 
 
