@@ -37,7 +37,7 @@ def test_light_is_kept_at_every_size(h):
     assert (image >= 0).all()
 
 
-@pytest.mark.parametrize("h", SIZES[1:])
+@pytest.mark.parametrize("h", SIZES[1::2])
 def test_image_is_the_pixel_integral(h):
     """Particles of one size against the exact integral of their kernels: light misplaced, peak, place."""
     rng = stream(2, str(h))
