@@ -31,12 +31,7 @@ from flows import FlowConfig, FlowModel, symmetries
 from flows.layers import ActNorm
 
 SOFTENING = 5.0  # in units of the noise
-PEAK_RATE = {"wavelet": 1e-2, "wavelet-wide": 1e-2, "glow": 5e-3, "normflows": 5e-3}  # or --rate
-    "wavelet": 1e-2,
-    "wavelet-wide": 1e-2,
-    "glow": 5e-3,
-    "normflows": 2e-3,
-}  # best of 2, 5, 10 e-3 each
+PEAK_RATE = {"wavelet": 1e-2, "wavelet-wide": 1e-2, "glow": 5e-3, "normflows": 2e-3}  # or --rate
 WIDTHS = {"wavelet": (16, 24, 32), "wavelet-wide": (32, 48, 64), "glow": (32, 48, 64)}
 STEPS = {"wavelet": (2, 2, 3), "wavelet-wide": (2, 3, 4), "glow": (4,)}
 
