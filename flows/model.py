@@ -167,11 +167,11 @@ class FlowModel(nn.Module):
     def _batches(
         self, images: Array, context: Array | None, batch_size: int
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
-        """Yield checked batches on the model's device; complains once about context out of range."""
+        """Yield checked batches on the model's device; note context out of range."""
         images = check_images(images, self.config, self.pixels.limits)
         context = check_context(context, len(images), self.config)
         if context is not None and (n_outside := int(self.outside_domain(context).sum())):
-            log.warning(
+            log.debug(
                 "%d of %d images have a context outside the range of the training images (%s)",
                 n_outside, len(images), ", ".join(self.config.context),
             )  # fmt: skip

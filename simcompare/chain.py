@@ -8,6 +8,7 @@ import torch
 from astropy.table import Table
 
 from mocks import stream
+from simcompare.analysis import further_tables
 from simcompare.comparison import compare, stack_scores
 from simcompare.config import CompareSettings, ReportSettings, ScoreSettings
 from simcompare.drawing import draw_figures
@@ -121,7 +122,8 @@ def report_run(settings: ReportSettings) -> Path:
     provenance = {"compare": read_provenance(folder)}
     provenance |= {f"score {path}": read_provenance(path) for path in score_runs}
     is_toy = any(part.get("is_toy") for images in image_sets.values() for part in images.provenance)
-    return write_report(folder, comparison, figures, toy=is_toy, provenance=provenance)
+    further = further_tables(scores, comparison.meta["reference"], compared["seed"])
+    return write_report(folder, comparison, figures, toy=is_toy, provenance=provenance, further=further)
 
 
 def _scores_file(folder: Path) -> Path:

@@ -3,7 +3,6 @@
 import logging
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +23,11 @@ from simcompare.conditions import conditions_bank
 from simcompare.config import MockSettings
 from simcompare.imageset import ImageSet, assign_split
 from simcompare.making import Images, make_parts
-from simcompare.observed.sample import REJECTED_FLAGS
+from simcompare.observed.sample import refuse_flagged, rejected_flags_of
 from simcompare.parts import collect_stamps
 from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
 from simcompare.runs import open_run
-from simcompare.stamps import FLAGS, PreparedStamp, RawStamp, RejectedStampError
+from simcompare.stamps import PreparedStamp, RawStamp
 from simcompare.targets import Target, read_target, select_targets
 
 __all__ = ["make_mocks"]
@@ -147,7 +146,6 @@ def _make_images(task: _Task) -> Images:
 def _prepare_view(subject: Galaxy | IdealImage, galaxy_id: str, view: int, task: _Task) -> PreparedStamp:
     """One view of one galaxy, observed and prepared; raises as the real sample's preparation does."""
     settings, preparation = task.settings, task.preparation
-    size = preparation.size + 2 * ceil(preparation.centring_radius)
     bank = _bank(settings.conditions) if settings.conditions else None
     if isinstance(subject, Galaxy):
         cutout = mock_galaxy(
@@ -157,20 +155,18 @@ def _prepare_view(subject: Galaxy | IdealImage, galaxy_id: str, view: int, task:
             seed=settings.seed,
             redshift=settings.redshift,
             view_index=view,
-            size=size,
+            size=preparation.window,
             conditions=bank,
             population=settings.population,
             dust=settings.dust,
         )
         row = _galaxy_row(subject, cutout.metadata)
     else:
-        cutout = _observe_image(subject, galaxy_id, size, bank, settings)
+        cutout = _observe_image(subject, galaxy_id, preparation.window, bank, settings)
         row = {name: value for name, value in cutout.metadata.items() if isinstance(value, str | int | float)}
     stamp = RawStamp.from_cutout(cutout, galaxy_id, row)
     prepared = prepare_stamp(stamp, preparation, preparation_stream(settings.seed, galaxy_id, view))
-    flags = [flag for flag in REJECTED_FLAGS if prepared.row["flags"] & FLAGS[flag]]
-    if flags:
-        raise RejectedStampError(f"flagged {', '.join(flags)}")
+    refuse_flagged(prepared, rejected_flags_of(settings.survey))
     split = assign_split(galaxy_id, settings.seed, task.fractions)
     return replace(prepared, row=prepared.row | {"dataset": task.dataset, "view": view, "split": split})
 

@@ -3,20 +3,18 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from mocks import ObservingConditions, observe, stream
 from mocks.surveys import load_survey
 from simcompare.imageset import ImageSet, Stack
-from simcompare.observed.sample import rejected_flags_of
-from simcompare.parts import collect_stamps, part_path, write_part
+from simcompare.observed.sample import refuse_flagged, rejected_flags_of
 from simcompare.preparation import preparation_stream, prepare_stamp
 from simcompare.sersic import SersicFit, SersicProfile, fit_sersic, ideal_image
-from simcompare.stamps import FLAGS, PreparedStamp, RawStamp, RejectedStampError
+from simcompare.stamps import PreparedStamp, RawStamp, RejectedStampError
 
-__all__ = ["fit_galaxy", "make_twin", "prepare_twins", "twin_stamps"]
+__all__ = ["fit_galaxy", "make_twin", "twin_stamps"]
 
 log = logging.getLogger(__name__)
 
@@ -99,9 +97,7 @@ def make_twin(stack: Stack, row: Mapping, images: ImageSet, seed: int) -> Prepar
     stamp = RawStamp.from_cutout(cutout, galaxy_id, _fit_columns(fits, bands, images.pixel_scale))
     stamp = replace(stamp, ra=float(row["ra"]), dec=float(row["dec"]))
     prepared = prepare_stamp(stamp, preparation, preparation_stream(seed, f"twin of {galaxy_id}"))
-    flags = [flag for flag in rejected_flags_of(images.survey) if prepared.row["flags"] & FLAGS[flag]]
-    if flags:
-        raise RejectedStampError(f"flagged {', '.join(flags)}")
+    refuse_flagged(prepared, rejected_flags_of(images.survey))
     return replace(prepared, row=prepared.row | {"view": int(row["view"]), "split": str(row["split"])})
 
 
@@ -171,56 +167,3 @@ def twin_stamps(images: ImageSet, seed: int) -> tuple[list[PreparedStamp], list[
         except RejectedStampError as reason:
             failures.append({"galaxy_id": str(row["galaxy_id"]), "reason": str(reason)})
     return stamps, failures
-
-
-def prepare_twins(
-    images: ImageSet, out: str | Path, *, name: str = "Sersic twins", seed: int = 0, part_size: int = 500
-) -> tuple[ImageSet, list[dict]]:
-    """Write the twins of an image set into a run folder; parts that are there already are kept.
-
-    Parameters
-    ----------
-    images : ImageSet
-        Of real galaxies.
-    out : path-like
-        Run folder.
-    name : str
-        Of the data set.
-    seed : int
-        Of the twins' noise.
-    part_size : int
-        Galaxies of the original in a part.
-
-    Returns
-    -------
-    twins : ImageSet
-        Of kind ``"twins"``.
-    failures : list of dict
-        galaxy_id and reason of the galaxies without a twin.
-
-    Raises
-    ------
-    ValueError
-        When no galaxy has a twin.
-    """
-    failures = []
-    for number, start in enumerate(range(0, len(images), part_size)):
-        path = part_path(out, number)
-        if path.is_file():
-            failures += ImageSet.open(path).provenance[0]["failures"]
-            continue
-        stamps, missing = twin_stamps(images.subset(slice(start, start + part_size)), seed)
-        failures += missing
-        if not stamps:
-            continue
-        stack, table = collect_stamps(stamps)
-        table["dataset"] = name
-        write_part(
-            path, stack, table, name=name, kind="twins", survey=images.survey, bands=images.bands,
-            pixel_scale=images.pixel_scale, preparation=images.preparation,
-            provenance={"parents": images.name, "seed": seed, "failures": missing},
-        )  # fmt: skip
-        log.info("wrote %s: %d twins", path, len(stamps))
-    if len(failures) == len(images):
-        raise ValueError(f"no galaxy of {images.name} has a Sersic twin; first reason: {failures[:1]}.")
-    return ImageSet.open(out), failures

@@ -17,7 +17,7 @@ from simcompare.observed.formats import read_stamps, recognise
 from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
 from simcompare.stamps import FLAGS, PreparedStamp, RawStamp, RejectedStampError
 
-__all__ = ["REJECTED_FLAGS", "Sample", "prepare_observed", "rejected_flags_of"]
+__all__ = ["REJECTED_FLAGS", "Sample", "prepare_observed", "refuse_flagged", "rejected_flags_of"]
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +56,13 @@ def rejected_flags_of(survey: str) -> tuple[str, ...]:
     """
     own_pixels = survey not in SURVEYS or load_survey(survey).integer_counts
     return tuple(flag for flag in REJECTED_FLAGS if own_pixels or flag != "resampled")
+
+
+def refuse_flagged(stamp: PreparedStamp, flags: Sequence[str]) -> None:
+    """Raise `RejectedStampError` when a prepared image, real or mock, has one of these flags."""
+    found = [flag for flag in flags if stamp.row["flags"] & FLAGS[flag]]
+    if found:
+        raise RejectedStampError(f"flagged {', '.join(found)}")
 
 
 class _Seen:
@@ -209,9 +216,7 @@ def _prepare_one(stamp, preparation, seed, fractions, rejected_flags, seen) -> P
     if seen.holds(stamp.galaxy_id, stamp.ra, stamp.dec):
         raise RejectedStampError(f"duplicate: an object within {SAME_OBJECT} arcsec was taken before")
     prepared = prepare_stamp(stamp, preparation, preparation_stream(seed, stamp.galaxy_id))
-    flags = [flag for flag in rejected_flags if prepared.row["flags"] & FLAGS[flag]]
-    if flags:
-        raise RejectedStampError(f"flagged {', '.join(flags)}")
+    refuse_flagged(prepared, rejected_flags)
     seen.add(stamp.galaxy_id, stamp.ra, stamp.dec)
     row = {"view": 0, "split": assign_split(stamp.galaxy_id, seed, fractions)}
     return replace(prepared, row=prepared.row | row)

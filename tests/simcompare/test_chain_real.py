@@ -32,16 +32,14 @@ def folder(tmp_path_factory, shared_data):
     run("twins", out / "sdss", "--out", out / "twins")
     run("train", out / "sdss", "--out", out / "flow-sdss", "--epochs", EPOCHS)
     run("train", out / "twins", "--init", out / "flow-sdss", "--out", out / "flow-twins", "--epochs", EPOCHS)
+    cutouts = sorted((simulated / "illustris1_snap135_m31_analogs").glob("*.hdf5"))
+    pictures = sorted((simulated / "illustris1_skirt_sdss_snap135").glob("*.fits"))
     mocks = {
         "tng": [simulated / "tng100_sub565261_z0/cutout_stars_565261.hdf5", "--redshift", 0.03, "--views", 4],
-        "illustris": [
-            *sorted((simulated / "illustris1_snap135_m31_analogs").glob("*.hdf5")), "--redshift", 0.05, "--views", 2,
-        ],
+        "illustris": [*cutouts, "--redshift", 0.05, "--views", 2],
         "camels": [simulated / "camels_tng_cv0_snap086", "--redshift", 0.05, "--views", 1],
-        "skirt": [
-            *sorted((simulated / "illustris1_skirt_sdss_snap135").glob("*.fits")), "--name", "Illustris-1-SKIRT",
-        ],
-    }  # fmt: skip
+        "skirt": [*pictures, "--name", "Illustris-1-SKIRT"],
+    }
     for name, words in mocks.items():
         run("mock", *words, "--conditions", out / "sdss", "--out", out / name, "--workers", 1)
     run(
