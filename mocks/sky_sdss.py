@@ -1,101 +1,18 @@
 """Real sky from SDSS corrected frames on local disk."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from astropy.io import fits
-from astropy.wcs import WCS
 
+from mocks.camera_sdss import electrons_per_nanomaggy
+from mocks.frames_sdss import Frame, open_frame
 from mocks.psf import measure_fwhm
 from mocks.psf_sdss import read_psfield
 from mocks.sky import SkyBank, clipped_sigma, find_sites, segment
 from mocks.surveys import load_survey
 
-__all__ = ["SdssFrame", "read_frame", "sdss_sky_bank"]
-
-
-@dataclass(frozen=True, eq=False)
-class SdssFrame:
-    """One SDSS corrected frame.
-
-    Parameters
-    ----------
-    path : Path
-    band : str
-    run, camcol, field : int
-    image : ndarray, shape (1489, 2048)
-        Sky-subtracted [nanomaggies per pixel].
-    nanomaggies_per_count : ndarray, shape (2048,)
-        Calibration of every column.
-    sky_counts : float
-        Median of the sky that was subtracted.
-    wcs : astropy.wcs.WCS
-    """
-
-    path: Path
-    band: str
-    run: int
-    camcol: int
-    field: int
-    image: np.ndarray
-    nanomaggies_per_count: np.ndarray
-    sky_counts: float
-    wcs: WCS
-
-
-def read_frame(path: str | Path) -> SdssFrame:
-    """Read an SDSS ``frame`` file, plain or compressed.
-
-    Parameters
-    ----------
-    path : str or Path
-
-    Returns
-    -------
-    SdssFrame
-
-    Raises
-    ------
-    FileNotFoundError, OSError
-        For a missing, cut or foreign file.
-
-    References
-    ----------
-    SDSS data model, ``frame``: HDU 0 image, HDU 1 calibration per column, HDU 2 sky in counts.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"SDSS frame {path} does not exist.")
-    try:
-        with fits.open(path) as file:
-            header = file[0].header
-            return SdssFrame(
-                path=path,
-                band=header["FILTER"].strip(),
-                run=int(header["RUN"]),
-                camcol=int(header["CAMCOL"]),
-                field=int(header["FRAME"]),
-                image=np.array(file[0].data, np.float32),
-                nanomaggies_per_count=np.array(file[1].data, float),
-                sky_counts=float(np.median(file[2].data["ALLSKY"])),
-                wcs=_plain_wcs(header),
-            )
-    except (OSError, KeyError, IndexError, TypeError, EOFError) as error:
-        raise OSError(f"{path} is not a complete SDSS frame file: {error}.") from error
-
-
-def _plain_wcs(header: fits.Header) -> WCS:
-    """Tangent projection from the header, whose other keywords are of an old dialect."""
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-    if header["CTYPE1"].startswith("DEC"):
-        wcs.wcs.ctype = ["DEC--TAN", "RA---TAN"]
-    wcs.wcs.crpix = header["CRPIX1"], header["CRPIX2"]
-    wcs.wcs.crval = header["CRVAL1"], header["CRVAL2"]
-    wcs.wcs.cd = [[header["CD1_1"], header["CD1_2"]], [header["CD2_1"], header["CD2_2"]]]
-    return wcs
+__all__ = ["sdss_sky_bank"]
 
 
 def sdss_sky_bank(
@@ -132,7 +49,7 @@ def sdss_sky_bank(
     ValueError
         When no place is free or the files are of another band than said.
     """
-    frames = {band: read_frame(path) for band, path in paths.items()}
+    frames = {band: open_frame(path) for band, path in paths.items()}
     for band, frame in frames.items():
         if frame.band != band:
             raise ValueError(f"{frame.path} is a frame of band {frame.band}, not {band}.")
@@ -148,11 +65,11 @@ def sdss_sky_bank(
         places = corners + np.array([dy, dx])
         cut = np.stack([frame.image[y : y + size, x : x + size] for y, x in places])
         centre = places + size // 2
-        quantum = frame.nanomaggies_per_count[centre[:, 1]]
+        quantum = frame.calibration[centre[:, 1]]
         images.append(cut)
         # Of all blank pixels, scaled by the calibration of the column: a patch alone holds too few.
         sigma.append(clipped_sigma(whole[~taken])[1] * quantum / np.median(quantum))
-        gains.append(survey.bands[band].gain[frame.camcol - 1] / quantum)
+        gains.append(electrons_per_nanomaggy(frame.run, frame.camcol, band, quantum))
         quanta.append(quantum)
         psfs.append([_psf_at(psf, band, y, x) for y, x in centre])
         different = psfs[-1][:1] if isinstance(psf, Mapping) else psfs[-1]
@@ -170,7 +87,7 @@ def sdss_sky_bank(
     )
 
 
-def _whole_pixel_shift(reference: SdssFrame, frame: SdssFrame) -> tuple[int, int]:
+def _whole_pixel_shift(reference: Frame, frame: Frame) -> tuple[int, int]:
     """Offset (y, x) of the same place on the sky in another band's frame."""
     if frame is reference:
         return 0, 0

@@ -2,6 +2,7 @@
 
 import tomllib
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -273,6 +274,12 @@ def load_survey(survey: "str | Path | Survey") -> Survey:
         raise ValueError(
             f"survey {str(survey)!r} is unknown; known are {', '.join(SURVEYS)}; or give a .toml file."
         )
+    return _read_survey(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _read_survey(path: Path, changed: int) -> Survey:
+    """Read a survey file once per state of it; ``changed`` is its time of change [ns]."""
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:

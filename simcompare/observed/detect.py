@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter, shift
 
-from simcompare.observed import sdss
-from simcompare.observed.frames import Frame, frame_siblings, open_frame, psfield_psf
+from mocks import camera_sdss as sdss
+from mocks.frames_sdss import Frame, frame_siblings, open_frame
+from mocks.psf_sdss import read_psfield
 from simcompare.observed.names import coordinate_name
 from simcompare.segmentation import DETECTION_SIGMA, pixel_noise
 from simcompare.stamps import RAW_MASK_BITS, RawStamp
@@ -218,7 +219,7 @@ def read_sdss_frame(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
         if psf_file is None:
             psf = empirical
         else:
-            psf = np.stack([psfield_psf(psf_file, band, y, x) for band in bands])
+            psf = np.stack([read_psfield(psf_file, band, y, x) for band in bands])
         pieces, masks, quantum = zip(*(_cut_band(frame, ra, dec) for frame in frames), strict=True)
         yield RawStamp(
             image=np.stack(pieces),

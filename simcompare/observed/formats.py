@@ -6,6 +6,7 @@ from pathlib import Path
 
 import h5py
 
+from mocks.frames_sdss import FRAME_NAME
 from simcompare.observed.cutouts import (
     is_fits_cutout,
     read_fits_cutout,
@@ -13,7 +14,6 @@ from simcompare.observed.cutouts import (
     read_object_groups,
 )
 from simcompare.observed.detect import read_sdss_frame
-from simcompare.observed.frames import FRAME_NAME
 from simcompare.observed.multimodal import read_multimodal
 from simcompare.observed.pictures import is_picture_folder, read_picture_folder, read_picture_stack
 from simcompare.observed.stacks import read_sdss_host_groups, read_sdss_object_groups, read_sdss_stack

@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from simcompare.observed import sdss
+from mocks import camera_sdss as sdss
 from simcompare.observed.lattice import camera_quantum
 from simcompare.observed.names import coordinate_name, word
 from simcompare.stamps import RAW_MASK_BITS, RawStamp

@@ -11,10 +11,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from mocks.frames_sdss import open_frame
+from mocks.psf_sdss import read_psfield
 from simcompare.fetch import ARCHIVES, FetchError, Item, Transfer, archive_url, fetch, fetch_items
 from simcompare.fetch.archives import hsc_bulk_list, sdss_galaxy_query, transfer_for
 from simcompare.fetch.transfer import basic_authorization
-from simcompare.observed.frames import open_frame, psfield_psf
 
 QUICK = Transfer(workers=2, rate=1000, retries=3, pause=0.01, timeout=2)
 FITS = b"SIMPLE  =                    T" + bytes(range(256)) * 400
@@ -116,7 +117,7 @@ def test_real_frame_and_psfield_come_through_the_archive_s_addresses(server, sha
     report = fetch(items, tmp_path, QUICK)
     assert (len(report.fetched), report.failed) == (2, [])
     assert open_frame(tmp_path / "frame-r-005112-4-0345.fits.bz2").image.shape == (1489, 2048)
-    assert psfield_psf(tmp_path / "psField-003366-3-0110.fit", "r", 744, 1024).sum() == pytest.approx(1)
+    assert read_psfield(tmp_path / "psField-003366-3-0110.fit", "r", 744, 1024).sum() == pytest.approx(1)
     again = fetch(items, tmp_path, QUICK)
     assert (len(again.present), again.fetched) == (2, [])
     assert len(server.requests) == 2

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation, gaussian_filter
 
+from mocks.frames_sdss import frame_siblings, open_frame
 from mocks.psf import measure_fwhm
+from mocks.psf_sdss import read_psfield
 from simcompare.observed import read_stamps
 from simcompare.observed.detect import empirical_psf, find_candidates
-from simcompare.observed.frames import frame_siblings, open_frame, psfield_psf
 from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
 
 FRAMES = ["g-004510-4-0030", "r-004510-4-0030", "i-004510-4-0030", "r-005112-4-0345"]
@@ -55,7 +56,7 @@ def test_psfield_reconstruction_equals_the_reference(folder):
         for path in sorted(folder.glob("psField*")):
             for band in "ugriz":
                 reference = file["psfield"][path.name.split(".")[0]][band][:]
-                difference = psfield_psf(path, band, 744, 1024) - reference
+                difference = read_psfield(path, band, 744, 1024) - reference
                 assert np.abs(difference).max() < 1e-5 * reference.max()
 
 
@@ -108,5 +109,5 @@ def test_frames_that_cannot_be_used_are_refused_by_name(folder, tmp_path):
         open_frame(tmp_path / "none.fits")
     with pytest.raises(ValueError, match="not named like a frame"):
         frame_siblings(tmp_path / "none.fits", ("r",))
-    with pytest.raises(ValueError, match="band is 'y'"):
-        psfield_psf(folder / "psField-000094-1-0012.fit.gz", "y", 0, 0)
+    with pytest.raises(ValueError, match="not 'y'"):
+        read_psfield(folder / "psField-000094-1-0012.fit.gz", "y", 0, 0)

@@ -4,12 +4,12 @@ import h5py
 import numpy as np
 import pytest
 
+from mocks.camera_sdss import dark_variance, gain, sky_noise
 from simcompare.imageset import ImageSet, assign_split, part_path
 from simcompare.observed import prepare_observed, read_stamps, recognise
 from simcompare.observed.lattice import camera_quantum
 from simcompare.observed.names import coordinate_name
 from simcompare.observed.sample import _Seen
-from simcompare.observed.sdss import dark_variance, gain, sky_noise
 from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
 from simcompare.stamps import FLAGS
 

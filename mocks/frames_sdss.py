@@ -11,12 +11,11 @@ from astropy.io.fits.verify import VerifyWarning
 from astropy.wcs import WCS
 from scipy.ndimage import map_coordinates
 
-from simcompare.observed import sdss
+from mocks.camera_sdss import sky_noise
 
-__all__ = ["Frame", "frame_siblings", "open_frame", "psfield_psf"]
+__all__ = ["Frame", "frame_siblings", "open_frame"]
 
 FRAME_NAME = re.compile(r"frame-([ugriz])-(\d{6})-(\d)-(\d{4})\.fits(\.bz2|\.gz)?$")
-_PSFIELD_SIDE = 51
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +51,7 @@ class Frame:
     @property
     def predicted_noise(self) -> np.ndarray:
         """Noise that gain, dark variance and sky make in a blank pixel [nanomaggies], shape of the image."""
-        return sdss.sky_noise(self.run, self.camcol, self.band, self.calibration, self.sky)
+        return sky_noise(self.run, self.camcol, self.band, self.calibration, self.sky)
 
 
 def open_frame(path: str | Path) -> Frame:
@@ -159,49 +158,3 @@ def frame_siblings(path: str | Path, bands: tuple[str, ...]) -> list[Path]:
             )
         found.append(existing[0])
     return found
-
-
-def psfield_psf(path: str | Path, band: str, row: float, column: float) -> np.ndarray:
-    """PSF of an SDSS field at one place, from the Karhunen-Loeve basis of its psField file.
-
-    Parameters
-    ----------
-    path : path-like
-        ``psField-<run>-<camcol>-<field>.fit``, also compressed.
-    band : str
-        One of ``ugriz``.
-    row, column : float
-        On the frame [pixels].
-
-    Returns
-    -------
-    ndarray, shape (51, 51)
-        Sum 1.
-
-    Raises
-    ------
-    ValueError
-        For an unknown band or a damaged file.
-
-    References
-    ----------
-    SDSS imaging data: PSF = sum_k [sum_ij C_k,ij (0.001 row)^i (0.001 column)^j] RROWS_k.
-    """
-    if band not in sdss.BANDS:
-        raise ValueError(f"band is {band!r}; SDSS has {', '.join(sdss.BANDS)}.")
-    try:
-        with fits.open(path, memmap=False) as hdus:
-            basis = hdus[1 + sdss.BANDS.index(band)].data
-            psf = np.zeros(_PSFIELD_SIDE**2)
-            for component in basis:
-                n_row, n_column = int(component["nrow_b"]), int(component["ncol_b"])
-                powers_row = (0.001 * row) ** np.arange(n_row)
-                powers_column = (0.001 * column) ** np.arange(n_column)
-                coefficients = np.asarray(component["C"]).reshape(5, 5)[:n_row, :n_column]
-                psf += (powers_row @ coefficients @ powers_column) * np.asarray(component["RROWS"])[
-                    : psf.size
-                ]
-    except (OSError, EOFError, IndexError, KeyError, ValueError) as error:
-        raise ValueError(f"{path}: no psField file, or damaged ({error}).") from error
-    psf = psf.reshape(_PSFIELD_SIDE, _PSFIELD_SIDE)
-    return psf / psf.sum()
