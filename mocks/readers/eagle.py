@@ -12,6 +12,7 @@ import numpy as np
 from astropy.table import Table
 
 from mocks.galaxy import Galaxy
+from mocks.readers.attributes import attribute
 from mocks.readers.base import Fingerprint, Snapshot
 from mocks.readers.chunks import chunk_files, count_problems
 from mocks.readers.dialects import DIALECTS
@@ -225,7 +226,7 @@ class EagleSnapshot(Snapshot):
             if "HashTable" not in file:
                 logger.warning("%s has no hash table: every galaxy reads the whole snapshot", self.path)
                 return found
-            bits = int(np.ravel(file["HashTable"].attrs.get("HashBits", 0))[0])
+            bits = int(attribute(file["HashTable"], "HashBits", 0))
             if not 1 <= bits <= 20:
                 raise ValueError(
                     f"{self.chunks[0]}: HashBits is {bits}; allowed are 1 to 20. The file is damaged."

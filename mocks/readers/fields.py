@@ -7,6 +7,7 @@ import numpy as np
 from astropy.cosmology import FLRW
 
 from mocks.galaxy import Gas, Stars
+from mocks.readers.attributes import attribute
 from mocks.readers.hdf5 import ALIASES, Units, conversion, find, read_array
 from mocks.readers.particles import ages, gas_temperature, make_stars, require_finite, require_shapes
 
@@ -97,7 +98,7 @@ def column_factors(group: h5py.Group, fields: tuple[str, ...], a: float, h: floa
 
 def _is_mass(dataset: h5py.Dataset) -> bool:
     """Whether a metallicity table holds element masses, as Magneticum's does."""
-    return dataset.attrs.get("CGSConversionFactor", np.ones(1)) > 1e30
+    return attribute(dataset, "CGSConversionFactor", 1.0) > 1e30
 
 
 def require_fields(where: str, found: dict, fields: tuple[str, ...] = REQUIRED_STAR_FIELDS) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-__all__ = ["ALIASES", "Units", "attributes", "find", "header_of", "open_hdf5", "physical", "read_array"]
+from mocks.readers.attributes import attribute, attributes
+
+__all__ = ["ALIASES", "Units", "find", "header_of", "open_hdf5", "physical", "read_array"]
 
 KPC, MSUN, KM = 3.0856775814913673e21, 1.988409870698051e33, 1e5  # cgs; IAU 2015 constants as in astropy
 YEAR = 3.15576e7  # s, Julian
@@ -126,41 +128,6 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
             raise OSError(f"{path} is damaged ({type(error).__name__}: {error}); fetch it again.") from error
 
 
-def _plain(value: object) -> object:
-    """Attribute value without the wrappings that writers put round it."""
-    if isinstance(value, np.ndarray) and value.size == 1:
-        value = value.reshape(-1)[0]
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    if isinstance(value, np.generic):
-        return value.item() if not isinstance(value, np.bytes_) else value.decode(errors="replace")
-    return value
-
-
-def attributes(item: h5py.Group | h5py.Dataset) -> dict:
-    """Attributes with length-1 arrays squeezed and bytes decoded.
-
-    Some writers (R tools among them) store every header value as an array of length 1.
-
-    Parameters
-    ----------
-    item : h5py.Group or h5py.Dataset
-
-    Returns
-    -------
-    dict
-
-    Raises
-    ------
-    OSError
-        When they cannot be read.
-    """
-    try:
-        return {name: _plain(value) for name, value in item.attrs.items()}
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError, UnicodeError) as error:
-        raise OSError(f"{item.file.filename}: attributes of {item.name} cannot be read ({error}).") from error
-
-
 def header_of(file: h5py.File) -> dict:
     """Attributes of the ``Header`` group, with SWIFT's and Gizmo's cosmologies under Gadget's names."""
     header = attributes(file["Header"]) if "Header" in file else {}
@@ -201,6 +168,11 @@ def _require_sources(dataset: h5py.Dataset) -> None:
         )
 
 
+def _where(dataset: h5py.Dataset) -> str:
+    """File and name of a dataset, for messages."""
+    return f"{dataset.file.filename}: {dataset.name}"
+
+
 def read_array(dataset: h5py.Dataset, rows: slice | np.ndarray | None = None) -> np.ndarray:
     """Rows of a dataset.
 
@@ -219,12 +191,13 @@ def read_array(dataset: h5py.Dataset, rows: slice | np.ndarray | None = None) ->
     OSError
         When the bytes are damaged or missing.
     """
+    if dataset.dtype.kind not in "biuf":  # texts and lists of variable length can hang HDF5 when damaged
+        raise OSError(f"{_where(dataset)} holds {dataset.dtype}, not numbers; damaged? Fetch it again.")
     if dataset.nbytes > SMALL and not dataset.is_virtual:
         held = Path(dataset.file.filename).stat().st_size
         if dataset.nbytes > held * (1 if dataset.compression is None else MOST_COMPRESSION):
             raise OSError(
-                f"{dataset.file.filename}: {dataset.name} claims {dataset.nbytes} bytes in a file of {held}; "
-                "damaged? Fetch it again."
+                f"{_where(dataset)} claims {dataset.nbytes} bytes, its file has {held}; damaged? Fetch it."
             )
     try:
         if isinstance(rows, np.ndarray):
@@ -235,23 +208,19 @@ def read_array(dataset: h5py.Dataset, rows: slice | np.ndarray | None = None) ->
             return values if chosen.all() else values[chosen]
         return dataset[()] if rows is None else dataset[rows]
     except (OSError, RuntimeError, TypeError, ValueError) as error:
-        where = f"{dataset.file.filename}: {dataset.name}"
-        raise OSError(f"{where} cannot be read ({error}); cut short or damaged? Fetch it again.") from error
+        raise OSError(
+            f"{_where(dataset)} cannot be read ({error}); cut short or damaged? Fetch it again."
+        ) from error
 
 
 def _declared(dataset: h5py.Dataset) -> tuple[float, float, float] | None:
     """CGS factor and exponents of a and h that a dataset declares, in any of three conventions."""
-    try:
-        declared = dataset.attrs
-        for cgs, a_exponent, h_exponent, physical_flag in CONVENTIONS:
-            if cgs in declared:
-                exponents = [_plain(declared.get(name, 0.0)) for name in (a_exponent, h_exponent)]
-                if physical_flag is not None and _plain(declared.get(physical_flag, 0)):
-                    exponents[0] = 0.0
-                return _plain(declared[cgs]), *exponents
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        where = f"{dataset.file.filename}: attributes of {dataset.name}"
-        raise OSError(f"{where} cannot be read ({error}); fetch the file again.") from error
+    for cgs, a_exponent, h_exponent, physical_flag in CONVENTIONS:
+        if cgs in dataset.attrs:
+            exponents = [attribute(dataset, name, 0.0) for name in (a_exponent, h_exponent)]
+            if physical_flag is not None and attribute(dataset, physical_flag, 0):
+                exponents[0] = 0.0
+            return attribute(dataset, cgs), *exponents
     return None
 
 

@@ -12,7 +12,7 @@ from mocks.readers.camels import open_pair, pair_in
 from mocks.readers.eagle import is_eagle_folder, open_eagle
 from mocks.readers.extract import open_extract
 from mocks.readers.gadget import open_gadget
-from mocks.readers.hdf5 import ALIASES, attributes, header_of, open_hdf5
+from mocks.readers.hdf5 import ALIASES, header_of, open_hdf5
 from mocks.readers.headers import RUNS
 from mocks.readers.illustris import is_snapshot_folder, open_illustris
 from mocks.readers.images import is_ideal_image
@@ -69,7 +69,7 @@ def fingerprint(path: Path) -> Fingerprint:
             names=frozenset(file),
             header=header_of(file),
             stars=stars,
-            attributes=frozenset() if position is None else frozenset(attributes(position)),
+            attributes=frozenset() if position is None else frozenset(position.attrs),
         )
 
 

@@ -73,6 +73,16 @@ def test_missing_field_is_named(field, work):
         open_snapshot(work / "eagle.hdf5", "eagle-extract").read(100_000)
 
 
+def test_field_of_texts_is_refused(work):
+    with h5py.File(work / "eagle.hdf5", "r+") as file:
+        stars = file["PartType4"]
+        count = len(stars["Mass"])
+        del stars["Mass"]
+        stars["Mass"] = ["heavy"] * count  # of variable length: in a heap, where damage can hang HDF5
+    with pytest.raises(OSError, match="PartType4/Mass holds object, not numbers"):
+        open_snapshot(work / "eagle.hdf5").read(100_000)
+
+
 def test_no_stars(work):
     with h5py.File(work / "eagle.hdf5", "r+") as file:
         for name in list(file["PartType4"]):

@@ -3,6 +3,8 @@
 import faulthandler
 import logging
 import shutil
+import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -24,6 +26,15 @@ COARSE = ToyPhysics("toy-1", 4e7, 1.0, 0.0, 0.0)
 
 
 FLIPS, CUTS = 14, 5  # damaged copies of each format
+HUNG = ("horizon-agn-extract", 99, 46)  # format, seed and number of a copy on which HDF5 loops for ever
+READ = """
+import sys
+from mocks.readers import open_snapshot
+try:
+    open_snapshot(*sys.argv[1:])
+except OSError as error:
+    print(error)
+"""
 H = 0.6774
 
 
@@ -232,3 +243,16 @@ def test_damaged_files_end_in_a_clear_error_or_sane_numbers(name, made, tmp_path
         faulthandler.cancel_dump_traceback_later()
     for file, message in messages:
         assert tmp_path.name in message, f"{file}: the message names no file: {message}"
+
+
+def test_copy_on_which_hdf5_hangs_is_refused(made, tmp_path):
+    """A copy of the fuzz above that runs into the heap of texts; read in a child that can be ended."""
+    name, seed, number = HUNG
+    rng = np.random.default_rng(seed + sum(map(ord, name)))
+    copy = tmp_path / made[name].name
+    for _ in range(number + 1):
+        shutil.copy(made[name], copy)
+        damage(copy, rng, cut=False)
+    command = [sys.executable, "-c", READ, str(copy), name]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert f"{copy.name}: attributes of /Header cannot be read (a heap of strings" in done.stdout

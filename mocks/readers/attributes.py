@@ -1,0 +1,143 @@
+"""HDF5 attributes, read so that a damaged file ends in an error and never in an endless loop."""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import h5py
+import numpy as np
+
+__all__ = ["attribute", "attributes"]
+
+NUMBERS = (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.ENUM, h5py.h5t.BITFIELD)
+LARGEST = 2**26  # bytes of an attribute or a heap; real ones have a few kB
+# What h5py raises for damaged structures
+DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError, OverflowError, MemoryError)
+HEAP_SIGNATURE, HEAP_HEADER, SIZE_AT = b"GCOL", 16, 8  # of a heap and of each object in it alike
+
+
+def _check_heap(heap: bytes, size: int, width: int) -> None:
+    """Refuse a global heap of `size` bytes of which HDF5 would never reach the end.
+
+    HDF5 keeps strings of variable length there. It steps from object to object by the sizes that they state,
+    `width` bytes each, and so for ever on the spot where one states 0.
+    """
+    if size > len(heap):
+        raise OSError(f"a heap of strings states {size} bytes, {len(heap)} of it can be read")
+    place = HEAP_HEADER
+    while place + HEAP_HEADER <= size:
+        is_used = heap[place : place + 2] != b"\0\0"
+        length = int.from_bytes(heap[place + SIZE_AT : place + SIZE_AT + width], "little")
+        step = HEAP_HEADER + (length + 7) // 8 * 8 if is_used else length  # free space counts its header
+        if not 0 < step <= size - place:
+            raise OSError(f"a heap of strings states a piece of {length} bytes at its byte {place} of {size}")
+        place += step
+
+
+class _CheckedFile(io.FileIO):
+    """Bytes of an HDF5 file, each global heap checked before HDF5 sees it."""
+
+    width = 8  # bytes of a length in this file
+
+    def readinto(self, buffer: memoryview) -> int:
+        place = self.tell()
+        count = super().readinto(buffer)
+        if bytes(buffer[:4]) == HEAP_SIGNATURE:
+            self.seek(place + SIZE_AT)
+            size = int.from_bytes(self.read(self.width), "little")
+            self.seek(place)
+            _check_heap(self.read(min(size, LARGEST)), size, self.width)
+        return count
+
+
+@contextmanager
+def _checked(item: h5py.Group | h5py.Dataset) -> Iterator[h5py.Group | h5py.Dataset]:
+    """Open the same object again, through `_CheckedFile`: 0.2 ms."""
+    with _CheckedFile(item.file.filename) as raw, h5py.File(raw, "r") as file:
+        raw.width = file.id.get_create_plist().get_sizes()[1]
+        yield file[item.name]
+
+
+def _plain(value: object) -> object:
+    """Attribute value without the wrappings that writers put round it."""
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.reshape(-1)[0]
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, np.generic):
+        return value.item() if not isinstance(value, np.bytes_) else value.decode(errors="replace")
+    return value
+
+
+def _storage(item: h5py.Group | h5py.Dataset, name: str) -> str:
+    """Where the value of an attribute stands: ``"here"``, in a global ``"heap"``, or ``"other"``."""
+    opened = item.attrs.get_id(name)
+    if opened.get_storage_size() > LARGEST:
+        raise ValueError(f"{name} claims {opened.get_storage_size()} bytes")
+    kind = opened.get_type()
+    if kind.get_class() == h5py.h5t.ARRAY:
+        kind = kind.get_super()
+    if kind.get_class() == h5py.h5t.STRING:
+        return "heap" if kind.is_variable_str() else "here"
+    return "here" if kind.get_class() in NUMBERS else "other"
+
+
+def _read(item: h5py.Group | h5py.Dataset, names: list[str]) -> dict:
+    """Values of the attributes of these names."""
+    stored = {name: _storage(item, name) for name in names}
+    found = {name: item.attrs[name] for name, place in stored.items() if place == "here"}
+    if "heap" in stored.values():
+        with _checked(item) as same:
+            found |= {name: same.attrs[name] for name, place in stored.items() if place == "heap"}
+    return {name: _plain(found[name]) for name in names if name in found}
+
+
+def attributes(item: h5py.Group | h5py.Dataset) -> dict:
+    """Attributes with length-1 arrays squeezed and bytes decoded.
+
+    Some writers (R tools among them) store every header value as an array of length 1.
+
+    Parameters
+    ----------
+    item : h5py.Group or h5py.Dataset
+
+    Returns
+    -------
+    dict
+        Numbers and texts alone; references, compounds and lists of variable length tell a reader nothing.
+
+    Raises
+    ------
+    OSError
+        When they cannot be read.
+    """
+    try:
+        return _read(item, list(item.attrs))
+    except DAMAGE as error:
+        raise OSError(f"{item.file.filename}: attributes of {item.name} cannot be read ({error}).") from error
+
+
+def attribute(item: h5py.Group | h5py.Dataset, name: str, default: object = None) -> object:
+    """One attribute as `attributes` gives it.
+
+    Parameters
+    ----------
+    item : h5py.Group or h5py.Dataset
+    name : str
+    default : object
+        Answer when there is none of that name.
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    OSError
+        When it cannot be read.
+    """
+    try:
+        return _read(item, [name]).get(name, default) if name in item.attrs else default
+    except DAMAGE as error:
+        where = f"{item.file.filename}: attribute {name} of {item.name}"
+        raise OSError(f"{where} cannot be read ({error}); damaged? Fetch the file again.") from error
