@@ -28,7 +28,7 @@ def test_flux_from_particles_to_noiseless_image():
     cutout = mock_galaxy(galaxy(), "sdss", "gri", seed=1, redshift=0.1, size=160, keep_stages=True)
     total = 10 ** (-0.4 * (np.array(list(cutout.metadata["magnitude"].values())) - 22.5))
     for stage in ("ideal", "blurred"):
-        assert cutout.stages[stage].sum(axis=(1, 2), dtype=float) == pytest.approx(total, rel=2e-6)
+        assert cutout.stages[stage].sum(axis=(1, 2), dtype=float) == pytest.approx(total, rel=1e-7)
     noise = np.sqrt(cutout.variance.sum(axis=(1, 2), dtype=float))
     assert (np.abs(cutout.image.sum(axis=(1, 2), dtype=float) - total) < 4 * noise).all()
     assert max(cutout.metadata["light_outside"].values()) < 1e-6
