@@ -47,7 +47,12 @@ def run_tasks(function: Callable, tasks: Sequence, workers: int = 1) -> Iterator
     with (
         dask.config.set({"distributed.nanny.environ": _ONE_THREAD, "logging.distributed": "error"}),
         LocalCluster(
-            n_workers=min(workers, len(tasks)), threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=min(workers, len(tasks)),
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            # Any free port: two runs on one machine must not meet at the default one.
+            dashboard_address="127.0.0.1:0",
         ) as cluster,
         Client(cluster) as client,
     ):
