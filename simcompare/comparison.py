@@ -150,7 +150,8 @@ def compare(
     Returns
     -------
     Table
-        One row per data set, best (least absolute difference of the mean) first; then the controls; last
+        One row per data set, best (least absolute difference of the mean) first, single galaxies, which have
+        no interval, after the others; then the controls; last
         the null: one random half of the reference against the other. Columns: ``n_images``,
         ``n_galaxies``, ``delta_mean`` and the other statistics of `simcompare.statistics.two_sample`, each
         with ``_low``, ``_high``, ``_error``; ``p_value`` and ``p_holm``; ``min_detectable`` at 80 % power;
@@ -385,11 +386,12 @@ def _unequal_nuisance(sample: Table, truth: Table) -> list[str]:
 
 
 def _ordered(table: Table) -> Table:
-    """Put simulations first, best on top, then controls, then the null."""
+    """Put simulations first, best on top, those without an interval below; then controls, then the null."""
     rank = {"simulated": 0, NULL_KIND: 2}
     kind = np.array([rank.get(kind, 1) for kind in table["kind"]])
     size = np.abs(np.asarray(table["delta_mean"], float))
-    return table[np.lexsort((np.asarray(table["dataset"]), size, kind))]
+    no_interval = ~np.isfinite(np.asarray(table["delta_mean_low"], float))
+    return table[np.lexsort((np.asarray(table["dataset"]), size, no_interval, kind))]
 
 
 def _nats(table: Table) -> list[str]:

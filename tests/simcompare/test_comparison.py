@@ -180,3 +180,20 @@ def test_what_is_no_comparison_is_refused(tmp_path):
     Table({"a": [1]}).write(tmp_path / "comparison.ecsv", format="ascii.ecsv")
     with pytest.raises(ValueError, match="not a comparison"):
         read_comparison(tmp_path)
+
+
+def test_single_galaxy_is_never_the_best():
+    rng = np.random.default_rng(3)
+    real = Table(
+        {"dataset": ["SDSS"] * 40, "galaxy_id": [f"r{i}" for i in range(40)], "kind": ["observed"] * 40}
+    )
+    many = Table(
+        {"dataset": ["many"] * 20, "galaxy_id": [f"m{i}" for i in range(20)], "kind": ["simulated"] * 20}
+    )
+    one = Table({"dataset": ["one"] * 4, "galaxy_id": ["o"] * 4, "kind": ["simulated"] * 4})
+    for table, mean in ((real, 0.0), (many, -3.0), (one, 0.0)):
+        table["view"] = np.arange(len(table))
+        table["split"] = "test"
+        table["log_prob"] = table["log_likelihood_ratio"] = rng.normal(mean, 1.0, len(table))
+    result = compare(vstack([real, many, one]), "SDSS", rng, n_bootstrap=200)
+    assert list(result["dataset"][:2]) == ["many", "one"]
