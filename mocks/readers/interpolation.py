@@ -23,7 +23,11 @@ def on_even_grid(x: np.ndarray | float, start: float, step: float, table: np.nda
     ndarray
         Of the shape of `x`.
     """
-    place = np.clip((np.asarray(x, dtype=float) - start) / step, 0.0, len(table) - 1.0)
-    cell = np.minimum(place.astype(np.int64), len(table) - 2)
-    low = table[cell]
-    return low + (place - cell) * (table[cell + 1] - low)
+    place = np.subtract(x, start, dtype=float)
+    place /= step
+    place = np.clip(place, 0.0, len(table) - 1.0)
+    cell = np.minimum(place.astype(np.intp), len(table) - 2)
+    low = table.take(cell)
+    place -= cell
+    place *= table[1:].take(cell) - low
+    return place + low

@@ -251,7 +251,7 @@ def assemble(
     def moved(particles):
         position = unwrap(particles.position, centre, box_size)
         has_velocity = bulk is not None and particles.velocity is not None
-        velocity = particles.velocity - bulk if has_velocity else particles.velocity
+        velocity = unwrap(particles.velocity, bulk, None) if has_velocity else particles.velocity
         return replace(particles, position=position, velocity=velocity)
 
     stars = moved(stars)

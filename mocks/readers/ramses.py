@@ -142,13 +142,11 @@ class RamsesSnapshot(Snapshot):
         entry = table[int(row[0])]
         centre = np.array([entry["x"], entry["y"], entry["z"]])
         if self.galaxies is None:
-            columns, notes = (
-                self._read_friends(subhalo_id),
-                ("galaxy is a friends-of-friends group of stars",),
-            )
+            parts = self._read_friends(subhalo_id)
+            notes = ("galaxy is a friends-of-friends group of stars",)
         else:
-            columns, notes = self._read_members(subhalo_id, centre), ()
-        return self._galaxy(columns, centre, int(subhalo_id), notes)
+            parts, notes = [self._read_members(subhalo_id, centre)], ()
+        return self._galaxy(parts, centre, int(subhalo_id), notes)
 
     def read_region(self, centre: np.ndarray, radius: float, subhalo_id: int = 0) -> Galaxy:
         """Read all stars in a sphere, of whichever galaxy; only the CPU files that touch it are opened.
@@ -168,9 +166,11 @@ class RamsesSnapshot(Snapshot):
         """
         centre = np.asarray(centre, dtype=float)
         files = self._files_in_sphere(centre, radius)
-        columns = [self._cut(read_stars(path, self.info, ALL), centre, radius) for path in files]
+        to_code = KPC / self.info.unit_length
+        sphere = (centre * to_code, radius * to_code)
+        parts = [read_stars(path, self.info, ALL, sphere) for path in files]
         note = f"all stars within {radius:g} kpc"
-        return self._galaxy(_concatenate(columns), centre, subhalo_id, (note,))
+        return self._galaxy(parts, centre, subhalo_id, (note,))
 
     def _files_in_sphere(self, centre: np.ndarray, radius: float) -> list[Path]:
         """CPU files whose domains touch a sphere [physical kpc]; all where the ordering is not Hilbert's."""
@@ -183,21 +183,15 @@ class RamsesSnapshot(Snapshot):
         logger.debug("%s: %d of %d CPU files touch the region", self.path, len(domains), len(self.info.files))
         return [self.info.files[domain] for domain in domains]
 
-    def _cut(self, columns: dict, centre: np.ndarray, radius: float) -> dict:
-        """Rows within a sphere."""
-        position = columns["position"] * self.info.unit_length / KPC
-        inside = (unwrap(position, centre, self.box_size) ** 2).sum(axis=1) <= radius**2
-        return columns if inside.all() else {name: values[inside] for name, values in columns.items()}
-
-    def _read_friends(self, number: int) -> dict:
-        """Columns of one friends-of-friends group, from the files it lies in."""
+    def _read_friends(self, number: int) -> list[dict]:
+        """Columns of one friends-of-friends group, of each file it lies in."""
         _, file, group = self._friends
         parts = []
         for index in np.unique(file[group == number]):
             mine = group[file == index] == number
             columns = read_stars(self.info.files[index], self.info, ALL)
             parts.append({name: values[mine] for name, values in columns.items()})
-        return _concatenate(parts)
+        return parts
 
     def _read_members(self, number: int, centre: np.ndarray) -> dict:
         """Columns of one galaxy of GalaxyMaker."""
@@ -228,15 +222,20 @@ class RamsesSnapshot(Snapshot):
         age = np.where(age > universe, np.nan, age)
         return check_ages(str(self.path), age)
 
-    def _galaxy(self, columns: dict, centre: np.ndarray, subhalo_id: int, notes: tuple[str, ...]) -> Galaxy:
-        """Galaxy record from columns in code units."""
-        if len(columns["mass"]) == 0:
+    def _galaxy(
+        self, parts: list[dict], centre: np.ndarray, subhalo_id: int, notes: tuple[str, ...]
+    ) -> Galaxy:
+        """Galaxy record from columns in code units, of one or more files."""
+        parts = [part for part in parts if len(part["mass"])]
+        if not parts:
             raise ValueError(f"{self.path}: no stars in galaxy {subhalo_id}.")
-        mass, initial = columns["mass"] * self._unit_mass, None
+        info = self.info
+        velocity = info.unit_length / info.unit_time / KM
+        masses = dict.fromkeys(("mass", "initial_mass"), self._unit_mass)
+        columns = _concatenate(parts, masses | {"position": info.unit_length / KPC, "velocity": velocity})
+        mass, initial = columns["mass"], columns.get("initial_mass")
         age = self._ages(columns["birth"])
-        if "initial_mass" in columns:
-            initial = columns["initial_mass"] * self._unit_mass
-        elif self.remaining_fraction is not None:
+        if initial is None and self.remaining_fraction is not None:
             initial = mass / self.remaining_fraction
             notes = (*notes, f"initial mass not stored: current mass over {self.remaining_fraction:g}")
         if "metallicity" not in columns:
@@ -245,12 +244,12 @@ class RamsesSnapshot(Snapshot):
             )
         stars, more = make_stars(
             str(self.path),
-            position=columns["position"] * self.info.unit_length / KPC,
+            position=columns["position"],
             mass=mass,
             initial_mass=initial,
             age=age,
             metallicity=columns["metallicity"],
-            velocity=columns["velocity"] * self.info.unit_length / self.info.unit_time / KM,
+            velocity=columns["velocity"],
             imf=self.imf,
         )
         gas = None
@@ -272,9 +271,18 @@ class RamsesSnapshot(Snapshot):
         )
 
 
-def _concatenate(parts: list[dict]) -> dict:
-    """Columns of several files behind each other."""
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+def _concatenate(parts: list[dict], factors: dict[str, float] | None = None) -> dict:
+    """Columns of several files behind each other; with `factors` as float64 times the one of each column."""
+    if factors is None:
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    joined, count = {}, sum(len(part["mass"]) for part in parts)
+    for name, first in parts[0].items():
+        joined[name], start = np.empty((count, *first.shape[1:])), 0
+        for part in parts:  # joining and scaling at once saves a copy
+            stop = start + len(part[name])
+            np.multiply(part[name], factors.get(name, 1.0), out=joined[name][start:stop], dtype=float)
+            start = stop
+    return joined
 
 
 def _locate(path: Path) -> Path | None:

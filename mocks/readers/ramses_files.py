@@ -207,7 +207,21 @@ def _old_records(records: Records, count: int, wanted: set[str]) -> dict[str, np
     return found
 
 
-def read_stars(path: Path, info: Info, fields: tuple[str, ...]) -> dict[str, np.ndarray]:
+def _within(columns: dict, sphere: tuple[np.ndarray, float], side: float) -> np.ndarray:
+    """Which particles lie in a sphere of the periodic box; code units."""
+    centre, radius = sphere
+    square = 0.0
+    for name, middle in zip(VECTORS["position"], centre, strict=True):
+        away = columns[name].astype(float) - middle
+        if not -0.5 * side <= away.min() <= away.max() <= 0.5 * side:
+            away -= side * np.round(away / side)
+        square += away * away
+    return square <= radius**2
+
+
+def read_stars(
+    path: Path, info: Info, fields: tuple[str, ...], sphere: tuple[np.ndarray, float] | None = None
+) -> dict[str, np.ndarray]:
     """Columns of the stars in one part file, in code units.
 
     Parameters
@@ -219,6 +233,8 @@ def read_stars(path: Path, info: Info, fields: tuple[str, ...]) -> dict[str, np.
     fields : tuple of str
         Of ``position``, ``velocity`` (n, 3), ``mass``, ``birth``, ``metallicity``, ``identity``; fields that
         the run does not store are left out, ``initial_mass`` is added where it does.
+    sphere : tuple of (centre (3,), radius), optional
+        Only stars in it [code units, periodic box]; needs ``position`` among the fields.
 
     Returns
     -------
@@ -254,13 +270,17 @@ def read_stars(path: Path, info: Info, fields: tuple[str, ...]) -> dict[str, np.
     if "birth_time" not in columns:
         raise ValueError(f"{path}: particles have no birth times; a run without star formation has no light.")
     # in the old format stars alone have a birth time; those not yet exploded carry negative ids
-    is_star = columns["family"] == STAR_FAMILY if "family" in columns else columns["birth_time"] != 0
+    chosen = columns["family"] == STAR_FAMILY if "family" in columns else columns["birth_time"] != 0
+    if sphere is not None:
+        chosen &= _within(columns, sphere, info.box_length)
+    rows = slice(None) if chosen.all() else np.flatnonzero(chosen)
     house = {}
     for field in (*fields, "initial_mass"):
         parts = VECTORS.get(field, (SCALARS.get(field, field),))
         if all(part in columns for part in parts):
-            stacked = [columns[part][is_star] for part in parts]
-            house[field] = np.stack(stacked, axis=1).astype(float) if len(stacked) == 3 else stacked[0]
+            taken = [columns[part][rows] for part in parts]
+            # long rows behind each other are quicker to write than many of length 3
+            house[field] = np.array(taken, dtype=float).T if len(taken) == 3 else taken[0]
     if "identity" in house:
         house["identity"] = np.abs(house["identity"].astype(np.int64))
     return house

@@ -55,9 +55,15 @@ def make_cosmology(
     return LambdaCDM(H0=100.0 * h, Om0=omega_m, Ode0=omega_lambda, **baryons)
 
 
+@functools.lru_cache(maxsize=64)
+def _gyr_per_inverse(hubble: float) -> float:
+    """1 / H0 [Gyr] of H0 [km/s/Mpc]; kept, since the conversion of units costs as much as 10^4 stars."""
+    return float((1.0 / (hubble * u.km / u.s / u.Mpc)).to_value(u.Gyr))
+
+
 def _hubble_time(cosmology: FLRW) -> float:
     """1 / H0 [Gyr]."""
-    return float((1.0 / cosmology.H0).to_value(u.Gyr))
+    return _gyr_per_inverse(float(cosmology.H0.value))
 
 
 @functools.lru_cache(maxsize=64)
