@@ -24,7 +24,7 @@ from mocks.readers.particles import assemble, check_ages, make_stars
 from mocks.readers.ramses_files import Info, read_info, read_stars
 from mocks.readers.times import age_from_conformal_time, conformal_time, cosmic_time, make_cosmology
 
-__all__ = ["RamsesSnapshot", "is_output_folder", "open_ramses"]
+__all__ = ["RamsesSnapshot", "is_output_folder", "join_files", "open_ramses"]
 
 logger = logging.getLogger(__name__)
 
@@ -200,7 +200,7 @@ class RamsesSnapshot(Snapshot):
             return members
         radius = SEARCH_MARGIN * members["radius"]
         files = self._files_in_sphere(centre, radius)
-        columns = _concatenate([read_stars(path, self.info, (*ALL, "identity")) for path in files])
+        columns = join_files([read_stars(path, self.info, (*ALL, "identity")) for path in files])
         mine = np.isin(columns["identity"], members["identity"])
         if mine.sum() != len(members["identity"]):
             raise ValueError(
@@ -226,13 +226,12 @@ class RamsesSnapshot(Snapshot):
         self, parts: list[dict], centre: np.ndarray, subhalo_id: int, notes: tuple[str, ...]
     ) -> Galaxy:
         """Galaxy record from columns in code units, of one or more files."""
-        parts = [part for part in parts if len(part["mass"])]
-        if not parts:
+        if not any(len(part["mass"]) for part in parts):
             raise ValueError(f"{self.path}: no stars in galaxy {subhalo_id}.")
         info = self.info
         velocity = info.unit_length / info.unit_time / KM
         masses = dict.fromkeys(("mass", "initial_mass"), self._unit_mass)
-        columns = _concatenate(parts, masses | {"position": info.unit_length / KPC, "velocity": velocity})
+        columns = join_files(parts, masses | {"position": info.unit_length / KPC, "velocity": velocity})
         mass, initial = columns["mass"], columns.get("initial_mass")
         age = self._ages(columns["birth"])
         if initial is None and self.remaining_fraction is not None:
@@ -271,8 +270,9 @@ class RamsesSnapshot(Snapshot):
         )
 
 
-def _concatenate(parts: list[dict], factors: dict[str, float] | None = None) -> dict:
+def join_files(parts: list[dict], factors: dict[str, float] | None = None) -> dict:
     """Columns of several files behind each other; with `factors` as float64 times the one of each column."""
+    parts = [part for part in parts if len(part["mass"])] or parts[:1]  # empty ones lack optional columns
     if factors is None:
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     joined, count = {}, sum(len(part["mass"]) for part in parts)
@@ -280,7 +280,8 @@ def _concatenate(parts: list[dict], factors: dict[str, float] | None = None) -> 
         joined[name], start = np.empty((count, *first.shape[1:])), 0
         for part in parts:  # joining and scaling at once saves a copy
             stop = start + len(part[name])
-            np.multiply(part[name], factors.get(name, 1.0), out=joined[name][start:stop], dtype=float)
+            into = joined[name][start:stop]
+            np.multiply(part[name], factors.get(name, 1.0), out=into, dtype=float)
             start = stop
     return joined
 

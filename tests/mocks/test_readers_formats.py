@@ -11,6 +11,7 @@ from mocks.readers import galaxy_from_arrays, open_snapshot, recognise
 from mocks.readers.gadget import parse_unit
 from mocks.readers.galaxymaker import read_tree_bricks
 from mocks.readers.hdf5 import KM, KPC, MSUN
+from mocks.readers.ramses import join_files
 from mocks.readers.times import conformal_time
 from mocks.toys import (
     TOY_COSMOLOGY,
@@ -381,3 +382,14 @@ def test_plain_arrays_are_checked(galaxies):
             galaxy_from_arrays(**(good | change))
     with pytest.raises(u.UnitConversionError):
         galaxy_from_arrays(**(good | {"mass": stars.mass * u.kpc}))
+
+
+def test_initial_masses_outlive_an_empty_ramses_file():
+    """Files without particles know no optional columns; those of the other files stay."""
+    empty = {"position": np.zeros((0, 3)), "mass": np.zeros(0)}
+    full = {"position": np.ones((2, 3)), "mass": np.ones(2, "f4"), "initial_mass": np.full(2, 1.5)}
+    for factors in (None, {"mass": 3.0, "initial_mass": 2.0}):
+        joined = join_files([empty, full, empty, full], factors)
+        assert joined["position"].shape == (4, 3)
+        assert set(joined["mass"]) == {1.0 if factors is None else 3.0}
+        assert set(joined["initial_mass"]) == {1.5 if factors is None else 3.0}
