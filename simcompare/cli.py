@@ -123,7 +123,14 @@ def compare(settings):
     from simcompare.chain import compare_runs
 
     table = compare_runs(settings)
-    typer.echo("\n".join(table.pformat(max_width=-1)))
+    names = ["dataset", "n_galaxies", "n_images", "delta_mean", "delta_mean_low", "delta_mean_high", "auc"]
+    shown = table[names]
+    for name in names[3:]:
+        shown[name].info.format = ".2f" if name == "auc" else "+.1f"
+    typer.echo("\n".join(shown.pformat(max_width=-1, max_lines=-1)))
+    for row in table[table["caution"] != ""]:
+        typer.echo(f"{row['dataset']}: {row['caution']}")
+    typer.echo(f"all columns in {settings.out / 'comparison.ecsv'}")
 
 
 @_verb(config.ReportSettings, "run")
