@@ -8,7 +8,6 @@ import numpy as np
 from astropy.table import Table
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
-from scipy.stats import ks_2samp
 
 from simcompare.comparison import headline_score, reference_rows
 from simcompare.nuisance import read_columns
@@ -16,6 +15,7 @@ from simcompare.statistics import (
     Clustered,
     Estimate,
     difference_of_means,
+    ks_statistic,
     percentile_interval,
     resampled_counts,
 )
@@ -175,7 +175,7 @@ def balance(
         for label, pair in (("before", before), ("after", after)):
             first, second = pair[0][:, k], pair[1][:, k]
             row[f"difference_{label}"] = float((first.mean() - second.mean()) / (spread[k] or 1.0))
-            row[f"ks_{label}"] = float(ks_2samp(first, second, method="asymp").statistic)
+            row[f"ks_{label}"] = ks_statistic(first, second)
         rows.append(row)
     return Table(rows=rows)
 

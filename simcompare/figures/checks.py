@@ -7,7 +7,6 @@ from astropy.table import Table, vstack
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from scipy.stats import ks_2samp
 
 from mocks.streams import stream
 from simcompare.comparison import nuisance_columns, reference_rows
@@ -24,7 +23,7 @@ from simcompare.figures.style import (
     table_styles,
 )
 from simcompare.matching import Match
-from simcompare.statistics import resampled_counts
+from simcompare.statistics import ks_statistic, resampled_counts
 
 __all__ = [
     "draw_matched",
@@ -65,10 +64,7 @@ def realism_numbers(
             usable, reference, stream(seed, "realism", column), column=column, n_bootstrap=60
         )
         table["column"] = column
-        distances = {
-            name: ks_2samp(_finite(scores, name, column), real, method="asymp").statistic
-            for name in order_of(table)
-        }
+        distances = {name: ks_statistic(_finite(scores, name, column), real) for name in order_of(table)}
         table["ks"] = [distances[str(name)] for name in table["dataset"]]
         table.meta = {}
         tables.append(table)

@@ -157,3 +157,15 @@ def test_very_many_galaxies_are_grouped_without_changing_the_answer():
     assert result["delta_median"].error == pytest.approx(standard * np.sqrt(np.pi / 2), rel=0.2)
     assert difference_of_means(a, b, rng, n_bootstrap=400).error == pytest.approx(standard, rel=0.1)
     assert result["auc"].low < stats.norm.cdf(0.2 / np.sqrt(2)) < result["auc"].high
+
+
+def test_ks_statistic_is_scipys_and_serves_single_galaxies():
+    from scipy.stats import ks_2samp
+
+    from simcompare.statistics import ks_statistic
+
+    rng = np.random.default_rng(5)
+    first, second = rng.normal(size=40), rng.normal(0.4, 1, size=25)
+    assert ks_statistic(first, second) == pytest.approx(ks_2samp(first, second).statistic)
+    assert ks_statistic(first[:1], second[:1]) == 1
+    assert ks_statistic(first, first) == 0
