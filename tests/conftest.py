@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -14,3 +15,12 @@ def shared_data() -> Path:
     if not (folder / "observed").is_dir() or not (folder / "simulated").is_dir():
         pytest.skip(f"real data not found in {folder}; set SIMCOMPARE_DATA to its folder")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def fresh_loggers():
+    """Undo what a command run by another test, or by a fixture of its module, did to our loggers."""
+    for name in ("simcompare", "mocks", "flows"):
+        package = logging.getLogger(name)
+        package.setLevel(logging.NOTSET)
+        package.handlers.clear()
