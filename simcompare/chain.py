@@ -13,13 +13,14 @@ from simcompare.comparison import compare, stack_scores
 from simcompare.config import CompareSettings, ReportSettings, ScoreSettings
 from simcompare.drawing import draw_figures
 from simcompare.imageset import ImageSet
+from simcompare.progress import meter
 from simcompare.report import write_report
 from simcompare.results import read_comparison, write_comparison
 from simcompare.runs import open_run, read_provenance, read_settings, write_table
 from simcompare.scoring import context_of, score
 from simcompare.training import load_model
 
-__all__ = ["compare_runs", "report_run", "score_image_sets"]
+__all__ = ["compare_runs", "recompare_runs", "report_run", "score_image_sets"]
 
 logger = logging.getLogger(__name__)
 
@@ -53,9 +54,15 @@ def score_image_sets(settings: ScoreSettings) -> Table:
             if not part.is_file():
                 images = ImageSet.open(folder)
                 logger.info("scoring %s", images)
-                table = score(
-                    images, model, background, batch_size=settings.batch_size, symmetries=settings.symmetries
-                )
+                with meter(f"score: {images.name}", len(images)) as tell:
+                    table = score(
+                        images,
+                        model,
+                        background,
+                        batch_size=settings.batch_size,
+                        symmetries=settings.symmetries,
+                        progress=tell,
+                    )
                 write_table(table, part)
             tables.append(Table.read(part))
         scores = stack_scores(tables)
@@ -77,7 +84,17 @@ def compare_runs(settings: CompareSettings) -> Table:
     Table
         As `simcompare.comparison.compare` makes it; also in ``settings.out``, with all scores.
     """
-    with open_run(settings.out, "compare", settings, settings.scores) as run:
+    return _compare(settings, replace=False)
+
+
+def recompare_runs(settings: CompareSettings) -> Table:
+    """Compare as `compare_runs`, in place of a comparison of fewer or other runs in the same folder."""
+    return _compare(settings, replace=True)
+
+
+def _compare(settings: CompareSettings, *, replace: bool) -> Table:
+    """Make the comparison and write it."""
+    with open_run(settings.out, "compare", settings, settings.scores, replace=replace) as run:
         scores = stack_scores([Table.read(_scores_file(folder)) for folder in settings.scores])
         rng = stream(settings.seed, "compare")
         table = compare(scores, settings.reference, rng, n_bootstrap=settings.bootstrap)

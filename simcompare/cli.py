@@ -4,6 +4,7 @@ import inspect
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -23,18 +24,23 @@ app = typer.Typer(
 )
 
 
-def _verb(settings: type[config.Settings], *positional: str) -> Callable:
-    """Make a command whose options are the fields of its settings."""
+def _verb(settings: type[config.Settings], *positional: str, is_long: bool = False) -> Callable:
+    """Make a command whose options are the fields of its settings; long ones get ``--dry-run``."""
 
     def register(function: Callable[[config.Settings], None]) -> Callable:
         def command(**options):
+            only_estimate = is_long and options.pop("dry_run")
             given = {name: value for name, value in options.items() if value is not None}
-            function(settings(**given))
+            if only_estimate:
+                _print_estimate(settings(**given))
+            else:
+                function(settings(**given))
 
         parameters = []
         for name, item in settings.model_fields.items():
             is_positional = name in positional
-            option = typer.Argument if is_positional else typer.Option
+            flags = [item.title] if item.title else []
+            option = typer.Argument if is_positional else partial(typer.Option, *flags)
             default = inspect.Parameter.empty if item.is_required() else item.get_default()
             parameters.append(
                 inspect.Parameter(
@@ -44,6 +50,8 @@ def _verb(settings: type[config.Settings], *positional: str) -> Callable:
                     annotation=Annotated[item.annotation, option(help=item.description)],
                 )
             )
+        if is_long:
+            parameters.append(_DRY_RUN)
         command.__signature__ = inspect.Signature(parameters)
         command.__annotations__ = {each.name: each.annotation for each in parameters}
         command.__doc__ = function.__doc__
@@ -51,6 +59,20 @@ def _verb(settings: type[config.Settings], *positional: str) -> Callable:
         return function
 
     return register
+
+
+_DRY_RUN = inspect.Parameter(
+    "dry_run",
+    inspect.Parameter.KEYWORD_ONLY,
+    default=False,
+    annotation=Annotated[bool, typer.Option("--dry-run", help="Only say counts, disk and time.")],
+)
+
+
+def _print_estimate(settings: config.Settings) -> None:
+    from simcompare.estimate import estimate, summary
+
+    typer.echo(summary([estimate(settings)]))
 
 
 def _print_version(wanted: bool) -> None:
@@ -70,7 +92,29 @@ def _options(
     _show_log(logging.WARNING if quiet else logging.INFO)
 
 
-@_verb(config.MockSettings, "inputs")
+@_verb(config.InitSettings, "path")
+def init(settings):
+    """Write a commented workflow file to fill in."""
+    from simcompare.template import write_template
+
+    typer.echo(f"{write_template(settings)} written; fill in its inputs, then 'simcompare run' it")
+
+
+@_verb(config.RunSettings, "config")
+def run(settings):
+    """Do the whole chain of a workflow file: prepare, twins, train, mock, score, compare, report."""
+    from simcompare.workflow import run_workflow
+
+    if settings.dry_run:
+        from simcompare.estimate import estimate_workflow, summary
+
+        typer.echo(summary(estimate_workflow(settings.config, settings.overrides)))
+        return
+    page = run_workflow(settings.config, settings.overrides, logger.info)
+    typer.echo(f"report in {page}")
+
+
+@_verb(config.MockSettings, "inputs", is_long=True)
 def mock(settings):
     """Observe simulated galaxies as a survey would."""
     from simcompare.mocking import make_mocks
@@ -79,7 +123,7 @@ def mock(settings):
     typer.echo(f"{len(images)} images of {images.name} in {settings.out}")
 
 
-@_verb(config.PrepareSettings, "inputs")
+@_verb(config.PrepareSettings, "inputs", is_long=True)
 def prepare(settings):
     """Prepare real survey images exactly as mocks are."""
     from simcompare.preparing import make_image_set
@@ -88,7 +132,7 @@ def prepare(settings):
     typer.echo(f"{len(images)} images of {images.name} in {settings.out}")
 
 
-@_verb(config.TwinsSettings, "images")
+@_verb(config.TwinsSettings, "images", is_long=True)
 def twins(settings):
     """Fit a smooth Sersic model to each real galaxy and observe it like the galaxy."""
     from simcompare.preparing import make_twins
@@ -97,7 +141,7 @@ def twins(settings):
     typer.echo(f"{len(images)} Sersic twins in {settings.out}")
 
 
-@_verb(config.TrainSettings, "images")
+@_verb(config.TrainSettings, "images", is_long=True)
 def train(settings):
     """Learn the probability density of an image set."""
     from simcompare.training import train_model
@@ -108,7 +152,7 @@ def train(settings):
     typer.echo(f"model in {settings.out}")
 
 
-@_verb(config.ScoreSettings, "images")
+@_verb(config.ScoreSettings, "images", is_long=True)
 def score(settings):
     """Give every image its log-likelihood and likelihood ratio."""
     from simcompare.chain import score_image_sets
@@ -117,7 +161,7 @@ def score(settings):
     typer.echo(f"{len(scores)} images scored in {settings.out / 'scores.ecsv'}")
 
 
-@_verb(config.CompareSettings, "scores")
+@_verb(config.CompareSettings, "scores", is_long=True)
 def compare(settings):
     """Compare data sets with a reference: differences, errors, doubts."""
     from simcompare.chain import compare_runs
@@ -133,13 +177,21 @@ def compare(settings):
     typer.echo(f"all columns in {settings.out / 'comparison.ecsv'}")
 
 
-@_verb(config.ReportSettings, "run")
+@_verb(config.ReportSettings, "run", is_long=True)
 def report(settings):
     """Draw the figures and write one self-contained page."""
     from simcompare.chain import report_run
 
     page = report_run(settings)
     typer.echo(f"report in {page}")
+
+
+@_verb(config.CiteSettings, "run")
+def cite(settings):
+    """Print BibTeX and acknowledgements of all that a run has used."""
+    from simcompare.citations import bibtex, cite_run
+
+    typer.echo(bibtex(cite_run(settings.run)))
 
 
 @_verb(config.DoctorSettings, "path")

@@ -5,16 +5,21 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
+    "SECTIONS",
+    "CiteSettings",
     "CompareSettings",
     "DemoSettings",
     "DoctorSettings",
+    "InitSettings",
     "MockSettings",
     "PrepareSettings",
     "ReportSettings",
+    "RunSettings",
     "ScoreSettings",
     "Settings",
     "TrainSettings",
     "TwinsSettings",
+    "WorkflowSettings",
 ]
 
 
@@ -43,7 +48,9 @@ class MockSettings(Settings):
     survey: str = _SURVEY
     simulation: str | None = Field(None, description="Known run or format; default: from the file.")
     name: str | None = Field(None, description="Name of a new run; default: from the file.")
-    redshift: float | None = Field(None, gt=0, description="Where to put the galaxies; default: their own.")
+    redshift: float | None = Field(
+        None, gt=0, examples=[0.05], description="Where to put the galaxies; default: their own."
+    )
     views: int = Field(1, ge=1, description="Random viewing directions per galaxy.")
     bands: str = _BANDS
     size: int = _SIZE
@@ -136,3 +143,52 @@ class DemoSettings(Settings):
     out: Path = Field(Path("simcompare-demo"), description="Folder of the demo.")
     seed: int = _SEED
     workers: int = _WORKERS
+
+
+class WorkflowSettings(Settings):
+    """What the steps of a workflow share: the top of its file."""
+
+    out: Path = Field(Path("simcompare-run"), description="Folder of the whole workflow.")
+    survey: str = _SURVEY
+    bands: str = _BANDS
+    size: int = _SIZE
+    seed: int = _SEED
+    workers: int = _WORKERS
+    real: Path | None = Field(
+        None, description="Image set of real galaxies prepared before; then leave [prepare] out."
+    )
+    real_conditions: bool = Field(
+        True, description="Mocks borrow PSF, noise and sky of the real images; false: of the survey file."
+    )
+
+
+SECTIONS: dict[str, type[Settings]] = {
+    "prepare": PrepareSettings,
+    "twins": TwinsSettings,
+    "train": TrainSettings,
+    "mock": MockSettings,
+    "score": ScoreSettings,
+    "compare": CompareSettings,
+    "report": ReportSettings,
+}
+"""Sections of a workflow file; ``mock`` holds one for each simulation."""
+
+
+class InitSettings(Settings):
+    """A commented workflow file."""
+
+    path: Path = Field(Path("simcompare.toml"), description="File to write.")
+
+
+class RunSettings(Settings):
+    """A workflow file, run."""
+
+    config: Path = Field(description="Workflow file; 'simcompare init' writes one.")
+    overrides: list[str] = Field([], title="--set", description="Other value: section.key=value; repeatable.")
+    dry_run: bool = Field(False, title="--dry-run", description="Only say counts, disk and time.")
+
+
+class CiteSettings(Settings):
+    """A run, and whom to thank for it."""
+
+    run: Path = Field(description="Run folder of any command.")

@@ -19,7 +19,7 @@ from simcompare import __version__
 from simcompare.config import Settings
 from simcompare.files import atomic_path, fingerprint, write_text
 
-__all__ = ["Run", "open_run", "read_provenance", "read_settings", "write_table"]
+__all__ = ["Run", "open_run", "read_config", "read_provenance", "read_settings", "write_table"]
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,9 @@ class Run:
 
 
 @contextmanager
-def open_run(folder: str | Path, verb: str, settings: Settings, inputs: Iterable[Path]) -> Iterator[Run]:
+def open_run(
+    folder: str | Path, verb: str, settings: Settings, inputs: Iterable[Path], *, replace: bool = False
+) -> Iterator[Run]:
     """Open a run folder for one command, new or to be resumed.
 
     Writes ``config.toml`` and ``provenance.json`` and logs to ``run.log`` while the block runs.
@@ -72,6 +74,9 @@ def open_run(folder: str | Path, verb: str, settings: Settings, inputs: Iterable
         Resolved configuration.
     inputs : iterable of path
         Files and folders read; each must exist and is fingerprinted.
+    replace : bool
+        Whether a run of the same command with other settings gives way; for commands that make all
+        their products anew.
 
     Raises
     ------
@@ -88,7 +93,7 @@ def open_run(folder: str | Path, verb: str, settings: Settings, inputs: Iterable
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file; --out wants a folder.")
     config = {"verb": verb, "schema": 1, verb: settings.as_dict()}
-    _refuse_other_run(folder, config)
+    _refuse_other_run(folder, config, replace)
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "config.toml", tomli_w.dumps(config))
     write_text(folder / "provenance.json", json.dumps(_provenance(verb, settings, inputs), indent=1))
@@ -104,7 +109,12 @@ def read_provenance(folder: str | Path) -> dict:
 
 
 def read_settings(folder: str | Path) -> dict:
-    """Read the settings of the command that made a run folder.
+    """Read the settings of the command that made a run folder; raises as `read_config` does."""
+    return read_config(folder)[1]
+
+
+def read_config(folder: str | Path) -> tuple[str, dict]:
+    """Read which command made a run folder, and its settings.
 
     Raises
     ------
@@ -115,7 +125,7 @@ def read_settings(folder: str | Path) -> dict:
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; {folder} is not a run folder of simcompare.")
     config = tomllib.loads(path.read_text(encoding="utf-8"))
-    return config[config["verb"]]
+    return config["verb"], config[config["verb"]]
 
 
 def write_table(table: Table, path: str | Path) -> None:
@@ -124,7 +134,7 @@ def write_table(table: Table, path: str | Path) -> None:
         table.write(temporary, format="ascii.ecsv", overwrite=True)
 
 
-def _refuse_other_run(folder: Path, config: dict) -> None:
+def _refuse_other_run(folder: Path, config: dict, replace: bool) -> None:
     """Raise when the folder was made by another command or with other settings."""
     path = folder / "config.toml"
     if not path.is_file() or {item.name for item in folder.iterdir()} <= _NO_PRODUCTS:
@@ -136,6 +146,8 @@ def _refuse_other_run(folder: Path, config: dict) -> None:
     verb = config["verb"]
     if old.get("verb") != verb:
         raise ValueError(f"{folder} holds a '{old.get('verb')}' run; give '{verb}' another --out.")
+    if replace:
+        return
     before, now = old.get(verb, {}), config[verb]
     keys = sorted((before.keys() | now.keys()) - _NEED_NOT_MATCH)
     differ = [

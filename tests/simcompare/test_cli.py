@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -45,3 +46,19 @@ def test_help_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("[]")
+
+
+def test_shell_completion_knows_the_verbs():
+    program = "import sys; sys.argv = ['simcompare']; from simcompare.cli import main; main([])"
+    settings = {"_SIMCOMPARE_COMPLETE": "complete_bash", "COMP_WORDS": "simcompare pre", "COMP_CWORD": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=os.environ | settings
+    )
+    assert done.stdout.split() == ["prepare"]
+
+
+def test_wrong_names_are_answered_with_the_likely_ones(capsys):
+    assert main(["scroe", "x"]) == 2
+    assert "Did you mean 'score'" in capsys.readouterr().err
+    assert main(["mock", "x", "--out", "y", "--veiws", "3"]) == 2
+    assert "--views" in capsys.readouterr().err

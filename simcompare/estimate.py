@@ -1,0 +1,307 @@
+"""What a command would do before it does it: how many images, how much disk, about how long."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import h5py
+from astropy.table import Table
+
+from flows import TrainingConfig
+from mocks.frames_sdss import FRAME_NAME
+from simcompare.config import (
+    CompareSettings,
+    MockSettings,
+    PrepareSettings,
+    ReportSettings,
+    ScoreSettings,
+    Settings,
+    TrainSettings,
+    TwinsSettings,
+)
+from simcompare.engine import available_cores
+from simcompare.imageset import ImageSet
+from simcompare.observed.formats import recognise
+from simcompare.targets import select_targets
+from simcompare.workflow import plan_workflow, read_workflow
+
+__all__ = ["Estimate", "count_stamps", "estimate", "estimate_workflow", "summary"]
+
+# Seconds of one core, measured with the demo and with SDSS stamps of 64 pixels in one band on a 2-core
+# machine; a first use adds about 30 s for compiling.
+_PER_MOCK = 0.3
+_PER_STAMP = 0.06
+_PER_TWIN = 0.3
+_PER_VALUE_AND_EPOCH = 4e-6
+_PER_VALUE_AND_LOOK = 1.5e-6
+_PER_RESAMPLE_AND_IMAGE = 1e-6
+_PER_REPORT = 90.0
+
+_BYTES_PER_VALUE = 6  # image and variance in single precision and a mask, compressed
+_BYTES_PER_ROW = 3000  # PSF and catalogue
+_SCORE_BYTES_PER_ROW = 800
+_MODEL_BYTES = 3e6
+_REPORT_BYTES = 15e6
+_GALAXIES_PER_FRAME = 10
+
+# Last product of the commands that make no image set; image sets are counted.
+_LAST = {"train": "model", "score": "scores.ecsv", "compare": "comparison.ecsv", "report": "report.html"}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Images of a set that is there, or will be.
+
+    Parameters
+    ----------
+    n : int
+    n_values : int
+        Pixel values of one image, all bands counted.
+    """
+
+    n: int
+    n_values: int
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What one command would make.
+
+    Parameters
+    ----------
+    verb : str
+    folder : pathlib.Path
+    n_images : int
+        At most; images that cannot be used are left out when they are met.
+    bytes : float
+        On disk.
+    seconds : float
+        On this machine's cores, to a factor of about 3.
+    done : bool
+        Whether the products are there already.
+    """
+
+    verb: str
+    folder: Path
+    n_images: int
+    bytes: float
+    seconds: float
+    done: bool
+
+
+def estimate(settings: Settings, coming: dict[Path, Shape] | None = None) -> Estimate:
+    """Estimate one command.
+
+    Parameters
+    ----------
+    settings : Settings
+        Of ``mock``, ``prepare``, ``twins``, ``train``, ``score``, ``compare`` or ``report``.
+    coming : dict of pathlib.Path to Shape, optional
+        Image sets that earlier commands will have made; this command's own is added.
+
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        For inputs that are missing or cannot be read.
+    """
+    coming = {} if coming is None else coming
+    verb, count, size, work = _WORK[type(settings)](settings, coming)
+    folder = Path(settings.run if isinstance(settings, ReportSettings) else settings.out)
+    if verb in _LAST:
+        return Estimate(verb, folder, count, size, work, (folder / _LAST[verb]).exists())
+    made = _made(folder)
+    if made and made[0] + made[1] >= count:
+        coming[folder] = replace(coming[folder], n=made[0])
+        return Estimate(verb, folder, made[0], size, work, True)
+    return Estimate(verb, folder, count, size, work, False)
+
+
+def _made(folder: Path) -> tuple[int, int] | None:
+    """Count the images of a set that are there, and those that failed; None before the first."""
+    if not list((folder / "images").glob("part-*.h5")):
+        return None
+    failures = folder / "failures.ecsv"
+    return len(ImageSet.open(folder)), len(Table.read(failures)) if failures.is_file() else 0
+
+
+def _mock(settings: MockSettings, coming: dict) -> tuple:
+    targets, _ = select_targets(settings)
+    n = sum(1 if target.is_image else settings.views for target in targets)
+    shape = Shape(n, len(settings.bands) * settings.size**2)
+    coming[settings.out] = shape
+    return "mock", n, _set_bytes(shape), n * _PER_MOCK / _cores(settings.workers)
+
+
+def _prepare(settings: PrepareSettings, coming: dict) -> tuple:
+    n = sum(count_stamps(path) for path in settings.inputs)
+    shape = Shape(n, len(settings.bands) * settings.size**2)
+    coming[settings.out] = shape
+    return "prepare", n, _set_bytes(shape), n * len(settings.bands) * _PER_STAMP
+
+
+def _twins(settings: TwinsSettings, coming: dict) -> tuple:
+    shape = coming[settings.out] = _shape(settings.images, coming)
+    return "twins", shape.n, _set_bytes(shape), shape.n * _PER_TWIN / _cores(settings.workers)
+
+
+def _train(settings: TrainSettings, coming: dict) -> tuple:
+    shape = _shape(settings.images, coming)
+    epochs = settings.epochs or TrainingConfig().epochs
+    seconds = shape.n * shape.n_values * epochs * _PER_VALUE_AND_EPOCH
+    if settings.minutes is not None:
+        seconds = min(seconds, 60 * settings.minutes)
+    return "train", shape.n, _MODEL_BYTES, seconds
+
+
+def _score(settings: ScoreSettings, coming: dict) -> tuple:
+    shapes = [_shape(path, coming) for path in settings.images]
+    n = sum(shape.n for shape in shapes)
+    looks = (8 if settings.symmetries else 1) * (2 if settings.background else 1)
+    seconds = sum(shape.n * shape.n_values for shape in shapes) * looks * _PER_VALUE_AND_LOOK
+    coming[settings.out] = Shape(n, 0)
+    return "score", n, n * _SCORE_BYTES_PER_ROW, seconds
+
+
+def _compare(settings: CompareSettings, coming: dict) -> tuple:
+    n = sum(coming[path].n if path in coming else _rows(path) for path in settings.scores)
+    coming[settings.out] = Shape(n, 0)
+    return "compare", n, n * _SCORE_BYTES_PER_ROW, n * settings.bootstrap * _PER_RESAMPLE_AND_IMAGE
+
+
+def _report(settings: ReportSettings, coming: dict) -> tuple:
+    n = coming[settings.run].n if settings.run in coming else _rows(settings.run)
+    return "report", n, _REPORT_BYTES, _PER_REPORT
+
+
+_WORK = {
+    MockSettings: _mock,
+    PrepareSettings: _prepare,
+    TwinsSettings: _twins,
+    TrainSettings: _train,
+    ScoreSettings: _score,
+    CompareSettings: _compare,
+    ReportSettings: _report,
+}
+
+
+def _cores(workers: int) -> int:
+    """Count the processes that will run."""
+    return workers or available_cores()
+
+
+def _set_bytes(shape: Shape) -> float:
+    """Disk of an image set."""
+    return shape.n * (shape.n_values * _BYTES_PER_VALUE + _BYTES_PER_ROW)
+
+
+def _shape(folder: Path, coming: dict[Path, Shape]) -> Shape:
+    """Shape of an image set, there already or to come."""
+    if folder in coming:
+        return coming[folder]
+    images = ImageSet.open(folder)
+    n_bands, n_y, n_x = images.image_shape
+    return Shape(len(images), n_bands * n_y * n_x)
+
+
+def _rows(folder: Path) -> int:
+    """Count the rows of a score table without reading the columns."""
+    path = Path(folder) / "scores.ecsv"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; run 'simcompare score' with --out {folder} first.")
+    with open(path, encoding="utf-8") as lines:
+        return sum(not line.startswith("#") for line in lines) - 1
+
+
+def count_stamps(path: str | Path) -> int:
+    """Count the galaxies of a file of real images without reading pixels.
+
+    Parameters
+    ----------
+    path : path-like
+        Of any format that `simcompare.observed.formats.recognise` knows.
+
+    Returns
+    -------
+    int
+        Exact for stacks, groups and folders; for a frame, in which galaxies are yet to be found, a guess.
+    """
+    path = Path(path)
+    kind = recognise(path)
+    if path.is_dir():
+        return sum(item.suffix.lower() in (".jpg", ".jpeg", ".png") for item in path.rglob("*"))
+    if FRAME_NAME.search(path.name) is not None:
+        return _GALAXIES_PER_FRAME
+    if not h5py.is_hdf5(path):
+        return 1
+    with h5py.File(path, "r", locking="best-effort") as file:
+        if kind == "picture-stack" and "offset" in file:
+            return len(file["offset"]) - 1
+        for name in ("image", "image_array", "objects", "spec_hosts"):
+            if name in file:
+                return len(file[name])
+    return 1
+
+
+def estimate_workflow(path: str | Path, overrides: Sequence[str] = ()) -> list[Estimate]:
+    """Estimate every step of a workflow file.
+
+    Parameters
+    ----------
+    path, overrides
+        As for `simcompare.workflow.run_workflow`.
+
+    Returns
+    -------
+    list of Estimate
+    """
+    coming: dict[Path, Shape] = {}
+    steps = plan_workflow(read_workflow(path, overrides), str(path))
+    return [estimate(step.settings, coming) for step in steps]
+
+
+def summary(estimates: Sequence[Estimate]) -> str:
+    """Say the estimates in a table of text, with their sum.
+
+    Parameters
+    ----------
+    estimates : sequence of Estimate
+
+    Returns
+    -------
+    str
+    """
+    rows = [("step", "images", "disk", "time", "folder")]
+    for each in estimates:
+        time = "done" if each.done else _time(each.seconds)
+        rows.append((each.verb, f"{each.n_images:,}", _disk(each.bytes), time, str(each.folder)))
+    if len(estimates) > 1:
+        left = [each for each in estimates if not each.done]
+        size, seconds = sum(each.bytes for each in left), sum(each.seconds for each in left)
+        rows.append(("left to do", "", _disk(size), _time(seconds), ""))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        f"{verb:<{widths[0]}}  {n:>{widths[1]}}  {disk:>{widths[2]}}  {time:>{widths[3]}}  {folder}".rstrip()
+        for verb, n, disk, time, folder in rows
+    ]
+    note = "Counts are upper limits: what cannot be used is left out. Times are within a factor of about 3."
+    return "\n".join([*lines, note])
+
+
+def _disk(size: float) -> str:
+    """Size in a unit that suits it."""
+    for unit in ("kB", "MB", "GB"):
+        size /= 1000
+        if size < 1000:
+            return f"{size:.0f} {unit}" if size >= 10 else f"{size:.1f} {unit}"
+    return f"{size / 1000:.1f} TB"
+
+
+def _time(seconds: float) -> str:
+    """Time in a unit that suits it."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

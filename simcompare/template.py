@@ -1,0 +1,126 @@
+"""A commented workflow file, made from the settings themselves so that it cannot fall behind them."""
+
+import json
+import types
+from pathlib import Path
+from typing import Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from simcompare.config import SECTIONS, InitSettings, WorkflowSettings
+from simcompare.files import write_text
+from simcompare.workflow import wired_names
+
+__all__ = ["workflow_template", "write_template"]
+
+_HEAD = """\
+# Workflow of simcompare: simulations held against real galaxies, from files to report.
+# Fill in the two 'inputs', then: simcompare run {name} --dry-run, and simcompare run {name}
+# A key behind '#' shows its default or an example; any key can also be given as --set section.key=value.
+# Run again, it goes on where it stopped; add a [mock.NAME] section and run again to add a simulation.
+"""
+_TEXT = {
+    "prepare": "Real survey images (or give 'real' above and take this section out).",
+    "twins": "Smooth Sersic twins of the real galaxies: the background class.",
+    "train": "The flows of real galaxies and of twins (left out when [score] names a model).",
+    "mock": "One section per simulation; its name is the data set's. Copy it for a second simulation.",
+    "score": "Likelihoods; name 'model' and 'background' to use flows trained before.",
+    "compare": "Differences, errors, nulls.",
+    "report": "Figures and one page.",
+}
+_EXAMPLES = {float: 0.5, int: 1, str: "...", Path: "path", bool: True}
+_SECTION_NAME = {"mock": "mock.MySimulation"}
+_SHARED = set(WorkflowSettings.model_fields) - {"out"}
+
+
+def write_template(settings: InitSettings) -> Path:
+    """Write a workflow file to fill in.
+
+    Parameters
+    ----------
+    settings : InitSettings
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    ValueError
+        When there is such a file already.
+    """
+    path = settings.path
+    if path.exists():
+        raise ValueError(f"{path} exists already; give another name, or move it away.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, workflow_template(path.name))
+    return path
+
+
+def workflow_template(name: str = "simcompare.toml") -> str:
+    """Text of a commented workflow file with every key there is.
+
+    Parameters
+    ----------
+    name : str
+        Of the file, for its first lines.
+    """
+    lines = [_HEAD.format(name=name)]
+    lines += [_entry(key, item) for key, item in WorkflowSettings.model_fields.items()]
+    for section, kind in SECTIONS.items():
+        lines.append(f"\n# {_TEXT[section]}\n[{_SECTION_NAME.get(section, section)}]")
+        hidden = {*wired_names(section), *_SHARED}
+        if section == "mock":
+            hidden.add("name")
+        own = {key: item for key, item in kind.model_fields.items() if key not in hidden}
+        if section == "score":  # both come from [train] unless flows trained before are named
+            lines += [_entry(key, own.pop(key), optional=True) for key in ("model", "background")]
+        if section == "compare":
+            lines.append(_entry("reference", own.pop("reference"), optional=True))
+        lines += [_entry(key, item) for key, item in own.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _entry(key: str, item: FieldInfo, optional: bool = False) -> str:
+    """One key: its meaning and limits as a comment, then key and value."""
+    required = item.is_required() and not optional
+    default = None if item.is_required() else item.get_default()
+    unset = default is None or default == []
+    value = _example(item) if unset else default
+    mark = "" if required else "# "
+    limits = _limits(item)
+    about = f"# {item.description}{f' ({limits})' if limits else ''}"
+    return f"{about}\n{mark}{key} = {_toml(value)}{'  # example; not set' if unset and not required else ''}"
+
+
+def _example(item: FieldInfo) -> object:
+    """Give an example of a value: the field's own, or one of its type."""
+    if item.examples:
+        return item.examples[0]
+    kinds = [item.annotation]
+    while get_origin(kinds[0]) in (Union, types.UnionType):
+        kinds = [kind for kind in get_args(kinds[0]) if kind is not type(None)]
+    if get_origin(kinds[0]) is list:
+        return [_EXAMPLES.get(get_args(kinds[0])[0], "...")]
+    return _EXAMPLES.get(kinds[0], "...")
+
+
+def _limits(item: FieldInfo) -> str:
+    """Limits of a number in words."""
+    words = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
+    found = [
+        f"{word} {getattr(limit, name)}"
+        for limit in item.metadata
+        for name, word in words.items()
+        if getattr(limit, name, None) is not None
+    ]
+    return ", ".join(found)
+
+
+def _toml(value: object) -> str:
+    """Value as TOML."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_toml(each) for each in value)}]"
+    return repr(value) if isinstance(value, int | float) else json.dumps(str(value))

@@ -1,0 +1,264 @@
+"""The whole chain from one TOML file: real images, twins, flows, mocks, scores, comparison, report."""
+
+import logging
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+
+import tomli_w
+from pydantic import ValidationError
+
+from simcompare.config import SECTIONS, Settings, WorkflowSettings
+from simcompare.files import write_text
+
+__all__ = ["Step", "plan_workflow", "read_workflow", "run_workflow"]
+
+logger = logging.getLogger(__name__)
+
+_WIRED = {
+    "prepare": ("out",),
+    "twins": ("images", "out"),
+    "train": ("images", "out", "init"),
+    "mock": ("out",),
+    "score": ("images", "out"),
+    "compare": ("scores", "out"),
+    "report": ("run",),
+}
+_FUNCTIONS = {
+    "prepare": "simcompare.preparing:make_image_set",
+    "twins": "simcompare.preparing:make_twins",
+    "train": "simcompare.training:train_model",
+    "mock": "simcompare.mocking:make_mocks",
+    "score": "simcompare.chain:score_image_sets",
+    "compare": "simcompare.chain:recompare_runs",
+    "report": "simcompare.chain:report_run",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command of a workflow.
+
+    Parameters
+    ----------
+    verb : str
+    settings : Settings
+        As if they had been given on the command line.
+    """
+
+    verb: str
+    settings: Settings
+
+    @property
+    def folder(self) -> Path:
+        """Where its products lie."""
+        return self.settings.run if self.verb == "report" else self.settings.out
+
+    def run(self) -> object:
+        """Do it; what is done already is skipped by the command itself."""
+        module, function = _FUNCTIONS[self.verb].split(":")
+        return getattr(import_module(module), function)(self.settings)
+
+
+def wired_names(section: str) -> tuple[str, ...]:
+    """Name the settings of a section that the workflow fills in itself."""
+    return _WIRED[section]
+
+
+def read_workflow(path: str | Path, overrides: Sequence[str] = ()) -> dict:
+    """Read a workflow file and put other values in.
+
+    Parameters
+    ----------
+    path : path-like
+        TOML file, as `simcompare.template.workflow_template` makes them.
+    overrides : sequence of str
+        Such as ``"train.epochs=20"``: dotted key and value, in TOML or as plain text.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    FileNotFoundError
+        When the file does not exist.
+    ValueError
+        When it is not TOML, or an override has no key.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; 'simcompare init {path}' writes one to fill in.")
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not TOML: {error}; text values stand in double quotes.") from error
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        names = [name.strip() for name in key.split(".")]
+        if not equals or not all(names):
+            raise ValueError(f"--set {override!r} is not of the form section.key=value.")
+        place = content
+        for name in names[:-1]:
+            place = place.setdefault(name, {})
+            if not isinstance(place, dict):
+                raise ValueError(f"--set {override!r}: {name} is a value in {path}, not a section.")
+        place[names[-1]] = _toml_value(text.strip())
+    return content
+
+
+def _toml_value(text: str) -> object:
+    """Value of an override: TOML where it is, else the text itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def plan_workflow(content: Mapping, source: str = "workflow") -> list[Step]:
+    """Turn a workflow into the commands that make it up, in their order.
+
+    Parameters
+    ----------
+    content : mapping
+        From `read_workflow`.
+    source : str
+        Name of the file in messages.
+
+    Returns
+    -------
+    list of Step
+
+    Raises
+    ------
+    ValueError
+        For an unknown key (with the likely one), a wrong value, or a missing section.
+    """
+    sections = {name: content[name] for name in SECTIONS if name in content}
+    top = {name: value for name, value in content.items() if name not in SECTIONS}
+    shared = _settings(WorkflowSettings, top, {}, source, "the top level", also=SECTIONS)
+    mocks = sections.get("mock", {})
+    if not mocks or not all(isinstance(entry, dict) for entry in mocks.values()):
+        raise ValueError(f"{source}: give each simulation a section of its own, such as [mock.TNG100].")
+    for name, entry in sections.items():
+        if not isinstance(entry, dict):
+            raise ValueError(f"{source}: {name} is a section; write [{name}] and its keys below.")
+    out = shared.out
+    common = {name: getattr(shared, name) for name in ("survey", "bands", "size", "seed", "workers")}
+
+    def settings(section: str, given: Mapping, **wired: object) -> Settings:
+        kind, label = SECTIONS[section], f"[{section}]"
+        refused = sorted(set(given) & set(_WIRED[section]))
+        if refused:
+            raise ValueError(f"{source}: {label} sets {', '.join(refused)}, which the workflow does itself.")
+        known = {name: value for name, value in common.items() if name in kind.model_fields}
+        return _settings(kind, given, known | wired, source, label)
+
+    clashing = sorted({"real", "twins"} & set(mocks))
+    if clashing:
+        raise ValueError(f"{source}: the name {clashing[0]!r} is taken; call [mock.{clashing[0]}] otherwise.")
+    steps, real = [], shared.real
+    if real is None:
+        if "prepare" not in sections:
+            raise ValueError(f"{source}: there is neither a [prepare] section nor 'real', a prepared set.")
+        real = out / "real"
+        steps.append(Step("prepare", settings("prepare", sections["prepare"], out=real)))
+    elif "prepare" in sections:
+        raise ValueError(f"{source}: give either [prepare] or real = {str(real)!r}, not both.")
+    scoring = dict(sections.get("score", {}))
+    images = {"real": real}
+    if "model" not in scoring:
+        twins, train = out / "twins", sections.get("train", {})
+        images["twins"] = twins
+        models = {"model": out / "models" / "real", "background": out / "models" / "twins"}
+        steps += [
+            Step("twins", settings("twins", sections.get("twins", {}), images=real, out=twins)),
+            Step("train", settings("train", train, images=real, out=models["model"])),
+            Step(
+                "train",
+                settings("train", train, images=twins, out=models["background"], init=models["model"]),
+            ),
+        ]
+        scoring |= {name: str(path) for name, path in models.items()}
+    for name, entry in mocks.items():
+        images[name] = folder = out / "mocks" / name
+        borrowed = {"conditions": real} if shared.real_conditions and "conditions" not in entry else {}
+        steps.append(Step("mock", settings("mock", {"name": name} | entry, out=folder, **borrowed)))
+    scored = []
+    for name, folder in images.items():
+        scored.append(out / "scores" / name)
+        steps.append(Step("score", settings("score", scoring, images=[folder], out=scored[-1])))
+    comparison = out / "comparison"
+    comparing = {"reference": _name_of(real, steps)} | sections.get("compare", {})
+    steps.append(Step("compare", settings("compare", comparing, scores=scored, out=comparison)))
+    steps.append(Step("report", settings("report", sections.get("report", {}), run=comparison)))
+    return steps
+
+
+def _name_of(real: Path, steps: Sequence[Step]) -> str:
+    """Name of the data set of real galaxies."""
+    if steps[0].verb == "prepare":
+        return steps[0].settings.name or steps[0].settings.survey.upper()
+    from simcompare.imageset import ImageSet
+
+    return ImageSet.open(real).name
+
+
+def _settings(
+    kind: type[Settings], given: Mapping, wired: Mapping, source: str, label: str, also: Sequence[str] = ()
+) -> Settings:
+    """Make settings; unknown names and wrong values are refused in words a user understands."""
+    known = [name for name in kind.model_fields if name not in wired or name in given] + list(also)
+    for name in given:
+        if name not in kind.model_fields:
+            close = get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}."
+            raise ValueError(f"{source}: {label} has no key {name!r}; {hint}")
+    try:
+        return kind(**{**wired, **given})
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+            for problem in error.errors()
+        ]
+        raise ValueError(f"{source}: {label}: {'; '.join(problems)}.") from error
+
+
+def run_workflow(
+    path: str | Path, overrides: Sequence[str] = (), report: Callable[[str], None] | None = None
+) -> Path:
+    """Run the whole chain of a workflow file; what is done already is skipped.
+
+    Parameters
+    ----------
+    path : path-like
+        TOML file.
+    overrides : sequence of str
+        As for `read_workflow`.
+    report : callable, optional
+        Told of each step as it begins.
+
+    Returns
+    -------
+    pathlib.Path
+        The report.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As the steps do.
+    """
+    content = read_workflow(path, overrides)
+    steps = plan_workflow(content, str(path))
+    out = steps[-1].folder.parent
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(out / "workflow.toml", tomli_w.dumps(content))
+    result = None
+    for number, step in enumerate(steps, start=1):
+        if report is not None:
+            report(f"[{number} of {len(steps)}] {step.verb}: {step.folder}")
+        result = step.run()
+    return result
