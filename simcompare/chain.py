@@ -1,30 +1,39 @@
 """The later steps of the chain on run folders: score, compare, report."""
 
 import logging
+import shutil
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import torch
 from astropy.table import Table
 
+from flows import FlowModel
 from mocks import stream
 from simcompare.analysis import further_tables
 from simcompare.comparison import compare, stack_scores
 from simcompare.config import CompareSettings, ReportSettings, ScoreSettings
 from simcompare.drawing import draw_figures
+from simcompare.files import remove_leftovers
 from simcompare.imageset import ImageSet
-from simcompare.progress import meter
+from simcompare.locking import lock_folder
+from simcompare.making import make_files
 from simcompare.report import write_report
 from simcompare.results import read_comparison, write_comparison
 from simcompare.runs import open_run, read_provenance, read_settings, write_table
-from simcompare.scoring import context_of, score
+from simcompare.scoring import check_prepared_alike, context_of, score, warn_of_doubts
 from simcompare.training import load_model
+from simcompare.watch import Watch
 
 __all__ = ["compare_runs", "recompare_runs", "report_run", "score_image_sets"]
 
 logger = logging.getLogger(__name__)
 
 _SAMPLES = 8
+_SCORES = "scores.ecsv"
+_IMAGES_PER_TASK = 192
 
 
 def score_image_sets(settings: ScoreSettings) -> Table:
@@ -42,34 +51,70 @@ def score_image_sets(settings: ScoreSettings) -> Table:
     """
     inputs = [*settings.images, settings.model, *([settings.background] if settings.background else [])]
     with open_run(settings.out, "score", settings, inputs) as run:
-        path = run.folder / "scores.ecsv"
-        if path.is_file():
-            logger.info("%s is there already", path)
-            return Table.read(path)
-        model = load_model(settings.model)
-        background = load_model(settings.background) if settings.background else None
-        tables = []
-        for number, folder in enumerate(settings.images):
-            part = run.folder / f"scores-{number:03d}.ecsv"
-            if not part.is_file():
-                images = ImageSet.open(folder)
-                logger.info("scoring %s", images)
-                with meter(f"score: {images.name}", len(images)) as tell:
-                    table = score(
-                        images,
-                        model,
-                        background,
-                        batch_size=settings.batch_size,
-                        symmetries=settings.symmetries,
-                        progress=tell,
-                    )
-                write_table(table, part)
-            tables.append(Table.read(part))
-        scores = stack_scores(tables)
-        write_table(scores, path)
-        for number in range(len(tables)):
-            (run.folder / f"scores-{number:03d}.ecsv").unlink()
+        if run.has(_SCORES):
+            logger.info("%s is there already", run.folder / _SCORES)
+            return Table.read(run.folder / _SCORES)
+        chunks = [chunk for folder in settings.images for chunk in _chunks(folder, settings)]
+        folder = run.folder / "chunks"
+        folder.mkdir(exist_ok=True)
+        paths = [folder / f"scores-{number:06d}.ecsv" for number in range(len(chunks))]
+        make_files(run, _score_chunk, paths, chunks, gpu=settings.device.startswith("cuda"))
+        scores = stack_scores([Table.read(path) for path in paths])
+        warn_of_doubts(scores)
+        write_table(scores, run.folder / _SCORES)
+        run.record(_SCORES)
+        shutil.rmtree(folder)
     return scores
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Neighbouring images of one set, scored by one task."""
+
+    images: ImageSet
+    start: int
+    settings: ScoreSettings
+
+
+def _chunks(folder: Path, settings: ScoreSettings) -> list[_Chunk]:
+    """Divide an image set among tasks, into whole batches: these decide the last bits of a score."""
+    images = ImageSet.open(folder)
+    logger.info("scoring %s", images)
+    for path in filter(None, (settings.model, settings.background)):
+        check_prepared_alike(images, _model_once(path, settings.device))
+    step = settings.batch_size * max(1, round(_IMAGES_PER_TASK / settings.batch_size))
+    return [
+        _Chunk(images.slab(start, start + step), start, settings) for start in range(0, len(images), step)
+    ]
+
+
+@lru_cache(maxsize=4)
+def _model_once(path: Path, device: str) -> FlowModel:
+    """Read a model once per process."""
+    return load_model(path).to(device)
+
+
+def _score_chunk(path: Path, chunk: _Chunk, watch: Watch) -> None:
+    """Score some images and write their table; the same bits whatever the number of cores."""
+    settings = chunk.settings
+    with watch("images"):
+        model = _model_once(settings.model, settings.device)
+        background = _model_once(settings.background, settings.device) if settings.background else None
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            table = score(
+                chunk.images,
+                model,
+                background,
+                batch_size=settings.batch_size,
+                symmetries=settings.symmetries,
+                warn=False,
+            )
+        finally:
+            torch.set_num_threads(threads)
+    table["image_index"] += chunk.start
+    write_table(table, path)
 
 
 def compare_runs(settings: CompareSettings) -> Table:
@@ -120,8 +165,14 @@ def report_run(settings: ReportSettings) -> Path:
     FileNotFoundError
         When the folder holds no comparison.
     """
-    folder = settings.run
-    comparison = read_comparison(folder)
+    comparison = read_comparison(settings.run)
+    with lock_folder(settings.run, "report"):
+        remove_leftovers(settings.run)
+        return _write_page(settings.run, comparison)
+
+
+def _write_page(folder: Path, comparison: Table) -> Path:
+    """Figures, tables and page of a comparison."""
     scores = Table.read(_scores_file(folder))
     compared = read_settings(folder)
     score_runs = [Path(path) for path in compared["scores"]]

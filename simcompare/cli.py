@@ -11,6 +11,7 @@ import typer
 from pydantic import ValidationError
 
 from simcompare import __version__, config
+from simcompare.engine import StoppedError
 
 __all__ = ["main"]
 
@@ -225,8 +226,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 when all went well, 2 for wrong input or usage, 130 when interrupted; an interrupted
-        command goes on where it stopped when it is given again.
+        0 when all went well, 2 for wrong input or usage, 75 when SIGTERM or SIGUSR1 stopped it, 130 when
+        interrupted; an interrupted command goes on where it stopped when it is given again.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -238,6 +239,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             option = "--" + "-".join(str(part) for part in problem["loc"]).replace("_", "-")
             typer.echo(f"error: {option}: {problem['msg']} (given: {problem['input']!r})", err=True)
         return 2
+    except StoppedError as stop:
+        typer.echo(str(stop), err=True)
+        return 75
     except (ValueError, OSError) as error:
         if "--debug" in arguments:
             raise

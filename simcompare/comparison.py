@@ -71,7 +71,10 @@ def stack_scores(tables: Sequence[Table]) -> Table:
     names = list(dict.fromkeys(name for table in tables for name in table.colnames))
     filled = [_with_columns(table, names, tables) for table in tables]
     joined = vstack(filled, metadata_conflicts="silent")
-    counts = {name: n for table in tables for name, n in table.meta.get("not_finite", {}).items()}
+    counts: dict[str, int] = {}
+    for table in tables:
+        for name, n in table.meta.get("not_finite", {}).items():
+            counts[name] = counts.get(name, 0) + n
     joined.meta = first.meta | {"not_finite": counts}
     return joined
 

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
     "SECTIONS",
+    "WHERE_AND_HOW",
     "CiteSettings",
     "CompareSettings",
     "DemoSettings",
@@ -32,9 +33,22 @@ class Settings(BaseModel):
         """Plain values for TOML and JSON; what is not set is left out."""
         return self.model_dump(mode="json", exclude_none=True)
 
+    def of_result(self) -> dict:
+        """Values that the result depends on."""
+        return {name: value for name, value in self.as_dict().items() if name not in WHERE_AND_HOW}
+
+
+WHERE_AND_HOW = frozenset({"out", "workers", "scheduler", "timeout"})
+"""Settings on which no result depends; a run may go on with others."""
 
 _SEED = Field(0, ge=0, description="Seed of every random number of the run.")
 _WORKERS = Field(0, ge=0, description="Processes; 0 takes all cores. The result does not depend on it.")
+_SCHEDULER = Field(
+    None,
+    description="Dask cluster to work on: scheduler file, address (tcp://host:8786), or 'slurm' "
+    "(dask-jobqueue); default: the cores of this machine.",
+)
+_TIMEOUT = Field(600.0, gt=0, description="Seconds after which reading one galaxy is given up.")
 _BANDS = Field("r", min_length=1, description="Filters, one letter each.")
 _SIZE = Field(64, ge=8, description="Side of the image in pixels, a power of two.")
 _SURVEY = Field("sdss", description="Survey, by name or as the path of a survey file.")
@@ -66,6 +80,8 @@ class MockSettings(Settings):
     every: int = Field(1, ge=1, description="Take every n-th galaxy of the selection.")
     aperture: str | None = Field(None, description="Keep stars within '30 kpc' or '2 rhalf'; default: all.")
     workers: int = _WORKERS
+    scheduler: str | None = _SCHEDULER
+    timeout: float = _TIMEOUT
 
 
 class PrepareSettings(Settings):
@@ -80,6 +96,9 @@ class PrepareSettings(Settings):
     seed: int = _SEED
     train: float = Field(0.6, gt=0, lt=1, description="Share of galaxies to train on.")
     validation: float = Field(0.15, gt=0, lt=1, description="Share of galaxies that stop the training.")
+    workers: int = _WORKERS
+    scheduler: str | None = _SCHEDULER
+    timeout: float = _TIMEOUT
 
 
 class TwinsSettings(Settings):
@@ -89,6 +108,7 @@ class TwinsSettings(Settings):
     out: Path = Field(description="Run folder.")
     seed: int = _SEED
     workers: int = _WORKERS
+    scheduler: str | None = _SCHEDULER
 
 
 class TrainSettings(Settings):
@@ -111,6 +131,11 @@ class ScoreSettings(Settings):
     background: Path | None = Field(None, description="Model of the background class.")
     symmetries: bool = Field(True, description="Average over the 8 flips and rotations.")
     batch_size: int = Field(64, ge=1, description="Images scored at once.")
+    device: str = Field(
+        "cpu", pattern="^(cpu|mps|cuda(:[0-9]+)?)$", description="Where to compute: cpu, cuda or mps."
+    )
+    workers: int = _WORKERS
+    scheduler: str | None = _SCHEDULER
 
 
 class CompareSettings(Settings):
@@ -154,6 +179,7 @@ class WorkflowSettings(Settings):
     size: int = _SIZE
     seed: int = _SEED
     workers: int = _WORKERS
+    scheduler: str | None = _SCHEDULER
     real: Path | None = Field(
         None, description="Image set of real galaxies prepared before; then leave [prepare] out."
     )

@@ -1,13 +1,29 @@
-"""Where the work runs: in this process, or on all cores through Dask."""
+"""Where the work runs: in this process, on all cores, or on a cluster, always through the same call."""
 
+import logging
 import os
+import signal
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from itertools import islice
+from pathlib import Path
 
-__all__ = ["available_cores", "run_tasks"]
+__all__ = ["StoppedError", "available_cores", "run_tasks"]
+
+logger = logging.getLogger(__name__)
 
 _ONE_THREAD = {
     f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA", "VECLIB_MAXIMUM")
 }
+_PATIENCE = 600.0  # s, until the first worker of an existing cluster must be there
+_COUNT_WORKERS_EVERY = 10.0  # s
+
+
+class StoppedError(Exception):
+    """The work was asked to stop before it was complete; what is finished is kept."""
 
 
 def available_cores() -> int:
@@ -17,11 +33,19 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def run_tasks(function: Callable, tasks: Sequence, workers: int = 1) -> Iterator:
+def run_tasks(
+    function: Callable,
+    tasks: Sequence,
+    workers: int = 1,
+    *,
+    scheduler: str | None = None,
+    gpu: bool = False,
+) -> Iterator:
     """Apply a function to every task and yield the results as they come, in any order.
 
     The function must take its randomness from the task itself, so that the results do not depend on
-    the number of workers.
+    the number of workers. Signals SIGTERM and SIGUSR1 end the work after the tasks that are running, as
+    a batch system sends them before a job's time is over; a second one ends it at once.
 
     Parameters
     ----------
@@ -31,30 +55,166 @@ def run_tasks(function: Callable, tasks: Sequence, workers: int = 1) -> Iterator
         Arguments, one per call.
     workers : int
         1 works in this process; more starts a local Dask cluster with one thread per worker.
+    scheduler : str, optional
+        An existing Dask cluster instead: its scheduler file, its address (``tcp://host:port``), or
+        ``"slurm"`` to start ``workers`` jobs through dask-jobqueue as its configuration says.
+    gpu : bool
+        Give the tasks of a cluster only to workers started with ``--resources GPU=1``.
 
     Yields
     ------
     object
         What ``function`` returned.
+
+    Raises
+    ------
+    StoppedError
+        When a signal asked for the end and tasks are left.
+    FileNotFoundError, OSError
+        When the scheduler, or workers with a GPU, are not there; after all other tasks, when some tasks
+        ended every worker that tried them.
     """
-    if workers <= 1 or len(tasks) <= 1:
-        yield from map(function, tasks)
-        return
+    with _stop_signals() as is_stopped:
+        if scheduler is None and (workers <= 1 or len(tasks) <= 1):
+            for done, task in enumerate(tasks):
+                if is_stopped():
+                    raise StoppedError(_stop_message(done, len(tasks)))
+                yield function(task)
+        elif len(tasks):
+            with _client(scheduler, min(workers, len(tasks))) as client:
+                _await_workers(client, gpu)
+                there = partial(_run_in_folder, os.getcwd(), function)
+                yield from _run_on_cluster(client, there, tasks, gpu, is_stopped)
 
+
+def _run_in_folder(folder: str, function: Callable, task: object) -> object:
+    """Run a task where the command was given, which is what its paths are relative to."""
+    os.chdir(folder)
+    return function(task)
+
+
+def _stop_message(done: int, total: int) -> str:
+    """Say how far the work came."""
+    return f"stopped as asked after {done} of {total} tasks; the same command goes on from there"
+
+
+@contextmanager
+def _stop_signals() -> Iterator[Callable[[], bool]]:
+    """Note a signal to stop while the block runs; yields whether one came."""
+    received = []
+
+    def note(number, _frame):
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+        logger.warning("asked to stop (%s); waiting for what is running", signal.Signals(number).name)
+
+    names = ("SIGTERM", "SIGUSR1") if threading.current_thread() is threading.main_thread() else ()
+    before = {name: signal.signal(getattr(signal, name), note) for name in names if hasattr(signal, name)}
+    try:
+        yield lambda: bool(received)
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)
+
+
+@contextmanager
+def _client(scheduler: str | None, workers: int) -> Iterator:
+    """Client of a cluster: of this machine, of a batch system, or one that is there already."""
     import dask
-    from distributed import Client, LocalCluster, as_completed
+    from distributed import Client, LocalCluster
 
-    with (
-        dask.config.set({"distributed.nanny.environ": _ONE_THREAD, "logging.distributed": "error"}),
-        LocalCluster(
-            n_workers=min(workers, len(tasks)),
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            # Any free port: two runs on one machine must not meet at the default one.
-            dashboard_address="127.0.0.1:0",
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        for _, result in as_completed(client.map(function, tasks, pure=False, retries=1), with_results=True):
-            yield result
+    if scheduler is not None and scheduler != "slurm":
+        with Client(**_address(scheduler), set_as_default=False) as client:
+            yield client
+        return
+    if scheduler == "slurm":
+        cluster = _slurm_cluster(workers)
+    else:
+        with dask.config.set({"distributed.nanny.environ": _ONE_THREAD, "logging.distributed": "error"}):
+            cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                # Any free port: two runs on one machine must not meet at the default one.
+                dashboard_address="127.0.0.1:0",
+            )
+    with cluster, Client(cluster, set_as_default=False) as client:
+        yield client
+
+
+def _address(scheduler: str) -> dict:
+    """How a client is told of an existing scheduler."""
+    if "://" in scheduler:
+        return {"address": scheduler}
+    if not Path(scheduler).is_file():
+        raise FileNotFoundError(
+            f"scheduler file {scheduler} does not exist; give one written by 'dask scheduler "
+            "--scheduler-file FILE' that is running, an address as tcp://host:8786, or 'slurm'."
+        )
+    return {"scheduler_file": scheduler}
+
+
+def _slurm_cluster(jobs: int):
+    """Jobs of a batch system as workers, described by dask-jobqueue's own configuration."""
+    try:
+        from dask_jobqueue import SLURMCluster
+    except ImportError as error:
+        raise ValueError(
+            "scheduler 'slurm' needs dask-jobqueue: pip install 'simcompare[hpc]'; "
+            "or start workers with 'dask worker' under srun and give their scheduler file."
+        ) from error
+    cluster = SLURMCluster(job_script_prologue=[f"export {name}=1" for name in _ONE_THREAD])
+    cluster.scale(jobs=jobs)
+    return cluster
+
+
+def _await_workers(client, gpu: bool) -> None:
+    """Wait until a worker that can take the tasks is there."""
+    end = time.monotonic() + _PATIENCE
+    told = False
+    while True:
+        workers = client.scheduler_info(n_workers=-1)["workers"].values()
+        if any(worker["resources"].get("GPU", 0) >= 1 for worker in workers) if gpu else workers:
+            return
+        if time.monotonic() > end:
+            kind = "worker with a GPU ('dask worker ... --resources GPU=1')" if gpu else "worker"
+            raise OSError(f"no {kind} came to {client.scheduler.address} in {_PATIENCE:.0f} s; start some.")
+        if not told:
+            logger.info("waiting for workers of %s", client.scheduler.address)
+            told = True
+        time.sleep(0.2)
+
+
+def _run_on_cluster(client, function: Callable, tasks: Sequence, gpu: bool, is_stopped: Callable) -> Iterator:
+    """Keep every worker busy and no more in flight than that needs, so that 1e6 tasks cost no memory."""
+    from distributed import KilledWorker, as_completed
+
+    options = {"pure": False, "retries": 1, "resources": {"GPU": 1} if gpu else None}
+    waiting, running = iter(tasks), as_completed(loop=client.loop)
+    done, lost, counted, window = 0, [], -_COUNT_WORKERS_EVERY, 0
+    while True:
+        if time.monotonic() - counted > _COUNT_WORKERS_EVERY:
+            # Workers come and go; two tasks for each, so that none waits for its next one.
+            window, counted = 2 * sum(client.nthreads().values()) + 2, time.monotonic()
+        if not is_stopped():
+            for task in islice(waiting, max(0, window - running.count())):
+                running.add(client.submit(function, task, **options))
+        if running.is_empty():
+            break
+        future = next(running)
+        if future.cancelled():
+            raise OSError("the Dask scheduler has gone; finished work is kept, give the same command again.")
+        if isinstance(future.exception(), KilledWorker):
+            lost.append(str(future.exception()))
+            continue
+        done += 1
+        yield future.result()
+    if lost:
+        raise OSError(
+            f"{len(lost)} of {len(tasks)} tasks ended every worker that tried them, most often for lack of "
+            f"memory; the others are finished. Give the same command again with fewer workers. {lost[0]}"
+        )
+    if done < len(tasks):
+        raise StoppedError(_stop_message(done, len(tasks)))

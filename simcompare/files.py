@@ -1,22 +1,35 @@
 """Files that are either whole or not there."""
 
+import errno
 import hashlib
 import os
+import re
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["atomic_path", "fingerprint", "sha256", "write_text"]
+__all__ = ["atomic_path", "fingerprint", "remove_leftovers", "sha256", "write_text"]
 
 _WHOLE_FILE_LIMIT = 256 * 1024**2
+_LEFTOVER = re.compile(r"\.[0-9a-f]{12}\.tmp$")
+_MEND = {
+    errno.ENOSPC: "the disk is full: free some space, or choose another --out",
+    errno.EDQUOT: "the disk quota is used up: free some space, or choose another --out",
+    errno.EFBIG: "the file is larger than this system allows: raise the limit, or choose another --out",
+    errno.EROFS: "the file system is read-only: choose another --out",
+    errno.EACCES: "this user may not write there: mend the permissions, or choose another --out",
+    errno.EPERM: "this user may not write there: mend the permissions, or choose another --out",
+}
 
 
 @contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """Temporary path beside ``path`` that takes its name once the block has succeeded.
 
-    The content is flushed to disk before the rename, so a crash leaves the old file, the new file
-    or a ``*.tmp``, never half a file under the final name.
+    Content and name are flushed to disk, so a crash leaves the old file, the new file or a leftover that
+    `remove_leftovers` knows, never half a file under the final name. Two processes, on whatever machines,
+    may write the same path: the last one to finish wins, with a whole file.
 
     Parameters
     ----------
@@ -27,16 +40,44 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     ------
     pathlib.Path
         Where to write.
+
+    Raises
+    ------
+    OSError
+        When the disk is full or cannot be written, saying how to mend it; what was there is still there.
     """
     path = Path(path)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(6)}.tmp")
     try:
         yield temporary
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
+        _flush(temporary)
         os.replace(temporary, path)
+        _flush(path.parent)
+    except OSError as error:
+        if error.errno in _MEND:
+            reason = f"cannot be written, {_MEND[error.errno]}; finished work is kept"
+            raise OSError(error.errno, reason, str(path)) from error
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        # On a disk gone read-only the file cannot be removed; the reason for that is on its way already.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Make sure that a file's content, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what interrupted calls of `atomic_path` left in a folder and the folders in it."""
+    for path in folder.rglob("*.tmp"):
+        if _LEFTOVER.search(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

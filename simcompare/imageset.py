@@ -259,6 +259,17 @@ class ImageSet:
             chosen.catalogue = self.catalogue[index if isinstance(index, slice) else np.atleast_1d(index)]
         return chosen
 
+    def slab(self, start: int, stop: int) -> "ImageSet":
+        """Image set of neighbouring images that knows no other parts than theirs: small to send."""
+        positions = self._positions[start:stop]
+        sizes = np.array([part.n for part in self._parts])
+        firsts = np.cumsum(sizes) - sizes
+        owners = np.unique(np.searchsorted(firsts + sizes, positions, side="right"))
+        moved = np.cumsum(sizes[owners]) - sizes[owners]
+        within = np.searchsorted(firsts[owners], positions, side="right") - 1
+        index = positions - firsts[owners][within] + moved[within]
+        return ImageSet([self._parts[number] for number in owners], index)
+
     def select(self, expression: str) -> "ImageSet":
         """Images whose catalogue rows fulfil an expression, see `simcompare.selection.select_rows`."""
         return self.subset(np.flatnonzero(select_rows(self.catalogue, expression)))
@@ -274,7 +285,8 @@ def _part_files(path: Path) -> list[Path]:
     """Parts that a path stands for."""
     if not path.is_dir():
         return [path]
-    files = sorted((path / "images").glob("part-*.h5")) or sorted(path.glob("part-*.h5"))
+    found = list((path / "images").glob("part-*.h5")) or list(path.glob("part-*.h5"))
+    files = sorted(found, key=lambda file: (len(file.name), file.name))  # part-10000 after part-9999
     if not files:
         raise FileNotFoundError(f"{path}: no images/part-*.h5 in it; run `mock` or `prepare` there first.")
     return files

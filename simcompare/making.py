@@ -1,4 +1,4 @@
-"""Image sets made part by part: every part is finished once, whatever stops the run."""
+"""Products made file by file: every file is finished once, whatever stops the run."""
 
 import json
 import logging
@@ -14,10 +14,13 @@ from simcompare.files import sha256, write_text
 from simcompare.imageset import ImageSet, Stack, part_path, write_part
 from simcompare.progress import track
 from simcompare.runs import Run
+from simcompare.watch import Watch
 
-__all__ = ["Images", "make_parts"]
+__all__ = ["Images", "make_files", "make_parts"]
 
 logger = logging.getLogger(__name__)
+
+_TIMEOUT = 3600.0  # s, to read one of our own files
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,30 +42,68 @@ class Images:
     failures: tuple[dict, ...] = ()
 
 
+def make_files(
+    run: Run,
+    write: Callable[[Path, object, Watch], Mapping | None],
+    paths: Sequence[Path],
+    tasks: Sequence,
+    *,
+    gpu: bool = False,
+) -> list[dict]:
+    """Write the files that are not finished yet, where the run's settings say: here or on a cluster.
+
+    A file counts as finished when its record, a JSON file beside it, names the hash of what lies there.
+
+    Parameters
+    ----------
+    run : Run
+        Its settings give ``workers`` and may give ``scheduler`` and ``timeout``.
+    write : callable
+        Importable function of (path, task, watch) that writes the file, or not when there is nothing to
+        write; what it returns is kept in the record. See `simcompare.watch.Watch`.
+    paths, tasks : sequence
+        Files and what each is made from; small and picklable.
+    gpu : bool
+        Whether a worker needs a GPU.
+
+    Returns
+    -------
+    list of dict
+        Record of each file: its ``sha256``, None where nothing was written, and what `write` returned.
+    """
+    todo = [pair for pair in zip(paths, tasks, strict=True) if not _is_finished(pair[0])]
+    if len(todo) < len(tasks):
+        logger.info("%d of %d parts are finished already", len(tasks) - len(todo), len(tasks))
+    settings = run.settings
+    finish = partial(_finish_file, write, getattr(settings, "timeout", _TIMEOUT))
+    work = run_tasks(
+        finish, todo, settings.workers or available_cores(), scheduler=settings.scheduler, gpu=gpu
+    )
+    for _ in track(work, f"{run.verb}: parts", total=len(todo)):
+        pass
+    return [json.loads(_record_path(path).read_text(encoding="utf-8")) for path in paths]
+
+
 def make_parts(
     run: Run,
-    make: Callable[[object], Images],
+    make: Callable[[object, Watch], Images],
     tasks: Sequence,
     description: Mapping,
-    workers: int = 0,
 ) -> ImageSet:
     """Make the parts of an image set, skipping those already finished.
 
-    A part counts as finished when its record, ``images/part-xxxx.json``, names the hash of the part
-    that lies beside it. Failures are kept in the record, so that a resumed run lists them all.
+    Failures are kept in the records of the parts, so that a resumed run lists them all.
 
     Parameters
     ----------
     run : Run
         Run folder.
     make : callable
-        Importable function from a task to `Images`.
+        Importable function from a task and a `Watch` to `Images`.
     tasks : sequence
         One per part; small and picklable.
     description : mapping
         Keywords of `simcompare.imageset.write_part` that all parts share: name, kind, survey, ...
-    workers : int
-        Processes; 0 takes all cores.
 
     Returns
     -------
@@ -73,48 +114,45 @@ def make_parts(
     ValueError
         When not a single image could be made.
     """
-    todo = [
-        (number, task) for number, task in enumerate(tasks) if not _is_finished(part_path(run.folder, number))
-    ]
-    if len(todo) < len(tasks):
-        logger.info("%d of %d parts are finished already", len(tasks) - len(todo), len(tasks))
-    finish = partial(_finish_part, make, run.folder, dict(description))
-    work = run_tasks(finish, todo, workers or available_cores())
-    for _ in track(work, f"{run.verb}: parts", total=len(todo)):
-        pass
-    records = [_record_path(part_path(run.folder, number)) for number in range(len(tasks))]
-    failures = [row for path in records for row in json.loads(path.read_text(encoding="utf-8"))["failures"]]
+    paths = [part_path(run.folder, number) for number in range(len(tasks))]
+    paths[0].parent.mkdir(parents=True, exist_ok=True)
+    records = make_files(run, partial(_write_part, make, dict(description)), paths, tasks)
+    failures = [row for record in records for row in record["failures"]]
     run.write_failures(failures)
-    if not any(part_path(run.folder, number).exists() for number in range(len(tasks))):
+    if all(record["sha256"] is None for record in records):
         reason = failures[0]["reason"] if failures else "nothing was selected"
         raise ValueError(f"no image could be made in {run.folder}; the first reason: {reason}")
     return ImageSet.open(run.folder)
 
 
-def _record_path(part: Path) -> Path:
-    """Record beside a part."""
-    return part.with_suffix(".json")
+def _record_path(path: Path) -> Path:
+    """Record beside a file."""
+    return path.with_suffix(".json")
 
 
-def _is_finished(part: Path) -> bool:
-    """Whether the part and its record are there and agree."""
-    record = _record_path(part)
+def _is_finished(path: Path) -> bool:
+    """Whether the file and its record are there and agree."""
+    record = _record_path(path)
     if not record.is_file():
         return False
     expected = json.loads(record.read_text(encoding="utf-8"))["sha256"]
-    return expected is None or (part.is_file() and sha256(part) == expected)
+    return not path.exists() if expected is None else path.is_file() and sha256(path) == expected
 
 
-def _finish_part(make: Callable, folder: Path, description: dict, numbered_task: tuple) -> int:
-    """Make one part, write it and its record; return its number."""
-    number, task = numbered_task
-    part = part_path(folder, number)
-    part.parent.mkdir(parents=True, exist_ok=True)
-    images = make(task)
-    digest = None
+def _finish_file(write: Callable, timeout: float, task: tuple[Path, object]) -> None:
+    """Write one file and its record."""
+    path, subject = task
+    with Watch(path.with_suffix(".reading"), timeout) as watch:
+        notes = write(path, subject, watch)
+        record = {"sha256": sha256(path) if path.is_file() else None, **(notes or {})}
+        write_text(_record_path(path), json.dumps(record, indent=1))
+
+
+def _write_part(make: Callable, description: dict, path: Path, task: object, watch: Watch) -> dict:
+    """Make the images of one part and write them."""
+    images = make(task, watch)
     if images.stack is not None:
-        write_part(part, images.stack, images.catalogue, **description)
-        digest = sha256(part)
-    record = {"sha256": digest, "failures": list(images.failures)}
-    write_text(_record_path(part), json.dumps(record, indent=1))
-    return number
+        write_part(path, images.stack, images.catalogue, **description)
+    else:
+        path.unlink(missing_ok=True)
+    return {"failures": list(images.failures)}

@@ -29,6 +29,7 @@ from simcompare.preparation import Preparation, preparation_stream, prepare_stam
 from simcompare.runs import open_run
 from simcompare.stamps import PreparedStamp, RawStamp
 from simcompare.targets import Target, read_target, select_targets
+from simcompare.watch import Watch
 
 __all__ = ["make_mocks"]
 
@@ -97,9 +98,9 @@ def make_mocks(
             "bands": tuple(settings.bands),
             "pixel_scale": survey.pixel_scale,
             "preparation": preparation,
-            "provenance": {"settings": settings.as_dict(), "is_toy": simulation.startswith("toy")},
+            "provenance": {"settings": settings.of_result(), "is_toy": simulation.startswith("toy")},
         }
-        return make_parts(run, _make_images, tasks, description, settings.workers)
+        return make_parts(run, _make_images, tasks, description)
 
 
 def _preparation(settings: MockSettings) -> Preparation:
@@ -120,13 +121,14 @@ def _bank(path: Path) -> ConditionsBank:
     return conditions_bank(ImageSet.open(path))
 
 
-def _make_images(task: _Task) -> Images:
+def _make_images(task: _Task, watch: Watch) -> Images:
     """Observe and prepare all views of the galaxies of one part."""
     settings, stamps, failures = task.settings, [], []
     for target in task.targets:
         name = Path(target.path).stem if target.is_image else f"{task.dataset} {target.subhalo_id}"
         try:
-            subject = read_target(target, settings)
+            with watch(f"{target.path} {target.subhalo_id}"):
+                subject = read_target(target, settings)
         except (ValueError, OSError) as error:
             failures.append({"source": target.path, "galaxy_id": name, "reason": str(error)})
             continue

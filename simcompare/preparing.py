@@ -13,6 +13,7 @@ from simcompare.parts import collect_stamps
 from simcompare.preparation import Preparation
 from simcompare.runs import open_run
 from simcompare.twins import twin_stamps
+from simcompare.watch import Watch
 
 __all__ = ["make_image_set", "make_twins"]
 
@@ -62,9 +63,9 @@ def make_image_set(settings: PrepareSettings) -> ImageSet:
 class _TwinsTask:
     """Galaxies of one part of the twins."""
 
-    images: Path
-    start: int
-    stop: int
+    images: ImageSet
+    parents: str
+    source: Path
     seed: int
 
 
@@ -88,7 +89,9 @@ def make_twins(settings: TwinsSettings) -> ImageSet:
     with open_run(settings.out, "twins", settings, [settings.images]) as run:
         images = ImageSet.open(settings.images)
         tasks = [
-            _TwinsTask(settings.images, start, start + _TWINS_PER_PART, settings.seed)
+            _TwinsTask(
+                images.slab(start, start + _TWINS_PER_PART), images.name, settings.images, settings.seed
+            )
             for start in range(0, len(images), _TWINS_PER_PART)
         ]
         description = {
@@ -98,18 +101,18 @@ def make_twins(settings: TwinsSettings) -> ImageSet:
             "bands": images.bands,
             "pixel_scale": images.pixel_scale,
             "preparation": images.preparation,
-            "provenance": {"settings": settings.as_dict(), "parents": images.name},
+            "provenance": {"settings": settings.of_result(), "parents": images.name},
         }
-        return make_parts(run, _make_twins, tasks, description, settings.workers)
+        return make_parts(run, _make_twins, tasks, description)
 
 
-def _make_twins(task: _TwinsTask) -> Images:
+def _make_twins(task: _TwinsTask, watch: Watch) -> Images:
     """Twins of the galaxies of one part."""
-    images = ImageSet.open(task.images).subset(slice(task.start, task.stop))
-    stamps, failures = twin_stamps(images, task.seed)
-    failures = tuple({"source": str(task.images), **failure} for failure in failures)
+    with watch("images"):
+        stamps, failures = twin_stamps(task.images, task.seed)
+    failures = tuple({"source": str(task.source), **failure} for failure in failures)
     if not stamps:
         return Images(None, None, failures)
     stack, catalogue = collect_stamps(stamps)
-    catalogue["dataset"] = f"{images.name} Sersic twins"
+    catalogue["dataset"] = f"{task.parents} Sersic twins"
     return Images(stack, catalogue, failures)

@@ -16,16 +16,17 @@ import tomli_w
 from astropy.table import Table
 
 from simcompare import __version__
-from simcompare.config import Settings
-from simcompare.files import atomic_path, fingerprint, write_text
+from simcompare.config import WHERE_AND_HOW, Settings
+from simcompare.files import atomic_path, fingerprint, remove_leftovers, sha256, write_text
+from simcompare.locking import lock_folder
 
 __all__ = ["Run", "open_run", "read_config", "read_provenance", "read_settings", "write_table"]
 
 logger = logging.getLogger(__name__)
 
 _PACKAGES = ("torch", "nflows", "numpy", "scipy", "astropy", "h5py", "illustris_python", "numba", "photutils")
-_NO_PRODUCTS = {"config.toml", "provenance.json", "run.log", "failures.ecsv"}
-_NEED_NOT_MATCH = {"workers", "out"}
+_NO_PRODUCTS = {"config.toml", "provenance.json", "run.log", "run.lock", "failures.ecsv"}
+_PRODUCTS = "products.json"
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,21 @@ class Run:
     verb: str
     settings: Settings
 
+    def record(self, *names: str) -> None:
+        """Note the hashes of finished products, by which `has` knows them, in ``products.json``."""
+        hashes = self._hashes() | {name: sha256(self.folder / name) for name in names}
+        write_text(self.folder / _PRODUCTS, json.dumps(hashes, indent=1, sort_keys=True))
+
+    def has(self, name: str) -> bool:
+        """Whether a product is there as it was recorded."""
+        path = self.folder / name
+        return path.is_file() and self._hashes().get(name) == sha256(path)
+
+    def _hashes(self) -> dict[str, str]:
+        """Hashes of the recorded products by name."""
+        path = self.folder / _PRODUCTS
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
     def write_failures(self, failures: Iterable[dict]) -> None:
         """List what could not be done, one row each with its reason, in ``failures.ecsv``."""
         rows = [{"source": "", "galaxy_id": "", "reason": "", **failure} for failure in failures]
@@ -62,7 +78,8 @@ def open_run(
 ) -> Iterator[Run]:
     """Open a run folder for one command, new or to be resumed.
 
-    Writes ``config.toml`` and ``provenance.json`` and logs to ``run.log`` while the block runs.
+    Writes ``config.toml`` and ``provenance.json`` and logs to ``run.log`` while the block runs. No other
+    process can open the folder meanwhile.
 
     Parameters
     ----------
@@ -84,6 +101,8 @@ def open_run(
         When an input is missing.
     ValueError
         When the folder holds a run of another command or with other settings.
+    OSError
+        When the folder cannot be written, or another process works in it.
     """
     inputs = [Path(path) for path in inputs]
     for path in inputs:
@@ -93,13 +112,15 @@ def open_run(
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file; --out wants a folder.")
     config = {"verb": verb, "schema": 1, verb: settings.as_dict()}
-    _refuse_other_run(folder, config, replace)
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / "config.toml", tomli_w.dumps(config))
-    write_text(folder / "provenance.json", json.dumps(_provenance(verb, settings, inputs), indent=1))
-    with _log_file(folder / "run.log"):
-        logger.info("simcompare %s %s in %s", __version__, verb, folder)
-        yield Run(folder, verb, settings)
+    with lock_folder(folder, verb):
+        _refuse_other_run(folder, config, replace)
+        remove_leftovers(folder)
+        write_text(folder / "config.toml", tomli_w.dumps(config))
+        write_text(folder / "provenance.json", json.dumps(_provenance(verb, settings, inputs), indent=1))
+        with _log_file(folder / "run.log"):
+            logger.info("simcompare %s %s in %s", __version__, verb, folder)
+            yield Run(folder, verb, settings)
 
 
 def read_provenance(folder: str | Path) -> dict:
@@ -149,7 +170,7 @@ def _refuse_other_run(folder: Path, config: dict, replace: bool) -> None:
     if replace:
         return
     before, now = old.get(verb, {}), config[verb]
-    keys = sorted((before.keys() | now.keys()) - _NEED_NOT_MATCH)
+    keys = sorted((before.keys() | now.keys()) - WHERE_AND_HOW)
     differ = [
         f"{key} = {before.get(key)!r} there, {now.get(key)!r} now"
         for key in keys
@@ -183,10 +204,17 @@ def _provenance(verb: str, settings: Settings, inputs: list[Path]) -> dict:
     }
 
 
+class _LogFile(logging.FileHandler):
+    """Log that a full disk cuts short, without a word: the work itself says what is wrong."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Lose the line."""
+
+
 @contextmanager
 def _log_file(path: Path) -> Iterator[None]:
     """Copy the log of our packages to a file while the block runs."""
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _LogFile(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     loggers = [logging.getLogger(name) for name in ("simcompare", "mocks", "flows")]
     for each in loggers:

@@ -21,6 +21,7 @@ __all__ = [
     "orientations",
     "outside_domain",
     "score",
+    "warn_of_doubts",
 ]
 
 logger = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ def score(
     batch_size: int = 64,
     symmetries: bool = True,
     progress: Callable[[int], None] | None = None,
+    warn: bool = True,
 ) -> Table:
     """Log-likelihood and log-likelihood ratio of every image.
 
@@ -86,6 +88,8 @@ def score(
         Average over the eight flips and rotations by 90 degrees, which change no pixel value.
     progress : callable, optional
         Called with the number of images done after each batch.
+    warn : bool
+        Log what `warn_of_doubts` finds.
 
     Returns
     -------
@@ -129,7 +133,23 @@ def score(
         done = rows.stop
         if progress is not None:
             progress(done)
-    return _table(images, models, blocks)
+    table = _table(images, models, blocks)
+    if warn:
+        warn_of_doubts(table)
+    return table
+
+
+def warn_of_doubts(scores: Table) -> None:
+    """Log how many scores are not finite or outside the model's training range, by data set."""
+    for name in dict.fromkeys(np.asarray(scores["dataset"]).tolist()):
+        rows = scores[np.asarray(scores["dataset"]) == name]
+        doubts = {
+            "scores of %s are not finite": ~rows["is_finite"],
+            "images of %s lie outside the model's training range": rows["outside_domain"] > 0,
+        }
+        for text, doubtful in doubts.items():
+            if n := int(doubtful.sum()):
+                logger.warning(f"%d of %d {text}", n, len(rows), name)
 
 
 def _quantum(bands: Sequence[str], model: Density | Callable) -> np.ndarray | None:
@@ -356,17 +376,6 @@ def _table(images: Any, models: list, blocks: list[dict[str, np.ndarray]]) -> Ta
     table["outside_domain"] = outside_domain(images.catalogue, validity)
     headline = "log_likelihood_ratio" if "log_likelihood_ratio" in table.colnames else "log_prob"
     table["is_finite"] = np.isfinite(table[headline])
-    n_bad = int((~table["is_finite"]).sum())
-    if n_bad:
-        logger.warning("%d of %d scores of %s are not finite", n_bad, len(table), images.name)
-    n_outside = int((table["outside_domain"] > 0).sum())
-    if n_outside:
-        logger.warning(
-            "%d of %d images of %s lie outside the model's training range",
-            n_outside,
-            len(table),
-            images.name,
-        )
     table.meta = {
         "schema": "simcompare.scores/1",
         "survey": images.survey,
@@ -374,7 +383,7 @@ def _table(images: Any, models: list, blocks: list[dict[str, np.ndarray]]) -> Ta
         "pixel_scale": float(images.pixel_scale),
         "preparation_hash": images.preparation_hash,
         "scale_names": [str(name) for name in getattr(models[0], "scale_names", ())],
-        "not_finite": {images.name: n_bad},
+        "not_finite": {images.name: int((~table["is_finite"]).sum())},
         "nats": "log_prob and its ratios are natural logarithms, of physical pixel values",
     }
     return table

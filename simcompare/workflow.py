@@ -18,6 +18,7 @@ __all__ = ["Step", "plan_workflow", "read_workflow", "run_workflow"]
 
 logger = logging.getLogger(__name__)
 
+_SHARED = ("survey", "bands", "size", "seed", "workers", "scheduler")
 _WIRED = {
     "prepare": ("out",),
     "twins": ("images", "out"),
@@ -147,7 +148,7 @@ def plan_workflow(content: Mapping, source: str = "workflow") -> list[Step]:
         if not isinstance(entry, dict):
             raise ValueError(f"{source}: {name} is a section; write [{name}] and its keys below.")
     out = shared.out
-    common = {name: getattr(shared, name) for name in ("survey", "bands", "size", "seed", "workers")}
+    common = {name: getattr(shared, name) for name in _SHARED}
 
     def settings(section: str, given: Mapping, **wired: object) -> Settings:
         kind, label = SECTIONS[section], f"[{section}]"
