@@ -1,6 +1,7 @@
 import re
 import tomllib
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -178,9 +179,18 @@ def test_dry_run_of_a_workflow_adds_up(extract, pictures, tmp_path):
     assert summary(estimates).splitlines()[-2].startswith("left to do")
 
 
-def test_what_is_there_counts_as_done(pictures, tmp_path):
-    settings = PrepareSettings(inputs=[pictures], out=tmp_path / "run", size=32, bands="RGB")
-    assert not estimate(settings).done
+def test_what_is_there_counts_as_done(tmp_path):
+    path, run = tmp_path / "stack.h5", tmp_path / "run"
+    y, x = np.mgrid[-48:48, -48:48]
+    image = np.random.default_rng(1).normal(0, 0.02, (4, 1, 96, 96)) + 5 * np.exp(-np.hypot(y, x) / 4)
+    image[0] = np.nan  # refused
+    with h5py.File(path, "w") as file:
+        file["image"] = image.astype("f4")
+        about = {"bands": "r", "pixel_scale_arcsec": 0.396, "units": "nanomaggy", "psf_fwhm_arcsec": 1.3}
+        file.attrs.update(about)
+    settings = PrepareSettings(inputs=[path], out=run, size=32)
+    before = estimate(settings)
+    assert (before.done, before.n_images) == (False, 4)
     make_image_set(settings)
     there = estimate(settings)
     assert (there.done, there.n_images) == (True, 3)
