@@ -26,6 +26,7 @@ __all__ = ["MOST_GALAXIES", "write_browse"]
 MOST_GALAXIES = 10_000
 ACROSS = 50  # pictures in a row of a sheet
 DOWN = 40  # rows of a sheet: browsers decode a picture of this size at once
+PER_SHEET = ACROSS * DOWN
 _WORDS = ("galaxy_id", "split", "simulation")
 
 
@@ -70,53 +71,64 @@ def write_browse(
     ValueError
         When no row has an image set.
     """
-    rows = _chosen_rows(scores, image_sets, seed)
-    if not rows.size:
-        known = ", ".join(image_sets) or "none"
-        raise ValueError(f"no scored row belongs to the image sets given ({known}); nothing to browse.")
-    table = scores[rows]
-    pictures = _pictures(table, image_sets, side)
-    data = _columns(table, columns) | _sheets(pictures, side)
-    data |= {"n": len(table), "side": side, "across": ACROSS, "per_sheet": ACROSS * DOWN}
+    table = scores[chosen_rows(scores, image_sets, seed, MOST_GALAXIES)]
+    stretch = sheet_stretch(table, image_sets)
+    sheets = [
+        {"jpeg": base64.b64encode(sheet_jpeg(part, image_sets, stretch, side)).decode("ascii")}
+        | sheet_size(len(part), side)
+        for part in (table[start : start + PER_SHEET] for start in range(0, len(table), PER_SHEET))
+    ]
+    names = number_columns(table, columns)
+    data = describe(table, names, side) | {"sheets": sheets}
+    data["numbers"] = {name: _rounded(table[name]) for name in names}
+    data["words"] = {name: [str(value) for value in table[name]] for name in word_columns(table)}
     text = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
-    source = (files("simcompare") / "data" / "browse.html.j2").read_text(encoding="utf-8")
-    template = Environment(autoescape=True, undefined=StrictUndefined).from_string(source)
-    write_text(path, template.render(title=title, toy=toy, data=Markup(text)))  # JSON without any "<"
+    write_text(path, page_text(title, toy=toy, data=text))
     return Path(path)
 
 
-def _chosen_rows(scores: Table, image_sets: Mapping[str, Any], seed: int) -> np.ndarray:
-    """Rows to show: all, or equally many of each data set drawn at random."""
+def page_text(title: str, *, toy: bool, data: str | None) -> str:
+    """Fill in the page.
+
+    Parameters
+    ----------
+    title : str
+    toy : bool
+    data : str or None
+        JSON without any "<"; None for a page that asks its server.
+    """
+    source = (files("simcompare") / "data" / "browse.html.j2").read_text(encoding="utf-8")
+    template = Environment(autoescape=True, undefined=StrictUndefined).from_string(source)
+    return template.render(title=title, toy=toy, served=data is None, data=Markup(data or ""))
+
+
+def chosen_rows(scores: Table, image_sets: Mapping[str, Any], seed: int, most: int) -> np.ndarray:
+    """Choose the rows to show: all, or equally many of each data set drawn at random.
+
+    Raises
+    ------
+    ValueError
+        When no row has an image set.
+    """
     dataset = np.asarray(scores["dataset"])
     groups = {
         name: np.flatnonzero(dataset == name) for name in sorted(set(dataset.tolist())) if name in image_sets
     }
-    room, chosen = MOST_GALAXIES, []
+    if not groups:
+        known = ", ".join(image_sets) or "none"
+        raise ValueError(f"no scored row belongs to the image sets given ({known}); nothing to browse.")
+    room, chosen = most, []
     for left, (name, rows) in enumerate(sorted(groups.items(), key=lambda item: item[1].size)):
         share = room // (len(groups) - left)
         if rows.size > share:
             rows = np.sort(stream(seed, "browse", name).choice(rows, share, replace=False))
         room -= rows.size
         chosen.append(rows)
-    return np.sort(np.concatenate(chosen)) if chosen else np.array([], dtype=np.int64)
+    return np.sort(np.concatenate(chosen))
 
 
-def _pictures(table: Table, image_sets: Mapping[str, Any], side: int) -> list[np.ndarray]:
-    """Brightness of each image under one stretch, as bytes, at most `side` pixels wide."""
-    stretch = _stretch(table, image_sets)
-    pictures: list[np.ndarray | None] = [None] * len(table)
-    for name in sorted(set(np.asarray(table["dataset"]).tolist())):
-        rows = np.flatnonzero(np.asarray(table["dataset"]) == name)
-        for block in np.array_split(rows, -(-rows.size // 256)):
-            stack = image_sets[name].read(np.asarray(table["image_index"])[block])
-            for row, image in zip(block, stack.image, strict=True):
-                picture = Image.fromarray(np.round(255 * stretch(image[:, ::-1])).astype(np.uint8))
-                pictures[row] = np.asarray(picture.resize((side, side), Image.Resampling.BOX))
-    return pictures
-
-
-def _stretch(table: Table, image_sets: Mapping[str, Any]) -> Stretch:
-    """One stretch from some images of each data set."""
+def sheet_stretch(table: Table, image_sets: Mapping[str, Any]) -> Stretch:
+    """Choose one stretch from some images of each data set."""
     names = sorted(set(np.asarray(table["dataset"]).tolist()))
     sample = []
     for name in names:
@@ -127,27 +139,58 @@ def _stretch(table: Table, image_sets: Mapping[str, Any]) -> Stretch:
     return common_stretch(sample, sky)
 
 
-def _sheets(pictures: Sequence[np.ndarray], side: int) -> dict:
-    """Pictures joined into sheets, as JPEG inside the page."""
-    sheets = []
-    for start in range(0, len(pictures), ACROSS * DOWN):
-        part = pictures[start : start + ACROSS * DOWN]
-        n_down = -(-len(part) // ACROSS)
-        sheet = np.zeros((n_down * side, ACROSS * side, *part[0].shape[2:]), dtype=np.uint8)
-        for k, picture in enumerate(part):
-            y, x = divmod(k, ACROSS)
-            sheet[y * side : (y + 1) * side, x * side : (x + 1) * side] = picture
-        packed = io.BytesIO()
-        Image.fromarray(sheet).save(packed, "JPEG", quality=75)
-        jpeg = base64.b64encode(packed.getvalue()).decode("ascii")
-        sheets.append({"jpeg": jpeg, "width": sheet.shape[1], "height": sheet.shape[0]})
-    return {"sheets": sheets}
+def sheet_jpeg(part: Table, image_sets: Mapping[str, Any], stretch: Stretch, side: int) -> bytes:
+    """Join the pictures of some rows into one sheet.
+
+    Parameters
+    ----------
+    part : Table
+        At most `PER_SHEET` rows of the score table.
+    image_sets : mapping of str to ImageSet
+    stretch : Stretch
+    side : int
+        [pixels]
+
+    Returns
+    -------
+    bytes
+        JPEG, `ACROSS` pictures in a row.
+    """
+    size = sheet_size(len(part), side)
+    sheet = np.zeros((size["height"], size["width"], 3), dtype=np.uint8)
+    for name in sorted(set(np.asarray(part["dataset"]).tolist())):
+        rows = np.flatnonzero(np.asarray(part["dataset"]) == name)
+        for block in np.array_split(rows, -(-rows.size // 256)):
+            stack = image_sets[name].read(np.asarray(part["image_index"])[block])
+            for row, image in zip(block, stack.image, strict=True):
+                picture = Image.fromarray(np.round(255 * stretch(image[:, ::-1])).astype(np.uint8))
+                small = np.asarray(picture.resize((side, side), Image.Resampling.BOX))
+                y, x = divmod(int(row), ACROSS)
+                place = sheet[y * side : (y + 1) * side, x * side : (x + 1) * side]
+                place[:] = small if small.ndim == 3 else small[:, :, None]
+    packed = io.BytesIO()
+    Image.fromarray(sheet).save(packed, "JPEG", quality=75)
+    return packed.getvalue()
 
 
-def _columns(table: Table, columns: Sequence[str] | None) -> dict:
-    """Numbers and words of the rows, and the data sets with their colours."""
+def sheet_size(n: int, side: int) -> dict[str, int]:
+    """Width and height of a sheet of so many pictures [pixels]."""
+    return {"width": ACROSS * side, "height": -(-n // ACROSS) * side}
+
+
+def number_columns(table: Table, columns: Sequence[str] | None = None) -> list[str]:
+    """Names of the columns to sort and filter by."""
     names = [name for name in columns or table.colnames if table[name].dtype.kind in "fiub"]
-    names = [name for name in names if name not in ("image_index", "view")]
+    return [name for name in names if name not in ("image_index", "view")]
+
+
+def word_columns(table: Table) -> list[str]:
+    """Names of the columns of words to show."""
+    return [name for name in _WORDS if name in table.colnames]
+
+
+def describe(table: Table, names: Sequence[str], side: int) -> dict:
+    """Say what the page holds: columns, data sets with their colours, scales, sizes of sheets."""
     dataset = np.asarray(table["dataset"]).astype(str)
     sets, codes, counts = np.unique(dataset, return_inverse=True, return_counts=True)
     kinds = [
@@ -158,8 +201,12 @@ def _columns(table: Table, columns: Sequence[str] | None) -> dict:
     scales = [name for name in names if name.startswith(stem)]
     scale_names = table.meta.get("scale_names") or scales
     return {
-        "numbers": {name: _rounded(table[name]) for name in names},
-        "words": {name: [str(value) for value in table[name]] for name in _WORDS if name in table.colnames},
+        "n": len(table),
+        "side": side,
+        "across": ACROSS,
+        "per_sheet": PER_SHEET,
+        "columns": list(names),
+        "numbers": {},
         "datasets": {
             "names": sets.tolist(),
             "codes": codes.tolist(),

@@ -24,6 +24,7 @@ from simcompare.report import write_report
 from simcompare.results import read_comparison, write_comparison
 from simcompare.runs import open_run, read_provenance, read_settings, write_table
 from simcompare.scoring import check_prepared_alike, context_of, score, warn_of_doubts
+from simcompare.sources import is_toy, run_image_sets, run_models, run_scores, score_runs
 from simcompare.training import load_model
 from simcompare.watch import Watch
 
@@ -140,7 +141,7 @@ def recompare_runs(settings: CompareSettings) -> Table:
 def _compare(settings: CompareSettings, *, replace: bool) -> Table:
     """Make the comparison and write it."""
     with open_run(settings.out, "compare", settings, settings.scores, replace=replace) as run:
-        scores = stack_scores([Table.read(_scores_file(folder)) for folder in settings.scores])
+        scores = stack_scores([run_scores(folder) for folder in settings.scores])
         rng = stream(settings.seed, "compare")
         table = compare(scores, settings.reference, rng, n_bootstrap=settings.bootstrap)
         write_table(scores, run.folder / "scores.ecsv")
@@ -173,11 +174,10 @@ def report_run(settings: ReportSettings) -> Path:
 
 def _write_page(folder: Path, comparison: Table) -> Path:
     """Figures, tables and page of a comparison."""
-    scores = Table.read(_scores_file(folder))
+    scores = run_scores(folder)
     compared = read_settings(folder)
-    score_runs = [Path(path) for path in compared["scores"]]
-    image_sets = _image_sets(score_runs)
-    model = _model(score_runs)
+    image_sets = run_image_sets(folder)
+    model = run_models(folder).get("model")
     figures = draw_figures(
         scores,
         comparison,
@@ -188,42 +188,10 @@ def _write_page(folder: Path, comparison: Table) -> Path:
         samples=_samples(model, scores, comparison.meta["reference"], compared["seed"]),
     )
     provenance = {"compare": read_provenance(folder)}
-    provenance |= {f"score {path}": read_provenance(path) for path in score_runs}
-    is_toy = any(part.get("is_toy") for images in image_sets.values() for part in images.provenance)
+    provenance |= {f"score {path}": read_provenance(path) for path in score_runs(folder)}
     further = further_tables(scores, comparison.meta["reference"], compared["seed"])
-    return write_report(folder, comparison, figures, toy=is_toy, provenance=provenance, further=further)
-
-
-def _scores_file(folder: Path) -> Path:
-    """Score table of a run."""
-    path = Path(folder) / "scores.ecsv"
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist; run 'simcompare score' with --out {folder} first.")
-    return path
-
-
-def _image_sets(score_runs: list[Path]) -> dict[str, ImageSet]:
-    """Image sets behind score runs by name; one that has gone is left out of the galleries."""
-    found = {}
-    for run in score_runs:
-        for folder in read_settings(run)["images"]:
-            try:
-                images = ImageSet.open(folder)
-            except OSError as error:
-                logger.warning("no gallery of %s: %s", folder, error)
-                continue
-            found[images.name] = images
-    return found
-
-
-def _model(score_runs: list[Path]):
-    """Flow of real galaxies behind the first score run, None when it has gone."""
-    path = Path(read_settings(score_runs[0])["model"])
-    try:
-        return load_model(path)
-    except OSError as error:
-        logger.warning("no training curve and no samples: %s", error)
-        return None
+    toy = is_toy(image_sets.values())
+    return write_report(folder, comparison, figures, toy=toy, provenance=provenance, further=further)
 
 
 def _samples(model, scores: Table, reference: str, seed: int) -> list[np.ndarray] | None:

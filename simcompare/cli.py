@@ -187,6 +187,20 @@ def report(settings):
     typer.echo(f"report in {page}")
 
 
+@_verb(config.BrowseSettings, "run")
+def browse(settings):
+    """Sort, filter and look at scored galaxies: one page, or for more than 10,000 a local server."""
+    from simcompare.browse_server import BrowseServer, browse_run
+
+    made = browse_run(settings)
+    if not isinstance(made, BrowseServer):
+        typer.echo(f"page in {made}")
+        return
+    typer.echo(f"open {made.url} in a browser of this machine; Ctrl-C ends the server")
+    with made:
+        made.serve_forever()
+
+
 @_verb(config.CiteSettings, "run")
 def cite(settings):
     """Print BibTeX and acknowledgements of all that a run has used."""

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 __all__ = [
     "SECTIONS",
     "WHERE_AND_HOW",
+    "BrowseSettings",
     "CiteSettings",
     "CompareSettings",
     "DemoSettings",
@@ -218,3 +219,11 @@ class CiteSettings(Settings):
     """A run, and whom to thank for it."""
 
     run: Path = Field(description="Run folder of any command.")
+
+
+class BrowseSettings(Settings):
+    """Scored galaxies to look at."""
+
+    run: Path = Field(description="Folder of a score or comparison run.")
+    serve: bool = Field(False, title="--serve", description="Use a server even where one page would do.")
+    port: int = Field(0, ge=0, le=65535, description="Port of the server; 0 takes any free one.")

@@ -1,9 +1,11 @@
 """The page to browse: stands alone, and in a real browser sorts, filters and stays quick."""
 
+import http.client
 import json
 import re
 import shutil
 import subprocess
+import threading
 import time
 
 import numpy as np
@@ -12,6 +14,8 @@ from astropy.table import Table
 
 from simcompare import browse
 from simcompare.browse import write_browse
+from simcompare.browse_server import make_server
+from simcompare.cli import main
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
@@ -50,12 +54,13 @@ def page(tmp_path, table):
     )
 
 
-def opened(path, state="", size="1200,800"):
+def opened(path, state="", size="1200,800", url=None):
     """DOM and console of the page after its script has run."""
     done = subprocess.run(
         [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
          "--no-first-run", f"--user-data-dir={path.parent / 'profile'}", "--enable-logging=stderr",
-         f"--window-size={size}", "--virtual-time-budget=5000", "--dump-dom", f"file://{path}#{state}"],
+         f"--window-size={size}", "--virtual-time-budget=5000", "--dump-dom",
+         f"{url or path.as_uri()}#{state}"],
         capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
@@ -116,3 +121,55 @@ def test_ten_thousand_galaxies_are_quick(tmp_path):
     assert time.perf_counter() - start < 20  # start of the browser included
     assert float(re.search(r'data-filter-milliseconds="([\d.]+)"', dom).group(1)) < 200
     assert 20 < len(shown_rows(dom)) < 400
+
+
+@pytest.fixture
+def server():
+    table = scores(30)
+    made = make_server(table, dict.fromkeys(set(table["dataset"]), Images()), side=16)
+    threading.Thread(target=made.serve_forever, daemon=True).start()
+    yield made
+    made.shutdown()
+    made.server_close()
+
+
+def asked(server, path, host=None):
+    """Status and content of one request."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+    connection.request("GET", path, headers={"Host": host} if host else {})
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+def test_server_answers_about_the_run_and_nothing_else(server):
+    assert server.server_address[0] == "127.0.0.1"
+    table = scores(30)
+    status, content = asked(server, "/data.json")
+    data = json.loads(content)
+    assert (status, data["n"], data["numbers"]) == (200, 60, {})
+    column = data["columns"].index("mag_r")
+    values = np.frombuffer(asked(server, f"/column/{column}")[1], "<f8")
+    assert np.array_equal(values, table["mag_r"], equal_nan=True)
+    words, numbers = json.loads(asked(server, "/row/0")[1])
+    assert words["galaxy_id"] == "g0"
+    assert numbers["mag_r"] is None
+    assert asked(server, "/sheet/0")[1].startswith(b"\xff\xd8")
+    for path in ("/sheet/1", "/row/60", "/row/-1", "/etc/passwd", "/../scores.ecsv", "/row/1?x"):
+        assert asked(server, path)[0] == 404
+    assert asked(server, "/data.json", host="evil.example:80")[0] == 404
+
+
+@needs_browser
+def test_served_page_sorts_and_filters_as_the_file(server, tmp_path):
+    path = page(tmp_path, scores(30))
+    state = "sort=mag_r&up=0&off=0&range=log_likelihood_ratio&low=10&high=39&pick=33"
+    there, console = opened(path, state, url=server.url)
+    assert console == []
+    here, _ = opened(path, state)
+    assert shown_rows(there) == shown_rows(here)
+    assert "<td>g33</td>" in there
+
+
+def test_run_is_browsed_by_the_command_line(tmp_path, capsys):
+    assert main(["browse", str(tmp_path)]) == 2
+    assert "scores.ecsv does not exist" in capsys.readouterr().err

@@ -1,0 +1,80 @@
+"""What stands behind a run of scores or of a comparison: its table, image sets and flow."""
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+from astropy.table import Table
+
+from simcompare.imageset import ImageSet
+from simcompare.runs import read_config
+from simcompare.training import load_model
+
+__all__ = ["is_toy", "run_image_sets", "run_models", "run_scores", "score_runs"]
+
+logger = logging.getLogger(__name__)
+
+
+def run_scores(run: str | Path) -> Table:
+    """Read the score table of a run of ``score`` or ``compare``.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is none.
+    """
+    path = Path(run) / "scores.ecsv"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; run 'simcompare score' with --out {run} first.")
+    return Table.read(path)
+
+
+def score_runs(run: str | Path) -> list[Path]:
+    """Name the runs of ``score`` behind a run of ``compare``, or the run itself.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the folder is not a run.
+    ValueError
+        When it is a run of another command.
+    """
+    verb, settings = read_config(run)
+    if verb == "score":
+        return [Path(run)]
+    if verb != "compare":
+        raise ValueError(f"{run} is a run of '{verb}'; give one of 'score' or 'compare'.")
+    return [Path(path) for path in settings["scores"]]
+
+
+def run_image_sets(run: str | Path) -> dict[str, ImageSet]:
+    """Open the image sets behind a run by their names; one that has gone is left out, with a warning."""
+    found = {}
+    for each in score_runs(run):
+        for folder in read_config(each)[1]["images"]:
+            try:
+                images = ImageSet.open(folder)
+            except OSError as error:
+                logger.warning("no pictures of %s: %s", folder, error)
+                continue
+            found[images.name] = images
+    return found
+
+
+def run_models(run: str | Path) -> dict[str, object]:
+    """Read the flows behind a run: ``model`` and ``background``, as far as they are still there."""
+    found = {}
+    settings = read_config(score_runs(run)[0])[1]
+    for name in ("model", "background"):
+        if name not in settings:
+            continue
+        try:
+            found[name] = load_model(Path(settings[name]))
+        except OSError as error:
+            logger.warning("no figures from the flow %s: %s", settings[name], error)
+    return found
+
+
+def is_toy(image_sets: Iterable[ImageSet]) -> bool:
+    """Whether any of the image sets holds toy galaxies."""
+    return any(part.get("is_toy") for images in image_sets for part in images.provenance)
