@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["atomic_path", "fingerprint", "remove_leftovers", "sha256", "write_text"]
+__all__ = ["atomic_path", "explained", "fingerprint", "remove_leftovers", "sha256", "write_text"]
 
 _WHOLE_FILE_LIMIT = 256 * 1024**2
 _LEFTOVER = re.compile(r"\.[0-9a-f]{12}\.tmp$")
@@ -54,14 +54,17 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         os.replace(temporary, path)
         _flush(path.parent)
     except OSError as error:
-        if error.errno in _MEND:
-            reason = f"cannot be written, {_MEND[error.errno]}; finished work is kept"
-            raise OSError(error.errno, reason, str(path)) from error
-        raise
+        raise explained(error, path) from error
     finally:
         # On a disk gone read-only the file cannot be removed; the reason for that is on its way already.
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def explained(error: OSError, path: Path) -> OSError:
+    """Say of a failed writing what to do about it, where that is known."""
+    mend = _MEND.get(error.errno)
+    return error if mend is None else OSError(f"{path} cannot be written: {mend}. Finished work is kept.")
 
 
 def _flush(path: Path) -> None:

@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from simcompare.files import explained
+
 try:
     import fcntl
 except ImportError:  # no such calls on Windows
@@ -65,7 +67,7 @@ def _by_kernel(path: Path, holder: dict) -> int | None:
         return None
     while True:
         existed = path.exists()
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = _open(path, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Its last holder may have removed the file between our opening and locking it.
@@ -92,11 +94,19 @@ def _by_name(path: Path, holder: dict) -> None:
     if _is_stale(path, holder["host"]):
         path.unlink(missing_ok=True)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        descriptor = _open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     except FileExistsError:
         raise _in_use(path) from None
     os.write(descriptor, json.dumps(holder).encode())
     os.close(descriptor)
+
+
+def _open(path: Path, how: int) -> int:
+    """Descriptor of the lock file."""
+    try:
+        return os.open(path, how, 0o644)
+    except OSError as error:
+        raise explained(error, path.parent) from error
 
 
 def _is_stale(path: Path, host: str) -> bool:

@@ -193,7 +193,8 @@ def write_part(
         "provenance": json.dumps(provenance or {}, sort_keys=True, default=str),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as temporary, h5py.File(temporary, "w", locking="best-effort") as file:
+    # Composed in memory: on a full disk HDF5 itself ends in hundreds of lines, or in a crash.
+    with h5py.File(path.name, "w", driver="core", backing_store=False) as file:
         file.attrs.update(attributes)
         for dataset, dtype in DATASETS.items():
             values = np.asarray(getattr(stack, dataset), dtype=dtype)
@@ -204,6 +205,10 @@ def write_part(
             chunks = (min(len(values), 16), *values.shape[1:])
             file.create_dataset(dataset, data=values, chunks=chunks, **packing)
         _write_catalogue(file.create_group("catalogue"), catalogue)
+        file.flush()
+        content = file.id.get_file_image()
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
     return path
 
 

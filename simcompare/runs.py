@@ -17,7 +17,7 @@ from astropy.table import Table
 
 from simcompare import __version__
 from simcompare.config import WHERE_AND_HOW, Settings
-from simcompare.files import atomic_path, fingerprint, remove_leftovers, sha256, write_text
+from simcompare.files import atomic_path, explained, fingerprint, remove_leftovers, sha256, write_text
 from simcompare.locking import lock_folder
 
 __all__ = ["Run", "open_run", "read_config", "read_provenance", "read_settings", "write_table"]
@@ -108,11 +108,16 @@ def open_run(
     for path in inputs:
         if not path.exists():
             raise FileNotFoundError(f"{path} does not exist; check the path given to '{verb}'.")
+        if not (path.is_file() or path.is_dir()):
+            raise ValueError(f"{path} is a pipe or a device; '{verb}' reads files and folders.")
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file; --out wants a folder.")
     config = {"verb": verb, "schema": 1, verb: settings.as_dict()}
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise explained(error, folder) from error
     with lock_folder(folder, verb):
         _refuse_other_run(folder, config, replace)
         remove_leftovers(folder)

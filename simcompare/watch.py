@@ -2,12 +2,15 @@
 
 import faulthandler
 import json
+import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
+
+from simcompare.files import explained
 
 __all__ = ["Watch"]
 
@@ -33,17 +36,20 @@ class Watch:
     def __init__(self, journal: Path, seconds: float) -> None:
         self.journal, self.seconds = journal, seconds
         self._stuck: set[str] = set()
-        self._file = None
+        self._file = -1
 
     def __enter__(self) -> "Watch":
         self._stuck = _read_stuck(self.journal)
-        self._file = open(self.journal, "a", encoding="utf-8")
+        try:
+            self._file = os.open(self.journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        except OSError as error:
+            raise explained(error, self.journal) from error
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        os.close(self._file)
         if kind is None:
             self.journal.unlink(missing_ok=True)
 
@@ -59,10 +65,11 @@ class Watch:
         message = f"took longer than {self.seconds:g} s to read"
         if name in self._stuck:
             raise TimeoutError(message)
-        self._file.write(json.dumps({"name": name}) + "\n")
-        self._file.flush()
+        # A full disk is told of where the product is written; it is no fault of what is read.
+        with suppress(OSError):
+            os.write(self._file, (json.dumps({"name": name}) + "\n").encode())
         in_main = threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer")
-        with _alarm(self.seconds, message) if in_main else _no_alarm():
+        with _alarm(self.seconds, message) if in_main else nullcontext():
             limit = self.seconds + (_GRACE if in_main else 0.0)
             faulthandler.dump_traceback_later(limit, exit=True, file=self._file)
             try:
@@ -102,7 +109,3 @@ def _alarm(seconds: float, message: str) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 
-
-@contextmanager
-def _no_alarm() -> Iterator[None]:
-    yield

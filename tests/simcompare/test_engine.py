@@ -1,12 +1,37 @@
 import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
 
+import psutil
 import pytest
 
-from simcompare.engine import run_tasks
+import simcompare
+from flows import FlowConfig, FlowModel
+from mocks.toys import toy_galaxies, write_tng_snapshot
+from simcompare import chain, engine, mocking
+from simcompare.chain import score_image_sets
+from simcompare.cli import main
+from simcompare.config import MockSettings, ScoreSettings
+from simcompare.engine import StoppedError, run_tasks
+from simcompare.files import sha256
+from simcompare.mocking import make_mocks
 
 
 def square_and_process(number):
     return number, number**2, os.getpid()
+
+
+def slow_square(number):
+    time.sleep(0.2)
+    return number**2
+
+
+def refuse(number):
+    raise ValueError(f"{number} is no good")
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -21,3 +46,109 @@ def test_two_clusters_live_side_by_side():
     done = [next(first)[0]]
     assert sorted(row[0] for row in run_tasks(square_and_process, list(range(4)), 2)) == [0, 1, 2, 3]
     assert sorted(done + [row[0] for row in first]) == [0, 1, 2]
+
+
+def test_signal_stops_after_the_running_task_and_a_second_at_once():
+    before = signal.getsignal(signal.SIGUSR1)
+    work = run_tasks(square_and_process, list(range(5)))
+    next(work)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    with pytest.raises(StoppedError, match="after 1 of 5 tasks"):
+        next(work)
+    assert signal.getsignal(signal.SIGUSR1) == before
+    work = run_tasks(square_and_process, list(range(5)))
+    next(work)
+    os.kill(os.getpid(), signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGTERM)
+    work.close()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """A scheduler and two workers with a stated GPU, each a process of its own, as batch jobs start them."""
+    folder = tmp_path_factory.mktemp("cluster")
+    file = folder / "scheduler.json"
+    environment = os.environ | {"PYTHONPATH": str(Path(simcompare.__file__).parents[1])}
+
+    def start(program, *options):
+        command = [sys.executable, "-m", f"distributed.cli.{program}", "--scheduler-file", str(file)]
+        return subprocess.Popen(
+            [*command, "--no-dashboard", *options], cwd=folder, env=environment, stderr=subprocess.DEVNULL
+        )
+
+    processes = [start("dask_scheduler", "--host", "127.0.0.1", "--port", "0")]
+    while not file.is_file():
+        time.sleep(0.1)
+    processes += [start("dask_worker", "--nthreads", "1", "--resources", "GPU=1") for _ in range(2)]
+    yield file, processes[1:]
+    for process in reversed(processes):
+        for child in psutil.Process(process.pid).children(recursive=True):
+            child.kill()
+        process.kill()
+        process.wait()
+
+
+def kill_workers(nannies, stop):
+    """Kill the process of one worker after the other by signal 9."""
+    for nanny in nannies:
+        time.sleep(1.0)
+        for child in psutil.Process(nanny.pid).children():
+            if not stop.is_set() and "spawn_main" in " ".join(child.cmdline()):
+                child.kill()
+
+
+def test_cluster_with_dying_workers_makes_the_same_bits(cluster, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(mocking, "_IMAGES_PER_PART", 2)
+    monkeypatch.setattr(chain, "_IMAGES_PER_TASK", 2)
+    file, nannies = cluster
+    write_tng_snapshot(Path("toy-1"), toy_galaxies("toy-1", 10, 3))
+    FlowModel(FlowConfig(size=32, softening=(0.1,))).save(Path("flow"))
+    mock = {"inputs": ["toy-1"], "name": "toy-1", "redshift": 0.05, "size": 32, "workers": 1}
+    score = {"model": "flow", "batch_size": 2, "workers": 1}
+    parts, tables = [], []
+    for name, scheduler in (("here", None), ("there", str(file))):
+        stop = threading.Event()
+        killer = threading.Thread(target=kill_workers, args=(nannies, stop))
+        if scheduler:
+            killer.start()
+        images = make_mocks(MockSettings(out=f"mock-{name}", scheduler=scheduler, **mock))
+        parts.append([sha256(path) for path in images.files])
+        settings = ScoreSettings(images=[f"mock-{name}"], out=f"score-{name}", scheduler=scheduler, **score)
+        score_image_sets(settings)
+        tables.append(sha256(Path(f"score-{name}") / "scores.ecsv"))
+        stop.set()
+    killer.join()
+    assert len(parts[0]) >= 4
+    assert parts[0] == parts[1]
+    assert tables[0] == tables[1]
+
+
+def test_tasks_for_gpus_go_to_workers_with_one(cluster, monkeypatch):
+    done = list(run_tasks(square_and_process, list(range(4)), scheduler=str(cluster[0]), gpu=True))
+    assert sorted(row[1] for row in done) == [0, 1, 4, 9]
+    monkeypatch.setattr(engine, "_PATIENCE", 0.5)
+    with pytest.raises(OSError, match=r"no worker with a GPU.*--resources GPU=1"):
+        list(run_tasks(square_and_process, list(range(3)), workers=2, gpu=True))
+
+
+def test_stop_on_a_cluster_keeps_what_is_finished(cluster):
+    work = run_tasks(slow_square, list(range(40)), scheduler=str(cluster[0]))
+    done = [next(work)]
+    os.kill(os.getpid(), signal.SIGUSR1)
+    with pytest.raises(StoppedError, match="of 40 tasks"):
+        done.extend(work)
+    assert len(done) < 40
+
+
+def test_error_of_a_task_is_that_of_the_call(cluster):
+    with pytest.raises(ValueError, match="is no good"):
+        list(run_tasks(refuse, [1, 2], scheduler=str(cluster[0])))
+
+
+def test_missing_scheduler_file_is_exit_2(tmp_path, capsys):
+    write_tng_snapshot(tmp_path / "toy-1", toy_galaxies("toy-1", 1, 3))
+    arguments = ["mock", tmp_path / "toy-1", "--out", tmp_path / "run", "--redshift", "0.05"]
+    assert main([*map(str, arguments), "--scheduler", "nowhere.json"]) == 2
+    assert "nowhere.json does not exist" in capsys.readouterr().err
