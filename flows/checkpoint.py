@@ -2,13 +2,13 @@
 
 import csv
 import hashlib
-import math
 import os
 import shutil
 import tomllib
 from dataclasses import asdict
 from pathlib import Path
 
+import tomli_w
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -108,7 +108,7 @@ def _write(
             fresh / "weights.safetensors",
         )
         facts = facts | {"weights_sha256": _sha256(fresh / "weights.safetensors")}
-        (fresh / name).write_text(_toml(facts), encoding="utf-8")
+        (fresh / name).write_text(tomli_w.dumps(_plain(facts)), encoding="utf-8")
         with open(fresh / "history.csv", "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(history[0]) if history else ["epoch"])
             writer.writeheader()
@@ -164,40 +164,17 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _toml(table: dict, prefix: str = "") -> str:
-    """TOML of a nested dictionary: plain values first, then its tables."""
-    plain = {key: value for key, value in table.items() if not isinstance(value, dict)}
-    lines = [
-        f"{_quoted(key)} = {_toml_value(key, value)}" for key, value in plain.items() if value is not None
-    ]
-    text = "\n".join(lines) + "\n"
-    for key, value in table.items():
-        if isinstance(value, dict):
-            path = prefix + _quoted(key)
-            text += f"\n[{path}]\n{_toml(value, path + '.')}"
-    return text
-
-
-def _quoted(text: str) -> str:
-    """Write text as a basic TOML string, control characters escaped."""
-    escape = {'"': '\\"', "\\": "\\\\"}
-    parts = [escape.get(c, c if c.isprintable() else f"\\U{ord(c):08x}") for c in str(text)]
-    return '"' + "".join(parts) + '"'
-
-
-def _toml_value(key: str, value: object) -> str:
-    """One value: text, truth, number, or a list of them; NumPy scalars count as numbers."""
+def _plain(value: object, key: str = "") -> object:
+    """Value as TOML can hold it: NumPy numbers and paths made plain, None left out of tables."""
     value = value.item() if hasattr(value, "item") else value
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
-        return repr(value) if math.isfinite(value) else {math.inf: "inf", -math.inf: "-inf"}.get(value, "nan")
-    if isinstance(value, str | os.PathLike):
-        return _quoted(os.fspath(value))
+    if isinstance(value, dict):
+        return {str(name): _plain(item, str(name)) for name, item in value.items() if item is not None}
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(_toml_value(key, item) for item in value) + "]"
+        return [_plain(item, key) for item in value]
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, str | bool | int | float):
+        return value
     raise TypeError(
         f"{key} is a {type(value).__name__}; metadata may hold text, numbers, truths, lists and dictionaries."
     )

@@ -116,10 +116,10 @@ class GlowFlow(Distribution):
         return 0
 
     def terms(self, images: torch.Tensor, context: torch.Tensor | None) -> list[torch.Tensor]:
-        """Nats of each image, as a list of one (n, 1, 1)."""
+        """Nats of each image, as a list of one (n, 1, 1, 1)."""
         latents, log_det = self.transform(images, context)
         normal = -0.5 * (latents.square().sum(1) + self.config.n_dim * math.log(2 * math.pi))
-        return [(normal + log_det)[:, None, None]]
+        return [(normal + log_det)[:, None, None, None]]
 
     def _log_prob(self, inputs: torch.Tensor, context: torch.Tensor | None) -> torch.Tensor:
         return self.terms(inputs, context)[0].flatten()

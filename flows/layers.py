@@ -1,5 +1,6 @@
 """Lean layers on nflows' interfaces that also say where in the image the log-determinant arises."""
 
+import abc
 import math
 
 import torch
@@ -15,6 +16,7 @@ __all__ = [
     "Mixing",
     "SpreadNormal",
     "bounded",
+    "by_band",
     "pointwise",
     "started_small",
 ]
@@ -39,20 +41,44 @@ def bounded(log_scale: torch.Tensor, clamp: float) -> torch.Tensor:
     return clamp * torch.tanh(log_scale / clamp)
 
 
-class LocalTransform(Transform):
+def by_band(values: torch.Tensor, bands: int) -> torch.Tensor:
+    """Sum over the channels of each band: (n, channel, y, x) to (n, band, y, x)."""
+    n, channels, y, x = values.shape
+    if bands == 1:
+        return values.sum(1, keepdim=True)
+    return values.reshape(n, channels // bands, bands, y, x).sum(1)
+
+
+def knows(later: torch.Tensor, earlier: torch.Tensor) -> torch.Tensor:
+    """Mask of a matrix (later, earlier) that lets nothing pass from a band to one before it."""
+    return (later[:, None] >= earlier[None, :]).float()
+
+
+class LocalTransform(Transform, abc.ABC):
     """nflows transform of (n, channel, y, x) that defines its log-determinant place by place.
 
-    Subclasses define ``local(inputs, context) -> (outputs, log_det (n, y, x))`` and
-    ``inverse(inputs, context) -> (outputs, log_det (n,))``; `context` holds the features of the
-    coarser image, shape (n, feature, y, x).
+    `context` holds the features of the coarser image, shape (n, feature, y, x). Channel i belongs to
+    band i modulo the number of bands, and depends on itself and the bands before alone.
     """
+
+    @abc.abstractmethod
+    def local(
+        self, inputs: torch.Tensor, context: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return outputs and the log-determinant of each band and place, shape (n, band, y, x)."""
+
+    @abc.abstractmethod
+    def inverse(
+        self, inputs: torch.Tensor, context: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what `local` was given, and the log-determinant per image, shape (n,)."""
 
     def forward(
         self, inputs: torch.Tensor, context: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return outputs and log-determinant per image, shape (n,)."""
         outputs, log_det = self.local(inputs, context)
-        return outputs, log_det.sum((1, 2))
+        return outputs, log_det.sum((1, 2, 3))
 
 
 class ActNorm(LocalTransform):
@@ -63,8 +89,9 @@ class ActNorm(LocalTransform):
     Kingma & Dhariwal 2018, arXiv:1807.03039, section 3.1.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, bands: int = 1) -> None:
         super().__init__()
+        self.bands = bands
         self.shift = nn.Parameter(torch.zeros(1, channels, 1, 1))
         self.log_scale = nn.Parameter(torch.zeros(1, channels, 1, 1))
         self.awaits_data = False
@@ -85,7 +112,7 @@ class ActNorm(LocalTransform):
             self._take(inputs)
         outputs = (inputs + self.shift) * torch.exp(self.log_scale)
         n, _, y, x = inputs.shape
-        return outputs, self.log_scale.sum().expand(n, y, x)
+        return outputs, by_band(self.log_scale, self.bands).expand(n, -1, y, x)
 
     def inverse(
         self, inputs: torch.Tensor, context: torch.Tensor | None = None
@@ -96,29 +123,42 @@ class ActNorm(LocalTransform):
 
 
 class Mixing(LocalTransform):
-    """Learnt invertible 1x1 convolution, ``lower @ upper`` after a turn of the channels by one half."""
+    """Learnt invertible 1x1 convolution: the channels of a band turn by one half and mix, earlier bands add.
 
-    def __init__(self, channels: int) -> None:
+    ``lower @ upper`` with the channels sorted by band: `upper` acts within each band, `lower` on all.
+    """
+
+    def __init__(self, channels: int, bands: int = 1) -> None:
         super().__init__()
-        self.turn = channels // 2
+        self.bands = bands
         self.lower = nn.Parameter(torch.zeros(channels, channels))
         self.upper = nn.Parameter(torch.zeros(channels, channels))
         self.log_diagonal = nn.Parameter(torch.zeros(channels))
+        each = channels // bands
+        order = torch.arange(channels).view(each, bands)
+        sorted_band = torch.arange(channels) // each
+        # channels sorted by band, and the same with those of each band turned by one half
+        self.register_buffer("order", order.T.flatten(), persistent=False)
+        self.register_buffer("turned", order.roll(-(each // 2), 0).T.flatten(), persistent=False)
+        within = (sorted_band[:, None] == sorted_band[None, :]).float()
+        self.register_buffer("within", within.triu(1), persistent=False)
 
     def _factors(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Build the unit lower and the upper triangular matrix."""
         identity = torch.eye(len(self.log_diagonal), device=self.lower.device, dtype=self.lower.dtype)
-        return self.lower.tril(-1) + identity, self.upper.triu(1) + torch.diag(torch.exp(self.log_diagonal))
+        return self.lower.tril(-1) + identity, self.upper * self.within + torch.diag(
+            torch.exp(self.log_diagonal)
+        )
 
     def local(
         self, inputs: torch.Tensor, context: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Map forward, place by place."""
         lower, upper = self._factors()
-        matrix = (lower @ upper).roll(-self.turn, dims=1)
-        outputs = pointwise(inputs, matrix)
+        matrix = (lower @ upper)[self.order.argsort()][:, self.turned.argsort()]
         n, _, y, x = inputs.shape
-        return outputs, self.log_diagonal.sum().expand(n, y, x)
+        log_det = self.log_diagonal.view(self.bands, -1).sum(1).view(1, -1, 1, 1)
+        return pointwise(inputs, matrix), log_det.expand(n, -1, y, x)
 
     def inverse(
         self, inputs: torch.Tensor, context: torch.Tensor | None = None
@@ -126,9 +166,9 @@ class Mixing(LocalTransform):
         """Undo `local`."""
         lower, upper = self._factors()
         n, channels, y, x = inputs.shape
-        columns = inputs.transpose(0, 1).reshape(channels, -1)
+        columns = inputs.transpose(0, 1).reshape(channels, -1)[self.order]
         columns = torch.linalg.solve_triangular(lower, columns, upper=False, unitriangular=True)
-        columns = torch.linalg.solve_triangular(upper, columns, upper=True).roll(-self.turn, dims=0)
+        columns = torch.linalg.solve_triangular(upper, columns, upper=True)[self.turned.argsort()]
         outputs = columns.view(channels, n, y, x).transpose(0, 1)
         return outputs, (-y * x * self.log_diagonal.sum()).expand(n)
 
@@ -142,11 +182,12 @@ class ConditionalAffine(LocalTransform):
         Channels of the detail and of the features.
     clamp : float
         Bound of the log scale.
+    bands : int
     """
 
-    def __init__(self, channels: int, features: int, clamp: float) -> None:
+    def __init__(self, channels: int, features: int, clamp: float, bands: int = 1) -> None:
         super().__init__()
-        self.clamp = clamp
+        self.clamp, self.bands = clamp, bands
         self.head = started_small(nn.Linear(features, 2 * channels))
 
     def _shift_log_scale(self, context: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -158,7 +199,7 @@ class ConditionalAffine(LocalTransform):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Map forward, place by place."""
         shift, log_scale = self._shift_log_scale(context)
-        return (inputs + shift) * torch.exp(log_scale), log_scale.sum(1)
+        return (inputs + shift) * torch.exp(log_scale), by_band(log_scale, self.bands)
 
     def inverse(
         self, inputs: torch.Tensor, context: torch.Tensor | None = None
@@ -181,26 +222,45 @@ class Coupling(LocalTransform):
         Side of its first convolution: 3, or 1 on a grid of one place.
     clamp : float
         Bound of the log scale.
+    bands : int
+        Hidden channels are divided among them too: each knows its band and those before.
 
     References
     ----------
-    Dinh, Sohl-Dickstein & Bengio 2017, arXiv:1605.08803, equations 4 to 8.
+    Dinh, Sohl-Dickstein & Bengio 2017, arXiv:1605.08803, equations 4 to 8; Germain et al. 2015,
+    arXiv:1502.03509 (masks).
     """
 
-    def __init__(self, channels: int, features: int, width: int, kernel: int, clamp: float) -> None:
+    def __init__(
+        self, channels: int, features: int, width: int, kernel: int, clamp: float, bands: int = 1
+    ) -> None:
         super().__init__()
-        self.kept = (channels + 1) // 2
-        self.clamp = clamp
+        self.kept = channels // bands // 2 * bands
+        self.clamp, self.bands = clamp, bands
+        changed = channels - self.kept
         self.from_detail = nn.Conv2d(self.kept, width, kernel, padding=kernel // 2, bias=False)
         self.from_features = nn.Linear(features, width)
-        self.head = started_small(nn.Linear(width, 2 * (channels - self.kept)))
+        self.head = started_small(nn.Linear(width, 2 * changed))
+        if bands > 1:
+            hidden = torch.arange(width) % bands
+            of_kept, of_head = torch.arange(self.kept) % bands, torch.arange(2 * changed) % bands
+            self.register_buffer("to_hidden", knows(hidden, of_kept)[:, :, None, None], persistent=False)
+            self.register_buffer("to_head", knows(of_head, hidden), persistent=False)
+
+    def _weights(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Weights of the first convolution and of the head, without ways back to earlier bands."""
+        if self.bands == 1:
+            return self.from_detail.weight, self.head.weight
+        return self.from_detail.weight * self.to_hidden, self.head.weight * self.to_head
 
     def _shift_log_scale(
         self, kept: torch.Tensor, context: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        detail_weight, head_weight = self._weights()
         told = pointwise(context, self.from_features.weight, self.from_features.bias)
-        hidden = functional.silu(self.from_detail(kept) + told, inplace=True)
-        shift, log_scale = pointwise(hidden, self.head.weight, self.head.bias).chunk(2, dim=1)
+        seen = functional.conv2d(kept, detail_weight, padding=detail_weight.shape[-1] // 2)
+        hidden = functional.silu(seen + told, inplace=True)
+        shift, log_scale = pointwise(hidden, head_weight, self.head.bias).chunk(2, dim=1)
         return shift, bounded(log_scale, self.clamp)
 
     def local(
@@ -210,7 +270,7 @@ class Coupling(LocalTransform):
         kept, changed = inputs[:, : self.kept], inputs[:, self.kept :]
         shift, log_scale = self._shift_log_scale(kept, context)
         outputs = torch.cat([kept, (changed + shift) * torch.exp(log_scale)], dim=1)
-        return outputs, log_scale.sum(1)
+        return outputs, by_band(log_scale, self.bands)
 
     def inverse(
         self, inputs: torch.Tensor, context: torch.Tensor | None = None
@@ -230,11 +290,12 @@ class SpreadNormal(Distribution):
 
     Parameters
     ----------
-    channels : int
+    channels, bands : int
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, bands: int = 1) -> None:
         super().__init__()
+        self.bands = bands
         self.logit_share = nn.Parameter(torch.full((1, channels, 1, 1), -5.0))
         self.log_excess = nn.Parameter(torch.full((1, channels, 1, 1), 0.7))
 
@@ -247,16 +308,16 @@ class SpreadNormal(Distribution):
         )
 
     def local_log_prob(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Log density of (n, channel, y, x), summed over channels: shape (n, y, x)."""
+        """Log density of (n, channel, y, x), summed over the channels of each band: (n, band, y, x)."""
         log_unit, log_wide, log_width = self._parts()
         energy = inputs.square() * 0.5
         # log(share_1 exp(-e) + share_2 / width exp(-e / width^2)) around the unit part
         ratio = energy * (1 - torch.exp(-2 * log_width)) + (log_wide - log_width - log_unit)
         terms = functional.softplus(ratio) - energy + (log_unit - 0.5 * math.log(2 * math.pi))
-        return terms.sum(1)
+        return by_band(terms, self.bands)
 
     def _log_prob(self, inputs: torch.Tensor, context: torch.Tensor | None) -> torch.Tensor:
-        return self.local_log_prob(inputs).sum((1, 2))
+        return self.local_log_prob(inputs).sum((1, 2, 3))
 
     def draw(self, shape: tuple[int, ...], generator: torch.Generator, temperature: float) -> torch.Tensor:
         """Random numbers of shape (n, channel, y, x), scaled by the temperature."""

@@ -141,24 +141,31 @@ class FlowModel(nn.Module):
 
         Returns
         -------
-        list of Tensor, shapes (n, y, x)
-            Nats of each scale and place in flow space, finest scale first.
-        Tensor, shape (n, y, x)
+        list of Tensor, shapes (n, band, y, x)
+            Nats of each scale, band and place in flow space, finest scale first.
+        Tensor, shape (n, band, y, x)
             Log-determinant of the pixel transform.
         """
         inputs, log_det = self.pixels.local(images)
         return self.density.terms(inputs, self.standardise(context)), log_det
 
-    def scale_terms(self, images: torch.Tensor, context: torch.Tensor | None) -> torch.Tensor:
-        """Nats of each image and scale (n, n_scales), summing to log_prob; with gradients.
+    def band_terms(self, images: torch.Tensor, context: torch.Tensor | None) -> torch.Tensor:
+        """Nats of each image, scale and band (n, n_scales, band), summing to log_prob; with gradients.
 
         The pixel transform's log-determinant is shared among the scales by their number of
         coefficients; it is the same for two models of equal softening, so it drops out of a ratio.
         """
         terms, log_det = self.terms(images, context)
         share = torch.tensor(self.density.scale_dims, device=images.device) / self.config.n_dim
-        nats = torch.stack([term.sum((1, 2), dtype=_precise(images)) for term in terms], dim=1)
-        return nats + log_det.sum((1, 2), dtype=_precise(images))[:, None] * share.to(nats)
+        nats = torch.stack([term.sum((2, 3), dtype=_precise(images)) for term in terms], dim=1)
+        log_det = log_det.sum((2, 3), dtype=_precise(images))
+        if nats.shape[2] != log_det.shape[1]:  # an architecture that cannot tell bands apart
+            log_det = log_det.sum(1, keepdim=True)
+        return nats + log_det[:, None] * share.to(nats)[:, None]
+
+    def scale_terms(self, images: torch.Tensor, context: torch.Tensor | None) -> torch.Tensor:
+        """Nats of each image and scale (n, n_scales): `band_terms` summed over bands."""
+        return self.band_terms(images, context).sum(2)
 
     def forward(self, images: torch.Tensor, context: torch.Tensor | None = None) -> torch.Tensor:
         """Return `scale_terms`: what wrappers such as DistributedDataParallel call."""
@@ -183,8 +190,13 @@ class FlowModel(nn.Module):
             )
 
     @torch.no_grad()
-    def budget(self, images: Array, context: Array | None = None, batch_size: int = 128) -> torch.Tensor:
-        """Nats of each scale; the sum over scales is exactly `log_prob`.
+    def budget(
+        self, images: Array, context: Array | None = None, batch_size: int = 128, *, by_band: bool = False
+    ) -> torch.Tensor:
+        """Nats of each scale, and of each band if wanted; the sum is exactly `log_prob`.
+
+        The nats of a band are those of its detail given the coarser image of all bands and the details of
+        the bands before: log p(g), log p(r | g), log p(i | g, r), scale by scale.
 
         Parameters
         ----------
@@ -194,19 +206,33 @@ class FlowModel(nn.Module):
             Columns named by ``config.context``; required when the model was trained with context.
         batch_size : int
             Images per pass.
+        by_band : bool
+            Keep the bands apart.
 
         Returns
         -------
-        Tensor of float64, shape (n, n_scales)
-            Columns as in `scale_names`.
+        Tensor of float64, shape (n, n_scales) or (n, n_scales, band)
+            Columns as in `scale_names`, bands in the order of the images.
 
         Raises
         ------
         ValueError
-            Wrong shape, NaN, infinite or constant images; missing or unexpected context.
+            Wrong shape, NaN, infinite or constant images; missing or unexpected context; bands wanted
+            of an architecture that cannot tell them apart.
         """
-        parts = [self.scale_terms(*batch) for batch in self._batches(images, context, batch_size)]
-        return torch.cat(parts).double().cpu()
+        if by_band:
+            self._need_local("bands")
+        parts = [self.band_terms(*batch) for batch in self._batches(images, context, batch_size)]
+        nats = torch.cat(parts).double().cpu()
+        return nats if by_band else nats.sum(2)
+
+    def _need_local(self, what: str) -> None:
+        """Refuse to split what the architecture keeps in one piece."""
+        if not self.density.is_local:
+            raise ValueError(
+                f"architecture {self.config.architecture!r} cannot say where its nats arise; use 'wavelet' "
+                f"for {what}."
+            )
 
     def log_prob(self, images: Array, context: Array | None = None, batch_size: int = 128) -> torch.Tensor:
         """Natural log density of each image per physical pixel value; arguments as in `budget`.
@@ -233,18 +259,14 @@ class FlowModel(nn.Module):
         ValueError
             As `budget`, or the architecture has no local terms.
         """
-        if not self.density.is_local:
-            name = self.config.architecture
-            raise ValueError(
-                f"architecture {name!r} cannot say where its nats arise; use 'wavelet' for maps."
-            )
+        self._need_local("maps")
         parts = []
         for batch in self._batches(images, context, batch_size):
             terms, log_det = self.terms(*batch)
-            total = log_det.to(_precise(log_det))
+            total = log_det.sum(1, dtype=_precise(log_det))
             for term in terms:
                 side = self.config.size // term.shape[-1]
-                spread = term.to(total) / side**2
+                spread = term.sum(1, dtype=total.dtype) / side**2
                 total = total + spread.repeat_interleave(side, 1).repeat_interleave(side, 2)
             parts.append(total.double().cpu())
         return torch.cat(parts)

@@ -1,5 +1,6 @@
 """Pixel values to flow space and back, with the exact log-determinant; part of every model."""
 
+import abc
 import math
 
 import numpy as np
@@ -20,7 +21,7 @@ __all__ = [
 ]
 
 
-class PixelTransform(Transform):
+class PixelTransform(Transform, abc.ABC):
     """Elementwise map of pixel values to flow space.
 
     A subclass defines `local` and `inverse`. Raise `version` whenever its numbers change: it is
@@ -30,16 +31,22 @@ class PixelTransform(Transform):
     version = 1
     limits = (-math.inf, math.inf)  # pixel values the transform is defined on
 
+    @abc.abstractmethod
     def local(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return transformed images and the log-determinant of each pixel, bands summed: (n, y, x)."""
-        raise NotImplementedError
+        """Return transformed images and the log-determinant of each pixel value: (n, band, y, x)."""
+
+    @abc.abstractmethod
+    def inverse(
+        self, inputs: torch.Tensor, context: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return images and log-determinant per image, shape (n,)."""
 
     def forward(
         self, inputs: torch.Tensor, context: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return transformed images and log-determinant per image, shape (n,)."""
         outputs, log_det = self.local(inputs)
-        return outputs, log_det.sum((1, 2))
+        return outputs, log_det.sum((1, 2, 3))
 
 
 class AsinhPixels(PixelTransform):
@@ -63,14 +70,14 @@ class AsinhPixels(PixelTransform):
         """Map forward, place by place."""
         outputs = torch.asinh(images / self.softening)
         log_det = -torch.log(torch.hypot(images, self.softening.to(images)))
-        return outputs, log_det.sum(1)
+        return outputs, log_det
 
     def inverse(
         self, inputs: torch.Tensor, context: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Undo `local`."""
         images = torch.sinh(inputs) * self.softening
-        return images, -self.local(images)[1].sum((1, 2))
+        return images, -self.local(images)[1].sum((1, 2, 3))
 
 
 class StabilisedPixels(PixelTransform):
@@ -97,14 +104,14 @@ class StabilisedPixels(PixelTransform):
         noise = torch.sqrt(self.softening**2 + images.abs() / self.gain)
         # the difference of the two roots, written without cancellation for small x
         outputs = 2 * images / (noise + self.softening)
-        return outputs, -torch.log(noise).sum(1)
+        return outputs, -torch.log(noise)
 
     def inverse(
         self, inputs: torch.Tensor, context: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Undo `local`."""
         images = inputs * (self.softening + inputs.abs() / (4 * self.gain))
-        return images, -self.local(images)[1].sum((1, 2))
+        return images, -self.local(images)[1].sum((1, 2, 3))
 
 
 class RgbPixels(PixelTransform):
@@ -134,7 +141,7 @@ class RgbPixels(PixelTransform):
         share = self.margin + (1 - 2 * self.margin) * images / 256
         log_slope = math.log((1 - 2 * self.margin) / 256)
         log_up, log_down = torch.log(share), torch.log1p(-share)
-        return log_up - log_down, (log_slope - log_up - log_down).sum(1)
+        return log_up - log_down, log_slope - log_up - log_down
 
     def inverse(
         self, inputs: torch.Tensor, context: torch.Tensor | None = None
@@ -143,7 +150,7 @@ class RgbPixels(PixelTransform):
         images = (torch.sigmoid(inputs) - self.margin) * (256 / (1 - 2 * self.margin))
         # samples may fall into the margin, beyond what 8 bits can hold
         images = images.clamp(0, math.nextafter(256, 0) if images.dtype == torch.float64 else 255.9999)
-        return images, -self.local(images)[1].sum((1, 2))
+        return images, -self.local(images)[1].sum((1, 2, 3))
 
 
 PIXEL_TRANSFORMS = {

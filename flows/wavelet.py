@@ -1,6 +1,7 @@
 """The default density: one small conditional flow for each scale of a Haar pyramid.
 
-``log p(image) = log p(coarsest) + sum over scales of log p(detail | coarser image)``. The split is
+``log p(image) = log p(coarsest) + sum over scales of log p(detail | coarser image)``, and each of these is
+a sum over bands of log p(detail of a band | coarser image, details of the bands before). The pyramid is
 orthonormal, so the sum is exact, and each term keeps the places where it arises.
 """
 
@@ -95,20 +96,30 @@ class ContextConditioner(nn.Module):
 class ScaleFlow(Flow):
     """Density of one scale's detail, given features of the coarser image: an nflows flow.
 
+    Every layer is triangular in the bands (channel i belongs to band i modulo `bands`): what a band
+    becomes depends on itself and the bands before, which divides the density among them exactly.
+
     Parameters
     ----------
     channels, features, width, steps, kernel : int
     clamp : float
+    bands : int
     """
 
     def __init__(
-        self, channels: int, features: int, width: int, steps: int, kernel: int, clamp: float
+        self, channels: int, features: int, width: int, steps: int, kernel: int, clamp: float, bands: int = 1
     ) -> None:
-        layers: list[nn.Module] = [ActNorm(channels), ConditionalAffine(channels, features, clamp=5.0)]
-        if channels > 1:
+        layers: list[nn.Module] = [
+            ActNorm(channels, bands),
+            ConditionalAffine(channels, features, clamp=5.0, bands=bands),
+        ]
+        if channels > bands:
             for _ in range(steps):
-                layers += [Mixing(channels), Coupling(channels, features, width, kernel, clamp)]
-        super().__init__(CompositeTransform(layers), SpreadNormal(channels))
+                layers += [
+                    Mixing(channels, bands),
+                    Coupling(channels, features, width, kernel, clamp, bands),
+                ]
+        super().__init__(CompositeTransform(layers), SpreadNormal(channels, bands))
 
     @property
     def layers(self) -> nn.ModuleList:
@@ -116,7 +127,7 @@ class ScaleFlow(Flow):
         return self._transform._transforms
 
     def local(self, inputs: torch.Tensor, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Latents (n, channel, y, x) and log density of each place (n, y, x) in nats."""
+        """Latents (n, channel, y, x) and log density of each band and place (n, band, y, x) in nats."""
         total = 0
         for layer in self.layers:
             inputs, log_det = layer.local(inputs, features)
@@ -162,10 +173,10 @@ class WaveletFlow(Distribution):
             grid, width = config.size >> (level + 1), config.at_scale("widths", level)
             conditioners.append(Conditioner(bands, width, n_context, grid, level + 1, config.dropout))
             kernel, steps = 3 if grid > 1 else 1, config.at_scale("steps", level)
-            scales.append(ScaleFlow(3 * bands, width, width, steps, kernel, config.clamp))
+            scales.append(ScaleFlow(3 * bands, width, width, steps, kernel, config.clamp, bands))
         width, steps = config.at_scale("widths", self.n_levels), config.at_scale("steps", self.n_levels)
         conditioners.append(ContextConditioner(width, n_context))
-        scales.append(ScaleFlow(bands * config.coarsest**2, width, width, steps, 1, config.clamp))
+        scales.append(ScaleFlow(bands * config.coarsest**2, width, width, steps, 1, config.clamp, bands))
         self.conditioners, self.scales = nn.ModuleList(conditioners), nn.ModuleList(scales)
         self.to(memory_format=torch.channels_last)
 
@@ -187,12 +198,12 @@ class WaveletFlow(Distribution):
         return int(parameter_name.split(".")[1])
 
     def _flat(self, coarsest: torch.Tensor) -> torch.Tensor:
-        """Coarsest image (n, band, y, x) as one place of many channels."""
-        return coarsest.reshape(len(coarsest), -1, 1, 1)
+        """Coarsest image (n, band, y, x) as one place of many channels, bands next to each other."""
+        return coarsest.permute(0, 2, 3, 1).reshape(len(coarsest), -1, 1, 1)
 
     def _unflat(self, coarsest: torch.Tensor) -> torch.Tensor:
         side = self.config.coarsest
-        return coarsest.reshape(len(coarsest), self.config.n_bands, side, side)
+        return coarsest.reshape(len(coarsest), side, side, self.config.n_bands).permute(0, 3, 1, 2)
 
     def _features(self, level: int, coarse: torch.Tensor, context: torch.Tensor | None) -> torch.Tensor:
         """Gather what the flow of one scale may know: the coarser image (not of the coarsest) and context."""
@@ -207,7 +218,7 @@ class WaveletFlow(Distribution):
         return [*pairs, (coarse, self._flat(coarse))]
 
     def terms(self, images: torch.Tensor, context: torch.Tensor | None) -> list[torch.Tensor]:
-        """Nats of each scale and place: list of (n, y, x), finest scale first."""
+        """Nats of each scale, band and place: list of (n, band, y, x), finest scale first."""
         pairs = self._pyramid(images)
         return [
             self.scales[level].local(detail, self._features(level, coarse, context))[1]
@@ -215,7 +226,7 @@ class WaveletFlow(Distribution):
         ]
 
     def _log_prob(self, inputs: torch.Tensor, context: torch.Tensor | None) -> torch.Tensor:
-        return sum(term.sum((1, 2)) for term in self.terms(inputs, context))
+        return sum(term.sum((1, 2, 3)) for term in self.terms(inputs, context))
 
     def latents(self, images: torch.Tensor, context: torch.Tensor | None) -> torch.Tensor:
         """Standard-normal latents laid out as a wavelet mosaic, shape of the images."""
