@@ -3,43 +3,48 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from astropy.table import Table
 
 from mocks.streams import stream
-from simcompare.comparison import headline_score, nuisance_columns
+from simcompare.comparison import nuisance_columns, reference_rows, trend_of
+from simcompare.contrasts import balance_all, contrasts, jackknife_all, match_all, with_sub_boxes
 from simcompare.features import compare_features, morphology_features
-from simcompare.matching import match, matched_difference
+from simcompare.further import FurtherTable
+from simcompare.matching import compare_in_bins
 from simcompare.nuisance import adjusted_differences
+from simcompare.posterior import ModelComparison, compare_models
 from simcompare.typicality import add_typicality, batch_typicality
 
-__all__ = ["FurtherTable", "further_tables", "match_all"]
+__all__ = ["FurtherTable", "Questions", "further_tables", "usable_nuisances"]
 
 logger = logging.getLogger(__name__)
 
-_DELTA = tuple(f"delta_matched{end}" for end in ("", "_low", "_high", "_error"))
-_UNKNOWN = (*_DELTA, "imbalance_before", "imbalance_after")
+MOST_FEATURES = 8  # of the model comparison: its classifier has squares of them as well
 
 
-@dataclass(frozen=True, eq=False)
-class FurtherTable:
-    """One table of the report.
+@dataclass(frozen=True)
+class Questions:
+    """What is asked beside the headline.
 
     Parameters
     ----------
-    name : str
-        File name without ending.
-    title, note : str
-        What it is, and how to read it or why it is empty.
-    table : Table or None
-        None where it could not be made; `note` says why.
+    match : tuple of str
+        Columns of the matched samples; default: nuisances that vary in the reference.
+    bins : str
+        Column of results in bins; default: the first magnitude, where there is one.
+    edges : tuple of float
+        Limits of the bins; default: the quintiles of the real galaxies.
+    generations : tuple of str
+        Data sets in the order that is claimed to be one of improvement, oldest first.
     """
 
-    name: str
-    title: str
-    note: str
-    table: Table | None
+    match: tuple[str, ...] = ()
+    bins: str = ""
+    edges: tuple[float, ...] = ()
+    generations: tuple[str, ...] = ()
 
 
 def further_tables(
@@ -48,7 +53,7 @@ def further_tables(
     seed: int,
     *,
     spaces: Mapping[str, np.ndarray] | None = None,
-    match_in: tuple[str, ...] | None = None,
+    questions: Questions | None = None,
     n_bootstrap: int = 500,
 ) -> list[FurtherTable]:
     """Make every table that the scores allow.
@@ -62,8 +67,7 @@ def further_tables(
     seed : int
     spaces : mapping of str to ndarray, shape (len(scores), d), optional
         Features for the two-sample tests besides the shape measurements of the catalogue.
-    match_in : tuple of str, optional
-        Columns of the matched samples; default: nuisances that vary in the reference.
+    questions : Questions, optional
     n_bootstrap : int
 
     Returns
@@ -71,57 +75,207 @@ def further_tables(
     list of FurtherTable
         In the order of the report. A table that the data do not allow has its reason in `note`.
     """
-    columns = _usable(scores, reference)
-    match_in = match_in or tuple(columns)
-    rng = {name: stream(seed, "analysis", name) for name in ("adjusted", "typical", "batch")}
-
-    def typical() -> Table:
-        marked = add_typicality(scores, reference, rng["typical"], columns=columns)
-        return batch_typicality(marked, reference, rng["batch"])
-
-    def in_spaces() -> Table:
-        found = dict(spaces or {})
-        if not found:
-            found["morphology"] = morphology_features(scores)[0]
-        return compare_features(scores, reference, found, seed)
-
-    jobs: list[tuple[str, str, str, Callable[[], Table]]] = [
-        (
-            "adjusted", "Difference at equal nuisance",
-            f"Score of real galaxies fitted as a function of {', '.join(columns)}; data set minus fit, nats.",
-            lambda: adjusted_differences(
-                scores, reference, rng["adjusted"], columns=columns, n_bootstrap=n_bootstrap
-            ),
-        ),
-        (
-            "matched", "Matched samples",
-            f"Each galaxy paired with a real one in {', '.join(match_in)}; imbalance is the largest "
-            "difference of means in real standard deviations, below 0.1 is customary.",
-            lambda: match_all(scores, reference, match_in, seed, n_bootstrap=n_bootstrap),
-        ),
-        (
-            "typicality", "Typicality of whole data sets",
-            "Mean standardised residual among real galaxies of like nuisance, and the share of images with a "
-            "two-sided p-value below 0.05 (0.05 expected).", typical,
-        ),
-        (
-            "features", "Tests without a likelihood",
-            "One view per galaxy. Above null_95 the samples differ; the reference's halves are the null.",
-            in_spaces,
-        ),
-    ]  # fmt: skip
+    asked = questions or Questions()
+    jobs = _Jobs(scores, reference, seed, dict(spaces or {}), asked, n_bootstrap)
     tables = []
-    for name, title, note, make in jobs:
+    for name, title, note, make in jobs.listed():
         try:
-            tables.append(FurtherTable(name, title, note, make()))
+            table = make()
         except ValueError as error:
-            logger.warning("no table '%s': %s", name, error)
+            logger.info("no table '%s': %s", name, error)
             tables.append(FurtherTable(name, title, f"Not made: {error}", None))
+        else:
+            tables.append(FurtherTable(name, title, table.meta.pop("note", "") or note, table))
     return tables
 
 
-def _usable(scores: Table, reference: str) -> list[str]:
-    """Nuisances that are finite and vary among real galaxies and are known of every data set."""
+@dataclass(frozen=True, eq=False)
+class _Jobs:
+    """One method for each table."""
+
+    scores: Table
+    reference: str
+    seed: int
+    spaces: dict[str, np.ndarray]
+    asked: Questions
+    n_bootstrap: int
+
+    def listed(self) -> list[tuple[str, str, str, Callable[[], Table]]]:
+        """Name, title, note and maker of every table."""
+        columns, matched = ", ".join(self.nuisances), ", ".join(self.match_in)
+        jobs = [
+            (
+                "adjusted", "Difference at equal nuisance",
+                f"Score of real galaxies fitted as a function of {columns}; data set minus fit, nats.",
+                self.adjusted,
+            ),
+            (
+                "matched", "Matched samples",
+                f"Each galaxy paired with a real one in {matched}; imbalance is the largest "
+                "difference of means in real standard deviations, below 0.1 is customary.",
+                lambda: match_all(
+                    self.scores, self.reference, self.match_in, self.seed, n_bootstrap=self.n_bootstrap
+                ),
+            ),
+            (
+                "balance", "Balance of the matched samples",
+                "Difference of means in real standard deviations, and Kolmogorov-Smirnov distance, before "
+                "and after matching.",
+                lambda: balance_all(self.scores, self.reference, self.match_in),
+            ),
+            (
+                "contrasts", "Simulations against each other",
+                f"Galaxies of two simulations paired in {matched}; first minus second, nats.", self.contrasts,
+            ),
+            (
+                "jackknife", "Error from the finite volume",
+                "Each of the 8 parts of the simulated box left out in turn.", self.jackknife,
+            ),
+            (
+                "typicality", "Typicality of whole data sets",
+                "Mean standardised residual among real galaxies of like nuisance, and the share of images "
+                "with a two-sided p-value below 0.05 (0.05 expected).", self.typicality,
+            ),
+            (
+                "features", "Tests without a likelihood",
+                "One view per galaxy. Above null_95 the samples differ; the reference's halves are the null.",
+                self.features,
+            ),
+            ("posterior", "Which simulation, if one of them were right", "", self.posterior),
+            (
+                "calibration", "Calibration of these probabilities",
+                "Held-out simulated galaxies: share of right labels by predicted probability.",
+                self.calibration,
+            ),
+            (
+                "bins", f"Difference by {self.bins[0] or 'property'}", "Data set minus real, nats.",
+                self.in_bins,
+            ),
+        ]  # fmt: skip
+        if self.asked.generations:
+            order = " to ".join(self.asked.generations)
+            note = (
+                f"From {order}: Kendall's tau of galaxies with the order, one-sided p-value, nats per step."
+            )
+            jobs.append(("trend", "Trend over generations", note, self.trend))
+        return jobs
+
+    @cached_property
+    def nuisances(self) -> list[str]:
+        """Columns to adjust for."""
+        return usable_nuisances(self.scores, self.reference)
+
+    @property
+    def match_in(self) -> tuple[str, ...]:
+        """Columns of matched samples."""
+        return self.asked.match or tuple(self.nuisances)
+
+    @property
+    def bins(self) -> tuple[str, tuple[float, ...]]:
+        """Column and limits of the bins."""
+        magnitudes = [name for name in self.nuisances if name.startswith("mag_")]
+        column = self.asked.bins or (magnitudes[0] if magnitudes else "")
+        if self.asked.edges or column not in self.scores.colnames:
+            return column, self.asked.edges
+        values = np.asarray(self.scores[column], float)[reference_rows(self.scores, self.reference)]
+        values = values[np.isfinite(values)]
+        edges = np.unique(np.quantile(values, np.linspace(0, 1, 6))) if values.size else np.zeros(0)
+        return column, tuple(np.nextafter(edges, [*edges[:-1], np.inf]).tolist())  # the last value is inside
+
+    def rng(self, name: str) -> np.random.Generator:
+        """Stream of one table."""
+        return stream(self.seed, "analysis", name)
+
+    def adjusted(self) -> Table:
+        return adjusted_differences(
+            self.scores, self.reference, self.rng("adjusted"), columns=self.nuisances,
+            n_bootstrap=self.n_bootstrap,
+        )  # fmt: skip
+
+    def contrasts(self) -> Table:
+        return contrasts(self.scores, self.match_in, self.seed, n_bootstrap=self.n_bootstrap)
+
+    def jackknife(self) -> Table:
+        return jackknife_all(with_sub_boxes(self.scores), self.reference)
+
+    def typicality(self) -> Table:
+        marked = add_typicality(self.scores, self.reference, self.rng("typical"), columns=self.nuisances)
+        return batch_typicality(marked, self.reference, self.rng("batch"))
+
+    @cached_property
+    def feature_spaces(self) -> dict[str, np.ndarray]:
+        """Spaces given, and the shape measurements where there are any."""
+        found = dict(self.spaces)
+        try:
+            found["morphology"] = morphology_features(self.scores)[0]
+        except ValueError:
+            if not found:
+                raise
+        return found
+
+    def features(self) -> Table:
+        return compare_features(self.scores, self.reference, self.feature_spaces, self.seed)
+
+    @cached_property
+    def comparison_of_models(self) -> ModelComparison:
+        """Probabilities in the latents, or else in the first space there is."""
+        spaces = self.feature_spaces
+        name = "latents" if "latents" in spaces else next(iter(spaces))
+        kept = spaces[name][:, :MOST_FEATURES]
+        real = kept[reference_rows(self.scores, self.reference)]
+        scale = np.nanstd(real, axis=0)
+        unit = (kept - np.nanmean(real, axis=0)) / np.where(scale > 0, scale, 1.0)
+        return compare_models(self.scores, self.reference, unit, self.rng("posterior"))
+
+    def posterior(self) -> Table:
+        found = self.comparison_of_models
+        table = found.probabilities.copy()
+        warning = f" Warning: {found.warning}." if found.warning else ""
+        table.meta["note"] = (
+            f"{found.share_inside:.0%} of the real galaxies lie among the simulations (95 % expected of a "
+            f"right one); mean error of the calibration {found.calibration_error:.3f}.{warning}"
+        )
+        table.meta |= {"share_inside": found.share_inside, "warning": found.warning}
+        return table
+
+    def calibration(self) -> Table:
+        return self.comparison_of_models.calibration.copy()
+
+    def in_bins(self) -> Table:
+        column, edges = self.bins
+        if not column or len(edges) < 2:
+            raise ValueError("no column to bin in; name one with --bins.")
+        return compare_in_bins(
+            self.scores, self.reference, column, edges, self.rng("bins"), n_bootstrap=self.n_bootstrap
+        )
+
+    def trend(self) -> Table:
+        found = trend_of(self.scores, self.asked.generations, self.rng("trend"), n_bootstrap=self.n_bootstrap)
+        slope = found["slope"]
+        return Table(
+            rows=[
+                {
+                    "order": ", ".join(found["order"]), "tau": found["tau"], "p_value": found["p_value"],
+                    "slope": slope.value, "slope_low": slope.low, "slope_high": slope.high,
+                    "slope_error": slope.error,
+                }
+            ]
+        )  # fmt: skip
+
+
+def usable_nuisances(scores: Table, reference: str) -> list[str]:
+    """Nuisances that vary among real galaxies and are known of every data set.
+
+    Parameters
+    ----------
+    scores : Table
+    reference : str
+        Data set of real galaxies.
+
+    Returns
+    -------
+    list of str
+    """
     dataset = np.asarray(scores["dataset"])
     usable = []
     for name in nuisance_columns(scores):
@@ -131,56 +285,3 @@ def _usable(scores: Table, reference: str) -> list[str]:
         if known and real.size > 1 and np.ptp(real) > 0:
             usable.append(name)
     return usable
-
-
-def match_all(
-    scores: Table, reference: str, columns: tuple[str, ...], seed: int, *, n_bootstrap: int = 500
-) -> Table:
-    """Match every data set with real galaxies and give the differences.
-
-    Parameters
-    ----------
-    scores, reference, seed
-        As for `further_tables`.
-    columns : tuple of str
-    n_bootstrap : int
-
-    Returns
-    -------
-    Table
-        ``dataset``, ``n_pairs``, ``n_galaxies``, ``delta_matched`` with ``_low``, ``_high``, ``_error``,
-        ``imbalance_before``, ``imbalance_after``, ``note``: why a data set could not be matched.
-    """
-    rows = []
-    for name in sorted(set(np.asarray(scores["dataset"]).tolist()) - {reference}):
-        row = (
-            {"dataset": name, "n_pairs": 0, "n_galaxies": 0} | dict.fromkeys(_UNKNOWN, np.nan) | {"note": ""}
-        )
-        try:
-            pairs = match(scores, name, reference, columns)
-        except ValueError as error:
-            rows.append(row | {"note": str(error)})
-            continue
-        delta = matched_difference(
-            scores,
-            pairs,
-            stream(seed, name, "matched"),
-            score=headline_score(scores),
-            n_bootstrap=n_bootstrap,
-        )
-        rows.append(
-            row
-            | {
-                "n_pairs": len(pairs),
-                "n_galaxies": pairs.n_first,
-                "delta_matched": delta.value,
-                "delta_matched_low": delta.low,
-                "delta_matched_high": delta.high,
-                "delta_matched_error": delta.error,
-                "imbalance_before": float(np.abs(pairs.balance["difference_before"]).max()),
-                "imbalance_after": float(np.abs(pairs.balance["difference_after"]).max()),
-            }
-        )
-    table = Table(rows=rows)
-    table.meta = {"columns": list(columns), "reference": reference}
-    return table

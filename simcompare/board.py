@@ -9,10 +9,12 @@ import numpy as np
 from astropy.table import Table
 
 from simcompare import __version__
+from simcompare.config import BoardSettings
 from simcompare.files import write_text
 from simcompare.results import as_json
+from simcompare.runs import write_table
 
-__all__ = ["board", "read_record", "write_record"]
+__all__ = ["board", "board_of", "read_record", "write_record"]
 
 SCHEMA = "simcompare.record/1"
 # What two runs must share for their numbers to be comparable.
@@ -144,3 +146,22 @@ def board(paths: Iterable[str | os.PathLike]) -> Table:
     table["tied"] = np.asarray(overlaps) & (len(table) > 1)
     table.meta = {"setting": first["setting"]}
     return table["rank", "run", "dataset", *_SHOWN, "tied", "caution"]
+
+
+def board_of(settings: BoardSettings) -> Table:
+    """Rank comparison runs.
+
+    Parameters
+    ----------
+    settings : BoardSettings
+
+    Returns
+    -------
+    Table
+        See `board`; also written to ``settings.out`` when that is given.
+    """
+    table = board([path / "record.json" if path.is_dir() else path for path in settings.runs])
+    if settings.out is not None:
+        settings.out.parent.mkdir(parents=True, exist_ok=True)
+        write_table(table, settings.out)
+    return table

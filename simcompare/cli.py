@@ -156,7 +156,7 @@ def train(settings):
 @_verb(config.ScoreSettings, "images", is_long=True)
 def score(settings):
     """Give every image its log-likelihood and likelihood ratio."""
-    from simcompare.chain import score_image_sets
+    from simcompare.score_runs import score_image_sets
 
     scores = score_image_sets(settings)
     typer.echo(f"{len(scores)} images scored in {settings.out / 'scores.ecsv'}")
@@ -165,7 +165,7 @@ def score(settings):
 @_verb(config.CompareSettings, "scores", is_long=True)
 def compare(settings):
     """Compare data sets with a reference: differences, errors, doubts."""
-    from simcompare.chain import compare_runs
+    from simcompare.compare_runs import compare_runs
 
     table = compare_runs(settings)
     names = ["dataset", "n_galaxies", "n_images", "delta_mean", "delta_mean_low", "delta_mean_high", "auc"]
@@ -176,6 +176,29 @@ def compare(settings):
     for row in table[table["caution"] != ""]:
         typer.echo(f"{row['dataset']}: {row['caution']}")
     typer.echo(f"all columns in {settings.out / 'comparison.ecsv'}")
+
+
+@_verb(config.NullsSettings, "images")
+def nulls(settings):
+    """Train again with other seeds, halves and pixel transforms: what a gap must exceed."""
+    from simcompare.null_runs import make_nulls
+
+    for each in make_nulls(settings):
+        typer.echo(f"{each.title}. {each.note}")
+    typer.echo(f"give {settings.out} to 'simcompare compare' as --nulls")
+
+
+@_verb(config.BoardSettings, "runs")
+def board(settings):
+    """Rank stored comparisons of one survey, preparation and model."""
+    from simcompare.board import board_of
+
+    table = board_of(settings)
+    for name in ("delta_mean", "delta_mean_low", "delta_mean_high"):
+        table[name].info.format = "+.1f"
+    for name in ("auc", "auc_low", "auc_high", "overlap"):
+        table[name].info.format = ".2f"
+    typer.echo("\n".join(table.pformat(max_width=-1, max_lines=-1)))
 
 
 @_verb(config.ReportSettings, "run", is_long=True)

@@ -31,6 +31,7 @@ LEARNED_KINDS = ("observed", "twins")  # a model has seen their training rows
 MOST_OUTSIDE = 0.05  # share of images outside the model's training range that is let pass
 NUISANCE_SHIFT = 0.25  # difference of medians, in half the reference's 16-84 % range, that is let pass
 PERCENTILES = {"0p15": 0.15, "2p5": 2.5, "97p5": 97.5, "99p85": 99.85}
+_ALIKE = ("survey", "bands", "pixel_scale", "preparation_hash", "scale_names", "model", "background")
 NUISANCES = ("mag_", "sky_sigma_", "psf_fwhm_", "half_light_radius")
 
 
@@ -56,7 +57,7 @@ def stack_scores(tables: Sequence[Table]) -> Table:
         raise ValueError("no score table given; name at least one score run.")
     first = tables[0]
     for table in tables[1:]:
-        for key in ("survey", "bands", "pixel_scale", "preparation_hash", "scale_names"):
+        for key in _ALIKE:
             if table.meta.get(key) != first.meta.get(key):
                 raise ValueError(
                     f"score tables cannot be joined: {key} is {first.meta.get(key)} in one "

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 __all__ = [
     "SECTIONS",
     "WHERE_AND_HOW",
+    "BoardSettings",
     "BrowseSettings",
     "CiteSettings",
     "CompareSettings",
@@ -14,6 +15,7 @@ __all__ = [
     "DoctorSettings",
     "InitSettings",
     "MockSettings",
+    "NullsSettings",
     "PrepareSettings",
     "ReportSettings",
     "RunSettings",
@@ -129,14 +131,25 @@ class ScoreSettings(Settings):
     images: list[Path] = Field(description="Image sets.")
     out: Path = Field(description="Run folder.")
     model: Path = Field(description="Model of real galaxies.")
-    background: Path | None = Field(None, description="Model of the background class.")
+    ensemble: list[Path] = Field([], description="The same model from another seed; repeatable.")
+    background: Path | None = Field(None, description="Model of the background class: the headline's.")
+    versus: list[str] = Field([], description="Further background: 'name=path'; repeatable.")
+    reference: str | None = Field(
+        None, description="Data set of real galaxies; default: the only observed one."
+    )
     symmetries: bool = Field(True, description="Average over the 8 flips and rotations.")
+    maps: bool = Field(False, description="Also write the likelihood of each pixel, in HDF5 shards.")
+    neighbours: int = Field(3, ge=0, description="Nearest real galaxies named for each image; 0: none.")
+    embedding: str | None = Field(
+        None, description="Further space of neighbours: 'module:function' from images to vectors."
+    )
     batch_size: int = Field(64, ge=1, description="Images scored at once.")
     device: str = Field(
         "cpu", pattern="^(cpu|mps|cuda(:[0-9]+)?)$", description="Where to compute: cpu, cuda or mps."
     )
     workers: int = _WORKERS
     scheduler: str | None = _SCHEDULER
+    seed: int = _SEED
 
 
 class CompareSettings(Settings):
@@ -146,7 +159,43 @@ class CompareSettings(Settings):
     out: Path = Field(description="Run folder.")
     reference: str = Field(description="Data set of real galaxies that the others are held against.")
     bootstrap: int = Field(2000, ge=100, description="Bootstrap resamples.")
+    match: str | None = Field(
+        None,
+        description="Columns of matched samples, between commas; default: brightness, size, noise, seeing.",
+    )
+    bins: str | None = Field(
+        None,
+        description="Column of results in bins: 'mag_r' or 'mag_r:15,16,17'; default: the first magnitude.",
+    )
+    generations: str | None = Field(
+        None, description="Data sets between commas, oldest first: tests for a trend towards higher scores."
+    )
+    nulls: Path | None = Field(None, description="Run of 'simcompare nulls'.")
+    name: str | None = Field(None, description="Name of this run on the board; default: its folder's.")
     seed: int = _SEED
+
+
+class NullsSettings(Settings):
+    """Training repeated where nothing should change."""
+
+    images: list[Path] = Field(description="Image sets, those that were scored.")
+    out: Path = Field(description="Run folder.")
+    model: Path = Field(description="Training run of real galaxies.")
+    background: Path | None = Field(None, description="Training run of the background class.")
+    seeds: int = Field(2, ge=1, description="Other training seeds.")
+    epochs: int | None = Field(None, ge=1, description="Most passes through the images; default: the flow's.")
+    minutes: float | None = Field(None, gt=0, description="Most time for each flow.")
+    symmetries: bool = Field(False, description="Average over the 8 flips and rotations.")
+    seed: int = _SEED
+    workers: int = _WORKERS
+    scheduler: str | None = _SCHEDULER
+
+
+class BoardSettings(Settings):
+    """Stored comparisons to one ranking."""
+
+    runs: list[Path] = Field(description="Comparison runs, or their record.json.")
+    out: Path | None = Field(None, description="Also write the ranking to this file (.ecsv).")
 
 
 class ReportSettings(Settings):

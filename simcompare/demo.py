@@ -18,7 +18,8 @@ from mocks.toys import (
     write_ramses_output,
     write_tng_snapshot,
 )
-from simcompare.chain import compare_runs, report_run, score_image_sets
+from simcompare.chain import report_run
+from simcompare.compare_runs import compare_runs
 from simcompare.config import (
     CompareSettings,
     DemoSettings,
@@ -30,6 +31,7 @@ from simcompare.config import (
 )
 from simcompare.mocking import make_mocks
 from simcompare.preparing import make_twins
+from simcompare.score_runs import score_image_sets
 from simcompare.training import train_model
 
 __all__ = ["DATASETS", "NATURE", "run_demo", "write_toy_simulations"]
@@ -140,7 +142,13 @@ def run_demo(settings: DemoSettings) -> Path:
         images=list(folders.values()), out=out / "scores", model=galaxies, background=twins
     )
     score_image_sets(scores)
-    comparison = CompareSettings(scores=[scores.out], out=out / "comparison", reference=NATURE, seed=seed)
+    comparison = CompareSettings(
+        scores=[scores.out],
+        out=out / "comparison",
+        reference=NATURE,
+        generations=",".join(DATASETS[:3]),
+        seed=seed,
+    )
     compare_runs(comparison)
     page = report_run(ReportSettings(run=comparison.out))
     step("done")

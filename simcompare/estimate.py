@@ -160,7 +160,8 @@ def _train(settings: TrainSettings, coming: dict) -> tuple:
 def _score(settings: ScoreSettings, coming: dict) -> tuple:
     shapes = [_shape(path, coming) for path in settings.images]
     n = sum(shape.n for shape in shapes)
-    looks = (8 if settings.symmetries else 1) * (2 if settings.background else 1)
+    flows = 1 + len(settings.ensemble) + bool(settings.background) + len(settings.versus)
+    looks = (8 if settings.symmetries else 1) * flows * (2 if settings.maps else 1)
     seconds = sum(shape.n * shape.n_values for shape in shapes) * looks * _PER_VALUE_AND_LOOK
     coming[settings.out] = Shape(n, 0)
     return "score", n, n * _SCORE_BYTES_PER_ROW, seconds

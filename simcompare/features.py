@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from astropy.table import Table
+from scipy.linalg import eigh
 from scipy.spatial import cKDTree
 
 from mocks.streams import stream
@@ -65,10 +66,18 @@ class Components:
         """Find the components of rows, shape (n, n_dim)."""
         rows = np.asarray(rows, dtype=np.float64)
         mean = rows.mean(axis=0)
-        _, values, axes = np.linalg.svd(rows - mean, full_matrices=False)
-        kept = min(n_components, len(rows) - 1, len(axes))
-        spread = values[:kept] / np.sqrt(len(rows) - 1)
-        return cls(mean, axes[:kept], np.where(spread > 0, spread, 1.0))
+        centred = rows - mean
+        # The small side's matrix has the same leading components and costs a fraction of the whole SVD.
+        kept = min(n_components, len(rows) - 1, rows.shape[1])
+        if len(rows) < rows.shape[1]:
+            values, left = eigh(centred @ centred.T, subset_by_index=[len(rows) - kept, len(rows) - 1])
+            axes = left.T @ centred
+            axes /= np.maximum(np.linalg.norm(axes, axis=1, keepdims=True), np.finfo(float).tiny)
+        else:
+            values, right = eigh(centred.T @ centred, subset_by_index=[len(mean) - kept, len(mean) - 1])
+            axes = right.T
+        spread = np.sqrt(np.maximum(values[::-1], 0) / (len(rows) - 1))
+        return cls(mean, axes[::-1], np.where(spread > 1e-9 * spread[0], spread, np.inf))
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """Coordinates along the components in units of the spread of real galaxies, (n, n_components)."""
@@ -227,7 +236,9 @@ def _coverage_rows(
     ]  # fmt: skip
 
 
-def nearest_real(scores: Table, reference: str, features: np.ndarray, *, n_neighbours: int = 3) -> Table:
+def nearest_real(
+    scores: Table, reference: str, features: np.ndarray, *, n_neighbours: int = 3, prefix: str = "real"
+) -> Table:
     """Find the real galaxies that are most like each image.
 
     Parameters
@@ -238,6 +249,8 @@ def nearest_real(scores: Table, reference: str, features: np.ndarray, *, n_neigh
     features : ndarray, shape (len(scores), d)
         In units in which distances mean something, e.g. from `Components`.
     n_neighbours : int
+    prefix : str
+        Of the columns' names.
 
     Returns
     -------
@@ -260,7 +273,7 @@ def nearest_real(scores: Table, reference: str, features: np.ndarray, *, n_neigh
     table = Table()
     for k in range(n_neighbours):
         chosen = np.take_along_axis(index, order[:, k : k + 1], axis=1)[:, 0]
-        table[f"real_twin_{k + 1}"] = np.where(finite, galaxy[real][chosen], "")
+        table[f"{prefix}_twin_{k + 1}"] = np.where(finite, galaxy[real][chosen], "")
         away = np.take_along_axis(distance, order[:, k : k + 1], axis=1)[:, 0]
-        table[f"real_distance_{k + 1}"] = np.where(finite, away, np.nan)
+        table[f"{prefix}_distance_{k + 1}"] = np.where(finite, away, np.nan)
     return table

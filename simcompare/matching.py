@@ -20,7 +20,7 @@ from simcompare.statistics import (
     resampled_counts,
 )
 
-__all__ = ["Match", "balance", "compare_in_bins", "match", "matched_difference"]
+__all__ = ["Match", "balance", "compare_in_bins", "match", "matched_difference", "mean_of_views"]
 
 LOGARITHMIC = ("stellar_mass", "star_formation_rate", "specific_", "half_light_radius", "half_mass_radius")
 LARGEST_OPTIMAL = 4e6  # pairs for which the optimal assignment is found; above it the nearest free one
@@ -207,7 +207,7 @@ def matched_difference(
         Data set minus reference.
     """
     score = score or headline_score(scores)
-    difference = _mean_of_views(scores, pairs.first, score) - _mean_of_views(scores, pairs.second, score)
+    difference = mean_of_views(scores, pairs.first, score) - mean_of_views(scores, pairs.second, score)
     difference = difference[np.isfinite(difference)]
     if difference.size < 2:
         value = float(difference.mean()) if difference.size else np.nan
@@ -216,8 +216,8 @@ def matched_difference(
     return percentile_interval(float(difference.mean()), resampled, 0.5 - confidence / 2)
 
 
-def _mean_of_views(scores: Table, rows: np.ndarray, score: str) -> np.ndarray:
-    """Mean finite score over all views of the galaxies of some rows."""
+def mean_of_views(scores: Table, rows: np.ndarray, score: str) -> np.ndarray:
+    """Mean finite score over all views of the galaxies of some rows, shape (len(rows),)."""
     names, galaxy = (np.asarray(scores[name]).astype(str) for name in ("dataset", "galaxy_id"))
     key = np.char.add(np.char.add(names, "\n"), galaxy)
     _, codes = np.unique(key, return_inverse=True)

@@ -15,8 +15,8 @@ from astropy.table import Row, Table
 from jinja2 import Environment, StrictUndefined
 
 from simcompare import __version__
-from simcompare.analysis import FurtherTable
 from simcompare.files import atomic_path, write_text
+from simcompare.further import FurtherTable
 from simcompare.results import as_json, plain
 
 __all__ = ["ReportFigure", "answer", "cautions", "null_lines", "write_report"]
@@ -142,7 +142,7 @@ def null_lines(table: Table) -> list[str]:
     for row in table[np.asarray(table["kind"]) == "simulated"]:
         if null.get("n_splits") and abs(row["delta_mean"]) <= null["delta_95"]:
             lines.append(f"{row['dataset']}: the gap does not exceed that of real against real.")
-    return lines
+    return lines + list(table.meta.get("null_lines", ()))
 
 
 def cautions(table: Table) -> list[tuple[str, str]]:

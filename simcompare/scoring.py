@@ -96,8 +96,8 @@ def score(
     Table
         Catalogue columns, ``kind`` and ``image_index`` (position in the image set). Per image [nats]:
         ``log_prob``, ``log_prob_background``, ``log_likelihood_ratio``; ``log_prob_<name>`` and
-        ``log_likelihood_ratio_<name>`` of further backgrounds; ``log_prob_scale_<k>`` and
-        ``log_likelihood_ratio_scale_<k>``, k = 0 the finest, with
+        ``log_likelihood_ratio_<name>`` of further backgrounds; ``log_prob_scale_<k>``,
+        ``log_prob_background_scale_<k>`` and ``log_likelihood_ratio_scale_<k>``, k = 0 the finest, with
         the names of the scales in ``meta["scale_names"]``; ``symmetry_scatter``, the standard deviation
         of the ratio (of log_prob without background) over the orientations; ``ensemble_scatter``;
         ``complexity`` and ``log_prob_corrected``, see `simcompare.complexity`, where the model says what
@@ -190,8 +190,8 @@ def _evaluate(stack: np.ndarray, models: list, backgrounds: dict, contexts: list
         columns["log_prob_background" if order == 0 else f"log_prob_{name}"] = term.sum(axis=1)
         columns[f"log_likelihood_ratio{suffix}"] = columns["log_prob"] - term.sum(axis=1)
         if order == 0 and term.shape == budget.shape and budget.shape[1] > 1:
-            ratio = budget - term
-            columns |= {f"log_likelihood_ratio_scale_{k}": ratio[:, k] for k in range(ratio.shape[1])}
+            for stem, part in (("log_prob_background", term), ("log_likelihood_ratio", budget - term)):
+                columns |= {f"{stem}_scale_{k}": part[:, k] for k in range(part.shape[1])}
     return columns
 
 

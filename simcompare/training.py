@@ -1,5 +1,6 @@
 """An image set to a flow of its images."""
 
+import hashlib
 import json
 import logging
 from dataclasses import replace
@@ -9,12 +10,12 @@ import numpy as np
 
 from flows import FlowConfig, FlowModel, Progress, TrainingConfig, train
 from simcompare.config import TrainSettings
-from simcompare.files import fingerprint
+from simcompare.files import fingerprint, sha256
 from simcompare.imageset import ImageSet
 from simcompare.runs import open_run
 from simcompare.scoring import context_of
 
-__all__ = ["load_model", "model_metadata", "train_model"]
+__all__ = ["load_model", "model_hash", "model_metadata", "train_model"]
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +86,14 @@ def load_model(path: Path) -> FlowModel:
     """Read a model from its training run, or from the model's own folder."""
     inner = Path(path) / _MODEL
     return FlowModel.load(inner if inner.is_dir() else path)
+
+
+def model_hash(path: Path) -> str:
+    """First 16 digits of the SHA-256 of a model's weights."""
+    inner = Path(path) / _MODEL
+    folder = inner if inner.is_dir() else Path(path)
+    files = sorted(folder.rglob("*.safetensors"))
+    return hashlib.sha256("".join(map(sha256, files)).encode()).hexdigest()[:16]
 
 
 def default_config(images: ImageSet) -> FlowConfig:

@@ -33,8 +33,8 @@ _FUNCTIONS = {
     "twins": "simcompare.preparing:make_twins",
     "train": "simcompare.training:train_model",
     "mock": "simcompare.mocking:make_mocks",
-    "score": "simcompare.chain:score_image_sets",
-    "compare": "simcompare.chain:recompare_runs",
+    "score": "simcompare.score_runs:score_image_sets",
+    "compare": "simcompare.compare_runs:recompare_runs",
     "report": "simcompare.chain:report_run",
 }
 

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from simcompare.analysis import further_tables, match_all
+from simcompare.analysis import Questions, further_tables
 from simcompare.comparison import compare
+from simcompare.contrasts import contrasts, jackknife_all, match_all, with_sub_boxes
+from simcompare.further import read_further, with_columns_of, write_further
 from simcompare.report import write_report
 
 
@@ -34,7 +36,9 @@ def scores(n_real=80, n=40, shift=-30.0, **changes):
 
 def test_all_tables_find_the_difference():
     tables = {each.name: each.table for each in further_tables(scores(), "real", 0, n_bootstrap=200)}
-    assert list(tables) == ["adjusted", "matched", "typicality", "features"]
+    assert [name for name, table in tables.items() if table is None] == [
+        "contrasts", "jackknife", "posterior", "calibration",
+    ]  # fmt: skip
     assert tables["adjusted"]["delta_adjusted_low"][0] < -30 < tables["adjusted"]["delta_adjusted_high"][0]
     row = tables["matched"][0]
     assert row["delta_matched_low"] < -30 < row["delta_matched_high"]
@@ -42,6 +46,10 @@ def test_all_tables_find_the_difference():
     batch = {row["dataset"]: row for row in tables["typicality"]}
     assert batch["sim <1>"]["p_value"] < 0.01
     assert set(tables["features"]["space"]) == {"morphology"}
+    assert list(tables["balance"]["column"]) == ["mag_r", "half_light_radius"]
+    assert tables["bins"].meta["column"] == "mag_r"
+    inside = tables["bins"][tables["bins"]["n_reference"] > 0]
+    assert inside["n_reference"].sum() == 80
 
 
 def test_what_cannot_be_made_says_why():
@@ -72,3 +80,79 @@ def test_further_tables_are_in_the_page_and_beside_it(tmp_path):
         further[0].table["delta_adjusted"][0]
     )
     assert len(Table.read(tmp_path / "tables" / "features.ecsv")) > 4
+
+
+def generations(n=40):
+    """Two simulations of 40 galaxies that differ by 20 nats and by one spread of a feature."""
+    table = scores(n=2 * n)
+    second = np.flatnonzero(table["dataset"] == "sim <1>")[n:]
+    table["dataset"] = table["dataset"].astype("U8")
+    table["dataset"][second] = "newer"
+    table["log_likelihood_ratio"][second] += 20
+    return table, {"latents": np.random.default_rng(1).normal(size=(len(table), 3)) + np.where(
+        table["dataset"] == "newer", 0.0, np.where(table["dataset"] == "real", 0.0, 2.0)
+    )[:, None]}  # fmt: skip
+
+
+def test_generations_are_tested_for_their_order_paired_and_given_probabilities():
+    table, spaces = generations()
+    asked = Questions(match=("mag_r",), bins="mag_r", edges=(16, 17, 18), generations=("sim <1>", "newer"))
+    found = {
+        each.name: each
+        for each in further_tables(table, "real", 0, spaces=spaces, questions=asked, n_bootstrap=200)
+    }
+    trend = found["trend"].table[0]
+    assert trend["p_value"] < 0.01
+    assert trend["slope_low"] < 20 < trend["slope_high"]
+    pair = found["contrasts"].table[0]
+    assert (pair["first"], pair["second"]) == ("newer", "sim <1>")
+    assert pair["delta_low"] < 20 < pair["delta_high"]
+    assert pair["p_holm"] < 0.01
+    assert found["posterior"].table["dataset"][0] == "newer"
+    assert found["posterior"].table["probability"][0] > 0.8
+    assert "% of the real galaxies lie among the simulations" in found["posterior"].note
+    assert len(found["calibration"].table) > 1
+    assert set(found["bins"].table["low"]) == {16, 17}
+    with pytest.raises(ValueError, match="two simulations"):
+        contrasts(scores(), ("mag_r",), 0)
+
+
+def test_parts_of_the_box_come_from_the_catalogue():
+    table, _ = generations()
+    with pytest.raises(ValueError, match="lack box_x"):
+        with_sub_boxes(table)
+    rng = np.random.default_rng(2)
+    simulated = table["kind"] == "simulated"
+    for name in ("box_x", "box_y", "box_z"):
+        table[name] = np.where(simulated, rng.uniform(0, 50, len(table)), np.nan)
+    table["box_size"] = np.where(simulated, 50.0, np.nan)
+    parts = with_sub_boxes(table)
+    assert set(parts["sub_box"][simulated]) == set(range(8))
+    assert set(parts["sub_box"][~simulated]) == {-1}
+    found = jackknife_all(parts, "real")
+    assert list(found["n_parts"]) == [8, 8]
+    assert found["delta_jackknife_low"][1] < -30 < found["delta_jackknife_high"][1]
+    parts["sub_box"] = 0
+    with pytest.raises(ValueError, match="at least 3"):
+        jackknife_all(parts, "real")
+
+
+def test_tables_are_read_back_and_join_the_headline(tmp_path):
+    table, spaces = generations()
+    further = further_tables(table, "real", 0, spaces=spaces, n_bootstrap=50)
+    write_further(further, tmp_path)
+    again = read_further(tmp_path)
+    assert [(each.name, each.title, each.note) for each in again] == [
+        (each.name, each.title, each.note) for each in further
+    ]
+    comparison = compare(table, "real", np.random.default_rng(0), n_bootstrap=50)
+    joined = with_columns_of(comparison, again)
+    rows = {row["dataset"]: row for row in joined}
+    assert rows["newer"]["n_matched"] > 10
+    assert rows["real (half)"]["n_matched"] == 0
+    assert rows["sim <1>"]["c2st_auc_latents_low"] > 0.5
+    assert rows["sim <1>"]["delta_adjusted_low"] < -30 < rows["sim <1>"]["delta_adjusted_high"]
+    assert rows["newer"]["c2st_auc_latents_p"] > 0.01
+    assert joined.colnames[-1] == "caution"
+    with pytest.raises(FileNotFoundError, match="simcompare compare"):
+        read_further(tmp_path / "absent")

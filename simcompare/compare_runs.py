@@ -1,0 +1,135 @@
+"""Score runs to a comparison run: the headline table, every further table, and a record for the board."""
+
+import logging
+
+import numpy as np
+from astropy.table import Table
+
+from mocks import stream
+from simcompare.analysis import Questions, further_tables
+from simcompare.board import write_record
+from simcompare.comparison import compare, stack_scores
+from simcompare.config import CompareSettings
+from simcompare.controls import blank_sky_of
+from simcompare.further import with_columns_of, write_further
+from simcompare.nuisance import read_columns
+from simcompare.nulls import null_tables, with_nulls
+from simcompare.placing import SPACES, place_scores
+from simcompare.results import write_comparison
+from simcompare.runs import Run, open_run, read_settings, write_table
+from simcompare.sources import run_image_sets, run_models, run_scores
+from simcompare.spaces import find_embedding, read_spaces
+
+__all__ = ["compare_runs", "recompare_runs"]
+
+logger = logging.getLogger(__name__)
+
+
+def compare_runs(settings: CompareSettings) -> Table:
+    """Compare the data sets of score runs with real galaxies.
+
+    Parameters
+    ----------
+    settings : CompareSettings
+
+    Returns
+    -------
+    Table
+        As `simcompare.comparison.compare` makes it, with the main columns of the further tables (matched,
+        adjusted, jackknife, typicality, feature tests) and of the nulls. Also in ``settings.out``, with all
+        scores, ``tables/`` and ``record.json``.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        For missing or unlike score runs, unknown data sets, or columns that are asked for and not there.
+    """
+    return _compare(settings, replace=False)
+
+
+def recompare_runs(settings: CompareSettings) -> Table:
+    """Compare as `compare_runs`, in place of a comparison of fewer or other runs in the same folder."""
+    return _compare(settings, replace=True)
+
+
+def _compare(settings: CompareSettings, *, replace: bool) -> Table:
+    """Make the comparison and write it."""
+    inputs = [*settings.scores, *([settings.nulls] if settings.nulls else [])]
+    with open_run(settings.out, "compare", settings, inputs, replace=replace) as run:
+        scores = stack_scores([run_scores(folder) for folder in settings.scores])
+        questions = _questions(settings)
+        _refuse_unknown(scores, questions)
+        rng = stream(settings.seed, "compare")
+        table = compare(scores, settings.reference, rng, n_bootstrap=settings.bootstrap)
+        scores = _placed(scores, run)
+        spaces = read_spaces(run.folder / SPACES)
+        further = further_tables(
+            scores, settings.reference, settings.seed, spaces=spaces, questions=questions
+        )
+        further += null_tables(settings.nulls)
+        table = with_nulls(with_columns_of(table, further), scores, settings.nulls)
+        write_table(scores, run.folder / "scores.ecsv")
+        write_further(further, run.folder / "tables")
+        write_comparison(table, run.folder)
+        write_record(
+            table,
+            run.folder / "record.json",
+            name=settings.name or run.folder.name,
+            model=str(scores.meta.get("model", "unknown")),
+            background=str(scores.meta.get("background", "unknown")),
+        )
+    return table
+
+
+def _placed(scores: Table, run: Run) -> Table:
+    """Scores among the real galaxies of the reference, in spaces that all score runs share."""
+    settings = run.settings
+    (run.folder / SPACES).unlink(missing_ok=True)
+    scored = read_settings(settings.scores[0])
+    sets = run_image_sets(run.folder)
+    real = sets.get(settings.reference)
+    model = run_models(run.folder).get("model")
+    if real is None or model is None:
+        logger.warning("no spaces of features: the flow or the images of %s have gone", settings.reference)
+        return scores
+    blank = blank_sky_of(real, scored.get("seed", 0))
+    return place_scores(
+        scores,
+        [*sets.values(), blank],
+        settings.reference,
+        model,
+        run.folder,
+        seed=settings.seed,
+        neighbours=scored.get("neighbours", 3),
+        embedding=find_embedding(scored["embedding"]) if "embedding" in scored else None,
+    )
+
+
+def _questions(settings: CompareSettings) -> Questions:
+    """Turn options into questions."""
+    column, _, edges = (settings.bins or "").partition(":")
+    try:
+        limits = tuple(float(edge) for edge in edges.split(",")) if edges else ()
+    except ValueError as error:
+        raise ValueError(f"--bins is {settings.bins!r}; write 'column' or 'column:15,16,17'.") from error
+    if len(limits) == 1 or any(np.diff(limits) <= 0):
+        raise ValueError(f"--bins has the limits {edges}; give two or more that increase.")
+    return Questions(_listed(settings.match), column, limits, _listed(settings.generations))
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    """Words between commas."""
+    return tuple(word.strip() for word in (text or "").split(",") if word.strip())
+
+
+def _refuse_unknown(scores: Table, questions: Questions) -> None:
+    """Raise when a column or a data set that is asked for is not there."""
+    asked = [*questions.match, *([questions.bins] if questions.bins else [])]
+    read_columns(scores, asked or ["image_index"])
+    names = sorted(set(np.asarray(scores["dataset"]).tolist()))
+    unknown = [name for name in questions.generations if name not in names]
+    if unknown or len(questions.generations) == 1:
+        raise ValueError(
+            f"--generations names {', '.join(unknown) or 'one data set'}; "
+            f"give two or more of {', '.join(names)}."
+        )

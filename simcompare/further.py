@@ -1,0 +1,137 @@
+"""Tables beside the headline: their record, their files, and the columns that join the headline table."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from astropy.table import Table
+
+from simcompare.files import atomic_path, write_text
+from simcompare.results import plain
+
+__all__ = ["FurtherTable", "read_further", "with_columns_of", "write_further"]
+
+_INDEX = "index.json"
+_ENDS = ("", "_low", "_high", "_error")
+# Table, its columns, and what they are called in the headline table.
+_JOINED = {
+    "matched": {"n_pairs": "n_matched"} | {f"delta_matched{end}": f"delta_matched{end}" for end in _ENDS},
+    "adjusted": {f"delta_adjusted{end}": f"delta_adjusted{end}" for end in _ENDS},
+    "jackknife": {f"delta_jackknife{end}": f"delta_jackknife{end}" for end in _ENDS[1:]},
+    "typicality": {"p_value": "batch_typicality_p", "share_below_5": "share_atypical"},
+}
+_TESTS = {
+    "classifier AUC": "c2st_auc",
+    "MMD squared": "mmd2",
+    "energy distance": "energy",
+    "sliced Wasserstein": "sliced_wasserstein",
+    "simulated inside real": "simulated_inside_real",
+    "real inside simulated": "real_inside_simulated",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class FurtherTable:
+    """One table of the report.
+
+    Parameters
+    ----------
+    name : str
+        File name without ending.
+    title, note : str
+        What it is, and how to read it or why it is empty.
+    table : Table or None
+        None where it could not be made; `note` says why.
+    """
+
+    name: str
+    title: str
+    note: str
+    table: Table | None
+
+
+def write_further(tables: Sequence[FurtherTable], folder: str | os.PathLike) -> None:
+    """Write tables as ECSV and ``index.json``, which keeps their order, titles and notes."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in tables:
+        if each.table is None:
+            continue
+        table = each.table.copy()
+        table.meta = plain(dict(table.meta))
+        with atomic_path(folder / f"{each.name}.ecsv") as path:
+            table.write(path, format="ascii.ecsv", overwrite=True)
+    index = [
+        {"name": each.name, "title": each.title, "note": each.note, "made": each.table is not None}
+        for each in tables
+    ]
+    write_text(folder / _INDEX, json.dumps(index, indent=1))
+
+
+def read_further(folder: str | os.PathLike) -> list[FurtherTable]:
+    """Read what `write_further` wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the folder holds no tables.
+    """
+    path = Path(folder) / _INDEX
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; run 'simcompare compare' first.")
+    tables = []
+    for entry in json.loads(path.read_text(encoding="utf-8")):
+        table = Table.read(Path(folder) / f"{entry['name']}.ecsv").filled() if entry["made"] else None
+        tables.append(FurtherTable(entry["name"], entry["title"], entry["note"], table))
+    return tables
+
+
+def with_columns_of(comparison: Table, further: Sequence[FurtherTable]) -> Table:
+    """Headline table with the main columns of the further tables.
+
+    Parameters
+    ----------
+    comparison : Table
+        From `simcompare.comparison.compare`.
+    further : sequence of FurtherTable
+
+    Returns
+    -------
+    Table
+        With ``n_matched``, ``delta_matched``, ``delta_adjusted``, ``delta_jackknife_error``,
+        ``batch_typicality_p``, and value, interval and p-value of every feature test by space, e.g.
+        ``c2st_auc_latents``, ``c2st_auc_latents_p``. NaN where a table has nothing on a data set.
+    """
+    found = {each.name: each.table for each in further if each.table is not None}
+    cells = [cell for name, names in _JOINED.items() if name in found for cell in _cells(found[name], names)]
+    cells += _feature_cells(found["features"]) if "features" in found else []
+    table = comparison.copy()
+    places = {name: k for k, name in enumerate(np.asarray(table["dataset"]).tolist())}
+    for dataset, column, value in cells:
+        if column not in table.colnames:
+            table[column] = np.full(len(table), 0 if column == "n_matched" else np.nan)
+        if dataset in places:
+            table[column][places[dataset]] = value
+    caution = table["caution"]
+    table.remove_column("caution")
+    table["caution"] = caution  # stays the last word
+    return table
+
+
+def _cells(table: Table, names: Mapping[str, str]) -> Iterator[tuple[str, str, float]]:
+    """Yield data set, new column and value."""
+    for row in table:
+        for theirs, ours in names.items():
+            yield str(row["dataset"]), ours, row[theirs]
+
+
+def _feature_cells(table: Table) -> Iterator[tuple[str, str, float]]:
+    """Yield the same of the feature tests."""
+    for row in table:
+        stem = f"{_TESTS[str(row['test'])]}_{row['space']}"
+        for end, column in (("", "value"), ("_low", "low"), ("_high", "high"), ("_p", "p_value")):
+            if np.isfinite(row[column]):
+                yield str(row["dataset"]), f"{stem}{end}", row[column]

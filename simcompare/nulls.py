@@ -1,0 +1,144 @@
+"""What the comparison shows where there is nothing to find, and whether a claimed gap exceeds it."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+from astropy.table import Table
+
+from simcompare.comparison import headline_score, reference_rows
+from simcompare.controls import BLANK_SKY
+from simcompare.further import FurtherTable, read_further
+
+__all__ = ["NULLS", "null_tables", "symmetry_share", "with_nulls"]
+
+NULLS = "nulls.json"
+# Spread of a null's variants, what it is called in the table, and in a sentence.
+_SPREADS = {
+    "seeds": ("seed_scatter", "training seeds"),
+    "transforms": ("transform_scatter", "pixel transforms"),
+    "halves": ("half_difference", "flows of disjoint halves of the real galaxies"),
+}
+
+
+def null_tables(folder: str | os.PathLike | None) -> list[FurtherTable]:
+    """Tables of a run of ``simcompare nulls``; none without a folder."""
+    return [] if folder is None else read_further(Path(folder) / "tables")
+
+
+def symmetry_share(scores: Table, reference: str) -> float:
+    """Scatter of the score over the eight orientations, in standard deviations of the real galaxies' scores.
+
+    Parameters
+    ----------
+    scores : Table
+    reference : str
+
+    Returns
+    -------
+    float
+        Root mean square; NaN where the scores were made in one orientation.
+    """
+    if "symmetry_scatter" not in scores.colnames:
+        return np.nan
+    real = scores[reference_rows(scores, reference)]
+    scatter = np.asarray(real["symmetry_scatter"], float)
+    spread = np.nanstd(np.asarray(real[headline_score(scores)], float))
+    return float(np.sqrt(np.nanmean(scatter**2)) / spread) if spread > 0 else np.nan
+
+
+def with_nulls(comparison: Table, scores: Table, folder: str | os.PathLike | None) -> Table:
+    """Headline table that says what the nulls show, and where a gap does not exceed them.
+
+    Parameters
+    ----------
+    comparison : Table
+        From `simcompare.comparison.compare`.
+    scores : Table
+        That it was made from.
+    folder : path-like or None
+        Run of ``simcompare nulls``.
+
+    Returns
+    -------
+    Table
+        With ``seed_scatter``, ``transform_scatter``, ``half_difference`` [nats] where the run has them; a
+        doubt in ``caution`` for every null that a gap does not exceed; ``meta["null_lines"]``, one
+        sentence a null, and ``meta["nulls_missing"]``.
+    """
+    found = _read(folder)
+    table = comparison.copy()
+    for column, _ in _SPREADS.values():
+        if any(column in each for each in found.values()):
+            table[column] = [found.get(str(name), {}).get(column, np.nan) for name in table["dataset"]]
+    doubts = [
+        [str(row["caution"])] * bool(row["caution"]) + list(_doubts(row, table.meta.get("null") or {}))
+        if row["kind"] == "simulated"
+        else [str(row["caution"])] * bool(row["caution"])
+        for row in table
+    ]
+    table.remove_column("caution")
+    table["caution"] = ["; ".join(each) for each in doubts]
+    share = symmetry_share(scores, table.meta["reference"])
+    missing = list(_missing(table))
+    table.meta |= {
+        "symmetry_share": share,
+        "null_lines": list(_lines(table, share, missing)),
+        "nulls_missing": missing,
+    }
+    return table
+
+
+def _read(folder: str | os.PathLike | None) -> dict[str, dict[str, float]]:
+    """Spreads by data set."""
+    if folder is None:
+        return {}
+    path = Path(folder) / NULLS
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; run 'simcompare nulls' with --out {folder} first.")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _doubts(row: Table.Row, null: Mapping[str, float]) -> Iterator[str]:
+    """Nulls that the gap of one data set does not exceed."""
+    gap = abs(row["delta_mean"])
+    halves = null.get("delta_95", np.nan)
+    if gap <= halves:
+        yield f"the gap does not exceed that of real against real ({halves:.1f} nats)"
+    for column, whose in _SPREADS.values():
+        if column in row.colnames and np.isfinite(row[column]):
+            # Two standard deviations; the halves give one difference, not a scatter.
+            reach = row[column] * (1 if column == "half_difference" else 2)
+            if gap <= reach:
+                yield f"the gap does not exceed what {whose} change ({reach:.1f} nats)"
+
+
+def _missing(table: Table) -> Iterator[str]:
+    """Nulls that were not run."""
+    kinds, names = set(np.asarray(table["kind"]).tolist()), set(np.asarray(table["dataset"]).tolist())
+    if "twins" not in kinds:
+        yield "Sersic twins (score their image set too)"
+    if BLANK_SKY not in names:
+        yield "blank sky (score the real images with the others)"
+    for column, whose in _SPREADS.values():
+        if column not in table.colnames:
+            yield f"{whose} (run 'simcompare nulls', then compare with --nulls)"
+
+
+def _lines(table: Table, share: float, missing: list[str]) -> Iterator[str]:
+    """One sentence for each null."""
+    for column, whose in _SPREADS.values():
+        if column in table.colnames:
+            text = ", ".join(
+                f"{row['dataset']} {row[column]:.1f}"
+                for row in table[np.asarray(table["kind"]) == "simulated"]
+                if np.isfinite(row[column])
+            )
+            what = "differ by" if column == "half_difference" else "scatter by (standard deviation)"
+            yield f"Under other {whose} the differences {what}, in nats: {text or 'not known'}."
+    if np.isfinite(share):
+        yield f"The eight orientations of a real image scatter by {share:.1%} of the spread of real galaxies."
+    if missing:
+        yield f"Not run: {'; '.join(missing)}."

@@ -1,0 +1,199 @@
+"""Image sets and models to a score run: likelihoods, typicality, nearest real galaxies, maps."""
+
+import logging
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from astropy.table import Table
+
+from flows import FlowModel
+from simcompare.comparison import stack_scores
+from simcompare.config import ScoreSettings
+from simcompare.controls import SkyDensity, blank_sky_of
+from simcompare.imageset import LINEAR_UNIT, ImageSet
+from simcompare.making import make_files
+from simcompare.pixelmaps import write_maps
+from simcompare.placing import place_scores
+from simcompare.runs import open_run, write_table
+from simcompare.scoring import Density, check_prepared_alike, score, warn_of_doubts
+from simcompare.spaces import find_embedding
+from simcompare.training import load_model, model_hash
+from simcompare.watch import Watch
+
+__all__ = ["score_image_sets"]
+
+logger = logging.getLogger(__name__)
+
+_SCORES = "scores.ecsv"
+_IMAGES_PER_TASK = 192
+_HEADLINE, _SKY = "background", "sky"
+
+
+def score_image_sets(settings: ScoreSettings) -> Table:
+    """Score image sets under a model, or several seeds of it, and its backgrounds.
+
+    Where real images are among them, the frames of the held-out ones without their galaxies, data set
+    "blank sky", are scored too, as a control.
+
+    Parameters
+    ----------
+    settings : ScoreSettings
+
+    Returns
+    -------
+    Table
+        One row per image of all sets: the columns of `simcompare.scoring.score` and, where real images are
+        among the sets, those of `simcompare.placing.place_scores`. Also in ``settings.out / "scores.ecsv"``,
+        with ``spaces.h5`` and, on request, ``maps/``. Chunks scored by an interrupted run are kept.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        For missing inputs, an unknown reference or embedding, or images prepared unlike the model's.
+    """
+    inputs = [*settings.images, settings.model, *settings.ensemble, *_background_paths(settings)]
+    with open_run(settings.out, "score", settings, inputs) as run:
+        if run.has(_SCORES):
+            logger.info("%s is there already", run.folder / _SCORES)
+            return Table.read(run.folder / _SCORES)
+        embedding = find_embedding(settings.embedding) if settings.embedding else None
+        sets = [ImageSet.open(folder) for folder in settings.images]
+        reference = _reference(sets, settings.reference)
+        sets += [blank_sky_of(images, settings.seed) for images in sets if images.name == reference]
+        chunks = [chunk for images in sets for chunk in _chunks(images, settings)]
+        folder = run.folder / "chunks"
+        folder.mkdir(exist_ok=True)
+        paths = [folder / f"scores-{number:06d}.ecsv" for number in range(len(chunks))]
+        make_files(run, _score_chunk, paths, chunks, gpu=settings.device.startswith("cuda"))
+        scores = stack_scores([Table.read(path) for path in paths])
+        warn_of_doubts(scores)
+        scores.meta |= _identity(settings)
+        if reference is None:
+            logger.info("no one set of real images here: 'compare' will add typicality and neighbours")
+        else:
+            model = _model_once(settings.model, settings.device)
+            scores = place_scores(
+                scores, sets, reference, model, run.folder,
+                seed=settings.seed, neighbours=settings.neighbours, embedding=embedding,
+            )  # fmt: skip
+        for images in sets if settings.maps else ():
+            _write_maps(images, settings)
+        write_table(scores, run.folder / _SCORES)
+        run.record(_SCORES)
+        shutil.rmtree(folder)
+    return scores
+
+
+def _reference(sets: Sequence[ImageSet], asked: str | None) -> str | None:
+    """Name of the real images: the one asked for, or the only observed set."""
+    names = [images.name for images in sets]
+    if asked is not None:
+        if asked not in names:
+            raise ValueError(f"reference {asked!r} is not among the image sets: {', '.join(names)}.")
+        return asked
+    observed = [images.name for images in sets if images.kind == "observed"]
+    return observed[0] if len(observed) == 1 else None
+
+
+def _versus(settings: ScoreSettings) -> dict[str, Path]:
+    """Further backgrounds by name."""
+    found = {}
+    for entry in settings.versus:
+        name, is_named, path = entry.partition("=")
+        if not is_named or not name or name in (_HEADLINE, _SKY, *found):
+            raise ValueError(
+                f"--versus is {entry!r}; write 'name=path', each name once, not {_HEADLINE!r} or {_SKY!r}."
+            )
+        found[name] = Path(path)
+    return found
+
+
+def _background_paths(settings: ScoreSettings) -> list[Path]:
+    """Models of all backgrounds."""
+    return [*([settings.background] if settings.background else []), *_versus(settings).values()]
+
+
+def _identity(settings: ScoreSettings) -> dict[str, str]:
+    """Hashes of the models' weights, so that scores of unlike models are never taken together."""
+    names = {_HEADLINE: settings.background} if settings.background else {}
+    names |= _versus(settings)
+    return {
+        "model": ",".join(map(model_hash, (settings.model, *settings.ensemble))),
+        "background": ",".join(f"{name}:{model_hash(path)}" for name, path in names.items()),
+    }
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Neighbouring images of one set, scored by one task."""
+
+    images: ImageSet
+    start: int
+    settings: ScoreSettings
+
+
+def _chunks(images: ImageSet, settings: ScoreSettings) -> Iterator[_Chunk]:
+    """Divide an image set among tasks, into whole batches: these decide the last bits of a score."""
+    logger.info("scoring %s", images)
+    for path in (settings.model, *settings.ensemble, *_background_paths(settings)):
+        check_prepared_alike(images, _model_once(path, settings.device))
+    step = settings.batch_size * max(1, round(_IMAGES_PER_TASK / settings.batch_size))
+    for start in range(0, len(images), step):
+        yield _Chunk(images.slab(start, start + step), start, settings)
+
+
+@lru_cache(maxsize=8)
+def _model_once(path: Path, device: str) -> FlowModel:
+    """Read a model once per process."""
+    return load_model(path).to(device)
+
+
+def _backgrounds(settings: ScoreSettings, images: ImageSet) -> dict[str, Density]:
+    """Backgrounds by name, the headline's first; bare sky is added where pixels are fluxes."""
+    found = {_HEADLINE: settings.background} if settings.background else {}
+    found = {name: _model_once(path, settings.device) for name, path in (found | _versus(settings)).items()}
+    if found and images.unit == LINEAR_UNIT:
+        n_scales = len(_model_once(settings.model, settings.device).scale_names)
+        found[_SKY] = SkyDensity(images.bands, n_scales)
+    return found
+
+
+def _score_chunk(path: Path, chunk: _Chunk, watch: Watch) -> None:
+    """Score some images and write their table; the same bits whatever the number of cores."""
+    settings = chunk.settings
+    with watch("images"):
+        models = [_model_once(each, settings.device) for each in (settings.model, *settings.ensemble)]
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            table = score(
+                chunk.images,
+                models,
+                _backgrounds(settings, chunk.images),
+                batch_size=settings.batch_size,
+                symmetries=settings.symmetries,
+                warn=False,
+            )
+        finally:
+            torch.set_num_threads(threads)
+    table["image_index"] += chunk.start
+    write_table(table, path)
+
+
+def _write_maps(images: ImageSet, settings: ScoreSettings) -> None:
+    """Write maps of the model and of its backgrounds, whose differences are those of the ratios."""
+    backgrounds = _backgrounds(settings, images)
+    densities = {"log_prob": _model_once(settings.model, settings.device)}
+    densities |= {f"log_prob_{name}": density for name, density in backgrounds.items()}
+    logger.info("mapping %s", images)
+    write_maps(
+        images,
+        densities,
+        settings.out / "maps",
+        batch_size=settings.batch_size,
+        symmetries=settings.symmetries,
+    )

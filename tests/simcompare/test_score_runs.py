@@ -1,0 +1,227 @@
+"""Score, null and comparison runs from the command line, on small noise fields with small flows."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from astropy.table import Table
+from scipy.ndimage import gaussian_filter
+
+from simcompare.cli import main
+from simcompare.further import read_further
+from simcompare.imageset import ImageSet, Stack, assign_split, part_path, write_part
+from simcompare.pixelmaps import orientation_back, read_map, write_maps
+from simcompare.preparation import Preparation
+from simcompare.results import read_comparison
+from simcompare.scoring import orientations
+from simcompare.spaces import find_embedding, read_spaces
+
+SIZE = 8
+COUNTS = {"real": 120, "twins": 120, "old": 24, "new": 24}
+KINDS = {"real": "observed", "twins": "twins"}
+
+
+def pixels(name, rng):
+    """Fields on white noise: structure for real galaxies, less of it the older, none for twins."""
+    n = COUNTS[name]
+    clumps = gaussian_filter(rng.normal(size=(n, 1, SIZE, SIZE)), (0, 0, 1, 1)) * 4
+    strength = {"real": 1.0, "new": 0.9, "old": 0.3, "twins": 0.0}[name]
+    return strength * clumps + rng.normal(size=clumps.shape)
+
+
+def write_set(folder, name, preparation):
+    rng = np.random.default_rng(len(name))
+    n = COUNTS[name]
+    image = pixels(name, rng)
+    stack = Stack(
+        image=image,
+        variance=np.ones_like(image),
+        mask=np.zeros(image.shape, np.uint8),
+        psf=np.full((n, 1, 5, 5), 1 / 25),
+        quantum=np.full((n, 1), 0.01),
+    )
+    # The twins share their parents' names and splits.
+    ids = [f"{'real' if name == 'twins' else name}-{k}" for k in range(n)]
+    split = [assign_split(each, 0, (0.5, 0.15, 0.35)) if name in KINDS else "test" for each in ids]
+    catalogue = Table({"galaxy_id": ids, "dataset": [name] * n, "view": [0] * n, "flags": [0] * n})
+    catalogue["split"] = split
+    for column, value in (("mag_r", 17.0), ("sky_sigma_r", 1.0), ("psf_fwhm_r", 1.2)):
+        catalogue[column] = value * rng.uniform(0.98, 1.02, n)
+    catalogue["sky_level_r"] = 0.0
+    catalogue["half_light_radius"] = rng.uniform(1, 2, n)
+    path = part_path(folder / name, 0)
+    path.parent.mkdir(parents=True)
+    settings = {"survey": "sdss", "bands": ("r",), "pixel_scale": 0.396, "preparation": preparation}
+    write_part(path, stack, catalogue, name=name, kind=KINDS.get(name, "simulated"), **settings)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    for name in COUNTS:
+        write_set(folder, name, Preparation(size=SIZE))
+    for name, source, seed in (("flow", "real", "0"), ("flow-2", "real", "1"), ("plain", "twins", "0")):
+        options = ["--epochs", "12", "--seed", seed]
+        assert main(["train", str(folder / source), "--out", str(folder / name), *options]) == 0
+    sets = [str(folder / name) for name in COUNTS]
+    models = ["--model", str(folder / "flow"), "--ensemble", str(folder / "flow-2")]
+    models += ["--background", str(folder / "plain"), "--versus", f"other={folder / 'flow-2'}"]
+    further = ["--maps", "--neighbours", "2", "--workers", "1"]
+    assert main(["score", *sets, *models, *further, "--out", str(folder / "scores")]) == 0
+    return folder, sets, models
+
+
+def test_scores_hold_every_background_scatter_typicality_and_neighbours(runs):
+    table = Table.read(runs[0] / "scores" / "scores.ecsv")
+    assert set(table["dataset"]) == {*COUNTS, "blank sky"}
+    assert set(table["kind"][table["dataset"] == "blank sky"]) == {"control"}
+    for name in ("_other", "_sky"):
+        np.testing.assert_allclose(
+            table[f"log_likelihood_ratio{name}"], table["log_prob"] - table[f"log_prob{name}"], atol=1e-6
+        )
+    scales = [name for name in table.colnames if name.startswith("log_prob_background_scale_")]
+    np.testing.assert_allclose(sum(table[name] for name in scales), table["log_prob_background"], atol=1e-6)
+    assert (table["ensemble_scatter"] > 0).all()
+    real = table["dataset"] == "real"
+    held_out = real & (table["split"] == "test")
+    assert (table["typicality_p"] > 0).all()
+    assert np.mean(table["typicality_p"][held_out] < 0.2) == pytest.approx(0.2, abs=0.15)
+    assert sorted(table["anomaly_rank"][real]) == list(range(1, COUNTS["real"] + 1))
+    assert (table["real_distance_1"] <= table["real_distance_2"]).all()
+    assert not np.any(table["real_twin_1"][real] == table["galaxy_id"][real])
+    blank = table["dataset"] == "blank sky"
+    ratio = table["log_likelihood_ratio_sky"]
+    assert ratio[held_out].mean() > 10 > 0 > ratio[blank].mean()
+    spaces = read_spaces(runs[0] / "scores" / "spaces.h5")
+    assert {name: len(values) for name, values in spaces.items()} == {
+        "pixels": len(table), "latents": len(table),
+    }  # fmt: skip
+
+
+def test_maps_sum_to_the_score(runs):
+    folder = runs[0]
+    row = Table.read(folder / "scores" / "scores.ecsv")[130]
+    maps = read_map(folder / "scores" / "maps", row["dataset"], row["image_index"])
+    assert set(maps) == {"log_prob", "log_prob_background", "log_prob_other", "log_prob_sky"}
+    assert maps["log_prob_sky"].shape == (SIZE, SIZE)
+    for name in ("log_prob_background", "log_prob_sky"):
+        assert maps[name].sum() == pytest.approx(row[name], abs=0.05)
+    with pytest.raises(FileNotFoundError, match="--maps"):
+        read_map(folder, "real", 0)
+
+
+def test_maps_are_turned_back_and_kept_in_bounded_files(runs, tmp_path, monkeypatch):
+    image = np.arange(16.0).reshape(1, 1, 4, 4)
+    for k, view in enumerate(orientations(image)):
+        np.testing.assert_array_equal(orientation_back(view, k), image)
+    monkeypatch.setattr("simcompare.pixelmaps.SHARD", 10)
+    images = ImageSet.open(runs[0] / "old")
+    square = type("Square", (), {"map": lambda self, stack, context: (stack**2)[:, 0]})()
+    paths = write_maps(images, {"square": square}, tmp_path, batch_size=4)
+    assert [path.name for path in paths] == ["old-0000.h5", "old-0001.h5", "old-0002.h5"]
+    np.testing.assert_allclose(
+        read_map(tmp_path, "old", 23)["square"], images.read(23).image[0, 0] ** 2, rtol=1e-5
+    )
+    with pytest.raises(ValueError, match="no map of nats under plain"):
+        write_maps(images, {"plain": len}, tmp_path)
+
+
+def test_order_and_number_of_workers_change_nothing(runs, monkeypatch):
+    folder, sets, models = runs
+    monkeypatch.setattr("simcompare.score_runs._IMAGES_PER_TASK", 15)
+    out = folder / "again"
+    options = ["--out", str(out), "--batch-size", "15", "--workers", "2"]
+    assert main(["score", *sets[:1:-1], *models, *options]) == 0
+    first, second = (Table.read(each / "scores.ecsv") for each in (folder / "scores", out))
+    first = first[np.isin(first["dataset"], ["old", "new"])]
+    for table in (first, second):
+        table.sort(["dataset", "image_index"])
+    names = [name for name in second.colnames if second[name].dtype.kind == "f"]
+    assert len(names) > 20
+    for name in names:
+        np.testing.assert_allclose(first[name], second[name], rtol=1e-4, atol=1e-3, err_msg=name)
+
+
+def test_comparison_holds_every_table_and_the_board_ranks_it(runs, capsys):
+    folder = runs[0]
+    options = ["--match", "mag_r", "--bins", "mag_r", "--generations", "old,new", "--bootstrap", "200"]
+    for name, seed in (("first", "0"), ("second", "1")):
+        out = ["--out", str(folder / name), "--seed", seed]
+        assert main(["compare", str(folder / "scores"), "--reference", "real", *out, *options]) == 0
+    table = read_comparison(folder / "first")
+    rows = {row["dataset"]: row for row in table}
+    assert list(table["dataset"][:2]) == ["new", "old"]
+    assert rows["blank sky"]["delta_mean_high"] < 0
+    assert rows["old"]["c2st_auc_latents"] > 0
+    assert rows["new"]["n_matched"] > 10
+    made = {each.name for each in read_further(folder / "first" / "tables") if each.table is not None}
+    assert made == {
+        "adjusted", "matched", "balance", "contrasts", "typicality", "features", "posterior", "calibration",
+        "bins", "trend",
+    }  # fmt: skip
+    record = json.loads((folder / "first" / "record.json").read_text())
+    assert len(record["setting"]["model"].split(",")) == 2
+    capsys.readouterr()
+    assert main(["board", str(folder / "first"), str(folder / "second" / "record.json")]) == 0
+    assert "second" in capsys.readouterr().out
+    record["setting"]["model"] = "another"
+    (folder / "other.json").write_text(json.dumps(record))
+    assert main(["board", str(folder / "first"), str(folder / "other.json")]) == 2
+    assert "model is" in capsys.readouterr().err
+
+
+def test_nulls_are_trained_and_enter_the_comparison(runs):
+    folder, sets, _ = runs
+    command = ["nulls", sets[0], *sets[2:], "--model", str(folder / "flow"), "--background"]
+    command += [str(folder / "plain"), "--out", str(folder / "nulls"), "--epochs", "2", "--seeds", "1"]
+    assert main([*command, "--workers", "1"]) == 0
+    spreads = json.loads((folder / "nulls" / "nulls.json").read_text())
+    assert set(spreads) == {"old", "new"}
+    assert all(value > 0 for value in spreads["old"].values())
+    assert len(spreads["old"]) == 3
+    shutil.rmtree(folder / "nulls" / "variants" / "seed-1")
+    assert main([*command, "--workers", "1"]) == 0
+    again = json.loads((folder / "nulls" / "nulls.json").read_text())
+    assert again["old"] == pytest.approx(spreads["old"])
+    out = ["--out", str(folder / "judged"), "--nulls", str(folder / "nulls"), "--bootstrap", "100"]
+    assert main(["compare", str(folder / "scores"), "--reference", "real", *out]) == 0
+    table = read_comparison(folder / "judged")
+    assert table.meta["nulls_missing"] == []
+    assert table["seed_scatter"][list(table["dataset"]).index("old")] == pytest.approx(
+        spreads["old"]["seed_scatter"]
+    )
+    names = [each.name for each in read_further(folder / "judged" / "tables")]
+    assert names[-4:] == ["null_seeds", "null_transforms", "null_halves", "null_models"]
+
+
+def test_what_is_asked_for_and_not_there_is_refused(runs, capsys):
+    folder, sets, models = runs
+    compare = ["compare", str(folder / "scores"), "--reference", "real", "--out", str(folder / "bad")]
+    for options, message in (
+        (["--match", "stellar_mass"], "no column stellar_mass"),
+        (["--bins", "mag_r:3"], "two or more that increase"),
+        (["--bins", "mag_r:a,b"], "write 'column' or"),
+        (["--generations", "old,older"], "names older"),
+    ):
+        assert main([*compare, *options]) == 2
+        assert message in capsys.readouterr().err
+    score = ["score", *sets, "--out", str(folder / "bad-scores")]
+    for options, message in (
+        ([*models, "--reference", "absent"], "reference 'absent' is not among the image sets"),
+        ([*models, "--embedding", "nowhere"], "name it as 'module:function'"),
+        ([*models, "--versus", "sky=nowhere"], "each name once, not 'background' or 'sky'"),
+    ):
+        assert main([*score, *options]) == 2
+        assert message in capsys.readouterr().err
+    with pytest.raises(ValueError, match="holds no function"):
+        find_embedding("numpy:absent")
+    assert find_embedding("numpy:ravel") is np.ravel
+
+
+def test_a_model_of_another_preparation_is_refused(runs, tmp_path, capsys):
+    folder = runs[0]
+    write_set(tmp_path, "old", Preparation(size=SIZE, neighbours="keep"))
+    command = ["score", str(tmp_path / "old"), "--model", str(folder / "flow"), "--out", str(tmp_path / "s")]
+    assert main(command) == 2
+    assert "neighbours is keep in the images, fill in the model" in capsys.readouterr().err
