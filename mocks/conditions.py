@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mocks.background import FaintSources, faint_sources
 from mocks.psf import check_psf, effective_psf
 from mocks.surveys import Survey, load_survey
 
@@ -35,6 +36,10 @@ class ObservingConditions:
         The part of ``sky_sigma`` from dark current and read-out, Gaussian [nanomaggies]; default none.
     sky_level : ndarray, shape (band,), optional
         What the survey's sky subtraction left over, of either sign [nanomaggies per pixel]; default none.
+    sky_gradient : ndarray, shape (band, 2), optional
+        Its slope along y and x [nanomaggies per pixel, per pixel]; default none.
+    faint : FaintSources, optional
+        Counts of sources too faint to be found, which real sky holds; default none.
     noise_correlation : ndarray, shape (2 l + 1, 2 l + 1), optional
         Correlation of the sky noise between pixels by separation; default independent pixels.
     origin : str
@@ -54,6 +59,8 @@ class ObservingConditions:
     nanomaggies_per_count: np.ndarray
     read_sigma: np.ndarray | None = None
     sky_level: np.ndarray | None = None
+    sky_gradient: np.ndarray | None = None
+    faint: FaintSources | None = None
     noise_correlation: np.ndarray | None = None
     origin: str = ""
 
@@ -63,6 +70,10 @@ class ObservingConditions:
         for name in _OPTIONAL:
             if getattr(self, name) is None:
                 object.__setattr__(self, name, np.zeros(len(self.bands)))
+        gradient = np.zeros((len(self.bands), 2)) if self.sky_gradient is None else self.sky_gradient
+        if np.shape(gradient) != (len(self.bands), 2) or not np.isfinite(gradient).all():
+            raise ValueError(f"sky_gradient is {gradient}; needed are finite numbers (band, 2).")
+        object.__setattr__(self, "sky_gradient", np.asarray(gradient, float))
         for name in (*_PER_BAND, "sky_level"):
             values = np.asarray(getattr(self, name), float)
             if values.shape != (len(self.bands),) or not np.isfinite(values).all():
@@ -97,6 +108,8 @@ class ObservingConditions:
             nanomaggies_per_count=self.nanomaggies_per_count[index],
             read_sigma=self.read_sigma[index],
             sky_level=self.sky_level[index],
+            sky_gradient=self.sky_gradient[index],
+            faint=None if self.faint is None else self.faint.select(index),
             noise_correlation=self.noise_correlation,
             origin=self.origin,
         )
@@ -185,6 +198,11 @@ def _from_survey(survey: Survey, bands, rng: np.random.Generator) -> tuple[list,
     return psf, psf_fwhm, sky_sigma
 
 
+def _residual(scatter: float, sky_sigma: np.ndarray, survey: Survey, rng: np.random.Generator) -> np.ndarray:
+    """Left-over sky of each band; its scatter is in units of the noise."""
+    return scatter * sky_sigma * _joint_normal(len(sky_sigma), survey.residual_correlation, rng)
+
+
 def draw_conditions(
     survey: Survey | str,
     bands,
@@ -217,7 +235,8 @@ def draw_conditions(
     counts = np.array([band.counts_per_nanomaggy for band in selected])
     if bank is None:
         psf, psf_fwhm, sky_sigma = _from_survey(survey, bands, rng)
-        sky_level, origin = None, f"{survey.name}, chip {chip + 1}"
+        sky_level = _residual(survey.residual_level, sky_sigma, survey, rng)
+        origin = f"{survey.name}, chip {chip + 1}"
     else:
         missing = [name for name in bands if name not in bank.bands]
         if missing:
@@ -229,6 +248,7 @@ def draw_conditions(
             counts = 1 / np.asarray(bank.nanomaggies_per_count)[row, index]
         sky_level = None if bank.sky_level is None else np.asarray(bank.sky_level)[row, index]
         origin = f"{bank.name} row {row}, chip {chip + 1}"
+    gradient = [_residual(survey.residual_gradient, sky_sigma, survey, rng) for _ in "yx"]
     quantum = 1 / counts if survey.integer_counts else np.zeros(len(bands))
     dark = np.sqrt([band.dark_variance[chip] for band in selected]) / counts
     return ObservingConditions(
@@ -241,6 +261,8 @@ def draw_conditions(
         # A dark sky can be drawn below the chip's own dark noise; the total is what is to be met.
         read_sigma=np.minimum(dark, np.sqrt(np.maximum(sky_sigma**2 - quantum**2 / 12, 0))),
         sky_level=sky_level,
+        sky_gradient=np.stack(gradient, axis=1),
+        faint=faint_sources(survey, bands),
         noise_correlation=survey.noise_correlation,
         origin=origin,
     )

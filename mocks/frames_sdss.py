@@ -1,7 +1,11 @@
 """SDSS corrected frames and psField files: pixels, calibration, sky, coordinates, point-spread function."""
 
+import bz2
+import gzip
+import io
 import re
 import warnings
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +20,9 @@ from mocks.camera_sdss import sky_noise
 __all__ = ["Frame", "frame_siblings", "open_frame"]
 
 FRAME_NAME = re.compile(r"frame-([ugriz])-(\d{6})-(\d)-(\d{4})\.fits(\.bz2|\.gz)?$")
+
+_DAMAGE = (OSError, EOFError, ValueError, zlib.error)
+"""What reading and unpacking a cut file raises."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,13 +90,13 @@ def open_frame(path: str | Path) -> Frame:
     try:
         with (
             warnings.catch_warnings(action="error", category=VerifyWarning),
-            fits.open(path, memmap=False) as hdus,
+            fits.open(io.BytesIO(_content(path)), memmap=False) as hdus,
         ):
             header = hdus[0].header
             image = np.asarray(hdus[0].data, dtype=np.float32)
             calibration = np.asarray(hdus[1].data, dtype=float)
             coarse, at_x, at_y = (np.asarray(hdus[2].data[0][i], dtype=float) for i in range(3))
-    except (OSError, EOFError, IndexError, TypeError, KeyError, VerifyWarning) as error:
+    except (*_DAMAGE, IndexError, TypeError, KeyError, VerifyWarning) as error:
         raise ValueError(f"{path}: no SDSS frame, or damaged ({error}).") from error
     missing = [key for key in ("RUN", "CAMCOL", "FRAME", "FILTER", "BUNIT", "CRVAL1") if key not in header]
     if missing or image.ndim != 2 or header["BUNIT"] != "nanomaggy":
@@ -110,6 +117,12 @@ def open_frame(path: str | Path) -> Frame:
         sky=sky.astype(np.float32),
         wcs=WCS(_plain_wcs_header(header)),
     )
+
+
+def _content(path: Path) -> bytes:
+    """Bytes of a file, unpacked once; reading a packed file by parts would unpack it again and again."""
+    unpack = {".bz2": bz2.decompress, ".gz": gzip.decompress}.get(path.suffix, bytes)
+    return unpack(path.read_bytes())
 
 
 def _plain_wcs_header(header: fits.Header) -> fits.Header:

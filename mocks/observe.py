@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from mocks.background import faint_field, residual_sky
 from mocks.conditions import ObservingConditions
 from mocks.ideal import IdealImage
 from mocks.noise import correlated_noise
@@ -72,7 +73,7 @@ def bin_pixels(image: np.ndarray, factor: int) -> np.ndarray:
 
 
 def add_noise(flux: np.ndarray, conditions: ObservingConditions, rng: np.random.Generator) -> np.ndarray:
-    """One exposure: shot noise of source and sky, read-out noise, whole counts, sky subtracted.
+    """One exposure: undetected sources, shot noise, read-out noise, whole counts, sky subtracted.
 
     Parameters
     ----------
@@ -91,11 +92,15 @@ def add_noise(flux: np.ndarray, conditions: ObservingConditions, rng: np.random.
     -----
     The sky level is the one whose shot noise, with read-out noise and the rounding to counts
     (quantum^2 / 12), makes up ``sky_sigma``. It is subtracted with a fraction of a count, as real sky
-    models are, up to the residual ``sky_level``. Where the conditions hold a correlation between pixels, as
-    for coadds, the sky is Gaussian with that correlation.
+    models are, up to the residual ``sky_level`` and ``sky_gradient``. Where the conditions hold a correlation
+    between pixels, as for coadds, the sky is Gaussian with that correlation. Undetected sources, where the
+    conditions hold their counts, come on top.
     """
+    if conditions.faint is not None:
+        flux = flux + faint_field(flux.shape[1:], conditions.faint, conditions.psf, rng)
+    residual = residual_sky(flux.shape[1:], conditions.sky_level, conditions.sky_gradient)
     if conditions.noise_correlation is not None:
-        return _coadd_noise(flux, conditions, rng)
+        return residual + _coadd_noise(flux, conditions, rng)
     observed = np.empty(flux.shape)
     for i, gain in enumerate(conditions.electrons_per_nanomaggy):
         quantum, read = conditions.nanomaggies_per_count[i], conditions.read_sigma[i]
@@ -108,16 +113,16 @@ def add_noise(flux: np.ndarray, conditions: ObservingConditions, rng: np.random.
         level = electrons / gain - shot * gain + shift
         level += read * rng.standard_normal(flux[i].shape)
         observed[i] = level - shift if quantum == 0 else np.rint(level / quantum) * quantum - shift
-        observed[i] += conditions.sky_level[i]
-    return observed
+    return observed + residual
 
 
 def _coadd_noise(flux: np.ndarray, conditions: ObservingConditions, rng: np.random.Generator) -> np.ndarray:
     """Shot noise of the source on a sky whose noise is correlated between pixels."""
     gain = conditions.electrons_per_nanomaggy[:, None, None]
     sky = [correlated_noise(plane.shape, conditions.noise_correlation, rng) for plane in flux]
-    observed = conditions.sky_level[:, None, None] + conditions.sky_sigma[:, None, None] * np.stack(sky)
-    return observed + rng.poisson(np.maximum(flux, 0) * gain) / gain
+    light = np.maximum(flux, 0)
+    shot = rng.poisson(light * gain) / gain - light
+    return flux + shot + conditions.sky_sigma[:, None, None] * np.stack(sky)
 
 
 def add_to_sky(

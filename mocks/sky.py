@@ -169,7 +169,9 @@ class SkyBank:
     image : ndarray, shape (n, band, y, x)
         Sky-subtracted [nanomaggies per pixel], float32.
     sky_sigma : ndarray, shape (n, band)
-        [nanomaggies].
+        Noise of a blank pixel there [nanomaggies].
+    sky_level : ndarray, shape (n, band)
+        Clipped mean of the image about the place [nanomaggies per pixel].
     psf : ndarray, shape (n, band, k, k)
         Point-source images at the places, pixel included.
     psf_fwhm : ndarray, shape (n, band)
@@ -182,6 +184,7 @@ class SkyBank:
     bands: tuple[str, ...]
     image: np.ndarray
     sky_sigma: np.ndarray
+    sky_level: np.ndarray
     psf: np.ndarray
     psf_fwhm: np.ndarray
     electrons_per_nanomaggy: np.ndarray
@@ -224,6 +227,7 @@ class SkyBank:
             psf=tuple(psf / psf.sum() for psf in np.asarray(self.psf[row, index], float)),
             psf_fwhm=self.psf_fwhm[row, index],
             sky_sigma=self.sky_sigma[row, index],
+            sky_level=self.sky_level[row, index],
             electrons_per_nanomaggy=self.electrons_per_nanomaggy[row, index],
             nanomaggies_per_count=self.nanomaggies_per_count[row, index],
             origin=f"real sky, {self.origin[row]}",
@@ -258,6 +262,7 @@ class SkyBank:
 _COLUMNS = (
     "image",
     "sky_sigma",
+    "sky_level",
     "psf",
     "psf_fwhm",
     "electrons_per_nanomaggy",

@@ -60,15 +60,16 @@ def sdss_sky_bank(
     taken = segment(np.stack(aligned))
     corners = find_sites(taken, size, n, rng, clear=clear, border=8)
     survey = load_survey("sdss")
-    sigma, images, psfs, widths, gains, quanta = [], [], [], [], [], []
+    sigma, level, images, psfs, widths, gains, quanta = [], [], [], [], [], [], []
     for band, frame, whole, (dy, dx) in zip(bands, frames.values(), aligned, shifts, strict=True):
         places = corners + np.array([dy, dx])
         cut = np.stack([frame.image[y : y + size, x : x + size] for y, x in places])
         centre = places + size // 2
         quantum = frame.calibration[centre[:, 1]]
         images.append(cut)
-        # Of all blank pixels, scaled by the calibration of the column: a patch alone holds too few.
-        sigma.append(clipped_sigma(whole[~taken])[1] * quantum / np.median(quantum))
+        blank = np.where(taken, np.nan, whole)
+        sigma.append(_noise_of_columns(blank)[corners[:, 1] + size // 2])
+        level.append(_level_about(whole, corners + size // 2))
         gains.append(electrons_per_nanomaggy(frame.run, frame.camcol, band, quantum))
         quanta.append(quantum)
         psfs.append([_psf_at(psf, band, y, x) for y, x in centre])
@@ -79,12 +80,32 @@ def sdss_sky_bank(
         bands=bands,
         image=np.stack(images, axis=1),
         sky_sigma=np.stack(sigma, axis=1),
+        sky_level=np.stack(level, axis=1),
         psf=np.swapaxes(np.array(psfs), 0, 1),
         psf_fwhm=np.stack(widths, axis=1) * survey.pixel_scale,
         electrons_per_nanomaggy=np.stack(gains, axis=1),
         nanomaggies_per_count=np.stack(quanta, axis=1),
         origin=np.array([f"{name} row {y} column {x}" for y, x in corners]),
     )
+
+
+def _noise_of_columns(blank: np.ndarray, strip: int = 64) -> np.ndarray:
+    """Noise of the blank pixels (others NaN) about each column: a patch alone holds too few.
+
+    The two halves of a CCD have amplifiers of their own, whose noise differs by up to 13 %.
+    """
+    n = blank.shape[1]
+    strips = [clipped_sigma(blank[:, i : i + strip])[1] for i in range(0, n - strip + 1, strip)]
+    return np.array(strips)[np.minimum(np.arange(n) // strip, len(strips) - 1)]
+
+
+def _level_about(image: np.ndarray, places: np.ndarray, cell: int = 128) -> np.ndarray:
+    """Clipped mean of the square of the image in which each place lies; undetected sources are part of it."""
+    corners = places // cell * cell
+    found = {
+        (y, x): clipped_sigma(image[y : y + cell, x : x + cell])[0] for y, x in np.unique(corners, axis=0)
+    }
+    return np.array([found[y, x] for y, x in corners])
 
 
 def _whole_pixel_shift(reference: Frame, frame: Frame) -> tuple[int, int]:

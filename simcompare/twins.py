@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from mocks import ObservingConditions, observe, stream
+from mocks.background import faint_sources
 from mocks.surveys import load_survey
 from simcompare.imageset import ImageSet, Stack
 from simcompare.observed.sample import refuse_flagged, rejected_flags_of
@@ -108,8 +109,8 @@ def _conditions(stack: Stack, row: Mapping, images: ImageSet) -> ObservingCondit
     # The measured noise holds the dither's variance, which the twin's preparation adds again.
     dither = quantum**2 / 12 if images.preparation.dither else 0.0
     measured = np.array([float(row[f"sky_sigma_{band}"]) for band in bands])
-    survey = load_survey(images.survey).select(bands)
-    typical = {band.name: band.gain[0] * band.counts_per_nanomaggy for band in survey}
+    survey = load_survey(images.survey)
+    typical = {band.name: band.gain[0] * band.counts_per_nanomaggy for band in survey.select(bands)}
     names = set(row.colnames) if hasattr(row, "colnames") else set(row)
     electrons = [
         float(row[f"electrons_per_nanomaggy_{band}"])
@@ -125,6 +126,7 @@ def _conditions(stack: Stack, row: Mapping, images: ImageSet) -> ObservingCondit
         sky_sigma=np.sqrt(np.maximum(measured**2 - dither, quantum**2 / 12)),
         electrons_per_nanomaggy=np.array(electrons),
         nanomaggies_per_count=quantum,
+        faint=faint_sources(survey, bands),
         origin=f"{images.name} {row['galaxy_id']}",
     )
 

@@ -44,6 +44,8 @@ class Band:
         AB magnitude of a point source detected at 5 sigma.
     depth_scatter : float
         Its standard deviation over the survey [mag].
+    faint_density : float, optional
+        Sources at AB magnitude 22 [per square arcminute and magnitude].
     references : dict of str
         Where each number comes from.
     """
@@ -59,6 +61,7 @@ class Band:
     seeing_scatter: float
     depth: float
     depth_scatter: float = 0.0
+    faint_density: float | None = None
     references: dict[str, str] = field(default_factory=dict, compare=False)
 
     @property
@@ -97,6 +100,15 @@ class Survey:
         Correlation of the sky noise between pixels by separation, for resampled coadds.
     sigma_over_variance : float
         Standard deviation of blank pixels over what the survey's own variance plane says.
+    residual_level, residual_gradient : float
+        Scatter of the sky left over by the survey's subtraction [noise of a pixel] and of its slope [the same
+        per pixel].
+    residual_correlation : float
+        Of the left-over sky between any two bands.
+    faint_slope : float, optional
+        Of the logarithm of the number of sources per magnitude; without it no undetected sources are drawn.
+    faint_span : float
+        How far below the depth sources are drawn [mag].
     references : dict of str
         Key used in the file to full reference.
     notes : dict of str
@@ -115,6 +127,11 @@ class Survey:
     sky_correlation: float
     noise_correlation: np.ndarray | None = field(default=None, compare=False)
     sigma_over_variance: float = 1.0
+    residual_level: float = 0.0
+    residual_gradient: float = 0.0
+    residual_correlation: float = 0.0
+    faint_slope: float | None = None
+    faint_span: float = 0.0
     references: dict[str, str] = field(default_factory=dict, compare=False)
     notes: dict[str, str] = field(default_factory=dict, compare=False)
 
@@ -197,9 +214,14 @@ def _sky_sigma(entries: _Entries, name: str, pixel_scale: float, zeropoint: floa
     )
 
 
-def _optional(entries: _Entries, group: str, name: str, default: float) -> float:
+def _optional(entries: _Entries, *place: str, default: float | None = 0.0) -> float | None:
     """Read a number that a survey file may leave out."""
-    return entries.number(group, name) if name in entries.tree.get(group, {}) else default
+    branch = entries.tree
+    for part in place:
+        if part not in branch:
+            return default
+        branch = branch[part]
+    return entries.number(*place)
 
 
 def _noise_correlation(entries: _Entries) -> np.ndarray | None:
@@ -238,6 +260,7 @@ def _band(entries: _Entries, name: str, pixel_scale: float) -> Band:
         seeing_scatter=number("seeing", "scatter"),
         depth=number("depth"),
         depth_scatter=float(entries.entry("band", name, "depth").get("scatter", 0.0)),
+        faint_density=_optional(entries, "band", name, "faint_density", default=None),
         references={
             place.removeprefix(prefix): text
             for place, text in entries.used.items()
@@ -299,7 +322,12 @@ def _read_survey(path: Path, changed: int) -> Survey:
         seeing_correlation=entries.number("correlation", "seeing"),
         sky_correlation=entries.number("correlation", "sky_sigma"),
         noise_correlation=_noise_correlation(entries),
-        sigma_over_variance=_optional(entries, "noise", "sigma_over_variance", 1.0),
+        sigma_over_variance=_optional(entries, "noise", "sigma_over_variance", default=1.0),
+        residual_level=_optional(entries, "sky_residual", "level"),
+        residual_gradient=_optional(entries, "sky_residual", "gradient"),
+        residual_correlation=_optional(entries, "sky_residual", "correlation"),
+        faint_slope=_optional(entries, "faint_sources", "slope", default=None),
+        faint_span=_optional(entries, "faint_sources", "span"),
         references=entries.references,
         notes=entries.notes,
     )

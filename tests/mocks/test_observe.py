@@ -11,7 +11,9 @@ BANDS = ("g", "r", "i")
 
 
 def conditions(survey="sdss", bands=BANDS):
-    return draw_conditions(survey, bands, stream(5, survey))
+    """Noise alone: no undetected sources, no left-over sky."""
+    state = draw_conditions(survey, bands, stream(5, survey))
+    return replace(state, faint=None, sky_level=None, sky_gradient=None)
 
 
 def uniform(flux, side=400, survey="sdss", bands=BANDS):
