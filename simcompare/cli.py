@@ -133,6 +133,14 @@ def prepare(settings):
     typer.echo(f"{len(images)} images of {images.name} in {settings.out}")
 
 
+@_verb(config.InfoSettings, "images")
+def info(settings):
+    """Describe an image set: what was selected, what was left out and why, distributions."""
+    from simcompare.description import describe
+
+    typer.echo(describe(settings))
+
+
 @_verb(config.TwinsSettings, "images", is_long=True)
 def twins(settings):
     """Fit a smooth Sersic model to each real galaxy and observe it like the galaxy."""

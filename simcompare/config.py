@@ -1,6 +1,7 @@
 """Settings of every command: the one place for their names, defaults, meanings and limits."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,6 +14,7 @@ __all__ = [
     "CompareSettings",
     "DemoSettings",
     "DoctorSettings",
+    "InfoSettings",
     "InitSettings",
     "MockSettings",
     "NullsSettings",
@@ -54,6 +56,10 @@ _SCHEDULER = Field(
 _TIMEOUT = Field(600.0, gt=0, description="Seconds after which reading one galaxy is given up.")
 _BANDS = Field("r", min_length=1, description="Filters, one letter each.")
 _SIZE = Field(64, ge=8, description="Side of the image in pixels, a power of two.")
+_ARCSEC = Field(None, gt=0, description="Side of the image in arcsec, to the nearest pixel; before size.")
+_RADII = Field(
+    None, gt=0, description="Side of the image in Petrosian radii of each galaxy, brought to size pixels."
+)
 _SURVEY = Field("sdss", description="Survey, by name or as the path of a survey file.")
 
 
@@ -90,18 +96,37 @@ class MockSettings(Settings):
 class PrepareSettings(Settings):
     """Real survey images to an image set."""
 
-    inputs: list[Path] = Field(description="Files with survey images.")
+    inputs: list[Path] = Field(description="Files or folders with survey images, or tars of cut-outs.")
     out: Path = Field(description="Run folder.")
     survey: str = _SURVEY
     name: str | None = Field(None, description="Name of the data set; default: the survey's.")
     bands: str = _BANDS
     size: int = _SIZE
+    arcsec: float | None = _ARCSEC
+    radii: float | None = _RADII
+    domain: Literal["linear", "8-bit"] = Field(
+        "linear", description="Fluxes, or pictures whose bands are R, G and B."
+    )
+    neighbours: Literal["fill", "keep"] = Field("fill", description="Replace other objects, or leave them.")
+    units: str | None = Field(
+        None, description="Of pixels in files that do not say it: 'nanomaggy', 'zero point 27'."
+    )
+    catalogue: Path | None = Field(
+        None, description="Table with ra and dec [deg]: cut these places from SDSS frames, search no others."
+    )
     seed: int = _SEED
-    train: float = Field(0.6, gt=0, lt=1, description="Share of galaxies to train on.")
-    validation: float = Field(0.15, gt=0, lt=1, description="Share of galaxies that stop the training.")
+    train: float = Field(0.7, gt=0, lt=1, description="Share of the sky to train on.")
+    validation: float = Field(0.1, gt=0, lt=1, description="Share of the sky that stops the training.")
     workers: int = _WORKERS
     scheduler: str | None = _SCHEDULER
     timeout: float = _TIMEOUT
+
+
+class InfoSettings(Settings):
+    """An image set, described."""
+
+    images: list[Path] = Field(description="Image sets, joined.")
+    where: str | None = Field(None, description="Condition on catalogue columns: 'mag_r < 17.7'.")
 
 
 class TwinsSettings(Settings):

@@ -5,10 +5,12 @@ from collections import Counter
 
 import numpy as np
 
-from simcompare.imageset import SPLITS, ImageSet
+from simcompare.config import InfoSettings
+from simcompare.imageset import ImageSet
+from simcompare.places import SPLITS
 from simcompare.stamps import FLAGS
 
-__all__ = ["data_section", "summarise"]
+__all__ = ["data_section", "describe", "summarise"]
 
 PERCENTILES = (5, 25, 50, 75, 95)
 
@@ -25,7 +27,8 @@ def summarise(images: ImageSet) -> dict:
     dict
         ``name``, ``kind``, ``survey``, ``bands``, ``pixel_scale``, ``shape``, ``preparation`` (settings),
         ``preparation_hash``, ``images``, ``galaxies``, ``splits``, ``datasets``, ``flags`` (name -> number),
-        ``rejected`` (reason -> number), ``inputs``, ``distributions`` (column -> `PERCENTILES`).
+        ``rejected`` (reason -> number), ``inputs``, ``sources`` (file -> images of it), ``distributions``
+        (column -> `PERCENTILES`; columns without a value are left out).
     """
     table = images.catalogue
     columns = [f"{item}_{band}" for item in ("mag", "sky_sigma", "psf_fwhm") for band in images.bands]
@@ -48,14 +51,20 @@ def summarise(images: ImageSet) -> dict:
         "flags": {name: n for name, bit in FLAGS.items() if (n := int(np.sum(flags & bit > 0)))},
         "rejected": _rejects(images),
         "inputs": _inputs(images),
-        "distributions": {name: _percentiles(table[name]) for name in columns},
+        "sources": dict(Counter(table["source"].tolist())) if "source" in table.colnames else {},
+        "distributions": {name: _percentiles(table[name]) for name in columns if _has_values(table[name])},
     }
 
 
+def _has_values(column) -> bool:
+    """Whether a column has a finite value."""
+    return bool(np.isfinite(np.asarray(column, float)).any())
+
+
 def _percentiles(values) -> list[float]:
-    """Percentiles of the finite values; NaN where there are none."""
+    """Percentiles of the finite values."""
     finite = np.asarray(values, float)[np.isfinite(np.asarray(values, float))]
-    return [float(value) for value in np.percentile(finite, PERCENTILES)] if len(finite) else [np.nan] * 5
+    return [float(value) for value in np.percentile(finite, PERCENTILES)]
 
 
 def _rejects(images: ImageSet) -> dict[str, int]:
@@ -73,6 +82,27 @@ def _inputs(images: ImageSet) -> list[str]:
     return list(dict.fromkeys(path.replace("\\", "/").rsplit("/", 1)[-1] for path in paths))
 
 
+def describe(settings: InfoSettings) -> str:
+    """Describe image sets, or what a condition selects of them, as `data_section` does.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        For a missing set, sets that do not fit together, a wrong condition, or one that nothing fulfils.
+    """
+    images = ImageSet.concat(*(ImageSet.open(path) for path in settings.images))
+    if settings.where:
+        images = images.select(settings.where)
+        if len(images) == 0:
+            raise ValueError(f"no image fulfils {settings.where!r}.")
+    return data_section(images)
+
+
+def _counts(numbers: dict[str, int]) -> str:
+    """Names with their numbers, in words."""
+    return ", ".join(f"{name} {n}" for name, n in numbers.items())
+
+
 def data_section(images: ImageSet) -> str:
     """Write the data section of a model card: what was chosen, left out and why, and how it is distributed.
 
@@ -88,19 +118,19 @@ def data_section(images: ImageSet) -> str:
     """
     facts = summarise(images)
     _, rows, columns = facts["shape"]
+    scale = f"{facts['pixel_scale']:g}" if facts["pixel_scale"] else "various"
     lines = [
         "## Data",
         "",
         f"{facts['images']} images of {facts['galaxies']} galaxies ({facts['kind']}, {facts['survey']}, "
-        f"{', '.join(facts['bands'])}), {columns} x {rows} pixels of {facts['pixel_scale']:g} arcsec, "
+        f"{', '.join(facts['bands'])}), {columns} x {rows} pixels of {scale} arcsec, "
         f"in {images.unit}.",
         "",
-        "- split: " + ", ".join(f"{name} {n}" for name, n in facts["splits"].items()),
-        "- from: " + (", ".join(facts["inputs"]) or ", ".join(facts["datasets"])),
+        "- split: " + _counts(facts["splits"]),
+        "- from: " + (_counts(facts["sources"]) or ", ".join(facts["inputs"]) or _counts(facts["datasets"])),
         f"- preparation: `{facts['preparation']}` (SHA-256 `{facts['preparation_hash'][:12]}`)",
         "- left out: " + ("; ".join(f"{n} ({reason})" for reason, n in facts["rejected"].items()) or "none"),
-        "- flags of those kept: "
-        + (", ".join(f"{name} {n}" for name, n in facts["flags"].items()) or "none"),
+        "- flags of those kept: " + (_counts(facts["flags"]) or "none"),
         "",
         "| percentile | " + " | ".join(f"{q} %" for q in PERCENTILES) + " |",
         "|---|" + "---|" * len(PERCENTILES),

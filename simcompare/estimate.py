@@ -8,6 +8,7 @@ import h5py
 from astropy.table import Table
 
 from flows import TrainingConfig
+from mocks import load_survey
 from mocks.frames_sdss import FRAME_NAME
 from simcompare.config import (
     CompareSettings,
@@ -22,6 +23,7 @@ from simcompare.config import (
 from simcompare.engine import available_cores
 from simcompare.imageset import ImageSet
 from simcompare.observed.formats import recognise
+from simcompare.preparing import preparation_of
 from simcompare.targets import select_targets
 from simcompare.workflow import plan_workflow, read_workflow
 
@@ -138,9 +140,11 @@ def _mock(settings: MockSettings, coming: dict) -> tuple:
 
 def _prepare(settings: PrepareSettings, coming: dict) -> tuple:
     n = sum(count_stamps(path) for path in settings.inputs)
-    shape = Shape(n, len(settings.bands) * settings.size**2)
+    n_bands = 3 if settings.domain == "8-bit" else len(settings.bands)
+    size = preparation_of(settings, load_survey(settings.survey).pixel_scale).size
+    shape = Shape(n, n_bands * size**2)
     coming[settings.out] = shape
-    return "prepare", n, _set_bytes(shape), n * len(settings.bands) * _PER_STAMP
+    return "prepare", n, _set_bytes(shape), n * n_bands * _PER_STAMP
 
 
 def _twins(settings: TwinsSettings, coming: dict) -> tuple:

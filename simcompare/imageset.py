@@ -1,7 +1,7 @@
 """Sharded image sets: galaxy images of one survey, prepared one way, read lazily from HDF5 parts."""
 
-import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -23,54 +23,24 @@ from simcompare.parts import (
     read_rows,
     write_part,
 )
+from simcompare.places import SPLITS, repeats
 from simcompare.preparation import Preparation
 from simcompare.selection import select_rows
 
 __all__ = [
     "KINDS",
     "LINEAR_UNIT",
-    "SPLITS",
     "ImageSet",
     "Stack",
-    "assign_split",
     "collect_stamps",
     "part_path",
     "write_part",
 ]
 
-SPLITS = ("train", "validation", "test")
+logger = logging.getLogger(__name__)
 
 # Parts of one set must agree in these; the unit keeps 8-bit and linear pixels apart.
 _AGREE = ("kind", "survey", "bands", "pixel_scale", "unit", "preparation_hash", "image_shape")
-
-
-def assign_split(galaxy_id: str, seed: int = 0, fractions: Sequence[float] = (0.8, 0.1, 0.1)) -> str:
-    """Training, validation or test, decided by the name of the galaxy alone.
-
-    Parameters
-    ----------
-    galaxy_id : str
-        All views of a galaxy carry the same, so they fall on one side.
-    seed : int
-        Another seed, another division.
-    fractions : sequence of 3 floats
-        Of train, validation and test; sum 1.
-
-    Returns
-    -------
-    str
-        One of `SPLITS`.
-
-    Raises
-    ------
-    ValueError
-        When the fractions are negative or do not sum to 1.
-    """
-    if len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
-        raise ValueError(f"split fractions are {tuple(fractions)}; give three numbers >= 0 that sum to 1.")
-    digest = hashlib.sha256(f"{seed}:{galaxy_id}".encode()).digest()
-    position = int.from_bytes(digest[:8], "big") / 2**64
-    return SPLITS[int(np.searchsorted(np.cumsum(fractions)[:2], position, side="right"))]
 
 
 class ImageSet:
@@ -123,13 +93,25 @@ class ImageSet:
 
     @classmethod
     def concat(cls, *sets: "ImageSet") -> "ImageSet":
-        """Image sets one after the other; they must agree in survey, bands, scale and preparation."""
+        """Image sets one after the other; they must agree in survey, bands, scale and preparation.
+
+        Of a real galaxy that stands in several of them, within 3 arcsec, the first set's images are kept, so
+        that it cannot be on both sides of a split; the log tells how many were left out.
+        """
         parts = [part for each in sets for part in each._parts]
         for part in parts[1:]:
             _check_agreement(parts[0], part)
         starts = np.cumsum([0, *(sum(part.n for part in each._parts) for each in sets)])
         index = np.concatenate([start + each._positions for start, each in zip(starts, sets, strict=False)])
-        return cls(parts, index)
+        joined = cls(parts, index)
+        if joined.kind != "observed" or "ra" not in joined.catalogue.colnames:
+            return joined
+        owner = np.repeat(np.arange(len(sets)), [len(each) for each in sets])
+        again = repeats(joined.catalogue["ra"], joined.catalogue["dec"], owner)
+        if not again.any():
+            return joined
+        logger.warning("left out %d images of galaxies that an earlier set has", again.sum())
+        return joined.subset(~again)
 
     @property
     def name(self) -> str:

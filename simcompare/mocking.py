@@ -21,10 +21,11 @@ from mocks import (
 from mocks.readers import fit_to_survey
 from simcompare.conditions import conditions_bank
 from simcompare.config import MockSettings
-from simcompare.imageset import ImageSet, assign_split
+from simcompare.imageset import ImageSet
 from simcompare.making import Images, make_parts
 from simcompare.observed.sample import refuse_flagged, rejected_flags_of
 from simcompare.parts import collect_stamps
+from simcompare.places import assign_split
 from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
 from simcompare.runs import open_run
 from simcompare.stamps import PreparedStamp, RawStamp
@@ -96,7 +97,7 @@ def make_mocks(
             "kind": kind,
             "survey": survey.name,
             "bands": tuple(settings.bands),
-            "pixel_scale": survey.pixel_scale,
+            "pixel_scale": preparation.pixel_scale_of(survey.pixel_scale),
             "preparation": preparation,
             "provenance": {"settings": settings.of_result(), "is_toy": simulation.startswith("toy")},
         }

@@ -11,6 +11,7 @@ from mocks import stream
 from mocks.psf import measure_fwhm
 from simcompare.measure import aperture_flux, magnitude, measure_shape
 from simcompare.pictures import prepare_picture, resize_psf
+from simcompare.rescale import bring_to_size, side_in_radii
 from simcompare.segmentation import (
     Objects,
     fill_pixels,
@@ -27,6 +28,8 @@ __all__ = ["Preparation", "preparation_stream", "prepare_stamp"]
 # Adjacent SDSS pixels of single exposures correlate by 0.00 +- 0.04, those of mosaics by 0.05 to 0.4.
 RESAMPLED_CORRELATION = 0.1
 MOST_BAD = 0.3
+# Times that a cut in radii may be larger than the image it is brought to.
+_MOST_SHRINKING = 4
 # Share of sky pixels below which their level is the galaxy's own halo, and below which their noise is too.
 LEAST_SKY_FOR_LEVEL = 0.5
 LEAST_SKY_FOR_NOISE = 0.05
@@ -59,6 +62,9 @@ class Preparation:
         Side of the stored PSF, odd [pixels].
     domain : str
         ``"linear"`` for fluxes; ``"8-bit"`` for pictures, which are only cut about their middle and dithered.
+    petrosian_radii : float
+        Side of the cut in measured Petrosian radii of each galaxy, brought to ``size`` pixels by area; 0 cuts
+        ``size`` pixels as they are and is the only way that leaves the noise alone.
     version : int
         Of this code; raised whenever the pixels it makes would change.
     """
@@ -73,6 +79,7 @@ class Preparation:
     dither: bool = True
     psf_size: int = 31
     domain: str = "linear"
+    petrosian_radii: float = 0.0
     version: int = 1
 
     def __post_init__(self) -> None:
@@ -84,6 +91,11 @@ class Preparation:
             raise ValueError(f"neighbours is {self.neighbours!r}; 'fill' and 'keep' are known.")
         if self.domain not in ("linear", "8-bit"):
             raise ValueError(f"domain is {self.domain!r}; 'linear' and '8-bit' are known.")
+        if self.petrosian_radii < 0 or (self.petrosian_radii and self.domain == "8-bit"):
+            raise ValueError(
+                f"petrosian_radii is {self.petrosian_radii} for {self.domain} pixels; give 0, or a positive "
+                "number for linear ones."
+            )
 
     def to_json(self) -> str:
         """Canonical JSON of the settings: sorted keys, no blanks."""
@@ -109,7 +121,12 @@ class Preparation:
     @property
     def window(self) -> int:
         """Side of what is looked at, the cut and room to centre it [pixels]; mocks should be as large."""
-        return self.size + 2 * ceil(self.centring_radius)
+        largest = _MOST_SHRINKING * self.size if self.petrosian_radii else self.size
+        return largest + 2 * ceil(self.centring_radius)
+
+    def pixel_scale_of(self, pixel_scale: float) -> float:
+        """Pixel scale of the prepared images [arcsec]; 0 where it differs from galaxy to galaxy."""
+        return 0.0 if self.petrosian_radii else pixel_scale
 
     @property
     def hash(self) -> str:
@@ -199,16 +216,19 @@ def prepare_stamp(stamp: RawStamp, preparation: Preparation, rng: np.random.Gene
     else:
         foreign = work.foreign
     clean = _fill(work, foreign, sky, centre, stamp.electrons, rng)
+    side = preparation.size
+    if preparation.petrosian_radii:
+        side = side_in_radii(_light(clean, sky), objects, centre, preparation.petrosian_radii)
     if preparation.subtract_background:
         clean = clean - sky.level[:, None, None]
-    rows, columns, centre_in_cut = _cut(centre, clean.shape[1:], preparation.size)
+    rows, columns, centre_in_cut = _cut(centre, clean.shape[1:], side)
     mask = MASK_BITS["neighbour"] * foreign | MASK_BITS["bad"] * work.bad
     image = clean[:, rows, columns].astype(np.float32)
     target = objects.target[rows, columns] if objects else None
     cut_mask = mask[:, rows, columns].astype(np.uint8)
     row = _measure(stamp, preparation, image, target, centre_in_cut, sky)
     row["flags"] |= _mask_flags(work, objects, cut_mask)
-    return PreparedStamp(
+    prepared = PreparedStamp(
         image=image,
         variance=_variance(image, sky, stamp.electrons),
         mask=cut_mask,
@@ -216,6 +236,7 @@ def prepare_stamp(stamp: RawStamp, preparation: Preparation, rng: np.random.Gene
         quantum=work.quantum.astype(np.float32),
         row=row,
     )
+    return bring_to_size(prepared, stamp, preparation.size) if preparation.petrosian_radii else prepared
 
 
 def _crop(stamp: RawStamp, side: int) -> RawStamp:
@@ -334,6 +355,12 @@ def _cut(centre, shape, size) -> tuple[slice, slice, tuple[float, float]]:
     return windows[1], windows[0], (moved[0], moved[1])
 
 
+def _light(image: np.ndarray, sky: _Sky) -> np.ndarray:
+    """All bands above the sky in one image, with the weights that suit a flat spectrum best."""
+    weights = sky.sigma**-2 / np.sum(sky.sigma**-2)
+    return np.tensordot(weights, image - sky.level[:, None, None], axes=1)
+
+
 def _measure(stamp, preparation, image, target, centre, sky) -> dict:
     """Catalogue row of the cut image."""
     scale = stamp.pixel_scale
@@ -366,7 +393,7 @@ def _measure(stamp, preparation, image, target, centre, sky) -> dict:
     ):
         row |= {f"mag_{band}": magnitude(flux), f"sky_level_{band}": level_b, f"sky_sigma_{band}": sigma}
         row[f"psf_fwhm_{band}"] = width
-    middle = preparation.size // 2
+    middle = image.shape[-1] // 2
     truths = {
         "off_centre": max(abs(centre[0] - middle), abs(centre[1] - middle)) > 1,
         "small": not row["half_light_radius"] >= weights @ fwhm,

@@ -6,20 +6,41 @@ from pathlib import Path
 
 from mocks import load_survey
 from simcompare.config import PrepareSettings, TwinsSettings
-from simcompare.imageset import ImageSet
+from simcompare.imageset import LINEAR_UNIT, ImageSet
 from simcompare.making import Images, make_parts
-from simcompare.observed import prepare_observed
+from simcompare.observed import PICTURE_BANDS, prepare_observed, read_places
 from simcompare.parts import collect_stamps
 from simcompare.preparation import Preparation
 from simcompare.runs import open_run
 from simcompare.twins import twin_stamps
 from simcompare.watch import Watch
 
-__all__ = ["make_image_set", "make_twins"]
+__all__ = ["make_image_set", "make_twins", "preparation_of"]
 
 logger = logging.getLogger(__name__)
 
 _TWINS_PER_PART = 50
+
+
+def preparation_of(settings: PrepareSettings, pixel_scale: float) -> Preparation:
+    """Make the preparation that the settings of a command ask for.
+
+    Parameters
+    ----------
+    settings : PrepareSettings
+    pixel_scale : float
+        Of the survey [arcsec]; a side in arcsec becomes the nearest number of pixels.
+
+    Returns
+    -------
+    Preparation
+    """
+    return Preparation(
+        size=round(settings.arcsec / pixel_scale) if settings.arcsec else settings.size,
+        neighbours=settings.neighbours,
+        domain=settings.domain,
+        petrosian_radii=settings.radii or 0.0,
+    )
 
 
 def make_image_set(settings: PrepareSettings) -> ImageSet:
@@ -41,16 +62,19 @@ def make_image_set(settings: PrepareSettings) -> ImageSet:
     """
     survey = load_survey(settings.survey)
     fractions = (settings.train, settings.validation, 1 - settings.train - settings.validation)
-    with open_run(settings.out, "prepare", settings, settings.inputs) as run:
+    inputs = [*settings.inputs, *([settings.catalogue] if settings.catalogue else [])]
+    with open_run(settings.out, "prepare", settings, inputs) as run:
         sample = prepare_observed(
             settings.inputs,
             survey=survey.name,
-            bands=tuple(settings.bands),
-            preparation=Preparation(size=settings.size),
+            bands=PICTURE_BANDS if settings.domain == "8-bit" else tuple(settings.bands),
+            preparation=preparation_of(settings, survey.pixel_scale),
             out=settings.out,
             name=settings.name or survey.name.upper(),
             seed=settings.seed,
             fractions=fractions,
+            units=settings.units or "",
+            places=read_places(settings.catalogue) if settings.catalogue else None,
         )
         columns = ("source", "galaxy_id", "reason")
         run.write_failures({name: row[name] for name in columns} for row in sample.rejected)
@@ -88,6 +112,11 @@ def make_twins(settings: TwinsSettings) -> ImageSet:
     """
     with open_run(settings.out, "twins", settings, [settings.images]) as run:
         images = ImageSet.open(settings.images)
+        if images.unit != LINEAR_UNIT or not images.pixel_scale:
+            raise ValueError(
+                f"{settings.images}: twins need fluxes in pixels of one scale; these are {images.unit}, "
+                f"pixel scale {images.pixel_scale or 'various'}."
+            )
         tasks = [
             _TwinsTask(
                 images.slab(start, start + _TWINS_PER_PART), images.name, settings.images, settings.seed

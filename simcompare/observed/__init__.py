@@ -1,6 +1,17 @@
 """Real galaxy images: readers of what surveys give out, and their preparation into an image set."""
 
 from simcompare.observed.formats import FORMATS, Format, read_stamps, recognise
+from simcompare.observed.pictures import PICTURE_BANDS
+from simcompare.observed.places import read_places
 from simcompare.observed.sample import Sample, prepare_observed
 
-__all__ = ["FORMATS", "Format", "Sample", "prepare_observed", "read_stamps", "recognise"]
+__all__ = [
+    "FORMATS",
+    "PICTURE_BANDS",
+    "Format",
+    "Sample",
+    "prepare_observed",
+    "read_places",
+    "read_stamps",
+    "recognise",
+]

@@ -51,7 +51,7 @@ def _odd_psf(psf: np.ndarray) -> np.ndarray:
     return psf / psf.sum(axis=(1, 2), keepdims=True)
 
 
-def read_linear_stack(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
+def read_linear_stack(path: Path, bands: tuple[str, ...], units: str = "") -> Iterator[RawStamp]:
     """Galaxies of a generic HDF5 stack with stated units.
 
     Parameters
@@ -62,6 +62,8 @@ def read_linear_stack(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
         datasets ``mask``, ``ra_deg``, ``dec_deg``, ``galaxy_id``.
     bands : tuple of str
         Wanted, in this order.
+    units : str
+        Of the pixels when the file does not state them.
 
     Yields
     ------
@@ -74,10 +76,10 @@ def read_linear_stack(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
     """
     with h5py.File(path, "r", locking="best-effort") as file:
         for attribute in ("bands", "pixel_scale_arcsec", "units"):
-            if attribute not in file.attrs:
+            if attribute not in file.attrs and not (attribute == "units" and units):
                 raise ValueError(f"{path}: attribute {attribute!r} is missing; state it on the file.")
         chosen = _positions(path, bands, word(file.attrs["bands"]))
-        factor = nanomaggies_per_unit(word(file.attrs["units"]), where=str(path))
+        factor = nanomaggies_per_unit(word(file.attrs.get("units", units)), where=str(path))
         scale = float(file.attrs["pixel_scale_arcsec"])
         if "psf" not in file and "psf_fwhm_arcsec" not in file.attrs:
             raise ValueError(f"{path}: no PSF; add dataset 'psf' or attribute 'psf_fwhm_arcsec'.")
@@ -102,7 +104,7 @@ def read_linear_stack(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
             )
 
 
-def read_object_groups(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
+def read_object_groups(path: Path, bands: tuple[str, ...], units: str = "") -> Iterator[RawStamp]:
     """Galaxies of ragged size in groups ``objects/<name>`` with image, inverse variance and PSF.
 
     Parameters
@@ -111,6 +113,8 @@ def read_object_groups(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]
         HDF5 file with attributes ``bands``, ``pixel_scale_arcsec`` and ``units``.
     bands : tuple of str
         Wanted, in this order.
+    units : str
+        Of the pixels when the file does not state them.
 
     Yields
     ------
@@ -119,7 +123,7 @@ def read_object_groups(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]
     """
     with h5py.File(path, "r", locking="best-effort") as file:
         chosen = _positions(path, bands, word(file.attrs["bands"]))
-        factor = nanomaggies_per_unit(word(file.attrs["units"]), where=str(path))
+        factor = nanomaggies_per_unit(word(file.attrs.get("units", units)), where=str(path))
         for name, group in file["objects"].items():
             image = group["image"][chosen]
             yield RawStamp(
@@ -151,7 +155,7 @@ def is_fits_cutout(path: Path) -> bool:
     return first.startswith((b"SIMPLE  =", b"\x1f\x8b", b"BZh")) and ".fit" in path.name
 
 
-def read_fits_cutout(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
+def read_fits_cutout(path: Path, bands: tuple[str, ...], units: str = "") -> Iterator[RawStamp]:
     """One galaxy from FITS: a cube of bands, or an image per band in files named alike but for the band.
 
     Understood are HSC cut-outs (image, mask planes, variance), Legacy Survey cubes in nanomaggies, and any
@@ -164,6 +168,8 @@ def read_fits_cutout(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
         The cube, or the image of any of the bands.
     bands : tuple of str
         Wanted, in this order.
+    units : str
+        Of the pixels when the file does not state them.
 
     Yields
     ------
@@ -179,9 +185,9 @@ def read_fits_cutout(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
     header = _read_fits(path)[1]
     if "BANDS" in header:
         chosen = _positions(path, bands, str(header["BANDS"]).strip())
-        planes = [_plane(path, index) for index in chosen]
+        planes = [_plane(path, index, units) for index in chosen]
     else:
-        planes = [_plane(file, None) for file in _band_files(path, bands)]
+        planes = [_plane(file, None, units) for file in _band_files(path, bands)]
     images, masks, psfs, scales, places = zip(*planes, strict=True)
     if len({image.shape for image in images}) > 1 or np.ptp(scales) > 1e-3 * scales[0]:
         raise ValueError(
@@ -228,7 +234,7 @@ def _read_fits(path: Path) -> tuple[list, fits.Header]:
     return found, header
 
 
-def _plane(path: Path, index: int | None):
+def _plane(path: Path, index: int | None, units: str):
     """Image [nanomaggies], mask, PSF, scale and place of one band."""
     found, header = _read_fits(path)
     image = np.asarray(found[0][2], dtype=float)
@@ -248,7 +254,7 @@ def _plane(path: Path, index: int | None):
         if name == "MASK":
             planes = np.asarray(data)
             mask |= _planes_to_mask(plane_header, planes if planes.ndim == 2 else planes[index])
-    image = image * nanomaggies_per_unit(str(header.get("BUNIT", "")), _zeropoint(header), str(path))
+    image = image * nanomaggies_per_unit(str(header.get("BUNIT", units)), _zeropoint(header), str(path))
     return image, mask, _psf(path, index, named, header, scale), scale, (ra, dec)
 
 

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from astropy.table import Table
 from scipy.ndimage import gaussian_filter, maximum_filter, shift
 
 from mocks import camera_sdss as sdss
 from mocks.frames_sdss import Frame, frame_siblings, open_frame
 from mocks.psf_sdss import read_psfield
 from simcompare.observed.names import coordinate_name
+from simcompare.places import separation
 from simcompare.segmentation import DETECTION_SIGMA, pixel_noise
 from simcompare.stamps import RAW_MASK_BITS, RawStamp
 
@@ -28,6 +30,7 @@ FULL_WELL = 60_000.0  # counts; the converter ends at 65 535
 _SMALL, _LARGE = 2.0, 5.0  # aperture radii [pixels]
 _BRIGHT_STAR, _STAR_REACH = 60.0, 60  # nanomaggies in one pixel; pixels its halo and spikes reach
 _KNOT_REACH = 20  # pixels
+_FRAME_REACH = 1.0  # of a frame's corners from its middle, amply [deg]
 _BRIGHTEST_GALAXY = 15.0  # nanomaggies in one pixel, 17.5 mag per square arcsec
 
 
@@ -186,7 +189,9 @@ def empirical_psf(image: np.ndarray, candidates: Candidates, side: int = PSF_SID
     return psf / psf.sum()
 
 
-def read_sdss_frame(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
+def read_sdss_frame(
+    path: Path, bands: tuple[str, ...], places: Table | None = None
+) -> Iterator[RawStamp]:
     """Galaxies of one SDSS field, found in r (or in the first band wanted) and cut from all of its bands.
 
     Bands are aligned by whole pixels through their coordinates; nothing is interpolated.
@@ -197,6 +202,9 @@ def read_sdss_frame(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
         Any frame of the field; the other bands' frames, and the psField file if there is one, lie beside it.
     bands : tuple of str
         Wanted, in this order.
+    places : Table, optional
+        Columns ``ra`` and ``dec`` [deg]: galaxies to cut, those of them that lie in the frame; others are not
+        searched for. Its further columns go along, with ``catalogue_`` before their names.
 
     Yields
     ------
@@ -205,21 +213,23 @@ def read_sdss_frame(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
     frames = [open_frame(file) for file in frame_siblings(path, bands)]
     main = bands.index("r") if "r" in bands else 0
     reference = frames[main]
-    candidates = [find_candidates(frame.image) for frame in frames]
-    found = candidates[main]
     psf_file = next(iter(sorted(path.parent.glob(_psfield_name(reference)))), None)
+    candidates = []
+    if psf_file is None or places is None:
+        candidates = [find_candidates(frame.image) for frame in frames]
+    empirical = None
     if psf_file is None:
         empirical = np.stack([empirical_psf(f.image, c) for f, c in zip(frames, candidates, strict=True)])
-    crowded = _near_bright_stars(reference.image, found)
-    chosen = np.flatnonzero(found.is_galaxy & ~crowded & ~_overshadowed(found))
-    log.info("%s: %d galaxies among %d objects", path.name, len(chosen), len(found.x))
-    for i in chosen:
-        x, y = int(found.x[i]), int(found.y[i])
+    if places is None:
+        targets = _detected(path, reference, candidates[main], bands[main])
+    else:
+        targets = _inside(reference, places)
+    for x, y, metadata in targets:
         ra, dec = (float(value) for value in reference.wcs.pixel_to_world_values(x, y))
-        if psf_file is None:
-            psf = empirical
-        else:
-            psf = np.stack([read_psfield(psf_file, band, y, x) for band in bands])
+        column, row = round(x), round(y)
+        psf = empirical
+        if psf_file is not None:
+            psf = np.stack([read_psfield(psf_file, band, row, column) for band in bands])
         pieces, masks, quantum = zip(*(_cut_band(frame, ra, dec) for frame in frames), strict=True)
         yield RawStamp(
             image=np.stack(pieces),
@@ -236,11 +246,39 @@ def read_sdss_frame(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
                 for frame, count in zip(frames, quantum, strict=True)
             ]),
             metadata={
-                "source": path.name, "source_index": f"{x},{y}",
-                "run": reference.run, "camcol": reference.camcol, "field": reference.field,
-                f"aperture_mag_{bands[main]}": float(22.5 - 2.5 * np.log10(found.flux[i])),
+                "source": path.name, "source_index": f"{column},{row}",
+                "run": reference.run, "camcol": reference.camcol, "field": reference.field, **metadata,
             },
         )  # fmt: skip
+
+
+def _detected(path: Path, reference: Frame, found: Candidates, band: str) -> Iterator[tuple]:
+    """Places x, y of the galaxies found in a frame, with what is measured of them."""
+    crowded = _near_bright_stars(reference.image, found)
+    chosen = np.flatnonzero(found.is_galaxy & ~crowded & ~_overshadowed(found))
+    log.info("%s: %d galaxies among %d objects", path.name, len(chosen), len(found.x))
+    for i in chosen:
+        measured = {f"aperture_mag_{band}": float(22.5 - 2.5 * np.log10(found.flux[i]))}
+        yield int(found.x[i]), int(found.y[i]), measured
+
+
+def _inside(reference: Frame, places: Table) -> Iterator[tuple]:
+    """Places x, y of a catalogue's galaxies that lie in a frame, with their other columns."""
+    n_y, n_x = reference.image.shape
+    ra, dec = np.asarray(places["ra"], float), np.asarray(places["dec"], float)
+    # The projection has a second solution on the far side of the sky.
+    middle_ra, middle_dec = reference.wcs.pixel_to_world_values(n_x / 2, n_y / 2)
+    near = np.flatnonzero(separation(ra, dec, float(middle_ra), float(middle_dec)) < _FRAME_REACH)
+    for i in near:
+        x, y = (float(value) for value in reference.wcs.world_to_pixel_values(ra[i], dec[i]))
+        if not (-0.5 <= x < n_x - 0.5 and -0.5 <= y < n_y - 0.5):
+            continue
+        others = {name: places[name][i] for name in places.colnames if name not in ("ra", "dec")}
+        yield x, y, {
+            f"catalogue_{name}": value.item() if isinstance(value, np.generic) else value
+            for name, value in others.items()
+            if not np.ma.is_masked(value)
+        }
 
 
 def _psfield_name(frame: Frame) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
+from astropy.table import Table
 
 from mocks.frames_sdss import FRAME_NAME
 from simcompare.observed.cutouts import (
@@ -33,12 +34,15 @@ class Format:
     recognises : callable
         Path -> whether the file is of this format, by its content.
     read : callable
-        (path, bands) -> iterator of `RawStamp`.
+        (path, bands, **options) -> iterator of `RawStamp`.
+    options : tuple of str
+        What the reader can be told besides: ``units`` of pixels that do not say theirs, ``places`` to cut.
     """
 
     description: str
     recognises: Callable[[Path], bool]
-    read: Callable[[Path, tuple[str, ...]], Iterator[RawStamp]]
+    read: Callable[..., Iterator[RawStamp]]
+    options: tuple[str, ...] = ()
 
 
 def _hdf5_with(*names: str, survey: str = "") -> Callable[[Path], bool]:
@@ -94,21 +98,25 @@ FORMATS: dict[str, Format] = {
         "SDSS corrected frame (any band; the others and psField beside it), searched for galaxies",
         lambda path: FRAME_NAME.search(path.name) is not None,
         read_sdss_frame,
+        ("places",),
     ),
     "object-groups": Format(
         "HDF5 groups objects/<name> of coadd cut-outs with PSF, units on the file",
         _hdf5_with("objects"),
         read_object_groups,
+        ("units",),
     ),
     "multimodal": Format(
         "HDF5 in the layout of the Multimodal Universe, with attribute units",
         _hdf5_with("image_array", "image_band", "object_id"),
         read_multimodal,
+        ("units",),
     ),
     "linear-stack": Format(
         "HDF5 stack image (n, band, y, x) with attributes bands, pixel_scale_arcsec, units",
         _is_linear_stack,
         read_linear_stack,
+        ("units",),
     ),
     "picture-stack": Format(
         "HDF5 stack of 8-bit colour pictures",
@@ -124,6 +132,7 @@ FORMATS: dict[str, Format] = {
         "FITS cut-out (HSC, Legacy Survey, DES, KiDS, generic): a cube, or a file per band",
         is_fits_cutout,
         read_fits_cutout,
+        ("units",),
     ),
 }
 
@@ -151,7 +160,14 @@ def recognise(path: Path) -> str:
     raise ValueError(f"{path}: its format is not known. Known are {known}.")
 
 
-def read_stamps(path: Path, bands: tuple[str, ...], format: str | None = None) -> Iterator[RawStamp]:
+def read_stamps(
+    path: Path,
+    bands: tuple[str, ...],
+    format: str | None = None,
+    *,
+    units: str = "",
+    places: Table | None = None,
+) -> Iterator[RawStamp]:
     """Galaxies of a file, one at a time.
 
     Parameters
@@ -162,6 +178,10 @@ def read_stamps(path: Path, bands: tuple[str, ...], format: str | None = None) -
         Wanted, in this order.
     format : str, optional
         Name of the format; recognised when not given.
+    units : str
+        Of pixels in a file that does not state them.
+    places : Table, optional
+        Columns ``ra`` and ``dec`` [deg]: galaxies to cut from a frame, instead of those detected in it.
 
     Returns
     -------
@@ -170,9 +190,13 @@ def read_stamps(path: Path, bands: tuple[str, ...], format: str | None = None) -
     Raises
     ------
     FileNotFoundError, ValueError
-        See `recognise`; also when the file lacks a band.
+        See `recognise`; also when the file lacks a band, or a catalogue is given for what is no frame.
     """
     name = format or recognise(path)
     if name not in FORMATS:
         raise ValueError(f"format {name!r} is not known; known are {', '.join(FORMATS)}.")
-    return FORMATS[name].read(Path(path), tuple(bands))
+    entry = FORMATS[name]
+    if places is not None and "places" not in entry.options:
+        raise ValueError(f"{path}: a catalogue says where to cut a frame; this is {entry.description}.")
+    options = {"units": units, "places": places}
+    return entry.read(Path(path), tuple(bands), **{key: options[key] for key in entry.options})

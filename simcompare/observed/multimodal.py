@@ -14,7 +14,7 @@ from simcompare.stamps import RAW_MASK_BITS, RawStamp
 __all__ = ["read_multimodal"]
 
 
-def read_multimodal(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
+def read_multimodal(path: Path, bands: tuple[str, ...], units: str = "") -> Iterator[RawStamp]:
     """Galaxies with Gaussian PSFs of the stated widths.
 
     Parameters
@@ -26,6 +26,9 @@ def read_multimodal(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
     bands : tuple of str
         Wanted, in this order: whole band names of the file, or their last part (``hsc-r`` is ``r``).
 
+    units : str
+        Of the pixels when the file does not state them.
+
     Yields
     ------
     RawStamp
@@ -36,7 +39,7 @@ def read_multimodal(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
         When units, bands or PSF widths are not stated.
     """
     with h5py.File(path, "r", locking="best-effort") as file:
-        unit = word(file.attrs.get("units", file.attrs.get("unit", "")))
+        unit = word(file.attrs.get("units", file.attrs.get("unit", units)))
         factor = nanomaggies_per_unit(unit, where=str(path))
         if "image_psf_fwhm" not in file:
             raise ValueError(f"{path}: no dataset 'image_psf_fwhm'; the PSF of its images is not known.")

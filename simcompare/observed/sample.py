@@ -1,10 +1,11 @@
 """From files of real galaxies to one image set: prepared, split, without duplicates, every reject counted."""
 
+import hashlib
 import logging
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ from astropy.table import Table
 
 from mocks.surveys import SURVEYS, load_survey
 from simcompare.files import fingerprint
-from simcompare.imageset import LINEAR_UNIT, ImageSet, assign_split, collect_stamps, part_path, write_part
-from simcompare.observed.formats import read_stamps, recognise
+from simcompare.imageset import LINEAR_UNIT, ImageSet, collect_stamps, part_path, write_part
+from simcompare.observed.formats import read_stamps
+from simcompare.places import SAME_OBJECT, TakenPlaces, assign_split, split_of_place
 from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
 from simcompare.stamps import FLAGS, PreparedStamp, RawStamp, RejectedStampError
 
@@ -22,7 +24,6 @@ __all__ = ["REJECTED_FLAGS", "Sample", "prepare_observed", "refuse_flagged", "re
 log = logging.getLogger(__name__)
 
 UNITS = {"linear": LINEAR_UNIT, "8-bit": "8-bit counts"}
-SAME_OBJECT = 3.0  # arcsec
 PART_BYTES = 1e9
 REJECTED_FLAGS = ("undetected", "resampled", "saturated")
 
@@ -65,40 +66,6 @@ def refuse_flagged(stamp: PreparedStamp, flags: Sequence[str]) -> None:
         raise RejectedStampError(f"flagged {', '.join(found)}")
 
 
-class _Seen:
-    """Places on the sky that are taken."""
-
-    def __init__(self) -> None:
-        self.cell = 2 * np.sin(np.deg2rad(SAME_OBJECT / 3600) / 2)
-        self.places: dict[tuple[int, ...], list[np.ndarray]] = {}
-        self.names: set[str] = set()
-
-    def holds(self, galaxy_id: str, ra: float, dec: float) -> bool:
-        """Whether another object has this place, or this name."""
-        if galaxy_id in self.names:
-            return True
-        if not (np.isfinite(ra) and np.isfinite(dec)):
-            return False
-        place, key = self._place(ra, dec)
-        neighbours = (tuple(np.add(key, shift) - 1) for shift in np.ndindex(3, 3, 3))
-        others = (other for cell in neighbours for other in self.places.get(cell, ()))
-        return any(np.linalg.norm(other - place) < self.cell for other in others)
-
-    def add(self, galaxy_id: str, ra: float, dec: float) -> None:
-        """Take a place and a name."""
-        self.names.add(galaxy_id)
-        if np.isfinite(ra) and np.isfinite(dec):
-            place, key = self._place(ra, dec)
-            self.places.setdefault(key, []).append(place)
-
-    def _place(self, ra: float, dec: float) -> tuple[np.ndarray, tuple[int, ...]]:
-        """Compute the unit vector, and the cell of a 3-D grid that it lies in."""
-        longitude, latitude = np.deg2rad(ra), np.deg2rad(dec)
-        across = np.cos(latitude)
-        place = np.array([across * np.cos(longitude), across * np.sin(longitude), np.sin(latitude)])
-        return place, tuple(int(i) for i in np.floor(place / self.cell))
-
-
 def prepare_observed(
     paths: Sequence[str | Path],
     *,
@@ -111,6 +78,8 @@ def prepare_observed(
     fractions: Sequence[float] = (0.8, 0.1, 0.1),
     rejected_flags: Sequence[str] | None = None,
     part_size: int | None = None,
+    units: str = "",
+    places: Table | None = None,
 ) -> Sample:
     """Prepare real galaxies from files of any known format into one image set in a run folder.
 
@@ -139,6 +108,8 @@ def prepare_observed(
         `rejected_flags_of` gives for the survey.
     part_size : int, optional
         Images in a part; about 1 GB when not given.
+    units, places
+        As of `read_stamps`.
 
     Returns
     -------
@@ -150,83 +121,160 @@ def prepare_observed(
         When a file cannot be read, pixel scales are mixed, no galaxy is usable, or the folder holds parts
         that were made with other settings.
     """
-    bands = tuple(bands)
+    bands, paths = tuple(bands), [Path(path) for path in paths]
     if rejected_flags is None:
         rejected_flags = rejected_flags_of(survey)
     unknown = [flag for flag in rejected_flags if flag not in FLAGS]
     if unknown:
         raise ValueError(f"flags {unknown} are not known; known are {', '.join(FLAGS)}.")
-    inputs = [{"path": str(path), "format": recognise(path), "content": fingerprint(path)} for path in paths]
     settings = {
-        "inputs": inputs,
+        "inputs": [{"path": str(path), "content": fingerprint(path)} for path in paths],
         "seed": seed,
         "fractions": list(fractions),
         "rejected": list(rejected_flags),
+        "units": units,
+        "places": None if places is None else _digest(places),
     }
+    parts = _Parts(Path(out), name, survey, bands, preparation, settings)
+    parts.resume()
     part_size = part_size or _images_per_part(len(bands), preparation)
-    seen, rejected, start, number = _resume(Path(out), settings, preparation)
-    pending: list[PreparedStamp] = []
-    pending_rejects: list[dict] = []
-    scale = ImageSet.open(out).pixel_scale if number else None
-
-    def flush(stop: int) -> None:
-        nonlocal number, start
-        stack, table = collect_stamps(pending)
-        table["dataset"] = name
-        write_part(
-            part_path(out, number), stack, table, name=name, kind="observed", survey=survey, bands=bands,
-            pixel_scale=scale, preparation=preparation, unit=UNITS[preparation.domain],
-            provenance=settings | {"start": start, "stop": stop, "rejects": pending_rejects},
-        )  # fmt: skip
-        log.info(
-            "wrote %s: %d images, %d rejected", part_path(out, number), len(pending), len(pending_rejects)
-        )
-        number, start = number + 1, stop
-        rejected.extend(pending_rejects)
-        pending.clear()
-        pending_rejects.clear()
-
     position = 0
-    for position, (path, stamp) in enumerate(_all_stamps(paths, bands), start=1):
-        if position <= start:
+    for position, (path, stamp) in enumerate(_all_stamps(paths, bands, units, places), start=1):
+        if position <= parts.start:
             continue
-        scale = stamp.pixel_scale if scale is None else scale
-        if abs(stamp.pixel_scale - scale) > 1e-3 * scale:
-            raise ValueError(
-                f"{path}: pixel scale {stamp.pixel_scale} arcsec beside {scale}; prepare them apart."
-            )
         try:
-            pending.append(_prepare_one(stamp, preparation, seed, fractions, rejected_flags, seen))
+            if not stamp.problem:
+                parts.check_scale(path, stamp)
+            ready = _prepare_one(stamp, preparation, seed, fractions, rejected_flags, parts.seen)
+            parts.pending.append(ready)
         except RejectedStampError as reason:
-            pending_rejects.append(_reject_row(path, stamp, reason))
-        if len(pending) == part_size:
-            flush(position)
-    if pending:
-        flush(position)
-    rejected.extend(pending_rejects)
-    if not number:
-        raise ValueError(f"none of {position} images can be used; first reasons: {rejected[:3]}.")
+            parts.pending_rejects.append(_reject_row(path, stamp, reason))
+        if len(parts.pending) == part_size:
+            parts.flush(position)
+    if parts.pending:
+        parts.flush(position)
+    rejected = parts.rejected + parts.pending_rejects
+    if not parts.number:
+        reasons = list(dict.fromkeys(row["reason"] for row in rejected))[:3]
+        raise ValueError(f"none of {position} images can be used; first reasons: {'; '.join(reasons)}.")
     columns = ("galaxy_id", "source", "source_index", "reason")
     table = Table({column: [str(row[column]) for row in rejected] for column in columns}, dtype=[str] * 4)
     return Sample(images=ImageSet.open(out), rejected=table)
 
 
+@dataclass(eq=False)
+class _Parts:
+    """An image set as it grows, part by part: what is written, and what waits to be."""
+
+    out: Path
+    name: str
+    survey: str
+    bands: tuple[str, ...]
+    preparation: Preparation
+    settings: dict
+    seen: TakenPlaces = field(default_factory=TakenPlaces)
+    scale: float = 0.0  # of the images before preparation [arcsec]; 0 before the first, and for most pictures
+    start: int = 0  # images of the inputs that the written parts account for
+    number: int = 0  # of the next part
+    rejected: list[dict] = field(default_factory=list)
+    pending: list[PreparedStamp] = field(default_factory=list)
+    pending_rejects: list[dict] = field(default_factory=list)
+
+    def resume(self) -> None:
+        """Go on after the parts of an earlier call; refuse those that were made otherwise."""
+        if not part_path(self.out, 0).is_file():
+            return
+        images = ImageSet.open(self.out)
+        provenance = images.provenance
+        for key, value in self.settings.items():
+            if provenance[0].get(key) != value:
+                raise ValueError(
+                    f"{self.out}: holds an image set with {key} {provenance[0].get(key)}, not {value}; "
+                    "choose another folder or remove its images."
+                )
+        if images.preparation != self.preparation:
+            raise ValueError(
+                f"{self.out}: holds an image set prepared otherwise: "
+                f"{images.preparation.difference(self.preparation)}."
+            )
+        for row in images.catalogue:
+            self.seen.add(str(row["galaxy_id"]), float(row["ra"]), float(row["dec"]))
+        for part in provenance:
+            self.rejected.extend(part["rejects"])
+        self.scale, self.start, self.number = images.pixel_scale, provenance[-1]["stop"], len(provenance)
+
+    def check_scale(self, path: Path, stamp: RawStamp) -> None:
+        """Refuse an image of another pixel scale than the first, or than the survey's."""
+        if not self.scale:
+            self.scale = stamp.pixel_scale
+        if abs(stamp.pixel_scale - self.scale) > 1e-3 * self.scale:
+            raise ValueError(
+                f"{path}: pixel scale {stamp.pixel_scale} arcsec beside {self.scale}; prepare them apart."
+            )
+        if self.survey not in SURVEYS or stamp.domain == "8-bit":
+            return
+        own = load_survey(self.survey).pixel_scale
+        if abs(stamp.pixel_scale - own) > 0.01 * own:
+            raise ValueError(
+                f"{path}: pixels of {stamp.pixel_scale:.4g} arcsec, but those of {self.survey} are {own:g}; "
+                "give the survey that they are from, or a survey file."
+            )
+
+    def flush(self, stop: int) -> None:
+        """Write what waits as one part, which accounts for all images up to ``stop``."""
+        stack, table = collect_stamps(self.pending)
+        table["dataset"] = self.name
+        path = write_part(
+            part_path(self.out, self.number), stack, table, name=self.name, kind="observed",
+            survey=self.survey, bands=self.bands, pixel_scale=self.preparation.pixel_scale_of(self.scale),
+            preparation=self.preparation, unit=UNITS[self.preparation.domain],
+            provenance=self.settings | {"start": self.start, "stop": stop, "rejects": self.pending_rejects},
+        )  # fmt: skip
+        log.info("wrote %s: %d images, %d rejected", path, len(self.pending), len(self.pending_rejects))
+        self.rejected.extend(self.pending_rejects)
+        self.start, self.number, self.pending, self.pending_rejects = stop, self.number + 1, [], []
+
+
 def _prepare_one(stamp, preparation, seed, fractions, rejected_flags, seen) -> PreparedStamp:
     """Prepare a stamp and assign its split, or raise the reason why not."""
+    if stamp.problem:
+        raise RejectedStampError(stamp.problem)
     if seen.holds(stamp.galaxy_id, stamp.ra, stamp.dec):
         raise RejectedStampError(f"duplicate: an object within {SAME_OBJECT} arcsec was taken before")
+    if np.isfinite(stamp.ra) and np.isfinite(stamp.dec):
+        split = split_of_place(stamp.ra, stamp.dec, seed, fractions)
+    else:
+        split = assign_split(stamp.galaxy_id, seed, fractions)
+    if split is None:
+        raise RejectedStampError("in the seam between cells of the sky that belong to unlike splits")
     prepared = prepare_stamp(stamp, preparation, preparation_stream(seed, stamp.galaxy_id))
     refuse_flagged(prepared, rejected_flags)
     seen.add(stamp.galaxy_id, stamp.ra, stamp.dec)
-    row = {"view": 0, "split": assign_split(stamp.galaxy_id, seed, fractions)}
+    row = {"view": 0, "split": split}
     return replace(prepared, row=prepared.row | row)
 
 
-def _all_stamps(paths, bands) -> Iterator[tuple[Path, RawStamp]]:
-    """Stamps of all files, one at a time."""
+def _all_stamps(paths: Sequence[Path], bands, units, places) -> Iterator[tuple[Path, RawStamp]]:
+    """Stamps of all files, one at a time; of several files a bad one counts as one rejected image."""
     for path in paths:
-        for stamp in read_stamps(Path(path), bands):
-            yield Path(path), stamp
+        try:
+            for stamp in read_stamps(path, bands, units=units, places=places):
+                yield path, stamp
+        except FileNotFoundError:
+            raise
+        except (ValueError, OSError) as error:
+            if len(paths) == 1:
+                raise
+            log.warning("%s: left out: %s", path, error)
+            yield path, RawStamp(
+                image=np.zeros((len(bands), 1, 1)), psf=np.ones((len(bands), 1, 1)), pixel_scale=0.0,
+                bands=bands, galaxy_id="", problem=str(error).removeprefix(f"{path}: "),
+            )  # fmt: skip
+
+
+def _digest(places: Table) -> str:
+    """Hash of a catalogue's places, to know it again."""
+    return hashlib.sha256(np.array([places["ra"], places["dec"]], float).tobytes()).hexdigest()
 
 
 def _reject_row(path: Path, stamp: RawStamp, reason: Exception) -> dict:
@@ -244,27 +292,3 @@ def _images_per_part(n_bands: int, preparation: Preparation) -> int:
     """Images that make about `PART_BYTES`."""
     pixels = 9 * preparation.size**2 + 4 * preparation.psf_size**2
     return max(1, int(PART_BYTES / (n_bands * pixels)))
-
-
-def _resume(out: Path, settings: dict, preparation: Preparation) -> tuple[_Seen, list[dict], int, int]:
-    """Places taken, rejects, stamps consumed and parts written by an earlier call."""
-    seen, rejected = _Seen(), []
-    if not part_path(out, 0).is_file():
-        return seen, rejected, 0, 0
-    images = ImageSet.open(out)
-    provenance = images.provenance
-    for key, value in settings.items():
-        if provenance[0].get(key) != value:
-            raise ValueError(
-                f"{out}: holds an image set with {key} {provenance[0].get(key)}, not {value}; "
-                "choose another folder or remove its images."
-            )
-    if images.preparation != preparation:
-        raise ValueError(
-            f"{out}: holds an image set prepared otherwise: {images.preparation.difference(preparation)}."
-        )
-    for row in images.catalogue:
-        seen.add(str(row["galaxy_id"]), float(row["ra"]), float(row["dec"]))
-    for part in provenance:
-        rejected.extend(part["rejects"])
-    return seen, rejected, provenance[-1]["stop"], len(provenance)

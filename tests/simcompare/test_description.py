@@ -6,7 +6,8 @@ import torch
 
 from mocks.psf import gaussian_psf
 from simcompare.description import data_section, summarise
-from simcompare.imageset import ImageSet, assign_split, collect_stamps, write_part
+from simcompare.imageset import ImageSet, collect_stamps, write_part
+from simcompare.places import assign_split
 from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
 from simcompare.stamps import RawStamp
 from simcompare.torchdata import SYMMETRIES, TorchImages, apply_symmetry

@@ -28,7 +28,7 @@ def images(tmp_path_factory):
             bands=("g", "r"),
             galaxy_id=f"g{i}",
             ra=10.0 + i,
-            dec=-5.0,
+            dec=-5.03,
         )
         prepared = prepare_stamp(stamp, preparation, preparation_stream(1, stamp.galaxy_id))
         prepared.row.update(view=0, dataset="toy", split="train")
@@ -52,7 +52,7 @@ def test_fits_files_hold_image_place_and_catalogue(images, tmp_path):
         assert header["cat mag_r"] == pytest.approx(images.catalogue["mag_r"][3])
         row = images.catalogue[3]
         place = WCS(header, naxis=2).pixel_to_world_values(row["centre_x"], row["centre_y"])
-        np.testing.assert_allclose(place, [13, -5], atol=1e-9)
+        np.testing.assert_allclose(place, [13, -5.03], atol=1e-9)
     assert not list(tmp_path.glob("*.tmp"))
 
 

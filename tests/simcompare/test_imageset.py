@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from simcompare.imageset import SPLITS, ImageSet, Stack, assign_split, part_path, write_part
+from simcompare.imageset import ImageSet, Stack, part_path, write_part
+from simcompare.places import SPLITS, assign_split
 from simcompare.preparation import Preparation
 
 
-def make_part(path, n=10, start=0, bands=("g", "r"), psf_side=5, preparation=None, name="toy", **changes):
+def make_part(
+    path, n=10, start=0, bands=("g", "r"), psf_side=5, preparation=None, name="toy", columns=None, **changes
+):
     rng = np.random.default_rng(start)
     b = len(bands)
     stack = Stack(
@@ -36,6 +39,8 @@ def make_part(path, n=10, start=0, bands=("g", "r"), psf_side=5, preparation=Non
         for column in ("mag", "sky_sigma", "psf_fwhm"):
             catalogue[f"{column}_{band}"] = rng.normal(size=n)
     catalogue["redshift"] = rng.uniform(size=n)
+    for column, values in (columns or {}).items():
+        catalogue[column] = values
     catalogue["half_light_radius"] = 1.0
     catalogue["half_light_radius"].unit = "arcsec"
     settings = {
@@ -105,6 +110,15 @@ def test_concat_keeps_names_and_fills_missing_columns(tmp_path):
     assert joined.name == "a+b"
     assert joined.catalogue["dataset"].tolist() == ["a", "a", "a", "b", "b"]
     assert joined.catalogue["galaxy_id"].tolist()[3:] == ["galaxy-2", "galaxy-0"]
+
+
+def test_concat_leaves_out_galaxies_that_an_earlier_set_has(tmp_path, caplog):
+    place = {"ra": np.array([10.0, 10.1, 359.9999]), "dec": np.array([5.0, 5.0, -1.0])}
+    make_part(tmp_path / "a.h5", n=3, columns=place)
+    make_part(tmp_path / "b.h5", n=3, start=5, columns={"ra": [0.0, 10.0002, np.nan], "dec": [-1, 5.0003, 5]})
+    joined = ImageSet.concat(*(ImageSet.open(tmp_path / name) for name in ("a.h5", "b.h5")))
+    assert joined.catalogue["galaxy_id"].tolist() == ["galaxy-0", "galaxy-1", "galaxy-2", "galaxy-7"]
+    assert "left out 2 images of galaxies that an earlier set has" in caplog.text
 
 
 def test_psfs_of_unlike_sides_are_padded(tmp_path):
@@ -189,18 +203,6 @@ def test_inconsistent_parts_are_not_written(tmp_path, spoil, message):
             preparation=Preparation(),
         )
     assert not (tmp_path / "b.h5").exists()
-
-
-def test_splits_are_deterministic_and_have_their_fractions():
-    ids = [f"g{i}" for i in range(4000)]
-    settings = {"seed": 3, "fractions": (0.7, 0.2, 0.1)}
-    splits = np.array([assign_split(item, **settings) for item in ids])
-    assert [assign_split(item, **settings) for item in ids[:50]] == splits[:50].tolist()
-    for name, fraction in zip(SPLITS, (0.7, 0.2, 0.1), strict=True):
-        assert np.mean(splits == name) == pytest.approx(fraction, abs=0.03)
-    assert (splits != [assign_split(item, seed=4, fractions=(0.7, 0.2, 0.1)) for item in ids]).any()
-    with pytest.raises(ValueError, match="sum to 1"):
-        assign_split("a", fractions=(0.5, 0.1, 0.1))
 
 
 def test_a_million_images_open_in_under_a_second(tmp_path):

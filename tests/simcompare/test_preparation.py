@@ -255,3 +255,36 @@ def test_holes_on_both_sides_are_filled_with_the_light_around():
     assert holes.sum() >= 126
     assert prepared.image[0][holes].sum() == pytest.approx(whole.image[0][holes].sum(), rel=0.5)
     assert prepared.image[0][holes].min() > -5 * SIGMA
+
+
+def test_cut_in_radii_spans_as_many_radii_of_every_galaxy():
+    scaled = Preparation(size=32, petrosian_radii=6.0)
+    small, large = (
+        prepare(make_stamp(size=161, x=80.0, y=80.0, flux=flux, image=image), scaled)
+        for flux, image in ((100.0, smooth_galaxy(2.5)), (100.0, smooth_galaxy(5.0)))
+    )
+    for prepared in (small, large):
+        assert prepared.image.shape == (1, 32, 32)
+        assert prepared.image.sum() == pytest.approx(100, rel=0.02)
+        assert prepared.row["mag_r"] == pytest.approx(22.5 - 2.5 * np.log10(100), abs=0.02)
+        side = 32 * prepared.row["pixel_scale"]
+        assert side == pytest.approx(6 * prepared.row["petrosian_radius"], rel=0.03)
+        corner = prepared.image[0, :6].std()
+        assert corner == pytest.approx(prepared.row["sky_sigma_r"], rel=0.2)
+    assert large.row["pixel_scale"] == pytest.approx(2 * small.row["pixel_scale"], rel=0.05)
+    # Seen in radii, the two are one galaxy.
+    assert np.abs(small.image - large.image).max() < 0.06 * small.image.max()
+
+
+def smooth_galaxy(sigma):
+    rng = np.random.default_rng(5)
+    return (blob(161, 80.0, 80.0, 100.0, sigma) + 0.003 * rng.standard_normal((161, 161)))[None]
+
+
+def test_cut_in_radii_that_leaves_the_image_is_refused():
+    with pytest.raises(RejectedStampError, match=r"20 Petrosian radii, .* does not fit into 96"):
+        prepare(make_stamp(flux=300.0), Preparation(petrosian_radii=20.0))
+    with pytest.raises(ValueError, match="positive number for linear"):
+        Preparation(petrosian_radii=3.0, domain="8-bit")
+    assert Preparation(petrosian_radii=3.0).pixel_scale_of(0.396) == 0
+    assert Preparation().pixel_scale_of(0.396) == 0.396

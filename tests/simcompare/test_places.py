@@ -1,0 +1,67 @@
+"""Places on the sky: one object is on one side of a split, in every set and under every name."""
+
+import numpy as np
+import pytest
+
+from simcompare.places import SAME_OBJECT, SPLITS, TakenPlaces, assign_split, repeats, split_of_place
+
+
+def test_splits_are_deterministic_and_have_their_fractions():
+    ids = [f"g{i}" for i in range(4000)]
+    settings = {"seed": 3, "fractions": (0.7, 0.2, 0.1)}
+    splits = np.array([assign_split(item, **settings) for item in ids])
+    assert [assign_split(item, **settings) for item in ids[:50]] == splits[:50].tolist()
+    for name, fraction in zip(SPLITS, (0.7, 0.2, 0.1), strict=True):
+        assert np.mean(splits == name) == pytest.approx(fraction, abs=0.03)
+    assert (splits != [assign_split(item, seed=4, fractions=(0.7, 0.2, 0.1)) for item in ids]).any()
+    with pytest.raises(ValueError, match="sum to 1"):
+        assign_split("a", fractions=(0.5, 0.1, 0.1))
+
+
+def places(n, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.uniform(0, 360, n), np.degrees(np.arcsin(rng.uniform(-1, 1, n)))
+
+
+def test_splits_by_place_have_their_fractions_and_little_is_lost_in_seams():
+    sides = [split_of_place(ra, dec, 3, (0.7, 0.2, 0.1)) for ra, dec in zip(*places(3000), strict=True)]
+    for name, fraction in zip(SPLITS, (0.7, 0.2, 0.1), strict=True):
+        assert np.mean([side == name for side in sides]) == pytest.approx(fraction, abs=0.03)
+    # A seam of 3 arcsec along the sides of cells of 6 arcmin, where the neighbour is of another split.
+    assert np.mean([side is None for side in sides]) == pytest.approx(2 * 3 / 360 * (1 - 0.54), abs=0.006)
+
+
+def test_two_positions_of_one_object_never_fall_on_unlike_sides():
+    rng = np.random.default_rng(1)
+    near_seams = np.array([180 / 3600 * np.arange(400), np.full(400, 0.1)])
+    corners = [[10.0, 359.9999], [89.9999, -10.0]]
+    ra, dec = np.concatenate([near_seams, np.stack(places(400)), corners], axis=1)
+    for i in range(len(ra)):
+        angle, distance = rng.uniform(0, 2 * np.pi), 0.99 * SAME_OBJECT / 3600 * rng.uniform() ** 0.5
+        other_dec = np.clip(dec[i] + distance * np.sin(angle), -90, 90)
+        other_ra = ra[i] + distance * np.cos(angle) / np.cos(np.deg2rad(max(abs(dec[i]), abs(other_dec))))
+        sides = {split_of_place(ra[i], dec[i], 5), split_of_place(other_ra, other_dec, 5)} - {None}
+        assert len(sides) <= 1
+
+
+def test_split_by_place_does_not_mind_turns():
+    for ra, dec in zip(*places(20), strict=True):
+        assert split_of_place(ra, dec, 2) == split_of_place(ra - 360, dec, 2)
+
+
+def test_taken_places_are_found_across_the_right_ascension_origin_and_at_the_pole():
+    seen = TakenPlaces()
+    seen.add("a", 359.9999, 10.0)
+    seen.add("d", 10.0, 89.9999)
+    assert seen.holds("b", 0.0001, 10.0)
+    assert not seen.holds("c", 0.002, 10.0)
+    assert seen.holds("e", 190.0, 89.9999)
+    assert seen.holds("a", 50.0, 50.0)
+    assert not seen.holds("f", np.nan, np.nan)
+
+
+def test_repeats_are_counted_between_groups_alone():
+    ra = np.array([359.9999, 10.0, 10.0, 0.0001, np.nan])
+    dec = np.array([10.0, 5.0, 5.0, 10.0, 5.0])
+    np.testing.assert_array_equal(repeats(ra, dec, [0, 0, 0, 1, 1]), [False, False, False, True, False])
+    assert not repeats(np.full(3, np.nan), np.full(3, np.nan), [0, 1, 2]).any()

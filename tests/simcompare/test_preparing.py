@@ -1,0 +1,141 @@
+"""The verbs that make image sets of real galaxies: each option does what it says."""
+
+import bz2
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+from astropy.table import Table
+from PIL import Image
+
+from mocks.psf import gaussian_psf
+from simcompare.cli import main
+from simcompare.config import PrepareSettings
+from simcompare.imageset import ImageSet
+from simcompare.observed import read_places
+from simcompare.preparing import make_image_set, preparation_of
+
+
+def write_stack(path, n=3, side=96, dec=-5.03, **attributes):
+    """Toy galaxies in a generic stack that says all but what a test leaves out."""
+    rng = np.random.default_rng(len(path.name))
+    rows, columns = np.indices((side, side)) - (side - 1) / 2
+    light = np.exp(-np.hypot(rows, columns) / 3)
+    with h5py.File(path, "w") as file:
+        noise = 0.02 * rng.standard_normal((n, 1, side, side))
+        file["image"] = (60 * light / light.sum() + noise).astype("f4")
+        file["psf"] = gaussian_psf(3.0, 31)[None]
+        file["ra_deg"], file["dec_deg"] = 10.03 + 0.5 * np.arange(n), np.full(n, dec)
+        file.attrs.update({"bands": "r", "pixel_scale_arcsec": 0.396, "units": "nanomaggy"} | attributes)
+    return path
+
+
+def run(*words):
+    return main(["-q", *map(str, words)])
+
+
+def test_size_in_arcsec_and_in_radii(tmp_path):
+    stack = write_stack(tmp_path / "stack.h5")
+    assert run("prepare", stack, "--out", tmp_path / "arcsec", "--arcsec", 12.67) == 0
+    assert ImageSet.open(tmp_path / "arcsec").image_shape == (1, 32, 32)
+    assert run("prepare", stack, "--out", tmp_path / "radii", "--size", 32, "--radii", 5) == 0
+    scaled = ImageSet.open(tmp_path / "radii")
+    assert (scaled.image_shape, scaled.pixel_scale) == ((1, 32, 32), 0)
+    table = scaled.catalogue
+    np.testing.assert_allclose(32 * table["pixel_scale"], 5 * table["petrosian_radius"], rtol=0.05)
+    assert run("twins", tmp_path / "radii", "--out", tmp_path / "twins") == 2
+    settings = PrepareSettings(inputs=[stack], out=tmp_path, neighbours="keep")
+    assert preparation_of(settings, 0.396).neighbours == "keep"
+
+
+def test_units_and_scale_that_a_file_does_not_fit_are_named(tmp_path, capsys):
+    stack = write_stack(tmp_path / "stack.h5")
+    with h5py.File(stack, "a") as file:
+        del file.attrs["units"]
+    assert run("prepare", stack, "--out", tmp_path / "a") == 2
+    assert "attribute 'units' is missing" in capsys.readouterr().err
+    assert run("prepare", stack, "--out", tmp_path / "a", "--units", "AB zero point 27") == 0
+    assert np.median(ImageSet.open(tmp_path / "a").catalogue["mag_r"]) == pytest.approx(22.55, abs=0.1)
+    assert run("prepare", stack, "--units", "nmgy", "--out", tmp_path / "b", "--survey", "hsc-wide") == 2
+    assert "pixels of 0.396 arcsec, but those of hsc-wide are 0.168" in capsys.readouterr().err
+
+
+def test_pictures_have_their_own_domain(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    rng = np.random.default_rng(1)
+    for i in range(3):
+        Image.fromarray(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(folder / f"{i}.png")
+    assert run("prepare", folder, "--out", tmp_path / "run", "--domain", "8-bit", "--size", 32) == 0
+    images = ImageSet.open(tmp_path / "run")
+    assert (images.bands, images.unit, len(images)) == (("R", "G", "B"), "8-bit counts", 3)
+    assert run("info", tmp_path / "run") == 0
+
+
+def test_one_bad_file_among_several_is_counted_and_the_rest_goes_on(tmp_path):
+    good = [write_stack(tmp_path / f"{name}.h5", dec=dec) for name, dec in (("a", 1.03), ("bb", 3.03))]
+    (tmp_path / "cut.h5").write_bytes(good[0].read_bytes()[:5000])
+    (tmp_path / "frame-r-000001-1-0001.fits.bz2").write_bytes(bz2.compress(b"SIMPLE  = T")[:-5])
+    bad = [tmp_path / "cut.h5", tmp_path / "frame-r-000001-1-0001.fits.bz2"]
+    assert run("prepare", good[0], *bad, good[1], "--out", tmp_path / "run") == 0
+    failures = Table.read(tmp_path / "run" / "failures.ecsv")
+    assert failures["source"].tolist() == [path.name for path in bad]
+    assert "damaged or truncated" in failures["reason"][0]
+    assert len(ImageSet.open(tmp_path / "run")) == 6
+    for path in bad:
+        assert run("prepare", path, "--out", tmp_path / "alone") == 2
+
+
+def test_info_describes_a_selection(tmp_path, capsys):
+    run("prepare", write_stack(tmp_path / "stack.h5"), "--out", tmp_path / "run")
+    capsys.readouterr()
+    assert run("info", tmp_path / "run", "--where", "mag_r < 30") == 0
+    text = capsys.readouterr().out
+    assert "3 images of 3 galaxies (observed, sdss, r), 64 x 64 pixels of 0.396 arcsec" in text
+    assert "| mag_r [mag] |" in text
+    assert run("info", tmp_path / "run", "--where", "mag_r > 30") == 2
+
+
+def test_the_same_galaxy_in_two_sets_is_on_one_side(tmp_path):
+    for name, dec in (("one", 2.03), ("two", 2.03 + 0.4 / 3600)):
+        run("prepare", write_stack(tmp_path / f"{name}.h5", n=16, dec=dec), "--out", tmp_path / name)
+    one, two = (ImageSet.open(tmp_path / name) for name in ("one", "two"))
+    assert one.catalogue["split"].tolist() == two.catalogue["split"].tolist()
+    assert len(set(one.catalogue["split"])) == 3
+    assert not set(one.catalogue["galaxy_id"]) & set(two.catalogue["galaxy_id"])
+    assert len(ImageSet.concat(one, two)) == len(one)
+
+
+def test_catalogue_says_where_to_cut_a_real_frame(shared_data, tmp_path):
+    source = shared_data / "observed" / "sdss-frames" / "frame-r-004510-4-0030.fits.bz2"
+    shutil.copy(source, tmp_path)
+    stack = h5py.File(shared_data / "observed" / "sdss-ugriz-stamps" / "sdss-ugriz-stamps.h5")
+    in_field = stack["field_index"][:] == [name.decode() for name in stack["field_id"]].index("004510-4-0030")
+    places = Table({name: stack[name][:][in_field] for name in ("ra_deg", "dec_deg", "mag_r")})
+    places.add_row((10.0, -20.0, 15.0))  # elsewhere on the sky
+    places.write(tmp_path / "places.csv", comment="#Table1")
+    catalogue = read_places(tmp_path / "places.csv")
+    assert (catalogue.colnames, len(catalogue)) == (["ra", "dec", "mag_r"], in_field.sum() + 1)
+    frame, out = tmp_path / source.name, tmp_path / "run"
+    made = make_image_set(PrepareSettings(inputs=[frame], out=out, catalogue=tmp_path / "places.csv"))
+    failed = out / "failures.ecsv"
+    assert len(made) + (len(Table.read(failed)) if failed.exists() else 0) == in_field.sum()
+    table = made.catalogue
+    assert np.abs(np.median(table["mag_r"] - table["catalogue_mag_r"])) < 0.05
+    other = write_stack(tmp_path / "a.h5")
+    assert run("prepare", other, "--out", tmp_path / "b", "--catalogue", tmp_path / "places.csv") == 2
+
+
+def test_tables_without_places_are_refused(tmp_path):
+    Table({"name": ["a"]}).write(tmp_path / "a.ecsv")
+    with pytest.raises(ValueError, match=r"no columns ra and dec .*; it has name"):
+        read_places(tmp_path / "a.ecsv")
+    (tmp_path / "b.fits").write_bytes(b"nothing")
+    with pytest.raises(ValueError, match="no table that can be read"):
+        read_places(tmp_path / "b.fits")
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        read_places(tmp_path / "c.csv")
+    Table({"RA": [np.nan, 1.0], "Dec": [0.0, 95.0]}).write(tmp_path / "d.ecsv")
+    with pytest.raises(ValueError, match="none of its 2 rows has a place"):
+        read_places(tmp_path / "d.ecsv")
