@@ -173,8 +173,7 @@ def to_house(raw: dict, found: dict) -> dict:
     columns = {}
     for name, values in raw.items():
         factor = found[name][1]
-        values = np.asarray(values)
-        columns[name] = values.astype(float) * factor if factor != 1.0 else values.astype(float)
+        columns[name] = np.multiply(values, factor, dtype=float)
     if np.ndim(columns.get("metallicity")) == 2:
         elements = columns["metallicity"]
         # element masses start with helium (Magneticum); mass fractions start with the total (SIMBA, FIRE)

@@ -1,14 +1,38 @@
 """Fortran unformatted files: records framed by their length."""
 
+import itertools
 import os
 import struct
 from pathlib import Path
 
+import numba
 import numpy as np
 
 __all__ = ["Records"]
 
 MARKER = struct.Struct("<i")
+AT_ONCE = 2**24  # bytes; smaller files are read with one call, which is several times faster
+
+
+@numba.njit(cache=True)
+def _starts(raw):
+    """Bytes at which the records of a file begin, and at which the last one with two equal markers ends."""
+    starts, place = [0], 0
+    while place + 8 <= len(raw):
+        length = 0
+        for i in range(3, -1, -1):
+            length = length << 8 | raw[place + i]
+        behind = place + 4 + length
+        if behind + 4 > len(raw):  # a negative length is a large one here
+            break
+        same = True
+        for i in range(4):
+            same &= raw[place + i] == raw[behind + i]
+        if not same:
+            break
+        place = behind + 4
+        starts.append(place)
+    return starts
 
 
 class Records:
@@ -31,21 +55,33 @@ class Records:
             self._file = self.path.open("rb")
         except FileNotFoundError as error:
             raise FileNotFoundError(f"{self.path} does not exist.") from error
-        self._size = os.fstat(self._file.fileno()).st_size
-        self._place, self._ahead = 0, self._file.read(4)  # where the next record begins, and its first marker
+        self._size, self._place = os.fstat(self._file.fileno()).st_size, 0
+        self._whole = self._file.read() if self._size <= AT_ONCE else None
+        found = [0] if self._whole is None else _starts(np.frombuffer(self._whole, "u1"))
+        self._next = dict(itertools.pairwise(found))  # record that follows each known to be whole
         return self
 
     def __exit__(self, *error: object) -> None:
         self._file.close()
 
-    def _length(self) -> int:
-        """Length of the record that begins here."""
-        if len(self._ahead) < 4:
-            end = self._place + len(self._ahead)
-            raise OSError(f"{self.path}: ends at byte {end} within a record; cut short? Fetch it again.")
-        (length,) = MARKER.unpack(self._ahead)
+    def _bytes(self, start: int, count: int) -> bytes:
+        """Bytes of the file, fewer at its end."""
+        if self._whole is not None:
+            return self._whole[start : start + count]
+        self._file.seek(start)
+        return self._file.read(count)
+
+    def _record(self) -> tuple[int, int]:
+        """First byte and length of the data of the record that begins here; both its markers are checked."""
+        following = self._next.get(self._place)
+        if following is not None:
+            return self._place + 4, following - self._place - 8
+        ahead = self._bytes(self._place, 4)
+        if len(ahead) < 4:
+            raise self._cut_short(self._place + len(ahead))
+        (length,) = MARKER.unpack(ahead)
         if not 0 <= length <= self._size - self._place - 8:
-            swapped = struct.unpack(">i", self._ahead)[0]
+            swapped = struct.unpack(">i", ahead)[0]
             reason = (
                 "it is big-endian, convert it"
                 if 0 <= swapped <= self._size
@@ -55,21 +91,28 @@ class Records:
                 f"{self.path}: record marker {length} at byte {self._place} is wrong (of {self._size}): "
                 f"{reason}."
             )
-        return length
-
-    def _close(self, length: int, markers: bytes) -> None:
-        """Check the marker behind a record and keep the one of the next; both are read with one call."""
-        if markers[:4] != self._ahead:
-            place = self._place + 4 + length
-            if len(markers) < 4:
-                raise OSError(
-                    f"{self.path}: ends at byte {place} within a record; cut short? Fetch it again."
-                )
+        place = self._place + 4 + length
+        behind = self._bytes(place, 4)
+        if len(behind) < 4:
+            raise self._cut_short(place)
+        if behind != ahead:
             raise OSError(
-                f"{self.path}: record marker {MARKER.unpack(markers[:4])[0]} at byte {place} differs from "
+                f"{self.path}: record marker {MARKER.unpack(behind)[0]} at byte {place} differs from "
                 f"{length} before it; the file is damaged. Fetch it again."
             )
-        self._place, self._ahead = self._place + 8 + length, markers[4:]
+        return self._place + 4, length
+
+    def _cut_short(self, place: int) -> OSError:
+        return OSError(f"{self.path}: ends at byte {place} within a record; cut short? Fetch it again.")
+
+    @property
+    def place(self) -> int:
+        """Byte at which the next record begins; set it to one that was told before to read from there."""
+        return self._place
+
+    @place.setter
+    def place(self, place: int) -> None:
+        self._place = place
 
     @property
     def at_end(self) -> bool:
@@ -93,13 +136,18 @@ class Records:
         OSError
             When a marker is wrong or the record is no whole number of such numbers.
         """
-        length = self._length()
-        raw = self._file.read(length + 8)
-        self._close(length, raw[length:])
-        kind = np.dtype(dtype or "u1")
+        start, length = self._record()
+        return self._take(start, length, np.dtype(dtype or "u1"))
+
+    def _take(self, start: int, length: int, kind: np.dtype) -> np.ndarray:
+        """Read the record that begins here as numbers, and go on to the next."""
         if length % kind.itemsize:
             raise OSError(f"{self.path}: a record of {length} bytes holds no whole number of {kind} values.")
-        return np.frombuffer(raw, dtype=kind, count=length // kind.itemsize)
+        raw = self._bytes(start, length)
+        if len(raw) < length:
+            raise self._cut_short(start + len(raw))
+        self._place = start + length + 4
+        return np.frombuffer(raw, dtype=kind)
 
     def array(self, count: int, kinds: tuple[str, ...]) -> np.ndarray:
         """Next record as `count` numbers of the one of `kinds` whose size fits.
@@ -120,17 +168,16 @@ class Records:
         OSError
             When none fits.
         """
-        raw = self.read()
-        for kind in kinds:
-            if len(raw) == count * np.dtype(kind).itemsize:
-                return raw.view(kind)
+        start, length = self._record()
+        for kind in map(np.dtype, kinds):
+            if length == count * kind.itemsize:
+                return self._take(start, length, kind)
         raise OSError(
-            f"{self.path}: a record of {len(raw)} bytes where {count} values of {' or '.join(kinds)} belong."
+            f"{self.path}: a record of {length} bytes where {count} values of {' or '.join(kinds)} belong."
         )
 
     def skip(self, count: int = 1) -> None:
         """Pass over records without reading them."""
         for _ in range(count):
-            length = self._length()
-            self._file.seek(length, 1)
-            self._close(length, self._file.read(8))
+            start, length = self._record()
+            self._place = start + length + 4

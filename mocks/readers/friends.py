@@ -76,7 +76,7 @@ def friends_of_friends(position: np.ndarray, linking_length: float, box_size: fl
     Returns
     -------
     ndarray of int, shape (n,)
-        0 for the group with most particles, 1 for the next, ...
+        0 for the group with most particles, 1 for the next, ...; -1 for particles of NaN position.
 
     Raises
     ------
@@ -91,6 +91,11 @@ def friends_of_friends(position: np.ndarray, linking_length: float, box_size: fl
         raise ValueError(
             f"linking length {linking_length:g} does not suit a box of {box_size:g}; at most an eighth."
         )
+    is_somewhere = np.isfinite(position).all(axis=1)
+    if not is_somewhere.all():
+        groups = np.full(len(position), -1)
+        groups[is_somewhere] = friends_of_friends(position[is_somewhere], linking_length, box_size)
+        return groups
     if len(position) == 0:
         return np.zeros(0, dtype=np.int64)
     position = np.asarray(position, dtype=float) % box_size

@@ -1,15 +1,14 @@
 """GalaxyMaker / AdaptaHOP catalogues of RAMSES runs: tree_bricks files and gal_stars folders."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
 
 from mocks.readers.fortran import Records
-from mocks.readers.hdf5 import KM, MSUN
-from mocks.readers.ramses_files import Info
 
-__all__ = ["find_galaxies", "galaxy_table", "read_members", "read_tree_bricks"]
+__all__ = ["Brick", "find_galaxies", "galaxy_table", "read_galaxy", "read_identities", "read_tree_bricks"]
 
 FLOATS = ("<f4", "<f8")
 MSUN_UNIT = 1e11  # of GalaxyMaker's masses
@@ -42,8 +41,38 @@ def find_galaxies(output: Path, number: int) -> Path | None:
     return None
 
 
-def read_tree_bricks(path: Path) -> list[dict]:
-    """Galaxies of a ``tree_bricks`` file.
+@dataclass(frozen=True, eq=False)
+class Brick:
+    """One galaxy of a ``tree_bricks`` file.
+
+    Parameters
+    ----------
+    number : int
+    n_stars : int
+    place : int
+        Byte of the file at which the list of its stars' ids begins.
+    level, host : int
+        Level 1 is a central; the number of the galaxy it is in.
+    mass : float
+        [Msun].
+    position : ndarray, shape (3,)
+        [physical Mpc about the box centre].
+    radius : float
+        Of the farthest star [physical Mpc].
+    """
+
+    number: int
+    n_stars: int
+    place: int
+    level: int
+    host: int
+    mass: float
+    position: np.ndarray
+    radius: float
+
+
+def read_tree_bricks(path: Path) -> dict[int, Brick]:
+    """Galaxies of a ``tree_bricks`` file by their numbers; the ids of their stars are passed over.
 
     Parameters
     ----------
@@ -51,24 +80,23 @@ def read_tree_bricks(path: Path) -> list[dict]:
 
     Returns
     -------
-    list of dict
-        ``number``, ``identity`` (ids of its stars), ``level``, ``host``, ``mass`` [Msun],
-        ``position`` (3,) [physical Mpc about the box centre], ``radius`` [physical Mpc].
+    dict of Brick
 
     Raises
     ------
     OSError
         When the file is damaged.
     """
-    galaxies = []
+    galaxies = {}
     with Records(path) as records:
         records.skip(5)  # nbodies, massp, aexp, omega_t, age of the universe
         counts = records.array(2, ("<i4",))
         if (counts < 0).any():
             raise OSError(f"{path}: counts {counts} galaxies; is it a tree_bricks file?")
         for _ in range(int(counts.sum())):
-            n_parts = int(records.array(1, ("<i4",))[0])
-            identity = records.array(n_parts, ("<i4", "<i8")) if n_parts > 0 else records.read("<i4")
+            n_stars = int(records.array(1, ("<i4",))[0])
+            place = records.place
+            records.skip()
             number = int(records.array(1, ("<i4",))[0])
             records.skip()  # timestep
             level, host, *_ = records.array(5, ("<i4",))
@@ -77,24 +105,35 @@ def read_tree_bricks(path: Path) -> list[dict]:
             records.skip(2)  # velocity, angular momentum
             radius = float(records.array(4, FLOATS)[0])
             records.skip(2)  # energies, spin
-            after = records.read()
             # galaxies have (sigma, sigma_bulge, m_bulge) before the virial numbers, and three profile records
-            if len(after) in (3 * 4, 3 * 8):
-                records.skip(5)
-            else:
-                records.skip(1)
-            galaxies.append(
-                {
-                    "number": number,
-                    "identity": identity,
-                    "level": int(level),
-                    "host": int(host),
-                    "mass": mass * MSUN_UNIT,
-                    "position": position,
-                    "radius": radius,
-                }
+            records.skip(5 if len(records.read()) in (3 * 4, 3 * 8) else 1)
+            galaxies[number] = Brick(
+                number, n_stars, place, int(level), int(host), mass * MSUN_UNIT, position, radius
             )
     return galaxies
+
+
+def read_identities(path: Path, galaxy: Brick) -> np.ndarray:
+    """Ids of the stars of one galaxy of a ``tree_bricks`` file.
+
+    Parameters
+    ----------
+    path : Path
+    galaxy : Brick
+
+    Returns
+    -------
+    ndarray of int64
+        Without their signs.
+
+    Raises
+    ------
+    OSError
+        When the file is damaged.
+    """
+    with Records(path) as records:
+        records.place = galaxy.place
+        return np.abs(records.array(max(galaxy.n_stars, 1), ("<i4", "<i8")).astype(np.int64))
 
 
 def _number(path: Path) -> int:
@@ -151,7 +190,7 @@ def galaxy_table(path: Path, box_size: float) -> Table:
     Returns
     -------
     astropy.table.Table
-        See `mocks.readers.Snapshot.catalogue`; without units.
+        See `mocks.readers.Snapshot.catalogue`; without units. ``radius`` [kpc] is that of the farthest star.
 
     Raises
     ------
@@ -162,22 +201,15 @@ def galaxy_table(path: Path, box_size: float) -> Table:
     if path.is_dir():
         for file in sorted(path.glob("gal_stars_*")):
             stars = read_gal_stars(file)
+            row = {"subhalo_id": _number(file), "n_stars": len(stars["mass"]), "flag": True}
+            row["stellar_mass"] = float(stars["mass"].sum())
             centre = np.average(stars["position"], axis=0, weights=stars["mass"])
-            row = {
-                "subhalo_id": _number(file),
-                "n_stars": len(stars["mass"]),
-                "stellar_mass": stars["mass"].sum(),
-            }
-            rows.append(row | {"flag": True} | _place(centre, box_size))
+            rows.append(row | _place(centre, box_size))
     else:
-        for galaxy in read_tree_bricks(path):
-            row = {
-                "subhalo_id": galaxy["number"],
-                "n_stars": len(galaxy["identity"]),
-                "stellar_mass": galaxy["mass"],
-            }
-            row |= {"is_central": galaxy["level"] == 1, "flag": True, "radius": 1e3 * galaxy["radius"]}
-            rows.append(row | _place(galaxy["position"], box_size))
+        for galaxy in read_tree_bricks(path).values():
+            row = {"subhalo_id": galaxy.number, "n_stars": galaxy.n_stars, "flag": True}
+            row |= {"stellar_mass": galaxy.mass, "is_central": galaxy.level == 1}
+            rows.append(row | {"radius": 1e3 * galaxy.radius} | _place(galaxy.position, box_size))
     if not rows:
         raise ValueError(f"{path}: no galaxies.")
     return Table(rows=rows)
@@ -188,49 +220,32 @@ def _place(position: np.ndarray, box_size: float) -> dict:
     return dict(zip("xyz", (1e3 * position.astype(float) + 0.5 * box_size) % box_size, strict=True))
 
 
-def read_members(path: Path, number: int, box_size: float, info: Info) -> dict:
-    """Which stars make a galaxy.
+def read_galaxy(folder: Path, number: int, box_size: float) -> dict:
+    """Stars of one galaxy of a ``GAL_NNNNN`` folder.
 
     Parameters
     ----------
-    path : Path
-        ``tree_bricks`` file or ``GAL_NNNNN`` folder.
+    folder : Path
     number : int
         Of the galaxy.
     box_size : float
         Side of the box [physical kpc].
-    info : Info
-        Of the output, for its code units.
 
     Returns
     -------
-    dict
-        From a ``tree_bricks`` file ``identity`` and ``radius`` [kpc]; from ``gal_stars`` the stars' columns
-        themselves in code units.
+    dict of ndarray
+        ``position`` [physical kpc, box frame], ``velocity`` [km/s], ``mass`` [Msun], ``birth`` (conformal),
+        ``metallicity``.
 
     Raises
     ------
     ValueError
         When there is no such galaxy.
     """
-    if not path.is_dir():
-        for galaxy in read_tree_bricks(path):
-            if galaxy["number"] == number:
-                return {
-                    "identity": np.abs(galaxy["identity"].astype(np.int64)),
-                    "radius": 1e3 * galaxy["radius"],
-                }
-        raise ValueError(f"{path}: no galaxy {number}.")
-    for file in path.glob("gal_stars_*"):
-        if _number(file) == number:
+    files = [folder / f"gal_stars_{number:07d}", *folder.glob(f"gal_stars_*{number}")]
+    for file in files:
+        if file.is_file() and _number(file) == number:
             stars = read_gal_stars(file)
-            break
-    else:
-        raise ValueError(f"{path}: no galaxy {number}.")
-    return {
-        "position": (1e3 * stars["position"] / box_size + 0.5) * info.box_length,
-        "velocity": stars["velocity"] * KM / info.unit_length * info.unit_time,
-        "mass": stars["mass"] * MSUN / (info.unit_density * info.unit_length**3),
-        "birth": stars["birth"],
-        "metallicity": stars["metallicity"],
-    }
+            del stars["identity"]
+            return stars | {"position": 1e3 * stars["position"] + 0.5 * box_size}
+    raise ValueError(f"{folder}: no galaxy {number}.")

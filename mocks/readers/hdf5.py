@@ -261,7 +261,7 @@ def physical(dataset: h5py.Dataset, kind: str, a: float, h: float, units: Units,
     OSError
         When the bytes cannot be read.
     """
-    return read_array(dataset, rows).astype(float) * conversion(dataset, kind, a, h, units)
+    return np.multiply(read_array(dataset, rows), conversion(dataset, kind, a, h, units), dtype=float)
 
 
 def conversion(dataset: h5py.Dataset, kind: str, a: float, h: float, units: Units) -> float:

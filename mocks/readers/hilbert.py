@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 
 __all__ = ["GADGET_CURVE", "RAMSES_CURVE", "Curve", "cells_in_sphere", "domains_in_sphere", "hilbert_keys"]
@@ -119,6 +120,19 @@ GADGET_CURVE = Curve(
 )
 
 
+@numba.njit(cache=True)
+def _keys(cell, bits, digit, following):
+    keys = np.zeros(len(cell), dtype=np.int64)
+    for i in range(len(cell)):
+        state = 0
+        for bit in range(bits - 1, -1, -1):
+            x, y, z = cell[i, 0] >> bit & 1, cell[i, 1] >> bit & 1, cell[i, 2] >> bit & 1
+            octant = x << 2 | y << 1 | z
+            keys[i] = keys[i] << 3 | digit[state, octant]
+            state = following[state, octant]
+    return keys
+
+
 def hilbert_keys(cell: np.ndarray, bits: int, curve: Curve = RAMSES_CURVE) -> np.ndarray:
     """Place of cells along the Hilbert curve.
 
@@ -134,13 +148,7 @@ def hilbert_keys(cell: np.ndarray, bits: int, curve: Curve = RAMSES_CURVE) -> np
     -------
     ndarray of int64, shape (n,)
     """
-    cell = np.asarray(cell, dtype=np.int64)
-    key, state = np.zeros(len(cell), dtype=np.int64), np.zeros(len(cell), dtype=np.int64)
-    for bit in range(bits - 1, -1, -1):
-        octant = ((cell >> bit) & 1) @ np.array([4, 2, 1])
-        key = key * 8 + curve.digit[state, octant]
-        state = curve.next[state, octant]
-    return key
+    return _keys(np.ascontiguousarray(cell, dtype=np.int64), bits, curve.digit, curve.next)
 
 
 def cells_in_sphere(centre: np.ndarray, radius: float, side: int) -> np.ndarray:
@@ -167,7 +175,9 @@ def cells_in_sphere(centre: np.ndarray, radius: float, side: int) -> np.ndarray:
     cells = cells + np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
     nearest = np.clip(centre, cells, cells + 1)
     touched = ((nearest - centre) ** 2).sum(axis=1) <= radius**2
-    return np.unique(cells[touched] % side, axis=0)
+    x, y, z = (cells[touched] % side).T
+    number = np.unique((x * side + y) * side + z)
+    return np.stack([number // side**2, number // side % side, number % side], axis=1)
 
 
 def domains_in_sphere(centre: np.ndarray, radius: float, bounds: np.ndarray, depth: int) -> np.ndarray:

@@ -1,14 +1,31 @@
 """Fast linear interpolation."""
 
+import numba
 import numpy as np
 
 __all__ = ["on_even_grid"]
 
 
+@numba.njit(cache=True)
+def _interpolate(x, start, per_step, table):
+    """Values at the points of `x`; NaN where it is NaN."""
+    last = len(table) - 2
+    found = np.empty(len(x))
+    for i in range(len(x)):
+        place = (x[i] - start) * per_step
+        if place != place:
+            found[i] = place
+            continue
+        place = min(max(place, 0.0), last + 1.0)
+        cell = min(int(place), last)
+        found[i] = table[cell] + (place - cell) * (table[cell + 1] - table[cell])
+    return found
+
+
 def on_even_grid(x: np.ndarray | float, start: float, step: float, table: np.ndarray) -> np.ndarray:
     """Interpolate linearly in a table over evenly spaced points, its ends held beyond them.
 
-    Several times faster than `numpy.interp`, which has to search.
+    Many times faster than `numpy.interp`, which has to search.
 
     Parameters
     ----------
@@ -21,13 +38,7 @@ def on_even_grid(x: np.ndarray | float, start: float, step: float, table: np.nda
     Returns
     -------
     ndarray
-        Of the shape of `x`.
+        Of the shape of `x`; NaN where `x` is.
     """
-    place = np.subtract(x, start, dtype=float)
-    place /= step
-    place = np.clip(place, 0.0, len(table) - 1.0)
-    cell = np.minimum(place.astype(np.intp), len(table) - 2)
-    low = table.take(cell)
-    place -= cell
-    place *= table[1:].take(cell) - low
-    return place + low
+    flat = np.asarray(x, dtype=float).reshape(-1)
+    return _interpolate(np.ascontiguousarray(flat), start, 1.0 / step, table).reshape(np.shape(x))

@@ -47,16 +47,16 @@ def _remnant(mass: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _table(imf: str) -> tuple[float, float, np.ndarray]:
-    """First point and step of an even grid of log10 age [Gyr], and the mass fraction left at its points."""
+    """First point and step of an even grid of age [Gyr] to the power 1/4, and the mass left at its points."""
     mass = np.geomspace(0.7, 100.0, 2001)  # lighter stars outlive the universe
     whole = np.geomspace(0.1, 100.0, 4001)
     formed = np.trapezoid(whole * IMFS[imf](whole), whole)
     shed = (mass - _remnant(mass)) * IMFS[imf](mass)
     steps = 0.5 * (shed[1:] + shed[:-1]) * np.diff(mass)
     returned = np.concatenate([np.cumsum(steps[::-1])[::-1], [0.0]]) / formed  # by all stars above each mass
-    log_age = np.log10(_lifetime(mass))[::-1]
-    grid = np.linspace(log_age[0], log_age[-1], 4001)
-    return grid[0], grid[1] - grid[0], np.interp(grid, log_age, 1.0 - returned[::-1])
+    root = _lifetime(mass)[::-1] ** 0.25  # spreads young ages nearly as a logarithm does, at less cost
+    grid = np.linspace(root[0], root[-1], 8001)
+    return grid[0], grid[1] - grid[0], np.interp(grid, root, 1.0 - returned[::-1])
 
 
 def remaining_mass_fraction(age: np.ndarray, imf: str = "chabrier") -> np.ndarray:
@@ -69,7 +69,7 @@ def remaining_mass_fraction(age: np.ndarray, imf: str = "chabrier") -> np.ndarra
     Parameters
     ----------
     age : ndarray
-        Age [Gyr].
+        Age [Gyr], never negative.
     imf : str
         One of `IMFS`.
 
@@ -91,4 +91,4 @@ def remaining_mass_fraction(age: np.ndarray, imf: str = "chabrier") -> np.ndarra
     if imf not in IMFS:
         raise ValueError(f"unknown initial mass function {imf!r}; known are {', '.join(IMFS)}.")
     start, step, fraction = _table(imf)
-    return on_even_grid(np.log10(np.maximum(age, 1e-6)), start, step, fraction)
+    return on_even_grid(np.sqrt(np.sqrt(age)), start, step, fraction)

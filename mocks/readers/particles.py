@@ -32,8 +32,9 @@ def require_finite(where: str, **columns: np.ndarray | None) -> None:
     ValueError
     """
     for name, values in columns.items():
-        if values is None:
-            continue
+        with np.errstate(all="ignore"):
+            if values is None or np.isfinite(np.sum(values)):  # one NaN or infinity spoils the sum
+                continue
         bad = np.count_nonzero(~np.isfinite(values))
         if bad:
             raise ValueError(
@@ -95,8 +96,8 @@ def ages(where: str, birth: np.ndarray, scale_factor: float, cosmology: FLRW) ->
 
 def check_ages(where: str, age: np.ndarray) -> np.ndarray:
     """Ages with rounding below zero removed; a ValueError when there is more than rounding."""
-    wrong = np.count_nonzero(~(age > -AGE_SLACK))
-    if wrong:
+    if len(age) and not age.min() > -AGE_SLACK:
+        wrong = np.count_nonzero(~(age > -AGE_SLACK))
         raise ValueError(
             f"{where}: {wrong} of {len(age)} stars are not yet born or older than the universe (age "
             f"{np.nanmin(age):.3g} Gyr at the least); birth times of another kind than supposed (scale "

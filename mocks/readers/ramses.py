@@ -3,7 +3,7 @@
 import functools
 import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,14 @@ from astropy.table import Table
 from mocks.galaxy import Galaxy
 from mocks.readers.base import Fingerprint, Snapshot
 from mocks.readers.friends import friends_of_friends
-from mocks.readers.galaxymaker import find_galaxies, galaxy_table, read_members
+from mocks.readers.galaxymaker import (
+    Brick,
+    find_galaxies,
+    galaxy_table,
+    read_galaxy,
+    read_identities,
+    read_tree_bricks,
+)
 from mocks.readers.gas_cells import read_gas_cells
 from mocks.readers.geometry import half_mass_radius, shrinking_sphere, unwrap
 from mocks.readers.hdf5 import KM, KPC, MSUN
@@ -21,10 +28,10 @@ from mocks.readers.hilbert import domains_in_sphere
 from mocks.readers.layout import with_units
 from mocks.readers.mass_loss import remaining_mass_fraction
 from mocks.readers.particles import assemble, check_ages, make_stars
-from mocks.readers.ramses_files import Info, read_info, read_stars
+from mocks.readers.ramses_files import Info, StarRows, gather, read_info, read_stars
 from mocks.readers.times import age_from_conformal_time, conformal_time, cosmic_time, make_cosmology
 
-__all__ = ["RamsesSnapshot", "is_output_folder", "join_files", "open_ramses"]
+__all__ = ["RamsesSnapshot", "is_output_folder", "open_ramses"]
 
 logger = logging.getLogger(__name__)
 
@@ -77,14 +84,17 @@ class RamsesSnapshot(Snapshot):
     @functools.cached_property
     def _friends(self) -> tuple[Table, np.ndarray, np.ndarray]:
         """Catalogue of friends-of-friends groups, and the file and group of each star in order of reading."""
-        columns = [read_stars(path, self.info, POSITIONS) for path in self.info.files]
-        file = np.repeat(np.arange(len(columns)), [len(part["mass"]) for part in columns])
-        position = np.concatenate([part["position"] for part in columns]) * self.info.unit_length / KPC
-        mass = np.concatenate([part["mass"] for part in columns]) * self._unit_mass
+        parts = [read_stars(path, self.info, POSITIONS) for path in self.info.files]
+        file = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+        columns = gather(parts, self._factors)
+        position, mass = columns.get("position", np.zeros((0, 3))), columns.get("mass", np.zeros(0))
         group = friends_of_friends(position, self.linking_length, self.box_size)
-        count = np.bincount(group) if len(group) else np.zeros(0, dtype=int)
+        nowhere = np.count_nonzero(group < 0)
+        if nowhere:
+            logger.warning("%s: %d stars of NaN position are in no galaxy", self.path, nowhere)
+        count = np.bincount(group[group >= 0]) if len(group) else np.zeros(0, dtype=int)
         rows = []
-        order, start = np.argsort(group, kind="stable"), np.concatenate([[0], np.cumsum(count)])
+        order, start = np.argsort(group, kind="stable")[nowhere:], np.concatenate([[0], np.cumsum(count)])
         for number in np.flatnonzero(count >= self.min_stars):
             mine = order[start[number] : start[number + 1]]
             centre = shrinking_sphere(position[mine], mass[mine], self.box_size)
@@ -106,8 +116,20 @@ class RamsesSnapshot(Snapshot):
         return galaxy_table(self.galaxies, self.box_size)
 
     @property
-    def _unit_mass(self) -> float:
-        return self.info.unit_density * self.info.unit_length**3 / MSUN
+    def _table(self) -> Table:
+        return self._friends[0] if self.galaxies is None else self._galaxymaker
+
+    @functools.cached_property
+    def _bricks(self) -> dict[int, Brick]:
+        return read_tree_bricks(self.galaxies)
+
+    @functools.cached_property
+    def _factors(self) -> dict[str, float]:
+        """From code units to house units."""
+        info = self.info
+        mass = info.unit_density * info.unit_length**3 / MSUN
+        factors = {"position": info.unit_length / KPC, "velocity": info.unit_length / info.unit_time / KM}
+        return factors | {"mass": mass, "initial_mass": mass}
 
     def problems(self) -> list[str]:
         """Read all part files to their end; see `Snapshot.problems`."""
@@ -128,11 +150,11 @@ class RamsesSnapshot(Snapshot):
 
     def catalogue(self) -> Table:
         """Galaxies of GalaxyMaker, or else friends-of-friends groups; see `Snapshot.catalogue`."""
-        return with_units(self._galaxymaker.copy()) if self.galaxies is not None else self._friends[0].copy()
+        return with_units(self._table.copy())
 
     def read(self, subhalo_id: int) -> Galaxy:
         """Read one galaxy; see `Snapshot.read`."""
-        table = self.catalogue()
+        table = self._table
         row = np.flatnonzero(table["subhalo_id"] == subhalo_id)
         if len(row) == 0:
             known = ", ".join(map(str, table["subhalo_id"][:10]))
@@ -142,11 +164,13 @@ class RamsesSnapshot(Snapshot):
         entry = table[int(row[0])]
         centre = np.array([entry["x"], entry["y"], entry["z"]])
         if self.galaxies is None:
-            parts = self._read_friends(subhalo_id)
+            columns = gather(self._read_friends(subhalo_id), self._factors)
             notes = ("galaxy is a friends-of-friends group of stars",)
         else:
-            parts, notes = [self._read_members(subhalo_id, centre)], ()
-        return self._galaxy(parts, centre, int(subhalo_id), notes)
+            columns, notes = self._read_members(subhalo_id, centre), ()
+        names = ("stellar_mass", "half_mass_radius", "is_central", "flag")
+        properties = {name: entry[name].item() for name in names if name in table.colnames}
+        return self._galaxy(columns, centre, int(subhalo_id), notes, properties)
 
     def read_region(self, centre: np.ndarray, radius: float, subhalo_id: int = 0) -> Galaxy:
         """Read all stars in a sphere, of whichever galaxy; only the CPU files that touch it are opened.
@@ -163,14 +187,25 @@ class RamsesSnapshot(Snapshot):
         Returns
         -------
         Galaxy
+            Stars of NaN position in these files are left out and counted in its notes.
+
+        Raises
+        ------
+        ValueError
+            When no star is there.
         """
         centre = np.asarray(centre, dtype=float)
         files = self._files_in_sphere(centre, radius)
         to_code = KPC / self.info.unit_length
         sphere = (centre * to_code, radius * to_code)
-        parts = [read_stars(path, self.info, ALL, sphere) for path in files]
-        note = f"all stars within {radius:g} kpc"
-        return self._galaxy(parts, centre, subhalo_id, (note,))
+        columns = gather([read_stars(path, self.info, ALL, sphere) for path in files], self._factors)
+        notes = (f"all stars within {radius:g} kpc",)
+        if "position" in columns and np.isnan(np.sum(columns["position"])):
+            nowhere = np.isnan(columns["position"]).any(axis=1)
+            columns = {name: values[~nowhere] for name, values in columns.items()}
+            notes = (*notes, f"{np.count_nonzero(nowhere)} stars of NaN position left out")
+            logger.warning("%s: %s", self.path, notes[-1])
+        return self._galaxy(columns, centre, subhalo_id, notes)
 
     def _files_in_sphere(self, centre: np.ndarray, radius: float) -> list[Path]:
         """CPU files whose domains touch a sphere [physical kpc]; all where the ordering is not Hilbert's."""
@@ -183,29 +218,29 @@ class RamsesSnapshot(Snapshot):
         logger.debug("%s: %d of %d CPU files touch the region", self.path, len(domains), len(self.info.files))
         return [self.info.files[domain] for domain in domains]
 
-    def _read_friends(self, number: int) -> list[dict]:
-        """Columns of one friends-of-friends group, of each file it lies in."""
+    def _read_friends(self, number: int) -> list[StarRows]:
+        """Stars of one friends-of-friends group, of each file it lies in."""
         _, file, group = self._friends
         parts = []
         for index in np.unique(file[group == number]):
-            mine = group[file == index] == number
-            columns = read_stars(self.info.files[index], self.info, ALL)
-            parts.append({name: values[mine] for name, values in columns.items()})
+            stars = read_stars(self.info.files[index], self.info, ALL)
+            parts.append(replace(stars, rows=stars.rows[group[file == index] == number]))
         return parts
 
     def _read_members(self, number: int, centre: np.ndarray) -> dict:
         """Columns of one galaxy of GalaxyMaker."""
-        members = read_members(self.galaxies, number, self.box_size, self.info)
-        if "identity" not in members:
-            return members
-        radius = SEARCH_MARGIN * members["radius"]
-        files = self._files_in_sphere(centre, radius)
-        columns = join_files([read_stars(path, self.info, (*ALL, "identity")) for path in files])
-        mine = np.isin(columns["identity"], members["identity"])
-        if mine.sum() != len(members["identity"]):
+        if self.galaxies.is_dir():
+            return read_galaxy(self.galaxies, number, self.box_size)
+        entry = self._bricks[number]
+        identity = read_identities(self.galaxies, entry)
+        files = self._files_in_sphere(centre, SEARCH_MARGIN * 1e3 * entry.radius)
+        parts = [read_stars(path, self.info, (*ALL, "identity")) for path in files]
+        columns = gather(parts, self._factors)
+        mine = np.isin(columns.pop("identity", ()), identity)
+        if np.count_nonzero(mine) != len(identity):
             raise ValueError(
-                f"{self.galaxies}: galaxy {number} lists {len(members['identity'])} stars, {self.path} has "
-                f"{mine.sum()} of them; is the catalogue of this output?"
+                f"{self.galaxies}: galaxy {number} lists {len(identity)} stars, {self.path} has "
+                f"{np.count_nonzero(mine)} of them; is the catalogue of this output?"
             )
         return {name: values[mine] for name, values in columns.items()}
 
@@ -218,20 +253,20 @@ class RamsesSnapshot(Snapshot):
             # proper times count from today in units of 1/H0, negative before
             hubble_time = float((1.0 / cosmology.H0).to_value(u.Gyr))
             age = cosmic_time(a, cosmology) - (cosmic_time(1.0, cosmology) + birth * hubble_time)
-        universe = float(cosmic_time(a, cosmology))
-        age = np.where(age > universe, np.nan, age)
+            age = np.where(age > cosmic_time(a, cosmology), np.nan, age)
         return check_ages(str(self.path), age)
 
     def _galaxy(
-        self, parts: list[dict], centre: np.ndarray, subhalo_id: int, notes: tuple[str, ...]
+        self,
+        columns: dict,
+        centre: np.ndarray,
+        subhalo_id: int,
+        notes: tuple[str, ...],
+        properties: dict | None = None,
     ) -> Galaxy:
-        """Galaxy record from columns in code units, of one or more files."""
-        if not any(len(part["mass"]) for part in parts):
+        """Galaxy record from columns in house units, but for the birth times of the file."""
+        if len(columns.get("mass", ())) == 0:
             raise ValueError(f"{self.path}: no stars in galaxy {subhalo_id}.")
-        info = self.info
-        velocity = info.unit_length / info.unit_time / KM
-        masses = dict.fromkeys(("mass", "initial_mass"), self._unit_mass)
-        columns = join_files(parts, masses | {"position": info.unit_length / KPC, "velocity": velocity})
         mass, initial = columns["mass"], columns.get("initial_mass")
         age = self._ages(columns["birth"])
         if initial is None and self.remaining_fraction is not None:
@@ -260,7 +295,7 @@ class RamsesSnapshot(Snapshot):
             gas=gas,
             centre=centre,
             box_size=self.box_size,
-            properties={},
+            properties=properties or {},
             notes=self.notes + notes + more,
             simulation=self.simulation,
             snapshot=self.snapshot,
@@ -268,22 +303,6 @@ class RamsesSnapshot(Snapshot):
             redshift=self.redshift,
             cosmology=self.cosmology,
         )
-
-
-def join_files(parts: list[dict], factors: dict[str, float] | None = None) -> dict:
-    """Columns of several files behind each other; with `factors` as float64 times the one of each column."""
-    parts = [part for part in parts if len(part["mass"])] or parts[:1]  # empty ones lack optional columns
-    if factors is None:
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    joined, count = {}, sum(len(part["mass"]) for part in parts)
-    for name, first in parts[0].items():
-        joined[name], start = np.empty((count, *first.shape[1:])), 0
-        for part in parts:  # joining and scaling at once saves a copy
-            stop = start + len(part[name])
-            into = joined[name][start:stop]
-            np.multiply(part[name], factors.get(name, 1.0), out=into, dtype=float)
-            start = stop
-    return joined
 
 
 def _locate(path: Path) -> Path | None:

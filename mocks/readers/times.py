@@ -2,6 +2,7 @@
 
 import functools
 
+import numba
 import numpy as np
 from astropy import units as u
 from astropy.cosmology import FLRW, FlatLambdaCDM, LambdaCDM
@@ -18,7 +19,9 @@ __all__ = [
 ]
 
 FLATNESS = 1e-4  # float32 headers miss Omega_m + Omega_Lambda = 1 by less
-_LOG_A = np.linspace(np.log(1e-5), np.log(1.5), 40_001)  # a future 1.5 covers rounding of a = 1
+POINTS = 40_001  # of the tables: linear interpolation is then good to 30 years
+_ROOT_A = np.linspace(0.0, np.sqrt(1.5), POINTS)  # a future 1.5 covers rounding of a = 1
+FIRST_ROOT_A = np.sqrt(1e-5)  # nothing is born before
 
 
 def make_cosmology(
@@ -49,10 +52,20 @@ def make_cosmology(
             raise ValueError(
                 f"cosmology has {name} = {value}; allowed is {low} to {high}. Is the header damaged?"
             )
+    if omega_lambda is not None and not (_expansion(omega_m, omega_lambda) > 0.0).all():
+        raise ValueError(
+            f"cosmology of Omega_m = {omega_m}, Omega_Lambda = {omega_lambda} has no big bang with steady "
+            "expansion ever since. Is the header damaged?"
+        )
     baryons = {} if omega_b is None else {"Ob0": omega_b}
     if omega_lambda is None or abs(omega_m + omega_lambda - 1.0) < FLATNESS:
         return FlatLambdaCDM(H0=100.0 * h, Om0=omega_m, **baryons)
     return LambdaCDM(H0=100.0 * h, Om0=omega_m, Ode0=omega_lambda, **baryons)
+
+
+def _expansion(omega_m: float, omega_lambda: float) -> np.ndarray:
+    """``a^3 E(a)^2`` on the grid ``_ROOT_A``."""
+    return omega_m + (1.0 - omega_m - omega_lambda) * _ROOT_A**2 + omega_lambda * _ROOT_A**6
 
 
 @functools.lru_cache(maxsize=64)
@@ -67,37 +80,37 @@ def _hubble_time(cosmology: FLRW) -> float:
 
 
 @functools.lru_cache(maxsize=64)
-def _tables(omega_m: float, omega_lambda: float) -> tuple[np.ndarray, np.ndarray]:
-    """Cosmic time and conformal time in units of 1/H0 on the grid ``_LOG_A``; tau = 0 at a = 1."""
-    a = np.exp(_LOG_A)
-    expansion = np.sqrt(omega_m / a**3 + (1.0 - omega_m - omega_lambda) / a**2 + omega_lambda)  # E(a)
+def _tables(omega_m: float, omega_lambda: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cosmic time, `_clock` of conformal time, and cosmic time over an even grid of that clock.
+
+    The first two on the grid ``_ROOT_A``, times in units of 1/H0. With s the root of a, dt = 2 s^2 ds / R and
+    d tau = 2 s^-2 ds / R, where R^2 = a^3 E^2; tau is split in its part of the matter era, known exactly, and
+    the small rest.
+    """
+    root = np.sqrt(_expansion(omega_m, omega_lambda))
 
     def integrate(rate: np.ndarray) -> np.ndarray:
-        # Simpson's rule on pairs of cells would halve the grid; the trapezium is exact enough at 4e4 points
-        steps = 0.5 * (rate[1:] + rate[:-1]) * np.diff(_LOG_A)
-        return np.concatenate([[0.0], np.cumsum(steps)])
+        return np.concatenate([[0.0], np.cumsum(0.5 * (rate[1:] + rate[:-1]) * np.diff(_ROOT_A))])
 
-    time = integrate(1.0 / expansion) + 2.0 / 3.0 * a[0] ** 1.5 / np.sqrt(
-        omega_m
-    )  # matter era before the grid
-    tau = integrate(1.0 / (a**2 * expansion))  # d tau = da / (a^3 E)
-    return time, tau - np.interp(0.0, _LOG_A, tau)
-
-
-@functools.lru_cache(maxsize=64)
-def _birth_table(omega_m: float, omega_lambda: float) -> tuple[float, float, float, float, float, np.ndarray]:
-    """Cosmic time over an even grid of log(offset - tau), which is nearly linear in log a.
-
-    Returns the first and last tau, the offset, first point and step of the grid, and the times.
-    """
-    time, tau = _tables(omega_m, omega_lambda)
-    offset = 2.0 / np.sqrt(omega_m)
-    grid = np.linspace(np.log(offset - tau[0]), np.log(offset - tau[-1]), len(tau))
-    times = np.interp(np.log(offset - tau[0]) - grid, np.log(offset - tau[0]) - np.log(offset - tau), time)
-    return tau[0], tau[-1], offset, grid[0], grid[1] - grid[0], times
+    time = integrate(2.0 * _ROOT_A**2 / root)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rest = 2.0 / _ROOT_A**2 * (1.0 / root - 1.0 / root[0])
+        rest[0] = rest[1]
+        tau = integrate(rest) - 2.0 / (root[0] * _ROOT_A)
+        clock = _clock(tau - np.interp(1.0, _ROOT_A, tau), 2.0 / root[0], -np.inf, np.inf)
+    return time, clock, np.interp(np.linspace(0.0, clock[-1], POINTS), clock, time)
 
 
-def _tables_of(cosmology: FLRW) -> tuple[np.ndarray, np.ndarray]:
+@numba.njit(cache=True)
+def _clock(tau, offset, first, last):
+    """Turn conformal time into a number that grows nearly as the root of a; NaN outside of first to last."""
+    clock = np.empty(len(tau))
+    for i in range(len(tau)):
+        clock[i] = 1.0 / (offset - tau[i]) if first <= tau[i] <= last else np.nan
+    return clock
+
+
+def _tables_of(cosmology: FLRW) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return _tables(float(cosmology.Om0), float(cosmology.Ode0))
 
 
@@ -116,10 +129,8 @@ def cosmic_time(scale_factor: np.ndarray | float, cosmology: FLRW) -> np.ndarray
     ndarray
         Time since the big bang [Gyr].
     """
-    time, _ = _tables_of(cosmology)
-    return on_even_grid(np.log(scale_factor), _LOG_A[0], _LOG_A[1] - _LOG_A[0], time) * _hubble_time(
-        cosmology
-    )
+    time = _tables_of(cosmology)[0]
+    return on_even_grid(np.sqrt(scale_factor), 0.0, _ROOT_A[1], time) * _hubble_time(cosmology)
 
 
 def scale_factor_at(time: np.ndarray | float, cosmology: FLRW) -> np.ndarray:
@@ -135,8 +146,8 @@ def scale_factor_at(time: np.ndarray | float, cosmology: FLRW) -> np.ndarray:
     -------
     ndarray
     """
-    table, _ = _tables_of(cosmology)
-    return np.exp(np.interp(np.asarray(time) / _hubble_time(cosmology), table, _LOG_A))
+    table = _tables_of(cosmology)[0]
+    return np.interp(np.asarray(time) / _hubble_time(cosmology), table, _ROOT_A) ** 2
 
 
 def conformal_time(scale_factor: np.ndarray | float, cosmology: FLRW) -> np.ndarray:
@@ -157,8 +168,8 @@ def conformal_time(scale_factor: np.ndarray | float, cosmology: FLRW) -> np.ndar
     ----------
     Martel & Shapiro 1998, MNRAS 297, 467 (super-comoving variables).
     """
-    _, tau = _tables_of(cosmology)
-    return np.interp(np.log(scale_factor), _LOG_A, tau)
+    clock = np.interp(np.sqrt(scale_factor), _ROOT_A, _tables_of(cosmology)[1])
+    return 2.0 / np.sqrt(float(cosmology.Om0)) - 1.0 / clock
 
 
 def age_from_scale_factor(birth: np.ndarray, now: float, cosmology: FLRW) -> np.ndarray:
@@ -194,10 +205,11 @@ def age_from_conformal_time(birth: np.ndarray, now: float, cosmology: FLRW) -> n
     Returns
     -------
     ndarray
-        Age at the output [Gyr]; negative for births after it, NaN before the first moment of the table.
+        Age at the output [Gyr]; negative for births after it, NaN for those before a = 1e-5 or after a = 1.5.
     """
-    birth = np.asarray(birth, dtype=float)
-    first, last, offset, start, step, time = _birth_table(float(cosmology.Om0), float(cosmology.Ode0))
-    is_known = (birth >= first) & (birth <= last)
-    born = on_even_grid(np.log(offset - np.where(is_known, birth, first)), start, step, time)
-    return cosmic_time(now, cosmology) - np.where(is_known, born, np.nan) * _hubble_time(cosmology)
+    _, clock, time = _tables_of(cosmology)
+    offset = 2.0 / np.sqrt(float(cosmology.Om0))
+    first = offset - 1.0 / np.interp(FIRST_ROOT_A, _ROOT_A, clock)
+    passed = _clock(np.ascontiguousarray(birth, dtype=float), offset, first, offset - 1.0 / clock[-1])
+    born = on_even_grid(passed, 0.0, clock[-1] / (POINTS - 1), time)
+    return cosmic_time(now, cosmology) - born * _hubble_time(cosmology)

@@ -11,7 +11,7 @@ from mocks.readers import galaxy_from_arrays, open_snapshot, recognise
 from mocks.readers.gadget import parse_unit
 from mocks.readers.galaxymaker import read_tree_bricks
 from mocks.readers.hdf5 import KM, KPC, MSUN
-from mocks.readers.ramses import join_files
+from mocks.readers.ramses_files import StarRows, gather
 from mocks.readers.times import conformal_time
 from mocks.toys import (
     TOY_COSMOLOGY,
@@ -137,7 +137,7 @@ def test_galaxymaker_star_files(galaxies, tmp_path):
 def test_tree_bricks_lists_members_and_foreign_catalogue_is_refused(galaxies, tmp_path):
     output = write_ramses_output(tmp_path / "run", galaxies)
     bricks = read_tree_bricks(tmp_path / "run" / "galaxy" / "tree_bricks00099")
-    assert [len(galaxy["identity"]) for galaxy in bricks] == [len(galaxy.stars) for galaxy in galaxies]
+    assert [brick.n_stars for brick in bricks.values()] == [len(galaxy.stars) for galaxy in galaxies]
     other = write_ramses_output(tmp_path / "other", galaxies[:2])
     with pytest.raises(ValueError, match="is the catalogue of this output"):
         open_snapshot(other, galaxies=tmp_path / "run" / "galaxy" / "tree_bricks00099").read(4)
@@ -386,10 +386,12 @@ def test_plain_arrays_are_checked(galaxies):
 
 def test_initial_masses_outlive_an_empty_ramses_file():
     """Files without particles know no optional columns; those of the other files stay."""
-    empty = {"position": np.zeros((0, 3)), "mass": np.zeros(0)}
-    full = {"position": np.ones((2, 3)), "mass": np.ones(2, "f4"), "initial_mass": np.full(2, 1.5)}
+    empty = StarRows({}, np.zeros(0, dtype=int))
+    three = {"position": (np.ones(3),) * 3, "mass": (np.ones(3, "f4"),), "initial_mass": (np.full(3, 1.5),)}
+    full = StarRows(three, np.array([0, 2]))
     for factors in (None, {"mass": 3.0, "initial_mass": 2.0}):
-        joined = join_files([empty, full, empty, full], factors)
+        joined = gather([empty, full, empty, full], factors)
         assert joined["position"].shape == (4, 3)
         assert set(joined["mass"]) == {1.0 if factors is None else 3.0}
         assert set(joined["initial_mass"]) == {1.5 if factors is None else 3.0}
+    assert gather([empty, empty]) == gather([]) == {}
