@@ -10,7 +10,16 @@ from astropy.table import Table
 
 from mocks.galaxy import Galaxy
 from mocks.readers.base import Snapshot
-from mocks.readers.fields import GAS_FIELDS, STAR_FIELDS, gas_from_columns, read_columns, stars_from_columns
+from mocks.readers.fields import (
+    GAS_FIELDS,
+    STAR_FIELDS,
+    column_factors,
+    gas_from_parts,
+    house_columns,
+    read_part,
+    stars_from_parts,
+)
+from mocks.readers.gathering import Part
 from mocks.readers.hdf5 import Units, conversion, find, header_of, open_hdf5, read_array
 from mocks.readers.headers import RUNS, cosmology_of, number_in_path, redshift_of, run_name
 from mocks.readers.layout import box_side, with_units
@@ -127,7 +136,7 @@ class PairSnapshot(Snapshot):
         table = Table(subhalo_columns(raw, self.scale_factor, self.h, self.include_flagged, where))
         if "stellar_mass" not in table.colnames:
             with open_hdf5(self.path) as file:
-                columns = read_columns(file["PartType4"], ("mass", "birth"), self.scale_factor, self.h, UNITS)
+                columns = house_columns(*self._rows(file, 4, ("mass", "birth"), slice(None)))
             summed = np.concatenate([[0.0], np.cumsum(np.where(columns["birth"] > 0, columns["mass"], 0.0))])
             start = raw["offset"][table["subhalo_id"], 4]
             table["stellar_mass"] = summed[start + table["n_stars"]] - summed[start]
@@ -142,12 +151,12 @@ class PairSnapshot(Snapshot):
                 f"{len(raw['SubhaloLenType']) - 1}."
             )
         with open_hdf5(self.path) as file:
-            columns = self._columns(file, 4, STAR_FIELDS, subhalo_id)
+            parts = self._rows(file, 4, STAR_FIELDS, self._rows_of(subhalo_id, 4))
             where = f"{self.path}, subhalo {subhalo_id}"
-            stars, notes = stars_from_columns(where, columns, self.scale_factor, self.cosmology)
+            stars, notes = stars_from_parts(where, *parts, self.scale_factor, self.cosmology)
             gas = None
             if self.gas and "PartType0" in file:
-                gas = gas_from_columns(where, self._columns(file, 0, GAS_FIELDS, subhalo_id))
+                gas = gas_from_parts(where, *self._rows(file, 0, GAS_FIELDS, self._rows_of(subhalo_id, 0)))
         return assemble(
             self.path,
             stars=stars,
@@ -163,11 +172,18 @@ class PairSnapshot(Snapshot):
             cosmology=self.cosmology,
         )
 
-    def _columns(self, file: h5py.File, kind: int, fields: tuple[str, ...], subhalo_id: int) -> dict:
-        """Columns of one subhalo's particles of one type."""
+    def _rows_of(self, subhalo_id: int, kind: int) -> slice:
+        """Rows of one subhalo's particles of one type."""
         start = int(self._subhaloes["offset"][subhalo_id, kind])
-        rows = slice(start, start + int(self._subhaloes["SubhaloLenType"][subhalo_id, kind]))
-        return read_columns(file[f"PartType{kind}"], fields, self.scale_factor, self.h, UNITS, rows)
+        return slice(start, start + int(self._subhaloes["SubhaloLenType"][subhalo_id, kind]))
+
+    def _rows(
+        self, file: h5py.File, kind: int, fields: tuple[str, ...], rows: slice
+    ) -> tuple[list[Part], dict]:
+        """Columns of particles of one type, and how they are called and counted."""
+        group = file[f"PartType{kind}"]
+        found = column_factors(group, fields, self.scale_factor, self.h, UNITS)
+        return [read_part(group, found, rows)], found
 
 
 def offsets_in_groups(length: np.ndarray, group: np.ndarray, group_length: np.ndarray) -> np.ndarray:

@@ -21,11 +21,13 @@ from mocks.readers.fields import (
     GAS_FIELDS,
     STAR_FIELDS,
     column_factors,
-    gas_from_columns,
-    read_found,
-    stars_from_columns,
+    gas_from_parts,
+    house_columns,
+    read_part,
+    stars_from_parts,
 )
-from mocks.readers.geometry import unwrap
+from mocks.readers.gathering import Part
+from mocks.readers.geometry import in_sphere
 from mocks.readers.hdf5 import conversion, find, header_of, open_hdf5, read_array
 from mocks.readers.headers import cosmology_of, redshift_of, run_name
 from mocks.readers.hilbert import GADGET_CURVE, cells_in_sphere, hilbert_keys
@@ -115,8 +117,9 @@ class EagleSnapshot(Snapshot):
             with open_hdf5(chunk) as file:
                 if STARS not in _types(file):
                     continue
-                columns = self._columns(file, STARS, (*GROUPS, "position", "mass"), None)
-            yield columns | {"number": galaxy_numbers(*(columns[name].astype(np.int64) for name in GROUPS))}
+                found = self._fields(file, STARS, ("position", "mass", *GROUPS))
+                part = read_part(file[f"PartType{STARS}"], found)
+            yield house_columns([part], found) | {"number": _numbers(part)}
 
     def read(self, subhalo_id: int) -> Galaxy:
         """Read one galaxy; see `Snapshot.read`. Only the hash-table cells within `reach` are read."""
@@ -130,17 +133,15 @@ class EagleSnapshot(Snapshot):
         entry = table[int(row[0])]
         centre = np.array([entry["x"], entry["y"], entry["z"]])
         where = f"{self.path}, galaxy {subhalo_id}"
-        columns = self._region(STARS, (*STAR_FIELDS, *GROUPS), centre, subhalo_id)
-        if len(columns.get("mass", ())) == 0:
+        parts = self._region(STARS, STAR_FIELDS, centre, subhalo_id)
+        if sum(map(len, parts[0])) == 0:
             raise ValueError(
                 f"{where}: no stars within {self.reach:g} kpc of its centre; the catalogue of this output?"
             )
-        stars, notes = stars_from_columns(where, columns, self.scale_factor, self.cosmology)
-        gas = (
-            gas_from_columns(where, self._region(GAS, (*GAS_FIELDS, *GROUPS), centre, subhalo_id))
-            if self.gas
-            else None
-        )
+        stars, notes = stars_from_parts(where, *parts, self.scale_factor, self.cosmology)
+        gas = None
+        if self.gas:
+            gas = gas_from_parts(where, *self._region(GAS, GAS_FIELDS, centre, subhalo_id))
         names = (
             "stellar_mass",
             "half_mass_radius",
@@ -167,37 +168,41 @@ class EagleSnapshot(Snapshot):
             cosmology=self.cosmology,
         )
 
-    def _columns(self, file: h5py.File, kind: int, fields: tuple[str, ...], rows: slice | None) -> dict:
-        """Columns of one chunk in house units; names and units are looked up once."""
-        key = (kind, fields)
-        if key not in self._found:
-            group = file[f"PartType{kind}"]
-            self._found[key] = column_factors(group, fields, self.scale_factor, self.h, UNITS)
-        return read_found(file[f"PartType{kind}"], self._found[key], rows)
+    def _fields(self, file: h5py.File, kind: int, fields: tuple[str, ...]) -> dict:
+        """Names and units of the fields of one particle type, looked up once."""
+        if (kind, fields) not in self._found:
+            found = column_factors(file[f"PartType{kind}"], fields, self.scale_factor, self.h, UNITS)
+            if not set(GROUPS) <= set(found):
+                raise ValueError(
+                    f"{file.filename}: PartType{kind} lacks GroupNumber or SubGroupNumber, which say to "
+                    "which galaxy a particle belongs; fetch it again with them."
+                )
+            self._found[kind, fields] = found
+        return self._found[kind, fields]
 
     @functools.cached_property
     def _found(self) -> dict:
         """Names and conversions of fields by particle type and request, filled while reading."""
         return {}
 
-    def _region(self, kind: int, fields: tuple[str, ...], centre: np.ndarray, subhalo_id: int) -> dict:
-        """Columns of a galaxy's particles of one type within `reach`, in house units."""
-        parts = []
+    def _region(
+        self, kind: int, fields: tuple[str, ...], centre: np.ndarray, subhalo_id: int
+    ) -> tuple[list[Part], dict]:
+        """Read a galaxy's particles of one type within `reach`, and how their columns are called."""
+        parts, found = [], {}
         for index, ranges in self._ranges(kind, centre).items():
             with open_hdf5(self.chunks[index]) as file:
                 if kind not in _types(file):
                     continue
+                found = self._fields(file, kind, (*fields, *GROUPS))
+                to_file = 1.0 / found["position"][1]
+                sphere = (centre * to_file, self.reach * to_file, self.box_size * to_file)
                 for rows in ranges:
-                    columns = self._columns(file, kind, fields, rows)
-                    if not set(GROUPS) <= set(columns):
-                        raise ValueError(
-                            f"{self.chunks[index]}: PartType{kind} lacks GroupNumber or SubGroupNumber."
-                        )
-                    number = galaxy_numbers(*(columns[name].astype(np.int64) for name in GROUPS))
-                    distance2 = (unwrap(columns["position"], centre, self.box_size) ** 2).sum(axis=1)
-                    mine = (number == subhalo_id) & (distance2 <= self.reach**2)
-                    parts.append({name: values[mine] for name, values in columns.items()})
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
+                    part = read_part(file[f"PartType{kind}"], found, rows)
+                    part = part.select(_numbers(part) == subhalo_id)
+                    position = part.values("position").astype(float, copy=False)
+                    parts.append(part.select(in_sphere(position.T, *sphere)))
+        return parts, found
 
     def _ranges(self, kind: int, centre: np.ndarray) -> dict[int, list[slice | None]]:
         """Rows to read in each chunk for the sphere about a centre; all rows where there is no hash table."""
@@ -258,6 +263,11 @@ class EagleSnapshot(Snapshot):
     @functools.cached_property
     def _starts(self) -> dict[tuple[int, int], np.ndarray]:
         return {}
+
+
+def _numbers(part: Part) -> np.ndarray:
+    """Galaxy number of each particle."""
+    return galaxy_numbers(*(part.values(name).astype(np.int64) for name in GROUPS))
 
 
 def _types(file: h5py.File) -> set[int]:

@@ -16,12 +16,14 @@ from mocks.readers.fields import (
     GAS_FIELDS,
     STAR_FIELDS,
     column_factors,
-    gas_from_columns,
-    read_found,
+    gas_from_parts,
+    house_columns,
+    read_part,
     require_fields,
-    stars_from_columns,
+    stars_from_parts,
 )
 from mocks.readers.friends import friends_of_friends
+from mocks.readers.gathering import Part
 from mocks.readers.geometry import half_mass_radius, shrinking_sphere, unwrap
 from mocks.readers.hdf5 import Units, conversion, find, header_of, open_hdf5, read_array
 from mocks.readers.headers import cosmology_of, number_in_path, redshift_of, run_name
@@ -82,7 +84,7 @@ class ExtractSnapshot(Snapshot):
         """Galaxy number of each star row, -1 for none; None when all stars are one galaxy's."""
         numbers = self._stored_numbers(STARS)
         if numbers is None and self.linking_length is not None:
-            columns = self._columns(STARS, ("position", "birth"))
+            columns = house_columns(*self._parts(STARS, ("position", "birth")))
             is_star = columns["birth"] > 0
             group = friends_of_friends(
                 columns["position"][is_star], self.linking_length, self._friends_box(columns)
@@ -132,8 +134,9 @@ class ExtractSnapshot(Snapshot):
 
     def catalogue(self) -> Table:
         """One row per galaxy, computed from its particles; see `Snapshot.catalogue`."""
-        columns = self._columns(STARS, ("position", "mass", "birth"))
-        require_fields(str(self.path), columns, ("position", "mass", "birth"))
+        parts, found = self._parts(STARS, ("position", "mass", "birth"))
+        require_fields(str(self.path), found, ("position", "mass", "birth"))
+        columns = house_columns(parts, found)
         numbers = np.full(len(columns["mass"]), self.subhalo_id) if self._numbers is None else self._numbers
         kept = np.flatnonzero((columns["birth"] > 0) & (numbers >= 0))
         kept = kept[np.argsort(numbers[kept], kind="stable")]
@@ -161,9 +164,9 @@ class ExtractSnapshot(Snapshot):
     def read(self, subhalo_id: int) -> Galaxy:
         """Read one galaxy; see `Snapshot.read`."""
         subhalo_id = int(subhalo_id)
-        columns = self._columns(STARS, STAR_FIELDS, self._rows_of(subhalo_id))
-        stars, notes = stars_from_columns(
-            str(self.path), columns, self.scale_factor, self.cosmology, self.imf
+        parts, found = self._parts(STARS, STAR_FIELDS, self._rows_of(subhalo_id))
+        stars, notes = stars_from_parts(
+            str(self.path), parts, found, self.scale_factor, self.cosmology, self.imf
         )
         gas, properties = self._read_gas(subhalo_id), self._properties(subhalo_id)
         if gas is not None and gas.star_formation_rate is not None:
@@ -197,8 +200,13 @@ class ExtractSnapshot(Snapshot):
             )
         return rows
 
-    def _columns(self, kind: str, fields: tuple[str, ...], rows: np.ndarray | None = None) -> dict:
-        """Columns of one particle type in house units; only files that hold wanted rows are read."""
+    def _parts(
+        self, kind: str, fields: tuple[str, ...], rows: np.ndarray | None = None
+    ) -> tuple[list[Part], dict]:
+        """Columns of one particle type, and how they are called and counted.
+
+        Only files that hold wanted rows are read.
+        """
         parts, start = [], 0
         for path in self.files:
             with open_hdf5(path) as file:
@@ -210,9 +218,8 @@ class ExtractSnapshot(Snapshot):
                     if (kind, fields) not in self._found:
                         found = column_factors(file[kind], fields, self.scale_factor, self.h, self.units)
                         self._found[kind, fields] = found
-                    parts.append(read_found(file[kind], self._found[kind, fields], mine))
-        names = set.intersection(*(set(part) for part in parts)) if parts else set()
-        return {name: np.concatenate([part[name] for part in parts]) for name in fields if name in names}
+                    parts.append(read_part(file[kind], self._found[kind, fields], mine))
+        return parts, self._found.get((kind, fields), {})
 
     @functools.cached_property
     def _found(self) -> dict:
@@ -236,8 +243,8 @@ class ExtractSnapshot(Snapshot):
         )
         if self._numbers is not None and numbers is None:
             return None
-        columns = self._columns(GAS, GAS_FIELDS, None if numbers is None else numbers == subhalo_id)
-        return gas_from_columns(str(self.path), columns)
+        parts = self._parts(GAS, GAS_FIELDS, None if numbers is None else numbers == subhalo_id)
+        return gas_from_parts(str(self.path), *parts)
 
 
 def open_extract(

@@ -8,6 +8,7 @@ from astropy.cosmology import FLRW
 
 from mocks.galaxy import Gas, Stars
 from mocks.readers.attributes import attribute
+from mocks.readers.gathering import Part, gather
 from mocks.readers.hdf5 import ALIASES, Units, conversion, find, read_array
 from mocks.readers.particles import ages, gas_temperature, make_stars, require_finite, require_shapes
 
@@ -15,10 +16,11 @@ __all__ = [
     "GAS_FIELDS",
     "STAR_FIELDS",
     "column_factors",
-    "gas_from_columns",
-    "read_columns",
-    "read_found",
-    "stars_from_columns",
+    "gas_from_parts",
+    "house_columns",
+    "read_part",
+    "require_fields",
+    "stars_from_parts",
 ]
 
 STAR_FIELDS = (
@@ -111,39 +113,13 @@ def require_fields(where: str, found: dict, fields: tuple[str, ...] = REQUIRED_S
         )
 
 
-def read_columns(
-    group: h5py.Group,
-    fields: tuple[str, ...],
-    a: float,
-    h: float,
-    units: Units,
-    rows: slice | np.ndarray | None = None,
-) -> dict:
-    """Columns of a particle group in house units.
+def read_part(group: h5py.Group, found: dict, rows: slice | np.ndarray | None = None) -> Part:
+    """Read columns of a particle group as they are in the file.
 
     Parameters
     ----------
     group : h5py.Group
-    fields, a, h, units
-        As in `column_factors`.
-    rows : slice or ndarray of bool, optional
-        All when left out.
-
-    Returns
-    -------
-    dict of ndarray
-        By house name.
-    """
-    return read_found(group, column_factors(group, fields, a, h, units), rows)
-
-
-def read_found(group: h5py.Group, found: dict, rows: slice | np.ndarray | None = None) -> dict:
-    """Columns in house units, where `column_factors` has looked names and units up before.
-
-    Parameters
-    ----------
-    group : h5py.Group
-        That one or its like in another chunk.
+        The one in which `column_factors` has looked names and units up, or its like in another chunk.
     found : dict
         Of `column_factors`.
     rows : slice or ndarray of bool, optional
@@ -151,13 +127,12 @@ def read_found(group: h5py.Group, found: dict, rows: slice | np.ndarray | None =
 
     Returns
     -------
-    dict of ndarray
-        By house name.
+    Part
 
     Raises
     ------
     ValueError
-        When this chunk lacks a field that the other had.
+        When this chunk lacks a field that the other had, or its columns do not fit together.
     """
     raw = {}
     for field, (name, _) in found.items():
@@ -165,15 +140,25 @@ def read_found(group: h5py.Group, found: dict, rows: slice | np.ndarray | None =
             raise ValueError(f"{group.file.filename}: {group.name} lacks {name}, which other chunks have.")
         raw[field] = read_array(group[name], rows)
     require_shapes(f"{group.file.filename}: {group.name}", raw)
-    return to_house(raw, found)
+    return Part({field: (values,) for field, values in raw.items()})
 
 
-def to_house(raw: dict, found: dict) -> dict:
-    """Raw columns times their factors, element tables folded into one metallicity."""
-    columns = {}
-    for name, values in raw.items():
-        factor = found[name][1]
-        columns[name] = np.multiply(values, factor, dtype=float)
+def house_columns(parts: list[Part], found: dict) -> dict:
+    """Gather columns in house units, element tables folded into one metallicity.
+
+    Parameters
+    ----------
+    parts : list of Part
+        Of `read_part`.
+    found : dict
+        Of `column_factors`.
+
+    Returns
+    -------
+    dict of ndarray
+        By house name.
+    """
+    columns = gather(parts, {field: factor for field, (_, factor) in found.items()})
     if np.ndim(columns.get("metallicity")) == 2:
         elements = columns["metallicity"]
         # element masses start with helium (Magneticum); mass fractions start with the total (SIMBA, FIRE)
@@ -182,17 +167,19 @@ def to_house(raw: dict, found: dict) -> dict:
     return columns
 
 
-def stars_from_columns(
-    where: str, columns: dict, scale_factor: float, cosmology: FLRW, imf: str = "chabrier"
+def stars_from_parts(
+    where: str, parts: list[Part], found: dict, scale_factor: float, cosmology: FLRW, imf: str = "chabrier"
 ) -> tuple[Stars, tuple[str, ...]]:
-    """Star record from columns in house units; rows without a birth time (wind-phase gas) are dropped.
+    """Star record from columns as they were read; rows without a birth time (wind-phase gas) are dropped.
 
     Parameters
     ----------
     where : str
         File, for messages.
-    columns : dict of ndarray
-        By house name; ``birth`` is the scale factor at birth.
+    parts : list of Part
+        Of `read_part`; ``birth`` is the scale factor at birth.
+    found : dict
+        Of `column_factors`.
     scale_factor : float
         Of the output.
     cosmology : astropy.cosmology.FLRW
@@ -211,32 +198,34 @@ def stars_from_columns(
     ValueError
         When a needed column is missing, or its values are not sane.
     """
-    require_fields(where, columns)
-    require_shapes(where, columns)
-    require_finite(where, birth=columns["birth"])
-    is_star = columns["birth"] > 0
-    notes = ()
-    if not is_star.all():
-        wind = np.count_nonzero(~is_star)
+    require_fields(where, found)
+    stars = [part.select(~(part.values("birth") <= 0)) for part in parts]  # NaN is no wind, but refused below
+    n_stars, wind, notes = sum(map(len, stars)), sum(map(len, parts)) - sum(map(len, stars)), ()
+    if wind:
         notes = (f"{wind} wind-phase particles (no birth time) left out",)
-        if wind == len(is_star):
+        if n_stars == 0:
             raise ValueError(f"{where}: this galaxy has no stars, only {wind} wind-phase particles.")
-        columns = {name: values[is_star] for name, values in columns.items()}
-    age = ages(where, columns["birth"], scale_factor, cosmology)
-    rest = {name: values for name, values in columns.items() if name in STAR_FIELDS and name != "birth"}
-    stars, more = make_stars(where, age=age, imf=imf, **({"initial_mass": None} | rest))
+    if n_stars == 0:
+        raise ValueError(f"{where}: this galaxy has no stars.")
+    columns = house_columns(stars, found)
+    birth = columns.pop("birth")
+    require_finite(where, birth=birth)
+    rest = {"initial_mass": None} | {name: values for name, values in columns.items() if name in STAR_FIELDS}
+    stars, more = make_stars(where, age=ages(where, birth, scale_factor, cosmology), imf=imf, **rest)
     return stars, notes + more
 
 
-def gas_from_columns(where: str, columns: dict) -> Gas | None:
-    """Gas record from columns in house units, None without a cell.
+def gas_from_parts(where: str, parts: list[Part], found: dict) -> Gas | None:
+    """Gas record from columns as they were read, None without a cell.
 
     Parameters
     ----------
     where : str
         File, for messages.
-    columns : dict of ndarray
-        By house name.
+    parts : list of Part
+        Of `read_part`.
+    found : dict
+        Of `column_factors`.
 
     Returns
     -------
@@ -248,9 +237,9 @@ def gas_from_columns(where: str, columns: dict) -> Gas | None:
     ValueError
         For NaN.
     """
-    if "position" not in columns or "mass" not in columns or len(columns["mass"]) == 0:
+    if not {"position", "mass"} <= set(found) or sum(map(len, parts)) == 0:
         return None
-    require_shapes(f"{where}: gas", columns)
+    columns = house_columns(parts, found)
     get: Callable[[str], np.ndarray | None] = columns.get
     require_finite(where, **{f"gas {name}": values for name, values in columns.items()})
     size = get("smoothing_length") if get("smoothing_length") is not None else get("cell_size")

@@ -11,14 +11,15 @@ import numpy as np
 __all__ = ["Records"]
 
 MARKER = struct.Struct("<i")
+FIRST_RECORDS = 64  # are found in one loop; part files hold some 20
 AT_ONCE = 2**24  # bytes; smaller files are read with one call, which is several times faster
 
 
 @numba.njit(cache=True)
 def _starts(raw):
-    """Bytes at which the records of a file begin, and at which the last one with two equal markers ends."""
-    starts, place = [0], 0
-    while place + 8 <= len(raw):
+    """Bytes at which the first records of a file begin, up to one whose two markers differ."""
+    starts, count, place = np.zeros(FIRST_RECORDS, dtype=np.int64), 1, 0
+    while place + 8 <= len(raw) and count < FIRST_RECORDS:
         length = 0
         for i in range(3, -1, -1):
             length = length << 8 | raw[place + i]
@@ -31,8 +32,9 @@ def _starts(raw):
         if not same:
             break
         place = behind + 4
-        starts.append(place)
-    return starts
+        starts[count] = place
+        count += 1
+    return starts[:count]
 
 
 class Records:
@@ -43,12 +45,12 @@ class Records:
 
     Parameters
     ----------
-    path : str or Path
+    path : Path
         File of which records are read in order.
     """
 
-    def __init__(self, path: str | Path):
-        self.path = Path(path)
+    def __init__(self, path: Path):
+        self.path = path
 
     def __enter__(self) -> "Records":
         try:
@@ -57,7 +59,7 @@ class Records:
             raise FileNotFoundError(f"{self.path} does not exist.") from error
         self._size, self._place = os.fstat(self._file.fileno()).st_size, 0
         self._whole = self._file.read() if self._size <= AT_ONCE else None
-        found = [0] if self._whole is None else _starts(np.frombuffer(self._whole, "u1"))
+        found = [] if self._whole is None else _starts(np.frombuffer(self._whole, "u1")).tolist()
         self._next = dict(itertools.pairwise(found))  # record that follows each known to be whole
         return self
 

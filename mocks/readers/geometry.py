@@ -1,9 +1,11 @@
 """Centres, periodic boxes and sizes of particle sets."""
 
+from collections.abc import Sequence
+
 import numba
 import numpy as np
 
-__all__ = ["half_mass_radius", "shrinking_sphere", "unwrap"]
+__all__ = ["half_mass_radius", "in_sphere", "shrinking_sphere", "unwrap"]
 
 KEEP = 0.75  # of the particles in each smaller sphere
 FEWEST = 50  # particles in the last sphere
@@ -42,6 +44,43 @@ def unwrap(position: np.ndarray, centre: np.ndarray, box_size: float | None) -> 
     """
     position, centre = np.ascontiguousarray(position, dtype=float), np.asarray(centre, dtype=float)
     return _offsets(position, centre, np.inf if box_size is None else float(box_size))
+
+
+@numba.njit(cache=True)
+def _not_outside(x, y, z, centre, radius, box_size):
+    inside = np.empty(len(x), dtype=np.bool_)
+    for i in range(len(x)):
+        square = 0.0
+        for axis in range(3):
+            away = (x[i] if axis == 0 else y[i] if axis == 1 else z[i]) - centre[axis]
+            if abs(away) > 0.5 * box_size:
+                away -= box_size * np.round(away / box_size)
+            square += away * away
+        inside[i] = not square > radius * radius
+    return inside
+
+
+def in_sphere(
+    axes: Sequence[np.ndarray], centre: np.ndarray, radius: float, box_size: float | None = None
+) -> np.ndarray:
+    """Tell particles that lie outside of a sphere in a periodic box from all others.
+
+    Parameters
+    ----------
+    axes : sequence of ndarray, shape (n,)
+        x, y and z; float32 or float64.
+    centre : ndarray, shape (3,)
+    radius : float
+    box_size : float or None
+        Side of the periodic box; all in one unit.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        False outside; True for NaN, which lies nowhere and which the caller has to refuse or to count.
+    """
+    centre = np.asarray(centre, dtype=float)
+    return _not_outside(*axes, centre, float(radius), np.inf if box_size is None else float(box_size))
 
 
 def shrinking_sphere(position: np.ndarray, mass: np.ndarray, box_size: float | None = None) -> np.ndarray:

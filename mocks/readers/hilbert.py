@@ -151,6 +151,28 @@ def hilbert_keys(cell: np.ndarray, bits: int, curve: Curve = RAMSES_CURVE) -> np
     return _keys(np.ascontiguousarray(cell, dtype=np.int64), bits, curve.digit, curve.next)
 
 
+@numba.njit(cache=True)
+def _numbers_in_sphere(centre, radius, side):
+    """Cells that a sphere touches as ``(x side + y) side + z``; lengths in cells."""
+    reach = min(int(np.ceil(radius)) + 1, side // 2 + 1)
+    first = np.floor(centre).astype(np.int64) - reach
+    # square distance of the centre from the slab of each cell along each axis
+    away = np.zeros((3, 2 * reach + 1))
+    for axis in range(3):
+        for i in range(2 * reach + 1):
+            low = first[axis] + i
+            away[axis, i] = max(low - centre[axis], centre[axis] - low - 1.0, 0.0) ** 2
+    numbers, count = np.empty((2 * reach + 1) ** 3, dtype=np.int64), 0
+    for i in range(2 * reach + 1):
+        for j in range(2 * reach + 1):
+            for k in range(2 * reach + 1):
+                if away[0, i] + away[1, j] + away[2, k] <= radius * radius:
+                    x, y, z = (first[0] + i) % side, (first[1] + j) % side, (first[2] + k) % side
+                    numbers[count] = (x * side + y) * side + z
+                    count += 1
+    return numbers[:count]
+
+
 def cells_in_sphere(centre: np.ndarray, radius: float, side: int) -> np.ndarray:
     """Cells of a periodic grid over the unit box that a sphere touches.
 
@@ -168,15 +190,7 @@ def cells_in_sphere(centre: np.ndarray, radius: float, side: int) -> np.ndarray:
     ndarray of int, shape (n, 3)
         Indices, each cell once.
     """
-    centre, radius = np.asarray(centre) * side, radius * side
-    reach = min(int(np.ceil(radius)) + 1, side // 2 + 1)
-    steps = np.arange(-reach, reach + 1)
-    cells = np.floor(centre).astype(np.int64)
-    cells = cells + np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
-    nearest = np.clip(centre, cells, cells + 1)
-    touched = ((nearest - centre) ** 2).sum(axis=1) <= radius**2
-    x, y, z = (cells[touched] % side).T
-    number = np.unique((x * side + y) * side + z)
+    number = np.unique(_numbers_in_sphere(np.asarray(centre, dtype=float) * side, radius * side, side))
     return np.stack([number // side**2, number // side % side, number % side], axis=1)
 
 

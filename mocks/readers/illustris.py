@@ -16,11 +16,12 @@ from mocks.readers.fields import (
     GAS_FIELDS,
     STAR_FIELDS,
     column_factors,
-    gas_from_columns,
+    gas_from_parts,
+    read_part,
     require_fields,
-    stars_from_columns,
-    to_house,
+    stars_from_parts,
 )
+from mocks.readers.gathering import Part
 from mocks.readers.hdf5 import Units, header_of, open_hdf5, read_array
 from mocks.readers.headers import cosmology_of, redshift_of, run_name
 from mocks.readers.layout import with_units
@@ -157,11 +158,11 @@ class IllustrisSnapshot(Snapshot):
         if raw["SubhaloLenType"][subhalo_id, STARS] == 0:
             raise ValueError(f"{where}: this galaxy has no stars.")
         require_fields(where, self._columns.get(STARS, {}))
-        columns = self._particles(STARS, subhalo_id)
-        stars, notes = stars_from_columns(where, columns, self.scale_factor, self.cosmology)
+        parts, found = self._particles(STARS, subhalo_id), self._columns[STARS]
+        stars, notes = stars_from_parts(where, parts, found, self.scale_factor, self.cosmology)
         gas = None
         if self.gas and raw["SubhaloLenType"][subhalo_id, GAS] > 0 and GAS in self._columns:
-            gas = gas_from_columns(where, self._particles(GAS, subhalo_id))
+            gas = gas_from_parts(where, self._particles(GAS, subhalo_id), self._columns[GAS])
         centre = None
         if "SubhaloPos" in raw:
             centre = raw["SubhaloPos"][subhalo_id].astype(float) * self.scale_factor / self.h
@@ -180,8 +181,8 @@ class IllustrisSnapshot(Snapshot):
             cosmology=self.cosmology,
         )
 
-    def _particles(self, kind: int, subhalo_id: int) -> dict:
-        """Columns of one subhalo's particles of one type, in house units."""
+    def _particles(self, kind: int, subhalo_id: int) -> list[Part]:
+        """One subhalo's particles of one type in each chunk that holds some."""
         starts, by_chunk = self._offsets
         start, left = int(starts[subhalo_id, kind]), int(self._subhaloes["SubhaloLenType"][subhalo_id, kind])
         # h5py and not illustris_python.snapshot, which reads the same rows three times slower
@@ -193,15 +194,15 @@ class IllustrisSnapshot(Snapshot):
                 if group is not None:
                     first = max(start - int(by_chunk[kind][chunk]), 0)
                     rows = slice(first, first + left)
-                    parts.append({field: read_array(group[name], rows) for field, (name, _) in found.items()})
-                    left -= len(parts[-1]["position"])
+                    parts.append(read_part(group, found, rows))
+                    left -= len(parts[-1])
             chunk += 1
         if left != 0:
             raise ValueError(
                 f"{self.path}: snapshot {self.snapshot} ends {left} particles of type {kind} before subhalo "
                 f"{subhalo_id} does; offsets of another snapshot?"
             )
-        return to_house({name: np.concatenate([part[name] for part in parts]) for name in found}, found)
+        return parts
 
 
 def _load(function, base: str, snapshot: int, *args, **kwargs) -> dict:

@@ -3,7 +3,7 @@
 import functools
 import logging
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +22,14 @@ from mocks.readers.galaxymaker import (
     read_tree_bricks,
 )
 from mocks.readers.gas_cells import read_gas_cells
+from mocks.readers.gathering import Part, gather
 from mocks.readers.geometry import half_mass_radius, shrinking_sphere, unwrap
 from mocks.readers.hdf5 import KM, KPC, MSUN
 from mocks.readers.hilbert import domains_in_sphere
 from mocks.readers.layout import with_units
 from mocks.readers.mass_loss import remaining_mass_fraction
 from mocks.readers.particles import assemble, check_ages, make_stars
-from mocks.readers.ramses_files import Info, StarRows, gather, read_info, read_stars
+from mocks.readers.ramses_files import Info, read_info, read_stars
 from mocks.readers.times import age_from_conformal_time, conformal_time, cosmic_time, make_cosmology
 
 __all__ = ["RamsesSnapshot", "is_output_folder", "open_ramses"]
@@ -218,13 +219,13 @@ class RamsesSnapshot(Snapshot):
         logger.debug("%s: %d of %d CPU files touch the region", self.path, len(domains), len(self.info.files))
         return [self.info.files[domain] for domain in domains]
 
-    def _read_friends(self, number: int) -> list[StarRows]:
+    def _read_friends(self, number: int) -> list[Part]:
         """Stars of one friends-of-friends group, of each file it lies in."""
         _, file, group = self._friends
         parts = []
         for index in np.unique(file[group == number]):
             stars = read_stars(self.info.files[index], self.info, ALL)
-            parts.append(replace(stars, rows=stars.rows[group[file == index] == number]))
+            parts.append(stars.select(group[file == index] == number))
         return parts
 
     def _read_members(self, number: int, centre: np.ndarray) -> dict:

@@ -1,15 +1,17 @@
 """Info and part files of RAMSES."""
 
+import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import numba
 import numpy as np
 
 from mocks.readers.fortran import Records
+from mocks.readers.gathering import Part
+from mocks.readers.geometry import in_sphere
 
-__all__ = ["Info", "StarRows", "gather", "read_info", "read_stars"]
+__all__ = ["Info", "read_info", "read_stars"]
 
 STAR_FAMILY = 2
 TYPES = {
@@ -211,81 +213,17 @@ def _old_records(records: Records, count: int, wanted: set[str]) -> dict[str, np
     return found
 
 
-@numba.njit(cache=True)
-def _keep_sphere(chosen, x, y, z, centre, radius, side):
-    """Take from `chosen` what lies outside a sphere of the periodic box; NaN lies nowhere and stays."""
-    for i in range(len(chosen)):
-        square = 0.0
-        for axis in range(3):
-            away = (x[i] if axis == 0 else y[i] if axis == 1 else z[i]) - centre[axis]
-            if abs(away) > 0.5 * side:
-                away -= side * np.round(away / side)
-            square += away * away
-        if square > radius * radius:
-            chosen[i] = False
-
-
-@dataclass(frozen=True, eq=False)
-class StarRows:
-    """Stars among the particles of one file, not yet copied out.
-
-    Parameters
-    ----------
-    columns : dict of tuple of ndarray
-        House name to one array for each component, of all particles in code units.
-    rows : ndarray of int
-        Which particles are meant.
-    """
-
-    columns: dict[str, tuple[np.ndarray, ...]]
-    rows: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-
-@numba.njit(cache=True)
-def _put(values, rows, factor, out, start, axis):
-    for i in range(len(rows)):
-        out[start + i, axis] = values[rows[i]] * factor
-
-
-def gather(parts: list[StarRows], factors: dict[str, float] | None = None) -> dict[str, np.ndarray]:
-    """Columns of the stars of several files behind each other.
-
-    Parameters
-    ----------
-    parts : list of StarRows
-    factors : dict of float, optional
-        By house name; 1 for others.
-
-    Returns
-    -------
-    dict of ndarray
-        float64, vectors of shape (n, 3); ``identity`` in int64 and without its sign. Columns that some file
-        lacks are left out, but files without a star do not count.
-    """
-    parts = [part for part in parts if len(part)] or parts[:1]
-    shared = set.intersection(*(set(part.columns) for part in parts)) if parts else set()
-    joined, count = {}, sum(map(len, parts))
-    for name in sorted(shared):
-        if name == "identity":
-            numbers = [part.columns[name][0][part.rows] for part in parts]
-            joined[name] = np.abs(np.concatenate(numbers).astype(np.int64))
-            continue
-        joined[name] = np.empty((count, len(parts[0].columns[name])))
-        start, factor = 0, (factors or {}).get(name, 1.0)
-        for part in parts:  # gathering, joining and scaling at once saves three copies
-            for axis, values in enumerate(part.columns[name]):
-                _put(values, part.rows, factor, joined[name], start, axis)
-            start += len(part)
-        joined[name] = joined[name] if joined[name].shape[1] > 1 else joined[name][:, 0]
-    return joined
+@functools.cache
+def _stored(fields: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Tell the records that make each house field."""
+    if {"mass", "birth", "velocity"} <= set(fields):
+        fields = (*fields, "initial_mass")
+    return {field: VECTORS.get(field, (SCALARS.get(field, field),)) for field in fields}
 
 
 def read_stars(
     path: Path, info: Info, fields: tuple[str, ...], sphere: tuple[np.ndarray, float] | None = None
-) -> StarRows:
+) -> Part:
     """Find the stars in one part file.
 
     Parameters
@@ -302,7 +240,7 @@ def read_stars(
 
     Returns
     -------
-    StarRows
+    Part
 
     Raises
     ------
@@ -311,10 +249,8 @@ def read_stars(
     ValueError
         When the run has no birth times.
     """
-    names = {part for field in fields for part in VECTORS.get(field, (SCALARS.get(field, field),))}
-    if {"mass", "birth", "velocity"} <= set(fields):
-        names.add("initial_mass")
-    wanted = names | {"birth_time", "family"}
+    stored = _stored(fields)
+    wanted = {"birth_time", "family"}.union(*stored.values())
     with Records(path) as records:
         records.skip(2)
         header = records.read("<i4")
@@ -323,7 +259,7 @@ def read_stars(
         count = int(header[0])
         records.skip(HEADER_RECORDS - 3)
         if count == 0:
-            return StarRows({}, np.zeros(0, dtype=np.intp))
+            return Part({}, np.zeros(0, dtype=np.intp))
         if info.layout is None:
             columns = _old_records(records, count, wanted)
         else:
@@ -338,11 +274,10 @@ def read_stars(
     # in the old format stars alone have a birth time; those not yet exploded carry negative ids
     chosen = columns["family"] == STAR_FAMILY if "family" in columns else columns["birth_time"] != 0
     if sphere is not None:
-        place = [columns[name] for name in VECTORS["position"]]
-        _keep_sphere(chosen, *place, np.asarray(sphere[0], dtype=float), float(sphere[1]), info.box_length)
-    house = {}
-    for field in (*fields, "initial_mass"):
-        parts = VECTORS.get(field, (SCALARS.get(field, field),))
-        if all(part in columns for part in parts):
-            house[field] = tuple(columns[part] for part in parts)
-    return StarRows(house, np.flatnonzero(chosen))
+        chosen &= in_sphere([columns[name] for name in VECTORS["position"]], *sphere, info.box_length)
+    house = {
+        field: tuple([columns[name] for name in names])
+        for field, names in stored.items()
+        if columns.keys() >= set(names)
+    }
+    return Part(house, np.flatnonzero(chosen))

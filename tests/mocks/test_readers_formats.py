@@ -10,8 +10,8 @@ from astropy import units as u
 from mocks.readers import galaxy_from_arrays, open_snapshot, recognise
 from mocks.readers.gadget import parse_unit
 from mocks.readers.galaxymaker import read_tree_bricks
+from mocks.readers.gathering import Part, gather
 from mocks.readers.hdf5 import KM, KPC, MSUN
-from mocks.readers.ramses_files import StarRows, gather
 from mocks.readers.times import conformal_time
 from mocks.toys import (
     TOY_COSMOLOGY,
@@ -386,9 +386,9 @@ def test_plain_arrays_are_checked(galaxies):
 
 def test_initial_masses_outlive_an_empty_ramses_file():
     """Files without particles know no optional columns; those of the other files stay."""
-    empty = StarRows({}, np.zeros(0, dtype=int))
+    empty = Part({}, np.zeros(0, dtype=int))
     three = {"position": (np.ones(3),) * 3, "mass": (np.ones(3, "f4"),), "initial_mass": (np.full(3, 1.5),)}
-    full = StarRows(three, np.array([0, 2]))
+    full = Part(three, np.array([0, 2]))
     for factors in (None, {"mass": 3.0, "initial_mass": 2.0}):
         joined = gather([empty, full, empty, full], factors)
         assert joined["position"].shape == (4, 3)

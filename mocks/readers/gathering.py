@@ -1,0 +1,88 @@
+"""Rows of particles in several files, gathered into one set of columns."""
+
+from dataclasses import dataclass, replace
+
+import numba
+import numpy as np
+
+__all__ = ["Part", "gather"]
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Chosen particles of one file, not yet copied out.
+
+    Parameters
+    ----------
+    columns : dict of tuple of ndarray
+        House name to the arrays that make the column, (n,) each or one (n, k), in the file's units.
+    rows : ndarray of int, optional
+        Which particles are meant; all when left out.
+    """
+
+    columns: dict[str, tuple[np.ndarray, ...]]
+    rows: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        if self.rows is not None:
+            return len(self.rows)
+        return len(next(iter(self.columns.values()))[0]) if self.columns else 0
+
+    def select(self, chosen: np.ndarray) -> "Part":
+        """Part with those of its particles for which a boolean array is True."""
+        if chosen.all():
+            return self
+        return replace(self, rows=np.flatnonzero(chosen) if self.rows is None else self.rows[chosen])
+
+    def values(self, name: str) -> np.ndarray:
+        """Column of one array, as it is in the file."""
+        (values,) = self.columns[name]
+        return values if self.rows is None else values[self.rows]
+
+
+@numba.njit(cache=True)
+def _put(values, rows, factor, out, start, axis):
+    for k in range(values.shape[1]):
+        for i in range(len(rows)):
+            out[start + i, axis + k] = values[rows[i], k] * factor
+
+
+def gather(parts: list[Part], factors: dict[str, float] | None = None) -> dict[str, np.ndarray]:
+    """Columns of the chosen particles of several files behind each other.
+
+    Choosing, joining and scaling at once saves three copies of everything.
+
+    Parameters
+    ----------
+    parts : list of Part
+    factors : dict of float, optional
+        By house name; 1 for others.
+
+    Returns
+    -------
+    dict of ndarray
+        float64, of shape (n,) or (n, k); ``identity`` in int64 and without its sign. Columns that some file
+        lacks are left out, but files without a chosen particle do not count.
+    """
+    parts = [part for part in parts if len(part)] or parts[:1]
+    shared = set.intersection(*(set(part.columns) for part in parts)) if parts else set()
+    joined, count = {}, sum(map(len, parts))
+    for name in sorted(shared):
+        first = parts[0].columns[name]
+        if name == "identity":
+            joined[name] = np.abs(np.concatenate([part.values(name) for part in parts]).astype(np.int64))
+            continue
+        shape = (count, len(first)) if first[0].ndim == 1 else (count, *first[0].shape[1:])
+        joined[name], start, factor = np.empty(shape), 0, (factors or {}).get(name, 1.0)
+        for part in parts:
+            for axis, values in enumerate(part.columns[name]):
+                table = values.reshape(len(values), -1)
+                if part.rows is None:
+                    into = joined[name][start : start + len(part), axis : axis + table.shape[1]]
+                    np.multiply(table, factor, out=into, dtype=float)
+                else:
+                    table = table if table.dtype.char in "fd" else table.astype(float)
+                    _put(table, part.rows, factor, joined[name], start, axis)
+            start += len(part)
+        joined[name] = joined[name][:, 0] if len(first) == 1 and first[0].ndim == 1 else joined[name]
+    return joined
