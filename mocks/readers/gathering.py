@@ -42,8 +42,12 @@ class Part:
 
 @numba.njit(cache=True)
 def _put(values, rows, factor, out, start, axis):
-    for k in range(values.shape[1]):
+    if values.shape[1] == 1:  # twice as fast without an inner loop
         for i in range(len(rows)):
+            out[start + i, axis] = values[rows[i], 0] * factor
+        return
+    for i in range(len(rows)):
+        for k in range(values.shape[1]):
             out[start + i, axis + k] = values[rows[i], k] * factor
 
 
