@@ -133,6 +133,22 @@ def prepare(settings):
     typer.echo(f"{len(images)} images of {images.name} in {settings.out}")
 
 
+@_verb(config.FetchSettings, "archive")
+def fetch(settings):
+    """Fetch survey images, catalogues and simulations from public archives, politely and whole."""
+    from simcompare.fetching import fetch_archive
+
+    typer.echo(fetch_archive(settings))
+
+
+@_verb(config.ExportSettings, "images")
+def export(settings):
+    """Write an image set as FITS, or in the layout of the Multimodal Universe."""
+    from simcompare.export import export_images
+
+    typer.echo(f"{export_images(settings)} images in {settings.out}")
+
+
 @_verb(config.InfoSettings, "images")
 def info(settings):
     """Describe an image set: what was selected, what was left out and why, distributions."""

@@ -14,6 +14,8 @@ __all__ = [
     "CompareSettings",
     "DemoSettings",
     "DoctorSettings",
+    "ExportSettings",
+    "FetchSettings",
     "InfoSettings",
     "InitSettings",
     "MockSettings",
@@ -120,6 +122,38 @@ class PrepareSettings(Settings):
     workers: int = _WORKERS
     scheduler: str | None = _SCHEDULER
     timeout: float = _TIMEOUT
+
+
+class FetchSettings(Settings):
+    """Files of a public archive."""
+
+    archive: str = Field(description="What to fetch; 'list' says what there is.")
+    out: Path = Field(Path("fetched"), description="Folder for the files; those that are there are kept.")
+    targets: Path | None = Field(
+        None, description="Table with a row for each file or galaxy: ra and dec, run, camcol and field, ..."
+    )
+    bands: str | None = Field(None, description="Filters, one letter each, where each is a file.")
+    field: list[str] = Field([], description="What all files share, as key=value: scale=0.2; repeatable.")
+    redshift: tuple[float, float] = Field((0.03, 0.055), description="Range of the SDSS catalogue query.")
+    log_stellar_mass: float = Field(9.5, description="Least log10 of the stellar mass [Msun] of that query.")
+    limit: int = Field(100_000, ge=1, description="Most galaxies of that query.")
+    release: str | None = Field(None, description="Data release; default: the archive's newest known.")
+    base: str | None = Field(None, description="Address of a mirror.")
+    parallel: int = Field(4, ge=1, le=16, description="Files at a time.")
+    rate: float | None = Field(None, gt=0, description="Requests a second; default: what the archive bears.")
+    report_every: int = Field(100, ge=1, description="Files between two lines of the log.")
+    dry_run: bool = Field(False, title="--dry-run", description="Only say how many files, disk and time.")
+
+
+class ExportSettings(Settings):
+    """An image set for other programs."""
+
+    images: list[Path] = Field(description="Image sets, joined.")
+    out: Path = Field(description="Folder of FITS files, or HDF5 file.")
+    layout: Literal["fits", "mmu"] = Field(
+        "fits", description="One FITS file a galaxy, or one HDF5 file as of the Multimodal Universe."
+    )
+    where: str | None = Field(None, description="Condition on catalogue columns: 'mag_r < 17.7'.")
 
 
 class InfoSettings(Settings):

@@ -90,12 +90,7 @@ def describe(settings: InfoSettings) -> str:
     FileNotFoundError, ValueError
         For a missing set, sets that do not fit together, a wrong condition, or one that nothing fulfils.
     """
-    images = ImageSet.concat(*(ImageSet.open(path) for path in settings.images))
-    if settings.where:
-        images = images.select(settings.where)
-        if len(images) == 0:
-            raise ValueError(f"no image fulfils {settings.where!r}.")
-    return data_section(images)
+    return data_section(ImageSet.join(settings.images, settings.where))
 
 
 def _counts(numbers: dict[str, int]) -> str:

@@ -7,10 +7,33 @@ import h5py
 import numpy as np
 from astropy.io import fits
 
+from simcompare.config import ExportSettings
 from simcompare.files import atomic_path
 from simcompare.imageset import ImageSet
 
-__all__ = ["export_fits", "export_mmu"]
+__all__ = ["export_fits", "export_images", "export_mmu"]
+
+
+def export_images(settings: ExportSettings) -> int:
+    """Write image sets, or what a condition selects of them, for other programs.
+
+    Returns
+    -------
+    int
+        Images written.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        For a missing set, sets that do not fit together, or a condition that nothing fulfils.
+    """
+    images = ImageSet.join(settings.images, settings.where)
+    if settings.layout == "fits":
+        export_fits(images, settings.out)
+    else:
+        settings.out.parent.mkdir(parents=True, exist_ok=True)
+        export_mmu(images, settings.out)
+    return len(images)
 
 
 def export_fits(images: ImageSet, folder: str | os.PathLike) -> list[Path]:

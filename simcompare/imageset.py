@@ -113,6 +113,22 @@ class ImageSet:
         logger.warning("left out %d images of galaxies that an earlier set has", again.sum())
         return joined.subset(~again)
 
+    @classmethod
+    def join(cls, paths: Sequence[str | os.PathLike], where: str | None = None) -> "ImageSet":
+        """Image sets of several paths in one, or what an expression selects of them.
+
+        Raises
+        ------
+        ValueError
+            When nothing fulfils the expression; see also `open`, `concat` and `select`.
+        """
+        images = cls.concat(*(cls.open(path) for path in paths))
+        if where:
+            images = images.select(where)
+            if len(images) == 0:
+                raise ValueError(f"no image fulfils {where!r}.")
+        return images
+
     @property
     def name(self) -> str:
         """Name of the data set; several are joined by ``+``."""

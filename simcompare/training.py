@@ -10,7 +10,8 @@ import numpy as np
 
 from flows import FlowConfig, FlowModel, Progress, TrainingConfig, train
 from simcompare.config import TrainSettings
-from simcompare.files import fingerprint, sha256
+from simcompare.description import data_section
+from simcompare.files import fingerprint, sha256, write_text
 from simcompare.imageset import ImageSet
 from simcompare.runs import open_run
 from simcompare.scoring import context_of
@@ -20,6 +21,7 @@ __all__ = ["load_model", "model_hash", "model_metadata", "train_model"]
 logger = logging.getLogger(__name__)
 
 _MODEL = "model"
+_DATA_SECTION = "data.md"  # of the model's card: what it learned from
 
 
 def train_model(
@@ -39,7 +41,8 @@ def train_model(
     Returns
     -------
     FlowModel
-        Also saved in ``settings.out / "model"``. A model that is there already is returned as it is.
+        Also saved in ``settings.out / "model"``, with ``data.md``: what was selected, left out and why, and
+        how it is distributed. A model that is there already is returned as it is.
 
     Raises
     ------
@@ -79,6 +82,7 @@ def train_model(
             metadata=model_metadata(images, splits["train"]),
         )
         model.save(settings.out / _MODEL)
+        write_text(settings.out / _MODEL / _DATA_SECTION, data_section(images))
     return model
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
-from simcompare.fetch.transfer import Item, Transfer, basic_authorization
+from simcompare.fetch.transfer import FORM_BOUNDARY, Item, Transfer, basic_authorization
 
 __all__ = [
     "ARCHIVES",
@@ -58,6 +58,7 @@ _SKYSERVER = "https://skyserver.sdss.org"
 _HSC = "https://hsc-release.mtk.nao.ac.jp"
 _LEGACY = "https://www.legacysurvey.org"
 _TNG = "https://www.tng-project.org/api"
+_EAGLE = "http://virgodb.cosma.dur.ac.uk/eagle-webstorage"
 
 ARCHIVES: dict[str, Archive] = {
     "sdss-frame": Archive(
@@ -113,13 +114,23 @@ ARCHIVES: dict[str, Archive] = {
         "hsc",
         0.2,
     ),
+    "hsc-psf-bulk": Archive(
+        _HSC,
+        "/psf/{release}/cgi/getpsf?bulk=on",
+        "{name}-psf.tar",
+        "tar",
+        10_000_000,
+        {"release": "pdr3"},
+        "hsc",
+        0.2,
+    ),
     "hsc-psf": Archive(
         _HSC,
-        "/psf/{psf_release}/cgi/getpsf?{query}",
+        "/psf/{release}/cgi/getpsf?{query}",
         "{name}-{band}-psf.fits",
         "fits",
         20_000,
-        {"psf_release": "pdr3", "rerun": "pdr3_wide", "type": "coadd"},
+        {"release": "pdr3", "rerun": "pdr3_wide", "type": "coadd"},
         "hsc",
         2.0,
     ),
@@ -170,6 +181,25 @@ ARCHIVES: dict[str, Archive] = {
         {"instrument": "sdss"},
         "tng",
         2.0,
+    ),
+    "illustris-image": Archive(
+        _TNG,
+        "/{simulation}/snapshots/{snapshot}/subhalos/{subhalo}/stellar_mocks/broadband.fits",
+        "broadband-{simulation}-{snapshot:03d}-{subhalo}.fits",
+        "fits",
+        10_000_000,
+        {},
+        "tng",
+        2.0,
+    ),
+    "eagle-image": Archive(
+        _EAGLE,
+        "/{simulation}_Subhalo/gal{view}_{galaxy_id}.png",
+        "{simulation}-{galaxy_id}-{view}.png",
+        "png",
+        100_000,
+        {"simulation": "RefL0100N1504", "view": "face"},
+        rate=2.0,
     ),
 }
 
@@ -251,7 +281,8 @@ def fetch_items(name: str, targets: Iterable[Mapping], base: str | None = None) 
     name : str
         One of `ARCHIVES`.
     targets : iterable of mapping
-        The fields of each file. For ``hsc-cutout-bulk`` the field ``list`` is what is sent.
+        The fields of each file, and its ``bytes`` and ``sha256`` where they are known. For the bulk services
+        of HSC the field ``list`` is what is sent.
     base : str, optional
         Of a mirror or a local server.
 
@@ -262,18 +293,26 @@ def fetch_items(name: str, targets: Iterable[Mapping], base: str | None = None) 
     archive = _archive(name)
     items = []
     for fields in targets:
-        body = str(fields["list"]).encode() if "list" in fields else None
+        body = _form(str(fields["list"])) if "list" in fields else None
         path = _fill(name, archive.file, fields)
         items.append(
             Item(
                 archive_url(name, base=base, **fields),
                 path,
                 archive.content,
+                size=int(fields["bytes"]) if "bytes" in fields else None,
+                sha256=str(fields["sha256"]) if "sha256" in fields else None,
                 estimate=archive.estimate,
                 body=body,
             )
         )
     return items
+
+
+def _form(text: str) -> bytes:
+    """Web form with one file, ``list``, as the bulk services of HSC want it sent."""
+    head = f'--{FORM_BOUNDARY}\r\nContent-Disposition: form-data; name="list"; filename="list.txt"\r\n\r\n'
+    return f"{head}{text}\r\n--{FORM_BOUNDARY}--\r\n".encode()
 
 
 def transfer_for(name: str, transfer: Transfer | None = None) -> Transfer:
@@ -330,8 +369,10 @@ def sdss_galaxy_query(
     )
 
 
-def hsc_bulk_list(targets: Iterable[Mapping], rerun: str = "pdr3_wide", half_width: str = "15arcsec") -> str:
-    """List of cut-outs to send to the HSC bulk service; its answer is one tar.
+def hsc_bulk_list(
+    targets: Iterable[Mapping], rerun: str = "pdr3_wide", half_width: str = "15arcsec", psf: bool = False
+) -> str:
+    """List of cut-outs, or of PSFs, to send to an HSC bulk service; its answer is one tar.
 
     Parameters
     ----------
@@ -341,14 +382,18 @@ def hsc_bulk_list(targets: Iterable[Mapping], rerun: str = "pdr3_wide", half_wid
         Of the release.
     half_width : str
         Half side of the cut-outs, with unit.
+    psf : bool
+        Ask for the PSFs of the same places instead.
 
     Returns
     -------
     str
+        Line n + 1 is the n-th target; files in the tar are numbered by the line.
     """
-    lines = ["#? rerun filter ra dec sw sh image mask variance type"]
+    rest = "centered type" if psf else "sw sh image mask variance type"
+    values = "true coadd" if psf else f"{half_width} {half_width} true true true coadd"
+    lines = [f"#? rerun filter ra dec {rest}"]
     for target in targets:
         band = f"HSC-{str(target['band']).upper()}"
-        place = f"{float(target['ra']):.6f} {float(target['dec']):.6f}"
-        lines.append(f"{rerun} {band} {place} {half_width} {half_width} true true true coadd")
+        lines.append(f"{rerun} {band} {float(target['ra']):.6f} {float(target['dec']):.6f} {values}")
     return "\n".join(lines) + "\n"

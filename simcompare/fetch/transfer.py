@@ -4,6 +4,7 @@ import base64
 import hashlib
 import logging
 import os
+import tarfile
 import threading
 import time
 import urllib.error
@@ -14,10 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-__all__ = ["FetchError", "Item", "Report", "Transfer", "fetch"]
+__all__ = ["FORM_BOUNDARY", "FetchError", "Item", "Report", "Transfer", "fetch"]
 
 log = logging.getLogger(__name__)
 
+FORM_BOUNDARY = "simcompare-list"
 _BLOCK = 256 * 1024
 _CREDENTIALS = ("Authorization", "Api-key")
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -27,7 +29,8 @@ _SIGNATURES = {
     "gz": (b"\x1f\x8b",),
     "jpeg": (b"\xff\xd8\xff",),
     "hdf5": (b"\x89HDF\r\n\x1a\n",),
-    "tar": (b"",),
+    "png": (b"\x89PNG",),
+    "tar": (b"",),  # looked into, see `_verify`
     "text": (b"",),
 }
 
@@ -47,7 +50,7 @@ class Item:
     path : str
         Where to put it, below the folder of the fetch.
     content : str
-        What its first bytes must be: fits, bz2, gz, jpeg, hdf5, tar, text.
+        What its first bytes must be: fits, bz2, gz, jpeg, png, hdf5, tar, text.
     size : int, optional
         Bytes, where the archive tells.
     sha256 : str, optional
@@ -55,7 +58,7 @@ class Item:
     estimate : int
         Bytes to reckon with when the size is not known.
     body : bytes, optional
-        Sent by POST, for lists of positions.
+        Sent by POST, a web form with `FORM_BOUNDARY` between its parts, for lists of positions.
     """
 
     url: str
@@ -299,6 +302,8 @@ def _receive(item: Item, partial: Path, transfer: Transfer) -> int:
     """Append to the partial file what is missing of it; bytes received."""
     there = partial.stat().st_size if partial.is_file() and item.body is None else 0
     request = urllib.request.Request(item.url, data=item.body, headers={"User-Agent": "simcompare"})
+    if item.body is not None:
+        request.add_header("Content-Type", f"multipart/form-data; boundary={FORM_BOUNDARY}")
     if there:
         request.add_header("Range", f"bytes={there}-")
     for name, value in (transfer.headers() if transfer.headers else {}).items():
@@ -318,6 +323,15 @@ def _receive(item: Item, partial: Path, transfer: Transfer) -> int:
     return received
 
 
+def _has_members(path: Path) -> bool:
+    """Whether a file is a tar and holds a file; a server that has nothing sends blocks of zeros."""
+    try:
+        with tarfile.open(path) as archive:
+            return archive.next() is not None
+    except tarfile.TarError:
+        return False
+
+
 def _verify(item: Item, partial: Path) -> None:
     """Size, first bytes and hash."""
     size = partial.stat().st_size
@@ -327,6 +341,10 @@ def _verify(item: Item, partial: Path) -> None:
         first = file.read(16)
         if not first.startswith(_SIGNATURES[item.content]):
             raise _WrongContentError(f"no {item.content} file, it begins with {first[:8]!r}")
+        if item.content == "tar" and not _has_members(partial):
+            raise _WrongContentError("no tar file with anything in it; the places may not be covered")
+        if item.content == "text" and first.lstrip()[:1] == b"<":
+            raise _WrongContentError("a web page instead of a table")
         file.seek(0)
         if item.sha256 is not None and hashlib.file_digest(file, "sha256").hexdigest() != item.sha256:
             raise _WrongContentError("its SHA-256 is not the announced one")

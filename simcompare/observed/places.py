@@ -5,12 +5,30 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-__all__ = ["read_places"]
+__all__ = ["read_places", "read_table"]
 
 _NAMES = {
     "ra": ("ra", "ra_deg", "raj2000", "alpha_j2000"),
     "dec": ("dec", "dec_deg", "dej2000", "delta_j2000"),
 }
+
+
+def read_table(path: Path) -> Table:
+    """Table of any form that astropy reads; lines that begin with ``#`` are comments in CSV, as SkyServer's.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        When there is no such file, or it is no table.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file; give a table.")
+    form = {"comment": "#", "format": "ascii.csv"} if path.suffix.lower() == ".csv" else {}
+    try:
+        return Table.read(path, **form)
+    except Exception as error:  # astropy raises many kinds for files that are no tables
+        raise ValueError(f"{path}: no table that can be read ({error}).") from error
 
 
 def read_places(path: Path) -> Table:
@@ -19,8 +37,7 @@ def read_places(path: Path) -> Table:
     Parameters
     ----------
     path : Path
-        ECSV, CSV, FITS or VOTable with columns ``ra`` and ``dec`` [deg], in any case of letters; lines that
-        begin with ``#`` are comments in CSV, as SkyServer writes them.
+        ECSV, CSV, FITS or VOTable with columns ``ra`` and ``dec`` [deg], in any case of letters.
 
     Returns
     -------
@@ -32,14 +49,7 @@ def read_places(path: Path) -> Table:
     FileNotFoundError, ValueError
         When there is no such file, it is no table, or it has no places.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; give a table with the columns ra and dec.")
-    form = {"comment": "#"} | {"format": "ascii.csv"} if path.suffix.lower() == ".csv" else {}
-    try:
-        table = Table.read(path, **form)
-    except Exception as error:  # astropy raises many kinds for files that are no tables
-        raise ValueError(f"{path}: no table that can be read ({error}).") from error
+    table = read_table(path)
     lower = {name.lower(): name for name in table.colnames}
     found = {
         axis: next((lower[name] for name in names if name in lower), None) for axis, names in _NAMES.items()

@@ -1,8 +1,10 @@
 """Fetching from a real server on loopback that serves real files, and that also misbehaves."""
 
 import contextlib
+import io
 import logging
 import socket
+import tarfile
 import threading
 import time
 from collections import Counter
@@ -21,6 +23,16 @@ QUICK = Transfer(workers=2, rate=1000, retries=3, pause=0.01, timeout=2)
 FITS = b"SIMPLE  =                    T" + bytes(range(256)) * 400
 
 
+def tar_of(files):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
 class Handler(BaseHTTPRequestHandler):
     """Serves `server.files`; the first words of a path name what goes wrong, how often in its digits."""
 
@@ -32,7 +44,10 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.posted.append(body)
-        self._send(b"tar of " + body)
+        self.server.requests.append(
+            (self.path, {name.lower(): value for name, value in self.headers.items()}, 0)
+        )
+        self._send(b"\0" * 10240 if self.path.startswith("/nowhere") else tar_of({"list.txt": body}))
 
     def do_GET(self):
         server, parts = self.server, urlsplit(self.path)
@@ -160,6 +175,9 @@ def test_interrupted_fetch_resumes_at_the_next_call(server, tmp_path):
     [
         ("/404/a.fits", {}, "HTTP 404"),
         ("/html/a.fits", {}, "no fits file, it begins with b'<html>"),
+        ("/html/a.csv", {"content": "text"}, "a web page instead of a table"),
+        ("/nowhere/a.tar", {"content": "tar", "body": b"list"}, "no tar file with anything in it"),
+        ("/files/a.tar", {"content": "tar"}, "no tar file with anything in it"),
         ("/files/a.fits", {"size": 10}, "bytes instead of 10"),
         ("/files/a.fits", {"sha256": "0" * 64}, "SHA-256 is not the announced one"),
     ],
@@ -265,19 +283,22 @@ EXAMPLES = {
     "skyserver-jpeg": {"ra": 10.5, "dec": -1.0, "name": "a"},
     "hsc-cutout": {"ra": 150.1, "dec": 2.2, "band": "i", "name": "a"},
     "hsc-cutout-bulk": {"name": "a", "list": hsc_bulk_list([{"ra": 150.1, "dec": 2.2, "band": "i"}])},
+    "hsc-psf-bulk": {"name": "a", "list": hsc_bulk_list([{"ra": 1, "dec": 2, "band": "i"}], psf=True)},
     "hsc-psf": {"ra": 150.1, "dec": 2.2, "band": "i", "name": "a"},
     "legacy-fits": {"ra": 150.1, "dec": 2.2, "name": "a"},
     "legacy-psf": {"ra": 150.1, "dec": 2.2, "name": "a"},
     "tng-cutout": {"simulation": "TNG100-1", "snapshot": 99, "subhalo": 5},
     "tng-groups": {"simulation": "TNG100-1", "snapshot": 99},
     "tng-image": {"simulation": "TNG100-1", "snapshot": 99, "subhalo": 5},
+    "illustris-image": {"simulation": "Illustris-1", "snapshot": 135, "subhalo": 5},
+    "eagle-image": {"galaxy_id": 16396},
 }
 BODIES = {
     "fits": FITS,
     "bz2": b"BZh91AY",
     "jpeg": b"\xff\xd8\xff\xe0",
     "hdf5": b"\x89HDF\r\n\x1a\n",
-    "tar": b"x",
+    "png": b"\x89PNG\r\n",
     "text": b"ra",
 }
 
@@ -288,7 +309,7 @@ def test_every_archive_has_an_address_and_fetches(server, tmp_path, name):
     url = archive_url(name, **fields)
     assert url.startswith(ARCHIVES[name].base + "/")
     wanted = fetch_items(name, [fields], server.base)
-    server.files[urlsplit(wanted[0].url).path] = BODIES[ARCHIVES[name].content]
+    server.files[urlsplit(wanted[0].url).path] = BODIES.get(ARCHIVES[name].content, b"")
     report = fetch(wanted, tmp_path, QUICK)
     assert report.failed == []
     with pytest.raises(ValueError, match="needs"):
@@ -302,10 +323,13 @@ def test_queries_are_spelled_as_the_servers_want(server):
     other = archive_url("sdss-frame", base="http://mirror/sdss/", release="dr16", **EXAMPLES["sdss-frame"])
     assert other.startswith("http://mirror/sdss/dr16/eboss/photoObj/frames/301/4510/4/frame-r-004510-4-0030")
     assert "s.z BETWEEN 0.03 AND 0.055" in sdss_galaxy_query()
-    assert (
-        hsc_bulk_list([{"ra": 1, "dec": 2, "band": "r"}])
-        .splitlines()[1]
-        .startswith("pdr3_wide HSC-R 1.000000 2.0")
+    cut_outs, psfs = (hsc_bulk_list([{"ra": 1, "dec": 2, "band": "r"}], psf=psf) for psf in (False, True))
+    assert cut_outs.splitlines()[1] == (
+        "pdr3_wide HSC-R 1.000000 2.000000 15arcsec 15arcsec true true true coadd"
     )
+    assert psfs.splitlines() == [
+        "#? rerun filter ra dec centered type",
+        "pdr3_wide HSC-R 1.000000 2.000000 true coadd",
+    ]
     with pytest.raises(ValueError, match="archive 'sdss' is not known; known are sdss-frame"):
         archive_url("sdss")

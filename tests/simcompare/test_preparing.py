@@ -97,6 +97,15 @@ def test_info_describes_a_selection(tmp_path, capsys):
     assert run("info", tmp_path / "run", "--where", "mag_r > 30") == 2
 
 
+def test_export_by_the_command_line(tmp_path):
+    run("prepare", write_stack(tmp_path / "stack.h5"), "--out", tmp_path / "run")
+    assert run("export", tmp_path / "run", "--out", tmp_path / "fits", "--where", "ra < 10.6") == 0
+    assert len(list((tmp_path / "fits").glob("*.fits"))) == 2
+    assert run("export", tmp_path / "run", "--out", tmp_path / "mmu.h5", "--layout", "mmu") == 0
+    with h5py.File(tmp_path / "mmu.h5") as file:
+        assert file["image_array"].shape == (3, 1, 64, 64)
+
+
 def test_the_same_galaxy_in_two_sets_is_on_one_side(tmp_path):
     for name, dec in (("one", 2.03), ("two", 2.03 + 0.4 / 3600)):
         run("prepare", write_stack(tmp_path / f"{name}.h5", n=16, dec=dec), "--out", tmp_path / name)
