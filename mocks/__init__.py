@@ -7,7 +7,7 @@ from mocks.ideal import IdealImage
 from mocks.light import StellarPopulation
 from mocks.light_populations import POPULATIONS, stellar_population
 from mocks.observe import MASK_BITS, Cutout, observe
-from mocks.pipeline import mock_galaxy
+from mocks.pipeline import draw_state, mock_galaxy
 from mocks.products import lupton_rgb, write_fits
 from mocks.projection import VIEWS, project, random_view, view_matrix
 from mocks.psf import measure_fwhm, psf_from_image
@@ -43,6 +43,7 @@ __all__ = [
     "Survey",
     "blank_sky_check",
     "draw_conditions",
+    "draw_state",
     "dust_model",
     "load_survey",
     "lupton_rgb",

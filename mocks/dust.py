@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from mocks.galaxy import Galaxy
+from mocks.options import parse_choice
 
 __all__ = [
     "DUST",
@@ -208,7 +209,7 @@ def dust_model(dust: str | Dust = "none", **options) -> Dust:
     Parameters
     ----------
     dust : str or Dust
-        Name in ``DUST``; a ``Dust`` is returned as it is.
+        Name in ``DUST``, with numbers as ``"screen:tau_old=0.5"``; a ``Dust`` is returned as it is.
     **options
         Of that treatment, for example ``a_v``.
 
@@ -223,9 +224,12 @@ def dust_model(dust: str | Dust = "none", **options) -> Dust:
     """
     if isinstance(dust, Dust):
         return dust
-    if dust not in DUST:
-        raise ValueError(f"dust {dust!r} is unknown; known are {', '.join(DUST)}.")
+    name, written = parse_choice(dust)
+    if name not in DUST:
+        raise ValueError(f"dust {name!r} is unknown; known are {', '.join(DUST)}.")
     try:
-        return DUST[dust](**options)
+        made = DUST[name](**written, **options)
     except TypeError as error:
         raise ValueError(f"dust {dust!r} does not take these options: {error}.") from error
+    made.name = dust  # the numbers are part of the record
+    return made

@@ -1,6 +1,8 @@
 """The one list of stellar populations to choose from."""
 
 from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
 
 from mocks.light import StellarPopulation
 from mocks.light_analytic import AnalyticPopulation
@@ -19,13 +21,20 @@ POPULATIONS: dict[str, Callable[..., StellarPopulation]] = {
 """Name of a population and its maker; ``grid`` takes the path of the user's file."""
 
 
+@lru_cache(maxsize=4)
+def _make(name: str, **options) -> StellarPopulation:
+    """Make a population once: grids are read and tabulated for all galaxies of a process."""
+    return POPULATIONS[name](**options)
+
+
 def stellar_population(population: str | StellarPopulation = "analytic", **options) -> StellarPopulation:
     """Choose a stellar population.
 
     Parameters
     ----------
     population : str or StellarPopulation
-        Name in ``POPULATIONS``; a population is returned as it is.
+        Name in ``POPULATIONS``, or the path of a grid of spectra (``.h5`` or ``.hdf5``, see
+        ``mocks.light_grid.read_grid``); a population is returned as it is.
     **options
         Of that population: ``path`` for ``"grid"``, ``allow_any_redshift`` for ``"snapshot"``.
 
@@ -42,10 +51,12 @@ def stellar_population(population: str | StellarPopulation = "analytic", **optio
     """
     if isinstance(population, StellarPopulation):
         return population
+    if Path(population).suffix in (".h5", ".hdf5"):
+        population, options = "grid", {"path": str(population), **options}
     if population not in POPULATIONS:
         raise ValueError(f"stellar population {population!r} is unknown; known are {', '.join(POPULATIONS)}.")
     try:
-        return POPULATIONS[population](**options)
+        return _make(population, **options)
     except TypeError as error:
         raise ValueError(
             f"stellar population {population!r} does not take these options: {error}."

@@ -1,5 +1,6 @@
 """The whole chain for one galaxy, from particles to what the survey delivers."""
 
+import logging
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,41 @@ from mocks.sky import SkyBank
 from mocks.streams import stream
 from mocks.surveys import Survey, load_survey
 
-__all__ = ["mock_galaxy"]
+__all__ = ["draw_state", "mock_galaxy"]
+
+logger = logging.getLogger(__name__)
+
+CLAMPED_LIMIT = 0.01
+"""Share of light from stars outside the population's range above which a warning is due."""
+
+
+def draw_state(
+    survey: Survey | str,
+    bands,
+    rng: np.random.Generator,
+    source: ObservingConditions | ConditionsBank | SkyBank | None = None,
+) -> tuple[ObservingConditions, np.ndarray | None]:
+    """Draw the conditions of one image and, from a bank of real sky, the patch it is put into.
+
+    Parameters
+    ----------
+    survey : Survey or str
+    bands : sequence of str
+    rng : numpy.random.Generator
+    source : ObservingConditions, ConditionsBank or SkyBank, optional
+        As for ``mock_galaxy``.
+
+    Returns
+    -------
+    ObservingConditions
+    ndarray of shape (band, y, x), or None
+    """
+    if isinstance(source, SkyBank):
+        sky, conditions = source.draw(bands, rng)
+        return conditions, sky
+    if isinstance(source, ObservingConditions):
+        return source, None
+    return draw_conditions(survey, bands, rng, source), None
 
 
 def mock_galaxy(
@@ -78,11 +113,7 @@ def mock_galaxy(
     def rng(purpose: str) -> np.random.Generator:
         return stream(seed, galaxy.simulation, galaxy.snapshot, galaxy.subhalo_id, view_index, purpose)
 
-    sky = None
-    if isinstance(conditions, SkyBank):
-        sky, conditions = conditions.draw(bands, rng("conditions"))
-    elif not isinstance(conditions, ObservingConditions):
-        conditions = draw_conditions(survey, bands, rng("conditions"), conditions)
+    conditions, sky = draw_state(survey, bands, rng("conditions"), conditions)
     rotation = random_view(rng("view")) if isinstance(view, str) and view == "random" else view
     ideal = project(
         galaxy,
@@ -98,6 +129,12 @@ def mock_galaxy(
         # Real galaxies do not sit on pixel centres.
         offset=tuple(rng("place").uniform(-0.5, 0.5, size=2)),
     )
+    share = ideal.metadata["light_clamped"]
+    if share > CLAMPED_LIMIT and view_index == 0:  # the same stars in every view
+        logger.warning(
+            "%s: %.1f %% of the light is from %d stars outside the ages and metallicities of population %s.",
+            galaxy.galaxy_id, 100 * share, ideal.metadata["n_clamped"], ideal.metadata["population"],
+        )  # fmt: skip
     cutout = observe(ideal, survey, conditions, rng("noise"), keep_stages=keep_stages, sky=sky)
     inner = slice(ideal.margin * oversampling, -ideal.margin * oversampling or None)
     total = 10 ** (-0.4 * (np.array(list(ideal.metadata["magnitude"].values())) - 22.5))

@@ -9,7 +9,7 @@ from astropy.wcs import WCS
 
 from mocks.observe import MASK_BITS, Cutout
 
-__all__ = ["cutout_wcs", "lupton_rgb", "read_fits", "write_fits"]
+__all__ = ["cutout_wcs", "lupton_rgb", "read_fits", "write_fits", "write_rgb"]
 
 
 def cutout_wcs(cutout: Cutout, ra: float = 0.0, dec: float = 0.0) -> WCS:
@@ -131,7 +131,7 @@ def read_fits(path: str | Path) -> dict[str, np.ndarray | dict]:
 
 def lupton_rgb(
     image: np.ndarray,
-    stretch: float = 0.05,
+    stretch: float = 0.2,
     softening: float = 8.0,
     scale: tuple[float, float, float] = (1.0, 1.0, 1.0),
     minimum: float = 0.0,
@@ -143,7 +143,7 @@ def lupton_rgb(
     image : ndarray, shape (3, y, x)
         Bands for red, green, blue, in that order [nanomaggies per pixel].
     stretch : float
-        Flux per pixel at which the linear part ends.
+        Flux per pixel at which the linear part ends; the default is ten times the noise of SDSS in g and r.
     softening : float
         How strongly bright parts are compressed.
     scale : tuple of float
@@ -172,3 +172,33 @@ def lupton_rgb(
     colour = np.maximum(colour * factor / np.arcsinh(softening * 60) * softening, 0)
     colour /= np.maximum(colour.max(axis=0), 1)
     return np.rint(255 * np.moveaxis(colour, 0, -1)).astype(np.uint8)
+
+
+def write_rgb(path: str | Path, cutout: Cutout, bands: str, quality: int = 95, **options) -> None:
+    """Write a cutout as an 8-bit picture with a stretch that is the same for every galaxy.
+
+    Parameters
+    ----------
+    path : str or Path
+        ``.png``, or ``.jpg`` for pictures that went through JPEG as survey cut-outs do.
+    cutout : Cutout
+    bands : str
+        Bands of red, green and blue.
+    quality : int
+        Of a JPEG.
+    **options
+        Of ``lupton_rgb``.
+
+    Raises
+    ------
+    ValueError
+        For a band that the cutout does not have.
+    """
+    from PIL import Image
+
+    missing = [band for band in bands if band not in cutout.bands]
+    if missing:
+        raise ValueError(f"the cutout has the bands {', '.join(cutout.bands)}, not {', '.join(missing)}.")
+    colour = lupton_rgb(cutout.image[[cutout.bands.index(band) for band in bands]], **options)
+    # Files count rows from the top.
+    Image.fromarray(colour[::-1]).save(path, **({"quality": quality} if Path(path).suffix == ".jpg" else {}))

@@ -1,7 +1,5 @@
 """Seen from somewhere, at some distance: star particles become an ideal image."""
 
-import logging
-
 import numpy as np
 
 from mocks.dust import Dust, dust_model
@@ -13,8 +11,6 @@ from mocks.smoothing import smoothing_lengths
 from mocks.surveys import Survey, load_survey
 
 __all__ = ["VIEWS", "kpc_per_arcsec", "project", "random_view", "view_matrix"]
-
-logger = logging.getLogger(__name__)
 
 VIEWS = ("x", "y", "z", "face-on", "edge-on")
 """Named views: along an axis of the box, along the angular momentum, or across it."""
@@ -191,7 +187,6 @@ def project(
     )
     total = flux.sum(axis=1)
     clamped = population.clamped(galaxy.stars)
-    _warn_about_clamped(galaxy, population, flux, clamped)
     return IdealImage(
         image=image,
         pixel_scale=pixel_scale,
@@ -212,6 +207,7 @@ def project(
             "kpc_per_arcsec": scale / pixel_scale,
             "n_stars": len(galaxy.stars),
             "n_clamped": int(np.count_nonzero(clamped)),
+            "light_clamped": float(flux[:, clamped].sum() / flux.sum()),
             "magnitude": dict(zip(bands, _magnitude(total).tolist(), strict=True)),
             "attenuation": dict(
                 zip(bands, (_magnitude(total) - _magnitude(intrinsic)).tolist(), strict=True)
@@ -223,13 +219,3 @@ def project(
 def _magnitude(flux: np.ndarray) -> np.ndarray:
     """AB magnitudes of nanomaggies."""
     return 22.5 - 2.5 * np.log10(flux)
-
-
-def _warn_about_clamped(galaxy, population, flux, clamped) -> None:
-    """Say so when more than 1 % of the light is from stars outside the population's range."""
-    share = flux[:, clamped].sum() / flux.sum()
-    if share > 0.01:
-        logger.warning(
-            "%s: %.1f %% of the light is from %d stars outside the ages and metallicities of population %s.",
-            galaxy.galaxy_id, 100 * share, np.count_nonzero(clamped), population.name,
-        )  # fmt: skip

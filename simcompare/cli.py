@@ -124,6 +124,15 @@ def mock(settings):
     typer.echo(f"{len(images)} images of {images.name} in {settings.out}")
 
 
+@_verb(config.SkySettings, "inputs")
+def sky(settings):
+    """Cut patches of real sky, for mocks to be put into."""
+    from simcompare.skies import make_sky_bank
+
+    bank = make_sky_bank(settings)
+    typer.echo(f"{len(bank)} patches of {bank.image.shape[-1]} pixels in {settings.out}")
+
+
 @_verb(config.PrepareSettings, "inputs", is_long=True)
 def prepare(settings):
     """Prepare real survey images exactly as mocks are."""

@@ -25,6 +25,7 @@ __all__ = [
     "RunSettings",
     "ScoreSettings",
     "Settings",
+    "SkySettings",
     "TrainSettings",
     "TwinsSettings",
     "WorkflowSettings",
@@ -80,10 +81,28 @@ class MockSettings(Settings):
     bands: str = _BANDS
     size: int = _SIZE
     seed: int = _SEED
-    population: str = Field("analytic", description="Stellar population model.")
-    dust: str = Field("screen", description="Dust model.")
+    population: str = Field(
+        "analytic",
+        description="Starlight: analytic, bc03, fsps, snapshot, or the HDF5 file of a grid of spectra.",
+    )
+    dust: str = Field(
+        "screen", description="Dust: none, screen, calzetti or gas-column; numbers as 'screen:tau_old=0.5'."
+    )
     conditions: Path | None = Field(
         None, description="Image set whose PSFs and noise are drawn; default: the survey file."
+    )
+    sky: Path | None = Field(
+        None,
+        description="Real sky to put the galaxies into: a bank that `simcompare sky` wrote, or a folder of "
+        "survey images.",
+    )
+    fits: bool = Field(False, description="Also write each image as FITS: variance, mask, PSF, WCS.")
+    stages: bool = Field(False, description="Keep the noiseless stages in the FITS files.")
+    rgb: str | None = Field(
+        None,
+        min_length=3,
+        max_length=3,
+        description="Bands of red, green and blue ('irg'): 8-bit pictures with one stretch for all.",
     )
     min_stellar_mass: float = Field(0.0, ge=0, description="Least stellar mass in Msun.")
     subhalo: list[int] = Field([], description="Only these subhalo_id; repeatable.")
@@ -93,6 +112,23 @@ class MockSettings(Settings):
     workers: int = _WORKERS
     scheduler: str | None = _SCHEDULER
     timeout: float = _TIMEOUT
+
+
+class SkySettings(Settings):
+    """Survey images to a bank of real sky."""
+
+    inputs: list[Path] = Field(description="SDSS frames or HSC coadds, or folders of them.")
+    out: Path = Field(description="File of the bank (HDF5).")
+    survey: str = _SURVEY
+    bands: str = _BANDS
+    size: int = Field(80, ge=8, description="Side of the patches in pixels; mocks of 64 pixels need 80.")
+    per_field: int = Field(200, ge=1, description="Most patches of one field; they do not overlap.")
+    clear: float | None = Field(
+        5.0,
+        ge=0,
+        description="Pixels about a patch's centre without a source: neighbours are as common as in the sky.",
+    )
+    seed: int = _SEED
 
 
 class PrepareSettings(Settings):

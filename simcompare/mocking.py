@@ -12,15 +12,19 @@ from mocks import (
     Cutout,
     Galaxy,
     IdealImage,
-    draw_conditions,
+    SkyBank,
+    draw_state,
+    dust_model,
     load_survey,
     mock_galaxy,
     observe,
+    stellar_population,
     stream,
 )
+from mocks.products import write_fits, write_rgb
 from mocks.readers import fit_to_survey
 from simcompare.conditions import conditions_bank
-from simcompare.config import MockSettings
+from simcompare.config import MockSettings, SkySettings
 from simcompare.imageset import ImageSet
 from simcompare.making import Images, make_parts
 from simcompare.observed.sample import refuse_flagged, rejected_flags_of
@@ -28,6 +32,7 @@ from simcompare.parts import collect_stamps
 from simcompare.places import assign_split
 from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
 from simcompare.runs import open_run
+from simcompare.skies import make_sky_bank
 from simcompare.stamps import PreparedStamp, RawStamp
 from simcompare.targets import Target, read_target, select_targets
 from simcompare.watch import Watch
@@ -48,6 +53,14 @@ class _Task:
     preparation: Preparation
     dataset: str
     fractions: tuple[float, float, float]
+    sky: Path | None = None
+
+    @property
+    def source(self) -> ConditionsBank | SkyBank | None:
+        """Where the conditions of each image are drawn from; None is the survey file."""
+        if self.sky is not None:
+            return _sky_bank(self.sky)
+        return _bank(self.settings.conditions) if self.settings.conditions else None
 
 
 def make_mocks(
@@ -81,14 +94,17 @@ def make_mocks(
     """
     survey = load_survey(settings.survey)
     survey.select(tuple(settings.bands))
-    inputs = [*settings.inputs, *([settings.conditions] if settings.conditions else [])]
+    survey.select(tuple(settings.rgb or settings.bands))
+    dust_model(settings.dust), stellar_population(settings.population)
+    inputs = [*settings.inputs, *filter(None, [settings.conditions, settings.sky])]
     with open_run(settings.out, "mock", settings, inputs) as run:
         targets, simulation = select_targets(settings)
         preparation = _preparation(settings)
+        sky = _sky_file(settings, run.folder, preparation.window)
         name = dataset or simulation
         step = max(1, _IMAGES_PER_PART // settings.views)
         tasks = [
-            _Task(tuple(targets[start : start + step]), settings, preparation, name, fractions)
+            _Task(tuple(targets[start : start + step]), settings, preparation, name, fractions, sky)
             for start in range(0, len(targets), step)
         ]
         logger.info("%d galaxies of %s in %d views", len(targets), simulation, settings.views)
@@ -114,6 +130,40 @@ def _preparation(settings: MockSettings) -> Preparation:
             f"{settings.conditions} holds images of {preparation.size} pixels; use --size {preparation.size}."
         )
     return preparation
+
+
+def _sky_file(settings: MockSettings, folder: Path, window: int) -> Path | None:
+    """Bank of real sky whose patches hold a whole image; cut from survey images where a folder is given."""
+    if settings.sky is None:
+        return None
+    path = settings.sky
+    if path.is_dir():
+        path = folder / "sky.h5"
+        if not path.is_file():
+            make_sky_bank(
+                SkySettings(
+                    inputs=[settings.sky],
+                    out=path,
+                    survey=settings.survey,
+                    bands=settings.bands,
+                    size=window,
+                    seed=settings.seed,
+                )
+            )
+    bank = _sky_bank(path)
+    missing = [band for band in settings.bands if band not in bank.bands]
+    if missing or bank.image.shape[-1] < window:
+        raise ValueError(
+            f"{path} holds patches of {bank.image.shape[-1]} pixels in {''.join(bank.bands)}; images of "
+            f"{settings.size} pixels in {settings.bands} need {window}: simcompare sky --size {window}."
+        )
+    return path
+
+
+@lru_cache(maxsize=2)
+def _sky_bank(path: Path) -> SkyBank:
+    """Bank of real sky, read once per process."""
+    return SkyBank.load(path)
 
 
 @lru_cache(maxsize=4)
@@ -149,7 +199,6 @@ def _make_images(task: _Task, watch: Watch) -> Images:
 def _prepare_view(subject: Galaxy | IdealImage, galaxy_id: str, view: int, task: _Task) -> PreparedStamp:
     """One view of one galaxy, observed and prepared; raises as the real sample's preparation does."""
     settings, preparation = task.settings, task.preparation
-    bank = _bank(settings.conditions) if settings.conditions else None
     if isinstance(subject, Galaxy):
         cutout = mock_galaxy(
             subject,
@@ -159,14 +208,16 @@ def _prepare_view(subject: Galaxy | IdealImage, galaxy_id: str, view: int, task:
             redshift=settings.redshift,
             view_index=view,
             size=preparation.window,
-            conditions=bank,
+            conditions=task.source,
             population=settings.population,
             dust=settings.dust,
+            keep_stages=settings.stages,
         )
         row = _galaxy_row(subject, cutout.metadata)
     else:
-        cutout = _observe_image(subject, galaxy_id, preparation.window, bank, settings)
+        cutout = _observe_image(subject, galaxy_id, task)
         row = {name: value for name, value in cutout.metadata.items() if isinstance(value, str | int | float)}
+    _write_products(cutout, f"{galaxy_id}-view{view}", settings)
     stamp = RawStamp.from_cutout(cutout, galaxy_id, row)
     prepared = prepare_stamp(stamp, preparation, preparation_stream(settings.seed, galaxy_id, view))
     refuse_flagged(prepared, rejected_flags_of(settings.survey))
@@ -174,10 +225,21 @@ def _prepare_view(subject: Galaxy | IdealImage, galaxy_id: str, view: int, task:
     return replace(prepared, row=prepared.row | {"dataset": task.dataset, "view": view, "split": split})
 
 
-def _observe_image(
-    ideal: IdealImage, galaxy_id: str, size: int, bank: ConditionsBank | None, settings: MockSettings
-) -> Cutout:
+def _write_products(cutout: Cutout, name: str, settings: MockSettings) -> None:
+    """Write one image as FITS and as a picture, as far as asked for."""
+    if settings.fits or settings.stages:
+        path = settings.out / "fits" / f"{name}.fits"
+        path.parent.mkdir(exist_ok=True)
+        write_fits(path, cutout)
+    if settings.rgb:
+        path = settings.out / "rgb" / f"{name}.png"
+        path.parent.mkdir(exist_ok=True)
+        write_rgb(path, cutout, settings.rgb)
+
+
+def _observe_image(ideal: IdealImage, galaxy_id: str, task: _Task) -> Cutout:
     """Observe a ready-made image."""
+    settings = task.settings
     survey, bands = load_survey(settings.survey), tuple(settings.bands)
 
     def rng(purpose: str) -> np.random.Generator:
@@ -189,16 +251,16 @@ def _observe_image(
     ideal = replace(
         ideal, image=ideal.image[[ideal.bands.index(band) for band in bands]], bands=bands, flux_outside=None
     )
-    conditions = draw_conditions(survey, bands, rng("conditions"), bank)
+    conditions, sky = draw_state(survey, bands, rng("conditions"), task.source)
     fitted = fit_to_survey(
         ideal,
         survey,
-        size,
+        task.preparation.window,
         margin=max(len(psf) for psf in conditions.psf) // 2,
         redshift=settings.redshift,
         offset=tuple(rng("place").uniform(-0.5, 0.5, size=2)),
     )
-    return observe(fitted, survey, conditions, rng("noise"))
+    return observe(fitted, survey, conditions, rng("noise"), keep_stages=settings.stages, sky=sky)
 
 
 def _galaxy_row(galaxy: Galaxy, metadata: dict) -> dict:
@@ -212,6 +274,7 @@ def _galaxy_row(galaxy: Galaxy, metadata: dict) -> dict:
         "redshift": metadata["redshift"],
         "dust": metadata["dust"],
         "population": metadata["population"],
+        "light_clamped": metadata["light_clamped"],
     }
     row.setdefault("stellar_mass", float(galaxy.stars.mass.sum()))
     for band, magnitude in metadata["magnitude"].items():

@@ -10,14 +10,14 @@ from astropy.table import Table
 from scipy.ndimage import gaussian_filter, maximum_filter, shift
 
 from mocks import camera_sdss as sdss
-from mocks.frames_sdss import Frame, frame_siblings, open_frame
+from mocks.frames_sdss import FRAME_NAME, Frame, frame_siblings, open_frame
 from mocks.psf_sdss import read_psfield
 from simcompare.observed.names import coordinate_name
 from simcompare.places import separation
 from simcompare.segmentation import DETECTION_SIGMA, pixel_noise
 from simcompare.stamps import RAW_MASK_BITS, RawStamp
 
-__all__ = ["Candidates", "empirical_psf", "find_candidates", "read_sdss_frame"]
+__all__ = ["Candidates", "empirical_psf", "find_candidates", "psfield_of", "read_sdss_frame"]
 
 log = logging.getLogger(__name__)
 
@@ -213,7 +213,7 @@ def read_sdss_frame(
     frames = [open_frame(file) for file in frame_siblings(path, bands)]
     main = bands.index("r") if "r" in bands else 0
     reference = frames[main]
-    psf_file = next(iter(sorted(path.parent.glob(_psfield_name(reference)))), None)
+    psf_file = psfield_of(path)
     candidates = []
     if psf_file is None or places is None:
         candidates = [find_candidates(frame.image) for frame in frames]
@@ -281,9 +281,10 @@ def _inside(reference: Frame, places: Table) -> Iterator[tuple]:
         }
 
 
-def _psfield_name(frame: Frame) -> str:
-    """Pattern of the psField file of a frame's field."""
-    return f"psField-{frame.run:06d}-{frame.camcol}-{frame.field:04d}.fit*"
+def psfield_of(path: Path) -> Path | None:
+    """Find the psField file of a frame's field beside it, if there is one."""
+    run, camcol, field = FRAME_NAME.search(path.name).groups()[1:4]
+    return next(iter(sorted(path.parent.glob(f"psField-{run}-{camcol}-{field}.fit*"))), None)
 
 
 def _near_bright_stars(image: np.ndarray, found: Candidates) -> np.ndarray:

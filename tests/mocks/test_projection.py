@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy.cosmology import FlatLambdaCDM
 
-from mocks import Galaxy, Stars, stream
+from mocks import Galaxy, Stars, mock_galaxy, stream
 from mocks.light import StellarPopulation
 from mocks.projection import VIEWS, kpc_per_arcsec, project, random_view, view_matrix
 
@@ -142,12 +142,13 @@ def test_total_magnitude_is_that_of_the_stars():
     assert magnitude == pytest.approx(ideal.metadata["magnitude"]["r"], abs=1e-6)
 
 
-def test_clamped_light_is_counted_and_warned_about(caplog):
+def test_clamped_light_is_counted_and_warned_about_once(caplog):
     galaxy = disc()
     poor = replace(galaxy, stars=replace(galaxy.stars, metallicity=np.zeros(4000)))
-    ideal = project(poor, "sdss", "r", 0.05)
-    assert ideal.metadata["n_clamped"] == 4000
-    assert "100.0 % of the light" in caplog.text
+    views = [mock_galaxy(poor, "sdss", "r", seed=1, redshift=0.05, view_index=i, size=32) for i in range(3)]
+    assert [view.metadata["n_clamped"] for view in views] == [4000] * 3
+    assert views[0].metadata["light_clamped"] == pytest.approx(1)
+    assert caplog.text.count("100.0 % of the light") == 1
 
 
 def test_bad_requests_are_refused():

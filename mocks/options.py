@@ -1,0 +1,33 @@
+"""Choices written as one word with numbers behind it, as settings files and command lines hold them."""
+
+__all__ = ["parse_choice"]
+
+
+def parse_choice(text: str) -> tuple[str, dict[str, float]]:
+    """Split ``name:key=number,key=number``.
+
+    Parameters
+    ----------
+    text : str
+        For example ``"screen:tau_old=0.5,slope=-1.3"``; the name alone keeps its defaults.
+
+    Returns
+    -------
+    str, dict of float
+
+    Raises
+    ------
+    ValueError
+        For an option without a number.
+    """
+    name, _, rest = text.partition(":")
+    options = {}
+    for part in filter(None, rest.split(",")):
+        key, _, value = part.partition("=")
+        try:
+            options[key.strip()] = float(value)
+        except ValueError:
+            raise ValueError(
+                f"{text!r}: {part!r} is not an option with a number; write {name}:{key.strip()}=0.5."
+            ) from None
+    return name, options

@@ -1,0 +1,123 @@
+"""Patches of real sky for mocks, cut from survey images on local disk."""
+
+import logging
+from collections import defaultdict
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+
+from mocks import SkyBank, load_survey, stream
+from mocks.coadds_hsc import hsc_sky_bank, open_psf
+from mocks.frames_sdss import FRAME_NAME, frame_siblings, open_frame
+from mocks.sky_sdss import sdss_sky_bank
+from simcompare.config import SkySettings
+from simcompare.files import atomic_path
+from simcompare.observed.detect import empirical_psf, find_candidates, psfield_of
+
+__all__ = ["make_sky_bank"]
+
+logger = logging.getLogger(__name__)
+
+
+def make_sky_bank(settings: SkySettings) -> SkyBank:
+    """Cut a bank of real sky, the same places in all bands, and write it to one file.
+
+    Parameters
+    ----------
+    settings : SkySettings
+
+    Returns
+    -------
+    SkyBank
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        When no input holds images of the survey, or no place is free. A field that fails is skipped and
+        logged as long as another serves.
+    """
+    bands = tuple(settings.bands)
+    load_survey(settings.survey).select(bands)
+    cut = _hsc_fields if settings.survey.startswith("hsc") else _sdss_fields
+    banks, problems = [], []
+    for name, make in cut(_files(settings.inputs), bands, settings):
+        try:
+            banks.append(make(stream(settings.seed, "sky", name)))
+            logger.info("%s: %d patches of %d pixels", name, len(banks[-1]), settings.size)
+        except (ValueError, FileNotFoundError) as error:
+            problems.append(f"{name}: {error}")
+            logger.warning("skipped %s", problems[-1])
+    if not banks:
+        reason = "; ".join(problems) or "no SDSS frame and no HSC coadd <name>-<band>.fits"
+        raise ValueError(f"no sky in {', '.join(map(str, settings.inputs))}: {reason}.")
+    bank = _joined(banks)
+    with atomic_path(settings.out) as path:
+        bank.save(path)
+    return bank
+
+
+def _files(inputs: list[Path]) -> list[Path]:
+    """Files of the inputs, those of folders included."""
+    found = []
+    for path in inputs:
+        if not path.exists():
+            raise FileNotFoundError(f"{path} does not exist.")
+        found += sorted(each for each in path.iterdir() if each.is_file()) if path.is_dir() else [path]
+    return found
+
+
+def _sdss_fields(files: list[Path], bands: tuple[str, ...], settings: SkySettings):
+    """Fields of SDSS frames, each with what cuts it."""
+    frames = {match.groups()[1:4]: path for path in files if (match := FRAME_NAME.search(path.name))}
+    for field, path in sorted(frames.items()):
+
+        def make(rng, path=path):
+            siblings = dict(zip(bands, frame_siblings(path, bands), strict=True))
+            psf = psfield_of(path)
+            if psf is None:
+                images = {band: open_frame(file).image for band, file in siblings.items()}
+                psf = {band: empirical_psf(image, find_candidates(image)) for band, image in images.items()}
+            return sdss_sky_bank(siblings, psf, settings.size, settings.per_field, rng, clear=settings.clear)
+
+        yield f"SDSS {'-'.join(field)}", make
+
+
+def _hsc_fields(files: list[Path], bands: tuple[str, ...], settings: SkySettings):
+    """Patches of HSC coadds, ``<name>-<band>.fits`` with ``<name>-<band>-psf.fits`` beside it."""
+    patches = defaultdict(dict)
+    for path in files:
+        name, _, band = path.name.split(".fits")[0].rpartition("-")
+        if name and band in bands and ".fits" in path.name:
+            patches[path.parent / name][band] = path
+    for name, paths in sorted(patches.items()):
+
+        def make(rng, name=name, paths=paths):
+            missing = [band for band in bands if band not in paths]
+            if missing:
+                raise FileNotFoundError(f"the coadd of band {', '.join(missing)} is missing.")
+            psf = {band: open_psf(name.with_name(f"{name.name}-{band}-psf.fits")) for band in bands}
+            ordered = {band: paths[band] for band in bands}
+            size, n = settings.size, settings.per_field
+            return hsc_sky_bank(ordered, psf, size, n, rng, clear=settings.clear, survey=settings.survey)
+
+        yield name.name, make
+
+
+def _joined(banks: list[SkyBank]) -> SkyBank:
+    """Patches of all fields in one bank, PSF images padded to one side."""
+    side = max(bank.psf.shape[-1] for bank in banks)
+    columns = {}
+    for item in fields(SkyBank):
+        if item.name == "bands":
+            continue
+        parts = [np.asarray(getattr(bank, item.name)) for bank in banks]
+        if item.name == "psf":
+            parts = [_padded(part, (side - part.shape[-1]) // 2) for part in parts]
+        columns[item.name] = np.concatenate(parts)
+    return SkyBank(bands=banks[0].bands, **columns)
+
+
+def _padded(psf: np.ndarray, rim: int) -> np.ndarray:
+    """PSF images (n, band, k, k) with a rim of zeros."""
+    return np.pad(psf, ((0, 0), (0, 0), (rim, rim), (rim, rim)))
