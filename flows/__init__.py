@@ -4,6 +4,7 @@ from flows.architectures import ARCHITECTURES
 from flows.augment import symmetries
 from flows.config import FlowConfig, TrainingConfig
 from flows.diagnostics import calibration, sample_sheet
+from flows.distributed import process_group
 from flows.ensemble import Ensemble, train_ensemble
 from flows.model import FlowModel, bits_per_dim
 from flows.pixels import PIXEL_TRANSFORMS, dequantise, measure_softening
@@ -21,6 +22,7 @@ __all__ = [
     "calibration",
     "dequantise",
     "measure_softening",
+    "process_group",
     "sample_sheet",
     "symmetries",
     "train",

@@ -19,11 +19,12 @@ from flows.model import FlowModel
 __all__ = ["SCHEMA", "load_model", "load_snapshot", "save_model", "save_snapshot"]
 
 FORMAT = "simcompare flow"
+_CARD = "README.md"
 SCHEMA = 1  # raise with every change of the layout that older readers would misread
 
 
 def save_model(model: FlowModel, folder: str | Path) -> Path:
-    """Write a model: ``model.toml``, ``weights.safetensors``, ``history.csv``.
+    """Write a model: ``model.toml``, ``weights.safetensors``, ``history.csv``, and its card as ``README.md``.
 
     An existing model in the folder is replaced only once the new one is complete on disk.
 
@@ -48,7 +49,7 @@ def save_model(model: FlowModel, folder: str | Path) -> Path:
         "summary": model.summary,
         "metadata": model.metadata,
     }
-    return _write(Path(folder), "model.toml", tensors, facts, model.history)
+    return _write(Path(folder), "model.toml", tensors, facts, model.history, model.card)
 
 
 def load_model(folder: str | Path, device: str = "cpu") -> FlowModel:
@@ -76,6 +77,8 @@ def load_model(folder: str | Path, device: str = "cpu") -> FlowModel:
             f"pixels, this is version {model.pixels.version}: its log_prob would differ. Train it again."
         )
     model.history, model.summary = history, facts["summary"]
+    if (folder / _CARD).is_file():
+        model.card = (folder / _CARD).read_text(encoding="utf-8")
     return model.to(device).eval()
 
 
@@ -93,7 +96,12 @@ def load_snapshot(folder: Path) -> tuple[dict[str, torch.Tensor], dict, list[dic
 
 
 def _write(
-    folder: Path, name: str, tensors: dict[str, torch.Tensor], facts: dict, history: list[dict[str, float]]
+    folder: Path,
+    name: str,
+    tensors: dict[str, torch.Tensor],
+    facts: dict,
+    history: list[dict[str, float]],
+    card: str = "",
 ) -> Path:
     """Write a folder beside the final one, then put it in its place."""
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / name).is_file())):
@@ -113,6 +121,8 @@ def _write(
             writer = csv.DictWriter(file, list(history[0]) if history else ["epoch"])
             writer.writeheader()
             writer.writerows(history)
+        if card:
+            (fresh / _CARD).write_text(card, encoding="utf-8")
         if folder.exists():
             old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
             folder.rename(old)

@@ -11,6 +11,7 @@ import torch
 from nflows.transforms.normalization import ActNorm as NflowsActNorm
 from torch import nn
 
+from flows import distributed
 from flows.augment import augment, crop
 from flows.checkpoint import load_snapshot, save_snapshot
 from flows.config import TrainingConfig
@@ -25,7 +26,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Progress:
-    """What a callback is told after each validated epoch: losses in nats per pixel value."""
+    """What a callback is told after each validated epoch: losses in nats per pixel value.
+
+    `scales` holds the validation loss of each scale by its name.
+    """
 
     epoch: int
     epochs: int
@@ -34,6 +38,7 @@ class Progress:
     best: float
     seconds: float
     seconds_left: float
+    scales: dict[str, float]
 
 
 class Fit:
@@ -74,6 +79,15 @@ class Fit:
         self.best = {name: value.clone() for name, value in self.mean.items()}
         self.best_loss = [math.inf] * len(model.scale_names)
         self.history: list[dict[str, float]] = []
+        for parameter in model.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        if training.precision == "bfloat16" and not model.density.is_local:
+            raise ValueError(
+                f"architecture {model.config.architecture!r} passes pixels through convolutions, which "
+                "bfloat16 would round; use precision 'float32', or 'wavelet'."
+            )
+        self.pieces = 1
+        self.forward = torch.compile(model) if training.compile else model
         self.epoch = self.step = self.last_gain = 0
         self.seconds = 0.0
 
@@ -90,19 +104,21 @@ class Fit:
         images = self.images[rows]
         if isinstance(self.model.pixels, RgbPixels):
             images = dequantise(images, stream)
-        images = augment(images, self.training.max_shift, stream).to(self.device)
-        return images, None if self.context is None else self.context[rows].to(self.device)
+        images = augment(images, self.training.max_shift, stream)
+        return images, None if self.context is None else self.context[rows]
 
     def initialise(self) -> None:
-        """Set every ActNorm, ours and nflows' own, from one large batch."""
+        """Set every ActNorm, ours and nflows' own, from one large batch; the same in every process."""
         for module in self.model.modules():
             if isinstance(module, ActNorm):
                 module.awaits_data = True
             module.training = isinstance(module, NflowsActNorm)
         rows = torch.randperm(len(self.images), generator=self._stream(-2))[:256]
         with torch.no_grad():
-            self.model.scale_terms(*self._batch(rows, self._stream(-3)))
+            batch = self._batch(rows, self._stream(-3))
+            self.model.scale_terms(*(part if part is None else part.to(self.device) for part in batch))
         for name, parameter in self.named.items():
+            distributed.from_first(parameter.data)
             self.mean[name].copy_(parameter.detach())
             self.best[name].copy_(parameter.detach())
 
@@ -111,39 +127,42 @@ class Fit:
         training = self.training
         if snapshot is not None and snapshot.is_dir():
             self._resume(snapshot)
+        distributed.sum_over(torch.tensor(self.epoch, device=self.device))  # all have read, one may write
         start = time.monotonic() - self.seconds
+        elapsed = lambda: _agreed(time.monotonic() - start, self.device)  # noqa: E731
         while self.epoch < training.epochs and self.epoch - self.last_gain < training.patience:
             with torch.random.fork_rng(
                 devices=[self.device.index or 0] if self.device.type == "cuda" else []
             ):
-                torch.manual_seed(self.seed + 7919 * (self.epoch + 1))  # dropout
-                losses = self._train_epoch(start, time_limit)
+                torch.manual_seed(
+                    self.seed + 7919 * (self.epoch + 1) + 104_729 * distributed.rank()
+                )  # dropout
+                losses = self._train_epoch(elapsed, time_limit)
             if losses is None:
                 break
             self.epoch += 1
-            self.seconds = time.monotonic() - start
+            self.seconds = elapsed()
             is_over = time_limit is not None and self.seconds >= time_limit
             if self.epoch % training.validate_every == 0 or self.epoch == training.epochs or is_over:
                 self._validate(losses, callback, time_limit)
-            if snapshot is not None and (
-                self.epoch % training.snapshot_every == 0 or self.epoch == training.epochs
-            ):
+            is_due = self.epoch % training.snapshot_every == 0 or self.epoch == training.epochs
+            if snapshot is not None and is_due and distributed.is_first():
                 self._save(snapshot)
             if is_over:
                 log.info("time limit of %.0f s reached in epoch %d", time_limit, self.epoch)
                 break
 
-    def _rate(self, start: float, time_limit: float | None) -> float:
+    def _rate(self, elapsed: Callable[[], float], time_limit: float | None) -> float:
         """Learning rate: linear warm-up, then a cosine to zero over steps or time, whichever is further."""
         done = self.step / (self.training.epochs * self.steps_per_epoch)
         if time_limit is not None:
-            done = max(done, min(1.0, (time.monotonic() - start) / time_limit))
+            done = max(done, min(1.0, elapsed() / time_limit))
         warm_up = self.training.warm_up
         if done < warm_up:
             return self.training.learning_rate * (done + 0.1 * warm_up) / (1.1 * warm_up)
         return self.training.learning_rate * 0.5 * (1 + math.cos(math.pi * (done - warm_up) / (1 - warm_up)))
 
-    def _train_epoch(self, start: float, time_limit: float | None) -> list[float] | None:
+    def _train_epoch(self, elapsed: Callable[[], float], time_limit: float | None) -> list[float] | None:
         """One pass over the images; mean loss per scale, or None when a loss was not a number."""
         model, stream, n_dim = self.model, self._stream(self.epoch), self.model.config.n_dim
         model.train()
@@ -151,14 +170,13 @@ class Fit:
         total = torch.zeros(len(model.scale_names), device=self.device)
         for rows in order.split(self.training.batch_size):
             for group in self.optimiser.param_groups:
-                group["lr"] = self._rate(start, time_limit)
-            self.optimiser.zero_grad(set_to_none=True)
-            nats = -model(*self._batch(rows, stream))
-            loss = nats.mean(0).sum() / n_dim
-            loss.backward()
+                group["lr"] = self._rate(elapsed, time_limit)
+            nats, mine = self._backward(rows, stream)
+            distributed.average_gradients(model)
             norm = nn.utils.clip_grad_norm_(model.parameters(), self.training.clip)
-            if not (torch.isfinite(loss) and torch.isfinite(norm)):
-                self._report_failure(nats, rows)
+            summed = distributed.sum_over(nats.sum(0).to(total))
+            if not (torch.isfinite(summed).all() and torch.isfinite(norm)):
+                self._report_failure(nats, mine)
                 return None
             self.optimiser.step()
             self.step += 1
@@ -166,8 +184,42 @@ class Fit:
             torch._foreach_lerp_(
                 list(self.mean.values()), [p.detach() for p in self.named.values()], 1 - decay
             )
-            total += nats.detach().sum(0).to(total)
+            total += summed
         return (total / (len(self.images) * n_dim)).tolist()
+
+    def _backward(self, rows: torch.Tensor, stream: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Gradient of this process' share of a batch; its nats (n, n_scales) and the rows they belong to.
+
+        A share that does not fit into memory is halved until it does: the gradient is the same sum.
+        """
+        images, context = self._batch(rows, stream)
+        share = slice(distributed.rank(), None, distributed.world_size())
+        images, mine = images[share].to(self.device), rows[share]
+        context = None if context is None else context[share].to(self.device)
+        n_whole = len(rows) * self.model.config.n_dim
+        while True:
+            self.optimiser.zero_grad(set_to_none=False)  # a process without a share still sends zeros
+            pieces = torch.arange(len(mine), device=self.device).chunk(self.pieces) if len(mine) else ()
+            try:
+                nats = [self._backward_piece(images, context, piece, n_whole) for piece in pieces]
+                return torch.cat(nats) if nats else images.new_zeros(0, len(self.model.scale_names)), mine
+            except RuntimeError as error:
+                if not _is_out_of_memory(error) or self.pieces >= len(mine):
+                    raise
+                self.pieces *= 2
+            log.warning("out of memory: batches now go through in %d pieces", self.pieces)
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+
+    def _backward_piece(
+        self, images: torch.Tensor, context: torch.Tensor | None, piece: torch.Tensor, n_whole: int
+    ) -> torch.Tensor:
+        """Add the gradient of some images of a batch of `n_whole` pixel values; their nats (n, n_scales)."""
+        is_half = self.training.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=is_half):
+            nats = -self.forward(images[piece], None if context is None else context[piece])
+        (nats.sum() / n_whole).backward()
+        return nats.detach()
 
     def _report_failure(self, nats: torch.Tensor, rows: torch.Tensor) -> None:
         """Say where the loss ceased to be a number; the best weights so far are kept."""
@@ -192,10 +244,16 @@ class Fit:
         return previous
 
     def _mean_nats(self, images: torch.Tensor, context: torch.Tensor | None) -> list[float]:
-        """Mean of -log_prob per pixel value and scale, for cut images."""
+        """Mean of -log_prob per pixel value and scale, for cut images; each process scores its share."""
         self.model.eval()
-        budget = self.model.budget(images, context)
-        return (-budget.mean(0) / self.model.config.n_dim).tolist()
+        share = slice(distributed.rank(), None, distributed.world_size())
+        total = torch.zeros(len(self.model.scale_names), dtype=torch.float64)
+        if len(images[share]):
+            total = self.model.budget(images[share], None if context is None else context[share]).sum(0)
+        total = distributed.sum_over(
+            total.to(self.device, torch.float32 if self.device.type == "mps" else None)
+        )
+        return (-total / (len(images) * self.model.config.n_dim)).tolist()
 
     def _validate(self, losses: list[float], callback: Callable | None, time_limit: float | None) -> None:
         """Score the running mean, keep what gained, write a row of history, report."""
@@ -220,7 +278,14 @@ class Fit:
         left = self.seconds / self.epoch * (self.training.epochs - self.epoch)
         left = left if time_limit is None else max(0.0, min(left, time_limit - self.seconds))
         progress = Progress(
-            self.epoch, self.training.epochs, row["train"], row["validation"], row["best"], self.seconds, left
+            self.epoch,
+            self.training.epochs,
+            row["train"],
+            row["validation"],
+            row["best"],
+            self.seconds,
+            left,
+            dict(zip(self.model.scale_names, validation, strict=True)),
         )
         log.debug("%s", progress)
         if callback is not None:
@@ -290,3 +355,18 @@ class Fit:
         }
         log.info("training finished: %s", model.summary)
         return model.to("cpu").eval()
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether a device, or the machine, had no memory left: only CUDA has an error of its own."""
+    words = str(error)
+    return (
+        isinstance(error, torch.OutOfMemoryError) or "out of memory" in words or "t allocate memory" in words
+    )
+
+
+def _agreed(seconds: float, device: torch.device) -> float:
+    """Time of the first process, so that all take the same steps and stop together."""
+    if distributed.world_size() == 1:
+        return seconds
+    return float(distributed.from_first(torch.tensor(seconds, device=device)))

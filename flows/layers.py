@@ -30,7 +30,15 @@ def started_small(layer: nn.Conv2d | nn.Linear, spread: float = 0.01) -> nn.Conv
 
 
 def pointwise(inputs: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
-    """1x1 convolution with a matrix (output, input): on small grids a plain product takes half the time."""
+    """1x1 convolution with a matrix (output, input): on small grids a plain product takes half the time.
+
+    Never in half precision, in which an autocast would do it: it makes pixels and log scales.
+    """
+    with torch.autocast(inputs.device.type, enabled=False):
+        return _pointwise(inputs.to(weight.dtype), weight, bias)
+
+
+def _pointwise(inputs: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
     if inputs.shape[-1] > 8:
         return functional.conv2d(inputs, weight[:, :, None, None], bias)
     return functional.linear(inputs.permute(0, 2, 3, 1), weight, bias).permute(0, 3, 1, 2)

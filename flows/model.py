@@ -45,6 +45,8 @@ class FlowModel(nn.Module):
     ----------
     history : list of dict
         One row per validated epoch: nats per pixel value of training and validation, by scale.
+    card : str
+        Markdown for a reader: what the model is and where it holds.
     summary : dict
         Nats per pixel value of the final model on training and validation images, and their gap.
     """
@@ -55,6 +57,7 @@ class FlowModel(nn.Module):
         self.metadata = dict(metadata or {})
         self.history: list[dict[str, float]] = []
         self.summary: dict[str, float] = {}
+        self.card = ""
         self.pixels = make_pixels(config)
         self.density = make_density(config)
         n_context = len(config.context)

@@ -178,9 +178,12 @@ def twins(settings):
 @_verb(config.TrainSettings, "images", is_long=True)
 def train(settings):
     """Learn the probability density of an image set."""
+    from flows.distributed import is_first
     from simcompare.training import train_model
 
     model = train_model(settings)
+    if not is_first():
+        return
     nats, gap = model.summary["validation_nats_per_pixel"], model.summary["gap_nats_per_pixel"]
     typer.echo(f"-log_prob on held-out images {nats:.4f} nats per pixel ({gap:+.4f} against training)")
     typer.echo(f"model in {settings.out}")

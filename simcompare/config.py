@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from simcompare.shipped import default_background, shipped_models
 
 __all__ = [
     "SECTIONS",
@@ -49,6 +51,7 @@ class Settings(BaseModel):
 WHERE_AND_HOW = frozenset({"out", "workers", "scheduler", "timeout"})
 """Settings on which no result depends; a run may go on with others."""
 
+_SHIPPED = ", ".join(shipped_models()) or "none"
 _SEED = Field(0, ge=0, description="Seed of every random number of the run.")
 _WORKERS = Field(0, ge=0, description="Processes; 0 takes all cores. The result does not depend on it.")
 _SCHEDULER = Field(
@@ -214,9 +217,18 @@ class TrainSettings(Settings):
 
     images: Path = Field(description="Image set.")
     out: Path = Field(description="Folder of the model.")
-    init: Path | None = Field(None, description="Model to start from.")
+    init: Path | None = Field(None, description=f"Model to start from: a folder, or shipped: {_SHIPPED}.")
     epochs: int | None = Field(None, ge=1, description="Most passes through the images; default: the flow's.")
     minutes: float | None = Field(None, gt=0, description="Stop after this time.")
+    batch_size: int | None = Field(None, ge=1, description="Images per step; default: the flow's.")
+    device: str = Field(
+        "auto", pattern="^(auto|cpu|mps|cuda(:[0-9]+)?)$", description="Where to compute; auto: a GPU if any."
+    )
+    precision: str = Field(
+        "float32", pattern="^(float32|bfloat16)$", description="Of the convolutions: float32 or bfloat16."
+    )
+    compile: bool = Field(False, description="Fuse the steps with torch.compile; needs a C++ compiler.")
+    tensorboard: bool = Field(False, description="Also write the losses for TensorBoard.")
     seed: int = _SEED
 
 
@@ -225,9 +237,12 @@ class ScoreSettings(Settings):
 
     images: list[Path] = Field(description="Image sets.")
     out: Path = Field(description="Run folder.")
-    model: Path = Field(description="Model of real galaxies.")
+    model: Path = Field(description=f"Model of real galaxies: a folder, or shipped: {_SHIPPED}.")
     ensemble: list[Path] = Field([], description="The same model from another seed; repeatable.")
-    background: Path | None = Field(None, description="Model of the background class: the headline's.")
+    background: Path | None = Field(
+        None,
+        description="Model of the background class: the headline's. Default: the twins of a shipped model.",
+    )
     versus: list[str] = Field([], description="Further background: 'name=path'; repeatable.")
     reference: str | None = Field(
         None, description="Data set of real galaxies; default: the only observed one."
@@ -245,6 +260,14 @@ class ScoreSettings(Settings):
     workers: int = _WORKERS
     scheduler: str | None = _SCHEDULER
     seed: int = _SEED
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_its_background(cls, values: dict) -> dict:
+        """Take the background that comes with a shipped model."""
+        if values.get("background") is None and (name := default_background(values.get("model", ""))):
+            return {**values, "background": name}
+        return values
 
 
 class CompareSettings(Settings):

@@ -20,6 +20,7 @@ from simcompare.pixelmaps import write_maps
 from simcompare.placing import place_scores
 from simcompare.runs import open_run, write_table
 from simcompare.scoring import Density, check_prepared_alike, score, warn_of_doubts
+from simcompare.shipped import find_model, reference_table
 from simcompare.spaces import find_embedding
 from simcompare.training import load_model, model_hash
 from simcompare.watch import Watch
@@ -55,7 +56,8 @@ def score_image_sets(settings: ScoreSettings) -> Table:
     FileNotFoundError, ValueError
         For missing inputs, an unknown reference or embedding, or images prepared unlike the model's.
     """
-    inputs = [*settings.images, settings.model, *settings.ensemble, *_background_paths(settings)]
+    models = [settings.model, *settings.ensemble, *_background_paths(settings)]
+    inputs = [*settings.images, *map(find_model, models)]
     with open_run(settings.out, "score", settings, inputs) as run:
         if run.has(_SCORES):
             logger.info("%s is there already", run.folder / _SCORES)
@@ -74,6 +76,7 @@ def score_image_sets(settings: ScoreSettings) -> Table:
         scores.meta |= _identity(settings)
         if reference is None:
             logger.info("no one set of real images here: 'compare' will add typicality and neighbours")
+            scores = _with_held_out(scores, settings)
         else:
             model = _model_once(settings.model, settings.device)
             scores = place_scores(
@@ -85,6 +88,21 @@ def score_image_sets(settings: ScoreSettings) -> Table:
         write_table(scores, run.folder / _SCORES)
         run.record(_SCORES)
         shutil.rmtree(folder)
+    return scores
+
+
+def _with_held_out(scores: Table, settings: ScoreSettings) -> Table:
+    """Scores, and those of the real galaxies that come with a shipped model, to hold simulations against."""
+    path = reference_table(settings.model)
+    if path is None:
+        return scores
+    held_out = Table.read(path)
+    try:
+        scores = stack_scores([scores, held_out])
+    except ValueError as error:
+        logger.info("without the held-out real galaxies of %s: %s", settings.model, error)
+        return scores
+    logger.info("added %d held-out real galaxies, data set %r", len(held_out), str(held_out["dataset"][0]))
     return scores
 
 

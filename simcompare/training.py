@@ -3,25 +3,30 @@
 import hashlib
 import json
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
+from PIL import Image
 
-from flows import FlowConfig, FlowModel, Progress, TrainingConfig, train
+from flows import FlowConfig, FlowModel, Progress, TrainingConfig, process_group, sample_sheet, train
+from flows.distributed import is_first
 from simcompare.config import TrainSettings
-from simcompare.description import data_section
-from simcompare.files import fingerprint, sha256, write_text
+from simcompare.files import atomic_path, fingerprint, sha256
 from simcompare.imageset import ImageSet
+from simcompare.modelcard import depth, model_card
 from simcompare.runs import open_run
 from simcompare.scoring import context_of
+from simcompare.shipped import find_model
 
 __all__ = ["load_model", "model_hash", "model_metadata", "train_model"]
 
 logger = logging.getLogger(__name__)
 
 _MODEL = "model"
-_DATA_SECTION = "data.md"  # of the model's card: what it learned from
 
 
 def train_model(
@@ -41,16 +46,19 @@ def train_model(
     Returns
     -------
     FlowModel
-        Also saved in ``settings.out / "model"``, with ``data.md``: what was selected, left out and why, and
-        how it is distributed. A model that is there already is returned as it is.
+        Also saved in ``settings.out / "model"``, with its card; ``samples.png`` beside it shows held-out
+        images above samples. A model that is there already is returned as it is.
 
     Raises
     ------
     ValueError
         When a split is empty, or the settings do not fit those of ``settings.init``.
     """
-    inputs = [settings.images, *([settings.init] if settings.init else [])]
-    with open_run(settings.out, "train", settings, inputs):
+    inputs = [settings.images, *([find_model(settings.init)] if settings.init else [])]
+    with (
+        process_group(settings.device) as device,
+        open_run(settings.out, "train", settings, inputs) if is_first() else nullcontext(),
+    ):
         if (settings.out / _MODEL).is_dir():
             logger.info("%s holds a trained model already", settings.out)
             return load_model(settings.out)
@@ -64,39 +72,89 @@ def train_model(
         init = load_model(settings.init) if settings.init else None
         config = config or (init.config if init else default_config(images))
         context = {name: context_of(part.catalogue, config.context) for name, part in splits.items()}
-        training = training or TrainingConfig()
-        if settings.epochs is not None:
-            training = replace(training, epochs=settings.epochs)
-        model = train(
-            splits["train"].read().image,
-            context["train"],
-            config=config,
-            training=training,
-            validation_images=splits["validation"].read().image,
-            validation_context=context["validation"],
-            seed=settings.seed,
-            init=init,
-            time_limit=settings.minutes and 60 * settings.minutes,
-            folder=settings.out,
-            callback=_log_progress,
-            metadata=model_metadata(images, splits["train"]),
-        )
-        model.save(settings.out / _MODEL)
-        write_text(settings.out / _MODEL / _DATA_SECTION, data_section(images))
+        with _reporter(settings) as report:
+            model = train(
+                splits["train"].read().image,
+                context["train"],
+                config=config,
+                training=_training(settings, training),
+                validation_images=splits["validation"].read().image,
+                validation_context=context["validation"],
+                seed=settings.seed,
+                init=init,
+                time_limit=settings.minutes and 60 * settings.minutes,
+                folder=settings.out,
+                callback=report,
+                device=device,
+                metadata=model_metadata(images, splits["train"]),
+            )
+        if is_first():
+            model.card = model_card(model, images)
+            model.save(settings.out / _MODEL)
+            _write_samples(model, splits["validation"], settings)
     return model
 
 
+def _training(settings: TrainSettings, training: TrainingConfig | None) -> TrainingConfig:
+    """How to fit: what the settings say goes before the configuration."""
+    names = ("epochs", "batch_size", "precision", "compile")
+    given = {name: value for name in names if (value := getattr(settings, name)) not in (None, False)}
+    return replace(training or TrainingConfig(), **given)
+
+
+@contextmanager
+def _reporter(settings: TrainSettings) -> Iterator[Callable[[Progress], None] | None]:
+    """Tell the progress to the log, and to TensorBoard when wanted; only the first process speaks."""
+    if not is_first():
+        yield None
+        return
+    if not settings.tensorboard:
+        yield _log_progress
+        return
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise ValueError(
+            "--tensorboard needs the package tensorboard: pip install 'simcompare[tensorboard]'."
+        ) from error
+    with SummaryWriter(settings.out / "tensorboard") as writer:
+
+        def report(progress: Progress) -> None:
+            _log_progress(progress)
+            for name, nats in {"train": progress.train, "validation": progress.validation}.items():
+                writer.add_scalar(f"nats per pixel/{name}", nats, progress.epoch)
+            for name, nats in progress.scales.items():
+                writer.add_scalar(f"nats per pixel by scale/{name}", nats, progress.epoch)
+
+        yield report
+
+
+def _write_samples(model: FlowModel, held_out: ImageSet, settings: TrainSettings) -> None:
+    """Draw held-out images and, below, samples under their conditions, as ``samples.png``."""
+    held_out = held_out.subset(slice(0, 16))
+    context = context_of(held_out.catalogue, model.context_names)
+    generator = torch.Generator().manual_seed(settings.seed)
+    real = held_out.read().image
+    samples = model.sample(len(real), context, generator=generator).numpy()
+    sheet = sample_sheet(np.concatenate([real, samples]))
+    with atomic_path(settings.out / "samples.png") as temporary:
+        Image.fromarray((255 * np.nan_to_num(sheet[::-1], nan=1.0)).astype(np.uint8)).save(temporary, "png")
+
+
 def load_model(path: Path) -> FlowModel:
-    """Read a model from its training run, or from the model's own folder."""
-    inner = Path(path) / _MODEL
-    return FlowModel.load(inner if inner.is_dir() else path)
+    """Read a model from its training run or its own folder, or one that comes with the package by name."""
+    return FlowModel.load(_model_folder(path))
+
+
+def _model_folder(path: Path) -> Path:
+    """Where the weights are: in the model of a training run, or at the path or name itself."""
+    found = find_model(path)
+    return found / _MODEL if (found / _MODEL).is_dir() else found
 
 
 def model_hash(path: Path) -> str:
     """First 16 digits of the SHA-256 of a model's weights."""
-    inner = Path(path) / _MODEL
-    folder = inner if inner.is_dir() else Path(path)
-    files = sorted(folder.rglob("*.safetensors"))
+    files = sorted(_model_folder(path).rglob("*.safetensors"))
     return hashlib.sha256("".join(map(sha256, files)).encode()).hexdigest()[:16]
 
 
@@ -128,7 +186,8 @@ def model_metadata(images: ImageSet, train_set: ImageSet) -> dict:
     for name in [*nuisances, "half_light_radius"]:
         values = np.asarray(catalogue[name], float)
         values = values[np.isfinite(values)]
-        ranges[name] = [float(values.min()), float(values.max())]
+        if len(values):
+            ranges[name] = [float(values.min()), float(values.max())]
     return {
         "dataset": images.name,
         "kind": images.kind,
@@ -136,6 +195,7 @@ def model_metadata(images: ImageSet, train_set: ImageSet) -> dict:
         "bands": list(images.bands),
         "pixel_scale": images.pixel_scale,
         "unit": images.unit,
+        "depth": depth(catalogue, images.bands, images.pixel_scale),
         "size": images.preparation.size,
         "preparation": json.loads(images.preparation.to_json()),
         "preparation_hash": images.preparation_hash,

@@ -1,0 +1,54 @@
+"""Models that come with the package, known by name: they need no data and no network."""
+
+from pathlib import Path
+
+__all__ = ["default_background", "find_model", "reference_table", "shipped_models"]
+
+_FOLDER = Path(__file__).parent / "data" / "models"
+_BACKGROUND = "-twins"
+
+
+def shipped_models() -> tuple[str, ...]:
+    """Names of the models of real galaxies; the background of each is its name and ``-twins``."""
+    names = sorted(path.parent.name for path in _FOLDER.glob("*/model.toml"))
+    return tuple(name for name in names if not name.endswith(_BACKGROUND))
+
+
+def find_model(model: str | Path) -> Path:
+    """Folder of a model given by path, or by the name of one that comes with the package.
+
+    Parameters
+    ----------
+    model : str or path
+        A folder of that name goes before a shipped model.
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    FileNotFoundError
+        Neither, naming the shipped models.
+    """
+    path = Path(model)
+    if path.exists():
+        return path
+    if path.name == str(model) and (_FOLDER / path / "model.toml").is_file():
+        return _FOLDER / path
+    known = ", ".join(shipped_models())
+    raise FileNotFoundError(f"{model} is no folder, and no model that comes with simcompare ({known}).")
+
+
+def default_background(model: str | Path) -> str | None:
+    """Name of the background that belongs to a shipped model; None for any other model."""
+    if str(model) not in shipped_models() or Path(model).exists():
+        return None
+    name = f"{model}{_BACKGROUND}"
+    return name if (_FOLDER / name).is_dir() else None
+
+
+def reference_table(model: str | Path) -> Path | None:
+    """Score table of real galaxies that a shipped model has not seen; None for any other model."""
+    path = _FOLDER / Path(model) / "held-out.ecsv"
+    return path if default_background(model) and path.is_file() else None
