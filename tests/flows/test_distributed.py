@@ -31,8 +31,12 @@ from safetensors.torch import save_file
 folder, what = sys.argv[1:]
 run = fitting.Fit.run
 
+def keep(weights, when):
+    weights = {name: value.clone().contiguous() for name, value in weights.items()}
+    save_file(weights, f"{folder}/{when}-{rank()}")
+
 def note(fit, *arguments):
-    save_file({name: value.clone().contiguous() for name, value in fit.named.items()}, f"{folder}/start-{rank()}")
+    keep(fit.named, "start")
     run(fit, *arguments)
 
 def kill(progress):
@@ -45,7 +49,7 @@ with process_group("cpu") as device:
         IMAGES, config=CONFIG, training=TRAINING, folder=folder, device=device,
         callback=kill if what == "kill" else None,
     )
-    save_file({name: value.contiguous() for name, value in model.state_dict().items()}, f"{folder}/end-{rank()}")
+    keep(model.state_dict(), "end")
 """
 
 

@@ -1,0 +1,120 @@
+"""Train the flows that come with the package, on samples made by ``build_sdss_sample.py``.
+
+    python benchmarks/train_shipped.py <samples> <work> --install simcompare/data/models
+
+For each name the flow of real galaxies is trained, then that of their Sersic twins from it, so that both
+share what they know of the noise. Real galaxies neither has seen give the numbers of the card and the table
+that simulations are held against. A run that was interrupted goes on; ``--install`` copies the models.
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+
+import numpy as np
+from astropy.table import Table
+from scipy.stats import mannwhitneyu
+
+from simcompare.config import ScoreSettings, TrainSettings
+from simcompare.files import atomic_path
+from simcompare.imageset import ImageSet
+from simcompare.modelcard import model_card
+from simcompare.score_runs import score_image_sets
+from simcompare.training import load_model, model_hash, train_model
+
+SAMPLES = {"sdss-r": "r", "sdss-gri": "gri"}
+EPOCHS = {"real": 80, "twins": 60}
+
+
+def fit(samples: Path, work: Path, name: str) -> Table:
+    """Train both flows and score both samples; the score table."""
+    sets = {"real": samples / SAMPLES[name], "twins": samples / f"{SAMPLES[name]}-twins"}
+    outs = {kind: work / name / kind for kind in sets}
+    for kind, images in sets.items():
+        init = outs["real"] if kind == "twins" else None
+        train_model(
+            TrainSettings(images=images, out=outs[kind], init=init, epochs=EPOCHS[kind], device="cpu")
+        )
+    return score_image_sets(
+        ScoreSettings(
+            images=list(sets.values()), out=work / name / "scores", model=outs["real"],
+            background=outs["twins"], neighbours=0,
+        )
+    )  # fmt: skip
+
+
+def probability_above(first: np.ndarray, second: np.ndarray) -> float:
+    """Probability that one of the first is larger than one of the second; ties count half."""
+    return float(mannwhitneyu(first, second).statistic) / (len(first) * len(second))
+
+
+def held_out(scores: Table, kind: str) -> Table:
+    """Rows of one kind of galaxy that neither flow was trained on or stopped by."""
+    chosen = (scores["kind"] == kind) & (scores["split"] == "test") & scores["is_finite"]
+    return scores[np.asarray(chosen)]
+
+
+def remarks(real: Table, twins: Table) -> str:
+    """Numbers of the held-out galaxies, as a section of the card."""
+    ratio, smooth = (np.asarray(table["log_likelihood_ratio"], float) for table in (real, twins))
+    found = probability_above(ratio, smooth)
+    alone = probability_above(np.asarray(real["log_prob"], float), np.asarray(twins["log_prob"], float))
+    error = np.sqrt(found * (1 - found) / min(len(ratio), len(smooth)))
+    describe = lambda nats: (  # noqa: E731
+        f"mean {nats.mean():+.1f}, standard deviation {nats.std(ddof=1):.1f}, median {np.median(nats):+.1f} nats"
+    )
+    return "\n".join(
+        [
+            "## Held-out galaxies",
+            "",
+            f"{len(ratio)} real galaxies and {len(smooth)} twins took no part in the training of both flows.",
+            "",
+            f"- log-likelihood ratio of real galaxies: {describe(ratio)}",
+            f"- of their smooth twins: {describe(smooth)}",
+            f"- probability that a real galaxy has a larger ratio than a twin (AUC): {found:.3f} +- {error:.3f}; "
+            f"a larger log_prob: {alone:.3f}",
+            "",
+            "`held-out.ecsv` in the model of real galaxies holds the scores of these (no pixels); `simcompare "
+            "score` adds them to simulations, which can so be compared without any data.",
+        ]
+    )
+
+
+def install(samples: Path, work: Path, folder: Path, name: str, scores: Table) -> None:
+    """Copy both models with complete cards, and the scores of held-out real galaxies, into the package."""
+    real, twins = held_out(scores, "observed"), held_out(scores, "twins")
+    for kind, label in (("real", name), ("twins", f"{name}-twins")):
+        model = load_model(work / name / kind)
+        images = ImageSet.open(samples / (SAMPLES[name] + ("-twins" if kind == "twins" else "")))
+        model.card = model_card(model, images, remarks(real, twins))
+        shutil.rmtree(folder / label, ignore_errors=True)
+        model.save(folder / label)
+    real = real[[column for column in real.colnames if not column.startswith(("nearest", "typical"))]]
+    for column in real.itercols():
+        if column.dtype.kind == "f":
+            column.info.format = ".7g"
+    real["dataset"] = f"{real['dataset'][0]} held-out"
+    real.meta["model"] = model_hash(folder / name)
+    real.meta["background"] = f"background:{model_hash(folder / f'{name}-twins')}"
+    with atomic_path(folder / name / "held-out.ecsv") as temporary:
+        real.write(temporary, format="ascii.ecsv", overwrite=True)
+    print(remarks(real, twins))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("samples", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--install", type=Path, help="folder that the models are copied into")
+    parser.add_argument("--names", nargs="+", choices=SAMPLES, default=list(SAMPLES))
+    options = parser.parse_args()
+    for name in options.names:
+        scores = fit(options.samples, options.work, name)
+        if options.install:
+            install(options.samples, options.work, options.install, name, scores)
+
+
+if __name__ == "__main__":
+    main()
