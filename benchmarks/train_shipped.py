@@ -61,7 +61,7 @@ def remarks(real: Table, twins: Table) -> str:
     alone = probability_above(np.asarray(real["log_prob"], float), np.asarray(twins["log_prob"], float))
     error = np.sqrt(found * (1 - found) / min(len(ratio), len(smooth)))
     describe = lambda nats: (  # noqa: E731
-        f"mean {nats.mean():+.1f}, standard deviation {nats.std(ddof=1):.1f}, median {np.median(nats):+.1f} nats"
+        f"mean {nats.mean():+.1f}, scatter {nats.std(ddof=1):.1f}, median {np.median(nats):+.1f} nats"
     )
     return "\n".join(
         [
@@ -71,10 +71,10 @@ def remarks(real: Table, twins: Table) -> str:
             "",
             f"- log-likelihood ratio of real galaxies: {describe(ratio)}",
             f"- of their smooth twins: {describe(smooth)}",
-            f"- probability that a real galaxy has a larger ratio than a twin (AUC): {found:.3f} +- {error:.3f}; "
+            f"- chance that a real galaxy has a larger ratio than a twin (AUC): {found:.3f} +- {error:.3f}, "
             f"a larger log_prob: {alone:.3f}",
             "",
-            "`held-out.ecsv` in the model of real galaxies holds the scores of these (no pixels); `simcompare "
+            "`held-out.ecsv` in the model of real galaxies holds their scores (no pixels); `simcompare "
             "score` adds them to simulations, which can so be compared without any data.",
         ]
     )
