@@ -37,7 +37,8 @@ class Cutout:
     bands : tuple of str
     conditions : ObservingConditions
     stages : dict of ndarray
-        On request ``ideal`` and ``blurred``: noiseless flux on survey pixels before and after the PSF.
+        On request ``sampled``, ``ideal`` and ``blurred``: noiseless flux on survey pixels, as the brightness
+        at their centres, summed over them, and after the PSF.
     metadata : dict
         All that was drawn or chosen.
     """
@@ -176,6 +177,15 @@ def _mask(shape: tuple[int, int, int], sky: np.ndarray | None) -> np.ndarray:
     return mask
 
 
+def _centres(ideal: IdealImage) -> np.ndarray:
+    """Fine image whose blocks hold their central fine pixels' mean alone, in place of their own sum."""
+    k = ideal.oversampling
+    middle = np.zeros((k, k))
+    middle[(k - 1) // 2 : k // 2 + 1, (k - 1) // 2 : k // 2 + 1] = 1
+    tiles = np.tile(middle * (k**2 / middle.sum()), np.array(ideal.image.shape[1:]) // k)
+    return ideal.image * tiles
+
+
 def observe(
     ideal: IdealImage,
     survey: Survey | str,
@@ -234,7 +244,10 @@ def observe(
     gain = conditions.electrons_per_nanomaggy[:, None, None]
     sky_variance = (conditions.sky_sigma[:, None, None] / survey.sigma_over_variance) ** 2
     variance = sky_variance + np.maximum(blurred, 0) / gain
-    stages = {"ideal": on_survey_pixels(ideal.image), "blurred": blurred} if keep_stages else {}
+    stages = {}
+    if keep_stages:
+        stages = {"sampled": on_survey_pixels(_centres(ideal)), "ideal": on_survey_pixels(ideal.image)}
+        stages["blurred"] = blurred
     return Cutout(
         image=image.astype(np.float32),
         variance=variance.astype(np.float32),

@@ -11,6 +11,7 @@ from simcompare.statistics import (
     Clustered,
     Estimate,
     difference_of_means,
+    expanded_tail,
     galaxy_means,
     percentile_interval,
     resampled_counts,
@@ -46,8 +47,8 @@ def ladder(
     -------
     Table
         ``step``, ``n_galaxies``, ``change`` of the mean score by this step with ``_low``, ``_high``,
-        ``_error``; ``to_real``, difference to real galaxies after it. The first row is the difference of the
-        first step to real galaxies; all changes add up to the last ``to_real``, the physical gap.
+        ``_error``; ``to_real``, difference to real galaxies after it, likewise. The first row is that
+        of the first step; all changes add up to the last ``to_real``, the physical gap.
 
     Raises
     ------
@@ -60,31 +61,41 @@ def ladder(
     score = score or headline_score(last)
     common, means = _common_means(steps, dataset, score)
     real = _reference_means(last, reference, score)
-    counts = resampled_counts(common.size, n_bootstrap, stream(seed, dataset, "ladder"))
-    drawn = counts @ means.T / common.size
+    levels, n = means.mean(axis=1), common.size
+    tail = expanded_tail(means[-1], real, confidence)
+    drawn = resampled_counts(n, n_bootstrap, stream(seed, dataset, "ladder")) @ means.T / n
     drawn_real = (
         resampled_counts(real.size, n_bootstrap, stream(seed, reference, "ladder")) @ real / real.size
     )
-    levels = means.mean(axis=1)
     rows = []
     for k, name in enumerate(steps):
-        value = levels[k] - (real.mean() if k == 0 else levels[k - 1])
-        resampled = drawn[:, k] - (drawn_real if k == 0 else drawn[:, k - 1])
-        change = percentile_interval(float(value), resampled, 0.5 - confidence / 2)
-        rows.append(
-            {
-                "step": name,
-                "n_galaxies": common.size,
-                "change": change.value,
-                "change_low": change.low,
-                "change_high": change.high,
-                "change_error": change.error,
-                "to_real": float(levels[k] - real.mean()),
-            }
+        to_real = _estimate(levels[k] - real.mean(), drawn[:, k] - drawn_real, tail, n)
+        change = (
+            to_real
+            if k == 0
+            else _estimate(levels[k] - levels[k - 1], drawn[:, k] - drawn[:, k - 1], tail, n)
         )
+        rows.append({"step": name, "n_galaxies": n, **_flat("change", change), **_flat("to_real", to_real)})
     table = Table(rows=rows)
     table.meta = {"dataset": dataset, "reference": reference, "score": score}
     return table
+
+
+def _estimate(value: float, resampled: np.ndarray, tail: float, n: int) -> Estimate:
+    """Interval of a mean over galaxies; none for one galaxy."""
+    if n < 2:
+        return Estimate(float(value), np.nan, np.nan, np.nan)
+    return percentile_interval(float(value), resampled, tail)
+
+
+def _flat(name: str, estimate: Estimate) -> dict[str, float]:
+    """Columns of an estimate."""
+    return {
+        name: estimate.value,
+        f"{name}_low": estimate.low,
+        f"{name}_high": estimate.high,
+        f"{name}_error": estimate.error,
+    }
 
 
 def _common_means(steps: Mapping[str, Table], dataset: str, score: str) -> tuple[np.ndarray, np.ndarray]:
@@ -117,8 +128,7 @@ def _reference_means(table: Table, reference: str, score: str) -> np.ndarray:
 
 
 def systematic_floor(
-    baseline: Table,
-    perturbed: Mapping[str, Table],
+    perturbed: Mapping[str, Mapping[str, Table]],
     dataset: str,
     seed: int,
     *,
@@ -130,10 +140,9 @@ def systematic_floor(
 
     Parameters
     ----------
-    baseline : Table
-        Scores of the mocks as they are.
-    perturbed : mapping of str to Table
-        Scores of the same galaxies with one ingredient changed, named like "PSF +5 %", "dust none".
+    perturbed : mapping of str to mapping
+        By name, like "PSF +5 %" or "dust none": scores ``"baseline"`` of the mocks as they are, and, under
+        the same name again, of the same galaxies with one ingredient changed.
     dataset : str
     seed : int
     uncertainties : mapping of str to float, optional
@@ -151,11 +160,11 @@ def systematic_floor(
         Floor [nats]: the quadratic sum, over ingredients, of the largest weighted shift. The ingredient is
         what comes before the first blank of the name.
     """
-    score = score or headline_score(baseline)
     uncertainties = dict(uncertainties or {})
     rows, worst = [], {}
-    for name, table in perturbed.items():
-        common, means = _common_means({"baseline": baseline, name: table}, dataset, score)
+    for name, pair in perturbed.items():
+        score = score or headline_score(pair["baseline"])
+        common, means = _common_means(pair, dataset, score)
         pairs = Clustered.of(means[1] - means[0], common)
         shift = _mean_shift(pairs, stream(seed, name, "floor"), n_bootstrap)
         weight = uncertainties.get(name, 1.0)
@@ -163,10 +172,7 @@ def systematic_floor(
             {
                 "perturbation": name,
                 "n_galaxies": common.size,
-                "shift": shift.value,
-                "shift_low": shift.low,
-                "shift_high": shift.high,
-                "shift_error": shift.error,
+                **_flat("shift", shift),
                 "weight": weight,
             }
         )
@@ -179,4 +185,5 @@ def systematic_floor(
 
 def _mean_shift(pairs: Clustered, rng: np.random.Generator, n_bootstrap: int) -> Estimate:
     """Mean of paired differences."""
-    return difference_of_means(pairs, Clustered.of(np.zeros(2), np.arange(2)), rng, n_bootstrap=n_bootstrap)
+    zero = Clustered.of(np.zeros(2), np.arange(2))
+    return difference_of_means(pairs, zero, rng, n_bootstrap=n_bootstrap)

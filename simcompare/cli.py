@@ -214,6 +214,20 @@ def compare(settings):
     typer.echo(f"all columns in {settings.out / 'comparison.ecsv'}")
 
 
+@_verb(config.AttributeSettings, "inputs")
+def attribute(settings):
+    """Say how many nats each ingredient of a mock is worth, and the systematic floor under a gap."""
+    from simcompare.attribute_runs import attribute_mocks
+
+    found = attribute_mocks(settings)
+    for table, name in ((found.ladder, "change"), (found.perturbations, "shift")):
+        shown = table[table.colnames[0], "n_galaxies", name, f"{name}_low", f"{name}_high"]
+        for column in shown.colnames[2:]:
+            shown[column].info.format = "+.1f"
+        typer.echo("\n".join(shown.pformat(max_width=-1, max_lines=-1)))
+    typer.echo(found.verdict)
+
+
 @_verb(config.NullsSettings, "images")
 def nulls(settings):
     """Train again with other seeds, halves and pixel transforms: what a gap must exceed."""

@@ -10,6 +10,7 @@ from simcompare.shipped import default_background, shipped_models
 __all__ = [
     "SECTIONS",
     "WHERE_AND_HOW",
+    "AttributeSettings",
     "BoardSettings",
     "BrowseSettings",
     "CiteSettings",
@@ -132,6 +133,30 @@ class SkySettings(Settings):
         description="Pixels about a patch's centre without a source: neighbours are as common as in the sky.",
     )
     seed: int = _SEED
+
+
+class AttributeSettings(MockSettings):
+    """Nats that each ingredient of a mock is worth."""
+
+    conditions: None = Field(None, exclude=True)
+    real: Path = Field(description="Image set of real galaxies: conditions, preparation and reference.")
+    model: Path = Field(description="Model of real galaxies.")
+    background: Path | None = Field(None, description="Model of the background class.")
+    real_conditions: bool = Field(
+        True, description="Borrow PSF, noise and sky of the real images; false: of the survey file."
+    )
+    percents: str = Field("5,10,20", description="Errors of PSF, noise and background in percent.")
+    known_to: float = Field(
+        5.0, gt=0, description="How well PSF, noise and background are known, in percent: makes the floor."
+    )
+    dusts: str = Field("none,screen,calzetti", description="Treatments of dust to try, between commas.")
+    symmetries: bool = Field(True, description="Average over the 8 flips and rotations.")
+
+    @property
+    def mock(self) -> MockSettings:
+        """Settings of the mock that is varied."""
+        names = set(MockSettings.model_fields) - {"conditions"}
+        return MockSettings(**{name: getattr(self, name) for name in names})
 
 
 class PrepareSettings(Settings):

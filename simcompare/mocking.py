@@ -12,6 +12,7 @@ from mocks import (
     Cutout,
     Galaxy,
     IdealImage,
+    ObservingConditions,
     SkyBank,
     draw_state,
     dust_model,
@@ -37,7 +38,7 @@ from simcompare.stamps import PreparedStamp, RawStamp
 from simcompare.targets import Target, read_target, select_targets
 from simcompare.watch import Watch
 
-__all__ = ["make_mocks"]
+__all__ = ["make_mocks", "observe_image", "sky_file"]
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ def make_mocks(
     with open_run(settings.out, "mock", settings, inputs) as run:
         targets, simulation = select_targets(settings)
         preparation = _preparation(settings)
-        sky = _sky_file(settings, run.folder, preparation.window)
+        sky = sky_file(settings, run.folder, preparation.window)
         name = dataset or simulation
         step = max(1, _IMAGES_PER_PART // settings.views)
         tasks = [
@@ -132,8 +133,27 @@ def _preparation(settings: MockSettings) -> Preparation:
     return preparation
 
 
-def _sky_file(settings: MockSettings, folder: Path, window: int) -> Path | None:
-    """Bank of real sky whose patches hold a whole image; cut from survey images where a folder is given."""
+def sky_file(settings: MockSettings, folder: Path, window: int) -> Path | None:
+    """Bank of real sky whose patches hold a whole image; cut from survey images where a folder is given.
+
+    Parameters
+    ----------
+    settings : MockSettings
+    folder : pathlib.Path
+        Run folder, which a new bank is written into.
+    window : int
+        Side of the images [pixels].
+
+    Returns
+    -------
+    pathlib.Path or None
+        None when the settings ask for none.
+
+    Raises
+    ------
+    ValueError
+        When a band is missing or the patches are too small.
+    """
     if settings.sky is None:
         return None
     path = settings.sky
@@ -215,7 +235,12 @@ def _prepare_view(subject: Galaxy | IdealImage, galaxy_id: str, view: int, task:
         )
         row = _galaxy_row(subject, cutout.metadata)
     else:
-        cutout = _observe_image(subject, galaxy_id, task)
+        survey, bands = load_survey(settings.survey), tuple(settings.bands)
+        conditions, sky = draw_state(
+            survey, bands, stream(settings.seed, galaxy_id, "conditions"), task.source
+        )
+        options = {"keep_stages": settings.stages, "sky": sky}
+        cutout = observe_image(subject, galaxy_id, preparation.window, conditions, settings, **options)
         row = {name: value for name, value in cutout.metadata.items() if isinstance(value, str | int | float)}
     _write_products(cutout, f"{galaxy_id}-view{view}", settings)
     stamp = RawStamp.from_cutout(cutout, galaxy_id, row)
@@ -237,30 +262,54 @@ def _write_products(cutout: Cutout, name: str, settings: MockSettings) -> None:
         write_rgb(path, cutout, settings.rgb)
 
 
-def _observe_image(ideal: IdealImage, galaxy_id: str, task: _Task) -> Cutout:
-    """Observe a ready-made image."""
-    settings = task.settings
-    survey, bands = load_survey(settings.survey), tuple(settings.bands)
+def observe_image(
+    ideal: IdealImage,
+    galaxy_id: str,
+    size: int,
+    conditions: ObservingConditions,
+    settings: MockSettings,
+    **options,
+) -> Cutout:
+    """Observe a ready-made image.
 
-    def rng(purpose: str) -> np.random.Generator:
-        return stream(settings.seed, galaxy_id, purpose)
+    Parameters
+    ----------
+    ideal : IdealImage
+    galaxy_id : str
+        Names the random streams.
+    size : int
+        Side of the image [pixels].
+    conditions : ObservingConditions
+    settings : MockSettings
+    **options
+        Of `mocks.observe`.
 
+    Returns
+    -------
+    Cutout
+
+    Raises
+    ------
+    ValueError
+        For bands that the image does not have.
+    """
+    bands = tuple(settings.bands)
     missing = [band for band in bands if band not in ideal.bands]
     if missing:
         raise ValueError(f"the image has the bands {', '.join(ideal.bands)}, not {', '.join(missing)}.")
     ideal = replace(
         ideal, image=ideal.image[[ideal.bands.index(band) for band in bands]], bands=bands, flux_outside=None
     )
-    conditions, sky = draw_state(survey, bands, rng("conditions"), task.source)
+    survey = load_survey(settings.survey)
     fitted = fit_to_survey(
         ideal,
         survey,
-        task.preparation.window,
+        size,
         margin=max(len(psf) for psf in conditions.psf) // 2,
         redshift=settings.redshift,
-        offset=tuple(rng("place").uniform(-0.5, 0.5, size=2)),
+        offset=tuple(stream(settings.seed, galaxy_id, "place").uniform(-0.5, 0.5, size=2)),
     )
-    return observe(fitted, survey, conditions, rng("noise"), keep_stages=settings.stages, sky=sky)
+    return observe(fitted, survey, conditions, stream(settings.seed, galaxy_id, "noise"), **options)
 
 
 def _galaxy_row(galaxy: Galaxy, metadata: dict) -> dict:

@@ -66,7 +66,7 @@ def place_scores(
     try:
         spaces = coordinates_of(scores, sets, reference, model, embedding)
     except ValueError as error:
-        logger.warning("no spaces of features: %s", error)
+        logger.info("no spaces of features: %s", error)
         return scores
     write_spaces(spaces, Path(folder) / SPACES)
     wanted = {"real": spaces.get("latents", spaces["pixels"])}

@@ -226,7 +226,8 @@ def prepare_stamp(stamp: RawStamp, preparation: Preparation, rng: np.random.Gene
     image = clean[:, rows, columns].astype(np.float32)
     target = objects.target[rows, columns] if objects else None
     cut_mask = mask[:, rows, columns].astype(np.uint8)
-    row = _measure(stamp, preparation, image, target, centre_in_cut, sky)
+    corner = (columns.start, rows.start)  # of the cut, in the window
+    row = _measure(stamp, preparation, image, target, centre_in_cut, corner, sky)
     row["flags"] |= _mask_flags(work, objects, cut_mask)
     prepared = PreparedStamp(
         image=image,
@@ -361,7 +362,7 @@ def _light(image: np.ndarray, sky: _Sky) -> np.ndarray:
     return np.tensordot(weights, image - sky.level[:, None, None], axes=1)
 
 
-def _measure(stamp, preparation, image, target, centre, sky) -> dict:
+def _measure(stamp, preparation, image, target, centre, corner, sky) -> dict:
     """Catalogue row of the cut image."""
     scale = stamp.pixel_scale
     level = np.zeros(len(sky.level)) if preparation.subtract_background else sky.level
@@ -384,6 +385,8 @@ def _measure(stamp, preparation, image, target, centre, sky) -> dict:
         "snr": float(weights @ fluxes / combined_noise),
         "centre_x": centre[0],
         "centre_y": centre[1],
+        "cut_x": corner[0],
+        "cut_y": corner[1],
         "noise_correlation": float(np.nanmean(sky.correlation))
         if np.isfinite(sky.correlation).any()
         else np.nan,

@@ -16,6 +16,7 @@ __all__ = [
     "Estimate",
     "bootstrap_means",
     "difference_of_means",
+    "expanded_tail",
     "galaxy_means",
     "ks_statistic",
     "percentile_interval",
@@ -175,7 +176,7 @@ def two_sample(
         estimates = {name: Estimate(value, *unknown) for name, value in (places | shapes).items()}
         return estimates | {name: rule(estimates[name]) for name, rule in FINAL.items()}
     resampled, noise = _resampled(simulated, reference, rng, n_bootstrap)
-    tail = _expanded_tail(simulated.means, reference.means, confidence)
+    tail = expanded_tail(simulated.means, reference.means, confidence)
     estimates = {name: percentile_interval(value, resampled[name], tail) for name, value in places.items()}
     estimates |= {
         name: _norm_interval(value, noise[name], 1 - 2 * tail, confidence) for name, value in shapes.items()
@@ -232,7 +233,7 @@ def difference_of_means(
     if min(simulated.n_galaxies, reference.n_galaxies) < 2:
         return Estimate(value, *3 * [np.nan])
     resampled = bootstrap_means(simulated, rng, n_bootstrap) - bootstrap_means(reference, rng, n_bootstrap)
-    return percentile_interval(value, resampled, _expanded_tail(simulated.means, reference.means, confidence))
+    return percentile_interval(value, resampled, expanded_tail(simulated.means, reference.means, confidence))
 
 
 def bootstrap_means(sample: Clustered, rng: np.random.Generator, n_bootstrap: int) -> np.ndarray:
@@ -365,8 +366,21 @@ def welch_freedom(simulated: np.ndarray, reference: np.ndarray) -> float:
     return float(part.sum() ** 2 / (part**2 / (n - 1)).sum())
 
 
-def _expanded_tail(simulated: np.ndarray, reference: np.ndarray, confidence: float) -> float:
-    """Tail probability whose percentile interval has the width of Student's t for these galaxies."""
+def expanded_tail(simulated: np.ndarray, reference: np.ndarray, confidence: float) -> float:
+    """Tail probability whose percentile interval has the width of Student's t for these galaxies.
+
+    Parameters
+    ----------
+    simulated, reference : ndarray, shapes (n,) and (m,)
+        Means of galaxies, two or more of the reference; one galaxy alone is taken as two.
+    confidence : float
+
+    Returns
+    -------
+    float
+    """
+    if simulated.size < 2:
+        simulated = np.repeat(simulated, 2)
     freedom = welch_freedom(simulated, reference)
     t = stats.t.ppf(0.5 - confidence / 2, freedom)
     return float(special.ndtr(t * np.sqrt((freedom + 1) / freedom)))
