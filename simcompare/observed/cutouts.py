@@ -18,7 +18,20 @@ from simcompare.observed.names import coordinate_name, word
 from simcompare.observed.units import nanomaggies_per_unit
 from simcompare.stamps import RAW_MASK_BITS, RawStamp
 
-__all__ = ["is_fits_cutout", "read_fits_cutout", "read_linear_stack", "read_object_groups"]
+__all__ = [
+    "band_places",
+    "flux_plane",
+    "gaussian_psf",
+    "is_fits_cutout",
+    "join_planes",
+    "odd_psf",
+    "psf_plane",
+    "read_arrays",
+    "read_fits_cutout",
+    "read_linear_stack",
+    "read_object_groups",
+    "stated_unit",
+]
 
 _BAND_IN_NAME = re.compile(r"([-_])([a-zA-Z])(\.fits?(?:\.gz|\.bz2)?)$")
 # Planes of the HSC pipeline's mask that make a pixel unusable, and those that say it is saturated.
@@ -26,7 +39,7 @@ _BAD_PLANES = ("MP_BAD", "MP_NO_DATA", "MP_CR", "MP_UNMASKEDNAN")
 _SATURATED_PLANE = "MP_SAT"
 
 
-def _positions(path, wanted: tuple[str, ...], present: str) -> list[int]:
+def band_places(path, wanted: tuple[str, ...], present: str) -> list[int]:
     """Places of the wanted bands; refuse what is not there."""
     missing = [band for band in wanted if band not in present]
     if missing:
@@ -34,13 +47,13 @@ def _positions(path, wanted: tuple[str, ...], present: str) -> list[int]:
     return [present.index(band) for band in wanted]
 
 
-def _gaussian_psf(fwhm, pixel_scale: float, n_bands: int) -> np.ndarray:
+def gaussian_psf(fwhm, pixel_scale: float, n_bands: int) -> np.ndarray:
     """Gaussian PSFs of stated widths [arcsec]."""
     widths = np.broadcast_to(np.asarray(fwhm, float), n_bands)
     return np.stack([effective_psf("gaussian", width / pixel_scale, 31) for width in widths])
 
 
-def _odd_psf(psf: np.ndarray) -> np.ndarray:
+def odd_psf(psf: np.ndarray) -> np.ndarray:
     """PSFs with an odd square side and sum 1; an even or longer side loses its last row or is cut alike."""
     psf = np.nan_to_num(np.asarray(psf, dtype=float))
     side = min(psf.shape[-2:])
@@ -78,20 +91,20 @@ def read_linear_stack(path: Path, bands: tuple[str, ...], units: str = "") -> It
         for attribute in ("bands", "pixel_scale_arcsec", "units"):
             if attribute not in file.attrs and not (attribute == "units" and units):
                 raise ValueError(f"{path}: attribute {attribute!r} is missing; state it on the file.")
-        chosen = _positions(path, bands, word(file.attrs["bands"]))
+        chosen = band_places(path, bands, word(file.attrs["bands"]))
         factor = nanomaggies_per_unit(word(file.attrs.get("units", units)), where=str(path))
         scale = float(file.attrs["pixel_scale_arcsec"])
         if "psf" not in file and "psf_fwhm_arcsec" not in file.attrs:
             raise ValueError(f"{path}: no PSF; add dataset 'psf' or attribute 'psf_fwhm_arcsec'.")
-        shared = None if "psf" in file else _gaussian_psf(file.attrs["psf_fwhm_arcsec"], scale, len(bands))
+        shared = None if "psf" in file else gaussian_psf(file.attrs["psf_fwhm_arcsec"], scale, len(bands))
         if shared is None and file["psf"].ndim == 3:
-            shared = _odd_psf(file["psf"][chosen])
+            shared = odd_psf(file["psf"][chosen])
         for i in range(len(file["image"])):
             ra, dec = (float(file[name][i]) if name in file else np.nan for name in ("ra_deg", "dec_deg"))
             named = word(file["galaxy_id"][i]) if "galaxy_id" in file else f"{path.stem}-{i}"
             yield RawStamp(
                 image=factor * file["image"][i, chosen],
-                psf=_odd_psf(file["psf"][i, chosen]) if shared is None else shared,
+                psf=odd_psf(file["psf"][i, chosen]) if shared is None else shared,
                 pixel_scale=scale,
                 bands=bands,
                 galaxy_id=coordinate_name("J", ra, dec)
@@ -122,13 +135,13 @@ def read_object_groups(path: Path, bands: tuple[str, ...], units: str = "") -> I
         Expected at the brightest pixel inside its footprint, which is where the weight is positive.
     """
     with h5py.File(path, "r", locking="best-effort") as file:
-        chosen = _positions(path, bands, word(file.attrs["bands"]))
+        chosen = band_places(path, bands, word(file.attrs["bands"]))
         factor = nanomaggies_per_unit(word(file.attrs.get("units", units)), where=str(path))
         for name, group in file["objects"].items():
             image = group["image"][chosen]
             yield RawStamp(
                 image=factor * image,
-                psf=_odd_psf(group["psf"][chosen]),
+                psf=odd_psf(group["psf"][chosen]),
                 pixel_scale=float(file.attrs["pixel_scale_arcsec"]),
                 bands=bands,
                 galaxy_id=f"{path.stem}-{name}",
@@ -182,12 +195,19 @@ def read_fits_cutout(path: Path, bands: tuple[str, ...], units: str = "") -> Ite
     ValueError
         When units, coordinates or bands are not stated or do not agree, or the file is damaged.
     """
-    header = _read_fits(path)[1]
+    header = read_arrays(path, path)[1]
     if "BANDS" in header:
-        chosen = _positions(path, bands, str(header["BANDS"]).strip())
+        chosen = band_places(path, bands, str(header["BANDS"]).strip())
         planes = [_plane(path, index, units) for index in chosen]
     else:
         planes = [_plane(file, None, units) for file in _band_files(path, bands)]
+    yield join_planes(planes, bands, path, header, _BAND_IN_NAME.sub(r"\3", path.name))
+
+
+def join_planes(
+    planes: list, bands: tuple[str, ...], path: Path, header: fits.Header, index: str
+) -> RawStamp:
+    """Stamp of one galaxy from its planes, one a band; refuse planes that do not fit together."""
     images, masks, psfs, scales, places = zip(*planes, strict=True)
     if len({image.shape for image in images}) > 1 or np.ptp(scales) > 1e-3 * scales[0]:
         raise ValueError(
@@ -196,8 +216,7 @@ def read_fits_cutout(path: Path, bands: tuple[str, ...], units: str = "") -> Ite
         )
     ra, dec = places[0]
     side = max(psf.shape[-1] for psf in psfs)
-    stem = _BAND_IN_NAME.sub(r"\3", path.name)
-    yield RawStamp(
+    return RawStamp(
         image=np.stack(images),
         psf=np.concatenate(
             [np.pad(psf, ((0, 0), *[((side - psf.shape[-1]) // 2,) * 2] * 2)) for psf in psfs]
@@ -208,16 +227,23 @@ def read_fits_cutout(path: Path, bands: tuple[str, ...], units: str = "") -> Ite
         mask=np.stack(masks),
         ra=ra,
         dec=dec,
-        metadata={"source": path.name, "source_index": stem},
+        metadata={"source": path.name, "source_index": index},
     )
 
 
-def _read_fits(path: Path) -> tuple[list, fits.Header]:
-    """All arrays by extension name, and the header of the first that holds an image."""
+def read_arrays(source, where) -> tuple[list, fits.Header]:
+    """All arrays by extension name, and the header of the first that holds an image.
+
+    Parameters
+    ----------
+    source : path-like or file
+    where : path-like
+        For messages.
+    """
     try:
         with (
             warnings.catch_warnings(action="error", category=VerifyWarning),
-            fits.open(path, memmap=False) as hdus,
+            fits.open(source, memmap=False) as hdus,
         ):
             found = [
                 (hdu.name.upper(), hdu.header, hdu.data)
@@ -226,36 +252,62 @@ def _read_fits(path: Path) -> tuple[list, fits.Header]:
             ]
             common = hdus[0].header
     except (OSError, EOFError, TypeError, VerifyWarning) as error:
-        raise ValueError(f"{path}: no FITS image, or damaged ({error}).") from error
+        raise ValueError(f"{where}: no FITS image, or damaged ({error}).") from error
     if not found:
-        raise ValueError(f"{path}: no image in this FITS file.")
+        raise ValueError(f"{where}: no image in this FITS file.")
     header = found[0][1].copy()
     header.extend((card for card in common.cards if card.keyword not in header), strip=True)
     return found, header
 
 
 def _plane(path: Path, index: int | None, units: str):
-    """Image [nanomaggies], mask, PSF, scale and place of one band."""
-    found, header = _read_fits(path)
+    """Image [nanomaggies], mask, PSF, scale and place of one band of a file."""
+    found, header = read_arrays(path, path)
+    image, mask, scale, place = flux_plane(found, header, index, units, path)
+    return image, mask, _psf(path, index, found, header, scale), scale, place
+
+
+def flux_plane(found: list, header: fits.Header, index: int | None, units: str, where):
+    """Image [nanomaggies], mask, scale and place of one band.
+
+    Parameters
+    ----------
+    found, header
+        As of `read_arrays`.
+    index : int or None
+        Plane of a cube; None for an image of two axes.
+    units : str
+        Of the pixels when the header does not state them.
+    where : path-like
+        For messages.
+    """
     image = np.asarray(found[0][2], dtype=float)
     if image.ndim != (2 if index is None else 3):
-        raise ValueError(f"{path}: image has {image.ndim} axes; give 2, or 3 with the keyword BANDS.")
+        raise ValueError(f"{where}: image has {image.ndim} axes; give 2, or 3 with the keyword BANDS.")
     image = image if index is None else image[index]
     with warnings.catch_warnings(action="ignore", category=FITSFixedWarning):
         wcs = WCS(header).celestial
     if not wcs.has_celestial:
-        raise ValueError(f"{path}: no celestial coordinates in its header; the pixel scale cannot be known.")
+        raise ValueError(f"{where}: no celestial coordinates in its header; the pixel scale cannot be known.")
     scale = float(np.mean(proj_plane_pixel_scales(wcs))) * 3600
     middle = [(side - 1) / 2 for side in image.shape[::-1]]
     ra, dec = (float(value) for value in wcs.pixel_to_world_values(*middle))
-    named = {name: data for name, _, data in found[1:]}
     mask = np.zeros(image.shape, dtype=np.uint8)
     for name, plane_header, data in found[1:]:
-        if name == "MASK":
-            planes = np.asarray(data)
+        planes = np.asarray(data)
+        # Not all of HSC's releases name their extensions, but all number the mask's planes in the header.
+        numbered = planes.dtype.kind in "iu" and any(card in plane_header for card in _BAD_PLANES)
+        if name == "MASK" or numbered:
             mask |= _planes_to_mask(plane_header, planes if planes.ndim == 2 else planes[index])
-    image = image * nanomaggies_per_unit(str(header.get("BUNIT", units)), _zeropoint(header), str(path))
-    return image, mask, _psf(path, index, named, header, scale), scale, (ra, dec)
+    return image * stated_unit(header, units, where), mask, scale, (ra, dec)
+
+
+def stated_unit(header: fits.Header, units: str, where) -> float:
+    """Factor to nanomaggies by a header, or by ``units`` where it does not say."""
+    stated = str(header.get("BUNIT", units))
+    if not stated and "legacysurvey" in str(header.get("SURVEY", "")).lower():
+        stated = "nanomaggy"
+    return nanomaggies_per_unit(stated, _zeropoint(header), str(where))
 
 
 def _zeropoint(header: fits.Header) -> float | None:
@@ -278,20 +330,27 @@ def _planes_to_mask(header: fits.Header, planes: np.ndarray) -> np.ndarray:
     return mask
 
 
-def _psf(path: Path, index: int | None, named: dict, header: fits.Header, scale: float) -> np.ndarray:
+def _psf(path: Path, index: int | None, found: list, header: fits.Header, scale: float) -> np.ndarray:
     """PSF (1, k, k) from the file, its neighbour, or a stated width."""
-    if "PSF" in named:
-        psf = np.asarray(named["PSF"])
-        return _odd_psf(psf[None] if psf.ndim == 2 else psf[[index]])
+    own = [data for name, _, data in found[1:] if name == "PSF"]
+    if own:
+        return psf_plane(own, index)
     neighbour = path.with_name(re.sub(r"(\.fits?(\.gz|\.bz2)?)$", r"-psf\1", path.name))
     if neighbour.is_file():
-        psf = np.asarray(_read_fits(neighbour)[0][0][2])
-        return _odd_psf(psf[None] if psf.ndim == 2 else psf[[index]])
+        return psf_plane([data for _, _, data in read_arrays(neighbour, neighbour)[0]], index)
     if "PSF_FWHM" in header:
-        return _gaussian_psf(float(header["PSF_FWHM"]), scale, 1)
+        return gaussian_psf(float(header["PSF_FWHM"]), scale, 1)
     raise FileNotFoundError(
         f"{neighbour}: no PSF; put it there, in an extension PSF, or state PSF_FWHM [arcsec]."
     )
+
+
+def psf_plane(arrays: list, index: int | None) -> np.ndarray:
+    """PSF (1, k, k) of one band, from one image, a cube, or an image for each band."""
+    if index is not None and len(arrays) > 1:
+        return odd_psf(np.asarray(arrays[index])[None])
+    psf = np.asarray(arrays[0])
+    return odd_psf(psf[None] if psf.ndim == 2 else psf[[index or 0]])
 
 
 def _band_files(path: Path, bands: tuple[str, ...]) -> list[Path]:

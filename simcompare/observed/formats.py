@@ -15,9 +15,11 @@ from simcompare.observed.cutouts import (
     read_object_groups,
 )
 from simcompare.observed.detect import read_sdss_frame
-from simcompare.observed.multimodal import read_multimodal
+from simcompare.observed.fits_stacks import is_fits_stack, read_fits_stack
+from simcompare.observed.multimodal import is_parquet, read_multimodal, read_multimodal_parquet
 from simcompare.observed.pictures import is_picture_folder, read_picture_folder, read_picture_stack
 from simcompare.observed.stacks import read_sdss_host_groups, read_sdss_object_groups, read_sdss_stack
+from simcompare.observed.tars import is_tar, read_hsc_tar
 from simcompare.stamps import RawStamp
 
 __all__ = ["FORMATS", "Format", "read_stamps", "recognise"]
@@ -112,6 +114,12 @@ FORMATS: dict[str, Format] = {
         read_multimodal,
         ("units",),
     ),
+    "multimodal-parquet": Format(
+        "Parquet in the layout of the Multimodal Universe; wants --units and pyarrow",
+        is_parquet,
+        read_multimodal_parquet,
+        ("units",),
+    ),
     "linear-stack": Format(
         "HDF5 stack image (n, band, y, x) with attributes bands, pixel_scale_arcsec, units",
         _is_linear_stack,
@@ -127,6 +135,18 @@ FORMATS: dict[str, Format] = {
         "folder of JPEG or PNG colour pictures",
         is_picture_folder,
         read_picture_folder,
+    ),
+    "hsc-tar": Format(
+        "tar of HSC's bulk service, the tar of its PSFs beside it",
+        is_tar,
+        read_hsc_tar,
+        ("units",),
+    ),
+    "fits-stack": Format(
+        "FITS stack (n, band, y, x) with keywords BANDS, PIXSCALE, BUNIT or MAGZERO",
+        is_fits_stack,
+        read_fits_stack,
+        ("units",),
     ),
     "fits-cutout": Format(
         "FITS cut-out (HSC, Legacy Survey, DES, KiDS, generic): a cube, or a file per band",

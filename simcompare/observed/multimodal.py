@@ -1,4 +1,4 @@
-"""Reader of HDF5 files in the layout of the Multimodal Universe's image sets."""
+"""Readers of the layout of the Multimodal Universe's image sets: HDF5, and Parquet of the same rows."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,9 @@ from simcompare.observed.names import word
 from simcompare.observed.units import nanomaggies_per_unit
 from simcompare.stamps import RAW_MASK_BITS, RawStamp
 
-__all__ = ["read_multimodal"]
+__all__ = ["is_parquet", "read_multimodal", "read_multimodal_parquet"]
+
+_ROWS_AT_ONCE = 32
 
 
 def read_multimodal(path: Path, bands: tuple[str, ...], units: str = "") -> Iterator[RawStamp]:
@@ -25,7 +27,6 @@ def read_multimodal(path: Path, bands: tuple[str, ...], units: str = "") -> Iter
         ``units``, which the layout itself does not have.
     bands : tuple of str
         Wanted, in this order: whole band names of the file, or their last part (``hsc-r`` is ``r``).
-
     units : str
         Of the pixels when the file does not state them.
 
@@ -40,29 +41,100 @@ def read_multimodal(path: Path, bands: tuple[str, ...], units: str = "") -> Iter
     """
     with h5py.File(path, "r", locking="best-effort") as file:
         unit = word(file.attrs.get("units", file.attrs.get("unit", units)))
-        factor = nanomaggies_per_unit(unit, where=str(path))
         if "image_psf_fwhm" not in file:
             raise ValueError(f"{path}: no dataset 'image_psf_fwhm'; the PSF of its images is not known.")
-        present = [word(name) for name in file["image_band"][0]]
-        short = [name.rsplit("-", 1)[-1].rsplit("_", 1)[-1].lower() for name in present]
-        missing = [band for band in bands if band not in present and band.lower() not in short]
-        if missing:
-            raise ValueError(f"{path}: bands {missing} are not in it; it has {', '.join(present)}.")
-        chosen = [present.index(band) if band in present else short.index(band.lower()) for band in bands]
         for i in range(len(file["image_array"])):
-            scale = float(file["image_scale"][i][chosen[0]])
-            widths = file["image_psf_fwhm"][i][chosen]
-            mask = None
-            if "image_mask" in file:
-                mask = np.where(file["image_mask"][i][chosen], 0, RAW_MASK_BITS["bad"]).astype(np.uint8)
-            yield RawStamp(
-                image=factor * file["image_array"][i][chosen],
-                psf=np.stack([effective_psf("gaussian", float(width) / scale, 31) for width in widths]),
-                pixel_scale=scale,
-                bands=bands,
-                galaxy_id=word(file["object_id"][i]),
-                mask=mask,
-                ra=float(file["ra"][i]) if "ra" in file else np.nan,
-                dec=float(file["dec"][i]) if "dec" in file else np.nan,
-                metadata={"source": path.name, "source_index": str(i)},
-            )
+            planes = {
+                "band": [word(name) for name in file["image_band"][i]],
+                "flux": file["image_array"][i],
+                "psf_fwhm": file["image_psf_fwhm"][i],
+                "scale": file["image_scale"][i],
+                "mask": file["image_mask"][i] if "image_mask" in file else None,
+            }
+            row = {name: file[name][i] for name in ("object_id", "ra", "dec") if name in file}
+            yield _stamp(path, i, planes, row, bands, unit)
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether a file is Parquet, by its first bytes."""
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        return file.read(4) == b"PAR1"
+
+
+def read_multimodal_parquet(path: Path, bands: tuple[str, ...], units: str = "") -> Iterator[RawStamp]:
+    """Galaxies of a Parquet file, as the Multimodal Universe's previews are given out.
+
+    Parameters
+    ----------
+    path : Path
+        Columns ``object_id`` and ``image``, a list of structures, or a structure of lists, with ``band``,
+        ``flux`` (y, x), ``psf_fwhm``, ``scale`` and if known ``mask``; if known ``ra``, ``dec``.
+    bands, units
+        As of `read_multimodal`.
+
+    Yields
+    ------
+    RawStamp
+
+    Raises
+    ------
+    ValueError
+        As of `read_multimodal`; also without pyarrow, when columns are missing, or the file is damaged.
+    """
+    try:
+        from pyarrow import ArrowException
+        from pyarrow.parquet import ParquetFile
+    except ImportError as error:
+        raise ValueError(f"{path}: Parquet needs pyarrow; pip install 'simcompare[tables]'.") from error
+    try:
+        file = ParquetFile(path)
+        missing = {"object_id", "image"} - set(file.schema_arrow.names)
+        if missing:
+            raise ValueError(f"{path}: columns {sorted(missing)} are missing; no image set of this layout.")
+        names = [name for name in ("object_id", "image", "ra", "dec") if name in file.schema_arrow.names]
+        i = 0
+        for batch in file.iter_batches(_ROWS_AT_ONCE, columns=names):
+            for row in batch.to_pylist():
+                yield _stamp(path, i, _by_name(path, row["image"]), row, bands, units)
+                i += 1
+    except ArrowException as error:
+        raise ValueError(f"{path}: damaged or no Parquet ({error}).") from error
+
+
+def _by_name(path: Path, image) -> dict:
+    """Planes of one image by name, from a list of structures or a structure of lists."""
+    planes = image if isinstance(image, dict) else {name: [each[name] for each in image] for name in image[0]}
+    absent = [name for name in ("band", "flux", "psf_fwhm", "scale") if planes.get(name) is None]
+    if absent:
+        raise ValueError(f"{path}: its images do not state {', '.join(absent)}.")
+    return planes
+
+
+def _stamp(path: Path, i: int, planes: dict, row: dict, bands: tuple[str, ...], unit: str) -> RawStamp:
+    """Stamp of one row."""
+    present = list(planes["band"])
+    short = [name.rsplit("-", 1)[-1].rsplit("_", 1)[-1].lower() for name in present]
+    missing = [band for band in bands if band not in present and band.lower() not in short]
+    if missing:
+        raise ValueError(f"{path}: bands {missing} are not in it; it has {', '.join(present)}.")
+    chosen = [present.index(band) if band in present else short.index(band.lower()) for band in bands]
+    scale = float(planes["scale"][chosen[0]])
+    widths = [float(planes["psf_fwhm"][place]) / scale for place in chosen]
+    mask = None
+    if planes.get("mask") is not None:
+        good = np.array([planes["mask"][place] for place in chosen], dtype=bool)
+        mask = np.where(good, 0, RAW_MASK_BITS["bad"]).astype(np.uint8)
+    factor = nanomaggies_per_unit(unit, where=str(path))
+    return RawStamp(
+        image=factor * np.array([planes["flux"][place] for place in chosen], dtype=float),
+        psf=np.stack([effective_psf("gaussian", width, 31) for width in widths]),
+        pixel_scale=scale,
+        bands=bands,
+        galaxy_id=word(row["object_id"]),
+        mask=mask,
+        ra=float(row["ra"]) if row.get("ra") is not None else np.nan,
+        dec=float(row["dec"]) if row.get("dec") is not None else np.nan,
+        metadata={"source": path.name, "source_index": str(i)},
+    )
