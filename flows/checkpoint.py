@@ -164,7 +164,10 @@ def _read(folder: Path, name: str) -> tuple[dict[str, torch.Tensor], dict, list[
     try:
         tensors = load_file(folder / "weights.safetensors")
         with open(folder / "history.csv", newline="", encoding="utf-8") as file:
-            history = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+            history = [
+                {key: int(value) if key == "epoch" else float(value) for key, value in row.items()}
+                for row in csv.DictReader(file)
+            ]
     except (SafetensorError, ValueError, TypeError) as error:
         raise ValueError(f"{folder} is damaged: {error}. Copy it again.") from error
     return tensors, facts, history

@@ -274,6 +274,15 @@ def browse(settings):
         made.serve_forever()
 
 
+@_verb(config.SlurmSettings, "config")
+def slurm(settings):
+    """Write the job scripts that run a workflow file on a SLURM cluster."""
+    from simcompare.slurm import write_jobs
+
+    path = write_jobs(settings)
+    typer.echo(f"edit the three lines on top of {path}, then: bash {path}")
+
+
 @_verb(config.CiteSettings, "run")
 def cite(settings):
     """Print BibTeX and acknowledgements of all that a run has used."""

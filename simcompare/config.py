@@ -29,6 +29,7 @@ __all__ = [
     "ScoreSettings",
     "Settings",
     "SkySettings",
+    "SlurmSettings",
     "TrainSettings",
     "TwinsSettings",
     "WorkflowSettings",
@@ -405,6 +406,18 @@ class RunSettings(Settings):
     config: Path = Field(description="Workflow file; 'simcompare init' writes one.")
     overrides: list[str] = Field([], title="--set", description="Other value: section.key=value; repeatable.")
     dry_run: bool = Field(False, title="--dry-run", description="Only say counts, disk and time.")
+
+
+class SlurmSettings(Settings):
+    """A workflow file to job scripts."""
+
+    config: Path = Field(description="Workflow file; 'simcompare init' writes one.")
+    out: Path = Field(Path("simcompare-jobs"), description="Folder of the scripts and their logs.")
+    hours: float = Field(12.0, gt=0, description="Time of each job; what is not done goes on in another.")
+    nodes: int = Field(1, ge=1, description="Nodes of each job that uses several.")
+    cores: int = Field(32, ge=1, description="Cores of a node.")
+    gpus: int = Field(1, ge=1, description="GPUs of a node, for training and scoring.")
+    warning: int = Field(300, ge=10, description="Seconds before its end at which a job stops cleanly.")
 
 
 class CiteSettings(Settings):

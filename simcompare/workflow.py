@@ -158,6 +158,9 @@ def plan_workflow(content: Mapping, source: str = "workflow") -> list[Step]:
         known = {name: value for name, value in common.items() if name in kind.model_fields}
         return _settings(kind, given, known | wired, source, label)
 
+    for name in mocks:
+        if Path(name).name != name or name in ("", ".."):
+            raise ValueError(f"{source}: {name!r} names a folder of mocks; give a plain name, without '/'.")
     clashing = sorted({"real", "twins"} & set(mocks))
     if clashing:
         raise ValueError(f"{source}: the name {clashing[0]!r} is taken; call [mock.{clashing[0]}] otherwise.")

@@ -1,0 +1,231 @@
+"""Kill every command by signal 9 at many moments; the reruns must make what an uninterrupted run makes.
+
+Run it with  python benchmarks/kill_runs.py [--kills N] [--verbs mock,score] [--seed S]
+
+Each command works on toy galaxies in a process of its own, which is killed at moments spread over the time
+that it takes, two or three times in a row, and then left to finish. Compared are the SHA-256 of all products
+and the galaxies in them. The last part kills the workers of a local Dask cluster instead, and the command
+with its cluster.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import psutil
+
+from mocks.toys import toy_galaxies, write_tng_snapshot
+from simcompare import chain, mocking, preparing
+from simcompare.cli import main as simcompare
+from simcompare.config import MockSettings
+from simcompare.imageset import ImageSet
+from simcompare.mocking import make_mocks
+from simcompare.observed import sample
+
+VERBS = {
+    "mock": "mock toy-1 --out mock --redshift 0.05 --size 32 --views 2 --workers 1",
+    "prepare": "prepare stamps.h5 --out prepare --size 32 --workers 1",
+    "twins": "twins real --out twins --workers 1",
+    "train": "train real --out train --epochs 6",
+    "score": "score real mock --model train --out score --batch-size 4 --workers 1",
+    "compare": "compare score --reference toys --out compare --bootstrap 100",
+    "report": "report compare",
+}
+NOT_COMPARED = ("run.log", "provenance.json", "config.toml", "model-card.md", "MODEL_CARD.md")
+# Dates and measured times, the only things in which two runs may differ.
+MOMENTS = re.compile(
+    rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\+00:00| UTC)?|(seconds|minutes)\S* *[=:] *[\d.e-]+"
+)
+
+
+def make_inputs(folder):
+    """Toy simulation, toy real galaxies, and a stack of stamps with a duplicate."""
+    write_tng_snapshot(folder / "toy-1", toy_galaxies("toy-1", 8, 3))
+    write_tng_snapshot(folder / "nature", toy_galaxies("toy-real", 24, 5))
+    settings = MockSettings(
+        inputs=[folder / "nature"], out=folder / "real", name="toys", redshift=0.05, size=32, workers=1
+    )
+    make_mocks(settings, kind="observed", fractions=(0.5, 0.2, 0.3))
+    rng = np.random.default_rng(1)
+    y, x = np.mgrid[:128, :128] - 64.0
+    images = [
+        50 * np.exp(-np.hypot(x, y * q) / r) / r**2 + rng.normal(0, 0.02, x.shape)
+        for q, r in zip(rng.uniform(1, 2, 24), rng.uniform(2, 5, 24), strict=True)
+    ]
+    with h5py.File(folder / "stamps.h5", "w") as file:
+        file["image"] = np.array(images, dtype=np.float32)[:, None]
+        file["ra_deg"] = np.r_[10 + np.arange(23) / 10, 10.5]
+        file["dec_deg"] = np.zeros(24)
+        attributes = {"bands": "r", "pixel_scale_arcsec": 0.396, "units": "nanomaggy", "psf_fwhm_arcsec": 1.3}
+        file.attrs.update(attributes)
+
+
+def run(words, folder, kill_after=None):
+    """Run a command in a forked process; whether it ended by itself, and after how many seconds."""
+    start = time.monotonic()
+    child = os.fork()
+    if child == 0:
+        os.chdir(folder)
+        os.setsid()
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+            os.dup2(nowhere.fileno(), 2)
+        status = 1
+        with contextlib.suppress(BaseException):
+            status = simcompare(["--quiet", *words])
+        os._exit(status)
+    while kill_after is None or time.monotonic() - start < kill_after:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            if status:
+                raise SystemExit(f"FAILED: {' '.join(words)} ended with {status}; see {folder}")
+            return True, time.monotonic() - start
+        time.sleep(0.002)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return False, kill_after
+
+
+def products(folder):
+    """Hash of every file that a rerun must make alike."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name not in NOT_COMPARED:
+            content = path.read_bytes()
+            if path.suffix == ".csv":
+                rows = [row.split(",") for row in content.decode().splitlines()]
+                timed = [i for i, name in enumerate(rows[0]) if "second" in name or "time" in name]
+                content = repr([[x for i, x in enumerate(row) if i not in timed] for row in rows]).encode()
+            if path.suffix in (".html", ".json", ".toml"):
+                content = MOMENTS.sub(b"", content)
+            found[str(path.relative_to(folder))] = hashlib.sha256(content).hexdigest()
+    return found
+
+
+def galaxies(folder):
+    """Names of the images of a run that has some, in their order."""
+    if not (folder / "images").is_dir():
+        return []
+    table = ImageSet.open(folder).catalogue
+    return [f"{row['galaxy_id']} {row['view']}" for row in table]
+
+
+def check(verb, out, golden):
+    """Refuse a run that differs from the uninterrupted one."""
+    made = products(out)
+    wrong = sorted(name for name in made.keys() | golden[0].keys() if made.get(name) != golden[0].get(name))
+    names = galaxies(out)
+    if wrong or names != golden[1] or len(set(names)) < len(names):
+        raise SystemExit(f"FAILED: {verb} after kills differs in {wrong}; see {out}")
+
+
+def kill_verb(verb, work, rng, kills):
+    """Kill one command at moments spread over its time, twice or more in a row."""
+    words = VERBS[verb].split()
+    # A report is written into the comparison's folder.
+    out = work / ("compare" if verb == "report" else verb)
+    before = work / "before"
+    shutil.rmtree(before, ignore_errors=True)
+    if out.exists():
+        shutil.copytree(out, before)
+    run(words, work)
+    golden = products(out), galaxies(out)
+
+    def restart():
+        shutil.rmtree(out)
+        if before.exists():
+            shutil.copytree(before, out)
+
+    restart()
+    seconds = run(words, work)[1]
+    moments = (rng.permutation(kills) + rng.uniform(size=kills)) / kills
+    done = late = 0
+    restart()
+    for number, moment in enumerate(moments):
+        finished, _ = run(words, work, kill_after=moment * seconds)
+        done, late = done + (not finished), late + finished
+        if number % 3 == 2 or number == kills - 1:
+            run(words, work)
+            check(verb, out, golden)
+            restart()
+    run(words, work)
+    print(f"{verb:8s} {done:4d} kills in {seconds:.2f} s ({late} more came after the end): same", flush=True)
+
+
+def kill_workers(work, rng, kills):
+    """Kill Dask workers, then whole clusters, while mocks are made by two workers."""
+    words = VERBS["mock"].replace("--workers 1", "--workers 2").split()
+    out = work / "mock"
+    golden = products(out), galaxies(out)
+    shutil.rmtree(out)
+    done = whole = 0
+    while done + whole < kills:
+        child = os.fork()
+        if child == 0:
+            os.chdir(work)
+            os.setsid()
+            os._exit(simcompare(["--quiet", *words]))
+        ended = None
+        for _ in range(3):
+            time.sleep(rng.uniform(1, 4))
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended:
+                break
+            others = psutil.Process(child).children()
+            workers = [each for each in others if "spawn_main" in " ".join(each.cmdline())]
+            if workers:
+                workers[rng.integers(len(workers))].kill()
+                done += 1
+        if not ended and rng.uniform() < 0.5:
+            os.killpg(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            whole += 1
+            continue
+        if not ended:
+            _, status = os.waitpid(child, 0)
+        if status == 0:
+            check("mock", out, golden)
+            shutil.rmtree(out)
+    run(VERBS["mock"].split(), work)
+    check("mock", out, golden)
+    print(f"dask     {done:4d} kills of workers, {whole} of the command with its cluster: same", flush=True)
+
+
+def main():
+    """Kill each command, in the order in which they need each other."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--kills", type=int, default=60)
+    parser.add_argument("--verbs", default=",".join([*VERBS, "dask"]))
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    # Several parts from few galaxies.
+    mocking._IMAGES_PER_PART, preparing._TWINS_PER_PART, chain._IMAGES_PER_TASK = 4, 6, 8
+    sample.PART_BYTES = 6 * 9 * 32**2
+    wanted = options.verbs.split(",")
+    rng = np.random.default_rng(options.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        make_inputs(work)
+        for verb in VERBS:
+            if verb in wanted:
+                kill_verb(verb, work, rng, options.kills)
+            elif verb != "report":
+                run(VERBS[verb].split(), work)
+        if "dask" in wanted:
+            kill_workers(work, rng, max(2, options.kills // 4))
+    print("all reruns made the same products")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

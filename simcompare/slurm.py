@@ -1,0 +1,171 @@
+"""Job scripts that run a whole workflow under SLURM."""
+
+import os
+import shlex
+import sys
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+
+from simcompare.config import Settings, SlurmSettings
+from simcompare.files import write_text
+from simcompare.workflow import Step, plan_workflow, read_workflow
+
+__all__ = ["command_of", "write_jobs"]
+
+_POSITIONAL = {
+    "prepare": "inputs",
+    "twins": "images",
+    "train": "images",
+    "mock": "inputs",
+    "score": "images",
+    "compare": "scores",
+    "report": "run",
+}
+_ON_WORKERS = ("prepare", "twins", "mock", "score")
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Commands that one script runs: one, several in a row, or one for each element of an array."""
+
+    name: str
+    steps: tuple[Step, ...]
+    after: tuple[str, ...]
+
+    @property
+    def verb(self) -> str:
+        """Command of its first step."""
+        return self.steps[0].verb
+
+    @property
+    def is_array(self) -> bool:
+        """Whether its steps run beside each other."""
+        return self.verb in ("mock", "score")
+
+    @property
+    def needs_gpu(self) -> bool:
+        """Whether it is sent to nodes with GPUs."""
+        device = getattr(self.steps[0].settings, "device", "")
+        return self.verb == "train" or device.startswith("cuda")
+
+
+def write_jobs(settings: SlurmSettings) -> Path:
+    """Write the job scripts of a workflow and the script that submits them all.
+
+    Parameters
+    ----------
+    settings : SlurmSettings
+
+    Returns
+    -------
+    pathlib.Path
+        ``submit.sh``; its three lines on top are all that has to be edited.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        When the workflow file is missing or wrong.
+    """
+    steps = plan_workflow(read_workflow(settings.config), str(settings.config))
+    jobs = _jobs(steps)
+    folder = settings.out
+    (folder / "logs").mkdir(parents=True, exist_ok=True)
+    templates = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    templates.filters["quote"] = shlex.quote
+    shared = {
+        "settings": settings,
+        "folder": shlex.quote(str(folder.absolute())),
+        "work": shlex.quote(os.getcwd()),
+        "activate": shlex.quote(_activation()),
+        "time": _clock(settings.hours),
+    }
+
+    def write(template: str, name: str, **values: object) -> Path:
+        text = files("simcompare").joinpath("data", f"slurm_{template}.j2").read_text(encoding="utf-8")
+        write_text(folder / name, templates.from_string(text).render(**shared, **values))
+        (folder / name).chmod(0o755)
+        return folder / name
+
+    write("job.sh", "job.sh")
+    for job in jobs:
+        commands = [command_of(step) for step in job.steps]
+        kind = "train" if job.verb == "train" else "workers" if job.verb in _ON_WORKERS else "plain"
+        write("script.sh", f"{job.name}.sh", job=job, commands=commands, kind=kind)
+    return write("submit.sh", "submit.sh", jobs=jobs)
+
+
+def command_of(step: Step) -> list[str]:
+    """Words of the command line that do one step of a workflow; what is as by default is left out.
+
+    Parameters
+    ----------
+    step : Step
+
+    Returns
+    -------
+    list of str
+        Beginning with the verb.
+    """
+    positional = _POSITIONAL[step.verb]
+    given = getattr(step.settings, positional)
+    words = [step.verb, *map(str, given if isinstance(given, list) else [given])]
+    for name, item in type(step.settings).model_fields.items():
+        value = getattr(step.settings, name)
+        if name != positional and (item.is_required() or value != item.get_default()):
+            words += _option(name, value)
+    return words
+
+
+def _option(name: str, value: object) -> list[str]:
+    """One setting as words of a command line."""
+    flag = name.replace("_", "-")
+    if isinstance(value, bool):
+        return [f"--{flag}" if value else f"--no-{flag}"]
+    values = value if isinstance(value, list | tuple) else [value]
+    return [word for each in values for word in (f"--{flag}", str(each))]
+
+
+def _jobs(steps: list[Step]) -> list[_Job]:
+    """Jobs of the steps: mocks and scores are arrays, comparison and report go together."""
+    groups: list[list[Step]] = []
+    for step in steps:
+        joins = groups and (
+            (step.verb == groups[-1][0].verb and step.verb in ("mock", "score"))
+            or (step.verb, groups[-1][0].verb) == ("report", "compare")
+        )
+        if joins:
+            groups[-1].append(step)
+        else:
+            groups.append([step])
+    makers: dict[Path, str] = {}
+    jobs = []
+    for number, group in enumerate(groups, start=1):
+        name = f"{number:02d}-{group[0].verb}"
+        needed = {makers[path] for step in group for path in _paths(step.settings) if path in makers}
+        jobs.append(_Job(name, tuple(group), tuple(sorted(needed))))
+        makers |= {step.folder: name for step in group}
+    return jobs
+
+
+def _paths(settings: Settings) -> set[Path]:
+    """Every path among the values of settings."""
+    values = [getattr(settings, name) for name in type(settings).model_fields]
+    flat = [each for value in values for each in (value if isinstance(value, list) else [value])]
+    return {value for value in flat if isinstance(value, Path)}
+
+
+def _activation() -> str:
+    """Shell command that makes this Python the one of the jobs."""
+    script = Path(sys.prefix) / "bin" / "activate"
+    if script.is_file():
+        return f"source {shlex.quote(str(script))}"
+    return f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"
+
+
+def _clock(hours: float) -> str:
+    """Time as SLURM writes it."""
+    seconds = round(3600 * hours)
+    return f"{seconds // 3600:02d}:{seconds % 3600 // 60:02d}:{seconds % 60:02d}"
