@@ -90,8 +90,8 @@ def train_model(
             )
         if is_first():
             model.card = model_card(model, images)
-            model.save(settings.out / _MODEL)
             _write_samples(model, splits["validation"], settings)
+            model.save(settings.out / _MODEL)  # last: a folder with a model is finished
     return model
 
 
