@@ -49,7 +49,8 @@ class Preparation:
     subtract_background : bool
         Take off the local background; it is measured either way.
     neighbours : str
-        ``"fill"`` replaces other objects by noise like the sky's, ``"keep"`` leaves them.
+        ``"fill"`` replaces other objects by noise like the sky's, correlated where the sky's is, and by the
+        galaxy's far side; ``"keep"`` leaves them.
     detection_threshold : float
         Of objects, in units of the sky sigma of a smoothed image.
     detection_area : int
@@ -167,6 +168,12 @@ class _Sky:
     level: np.ndarray
     sigma: np.ndarray
     correlation: np.ndarray
+
+    @property
+    def mean_correlation(self) -> float:
+        """Of adjacent pixels, over the bands; NaN where it cannot be measured."""
+        known = self.correlation[np.isfinite(self.correlation)]
+        return float(known.mean()) if len(known) else np.nan
 
 
 def prepare_stamp(stamp: RawStamp, preparation: Preparation, rng: np.random.Generator) -> PreparedStamp:
@@ -336,11 +343,15 @@ def _measure_sky(work: _Work, noise: np.ndarray, objects: Objects | None) -> _Sk
 def _fill(work, foreign, sky, centre, electrons, rng) -> np.ndarray:
     """Image with neighbours and bad pixels replaced."""
     electrons = [None] * len(work.image) if electrons is None else electrons
+    correlation = np.zeros(len(work.image))
+    if sky.mean_correlation > RESAMPLED_CORRELATION:
+        correlation = np.nan_to_num(sky.correlation)
     bands = []
-    for image, bad, level, sigma, per_flux in zip(
-        work.image, work.bad, sky.level, sky.sigma, electrons, strict=True
+    for image, bad, level, sigma, per_flux, rho in zip(
+        work.image, work.bad, sky.level, sky.sigma, electrons, correlation, strict=True
     ):
-        bands.append(level + fill_pixels(image - level, bad | foreign, centre, sigma, per_flux, rng))
+        filled = fill_pixels(image - level, bad | foreign, centre, sigma, per_flux, rng, rho)
+        bands.append(level + filled)
     filled = np.array(bands)
     holes = work.bad | foreign
     return np.where(holes, filled, work.image)
@@ -387,9 +398,7 @@ def _measure(stamp, preparation, image, target, centre, corner, sky) -> dict:
         "centre_y": centre[1],
         "cut_x": corner[0],
         "cut_y": corner[1],
-        "noise_correlation": float(np.nanmean(sky.correlation))
-        if np.isfinite(sky.correlation).any()
-        else np.nan,
+        "noise_correlation": sky.mean_correlation,
     }
     for band, flux, level_b, sigma, width in zip(
         stamp.bands, fluxes, sky.level, sky.sigma, fwhm, strict=True

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from photutils.segmentation import SegmentationImage, deblend_sources, detect_sources
-from scipy.ndimage import binary_dilation, gaussian_filter, maximum
+from scipy.ndimage import binary_dilation, convolve1d, gaussian_filter, maximum
 
 __all__ = [
     "Objects",
+    "correlated_noise",
     "fill_pixels",
     "find_objects",
     "locate_target",
@@ -305,6 +306,7 @@ def fill_pixels(
     sky_sigma: float,
     electrons: float | None,
     rng: np.random.Generator,
+    correlation: float = 0.0,
 ) -> np.ndarray:
     """Put in place of unusable pixels what the galaxy has on its far side, with fresh noise.
 
@@ -323,6 +325,8 @@ def fill_pixels(
     electrons : float or None
         Electrons per unit of flux, for the shot noise of the light put in; None adds the sky's noise only.
     rng : numpy.random.Generator
+    correlation : float
+        Of the sky's noise in adjacent pixels, which the fresh noise shares; 0 for a camera's own pixels.
 
     Returns
     -------
@@ -337,5 +341,34 @@ def fill_pixels(
     # Light below the noise of the smoothed sky is no light.
     light = np.where(light > sky_sigma / (2 * np.sqrt(np.pi) * FILL_SIGMA), light, 0.0)
     variance = sky_sigma**2 + (light / electrons if electrons else 0.0)
-    noise = rng.standard_normal(image.shape) * np.sqrt(variance)
+    noise = correlated_noise(image.shape, correlation, rng) * np.sqrt(variance)
     return np.where(holes, light + noise, image)
+
+
+def correlated_noise(shape: tuple[int, int], correlation: float, rng: np.random.Generator) -> np.ndarray:
+    """Draw Gaussian noise of unit variance whose adjacent pixels correlate.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        y and x.
+    correlation : float
+        Of pixels that share a side, from 0 to 0.7; pixels that share a corner have its square.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray, shape (y, x)
+
+    Notes
+    -----
+    White noise is smoothed along rows and columns with weights (a, 1, a), whose neighbours correlate by
+    2 a / (1 + 2 a^2).
+    """
+    noise = rng.standard_normal(shape)
+    if correlation <= 0:
+        return noise
+    rho = min(correlation, 0.7)
+    weight = (1 - np.sqrt(1 - 2 * rho**2)) / (2 * rho)
+    kernel = np.array([weight, 1.0, weight]) / np.sqrt(1 + 2 * weight**2)
+    return convolve1d(convolve1d(noise, kernel, axis=0, mode="wrap"), kernel, axis=1, mode="wrap")

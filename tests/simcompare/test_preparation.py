@@ -7,7 +7,7 @@ from mocks.psf import gaussian_psf
 from simcompare.observed.lattice import camera_quantum
 from simcompare.parts import collect_stamps
 from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
-from simcompare.segmentation import pixel_noise, sky_level, sky_statistics
+from simcompare.segmentation import correlated_noise, pixel_noise, sky_level, sky_statistics
 from simcompare.stamps import FLAGS, MASK_BITS, RawStamp, RejectedStampError
 
 SIGMA = 0.025
@@ -288,3 +288,28 @@ def test_cut_in_radii_that_leaves_the_image_is_refused():
         Preparation(petrosian_radii=3.0, domain="8-bit")
     assert Preparation(petrosian_radii=3.0).pixel_scale_of(0.396) == 0
     assert Preparation().pixel_scale_of(0.396) == 0.396
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.3, 0.6])
+def test_correlated_noise_has_its_correlation(rho):
+    noise = correlated_noise((400, 400), rho, np.random.default_rng(1))
+    assert noise.std() == pytest.approx(1, abs=0.01)
+    for pair, expected in (((0, 1), rho), ((1, 0), rho), ((1, 1), rho**2)):
+        assert np.mean(noise * np.roll(noise, pair, axis=(0, 1))) == pytest.approx(expected, abs=0.015)
+
+
+def test_neighbours_in_a_coadd_are_replaced_by_noise_as_correlated_as_its_own():
+    products, variances = [], []
+    for seed in range(6):
+        image = blob(96, 47, 49, 40.0, 3.0) + blob(96, 64, 62, 80.0, 2.5)
+        image += SIGMA * correlated_noise((96, 96), 0.4, np.random.default_rng(seed))
+        stamp = make_stamp(seed=seed, image=image[None], quantum=None, electrons=None)
+        prepared = prepare(stamp)
+        assert has(prepared, "resampled")
+        filled = prepared.mask[0] == MASK_BITS["neighbour"]
+        both = filled[:, 1:] & filled[:, :-1]
+        products.append((prepared.image[0][:, 1:] * prepared.image[0][:, :-1])[both])
+        variances.append(prepared.image[0][filled] ** 2)
+    variance = np.concatenate(variances).mean()
+    assert np.sqrt(variance) == pytest.approx(SIGMA, rel=0.1)
+    assert np.concatenate(products).mean() / variance == pytest.approx(0.4, abs=0.08)
