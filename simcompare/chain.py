@@ -9,17 +9,23 @@ from astropy.table import Table
 from simcompare.config import ReportSettings
 from simcompare.drawing import draw_figures
 from simcompare.files import remove_leftovers
-from simcompare.further import read_further
+from simcompare.further import FurtherTable, read_further
 from simcompare.locking import lock_folder
 from simcompare.report import write_report
 from simcompare.results import read_comparison
 from simcompare.runs import read_provenance, read_settings
+from simcompare.sanity import sanity_curves, sanity_notes, sanity_table
 from simcompare.scoring import context_of
 from simcompare.sources import is_toy, run_image_sets, run_models, run_scores, score_runs
 
 __all__ = ["report_run"]
 
 _SAMPLES = 8
+_SANITY = (
+    "What mocks and real images should share before any galaxy is scored. A classifier of blank sky should "
+    "be at 0.5 ± 0.02 with p above 0.01. KS: Kolmogorov-Smirnov distances to the real images; magnitudes and "
+    "sizes also differ where the samples do."
+)
 
 
 def report_run(settings: ReportSettings) -> Path:
@@ -51,20 +57,29 @@ def _write_page(folder: Path, comparison: Table) -> Path:
     compared = read_settings(folder)
     image_sets = run_image_sets(folder)
     model = run_models(folder).get("model")
+    reference, seed = comparison.meta["reference"], compared["seed"]
+    checked = image_sets if reference in image_sets else None
     figures = draw_figures(
         scores,
         comparison,
         folder / "figures",
-        seed=compared["seed"],
+        seed=seed,
         image_sets=image_sets,
         history=Table(rows=model.history) if model is not None else None,
-        samples=_samples(model, scores, comparison.meta["reference"], compared["seed"]),
+        samples=_samples(model, scores, reference, seed),
+        sky=None if checked is None else sanity_curves(checked, reference, seed),
     )
     provenance = {"compare": read_provenance(folder)}
     provenance |= {f"score {path}": read_provenance(path) for path in score_runs(folder)}
-    further = read_further(folder / "tables")
+    further, notes = read_further(folder / "tables"), []
+    if checked is not None:
+        table = sanity_table(checked, reference, seed)
+        notes = sanity_notes(table)
+        further = [FurtherTable("sanity", "Mocks against real images", _SANITY, table), *further]
     toy = is_toy(image_sets.values())
-    return write_report(folder, comparison, figures, toy=toy, provenance=provenance, further=further)
+    return write_report(
+        folder, comparison, figures, toy=toy, provenance=provenance, further=further, notes=notes
+    )
 
 
 def _samples(model, scores: Table, reference: str, seed: int) -> list[np.ndarray] | None:

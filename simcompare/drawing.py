@@ -34,6 +34,7 @@ def draw_figures(
     image_sets: Mapping[str, Any] | None = None,
     history: Table | None = None,
     samples: Sequence[np.ndarray] | None = None,
+    sky: Table | None = None,
 ) -> list[ReportFigure]:
     """Draw the standard figures, each as PNG, PDF and ECSV.
 
@@ -53,6 +54,8 @@ def draw_figures(
         Training curves of the flow, see `simcompare.figures.draw_training`.
     samples : sequence of ndarray, shape (band, y, x), optional
         Images drawn from the flow of real galaxies.
+    sky : Table, optional
+        Blank sky of the data sets, from `simcompare.sanity.sanity_curves`.
 
     Returns
     -------
@@ -103,6 +106,9 @@ def draw_figures(
         caption = "Median minus that of real galaxies in the same bin; bars are standard errors."
         draw(f"difference_{column}", f"Difference against {label}", caption, table, figures.draw_difference)
     _draw_checks(scores, comparison, seed, draw)
+    if sky is not None and len(sky):
+        caption = "Corners free of galaxies. Mock sky that differs here is told from real sky by any score."
+        draw("sky", "Blank sky", caption, sky, figures.draw_sky, True)
     if image_sets:
         _draw_images(scores, reference, image_sets, samples, draw)
     if history is not None:

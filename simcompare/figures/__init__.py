@@ -3,6 +3,7 @@
 from simcompare.figures.checks import (
     draw_matched,
     draw_realism,
+    draw_sky,
     draw_typicality,
     matched_numbers,
     realism_numbers,
@@ -41,6 +42,7 @@ __all__ = [
     "draw_roc",
     "draw_samples",
     "draw_scales",
+    "draw_sky",
     "draw_stability",
     "draw_training",
     "draw_typicality",

@@ -28,6 +28,7 @@ from simcompare.statistics import ks_statistic, resampled_counts
 __all__ = [
     "draw_matched",
     "draw_realism",
+    "draw_sky",
     "draw_typicality",
     "matched_numbers",
     "realism_numbers",
@@ -262,3 +263,38 @@ def draw_matched(table: Table, ax: Axes | None = None) -> Axes:
         title=f"matched in {', '.join(table.meta['matched in'])}; dotted: real",
     )  # fmt: skip
     return ax
+
+
+@styled
+def draw_sky(table: Table) -> Figure:
+    """Draw blank sky: the histogram of its pixels and the correlation between them, one row per band.
+
+    Parameters
+    ----------
+    table : Table
+        From `simcompare.sanity.sanity_curves`.
+
+    Returns
+    -------
+    Figure
+    """
+    bands = order_of(table, "band")
+    figure = Figure(figsize=(PAGE, 0.6 + 2.0 * len(bands)))
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(len(bands), 2, squeeze=False)
+    for row, band in zip(axes, bands, strict=True):
+        for ax, quantity in zip(row, ("histogram", "correlation"), strict=True):
+            for name, style in table_styles(table).items():
+                chosen = (np.asarray(table["band"]) == band) & (np.asarray(table["quantity"]) == quantity)
+                rows = table[chosen & (np.asarray(table["dataset"]) == name)]
+                if len(rows):
+                    ax.plot(rows["x"], rows["value"], color=style.color, ls=style.line, lw=1, label=name)
+            ax.set_title(f"band {band}", loc="right", fontsize=6.5)
+        row[0].set_xlabel("pixel of blank sky  [median real noise]")
+        row[0].set_yscale("log")
+        row[1].set_xlabel("separation along a row  [pixels]")
+        row[1].set_ylabel("correlation")
+        row[1].axhline(0, color="0.6", lw=0.7, ls=":")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=4)
+    return figure

@@ -1,0 +1,71 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from mocks import stream
+from simcompare import figures
+from simcompare.sanity import blank_patches, sanity_curves, sanity_notes, sanity_table
+
+
+class Images:
+    """What the check needs of an image set: blank sky with a bright middle, held in memory."""
+
+    bands, pixel_scale, image_shape = ("r",), 0.4, (1, 64, 64)
+
+    def __init__(self, n, seed, noise=1.0, kind="simulated", size=2.0):
+        rng = stream(seed, "images")
+        self.kind = kind
+        self.catalogue = Table({"half_light_radius": np.full(n, size), "mag_r": rng.normal(size=n)})
+        self.catalogue["psf_fwhm_r"] = rng.normal(1.3, 0.1, n)
+        self.image = noise * rng.normal(size=(n, 1, 64, 64))
+        self.image[..., 24:40, 24:40] += 50
+        self.mask = np.zeros((n, 1, 64, 64), np.uint8)
+        self.mask[::2, :, :8, :8] = 1
+
+    def __len__(self):
+        return len(self.image)
+
+    def subset(self, index):
+        stack = SimpleNamespace(image=self.image[index], mask=self.mask[index])
+        return SimpleNamespace(batches=lambda n: [stack])
+
+
+def test_patches_hold_neither_galaxy_nor_neighbour():
+    patches = blank_patches(Images(40, 1), "r", stream(1))
+    assert patches.shape == (40 * 4 - 20, 16, 16)
+    assert np.abs(patches).max() < 6
+    assert len(blank_patches(Images(40, 1, size=3.0), "r", stream(1))) == 0
+
+
+def test_equal_sky_passes_and_other_sky_is_called_out(caplog):
+    real, good, loud = Images(300, 1, kind="observed"), Images(300, 2), Images(300, 3, noise=1.03)
+    sets = {"SDSS": real, "good": good, "loud": loud}
+    table = sanity_table(sets, "SDSS", 0)
+    assert table["dataset"].tolist() == ["good", "loud"]
+    assert table["sky_passed"].tolist() == ["True", "False"]
+    assert table["noise_ratio"].tolist() == pytest.approx([1, 1.03], abs=0.004)
+    assert table["ks_mag"].max() < 0.15
+    notes = sanity_notes(table)
+    assert len(notes) == 1
+    assert notes[0].startswith("WARNING: the blank sky of loud can be told from that of SDSS")
+    assert notes[0] in caplog.text
+
+
+def test_too_little_sky_is_said_so():
+    sets = {"SDSS": Images(60, 1, kind="observed"), "large": Images(60, 2, size=3.0)}
+    table = sanity_table(sets, "SDSS", 0)
+    assert np.isnan(table["sky_auc"][0])
+    assert sanity_notes(table) == ["Too little blank sky to compare that of large with real sky."]
+    assert len(sanity_table({"SDSS": sets["SDSS"]}, "SDSS", 0)) == 0
+
+
+def test_the_figure_shows_histogram_and_correlation(tmp_path):
+    sets = {"SDSS": Images(60, 1, kind="observed"), "mock": Images(60, 2)}
+    table = sanity_curves(sets, "SDSS", 0)
+    assert set(table["quantity"]) == {"histogram", "correlation"}
+    lags = table[(table["quantity"] == "correlation") & (table["dataset"] == "mock")]
+    assert np.abs(lags["value"]).max() < 0.05
+    figure = figures.draw_sky(table)
+    assert len(figure.axes) == 2
