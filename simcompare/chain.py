@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from astropy.table import Table
 
+from simcompare.citations import cite_run
 from simcompare.config import ReportSettings
 from simcompare.drawing import draw_figures
 from simcompare.files import remove_leftovers
@@ -13,10 +14,10 @@ from simcompare.further import FurtherTable, read_further
 from simcompare.locking import lock_folder
 from simcompare.report import write_report
 from simcompare.results import read_comparison
-from simcompare.runs import read_provenance, read_settings
+from simcompare.runs import read_config, read_provenance, read_settings, runs_behind
 from simcompare.sanity import sanity_curves, sanity_notes, sanity_table
 from simcompare.scoring import context_of
-from simcompare.sources import is_toy, run_image_sets, run_models, run_scores, score_runs
+from simcompare.sources import is_toy, run_image_sets, run_models, run_scores
 
 __all__ = ["report_run"]
 
@@ -48,17 +49,22 @@ def report_run(settings: ReportSettings) -> Path:
     comparison = read_comparison(settings.run)
     with lock_folder(settings.run, "report"):
         remove_leftovers(settings.run)
-        return _write_page(settings.run, comparison)
+        return _write_page(settings.run, comparison, settings.embedding)
 
 
-def _write_page(folder: Path, comparison: Table) -> Path:
+def _write_page(folder: Path, comparison: Table, embedding: str) -> Path:
     """Figures, tables and page of a comparison."""
     scores = run_scores(folder)
     compared = read_settings(folder)
     image_sets = run_image_sets(folder)
-    model = run_models(folder).get("model")
+    models, further, notes = run_models(folder), read_further(folder / "tables"), []
+    model = models.get("model")
     reference, seed = comparison.meta["reference"], compared["seed"]
     checked = image_sets if reference in image_sets else None
+    if checked is not None:
+        table = sanity_table(checked, reference, seed)
+        notes = sanity_notes(table)
+        further = [FurtherTable("sanity", "Mocks against real images", _SANITY, table), *further]
     figures = draw_figures(
         scores,
         comparison,
@@ -67,19 +73,29 @@ def _write_page(folder: Path, comparison: Table) -> Path:
         image_sets=image_sets,
         history=Table(rows=model.history) if model is not None else None,
         samples=_samples(model, scores, reference, seed),
+        models=models,
+        further=further,
+        embedding=embedding,
         sky=None if checked is None else sanity_curves(checked, reference, seed),
     )
-    provenance = {"compare": read_provenance(folder)}
-    provenance |= {f"score {path}": read_provenance(path) for path in score_runs(folder)}
-    further, notes = read_further(folder / "tables"), []
-    if checked is not None:
-        table = sanity_table(checked, reference, seed)
-        notes = sanity_notes(table)
-        further = [FurtherTable("sanity", "Mocks against real images", _SANITY, table), *further]
-    toy = is_toy(image_sets.values())
+    _remove_old_figures(folder / "figures", {figure.name for figure in figures})
     return write_report(
-        folder, comparison, figures, toy=toy, provenance=provenance, further=further, notes=notes
+        folder,
+        comparison,
+        figures,
+        toy=is_toy(image_sets.values()),
+        provenance={f"{read_config(run)[0]} {run}": read_provenance(run) for run in runs_behind(folder)},
+        notes=notes,
+        further=further,
+        citations=cite_run(folder),
     )
+
+
+def _remove_old_figures(folder: Path, names: set[str]) -> None:
+    """Take away what an earlier report drew and this one does not."""
+    for path in folder.iterdir():
+        if path.suffix in (".png", ".pdf", ".ecsv") and path.stem not in names:
+            path.unlink()
 
 
 def _samples(model, scores: Table, reference: str, seed: int) -> list[np.ndarray] | None:

@@ -10,11 +10,10 @@ from pathlib import Path
 from astropy.table import Table
 
 from simcompare import __version__
-from simcompare.runs import read_config, read_provenance
+from simcompare.runs import read_config, read_provenance, runs_behind
 
 __all__ = ["Citations", "bibtex", "citations_of", "cite_run", "short_reference"]
 
-_RUNS_IN = ("images", "model", "background", "init", "scores", "conditions", "run")
 _NOT_PUBLISHED = ("toy",)
 _TEX = {"{\\'e}": "é", "{\\'c}": "ć", "{\\v Z}": "Ž", "\\&": "&", "{": "", "}": ""}
 
@@ -115,7 +114,7 @@ def cite_run(folder: str | Path) -> Citations:
     FileNotFoundError
         When the folder is not a run.
     """
-    folders = _runs_behind(Path(folder))
+    folders = runs_behind(Path(folder))
     simulations, surveys, populations, software, methods = {}, {}, {}, {"simcompare": None}, {}
     for each in folders:
         verb, settings = read_config(each)
@@ -128,22 +127,6 @@ def cite_run(folder: str | Path) -> Citations:
         methods |= {"train": {"wavelet": None}, "score": {"log_likelihood_ratio": None}}.get(verb, {})
         simulations |= _simulations(each) if verb in ("mock", "score", "compare") else {}
     return citations_of(simulations, surveys, populations, software, methods)
-
-
-def _runs_behind(folder: Path) -> list[Path]:
-    """Run folders that a run was made from, itself first; those that have gone are left out."""
-    found, waiting = {}, [folder]
-    read_config(folder)  # the run asked for must be there
-    while waiting:
-        each = waiting.pop(0)
-        if each in found or not (each / "config.toml").is_file():
-            continue
-        settings = read_config(each)[1]
-        found[each] = None
-        for name in _RUNS_IN:
-            value = settings.get(name, [])
-            waiting += [Path(path) for path in ([value] if isinstance(value, str) else value)]
-    return list(found)
 
 
 def _simulations(folder: Path) -> dict[str, None]:

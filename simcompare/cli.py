@@ -257,7 +257,8 @@ def report(settings):
     from simcompare.chain import report_run
 
     page = report_run(settings)
-    typer.echo(f"report in {page}")
+    content = page.with_suffix(".json")
+    typer.echo(content.read_text(encoding="utf-8") if settings.machine else f"report in {page}")
 
 
 @_verb(config.BrowseSettings, "run")

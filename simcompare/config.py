@@ -346,6 +346,10 @@ class ReportSettings(Settings):
     """A comparison run to figures and one page."""
 
     run: Path = Field(description="Folder of a comparison run.")
+    machine: bool = Field(False, title="--json", description="Print the page's content as JSON.")
+    embedding: Literal["pca", "umap"] = Field(
+        "pca", description="Map of the latents; umap needs the extra simcompare[embed]."
+    )
 
 
 class DoctorSettings(Settings):

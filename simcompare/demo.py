@@ -1,6 +1,7 @@
 """The whole story on toy galaxies: simulations in true file formats, a toy survey, scores, a report."""
 
 import logging
+import os
 import time
 from itertools import count, islice
 from pathlib import Path
@@ -34,7 +35,7 @@ from simcompare.preparing import make_twins
 from simcompare.score_runs import score_image_sets
 from simcompare.training import train_model
 
-__all__ = ["DATASETS", "NATURE", "run_demo", "write_toy_simulations"]
+__all__ = ["DATASETS", "NATURE", "finished_demo", "run_demo", "write_toy_simulations"]
 
 logger = logging.getLogger(__name__)
 
@@ -153,6 +154,25 @@ def run_demo(settings: DemoSettings) -> Path:
     page = report_run(ReportSettings(run=comparison.out))
     step("done")
     return page
+
+
+def finished_demo(folder: str | Path | None = None) -> Path:
+    """Find the demo of an earlier call, or make it: what notebooks and examples start from.
+
+    Parameters
+    ----------
+    folder : path-like, optional
+        Default: that in the environment variable ``SIMCOMPARE_DEMO``, else ``simcompare-demo`` here.
+
+    Returns
+    -------
+    pathlib.Path
+        Folder with ``images``, ``models``, ``scores`` and ``comparison``.
+    """
+    out = Path(folder or os.environ.get("SIMCOMPARE_DEMO", DemoSettings().out))
+    if not (out / "comparison" / "report.html").is_file():
+        run_demo(DemoSettings(out=out))
+    return out
 
 
 def _flow() -> FlowConfig:

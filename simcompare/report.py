@@ -1,6 +1,7 @@
 """One self-contained page that answers the question, and the same content for machines."""
 
 import base64
+import io
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -13,13 +14,17 @@ from typing import Any
 import numpy as np
 from astropy.table import Row, Table
 from jinja2 import Environment, StrictUndefined
+from PIL import Image
 
 from simcompare import __version__
+from simcompare.citations import Citations, short_reference
 from simcompare.files import atomic_path, write_text
 from simcompare.further import FurtherTable
 from simcompare.results import as_json, plain
 
 __all__ = ["ReportFigure", "answer", "cautions", "null_lines", "write_report"]
+
+_WIDEST = 1400  # pixels of a figure in the page
 
 # Heading, column, format, whether an interval stands below it.
 _COLUMNS = (
@@ -160,6 +165,7 @@ def write_report(
     provenance: Mapping[str, Any] | None = None,
     notes: Sequence[str] = (),
     further: Sequence[FurtherTable] = (),
+    citations: Citations | None = None,
 ) -> Path:
     """Write ``report.html`` and ``report.json``.
 
@@ -181,6 +187,8 @@ def write_report(
     further : sequence of FurtherTable
         Tables beside the headline, see `simcompare.analysis.further_tables`; also written as ECSV into
         ``tables/``.
+    citations : Citations, optional
+        Papers and acknowledgements of what the run used, see `simcompare.citations.cite_run`.
 
     Returns
     -------
@@ -218,6 +226,7 @@ def write_report(
             | ({} if each.table is None else as_json(each.table))
             for each in further
         ],
+        "citations": plain(citations) if citations is not None else None,
         "provenance": provenance,
     }
     for each in further:
@@ -235,6 +244,9 @@ def write_report(
         cautions=cautions(comparison),
         further=[_shown(each) for each in further],
         figures=[_embedded(figure, folder) for figure in figures],
+        references=[short_reference(paper) for paper in citations.papers.values()] if citations else [],
+        acknowledgements=list(citations.acknowledgements) if citations else [],
+        uncited=list(citations.unknown) if citations else [],
         provenance=[(name, json.dumps(section, indent=1)) for name, section in provenance.items()],
     )
     write_text(folder / "report.html", page)
@@ -308,6 +320,18 @@ def _footnote(table: Table) -> str:
     )
 
 
+def _smaller(path: Path) -> bytes:
+    """PNG for the page: no wider than a screen, and with few colours, a fifth of the file's size."""
+    with Image.open(path) as image:
+        picture = image.convert("RGB")
+    if picture.width > _WIDEST:
+        size = (_WIDEST, round(picture.height * _WIDEST / picture.width))
+        picture = picture.resize(size, Image.Resampling.LANCZOS)
+    packed = io.BytesIO()
+    picture.quantize(128, dither=Image.Dither.NONE).save(packed, "PNG", optimize=True)
+    return packed.getvalue()
+
+
 def _embedded(figure: ReportFigure, folder: Path) -> dict:
     """Figure as the template wants it."""
     path = Path(figure.path)
@@ -317,6 +341,6 @@ def _embedded(figure: ReportFigure, folder: Path) -> dict:
         "title": figure.title,
         "caption": figure.caption,
         "wide": figure.wide,
-        "png": base64.b64encode(path.read_bytes()).decode("ascii"),
+        "png": base64.b64encode(_smaller(path)).decode("ascii"),
         "files": ", ".join(f"{shown}{ending}" for ending in beside),
     }

@@ -20,11 +20,12 @@ from simcompare.config import WHERE_AND_HOW, Settings
 from simcompare.files import atomic_path, explained, fingerprint, remove_leftovers, sha256, write_text
 from simcompare.locking import lock_folder
 
-__all__ = ["Run", "open_run", "read_config", "read_provenance", "read_settings", "write_table"]
+__all__ = ["Run", "open_run", "read_config", "read_provenance", "read_settings", "runs_behind", "write_table"]
 
 logger = logging.getLogger(__name__)
 
 _PACKAGES = ("torch", "nflows", "numpy", "scipy", "astropy", "h5py", "illustris_python", "numba", "photutils")
+_RUNS_IN = ("images", "model", "background", "init", "scores", "conditions", "run")
 _NO_PRODUCTS = {"config.toml", "provenance.json", "run.log", "run.lock", "failures.ecsv"}
 _PRODUCTS = "products.json"
 
@@ -152,6 +153,37 @@ def read_config(folder: str | Path) -> tuple[str, dict]:
         raise FileNotFoundError(f"{path} does not exist; {folder} is not a run folder of simcompare.")
     config = tomllib.loads(path.read_text(encoding="utf-8"))
     return config["verb"], config[config["verb"]]
+
+
+def runs_behind(folder: str | Path) -> list[Path]:
+    """Find the runs that a run was made from.
+
+    Parameters
+    ----------
+    folder : path-like
+
+    Returns
+    -------
+    list of pathlib.Path
+        The run itself first; those that have gone are left out.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the folder is not a run.
+    """
+    read_config(folder)
+    found, waiting = {}, [Path(folder)]
+    while waiting:
+        each = waiting.pop(0)
+        if each in found or not (each / "config.toml").is_file():
+            continue
+        found[each] = None
+        settings = read_config(each)[1]
+        for name in _RUNS_IN:
+            value = settings.get(name, [])
+            waiting += [Path(path) for path in ([value] if isinstance(value, str) else value)]
+    return list(found)
 
 
 def write_table(table: Table, path: str | Path) -> None:

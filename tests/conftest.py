@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from simcompare.cli import main
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
@@ -15,6 +17,16 @@ def shared_data() -> Path:
     if not (folder / "observed").is_dir() or not (folder / "simulated").is_dir():
         pytest.skip(f"real data not found in {folder}; set SIMCOMPARE_DATA to its folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory) -> Path:
+    """Folder of the whole demo, made once for all tests; ``SIMCOMPARE_DEMO`` may name a finished one."""
+    if "SIMCOMPARE_DEMO" in os.environ:
+        return Path(os.environ["SIMCOMPARE_DEMO"])
+    out = tmp_path_factory.mktemp("demo") / "run"
+    assert main(["demo", "--out", str(out)]) == 0
+    return out
 
 
 @pytest.fixture(autouse=True)

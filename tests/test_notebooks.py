@@ -11,7 +11,9 @@ NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook_runs(path):
+def test_notebook_runs(path, request, monkeypatch):
+    if "finished_demo" in path.read_text():
+        monkeypatch.setenv("SIMCOMPARE_DEMO", str(request.getfixturevalue("demo")))
     mpl.use("Agg")
     cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
     assert not any(cell["outputs"] for cell in cells)

@@ -9,13 +9,22 @@ from simcompare.figures.checks import (
     realism_numbers,
     typicality_numbers,
 )
-from simcompare.figures.choices import gallery_numbers, outlier_numbers
+from simcompare.figures.choices import class_gallery_numbers, gallery_numbers, outlier_numbers
 from simcompare.figures.comparisons import draw_forest, draw_scales, null_numbers
-from simcompare.figures.distributions import draw_density, draw_null, draw_ridges, draw_roc
+from simcompare.figures.distributions import draw_density, draw_null, draw_ridges, draw_roc, draw_violins
+from simcompare.figures.grids import draw_grid, stack_panels
 from simcompare.figures.images import Stretch, common_stretch, draw_gallery, draw_samples, gallery_images
 from simcompare.figures.numbers import density_numbers, relation_numbers, roc_numbers, scale_numbers
-from simcompare.figures.panels import draw_panel, draw_profile, profile_numbers
+from simcompare.figures.panels import budget_numbers, draw_panel, draw_panels, draw_profile, profile_numbers
+from simcompare.figures.pixels import draw_pixels, pixel_numbers
 from simcompare.figures.planes import draw_plane, plane_numbers
+from simcompare.figures.populations import (
+    draw_fractions,
+    draw_mass_function,
+    fraction_numbers,
+    mass_function_numbers,
+    with_derived_columns,
+)
 from simcompare.figures.relations import draw_difference, draw_relation
 from simcompare.figures.style import save_figure, styles_of
 from simcompare.figures.training import draw_training
@@ -23,17 +32,24 @@ from simcompare.figures.variants import draw_ladder, draw_map, draw_stability, m
 
 __all__ = [
     "Stretch",
+    "budget_numbers",
+    "class_gallery_numbers",
     "common_stretch",
     "density_numbers",
     "draw_density",
     "draw_difference",
     "draw_forest",
+    "draw_fractions",
     "draw_gallery",
+    "draw_grid",
     "draw_ladder",
     "draw_map",
+    "draw_mass_function",
     "draw_matched",
     "draw_null",
     "draw_panel",
+    "draw_panels",
+    "draw_pixels",
     "draw_plane",
     "draw_profile",
     "draw_realism",
@@ -46,12 +62,16 @@ __all__ = [
     "draw_stability",
     "draw_training",
     "draw_typicality",
+    "draw_violins",
+    "fraction_numbers",
     "gallery_images",
     "gallery_numbers",
     "map_numbers",
+    "mass_function_numbers",
     "matched_numbers",
     "null_numbers",
     "outlier_numbers",
+    "pixel_numbers",
     "plane_numbers",
     "profile_numbers",
     "realism_numbers",
@@ -59,6 +79,8 @@ __all__ = [
     "roc_numbers",
     "save_figure",
     "scale_numbers",
+    "stack_panels",
     "styles_of",
     "typicality_numbers",
+    "with_derived_columns",
 ]

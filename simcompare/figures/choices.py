@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
-from astropy.table import Table
+from astropy.table import Table, vstack
 
 from simcompare.comparison import headline_score, reference_rows
 from simcompare.figures.numbers import datasets_of, kind_of, sample_of
+from simcompare.figures.populations import galaxy_classes
 
-__all__ = ["gallery_numbers", "outlier_numbers"]
+__all__ = ["class_gallery_numbers", "gallery_numbers", "outlier_numbers"]
 
 
 def gallery_numbers(
@@ -121,3 +122,55 @@ def outlier_numbers(
     table = Table(rows=rows)
     table.meta = {"column": column, "reference": reference, "tail": tail}
     return table
+
+
+def class_gallery_numbers(scores: Table, reference: str, *, n: int = 3, column: str | None = None) -> Table:
+    """Choose galaxies of middling score by mass and star formation.
+
+    Parameters
+    ----------
+    scores : Table
+        After `simcompare.figures.populations.with_derived_columns`.
+    reference, column
+        As for `gallery_numbers`.
+    n : int
+        Galaxies of each class and data set.
+
+    Returns
+    -------
+    Table
+        As of `gallery_numbers`; the groups are less and more massive than the median mass, divided in
+        star-forming and quenched where rates are known. Data sets without masses are absent.
+
+    Raises
+    ------
+    ValueError
+        When no masses are known.
+    """
+    column = column or headline_score(scores)
+    mass = np.asarray(scores["stellar_mass"], float) if "stellar_mass" in scores.colnames else np.array([])
+    if not (mass > 0).any():
+        raise ValueError("the scores have no stellar_mass.")
+    middle = float(np.median(mass[mass > 0]))
+    classes = galaxy_classes(scores)
+    everything = {"": np.ones(len(scores), bool)}
+    activity = {name: classes[name][0] for name in ("star-forming", "quenched") if name in classes}
+    groups = {
+        f"{word} massive{', ' + name if name else ''}": side & inside
+        for word, side in (("less", (mass > 0) & (mass < middle)), ("more", mass >= middle))
+        for name, inside in (activity or everything).items()
+    }
+    tables = []
+    for group, inside in groups.items():
+        for name in datasets_of(scores, reference):
+            part = scores[inside & (np.asarray(scores["dataset"]) == name)]
+            if not np.isfinite(np.asarray(part[column], float))[reference_rows(part, name)].any():
+                continue
+            table = gallery_numbers(part, reference, n=10**9, column=column, datasets=[name])
+            nearest = np.argsort(np.abs(np.asarray(table["percentile"]) - 50), kind="stable")[:n]
+            table = table[np.sort(nearest)]
+            table["group"] = np.full(len(table), group)
+            tables.append(table)
+    joined = vstack(tables, metadata_conflicts="silent")
+    joined.meta = {"column": column, "reference": reference, "median mass": middle}
+    return joined

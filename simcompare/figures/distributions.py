@@ -14,7 +14,7 @@ from simcompare.figures.style import (
     table_styles,
 )
 
-__all__ = ["draw_density", "draw_null", "draw_ridges", "draw_roc"]
+__all__ = ["draw_density", "draw_null", "draw_ridges", "draw_roc", "draw_violins"]
 
 
 @styled
@@ -80,6 +80,44 @@ def draw_ridges(table: Table, ax: Axes | None = None) -> Axes:
     ax.set_xlim(table["value"].min(), table["value"].max())
     ax.set_xlabel(axis_label(table.meta["column"]))
     ax.set_title(f"density; dotted: {table.meta['reference']}; galaxies in brackets", loc="right")
+    return ax
+
+
+@styled
+def draw_violins(table: Table, ax: Axes | None = None) -> Axes:
+    """Draw the distributions side by side, as for generations of a simulation, with median and quartiles.
+
+    Parameters
+    ----------
+    table : Table
+        From `simcompare.figures.numbers.density_numbers`.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    styles = table_styles(table)
+    ax = new_axes(ax, max(COLUMN, 0.9 + 0.62 * len(styles)), 3.0)
+    real = table[np.asarray(table["dataset"]) == table.meta["reference"]]
+    for end in ("quartile_low", "median", "quartile_high") if len(real) else ():
+        ax.axhline(real[end][0], color="black", lw=0.6, ls="-" if end == "median" else ":")
+    for x, (name, style) in enumerate(styles.items()):
+        rows = table[np.asarray(table["dataset"]) == name]
+        wide = 0.42 * rows["density"] / np.max(rows["density"])
+        seen = np.asarray(wide) > 0.002
+        ax.fill_betweenx(
+            rows["value"][seen], x - wide[seen], x + wide[seen], color=style.color, alpha=0.35, lw=0
+        )
+        ax.vlines(x, rows["quartile_low"][0], rows["quartile_high"][0], color=style.color, lw=3)
+        ax.plot(x, rows["median"][0], "o", color="white", mec=style.color, ms=4)
+    labels = [f"{n}\n({table['n_galaxies'][np.asarray(table['dataset']) == n][0]})" for n in styles]
+    turned = {"rotation": 30, "ha": "right"} if max(map(len, styles)) > 9 else {}
+    ax.set_xticks(range(len(styles)), labels, **turned)
+    ax.tick_params(axis="x", which="both", length=0)
+    ax.xaxis.minorticks_off()
+    ax.set_ylabel(axis_label(table.meta["column"]))
+    ax.set_title(f"medians and quartiles; lines: {table.meta['reference']}; galaxies in brackets", loc="left")
     return ax
 
 

@@ -1,6 +1,7 @@
 """The numbers behind the figures: each function makes the one table that its figure draws."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 from astropy.table import Table
@@ -9,10 +10,12 @@ from simcompare.comparison import headline_score, reference_rows
 from simcompare.statistics import Clustered, bootstrap_means, difference_of_means, resampled_counts
 
 __all__ = [
+    "binned_scores",
     "density_numbers",
     "relation_numbers",
     "roc_numbers",
     "scale_numbers",
+    "split_scores",
 ]
 
 FINE = 1024  # cells that values are gathered in before smoothing
@@ -38,6 +41,57 @@ def sample_of(scores: Table, dataset: str, column: str) -> Clustered:
     rows = reference_rows(scores, dataset)
     galaxy = np.asarray(scores["galaxy_id"])[rows].astype(str)
     return Clustered.of(np.asarray(scores[column], float)[rows], galaxy)
+
+
+def split_scores(scores: Table, reference: str) -> Table:
+    """Take the images of one data set by what the model did with them: trained on, stopped by, held out.
+
+    Parameters
+    ----------
+    scores : Table
+    reference : str
+
+    Returns
+    -------
+    Table
+        Rows of the data set, named after their split, all to be drawn.
+    """
+    table = scores[np.asarray(scores["dataset"]) == reference]
+    words = {"train": "trained on", "validation": "validation", "test": "held out"}
+    table["dataset"] = [words.get(str(split), str(split)) for split in table["split"]]
+    table["kind"] = ["observed" if split == "test" else "simulated" for split in table["split"]]
+    table["split"] = "test"
+    return table
+
+
+def binned_scores(scores: Table, reference: str, x: str, n_bins: int = 3) -> dict[str, Table]:
+    """Divide the scores in bins of a property that hold equal numbers of real galaxies.
+
+    Parameters
+    ----------
+    scores : Table
+    reference : str
+    x : str
+        Column of the property.
+    n_bins : int
+
+    Returns
+    -------
+    dict of str to Table
+        By the range of the property in words; bins with fewer than two real galaxies are left out.
+    """
+    values = np.asarray(scores[x], float)
+    real = values[reference_rows(scores, reference) & np.isfinite(values)]
+    inner = np.quantile(real, np.linspace(0, 1, n_bins + 1))[1:-1] if real.size else np.array([])
+    edges = np.concatenate([[-np.inf], np.unique(inner), [np.inf]])
+    found = {}
+    for low, high in pairwise(edges):
+        part = scores[(values >= low) & (values < high)]
+        if reference_rows(part, reference).sum() > 1:
+            least = f"{low:.3g} < " if np.isfinite(low) else ""
+            most = f" < {high:.3g}" if np.isfinite(high) else ""
+            found[f"{least}{x.replace('_', ' ')}{most}"] = part
+    return found
 
 
 def density_numbers(
@@ -66,7 +120,8 @@ def density_numbers(
     -------
     Table
         ``dataset``, ``kind``, ``n_galaxies``, ``n_images``, ``value``, ``density``, ``density_low`` and
-        ``density_high`` (2.5 and 97.5 %), a Gaussian kernel of Silverman's width for the number of galaxies.
+        ``density_high`` (2.5 and 97.5 %), a Gaussian kernel of Silverman's width for the number of galaxies;
+        ``median``, ``quartile_low``, ``quartile_high`` of the data set.
     """
     column = column or headline_score(scores)
     samples = {name: sample_of(scores, name, column) for name in datasets_of(scores, reference)}
@@ -98,9 +153,18 @@ def density_numbers(
                 "density": curves[0],
                 "density_low": band[0],
                 "density_high": band[1],
+                "median": np.full(n, _quantile(sample, 0.5)),
+                "quartile_low": np.full(n, _quantile(sample, 0.25)),
+                "quartile_high": np.full(n, _quantile(sample, 0.75)),
             }
         )
     return _joined(tables, column=column, reference=reference)
+
+
+def _quantile(sample: Clustered, share: float) -> float:
+    """Value below which a share of the images lies, every galaxy counted once."""
+    total = np.cumsum(sample.weights)
+    return float(sample.values[min(np.searchsorted(total, share * total[-1]), total.size - 1)])
 
 
 def _common_range(values: Sequence[np.ndarray]) -> tuple[float, float]:
@@ -208,7 +272,7 @@ def relation_numbers(
     names = datasets_of(scores, reference)
     means = {name: _galaxy_table(scores, name, [x, column]) for name in names}
     pooled = np.concatenate([table[x] for table in means.values()])
-    real = means[reference][x]
+    real = means[reference][x] if len(means.get(reference, {x: ()})[x]) else pooled
     n_bins = int(np.clip(len(real) // (2 * least), 1, n_bins))
     inner = np.quantile(real, np.linspace(0, 1, n_bins + 1))[1:-1]
     edges = np.unique(np.concatenate([[pooled.min()], inner, [pooled.max()]]))

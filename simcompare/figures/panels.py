@@ -9,11 +9,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 
+from simcompare.comparison import headline_score, reference_rows
 from simcompare.figures.images import Stretch
 from simcompare.figures.style import COLUMN, PAGE, count_label, legend_above, new_axes, styled, table_styles
 from simcompare.statistics import Clustered, bootstrap_means
 
-__all__ = ["draw_panel", "draw_profile", "profile_numbers", "smooth_map"]
+__all__ = ["budget_numbers", "draw_panel", "draw_panels", "draw_profile", "profile_numbers", "smooth_map"]
 
 
 def smooth_map(nats: np.ndarray, width: float = 1.5) -> np.ndarray:
@@ -33,6 +34,57 @@ def smooth_map(nats: np.ndarray, width: float = 1.5) -> np.ndarray:
     return gaussian_filter(nats, width, mode="reflect")
 
 
+def budget_numbers(scores: Table, rows: Sequence[int], reference: str) -> Table:
+    """Log-likelihood ratio of some galaxies by scale, with the range of real galaxies.
+
+    Parameters
+    ----------
+    scores : Table
+        With columns ``<score>_scale_<k>``.
+    rows : sequence of int
+        Galaxies.
+    reference : str
+
+    Returns
+    -------
+    Table
+        ``galaxy_id``, ``dataset``, ``scale_name``, ``ratio`` [nats]; ``real_low``, ``real_median``,
+        ``real_high``: 16, 50 and 84 percentiles of real galaxies; ``score``, ``log_prob`` of the galaxy.
+
+    Raises
+    ------
+    ValueError
+        When the scores are not split by scale.
+    """
+    score = headline_score(scores)
+    stem = f"{score}_scale_"
+    columns = sorted((n for n in scores.colnames if n.startswith(stem)), key=lambda n: int(n[len(stem) :]))
+    if not columns:
+        raise ValueError(f"the scores have no columns {stem}<k>; the model does not split its likelihood.")
+    names = scores.meta.get("scale_names") or [f"scale {k}" for k in range(len(columns))]
+    real = reference_rows(scores, reference)
+    ends = [np.nanquantile(np.asarray(scores[name], float)[real], [0.16, 0.5, 0.84]) for name in columns]
+    table = Table(
+        rows=[
+            {
+                "galaxy_id": str(scores["galaxy_id"][row]),
+                "dataset": str(scores["dataset"][row]),
+                "scale_name": str(names[k]),
+                "ratio": float(scores[column][row]),
+                "real_low": ends[k][0],
+                "real_median": ends[k][1],
+                "real_high": ends[k][2],
+                "score": float(scores[score][row]),
+                "log_prob": float(scores["log_prob"][row]),
+            }
+            for row in rows
+            for k, column in enumerate(columns)
+        ]
+    )
+    table.meta = {"reference": reference, "column": score}
+    return table
+
+
 @styled
 def draw_panel(
     image: np.ndarray,
@@ -41,9 +93,10 @@ def draw_panel(
     budget: Table,
     *,
     pixel_scale: float,
+    log_prob_map: np.ndarray | None = None,
     title: str = "",
 ) -> Figure:
-    """Draw one galaxy: its image, where its log-likelihood ratio arises, and at which scales.
+    """Draw one galaxy: its image, where its log-likelihood and the ratio arise, and at which scales.
 
     Parameters
     ----------
@@ -52,19 +105,66 @@ def draw_panel(
     ratio_map : ndarray, shape (y, x)
         Nats per pixel; drawn smoothed.
     budget : Table
-        ``scale_name``, ``ratio`` [nats] of this galaxy; ``real_low``, ``real_median``, ``real_high``: 16, 50
-        and 84 percentiles of real galaxies.
+        Rows of one galaxy of `budget_numbers`.
     pixel_scale : float
         [arcsec]
+    log_prob_map : ndarray, shape (y, x), optional
+        Nats per pixel; drawn smoothed.
     title : str
 
     Returns
     -------
     Figure
     """
-    figure = Figure(figsize=(PAGE, 2.35))
+    maps = [ratio_map] if log_prob_map is None else [log_prob_map, ratio_map]
+    figure = Figure(figsize=(PAGE, 2.1))
     FigureCanvasAgg(figure)
-    axes = figure.subplots(1, 3, width_ratios=(1, 1.2, 1.2))
+    axes = figure.subplots(1, 2 + len(maps), width_ratios=(1, *len(maps) * (1.2,), 1.15))
+    _fill_panel(axes, image, stretch, maps, budget, pixel_scale, title)
+    return figure
+
+
+@styled
+def draw_panels(
+    images: Sequence[np.ndarray],
+    stretch: Stretch,
+    maps: Sequence[Sequence[np.ndarray]],
+    budget: Table,
+    *,
+    pixel_scale: float,
+    titles: Sequence[str],
+) -> Figure:
+    """Draw several galaxies, one row each, as `draw_panel` does.
+
+    Parameters
+    ----------
+    images : sequence of ndarray, shape (band, y, x)
+    stretch : Stretch
+    maps : sequence of (ndarray, ndarray), shape (y, x)
+        Of the log-likelihood and of the ratio of each galaxy [nats per pixel]; the ratio alone where
+        only it is given.
+    budget : Table
+        From `budget_numbers`, in the order of the images.
+    pixel_scale : float
+        [arcsec]
+    titles : sequence of str
+
+    Returns
+    -------
+    Figure
+    """
+    n = len(images)
+    figure = Figure(figsize=(PAGE, 0.2 + 1.85 * n))
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(n, 2 + len(maps[0]), squeeze=False, width_ratios=(1, *len(maps[0]) * (1.2,), 1.15))
+    for k in range(n):
+        rows = budget[len(budget) // n * k : len(budget) // n * (k + 1)]
+        _fill_panel(axes[k], images[k], stretch, maps[k], rows, pixel_scale, titles[k], last=k == n - 1)
+    return figure
+
+
+def _fill_panel(axes, image, stretch, maps, budget, pixel_scale, title, last=True) -> None:
+    """Image, maps and budget of one galaxy in a row of axes."""
     half = 0.5 * image.shape[-1] * pixel_scale
     extent = (-half, half, -half, half)
     picture = stretch(image)
@@ -72,26 +172,34 @@ def draw_panel(
     axes[0].imshow(picture, vmin=0, vmax=1, extent=extent, **shown)
     axes[0].set_title(title, loc="left")
     axes[0].set_ylabel("offset  [arcsec]")
-    smoothed = smooth_map(ratio_map)
-    reach = float(np.quantile(np.abs(smoothed), 0.998)) or 1.0
-    drawn = axes[1].imshow(smoothed, cmap="RdBu", vmin=-reach, vmax=reach, extent=extent)
-    bar = figure.colorbar(drawn, ax=axes[1], pad=0.02)
-    bar.set_label("ratio  [nats per pixel]")
-    axes[1].set_title(f"log-likelihood ratio {ratio_map.sum():.0f} nats", loc="left")
-    for ax in axes[:2]:
-        ax.set_xlabel("offset  [arcsec]")
-    x = np.arange(len(budget))
+    for ax, nats, name in zip(axes[1:-1], maps, ("log-likelihood", "ratio")[-len(maps) :], strict=True):
+        smoothed = smooth_map(nats)
+        if name == "ratio":
+            reach = float(np.quantile(np.abs(smoothed), 0.998)) or 1.0
+            look = {"cmap": "RdBu", "vmin": -reach, "vmax": reach}
+        else:
+            low, high = np.quantile(smoothed, [0.005, 0.995])
+            look = {"cmap": "cividis", "vmin": low, "vmax": high}
+        drawn = ax.imshow(smoothed, extent=extent, **look)
+        ax.figure.colorbar(drawn, ax=ax, pad=0.02).ax.tick_params(labelsize=6)
+        ax.set_title(f"{name} {nats.sum():.0f} nats", loc="left", fontsize=6.5)
+        ax.set_yticklabels([])
+    for ax in axes[:-1]:
+        ax.tick_params(color="0.6")
+        if last:
+            ax.set_xlabel("offset  [arcsec]")
+    ax, x = axes[-1], np.arange(len(budget))
     reach = [budget["real_median"] - budget["real_low"], budget["real_high"] - budget["real_median"]]
-    axes[2].errorbar(
+    ax.errorbar(
         x, budget["real_median"], yerr=reach, fmt="_", color="0.5", label="real, 16-84 %", lw=3, alpha=0.6
     )
-    axes[2].plot(x, budget["ratio"], "o", color="#D55E00", label="this galaxy")
-    axes[2].axhline(0, color="black", lw=0.6)
-    axes[2].set_xticks(x, [str(name) for name in budget["scale_name"]], rotation=30, ha="right")
-    axes[2].minorticks_off()
-    axes[2].set_ylabel("ratio of each scale  [nats]")
-    axes[2].legend(loc="best")
-    return figure
+    ax.plot(x, budget["ratio"], "o", color="#D55E00", label="this galaxy", ms=3.5)
+    ax.axhline(0, color="black", lw=0.6)
+    ax.set_xticks(x, [str(name) for name in budget["scale_name"]] if last else [], rotation=40, ha="right")
+    ax.minorticks_off()
+    ax.set_title("by scale  [nats]", loc="left", fontsize=6.5)
+    if last:
+        ax.legend(loc="best", fontsize=5.5)
 
 
 def profile_numbers(

@@ -49,13 +49,29 @@ def plane_numbers(
     -------
     Table
         ``x_low``, ``x_high``, ``y_low``, ``y_high``, ``n_galaxies``, ``n_reference``, ``difference`` [nats],
-        ``p_value``, ``significant`` (p < 0.05); cells with galaxies of either data set only.
+        ``p_value``, ``significant`` (p < 0.05); cells with galaxies of either data set only. Where the
+        real galaxies have no such columns each cell is held against all of them; ``meta["against"]``
+        says which it was.
+
+    Raises
+    ------
+    ValueError
+        When the data set has no galaxy with finite values of both.
     """
     column = column or headline_score(scores)
     n_bins = n_bins or 2 * (_bins_for(scores, dataset, reference),)
     samples = [_sample(scores, name, x, y, column) for name in (dataset, reference)]
+    if not samples[0][0].size:
+        raise ValueError(f"{dataset!r} has no galaxy with finite {x} and {y}.")
+    everywhere = not samples[1][0].size
+    if everywhere:
+        rows = np.flatnonzero(reference_rows(scores, reference))
+        values = np.asarray(scores[column], float)[rows]
+        unknown, galaxy = np.full(rows.size, np.nan), np.asarray(scores["galaxy_id"])[rows].astype(str)
+        samples[1] = (unknown, unknown, values, galaxy)
+    placed = samples[:1] if everywhere else samples
     edges = [
-        _edges([sample[axis] for sample in samples], name, n_bins[axis]) for axis, name in enumerate((x, y))
+        _edges([sample[axis] for sample in placed], name, n_bins[axis]) for axis, name in enumerate((x, y))
     ]
     rows = []
     for i in range(len(edges[0]) - 1):
@@ -65,6 +81,8 @@ def plane_numbers(
                 & (sample[1] >= edges[1][j]) & (sample[1] < edges[1][j + 1])
                 for sample in samples
             ]  # fmt: skip
+            if everywhere and cells[0].any():
+                cells[1] = np.ones(samples[1][0].size, dtype=bool)
             counts = [np.unique(sample[3][cell]).size for sample, cell in zip(samples, cells, strict=True)]
             if not any(counts):
                 continue
@@ -90,6 +108,8 @@ def plane_numbers(
             )
     table = Table(rows=rows)
     table.meta = {"x": x, "y": y, "column": column, "dataset": dataset, "reference": reference}
+    table.meta["against"] = "all real galaxies" if everywhere else "real galaxies of the same cell"
+    table.meta["n_reference"] = int(np.unique(samples[1][3]).size)
     return table
 
 
@@ -129,7 +149,7 @@ def draw_plane(table: Table, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     table : Table
-        From `plane_numbers`.
+        From `plane_numbers`; ``meta["reach"]``, where given, is the difference of full colour.
     ax : Axes, optional
 
     Returns
@@ -138,7 +158,8 @@ def draw_plane(table: Table, ax: Axes | None = None) -> Axes:
     """
     ax = new_axes(ax, COLUMN * 1.15, 3.1)
     known = table[np.isfinite(np.asarray(table["difference"], float))]
-    reach = float(np.max(np.abs(known["difference"]), initial=1.0)) if len(known) else 1.0
+    largest = float(np.max(np.abs(known["difference"]), initial=1.0)) if len(known) else 1.0
+    reach = table.meta.get("reach", largest)
     norm, colors = TwoSlopeNorm(0, -reach, reach), colormaps["RdBu"]
     for row in table:
         place = (row["x_low"], row["y_low"]), row["x_high"] - row["x_low"], row["y_high"] - row["y_low"]
@@ -155,10 +176,11 @@ def draw_plane(table: Table, ax: Axes | None = None) -> Axes:
             logarithmic(ax, axis)
     ax.set_xlabel(axis_label(table.meta["x"]))
     ax.set_ylabel(axis_label(table.meta["y"]))
-    counts = [int(np.sum(table[name])) for name in ("n_galaxies", "n_reference")]
+    count, where = int(np.sum(table["n_galaxies"])), table.meta.get("against", "")
+    of_all = "all " if where.startswith("all") else ""
     ax.set_title(
-        f"{table.meta['dataset']} ({counts[0]}) minus {table.meta['reference']} ({counts[1]})\n"
-        "hatched: p > 0.05; grey: too few", loc="left",
+        f"{table.meta['dataset']} ({count}) minus {of_all}{table.meta['reference']} "
+        f"({table.meta['n_reference']})\nhatched: p > 0.05; grey: too few", loc="left",
     )  # fmt: skip
     bar = ax.figure.colorbar(ScalarMappable(norm, colors), ax=ax, pad=0.02)
     bar.set_label("difference of mean score  [nats]")

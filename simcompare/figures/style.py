@@ -15,7 +15,7 @@ from astropy.table import Table
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from simcompare.files import atomic_path
 from simcompare.results import plain
@@ -63,6 +63,8 @@ _BAND_LABELS = {
     "psf_fwhm": "{} seeing FWHM  [arcsec]",
 }
 LOGARITHMIC = ("half_light_radius", "stellar_mass", "star_formation_rate", "specific_", "snr")
+
+_MOST_TICKS = 4
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -219,13 +221,33 @@ def legend_above(ax: Axes) -> None:
 
 
 def logarithmic(ax: Axes, axis: str) -> None:
-    """Make an axis ("x" or "y") logarithmic, with plain numbers where they are small."""
+    """Make an axis ("x" or "y") logarithmic, with few and short tick labels."""
     getattr(ax, f"set_{axis}scale")("log")
+    low, high = sorted(getattr(ax, f"get_{axis}lim")())
     one = getattr(ax, f"{axis}axis")
-    if getattr(ax, f"get_{axis}lim")()[1] < 1e4:
-        one.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        one.set_major_formatter(FormatStrFormatter("%g"))
-        one.set_minor_formatter(NullFormatter())
+    for steps in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [
+            step * 10.0**k
+            for k in range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+            for step in steps
+        ]
+        ticks = [tick for tick in ticks if low <= tick <= high]
+        if len(ticks) <= _MOST_TICKS:
+            break
+    if len(ticks) < 2 or len(ticks) > _MOST_TICKS:
+        return  # less than an octave or many decades: matplotlib's own choice
+    one.set_major_locator(FixedLocator(ticks))
+    one.set_major_formatter(FuncFormatter(lambda value, _: _power(value)))
+    one.set_minor_formatter(NullFormatter())
+
+
+def _power(value: float) -> str:
+    """Write a round number plainly, or with a power of ten where that is shorter."""
+    if 1e-3 <= value < 1e4:
+        return f"{value:g}"
+    power = int(np.floor(np.log10(value) + 1e-9))
+    leading = round(value / 10.0**power)
+    return rf"$10^{{{power}}}$" if leading == 1 else rf"${leading}\,10^{{{power}}}$"
 
 
 def table_styles(table: Table) -> dict[str, DatasetStyle]:

@@ -1,19 +1,11 @@
 import json
 
 import numpy as np
-import pytest
 from astropy.table import Table
 
 from simcompare.cli import main
 from simcompare.demo import DATASETS, NATURE
 from simcompare.results import read_comparison
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    out = tmp_path_factory.mktemp("demo") / "run"
-    assert main(["demo", "--out", str(out)]) == 0
-    return out
 
 
 def test_generations_are_ranked_with_error_bars(demo):

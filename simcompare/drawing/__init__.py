@@ -1,0 +1,92 @@
+"""Draw every standard figure of a comparison into a folder."""
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.table import Table
+
+from simcompare import figures
+from simcompare.analysis import FurtherTable
+from simcompare.drawing.checks import draw_checks
+from simcompare.drawing.looks import draw_looks
+from simcompare.drawing.properties import draw_properties, relation_columns
+from simcompare.drawing.scores import draw_scores
+from simcompare.drawing.sketchbook import Sketchbook
+from simcompare.figures.populations import with_derived_columns
+from simcompare.report import ReportFigure
+
+__all__ = ["draw_figures", "relation_columns"]
+
+logger = logging.getLogger(__name__)
+
+
+def draw_figures(
+    scores: Table,
+    comparison: Table,
+    folder: str | os.PathLike,
+    *,
+    seed: int,
+    image_sets: Mapping[str, Any] | None = None,
+    history: Table | None = None,
+    samples: Sequence[np.ndarray] | None = None,
+    models: Mapping[str, Any] | None = None,
+    further: Sequence[FurtherTable] = (),
+    embedding: str = "pca",
+    sky: Table | None = None,
+) -> list[ReportFigure]:
+    """Draw the standard figures, each as PNG, PDF and ECSV.
+
+    A figure whose columns, images or tables are not there is left out; the log says why.
+
+    Parameters
+    ----------
+    scores : Table
+        Score table of all data sets.
+    comparison : Table
+        From `simcompare.comparison.compare` on these scores.
+    folder : path-like
+        Where the files go.
+    seed : int
+        Of the bootstrap bands; each figure has its own stream.
+    image_sets : mapping of str to ImageSet, optional
+        Images of the data sets, for galleries, panels and maps.
+    history : Table, optional
+        Training curves of the flow, see `simcompare.figures.draw_training`.
+    samples : sequence of ndarray, shape (band, y, x), optional
+        Images drawn from the flow of real galaxies.
+    models : mapping of str to FlowModel, optional
+        ``model`` and ``background``, for likelihood maps and latents.
+    further : sequence of FurtherTable
+        Tables of the report; those that look like a ladder of `simcompare.attribution` or a stability
+        table of `simcompare.robustness` are drawn.
+    embedding : str
+        Coordinates of the map of latents: "pca", or "umap" when it is installed.
+    sky : Table, optional
+        Blank sky of the data sets, from `simcompare.sanity.sanity_curves`.
+
+    Returns
+    -------
+    list of ReportFigure
+        In the order of the report.
+    """
+    book = Sketchbook(Path(folder))
+    scores = with_derived_columns(scores)
+    draw_scores(book, scores, comparison, seed)
+    draw_properties(book, scores, comparison, seed)
+    draw_checks(book, scores, comparison, seed, further)
+    if sky is not None and len(sky):
+        caption = "Corners free of galaxies. Mock sky that differs here is told from real sky by any score."
+        book.draw("sky", "Blank sky", caption, sky, figures.draw_sky, wide=True)
+    if image_sets:
+        draw_looks(book, scores, comparison, image_sets, seed, samples, models or {}, embedding)
+    if history is not None:
+        caption = "Loss of training and validation images, minus the log-likelihood; early epochs cut off."
+        book.draw(
+            "training", "Training of the flow of real galaxies", caption, history, figures.draw_training
+        )
+    logger.info("%d figures in %s", len(book.figures), folder)
+    return book.figures

@@ -1,0 +1,101 @@
+"""Figures that tell when to trust the answer: realism of the mocks, typicality, matching, ladders."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from astropy.table import Table
+
+from mocks.streams import stream
+from simcompare import figures
+from simcompare.analysis import FurtherTable, usable_nuisances
+from simcompare.comparison import nuisance_columns
+from simcompare.drawing.sketchbook import Sketchbook
+from simcompare.figures.numbers import binned_scores
+from simcompare.matching import match
+from simcompare.typicality import add_typicality
+
+__all__ = ["draw_checks"]
+
+LEAST_FOR_TYPICALITY = 20
+LEAST_PAIRS = 5
+_MATCHED = ("mag_", "half_light_radius", "sersic_n_", "stellar_mass")
+_LADDER = {"step", "to_real", "change", "change_low", "change_high", "change_error"}
+_STABILITY = {"variant", "rank", "delta_mean", "delta_mean_low", "delta_mean_high"}
+
+
+def draw_checks(
+    book: Sketchbook, scores: Table, comparison: Table, seed: int, further: Sequence[FurtherTable]
+) -> None:
+    """Draw what mocks share with real images, typicality, matched samples, ladders and stability."""
+    reference, headline = comparison.meta["reference"], comparison.meta["score"]
+    columns = _shared_nuisances(scores, reference)
+    if columns:
+        book.draw(
+            "realism", "Brightness, size, noise and seeing",
+            "What mocks and real images should share; unequal curves call for matching or adjustment.",
+            lambda: figures.realism_numbers(scores, reference, seed, columns=columns),
+            figures.draw_realism, wide=True,
+        )  # fmt: skip
+    if columns and comparison.meta["n_reference_galaxies"] >= LEAST_FOR_TYPICALITY:
+        book.draw(
+            "typicality", "Typicality",
+            "Flat: as typical as real galaxies of like nuisance. Peak at zero: too unlikely or likely.",
+            lambda: figures.typicality_numbers(
+                add_typicality(scores, reference, stream(seed, "figure", "folds"), columns=columns), reference
+            ),
+            figures.draw_typicality,
+        )  # fmt: skip
+    book.draw(
+        "matched", "Matched samples",
+        "Mean scores of galaxies paired with real ones, in resamples of the pairs; all, then in bins.",
+        lambda: _matched_panels(scores, reference, headline, seed),
+        lambda table: figures.draw_grid(
+            table, figures.draw_matched, n_across=2, height=2.9, one_legend=False
+        ), wide=True,
+    )  # fmt: skip
+    for each in further:
+        if each.table is None or not len(each.table):
+            continue
+        if set(each.table.colnames) >= _LADDER:
+            book.draw(each.name, each.title, each.note, each.table, figures.draw_ladder, wide=True)
+        elif set(each.table.colnames) >= _STABILITY:
+            book.draw(each.name, each.title, each.note, each.table, figures.draw_stability, wide=True)
+
+
+def _shared_nuisances(scores: Table, reference: str) -> list[str]:
+    """Nuisances that the reference and another data set have."""
+    is_reference = np.asarray(scores["dataset"]) == reference
+    finite = {name: np.isfinite(np.asarray(scores[name], float)) for name in nuisance_columns(scores)}
+    return [
+        name for name, known in finite.items()
+        if known[is_reference].sum() > 1 and known[~is_reference].any()
+    ]  # fmt: skip
+
+
+def _matched_panels(scores: Table, reference: str, headline: str, seed: int) -> Table:
+    """Resampled means of matched pairs, of all galaxies and in bins of mass or else brightness."""
+    columns = tuple(name for name in usable_nuisances(scores, reference) if name.startswith(_MATCHED))
+    if not columns:
+        raise ValueError("neither brightness nor size is known of every data set; nothing to match in.")
+    mass = "stellar_mass" if "stellar_mass" in columns else None
+    x = mass or next((name for name in columns if name.startswith("mag_")), columns[0])
+    panels = {}
+    for label, part in {"all": scores, **binned_scores(scores, reference, x)}.items():
+        matches = {}
+        for name in sorted(
+            set(np.asarray(part["dataset"])[np.asarray(part["kind"]) == "simulated"].tolist())
+        ):
+            try:
+                pairs = match(part, name, reference, columns)
+            except ValueError:
+                continue
+            if len(pairs) >= LEAST_PAIRS:
+                matches[name] = pairs
+        if matches:
+            rng = stream(seed, "figure", "matched", label)
+            panels[label] = figures.matched_numbers(part, matches, headline, rng)
+    if not panels:
+        raise ValueError(
+            f"no data set has {LEAST_PAIRS} galaxies close to real ones in {', '.join(columns)}."
+        )
+    return figures.stack_panels(panels)

@@ -1,0 +1,220 @@
+"""Figures of the images themselves: galleries, outliers, panels with maps, profiles, latents."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from astropy.table import Table
+
+from mocks.streams import stream
+from simcompare import figures
+from simcompare.comparison import reference_rows
+from simcompare.drawing.sketchbook import Sketchbook
+from simcompare.figures.choices import class_gallery_numbers
+from simcompare.figures.images import Stretch
+from simcompare.figures.latents import latent_coordinates
+from simcompare.figures.panels import budget_numbers
+from simcompare.scoring import context_of
+
+__all__ = ["draw_looks"]
+
+logger = logging.getLogger(__name__)
+
+_MOST_MAPS = 60  # galaxies of a data set in a radial profile
+_MOST_LATENTS = 400  # galaxies of a data set in the map of latents
+_MOST_PICTURES = 40  # images of a data set in the histogram of pixel values
+_PER_GROUP = 4
+
+
+def draw_looks(
+    book: Sketchbook,
+    scores: Table,
+    comparison: Table,
+    image_sets: Mapping[str, Any],
+    seed: int,
+    samples: Sequence[np.ndarray] | None,
+    models: Mapping[str, Any],
+    embedding: str,
+) -> None:
+    """Draw the galleries, and with the flows at hand panels, radial profiles and the map of latents."""
+    reference = comparison.meta["reference"]
+    known = [name for name in dict.fromkeys(np.asarray(scores["dataset"]).tolist()) if name in image_sets]
+    known = sorted(known, key=lambda name: name != reference)
+    table = figures.gallery_numbers(scores, reference, n=_PER_GROUP, datasets=known)
+    images = figures.gallery_images(table, image_sets)
+    bands = image_sets[known[0]].bands
+    sky = [np.nanmedian(np.asarray(scores[f"sky_sigma_{band}"], float)) for band in bands]
+    stretch = figures.common_stretch(images, sky)
+    book.draw(
+        "gallery", "Galaxies by score",
+        "Least, middle and most likely galaxies of every data set under one stretch, scores printed.",
+        table, lambda t: figures.draw_gallery(t, images, stretch), wide=True,
+    )  # fmt: skip
+    _draw_chosen(book, scores, reference, image_sets, known, stretch)
+    _draw_pixels(book, scores, reference, image_sets, known)
+    if samples is not None and reference in known:
+        real = table[(table["dataset"] == reference) & (table["group"] == "middle")]
+        rows = {"real": figures.gallery_images(real, image_sets), "flow": list(samples)[: len(real)]}
+        book.draw(
+            "samples", "What the flow has learned", "Real galaxies and images drawn from the flow.",
+            real, lambda _: figures.draw_samples(rows, stretch), wide=True,
+        )  # fmt: skip
+    if "model" in models:
+        looked = scores[np.isin(np.asarray(scores["dataset"]), known)]
+        _draw_maps(book, looked, reference, image_sets, models, stretch, seed)
+        _draw_latents(book, looked, reference, image_sets, models["model"], seed, embedding)
+
+
+def _draw_chosen(
+    book: Sketchbook, scores: Table, reference: str, image_sets: Mapping, known: list[str], stretch: Stretch
+) -> None:
+    """Draw sheets of outliers, and of galaxies by mass and activity."""
+    n_real = int(reference_rows(scores, reference).sum())
+    tail = 0.15 if n_real >= 2000 else 2.5  # at least three real galaxies beyond each limit, or one of 40
+    outliers = figures.outlier_numbers(scores, reference, n=6, tail=tail)
+    outliers = outliers[np.isin(np.asarray(outliers["dataset"]), known)] if len(outliers) else outliers
+    if len(outliers):
+        others = figures.gallery_images(outliers, image_sets)
+        book.draw(
+            "outliers", "Outliers",
+            f"Galaxies beyond {100 - tail:g} % of the real ones on either side; of real ones {2 * tail:g} % "
+            "are expected.", outliers, lambda t: figures.draw_gallery(t, others, stretch), wide=True,
+        )  # fmt: skip
+    usable = scores[np.isin(np.asarray(scores["dataset"]), known)]
+    try:
+        table = class_gallery_numbers(usable, reference, n=3)
+    except ValueError as error:
+        logger.info("no figure 'gallery_classes': %s", error)
+        return
+    pictures = figures.gallery_images(table, image_sets)
+    book.draw(
+        "gallery_classes", "Galaxies by mass and star formation",
+        "Those nearest to the median score of their class, under one stretch, scores printed.",
+        table, lambda t: figures.draw_gallery(t, pictures, stretch), wide=True,
+    )  # fmt: skip
+
+
+def _draw_pixels(
+    book: Sketchbook, scores: Table, reference: str, image_sets: Mapping, known: list[str]
+) -> None:
+    """Draw the pixel values of the first band."""
+    band = image_sets[known[0]].bands[0]
+    images, sigma, kinds = {}, {}, {}
+    for name in known:
+        rows = np.flatnonzero(np.asarray(scores["dataset"]) == name)
+        rows = rows[:: max(1, rows.size // _MOST_PICTURES)][:_MOST_PICTURES]
+        index = np.sort(np.asarray(scores["image_index"])[rows])
+        images[name] = [image_sets[name].read(int(k)).image[0, 0] for k in index]
+        order = np.argsort(np.asarray(scores["image_index"])[rows])
+        sigma[name] = np.asarray(scores[f"sky_sigma_{band}"], float)[rows[order]]
+        kinds[name] = str(scores["kind"][rows[0]])
+    book.draw(
+        "pixels", "Pixel values",
+        f"Share of pixels of the {band} band by their value in units of the image's sky noise.",
+        lambda: figures.pixel_numbers(images, sigma, kinds, reference), figures.draw_pixels,
+    )  # fmt: skip
+
+
+def _read(scores: Table, rows: np.ndarray, image_sets: Mapping) -> np.ndarray:
+    """Images of rows of the score table, shape (n, band, y, x)."""
+    return np.stack(
+        [image_sets[str(scores["dataset"][k])].read(int(scores["image_index"][k])).image[0] for k in rows]
+    )
+
+
+def _maps(model: Any, scores: Table, rows: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """Nats per pixel of some images under a flow."""
+    context = context_of(scores[rows], model.context_names)
+    return np.asarray(model.map(images, context))
+
+
+def _draw_maps(
+    book: Sketchbook,
+    scores: Table,
+    reference: str,
+    image_sets: Mapping,
+    models: Mapping,
+    stretch: Stretch,
+    seed: int,
+) -> None:
+    """Draw panels of the least, a middle and the most likely galaxy of each data set, and profiles."""
+    flows = [models[name] for name in ("model", "background") if name in models]
+    if not all(getattr(flow.density, "is_local", False) for flow in flows) or len(flows) < 2:
+        return
+    choice = figures.gallery_numbers(scores, reference, n=1)
+    profile, kinds, galaxies = {}, {}, {}
+    for name in dict.fromkeys(str(each) for each in choice["dataset"]):
+        dataset = np.asarray(scores["dataset"]) == name
+        picked = choice[np.asarray(choice["dataset"]) == name]
+        rows = np.array(
+            [
+                np.flatnonzero(dataset & (np.asarray(scores["image_index"]) == k))[0]
+                for k in picked["image_index"]
+            ]
+        )
+        images = _read(scores, rows, image_sets)
+        maps = [_maps(flow, scores, rows, images) for flow in flows]
+        pairs = [(first, first - second) for first, second in zip(*maps, strict=True)]
+        titles = [f"{row['galaxy_id']}\n{row['group']}, {row['score']:.0f} nats" for row in picked]
+        short = "".join(letter if letter.isalnum() else "-" for letter in name)
+        scale = image_sets[name].pixel_scale
+        book.draw(
+            f"panels_{short}",
+            f"Galaxies of {name} looked at closely",
+            "Image, maps of log-likelihood and ratio (smoothed), and the ratio by scale; maps add up to it. "
+            "Single orientation, so the sum can differ from the score by the symmetry scatter.",
+            lambda rows=rows: budget_numbers(scores, rows, reference),
+            lambda t, images=images, pairs=pairs, titles=titles, scale=scale: figures.draw_panels(
+                images, stretch, pairs, t, pixel_scale=scale, titles=titles
+            ),
+            wide=True,
+        )
+        held = np.flatnonzero(reference_rows(scores, name))
+        held = held[:: max(1, held.size // _MOST_MAPS)][:_MOST_MAPS]
+        images = _read(scores, held, image_sets)
+        profile[name] = _maps(flows[0], scores, held, images) - _maps(flows[1], scores, held, images)
+        kinds[name] = str(scores["kind"][held[0]])
+        galaxies[name] = np.asarray(scores["galaxy_id"])[held].astype(str)
+    scale = next(iter(image_sets.values())).pixel_scale
+    rng = stream(seed, "figure", "profile")
+    book.draw(
+        "profile", "Where in the galaxy",
+        f"Mean ratio per pixel in rings about the centre, of up to {_MOST_MAPS} images; bands 95 %.",
+        lambda: figures.profile_numbers(profile, kinds, scale, rng, galaxies=galaxies), figures.draw_profile,
+    )  # fmt: skip
+
+
+def _draw_latents(
+    book: Sketchbook,
+    scores: Table,
+    reference: str,
+    image_sets: Mapping,
+    model: Any,
+    seed: int,
+    embedding: str,
+) -> None:
+    """Draw all galaxies in two coordinates of the latents of the flow."""
+    dataset = np.asarray(scores["dataset"])
+    learned = np.flatnonzero((dataset == reference) & ~reference_rows(scores, reference))
+    shown = [np.flatnonzero(reference_rows(scores, name)) for name in dict.fromkeys(dataset.tolist())]
+    parts = [rows[:: max(1, rows.size // _MOST_LATENTS)][:_MOST_LATENTS] for rows in (learned, *shown)]
+    rows = np.concatenate(parts)
+    part, basis = scores[rows], np.arange(rows.size) < len(parts[0])
+    images = _read(part, np.arange(len(part)), image_sets)
+    latents = np.asarray(model.latents(images, context_of(part, model.context_names)))
+    coarse = max(1, latents.shape[-1] // 4)  # the coarse corner of the mosaic; finer ones are mostly noise
+    latents = latents[:, :, :coarse, :coarse].reshape(len(part), -1)
+
+    def numbers() -> Table:
+        places, labels = latent_coordinates(latents, basis, embedding, seed)
+        table = figures.map_numbers(part[~basis], places[~basis], reference)
+        table.meta["labels"] = labels
+        return table
+
+    book.draw(
+        "latents", "Real and simulated galaxies in the flow's latent space",
+        "Coordinates of the coarse latents, found on the real galaxies trained on, which are not shown; "
+        "where galaxies are many, contours hold 50 and 90 %.",
+        numbers, lambda t: figures.draw_map(t, labels=tuple(t.meta["labels"])),
+    )  # fmt: skip

@@ -1,0 +1,64 @@
+"""Where drawn figures are kept: files beside each other, entries of the report."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from astropy.table import Table
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from simcompare.figures.style import save_figure
+from simcompare.report import ReportFigure
+
+__all__ = ["Sketchbook"]
+
+logger = logging.getLogger(__name__)
+
+
+class Sketchbook:
+    """Figures drawn so far.
+
+    Parameters
+    ----------
+    folder : Path
+        Where PNG, PDF and ECSV go.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.figures: list[ReportFigure] = []
+
+    def draw(
+        self,
+        name: str,
+        title: str,
+        caption: str,
+        make: Table | Callable[[], Table],
+        function: Callable[[Table], Axes | Figure],
+        *,
+        wide: bool = False,
+    ) -> None:
+        """Draw one figure; where the data do not allow it, say so in the log and go on.
+
+        Parameters
+        ----------
+        name : str
+            File name without ending.
+        title, caption : str
+        make : Table or callable
+            The numbers, or what makes them; a `ValueError` of it leaves the figure out.
+        function : callable
+            Draws the numbers.
+        wide : bool
+            Whether it takes the width of the page.
+        """
+        try:
+            table = make if isinstance(make, Table) else make()
+        except ValueError as error:
+            logger.info("no figure '%s': %s", name, error)
+            return
+        drawing = function(table)
+        figure = drawing if isinstance(drawing, Figure) else drawing.figure
+        save_figure(figure, table, self.folder, name)
+        self.figures.append(ReportFigure(name, title, caption, self.folder / f"{name}.png", wide))
