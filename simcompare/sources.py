@@ -70,7 +70,7 @@ def run_models(run: str | Path) -> dict[str, object]:
             continue
         try:
             found[name] = load_model(Path(settings[name]))
-        except OSError as error:
+        except (OSError, ValueError) as error:
             logger.warning("no figures from the flow %s: %s", settings[name], error)
     return found
 
