@@ -8,8 +8,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from simcompare import figures
+from simcompare.comparison import compare
 from simcompare.demo import NATURE, finished_demo
-from simcompare.results import read_comparison
 from simcompare.sources import run_image_sets, run_scores
 
 SHOWN = (NATURE, "toy-3", "toy-2", "toy-1")
@@ -18,12 +18,13 @@ SHOWN = (NATURE, "toy-3", "toy-2", "toy-1")
 def main() -> None:
     """Draw and save it."""
     demo = finished_demo(sys.argv[1] if len(sys.argv) > 1 else None)
-    scores, comparison = run_scores(demo / "comparison"), read_comparison(demo / "comparison")
+    scores = run_scores(demo / "scores")
+    comparison = compare(scores, NATURE, np.random.default_rng(0))
     figure = Figure(figsize=(9.6, 3.4), layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2, width_ratios=(1.1, 1))
     choice = figures.gallery_numbers(scores, NATURE, n=2, datasets=SHOWN)
-    pictures = figures.gallery_images(choice, run_image_sets(demo / "comparison"))
+    pictures = figures.gallery_images(choice, run_image_sets(demo / "scores"))
     stretch = figures.common_stretch(pictures, [np.nanmedian(scores["sky_sigma_r"])])
     figures.draw_gallery(choice, pictures, stretch, left)
     kept = comparison[np.isin(comparison["dataset"], [*SHOWN, f"{NATURE} Sersic twins"])]
