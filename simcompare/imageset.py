@@ -195,6 +195,20 @@ class ImageSet:
         """Positions of the images in all parts together."""
         return np.arange(len(self)) if self._index is None else self._index
 
+    def _at(self, index) -> np.ndarray:
+        """Positions of some images; of a whole set without counting through all of them."""
+        if self._index is not None:
+            return np.atleast_1d(self._index[index])
+        if isinstance(index, slice):
+            return np.arange(*index.indices(len(self)))
+        if np.asarray(index).dtype == bool:
+            return np.atleast_1d(self._positions[index])
+        chosen = np.atleast_1d(np.asarray(index, dtype=np.intp))
+        outside = (chosen < -len(self)) | (chosen >= len(self))
+        if outside.any():
+            raise IndexError(f"image {chosen[outside][0]} does not exist; there are {len(self)}.")
+        return np.where(chosen < 0, chosen + len(self), chosen)
+
     @cached_property
     def catalogue(self) -> Table:
         """One row per image; read at first use. Columns that a part lacks are NaN, "" or -1 there."""
@@ -225,7 +239,7 @@ class ImageSet:
         IndexError
             When an image does not exist.
         """
-        positions = np.atleast_1d(self._positions[index])
+        positions = self._at(index)
         stops = np.cumsum([part.n for part in self._parts])
         owner = np.searchsorted(stops, positions, side="right")
         psf_side = max(part.psf_side for part in self._parts)
@@ -252,7 +266,7 @@ class ImageSet:
 
     def subset(self, index) -> "ImageSet":
         """Image set of some of the images: slice, integer array or boolean mask."""
-        chosen = ImageSet(self._parts, np.atleast_1d(self._positions[index]))
+        chosen = ImageSet(self._parts, self._at(index))
         if "catalogue" in self.__dict__:
             chosen.catalogue = self.catalogue[index if isinstance(index, slice) else np.atleast_1d(index)]
         return chosen

@@ -20,6 +20,7 @@ from simcompare.stamps import RAW_MASK_BITS, RawStamp
 
 __all__ = [
     "band_places",
+    "check_axes",
     "flux_plane",
     "gaussian_psf",
     "is_fits_cutout",
@@ -45,6 +46,15 @@ def band_places(path, wanted: tuple[str, ...], present: str) -> list[int]:
     if missing:
         raise ValueError(f"{path}: bands {missing} are not in it; it has {', '.join(present)}.")
     return [present.index(band) for band in wanted]
+
+
+def check_axes(path, shape: tuple[int, ...], bands: str) -> None:
+    """Refuse a stack whose axes are not galaxy, band, y, x: bands that come last would be taken for rows."""
+    if len(shape) != 4 or shape[1] != len(bands):
+        raise ValueError(
+            f"{path}: images have shape {shape} for the bands {', '.join(bands)}; (n, {len(bands)}, y, x) is "
+            "needed, bands before rows."
+        )
 
 
 def gaussian_psf(fwhm, pixel_scale: float, n_bands: int) -> np.ndarray:
@@ -92,6 +102,7 @@ def read_linear_stack(path: Path, bands: tuple[str, ...], units: str = "") -> It
             if attribute not in file.attrs and not (attribute == "units" and units):
                 raise ValueError(f"{path}: attribute {attribute!r} is missing; state it on the file.")
         chosen = band_places(path, bands, word(file.attrs["bands"]))
+        check_axes(path, file["image"].shape, word(file.attrs["bands"]))
         factor = nanomaggies_per_unit(word(file.attrs.get("units", units)), where=str(path))
         scale = float(file.attrs["pixel_scale_arcsec"])
         if "psf" not in file and "psf_fwhm_arcsec" not in file.attrs:

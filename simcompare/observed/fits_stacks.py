@@ -7,7 +7,14 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 
-from simcompare.observed.cutouts import band_places, gaussian_psf, odd_psf, read_arrays, stated_unit
+from simcompare.observed.cutouts import (
+    band_places,
+    check_axes,
+    gaussian_psf,
+    odd_psf,
+    read_arrays,
+    stated_unit,
+)
 from simcompare.observed.names import coordinate_name
 from simcompare.stamps import RawStamp
 
@@ -52,6 +59,7 @@ def read_fits_stack(path: Path, bands: tuple[str, ...], units: str = "") -> Iter
             raise ValueError(f"{path}: keyword {card} is missing; state it in the header.")
     images, scale = found[0][2], float(header["PIXSCALE"])
     chosen = band_places(path, bands, str(header["BANDS"]).strip())
+    check_axes(path, images.shape, str(header["BANDS"]).strip())
     factor = stated_unit(header, units, path)
     psfs = next((np.asarray(data) for name, _, data in found[1:] if name == "PSF"), None)
     if psfs is None and "PSF_FWHM" not in header:

@@ -115,6 +115,8 @@ def _by_name(path: Path, image) -> dict:
 def _stamp(path: Path, i: int, planes: dict, row: dict, bands: tuple[str, ...], unit: str) -> RawStamp:
     """Stamp of one row."""
     present = list(planes["band"])
+    if len(planes["flux"]) != len(present):
+        raise ValueError(f"{path}: row {i} has {len(planes['flux'])} images for {len(present)} bands.")
     short = [name.rsplit("-", 1)[-1].rsplit("_", 1)[-1].lower() for name in present]
     missing = [band for band in bands if band not in present and band.lower() not in short]
     if missing:

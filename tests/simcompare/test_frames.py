@@ -13,6 +13,7 @@ from mocks.psf import measure_fwhm
 from mocks.psf_sdss import read_psfield
 from simcompare.observed import read_stamps
 from simcompare.observed.detect import empirical_psf, find_candidates
+from simcompare.places import split_of_place
 from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
 
 FRAMES = ["g-004510-4-0030", "r-004510-4-0030", "i-004510-4-0030", "r-005112-4-0345"]
@@ -76,6 +77,9 @@ def test_galaxies_of_a_field_are_found_again_with_their_magnitudes(folder, share
             prepared = prepare_stamp(stamp, Preparation(), preparation_stream(1, stamp.galaxy_id))
             differences.append(prepared.row["mag_r"] - mag[distance.argmin()])
             distances.append(distance.min())
+            nearest = distance.argmin()
+            sides = {split_of_place(*place) for place in ((stamp.ra, stamp.dec), (ra[nearest], dec[nearest]))}
+            assert len(sides - {None}) <= 1
     # The table's selection asks for less extent; the most of its galaxies are found, within half a pixel.
     assert len(distances) > 35
     assert np.median(distances) < 0.25

@@ -97,6 +97,17 @@ def test_info_describes_a_selection(tmp_path, capsys):
     assert run("info", tmp_path / "run", "--where", "mag_r > 30") == 2
 
 
+def test_bands_after_rows_are_refused(tmp_path, capsys):
+    path = tmp_path / "stack.h5"
+    with h5py.File(write_stack(path), "a") as file:
+        image = np.moveaxis(file["image"][:], 1, -1)
+        del file["image"]
+        file["image"] = image
+    assert run("prepare", path, "--out", tmp_path / "run") == 2
+    message = "images have shape (3, 96, 96, 1) for the bands r; (n, 1, y, x) is needed"
+    assert message in capsys.readouterr().err
+
+
 def test_export_by_the_command_line(tmp_path):
     run("prepare", write_stack(tmp_path / "stack.h5"), "--out", tmp_path / "run")
     assert run("export", tmp_path / "run", "--out", tmp_path / "fits", "--where", "ra < 10.6") == 0
