@@ -16,8 +16,6 @@ from simcompare.statistics import (
     Estimate,
     difference_of_means,
     ks_statistic,
-    percentile_interval,
-    resampled_counts,
 )
 
 __all__ = ["Match", "balance", "compare_in_bins", "match", "matched_difference", "mean_of_views"]
@@ -209,11 +207,10 @@ def matched_difference(
     score = score or headline_score(scores)
     difference = mean_of_views(scores, pairs.first, score) - mean_of_views(scores, pairs.second, score)
     difference = difference[np.isfinite(difference)]
-    if difference.size < 2:
-        value = float(difference.mean()) if difference.size else np.nan
-        return Estimate(value, np.nan, np.nan, np.nan)
-    resampled = resampled_counts(difference.size, n_bootstrap, rng) @ difference / difference.size
-    return percentile_interval(float(difference.mean()), resampled, 0.5 - confidence / 2)
+    if not difference.size:
+        return Estimate(*4 * [np.nan])
+    pairs, zero = (Clustered.of(values, np.arange(values.size)) for values in (difference, np.zeros(2)))
+    return difference_of_means(pairs, zero, rng, n_bootstrap=n_bootstrap, confidence=confidence)
 
 
 def mean_of_views(scores: Table, rows: np.ndarray, score: str) -> np.ndarray:

@@ -108,7 +108,7 @@ def test_smooth_and_blank_images_win_the_raw_likelihood_and_lose_the_headline():
     assert rows["same"]["delta_mean_low"] < 0 < rows["same"]["delta_mean_high"]
 
 
-@pytest.mark.parametrize("damage", ["smoothing", "noise", "shuffling"])
+@pytest.mark.parametrize("damage", ["smoothing", "PSF", "noise", "shuffling", "missing clumps"])
 def test_more_damage_scores_farther_from_real(damage):
     rng = np.random.default_rng(3)
     images = REAL.draw(120, rng)
@@ -118,6 +118,15 @@ def test_more_damage_scores_farther_from_real(damage):
             changed = gaussian_filter(images, (0, 0, 2 * amount, 2 * amount), mode="wrap")
         elif damage == "noise":
             changed = images + amount * rng.normal(size=images.shape)
+        elif damage == "PSF":  # blurs the galaxy and leaves the noise of the sky, a tenth of it, alone
+            sky = np.sqrt(0.1) * np.random.default_rng(9).normal(size=images.shape)
+            psf = (0, 0, 1.5 * amount, 1.5 * amount)
+            changed = gaussian_filter(np.sqrt(0.9) * images, psf, mode="wrap") + sky
+        elif damage == "missing clumps":  # the sharpest coefficients of each image go first
+            power = np.fft.fft2(images)
+            sharp = np.abs(np.fft.fft2(images)) * np.hypot(*np.meshgrid(*2 * [np.fft.fftfreq(SIZE)]))
+            limit = np.quantile(sharp, 1 - 0.6 * amount, axis=(2, 3), keepdims=True)
+            changed = np.fft.ifft2(np.where(sharp > limit, 0.3 * power, power)).real
         else:
             changed = images.reshape(len(images), -1).copy()
             moved = rng.permutation(N_DIM)[: int(amount * N_DIM)]
