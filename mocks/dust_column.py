@@ -5,7 +5,8 @@ from numba import njit
 
 from mocks.dust import Dust, TwoComponentScreen, cardelli_curve
 from mocks.galaxy import Galaxy, Gas
-from mocks.kernel import REACH, spline_stamps, stamps
+from mocks.kernel import REACH, stamps
+from mocks.patches import add_particle
 from mocks.smoothing import smoothing_lengths
 
 __all__ = ["GasColumn", "column_in_front", "neutral_hydrogen", "scattering_factor"]
@@ -82,23 +83,6 @@ def scattering_factor(wavelength: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True)
-def _add(grid, n_y, n_x, u, v, table, size, weight):
-    """Add one stamp, times each weight, to a grid (quantity, y * x)."""
-    n_offset, side = table.shape[1], table.shape[-1]
-    column, row = int(np.floor(u)), int(np.floor(v))
-    stamp = table[size, int((v - row) * n_offset), int((u - column) * n_offset)]
-    column -= side // 2 - 1
-    row -= side // 2 - 1
-    if column < 0 or row < 0 or column + side > n_x or row + side > n_y:
-        return
-    for q in range(len(weight)):
-        for a in range(side):
-            start = (row + a) * n_x + column
-            for b in range(side):
-                grid[q, start + b] += weight[q] * stamp[a, b]
-
-
-@njit(cache=True)
 def _read(grid, n_y, n_x, u, v, smooth, out):
     """Add the value of every quantity at a point: bilinear, or a quadratic spline where ``smooth``."""
     column, row = int(np.floor(u)), int(np.floor(v))
@@ -121,10 +105,11 @@ def _read(grid, n_y, n_x, u, v, smooth, out):
 
 
 @njit(cache=True)
-def _sweep(order, n_star, x, y, level, kind, size, weight, tables, start, shapes):
+def _sweep(order, n_star, x, y, level, kind, reach, weight, stamps, start, shapes):
     """Go from the front to the back: gas fills the grids, stars read them."""
     n_quantity = weight.shape[1]
     grids = np.zeros((n_quantity, start[-1]))
+    flat = grids.reshape(-1)
     found = np.zeros((n_star, n_quantity))
     for i in order:
         if i < n_star:
@@ -139,8 +124,8 @@ def _sweep(order, n_star, x, y, level, kind, size, weight, tables, start, shapes
             k = level[j]
             n_y, n_x = shapes[k]
             u, v = x[i] / 2**k + (PAD - 0.5), y[i] / 2**k + (PAD - 0.5)
-            grid = grids[:, start[k] : start[k + 1]]
-            _add(grid, n_y, n_x, u, v, tables[kind[j]], size[j], weight[j])
+            stamp, width = stamps[kind[j]], reach[j] / 2**k
+            add_particle(flat, start[k], start[-1], n_y, n_x, u, v, width, stamp, weight, j, 0)
     return found
 
 
@@ -179,10 +164,6 @@ def column_in_front(
     reach = reach / cell
     kind = np.searchsorted(REACH, reach)
     level = np.where(kind < 3, 0, np.ceil(np.log2(np.maximum(reach, 1) / REACH[-1]))).astype(int)
-    tables = [stamps(0), stamps(1), stamps(2), spline_stamps()]
-    smallest, step = (np.array([getattr(t, name) for t in tables]) for name in ("smallest", "step"))
-    size = ((reach / 2.0**level - smallest[kind]) / step[kind]).astype(int)
-    size = np.clip(size, 0, tables[0].table.shape[0] - 1)
     shapes = np.array([-(-shape // 2**k) + 2 * PAD for k in range(level.max(initial=0) + 1)])
     start = np.concatenate([[0], np.cumsum(shapes.prod(axis=1))])
     # Gas at the very depth of a star lies behind it.
@@ -194,9 +175,9 @@ def column_in_front(
         np.ascontiguousarray(place[:, 1]),
         level,
         kind,
-        size,
+        reach,
         np.ascontiguousarray(weight, float),
-        tuple(t.table for t in tables),
+        stamps(),
         start,
         shapes,
     )

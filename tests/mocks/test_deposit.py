@@ -3,7 +3,7 @@ import pytest
 
 from mocks import stream
 from mocks.deposit import deposit
-from mocks.kernel import cubic_spline, kernel_share
+from mocks.kernel import cubic_spline, kernel_share, stamps
 
 SIZES = [0.0, 0.01, 0.1, 0.3, 0.5, 1.0, 1.49, 1.51, 3.4, 3.6, 7.4, 7.6, 14.0, 16.0, 31.0, 50.0]
 
@@ -33,8 +33,26 @@ def test_light_is_kept_at_every_size(h):
     x, y = rng.uniform(140, 160, size=(2, 50))
     flux = rng.uniform(1, 2, size=(3, 50))
     image = deposit(x, y, np.full(50, h), flux, (300, 290))
-    assert image.sum(axis=(1, 2)) == pytest.approx(flux.sum(axis=1), rel=1e-6)
+    assert image.sum(axis=(1, 2)) == pytest.approx(flux.sum(axis=1), rel=1e-12)
     assert (image >= 0).all()
+
+
+def test_stamps_sum_to_one():
+    for stamp in stamps():
+        p, q = stamp.table.reshape(-1, 2, stamp.side).sum(axis=2).T
+        assert np.allclose([p, q], np.sqrt(0.5), rtol=1e-12)
+        assert (stamp.table >= 0).all()
+
+
+def test_a_hundred_thousand_equal_stars_in_one_pixel_keep_their_light():
+    """Also more particles than are drawn at a time: all of them are the sum of two halves."""
+    x, y, h = np.full((3, 100000), np.array([[5.2], [6.7], [0.0]]))
+    flux = np.full((1, 100000), 0.1)
+    image = deposit(x, y, h, flux, (12, 11))
+    assert image.sum() == pytest.approx(10000, rel=1e-11)
+    parts = slice(30000), slice(30000, None)
+    halves = sum(deposit(x[part], y[part], h[part], flux[:, part], (12, 11)) for part in parts)
+    assert np.allclose(image, halves, rtol=1e-12)
 
 
 @pytest.mark.parametrize("h", SIZES[1::2])
@@ -46,7 +64,7 @@ def test_image_is_the_pixel_integral(h):
     image = deposit(x, y, np.full(300, h), flux, (128, 128))[0]
     exact = sum(flux[0, i] * kernel_share(x[i], y[i], h, (128, 128), 96) for i in range(300))
     misplaced = np.abs(image - exact).sum() / exact.sum()
-    assert misplaced < 0.06  # a crowd of particles brings it to 0.01, see below
+    assert misplaced < 0.05  # a crowd of particles brings it below 0.01, see below
     assert image.max() == pytest.approx(exact.max(), rel=0.1)
     offset = [np.sum(np.indices(image.shape)[i] * (image - exact)) / exact.sum() for i in (0, 1)]
     assert np.abs(offset).max() < max(0.01, 2e-3 * h)
@@ -64,7 +82,7 @@ def test_galaxy_has_one_per_cent_of_its_light_misplaced():
     near = h < 100
     exact = sum(flux[i] * kernel_share(x[i], y[i], h[i], (128, 128), 64) for i in np.flatnonzero(near))
     image -= deposit(x[~near], y[~near], h[~near], flux[~near], (128, 128))[0]
-    assert np.abs(image - exact).sum() / exact.sum() < 0.018
+    assert np.abs(image - exact).sum() / exact.sum() < 0.01
     assert image.max() == pytest.approx(exact.max(), rel=0.01)
 
 
