@@ -295,11 +295,12 @@ def cite(settings):
 @_verb(config.DoctorSettings, "path")
 def doctor(settings):
     """Check a simulation's files before a long run."""
-    from mocks.readers import examine
+    from mocks.readers import examine_all, parse_options
 
-    examination = examine(settings.path, settings.simulation, min_stellar_mass=settings.min_stellar_mass)
-    typer.echo(str(examination))
-    if not examination.ok:
+    options = {"min_stellar_mass": settings.min_stellar_mass} | parse_options(settings.reader)
+    examinations = examine_all(settings.path, settings.simulation, **options)
+    typer.echo("\n\n".join(map(str, examinations)))
+    if not all(examination.ok for examination in examinations):
         raise typer.Exit(2)
 
 

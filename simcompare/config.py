@@ -62,6 +62,11 @@ _SCHEDULER = Field(
     "(dask-jobqueue); default: the cores of this machine.",
 )
 _TIMEOUT = Field(600.0, gt=0, description="Seconds after which reading one galaxy is given up.")
+_READER = Field(
+    [],
+    description="Option of the format's reader as key=value, repeatable: 'snapshot=99', 'length=cMpc', "
+    "'a=0.5', 'linking_length=0.8', 'fields.birth=BornAt'.",
+)
 _BANDS = Field("r", min_length=1, description="Filters, one letter each.")
 _SIZE = Field(64, ge=8, description="Side of the image in pixels, a power of two.")
 _ARCSEC = Field(None, gt=0, description="Side of the image in arcsec, to the nearest pixel; before size.")
@@ -74,11 +79,14 @@ _SURVEY = Field("sdss", description="Survey, by name or as the path of a survey 
 class MockSettings(Settings):
     """Simulated galaxies to survey images."""
 
-    inputs: list[Path] = Field(description="Snapshot folders, cut-outs or extracts of one simulation.")
+    inputs: list[Path] = Field(
+        description="Of one simulation: snapshots, cut-outs, extracts, images, or folders of such files."
+    )
     out: Path = Field(description="Run folder.")
     survey: str = _SURVEY
     simulation: str | None = Field(None, description="Known run or format; default: from the file.")
     name: str | None = Field(None, description="Name of a new run; default: from the file.")
+    reader: list[str] = _READER
     redshift: float | None = Field(
         None, gt=0, examples=[0.05], description="Where to put the galaxies; default: their own."
     )
@@ -113,7 +121,9 @@ class MockSettings(Settings):
     subhalo: list[int] = Field([], description="Only these subhalo_id; repeatable.")
     where: str | None = Field(None, description="Condition on catalogue columns: 'n_stars > 500'.")
     every: int = Field(1, ge=1, description="Take every n-th galaxy of the selection.")
-    aperture: str | None = Field(None, description="Keep stars within '30 kpc' or '2 rhalf'; default: all.")
+    aperture: str | None = Field(
+        None, description="Keep stars within '30 kpc', '2 rhalf' or half the 'image'; default: all."
+    )
     workers: int = _WORKERS
     scheduler: str | None = _SCHEDULER
     timeout: float = _TIMEOUT
@@ -355,8 +365,9 @@ class ReportSettings(Settings):
 class DoctorSettings(Settings):
     """A data folder, checked before a long run."""
 
-    path: Path = Field(description="Snapshot folder, cut-out, extract or image.")
+    path: Path = Field(description="Snapshot folder, cut-out, extract, image, or folder of such files.")
     simulation: str | None = Field(None, description="Known run or format; default: from the file.")
+    reader: list[str] = _READER
     min_stellar_mass: float = Field(1e9, ge=0, description="Count galaxies above this stellar mass in Msun.")
 
 

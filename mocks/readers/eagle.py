@@ -348,7 +348,9 @@ def open_eagle(
     folder, prefix, label = found
     others = sorted(entry.name for entry in folder.parent.glob("snapshot_???_z*") if entry.is_dir())
     if path.absolute() == folder.parent and len(others) > 1:
-        raise ValueError(f"{path} holds {', '.join(others)}; choose one with snapshot=.")
+        raise ValueError(
+            f"{path} holds {', '.join(others)}; choose one with snapshot= (--reader snapshot=N)."
+        )
     chunks = chunk_files(folder, (f"{prefix}_{label}",), "NumFilesPerSnapshot")
     groups = folder.parent / f"groups_{label}"
     catalogue = chunk_files(groups, (f"eagle_subfind_tab_{label}",), "NTask") if groups.is_dir() else ()

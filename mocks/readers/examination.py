@@ -11,9 +11,10 @@ from mocks.galaxy import Galaxy
 from mocks.readers.base import Snapshot
 from mocks.readers.headers import RUNS
 from mocks.readers.images import is_ideal_image, read_ideal_image
+from mocks.readers.inputs import members
 from mocks.readers.registry import open_snapshot
 
-__all__ = ["Examination", "Finding", "examine"]
+__all__ = ["Examination", "Finding", "examine", "examine_all"]
 
 SAMPLED = 3  # galaxies that are read
 # What is done without a field, and what that costs
@@ -95,14 +96,18 @@ class Examination:
     def __str__(self) -> str:
         lines = [f"{self.path}"]
         if self.format is not None:
-            lines += [
-                f"  format      {self.format}",
-                f"  simulation  {self.simulation}, snapshot {self.snapshot}, redshift {self.redshift:.4f}",
-                f"  cosmology   {self.cosmology}",
-                f"  galaxies    {self.n_galaxies} with stars, {self.n_above} of "
-                f"{self.min_stellar_mass:.3g} Msun or more",
-            ]
-        return "\n".join(lines + [f"  {f.level:<8}{f.subject}: {f.message}" for f in self.findings])
+            lines.append(f"  format      {self.format}")
+            number = "" if self.snapshot is None else f", snapshot {self.snapshot}"
+            lines.append(f"  simulation  {self.simulation}{number}, redshift {self.redshift:.4f}")
+        if self.cosmology:
+            lines.append(f"  cosmology   {self.cosmology}")
+            heavy = f"{self.n_above} of {self.min_stellar_mass:.3g} Msun or more"
+            lines.append(f"  galaxies    {self.n_galaxies} with stars, {heavy}")
+        lines += [f"  {f.level:<8}{f.subject}: {f.message}" for f in self.findings]
+        if self.format is not None:
+            errors = sum(finding.level == "error" for finding in self.findings)
+            lines.append(f"  {f'cannot be used as it is: {errors} errors' if errors else 'can be used'}")
+        return "\n".join(lines)
 
 
 def examine(
@@ -158,6 +163,32 @@ def examine(
     findings += [_presence(name, name in table.colnames, "catalogue column") for name in columns]
     findings += _check_galaxies(snapshot, table)
     return Examination(**known)
+
+
+def examine_all(path: str | Path, simulation: str | None = None, **options) -> list[Examination]:
+    """Check a snapshot, an image, or each of them in a folder of single files; see `examine`.
+
+    Parameters
+    ----------
+    path : str or Path
+    simulation, **options
+        Of `examine`.
+
+    Returns
+    -------
+    list of Examination
+        One for each that is there, at least one.
+    """
+    path = Path(path)
+    try:
+        found, others = members(path)
+    except (OSError, ValueError):
+        found, others = [path], {}  # its examination says why
+    left_out = [
+        Examination(path=file, findings=[Finding("warning", "left out", reason)])
+        for file, reason in others.items()
+    ]
+    return [examine(file, simulation, **options) for file in found] + left_out
 
 
 def _words(snapshot: Snapshot) -> str:
@@ -249,7 +280,6 @@ def _examine_image(path: Path, known: dict) -> Examination:
         | {
             "format": "ideal image",
             "simulation": ideal.metadata["simulation"],
-            "snapshot": 0,
             "redshift": ideal.metadata["redshift"] or 0.0,
             "n_galaxies": 1,
         }

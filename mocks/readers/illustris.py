@@ -306,7 +306,10 @@ def open_illustris(
         raise FileNotFoundError(f"{path} holds no snapdir_NNN folder.")
     base, numbers = found
     if snapshot is None and len(numbers) > 1:
-        raise ValueError(f"{path} holds snapshots {', '.join(map(str, numbers))}; choose one with snapshot=.")
+        raise ValueError(
+            f"{path} holds snapshots {', '.join(map(str, numbers))}; choose one with snapshot= "
+            "(--reader snapshot=N)."
+        )
     number = numbers[0] if snapshot is None else int(snapshot)
     label = f"{number:03d}"
     chunks = chunk_files(

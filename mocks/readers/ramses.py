@@ -107,7 +107,7 @@ class RamsesSnapshot(Snapshot):
         if not rows:
             raise ValueError(
                 f"{self.path}: no group of {self.min_stars} stars within {self.linking_length} kpc steps "
-                f"among {len(group)} stars; change min_stars= or linking_length=."
+                f"among {len(group)} stars; change min_stars= or linking_length= (--reader ...)."
             )
         return with_units(Table(rows=rows)), file, group
 
@@ -145,7 +145,7 @@ class RamsesSnapshot(Snapshot):
             if abs(self.info.time - expected) > 1e-3:
                 found.append(
                     f"{self.path}: time {self.info.time:.6g}, not the conformal time {expected:.6g} of aexp: "
-                    "proper times? Open with proper_time=True."
+                    "proper times? Open with proper_time=True (--reader proper_time=true)."
                 )
         return found
 
@@ -379,7 +379,8 @@ def open_ramses(
     )
     if folder is None or not folder.is_dir():
         raise FileNotFoundError(
-            f"{path} is not, and does not hold as the only one, a folder output_NNNNN; snapshot=?"
+            f"{path} is not, and does not hold as the only one, a folder output_NNNNN; of several choose one "
+            "with snapshot= (--reader snapshot=N)."
         )
     info = read_info(folder)
     name = simulation or folder.parent.name

@@ -2,6 +2,7 @@
 
 import functools
 import importlib.metadata
+import inspect
 import logging
 from pathlib import Path
 
@@ -258,7 +259,8 @@ def recognise(path: str | Path) -> str:
     content = ", ".join(sorted(seen.names)[:12]) or f"no HDF5, {seen.kind}"
     raise ValueError(
         f"{path} is in no known simulation format (found: {content}).\nKnown formats:\n{_known()}\n"
-        "Name one with simulation=, or read your own arrays with mocks.readers.galaxy_from_arrays."
+        "Name one with simulation= (--simulation on the command line), or read your own arrays in Python "
+        "with mocks.readers.galaxy_from_arrays."
     )
 
 
@@ -296,7 +298,7 @@ def open_snapshot(path: str | Path, simulation: str | None = None, **options) ->
     else:
         raise ValueError(
             f"unknown simulation {simulation!r}. Formats: {', '.join(known)}. Runs: {', '.join(RUNS)}. "
-            "For a new run leave simulation out, or name its format, and pass name=."
+            "For a new run leave simulation out, or name its format, and pass name= (--name)."
         )
     options = {"simulation": run} | options
     if "name" in options:
@@ -305,5 +307,8 @@ def open_snapshot(path: str | Path, simulation: str | None = None, **options) ->
         return known[entry_name].open(Path(path), **options)
     except TypeError as error:
         if "unexpected keyword" in str(error):
-            raise ValueError(f"format {entry_name}: {error}.") from error
+            allowed = inspect.signature(known[entry_name].open).parameters.values()
+            names = [item.name for item in allowed if item.kind is item.KEYWORD_ONLY]
+            names = ", ".join(name for name in names if name not in ("format", "units", "header"))
+            raise ValueError(f"format {entry_name}: {error}; it has {names}.") from error
         raise

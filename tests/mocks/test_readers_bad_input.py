@@ -1,15 +1,26 @@
 """Damaged, incomplete and wrong input ends in one clear error."""
 
+import re
 import shutil
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
 from mocks.readers import open_snapshot, recognise
-from mocks.toys import ToyPhysics, toy_galaxies, write_eagle_extract, write_ramses_output, write_tng_snapshot
+from mocks.readers.friends import friends_of_friends
+from mocks.toys import (
+    ToyPhysics,
+    toy_galaxies,
+    write_eagle_extract,
+    write_eagle_snapshot,
+    write_ramses_output,
+    write_tng_snapshot,
+)
 
 COARSE = ToyPhysics("toy-1", 4e7, 1.0, 0.0, 0.0)
+FINE = ToyPhysics("toy-1", 1e6, 1.0, 0.0, 0.0, most_particles=8000)
 
 
 @pytest.fixture(scope="module")
@@ -221,3 +232,43 @@ def test_run_without_cosmology_is_refused(work):
     path.write_text("\n".join(lines))
     with pytest.raises(ValueError, match="without cosmology"):
         open_snapshot(work / "ramses")
+
+
+def test_stars_of_nan_position_are_counted(work, caplog):
+    """In a region they could be anywhere; they belong to no group of friends."""
+    whole = open_snapshot(work / "ramses")
+    row = whole.catalogue()[1]
+    centre = [row["x"], row["y"], row["z"]]
+    before = whole.read_region(centre, 60.0)
+    path = work / "ramses/output_00099/part_00099.out00002"
+    raw = bytearray(path.read_bytes())
+    raw[120 : 120 + 16] = np.full(2, np.nan).tobytes()  # x of the first two particles: behind eight records
+    path.write_bytes(raw)
+    found = open_snapshot(work / "ramses").read_region(centre, 2e5)
+    assert "2 stars of NaN position left out" in found.notes
+    assert "2 stars of NaN position left out" in caplog.text
+    assert len(found.stars) == len(whole.read_region(centre, 2e5).stars)
+    near = open_snapshot(work / "ramses").read_region(centre, 60.0)
+    assert len(before.stars) - 2 <= len(near.stars) <= len(before.stars)
+    groups = friends_of_friends(np.array([[1.0, 1, 1], [np.nan, 1, 1], [1.5, 1, 1]]), 1.0, 10.0)
+    assert groups.tolist() == [0, -1, 0]
+
+
+def bytes_read() -> int:
+    """Bytes that this process has asked of files so far."""
+    return int(re.search(r"rchar: (\d+)", Path("/proc/self/io").read_text())[1])
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").is_file(), reason="bytes read are counted by Linux alone")
+@pytest.mark.parametrize("write", [write_eagle_snapshot, write_ramses_output])
+def test_a_galaxy_costs_a_part_of_the_output(write, tmp_path):
+    galaxies = toy_galaxies(FINE, 8, seed=22)
+    options = {"hash_bits": 6, "n_files": 8} if write is write_eagle_snapshot else {"n_cpu": 32}
+    path = write(tmp_path / "run", galaxies, **options)
+    whole = sum(file.stat().st_size for file in path.glob("*"))
+    snapshot = open_snapshot(path)
+    numbers = list(snapshot.catalogue()["subhalo_id"])
+    snapshot.read(int(numbers[5]))  # hash tables and the like are kept between galaxies
+    before = bytes_read()
+    snapshot.read(int(numbers[6]))
+    assert bytes_read() - before < 0.5 * whole

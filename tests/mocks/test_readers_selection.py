@@ -13,8 +13,11 @@ from mocks.readers import (
     cut_aperture,
     evaluate,
     examine,
+    examine_all,
     formats,
+    members,
     open_snapshot,
+    parse_options,
     recognise,
     registry,
     select,
@@ -246,6 +249,35 @@ def test_examination_notices_proper_times(galaxies, tmp_path):
     ]
     info.write_text("\n".join(lines))
     assert any("proper_time=True" in finding.message for finding in levels(examine(output), "error"))
+
+
+def test_folder_of_cutouts_is_examined_file_by_file(galaxies, tmp_path):
+    for i, galaxy in enumerate(galaxies[:2]):
+        write_eagle_extract(tmp_path / f"toy_{i}.hdf5", [galaxy])
+    (tmp_path / "notes.txt").write_text("x")
+    whole = (tmp_path / "toy_1.hdf5").read_bytes()
+    (tmp_path / "toy_2.hdf5").write_bytes(whole[:3000])
+    found, others = members(tmp_path)
+    assert [file.name for file in found] == ["toy_0.hdf5", "toy_1.hdf5"]
+    assert {file.name for file in others} == {"notes.txt", "toy_2.hdf5"}
+    reports = examine_all(tmp_path, min_stellar_mass=0.0)
+    assert [report.ok for report in reports] == [True] * 4
+    assert [report.format for report in reports] == ["eagle-extract", "eagle-extract", None, None]
+    assert str(reports[0]).endswith("can be used")
+    assert "cut short or damaged" in str(reports[3])
+    (empty,) = examine_all(tmp_path / "nowhere")
+    assert not empty.ok
+
+
+def test_reader_options_as_text(galaxies, tmp_path):
+    texts = ["snapshot=99", "length=cMpc/h", "a=0.5", "gas=False", "centre=1,2.5,3", "fields.birth=BornAt"]
+    options = {"snapshot": 99, "length": "cMpc/h", "a": 0.5, "gas": False, "centre": [1, 2.5, 3]}
+    assert parse_options(texts) == options | {"fields": {"birth": "BornAt"}}
+    with pytest.raises(ValueError, match="'snapshot' is no option of a reader; write key=value"):
+        parse_options(["snapshot"])
+    path = write_eagle_extract(tmp_path / "toy.hdf5", galaxies)
+    with pytest.raises(ValueError, match=r"'colour'; it has simulation, snapshot, .*linking_length"):
+        open_snapshot(path, **parse_options(["colour=red"]))
 
 
 def test_hash_table_that_does_not_fit_is_found(galaxies, tmp_path):
