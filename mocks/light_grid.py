@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.util import find_spec
@@ -12,6 +13,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.io.fits.verify import VerifyWarning
 
+from mocks.checked_hdf5 import open_checked
 from mocks.galaxy import Stars
 from mocks.light import StellarPopulation, band_weights, load_filter
 
@@ -176,11 +178,11 @@ def read_grid(path: str | Path) -> SpectralGrid:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"grid of spectra {path} does not exist.")
-    try:
-        file = h5py.File(path)
-    except OSError as error:
-        raise OSError(f"{path} is not an HDF5 file: {error}.") from error
-    with file:
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(open_checked(path))
+        except OSError as error:
+            raise OSError(f"{path} is not an HDF5 file: {error}.") from error
         missing = [name for name in ("metallicity", "log10age", "wavelength", "spectra") if name not in file]
         if missing:
             raise ValueError(

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 from scipy import ndimage
 
+from mocks.checked_hdf5 import open_checked
 from mocks.conditions import ObservingConditions
 
 __all__ = ["SkyBank", "clipped_sigma", "cut_sky", "find_sites", "segment"]
@@ -250,7 +251,7 @@ class SkyBank:
         if not path.is_file():
             raise FileNotFoundError(f"sky bank {path} does not exist.")
         try:
-            with h5py.File(path) as file:
+            with open_checked(path) as file:
                 columns = {name: file[name][:] for name in _COLUMNS}
                 return cls(tuple(file.attrs["bands"]), origin=file["origin"][:].astype(str), **columns)
         except KeyError as error:

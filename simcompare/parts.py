@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 from astropy.table import Table
 
+from mocks.checked_hdf5 import open_checked
 from simcompare.files import atomic_path
 from simcompare.stamps import PreparedStamp
 
@@ -287,7 +288,7 @@ class Part:
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no such file; give a part of an image set or its run folder.")
         try:
-            with h5py.File(path, "r", locking="best-effort") as file:
+            with open_checked(path) as file:
                 if file.attrs.get("format") != FORMAT:
                     raise ValueError(
                         f"{path}: not an image set of simcompare (its format is "
@@ -333,7 +334,7 @@ def read_rows(dataset: h5py.Dataset, rows: np.ndarray) -> np.ndarray:
 
 def read_catalogue(path: Path) -> Table:
     """Catalogue of one part."""
-    with h5py.File(path, "r", locking="best-effort") as file:
+    with open_checked(path) as file:
         group = file["catalogue"]
         table = Table()
         for name in json.loads(group.attrs["columns"]):

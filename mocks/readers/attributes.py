@@ -1,61 +1,15 @@
 """HDF5 attributes, read so that a damaged file ends in an error and never in an endless loop."""
 
-import io
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import h5py
 import numpy as np
+
+from mocks.checked_hdf5 import LARGEST, open_checked
 
 __all__ = ["attribute", "attributes"]
 
 NUMBERS = (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.ENUM, h5py.h5t.BITFIELD)
-LARGEST = 2**26  # bytes of an attribute or a heap; real ones have a few kB
 # What h5py raises for damaged structures
 DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError, OverflowError, MemoryError)
-HEAP_SIGNATURE, HEAP_HEADER, SIZE_AT = b"GCOL", 16, 8  # of a heap and of each object in it alike
-
-
-def _check_heap(heap: bytes, size: int, width: int) -> None:
-    """Refuse a global heap of `size` bytes of which HDF5 would never reach the end.
-
-    HDF5 keeps strings of variable length there. It steps from object to object by the sizes that they state,
-    `width` bytes each, and so for ever on the spot where one states 0.
-    """
-    if size > len(heap):
-        raise OSError(f"a heap of strings states {size} bytes, {len(heap)} of it can be read")
-    place = HEAP_HEADER
-    while place + HEAP_HEADER <= size:
-        is_used = heap[place : place + 2] != b"\0\0"
-        length = int.from_bytes(heap[place + SIZE_AT : place + SIZE_AT + width], "little")
-        step = HEAP_HEADER + (length + 7) // 8 * 8 if is_used else length  # free space counts its header
-        if not 0 < step <= size - place:
-            raise OSError(f"a heap of strings states a piece of {length} bytes at its byte {place} of {size}")
-        place += step
-
-
-class _CheckedFile(io.FileIO):
-    """Bytes of an HDF5 file, each global heap checked before HDF5 sees it."""
-
-    width = 8  # bytes of a length in this file
-
-    def readinto(self, buffer: memoryview) -> int:
-        place = self.tell()
-        count = super().readinto(buffer)
-        if bytes(buffer[:4]) == HEAP_SIGNATURE:
-            self.seek(place + SIZE_AT)
-            size = int.from_bytes(self.read(self.width), "little")
-            self.seek(place)
-            _check_heap(self.read(min(size, LARGEST)), size, self.width)
-        return count
-
-
-@contextmanager
-def _checked(item: h5py.Group | h5py.Dataset) -> Iterator[h5py.Group | h5py.Dataset]:
-    """Open the same object again, through `_CheckedFile`: 0.2 ms."""
-    with _CheckedFile(item.file.filename) as raw, h5py.File(raw, "r") as file:
-        raw.width = file.id.get_create_plist().get_sizes()[1]
-        yield file[item.name]
 
 
 def _plain(value: object) -> object:
@@ -87,8 +41,9 @@ def _read(item: h5py.Group | h5py.Dataset, names: list[str]) -> dict:
     stored = {name: _storage(item, name) for name in names}
     found = {name: item.attrs[name] for name, place in stored.items() if place == "here"}
     if "heap" in stored.values():
-        with _checked(item) as same:
-            found |= {name: same.attrs[name] for name, place in stored.items() if place == "heap"}
+        with open_checked(item.file.filename) as file:  # 0.2 ms
+            same = file[item.name].attrs
+            found |= {name: same[name] for name, place in stored.items() if place == "heap"}
     return {name: _plain(found[name]) for name in names if name in found}
 
 

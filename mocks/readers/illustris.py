@@ -1,4 +1,10 @@
-"""Chunked snapshots of Illustris and IllustrisTNG with group catalogues and offsets."""
+"""Chunked snapshots of Illustris and IllustrisTNG with group catalogues and offsets.
+
+Catalogues are read through `illustris_python`. Particles are the rows that its ``snapshot.loadSubhalo``
+gives, which a test compares bit by bit, but are read with h5py: `illustris_python` looks offsets, types and
+shapes up anew for every galaxy and takes 4.5 times as long (5.4 instead of 1.2 ms for 5000 stars), more
+than the three times the bare reads that a galaxy may cost.
+"""
 
 import functools
 import re

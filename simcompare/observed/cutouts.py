@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-import h5py
 import numpy as np
 from astropy.io import fits
 from astropy.io.fits.verify import VerifyWarning
@@ -13,6 +12,7 @@ from astropy.wcs import WCS, FITSFixedWarning
 from astropy.wcs.utils import proj_plane_pixel_scales
 from scipy.ndimage import gaussian_filter
 
+from mocks.checked_hdf5 import open_checked
 from mocks.psf import effective_psf
 from simcompare.observed.names import coordinate_name, word
 from simcompare.observed.units import nanomaggies_per_unit
@@ -97,7 +97,7 @@ def read_linear_stack(path: Path, bands: tuple[str, ...], units: str = "") -> It
     ValueError
         When units, bands, scale or PSF are not stated.
     """
-    with h5py.File(path, "r", locking="best-effort") as file:
+    with open_checked(path) as file:
         for attribute in ("bands", "pixel_scale_arcsec", "units"):
             if attribute not in file.attrs and not (attribute == "units" and units):
                 raise ValueError(f"{path}: attribute {attribute!r} is missing; state it on the file.")
@@ -145,7 +145,7 @@ def read_object_groups(path: Path, bands: tuple[str, ...], units: str = "") -> I
     RawStamp
         Expected at the brightest pixel inside its footprint, which is where the weight is positive.
     """
-    with h5py.File(path, "r", locking="best-effort") as file:
+    with open_checked(path) as file:
         chosen = band_places(path, bands, word(file.attrs["bands"]))
         factor = nanomaggies_per_unit(word(file.attrs.get("units", units)), where=str(path))
         for name, group in file["objects"].items():

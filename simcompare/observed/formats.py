@@ -7,6 +7,7 @@ from pathlib import Path
 import h5py
 from astropy.table import Table
 
+from mocks.checked_hdf5 import open_checked
 from mocks.frames_sdss import FRAME_NAME
 from simcompare.observed.cutouts import (
     is_fits_cutout,
@@ -53,7 +54,7 @@ def _hdf5_with(*names: str, survey: str = "") -> Callable[[Path], bool]:
     def recognises(path: Path) -> bool:
         if not path.is_file() or not h5py.is_hdf5(path):
             return False
-        with h5py.File(path, "r", locking="best-effort") as file:
+        with open_checked(path) as file:
             return all(name in file for name in names) and str(file.attrs.get("survey", "")).startswith(
                 survey
             )
@@ -65,7 +66,7 @@ def _is_linear_stack(path: Path) -> bool:
     """Whether an HDF5 file holds one stack of images with bands before rows."""
     if not path.is_file() or not h5py.is_hdf5(path):
         return False
-    with h5py.File(path, "r", locking="best-effort") as file:
+    with open_checked(path) as file:
         return "image" in file and isinstance(file["image"], h5py.Dataset) and file["image"].dtype.kind == "f"
 
 
@@ -73,7 +74,7 @@ def _is_picture_stack(path: Path) -> bool:
     """Whether an HDF5 file holds encoded pictures, or 8-bit images with the colours last."""
     if not path.is_file() or not h5py.is_hdf5(path):
         return False
-    with h5py.File(path, "r", locking="best-effort") as file:
+    with open_checked(path) as file:
         if "jpeg_bytes" in file and "offset" in file:
             return True
         image = file.get("image")

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import h5py
 import numpy as np
 
+from mocks.checked_hdf5 import open_checked
 from mocks.psf import effective_psf
 from simcompare.observed.names import word
 from simcompare.observed.units import nanomaggies_per_unit
@@ -39,7 +39,7 @@ def read_multimodal(path: Path, bands: tuple[str, ...], units: str = "") -> Iter
     ValueError
         When units, bands or PSF widths are not stated.
     """
-    with h5py.File(path, "r", locking="best-effort") as file:
+    with open_checked(path) as file:
         unit = word(file.attrs.get("units", file.attrs.get("unit", units)))
         if "image_psf_fwhm" not in file:
             raise ValueError(f"{path}: no dataset 'image_psf_fwhm'; the PSF of its images is not known.")

@@ -4,10 +4,10 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-import h5py
 import numpy as np
 from PIL import Image
 
+from mocks.checked_hdf5 import open_checked
 from simcompare.observed.names import coordinate_name
 from simcompare.stamps import RawStamp
 
@@ -96,7 +96,7 @@ def read_picture_stack(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]
         As of `read_picture_folder`; its pixel scale is 0 where it varies.
     """
     _check_bands(path, bands)
-    with h5py.File(path, "r", locking="best-effort") as file:
+    with open_checked(path) as file:
         stated = file.attrs.get("pixel_scale_arcsec", 0.0)
         scale = 0.0 if isinstance(stated, str | bytes) else float(stated)
         encoded = "jpeg_bytes" in file

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from mocks import camera_sdss as sdss
+from mocks.checked_hdf5 import open_checked
 from simcompare.observed.lattice import camera_quantum
 from simcompare.observed.names import coordinate_name, word
 from simcompare.stamps import RAW_MASK_BITS, RawStamp
@@ -52,7 +52,7 @@ def read_sdss_stack(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
     ------
     RawStamp
     """
-    with h5py.File(path, "r", locking="best-effort") as file:
+    with open_checked(path) as file:
         chosen = _check_bands(path, bands, str(file.attrs["bands"]))
         field_names = [word(name) for name in file["field_id"][:]]
         calibration = file["field_nmgy_per_count"][:, chosen]
@@ -110,7 +110,7 @@ def read_sdss_object_groups(path: Path, bands: tuple[str, ...]) -> Iterator[RawS
     ------
     RawStamp
     """
-    with h5py.File(path, "r", locking="best-effort") as file:
+    with open_checked(path) as file:
         _check_bands(path, bands, str(file.attrs["bands"]))
         for name, group in file["objects"].items():
             image, mask = group["image"][:], group["mask"][:]
@@ -157,7 +157,7 @@ def read_sdss_host_groups(path: Path, bands: tuple[str, ...]) -> Iterator[RawSta
     ------
     RawStamp
     """
-    with h5py.File(path, "r", locking="best-effort") as file:
+    with open_checked(path) as file:
         _check_bands(path, bands, ("r",))
         for name, group in file["spec_hosts"].items():
             image, psf = group["image"][:], group["psf"][:].astype(float)
