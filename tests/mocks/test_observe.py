@@ -110,7 +110,11 @@ def test_same_seed_same_bits_and_other_seed_other_noise():
 
 @pytest.mark.parametrize(("survey", "band"), [("sdss", "r"), ("hsc-wide", "i")])
 def test_depth_from_empty_apertures(survey, band):
-    """Noise of optimal point-source fluxes at a thousand blank places gives the published depth."""
+    """Noise of optimal point-source fluxes at a thousand blank places gives the survey file's depth.
+
+    That of SDSS is also the 22.7 that is quoted everywhere; that of HSC-Wide follows from exposure and sky,
+    its noise from measured pixel variances.
+    """
     data = load_survey(survey)
     row = data.bands[band]
     state = conditions(survey, (band,))
@@ -120,7 +124,7 @@ def test_depth_from_empty_apertures(survey, band):
     places = noise.reshape(32, 41, 32, 41).swapaxes(1, 2).reshape(-1, 41, 41)
     flux = np.einsum("nij,ij->n", places, psf) / np.sum(psf**2)
     depth = 22.5 - 2.5 * np.log10(5 * flux.std())
-    assert depth == pytest.approx(row.depth, abs=0.25)
+    assert depth == pytest.approx(row.depth, abs=0.15)
 
 
 def test_binning_keeps_sum_and_place():
