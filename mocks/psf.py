@@ -93,9 +93,14 @@ def gaussian_psf(fwhm: float, size: int) -> np.ndarray:
 
 
 def double_gaussian_psf(
-    fwhm: float, size: int, wing_fraction: float = 4 / 13, wing_ratio: float = 2.0
+    fwhm: float,
+    size: int,
+    wing_fraction: float = 4 / 13,
+    wing_ratio: float = 2.0,
+    power_fraction: float = 0.0,
+    power_slope: float = 3.0,
 ) -> np.ndarray:
-    """Two concentric Gaussians, the atmospheric PSF of the SDSS site.
+    """Two concentric Gaussians, the atmospheric PSF of the SDSS site, on request with a power-law wing.
 
     Parameters
     ----------
@@ -107,6 +112,11 @@ def double_gaussian_psf(
         Share of the light in the wider Gaussian.
     wing_ratio : float
         Width of the wider over that of the narrower.
+    power_fraction : float
+        Value of the power-law term in the centre over that of the two Gaussians; 0 leaves it out.
+    power_slope : float
+        Its surface brightness falls as (1 + r^2 / (slope s^2))^(-slope / 2), s being the width of the wider
+        Gaussian; above 2, so that the light is finite.
 
     Returns
     -------
@@ -115,16 +125,23 @@ def double_gaussian_psf(
 
     References
     ----------
-    Weights 9/13 and 4/13 and width ratio 2: Law et al. 2015, AJ 150, 19 (MaNGA observing strategy).
+    Weights 9/13 and 4/13 and width ratio 2: Law et al. 2015, AJ 150, 19 (MaNGA observing strategy). Form with
+    the power law: Lupton et al. 2001, ASP Conf. 238, 269 (the SDSS pipeline's composite PSF profile).
     """
     from scipy.optimize import brentq
 
+    if power_fraction < 0 or power_slope <= 2:
+        raise ValueError(
+            f"power-law wing has fraction {power_fraction} and slope {power_slope}; needed are >= 0 and > 2."
+        )
     core, wing = 1 - wing_fraction, wing_fraction / wing_ratio**2
+    power = power_fraction * (core + wing)
 
-    def profile(x):  # x: squared radius times 4 ln 2 over the squared core FWHM
-        return core * np.exp(-x) + wing * np.exp(-x / wing_ratio**2)
+    def profile(x):  # x: squared radius times 4 ln 2 over the squared core FWHM, r^2 / (2 s^2) of the core
+        gaussians = core * np.exp(-x) + wing * np.exp(-x / wing_ratio**2)
+        return gaussians + power * (1 + 2 * x / (power_slope * wing_ratio**2)) ** (-power_slope / 2)
 
-    half = brentq(lambda x: profile(x) - (core + wing) / 2, 0, 50 * wing_ratio**2)
+    half = brentq(lambda x: profile(x) - (core + wing + power) / 2, 0, 50 * wing_ratio**2)
     return _over_pixels(lambda r2: profile(r2 * 4 * half / fwhm**2), size)
 
 

@@ -93,3 +93,18 @@ def test_bad_psf_is_refused():
     with pytest.raises(ValueError, match="known are"):
         effective_psf("airy", 3.0, 21)
     assert psf_from_image(7 * good).sum() == pytest.approx(1)
+
+
+def test_power_law_wing_falls_as_its_slope():
+    """Far out the Gaussians are gone and surface brightness falls as radius to minus the slope."""
+    psf = double_gaussian_psf(3.0, 201, power_fraction=0.01, power_slope=3.0)
+    assert psf.sum() == pytest.approx(1)
+    middle = psf[100, 100:]
+    assert np.log(middle[80] / middle[40]) / np.log(2) == pytest.approx(-3.0, abs=0.02)
+    bare = double_gaussian_psf(3.0, 201)
+    assert bare[100, 140] < 1e-12 < middle[40]
+    assert measure_fwhm(psf) == pytest.approx(measure_fwhm(bare), rel=0.01)
+    wide = effective_psf("double-gaussian", 3.5, 41, power_fraction=0.01)
+    assert measure_fwhm(wide) == pytest.approx(3.5, rel=0.01)
+    with pytest.raises(ValueError, match="power-law wing"):
+        double_gaussian_psf(3.0, 41, power_fraction=0.1, power_slope=2.0)
