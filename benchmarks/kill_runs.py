@@ -25,7 +25,7 @@ import numpy as np
 import psutil
 
 from mocks.toys import toy_galaxies, write_tng_snapshot
-from simcompare import chain, mocking, preparing
+from simcompare import mocking, preparing, score_runs
 from simcompare.cli import main as simcompare
 from simcompare.config import MockSettings
 from simcompare.imageset import ImageSet
@@ -210,7 +210,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     # Several parts from few galaxies.
-    mocking._IMAGES_PER_PART, preparing._TWINS_PER_PART, chain._IMAGES_PER_TASK = 4, 6, 8
+    mocking._IMAGES_PER_PART, preparing._TWINS_PER_PART, score_runs._IMAGES_PER_TASK = 4, 6, 8
     sample.PART_BYTES = 6 * 9 * 32**2
     wanted = options.verbs.split(",")
     rng = np.random.default_rng(options.seed)

@@ -5,13 +5,13 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
-__all__ = ["StoppedError", "available_cores", "run_tasks"]
+__all__ = ["StoppedError", "available_cores", "run_in_order", "run_tasks"]
 
 logger = logging.getLogger(__name__)
 
@@ -74,17 +74,61 @@ def run_tasks(
         When the scheduler, or workers with a GPU, are not there; after all other tasks, when some tasks
         ended every worker that tried them.
     """
+    if scheduler is None and (workers <= 1 or len(tasks) <= 1):
+        yield from _run_here(function, tasks, len(tasks))
+    elif len(tasks):
+        yield from _run_there(function, tasks, len(tasks), min(workers, len(tasks)), scheduler, gpu)
+
+
+def run_in_order(
+    function: Callable, tasks: Iterable, workers: int = 1, *, scheduler: str | None = None
+) -> Iterator:
+    """Apply a function to tasks that are read one after the other, and yield the results in their order.
+
+    As `run_tasks`, for tasks whose number is not known before: a few for each worker are read ahead.
+
+    Yields
+    ------
+    object
+        What ``function`` returned.
+    """
+    waiting = iter(tasks)
+    first = list(islice(waiting, 2))
+    tasks = chain(first, waiting)
+    if scheduler is None and (workers <= 1 or len(first) < 2):
+        yield from _run_here(function, tasks, None)
+        return
+    early, due = {}, 0
+    there = _run_there(partial(_numbered, function), enumerate(tasks), None, workers, scheduler, False)
+    for number, result in there:
+        early[number] = result
+        while due in early:
+            yield early.pop(due)
+            due += 1
+
+
+def _numbered(function: Callable, task: tuple[int, object]) -> tuple[int, object]:
+    """Give a task's result beside its number."""
+    return task[0], function(task[1])
+
+
+def _run_here(function: Callable, tasks: Iterable, total: int | None) -> Iterator:
+    """Do the tasks in this process."""
     with _stop_signals() as is_stopped:
-        if scheduler is None and (workers <= 1 or len(tasks) <= 1):
-            for done, task in enumerate(tasks):
-                if is_stopped():
-                    raise StoppedError(_stop_message(done, len(tasks)))
-                yield function(task)
-        elif len(tasks):
-            with _client(scheduler, min(workers, len(tasks))) as client:
-                _await_workers(client, gpu)
-                there = partial(_run_in_folder, os.getcwd(), function)
-                yield from _run_on_cluster(client, there, tasks, gpu, is_stopped)
+        for done, task in enumerate(tasks):
+            if is_stopped():
+                raise StoppedError(_stop_message(done, total))
+            yield function(task)
+
+
+def _run_there(
+    function: Callable, tasks: Iterable, total: int | None, workers: int, scheduler: str | None, gpu: bool
+) -> Iterator:
+    """Do the tasks on a cluster."""
+    with _stop_signals() as is_stopped, _client(scheduler, workers) as client:
+        _await_workers(client, gpu)
+        there = partial(_run_in_folder, os.getcwd(), function)
+        yield from _run_on_cluster(client, there, tasks, total, gpu, is_stopped)
 
 
 def _run_in_folder(folder: str, function: Callable, task: object) -> object:
@@ -93,9 +137,10 @@ def _run_in_folder(folder: str, function: Callable, task: object) -> object:
     return function(task)
 
 
-def _stop_message(done: int, total: int) -> str:
+def _stop_message(done: int, total: int | None) -> str:
     """Say how far the work came."""
-    return f"stopped as asked after {done} of {total} tasks; the same command goes on from there"
+    of_all = "" if total is None else f" of {total}"
+    return f"stopped as asked after {done}{of_all} tasks; the same command goes on from there"
 
 
 @contextmanager
@@ -187,13 +232,15 @@ def _await_workers(client, gpu: bool) -> None:
         time.sleep(0.2)
 
 
-def _run_on_cluster(client, function: Callable, tasks: Sequence, gpu: bool, is_stopped: Callable) -> Iterator:
+def _run_on_cluster(
+    client, function: Callable, tasks: Iterable, total: int | None, gpu: bool, is_stopped: Callable
+) -> Iterator:
     """Keep every worker busy and no more in flight than that needs, so that 1e6 tasks cost no memory."""
     from distributed import KilledWorker, as_completed
 
     options = {"pure": False, "retries": 1, "resources": {"GPU": 1} if gpu else None}
     waiting, running = iter(tasks), as_completed(loop=client.loop)
-    done, lost, counted, window = 0, [], -_COUNT_WORKERS_EVERY, 0
+    done, started, lost, counted, window = 0, 0, [], -_COUNT_WORKERS_EVERY, 0
     while True:
         if time.monotonic() - counted > _COUNT_WORKERS_EVERY:
             # Workers come and go; two tasks for each, so that none waits for its next one.
@@ -201,6 +248,7 @@ def _run_on_cluster(client, function: Callable, tasks: Sequence, gpu: bool, is_s
         if not is_stopped():
             for task in islice(waiting, max(0, window - running.count())):
                 running.add(client.submit(function, task, **options))
+                started += 1
         if running.is_empty():
             break
         future = next(running)
@@ -213,8 +261,8 @@ def _run_on_cluster(client, function: Callable, tasks: Sequence, gpu: bool, is_s
         yield future.result()
     if lost:
         raise OSError(
-            f"{len(lost)} of {len(tasks)} tasks ended every worker that tried them, most often for lack of "
+            f"{len(lost)} of {started} tasks ended every worker that tried them, most often for lack of "
             f"memory; the others are finished. Give the same command again with fewer workers. {lost[0]}"
         )
-    if done < len(tasks):
-        raise StoppedError(_stop_message(done, len(tasks)))
+    if is_stopped() and done != total:
+        raise StoppedError(_stop_message(done, total))

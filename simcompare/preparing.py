@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mocks import load_survey
 from simcompare.config import PrepareSettings, TwinsSettings
+from simcompare.engine import available_cores
 from simcompare.imageset import LINEAR_UNIT, ImageSet
 from simcompare.making import Images, make_parts
 from simcompare.observed import PICTURE_BANDS, prepare_observed, read_places
@@ -73,6 +74,9 @@ def make_image_set(settings: PrepareSettings) -> ImageSet:
             name=settings.name or survey.name.upper(),
             seed=settings.seed,
             fractions=fractions,
+            workers=settings.workers or available_cores(),
+            scheduler=settings.scheduler,
+            timeout=settings.timeout,
             units=settings.units or "",
             places=read_places(settings.catalogue) if settings.catalogue else None,
         )

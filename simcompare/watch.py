@@ -37,6 +37,7 @@ class Watch:
         self.journal, self.seconds = journal, seconds
         self._stuck: set[str] = set()
         self._file = -1
+        self._last: str | None = None
 
     def __enter__(self) -> "Watch":
         self._stuck = _read_stuck(self.journal)
@@ -55,7 +56,7 @@ class Watch:
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
-        """Limit the time of the block, which reads the thing of this name.
+        """Limit the time of the block, which reads the thing of this name, or a piece of it.
 
         Raises
         ------
@@ -66,8 +67,10 @@ class Watch:
         if name in self._stuck:
             raise TimeoutError(message)
         # A full disk is told of where the product is written; it is no fault of what is read.
-        with suppress(OSError):
-            os.write(self._file, (json.dumps({"name": name}) + "\n").encode())
+        if name != self._last:
+            with suppress(OSError):
+                os.write(self._file, (json.dumps({"name": name}) + "\n").encode())
+            self._last = name
         in_main = threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer")
         with _alarm(self.seconds, message) if in_main else nullcontext():
             limit = self.seconds + (_GRACE if in_main else 0.0)

@@ -4,27 +4,32 @@ import hashlib
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
 
 from mocks.surveys import SURVEYS, load_survey
+from simcompare.engine import run_in_order
 from simcompare.files import fingerprint
 from simcompare.imageset import LINEAR_UNIT, ImageSet, collect_stamps, part_path, write_part
 from simcompare.observed.formats import read_stamps
 from simcompare.places import SAME_OBJECT, TakenPlaces, assign_split, split_of_place
 from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
 from simcompare.stamps import FLAGS, PreparedStamp, RawStamp, RejectedStampError
+from simcompare.watch import Watch
 
 __all__ = ["REJECTED_FLAGS", "Sample", "prepare_observed", "refuse_flagged", "rejected_flags_of"]
 
 log = logging.getLogger(__name__)
 
 UNITS = {"linear": LINEAR_UNIT, "8-bit": "8-bit counts"}
-PART_BYTES = 1e9
+PART_BYTES = 1e8
+_STAMPS_PER_TASK = 50
 REJECTED_FLAGS = ("undetected", "resampled", "saturated")
 
 
@@ -80,6 +85,9 @@ def prepare_observed(
     part_size: int | None = None,
     units: str = "",
     places: Table | None = None,
+    workers: int = 1,
+    scheduler: str | None = None,
+    timeout: float = 3600.0,
 ) -> Sample:
     """Prepare real galaxies from files of any known format into one image set in a run folder.
 
@@ -107,9 +115,13 @@ def prepare_observed(
         Names in `simcompare.stamps.FLAGS`; a galaxy with any of them is rejected. As a rule those that
         `rejected_flags_of` gives for the survey.
     part_size : int, optional
-        Images in a part; about 1 GB when not given.
+        Images in a part; about 100 MB when not given.
     units, places
         As of `read_stamps`.
+    workers, scheduler
+        As of `simcompare.engine.run_tasks`. This process reads, the workers prepare.
+    timeout : float
+        Seconds after which reading one image is given up, and with it its file.
 
     Returns
     -------
@@ -138,19 +150,18 @@ def prepare_observed(
     parts = _Parts(Path(out), name, survey, bands, preparation, settings)
     parts.resume()
     part_size = part_size or _images_per_part(len(bands), preparation)
-    position = 0
-    for position, (path, stamp) in enumerate(_all_stamps(paths, bands, units, places), start=1):
-        if position <= parts.start:
-            continue
-        try:
-            if not stamp.problem:
-                parts.check_scale(path, stamp)
-            ready = _prepare_one(stamp, preparation, seed, fractions, rejected_flags, parts.seen)
-            parts.pending.append(ready)
-        except RejectedStampError as reason:
-            parts.pending_rejects.append(_reject_row(path, stamp, reason))
-        if len(parts.pending) == part_size:
-            parts.flush(position)
+    Path(out).mkdir(parents=True, exist_ok=True)
+    position = parts.start
+    with Watch(Path(out) / "stamps.reading", timeout) as watch:
+        stamps = islice(_all_stamps(paths, bands, units, places, watch), parts.start, None)
+        batches = parts.batches(stamps)
+        prepare = partial(_prepare_batch, preparation, seed, tuple(fractions), tuple(rejected_flags))
+        for outcomes in run_in_order(prepare, batches, workers, scheduler=scheduler):
+            for identity, ready in outcomes:
+                position += 1
+                parts.take(identity, ready)
+                if len(parts.pending) == part_size:
+                    parts.flush(position)
     if parts.pending:
         parts.flush(position)
     rejected = parts.rejected + parts.pending_rejects
@@ -220,6 +231,27 @@ class _Parts:
                 "give the survey that they are from, or a survey file."
             )
 
+    def batches(self, stamps: Iterable[tuple[Path, RawStamp]]) -> Iterator[list[tuple[Path, RawStamp]]]:
+        """Images of one scale, some at a time."""
+        while batch := list(islice(stamps, _STAMPS_PER_TASK)):
+            for path, stamp in batch:
+                if not stamp.problem:
+                    self.check_scale(path, stamp)
+            yield batch
+
+    def take(self, identity: dict, ready: PreparedStamp | str) -> None:
+        """Let a prepared image wait, or note why there is none; of one object the first image is kept."""
+        place = tuple(identity[name] for name in ("galaxy_id", "ra", "dec"))
+        reason = ready
+        if identity["is_readable"] and self.seen.holds(*place):
+            reason = f"duplicate: an object within {SAME_OBJECT} arcsec was taken before"
+        if isinstance(reason, str):
+            names = ("galaxy_id", "source", "source_index")
+            self.pending_rejects.append({name: identity[name] for name in names} | {"reason": reason})
+        else:
+            self.seen.add(*place)
+            self.pending.append(ready)
+
     def flush(self, stop: int) -> None:
         """Write what waits as one part, which accounts for all images up to ``stop``."""
         stack, table = collect_stamps(self.pending)
@@ -235,12 +267,31 @@ class _Parts:
         self.start, self.number, self.pending, self.pending_rejects = stop, self.number + 1, [], []
 
 
-def _prepare_one(stamp, preparation, seed, fractions, rejected_flags, seen) -> PreparedStamp:
+def _prepare_batch(
+    preparation: Preparation,
+    seed: int,
+    fractions: tuple[float, ...],
+    rejected_flags: tuple[str, ...],
+    batch: list[tuple[Path, RawStamp]],
+) -> list[tuple[dict, PreparedStamp | str]]:
+    """Each image's identity, and itself prepared or the reason why it cannot be used."""
+    outcomes = []
+    for path, stamp in batch:
+        identity = {
+            "galaxy_id": stamp.galaxy_id, "ra": stamp.ra, "dec": stamp.dec, "source": path.name,
+            "source_index": str(stamp.metadata.get("source_index", "")), "is_readable": not stamp.problem,
+        }  # fmt: skip
+        try:
+            outcomes.append((identity, _prepare_one(stamp, preparation, seed, fractions, rejected_flags)))
+        except RejectedStampError as reason:
+            outcomes.append((identity, str(reason)))
+    return outcomes
+
+
+def _prepare_one(stamp, preparation, seed, fractions, rejected_flags) -> PreparedStamp:
     """Prepare a stamp and assign its split, or raise the reason why not."""
     if stamp.problem:
         raise RejectedStampError(stamp.problem)
-    if seen.holds(stamp.galaxy_id, stamp.ra, stamp.dec):
-        raise RejectedStampError(f"duplicate: an object within {SAME_OBJECT} arcsec was taken before")
     if np.isfinite(stamp.ra) and np.isfinite(stamp.dec):
         split = split_of_place(stamp.ra, stamp.dec, seed, fractions)
     else:
@@ -249,16 +300,20 @@ def _prepare_one(stamp, preparation, seed, fractions, rejected_flags, seen) -> P
         raise RejectedStampError("in the seam between cells of the sky that belong to unlike splits")
     prepared = prepare_stamp(stamp, preparation, preparation_stream(seed, stamp.galaxy_id))
     refuse_flagged(prepared, rejected_flags)
-    seen.add(stamp.galaxy_id, stamp.ra, stamp.dec)
-    row = {"view": 0, "split": split}
-    return replace(prepared, row=prepared.row | row)
+    return replace(prepared, row=prepared.row | {"view": 0, "split": split})
 
 
-def _all_stamps(paths: Sequence[Path], bands, units, places) -> Iterator[tuple[Path, RawStamp]]:
+def _all_stamps(paths: Sequence[Path], bands, units, places, watch: Watch) -> Iterator[tuple[Path, RawStamp]]:
     """Stamps of all files, one at a time; of several files a bad one counts as one rejected image."""
     for path in paths:
         try:
-            for stamp in read_stamps(path, bands, units=units, places=places):
+            with watch(str(path)):
+                stamps = iter(read_stamps(path, bands, units=units, places=places))
+            while True:
+                with watch(str(path)):
+                    stamp = next(stamps, None)
+                if stamp is None:
+                    break
                 yield path, stamp
         except FileNotFoundError:
             raise
@@ -275,17 +330,6 @@ def _all_stamps(paths: Sequence[Path], bands, units, places) -> Iterator[tuple[P
 def _digest(places: Table) -> str:
     """Hash of a catalogue's places, to know it again."""
     return hashlib.sha256(np.array([places["ra"], places["dec"]], float).tobytes()).hexdigest()
-
-
-def _reject_row(path: Path, stamp: RawStamp, reason: Exception) -> dict:
-    """Row of the table of rejects."""
-    index = stamp.metadata.get("source_index", "")
-    return {
-        "galaxy_id": stamp.galaxy_id,
-        "source": path.name,
-        "source_index": str(index),
-        "reason": str(reason),
-    }
 
 
 def _images_per_part(n_bands: int, preparation: Preparation) -> int:

@@ -12,13 +12,13 @@ import pytest
 import simcompare
 from flows import FlowConfig, FlowModel
 from mocks.toys import toy_galaxies, write_tng_snapshot
-from simcompare import chain, engine, mocking
-from simcompare.chain import score_image_sets
+from simcompare import engine, mocking, score_runs
 from simcompare.cli import main
 from simcompare.config import MockSettings, ScoreSettings
-from simcompare.engine import StoppedError, run_tasks
+from simcompare.engine import StoppedError, run_in_order, run_tasks
 from simcompare.files import sha256
 from simcompare.mocking import make_mocks
+from simcompare.score_runs import score_image_sets
 
 
 def square_and_process(number):
@@ -27,6 +27,11 @@ def square_and_process(number):
 
 def slow_square(number):
     time.sleep(0.2)
+    return number**2
+
+
+def wait_and_square(number):
+    time.sleep(0.01 * number)
     return number**2
 
 
@@ -101,7 +106,7 @@ def kill_workers(nannies, stop):
 def test_cluster_with_dying_workers_makes_the_same_bits(cluster, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(mocking, "_IMAGES_PER_PART", 2)
-    monkeypatch.setattr(chain, "_IMAGES_PER_TASK", 2)
+    monkeypatch.setattr(score_runs, "_IMAGES_PER_TASK", 2)
     file, nannies = cluster
     write_tng_snapshot(Path("toy-1"), toy_galaxies("toy-1", 10, 3))
     FlowModel(FlowConfig(size=32, softening=(0.1,))).save(Path("flow"))
@@ -140,6 +145,14 @@ def test_stop_on_a_cluster_keeps_what_is_finished(cluster):
     with pytest.raises(StoppedError, match="of 40 tasks"):
         done.extend(work)
     assert len(done) < 40
+
+
+def test_results_come_in_the_order_of_tasks_read_one_by_one(cluster):
+    for scheduler in (None, str(cluster[0])):
+        tasks = iter([5, 1, 4, 2, 3] * 3)
+        assert list(run_in_order(wait_and_square, tasks, scheduler=scheduler)) == [25, 1, 16, 4, 9] * 3
+    assert list(run_in_order(wait_and_square, iter([7]), 8)) == [49]
+    assert list(run_in_order(wait_and_square, iter([]), 8)) == []
 
 
 def test_error_of_a_task_is_that_of_the_call(cluster):

@@ -1,0 +1,195 @@
+"""Memory, overhead and scaling of the engine on this machine, and what follows for large runs.
+
+Run it with  python benchmarks/bench_scaling.py [memory] [overhead] [scaling] [projection]
+
+Memory and files are those of image sets of 8 x 8 pixels, made and scored by the same code as any other, each
+in a process of its own. Scaling is that of toy mocks. The projection says what it assumes.
+"""
+
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from flows import FlowConfig, FlowModel
+from mocks import mock_galaxy
+from mocks.toys import toy_galaxies, write_tng_snapshot
+from simcompare import score_runs
+from simcompare.config import MockSettings, ScoreSettings
+from simcompare.engine import available_cores, run_tasks
+from simcompare.making import Images, make_parts
+from simcompare.mocking import make_mocks
+from simcompare.parts import collect_stamps
+from simcompare.preparation import Preparation
+from simcompare.runs import open_run
+from simcompare.score_runs import score_image_sets
+from simcompare.stamps import PreparedStamp
+
+SIDE = 8
+PER_PART = 100
+ASSUMED = """Assumed: 20 000 galaxies (M* > 1e9 Msun) of TNG100 x 4 views, ten times
+the toy's particles and time in proportion to them; scores by two flows in 8 orientations; nodes of 64 cores
+used at 80 %; a GPU that sustains 5 TFLOP/s on these small convolutions; files read at 1 GB/s."""
+
+
+def small_images(first, _watch):
+    """Make prepared galaxies that cost nothing."""
+    rng = np.random.default_rng(first)
+    stamps = []
+    for number in range(first, first + PER_PART):
+        shape = (1, SIDE, SIDE)
+        row = {"galaxy_id": f"g{number}", "view": 0, "split": "test", "flags": 0, "dataset": "small"}
+        row |= {"mag_r": 17.0, "sky_sigma_r": 0.02, "psf_fwhm_r": 1.3, "half_light_radius": 2.0}
+        row |= {f"property_{i}": rng.normal() for i in range(20)}
+        stamps.append(
+            PreparedStamp(
+                image=rng.normal(size=shape).astype(np.float32),
+                variance=np.ones(shape, np.float32),
+                mask=np.zeros(shape, np.uint8),
+                psf=np.ones((1, 3, 3), np.float32) / 9,
+                quantum=np.zeros(1, np.float32),
+                row=row,
+            )
+        )
+    return Images(*collect_stamps(stamps))
+
+
+def make_and_score(n, folder):
+    """Make n small images, then score them; prints seconds, files and the peak of memory after each."""
+    images = folder / "images"
+    settings = MockSettings(inputs=[folder], out=images, workers=1)
+    description = {"name": "small", "kind": "simulated", "survey": "sdss", "bands": ("r",),
+                   "pixel_scale": 0.396, "preparation": Preparation(size=SIDE)}  # fmt: skip
+    FlowModel(FlowConfig(size=SIDE, softening=(0.1,), widths=(4,), steps=(1,))).save(folder / "flow")
+
+    def peak():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+    results = {"n": n, "start_MB": peak()}
+    start = time.process_time()
+    with open_run(images, "mock", settings, []) as run:
+        make_parts(run, small_images, range(0, n, PER_PART), description)
+    results |= {"make_s": time.process_time() - start, "make_MB": peak()}
+    start = time.process_time()
+    scoring = {"images": [images], "model": folder / "flow", "symmetries": False, "workers": 1}
+    score_image_sets(ScoreSettings(out=folder / "scores", **scoring))
+    results |= {"score_s": time.process_time() - start, "score_MB": peak()}
+    results["files"] = sum(len(names) for _, _, names in os.walk(folder))
+    print(json.dumps(results))
+
+
+def memory():
+    """Peak memory and number of files at three sizes."""
+    print("\nmemory of the process that makes and scores images of 8 x 8 pixels, 100 a part")
+    columns = {"galaxies": 9, "start": 8, "made": 8, "scored": 8, "files": 6, "make": 8, "score": 8}
+    print(" ".join(f"{name:>{width}s}" for name, width in columns.items()))
+    for n in (1_000, 10_000, 100_000):
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, __file__, "--small", str(n), folder]
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        row = json.loads(done.stdout.splitlines()[-1])
+        print(
+            f"{n:9d} {row['start_MB']:5.0f} MB {row['make_MB']:5.0f} MB {row['score_MB']:5.0f} MB "
+            f"{row['files']:6d} {row['make_s']:6.1f} s {row['score_s']:6.1f} s", flush=True,
+        )  # fmt: skip
+
+
+def nothing(number):
+    """Task that does nothing."""
+    return number
+
+
+def overhead():
+    """Seconds per task that does nothing, and what 1e6 of them would take."""
+    print("\noverhead of tasks that do nothing, 2 local workers")
+    for n in (1_000, 10_000):
+        own, start = time.process_time(), time.perf_counter()
+        assert sum(run_tasks(nothing, range(n), 2)) == n * (n - 1) // 2
+        wall, own = time.perf_counter() - start, time.process_time() - own
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(
+            f"{n:7d} tasks {wall:6.1f} s wall, {own:6.1f} s CPU of client and scheduler, "
+            f"{1e3 * own / n:.2f} ms a task; 1e6 tasks {own / n * 1e6 / 3600:.1f} h; peak {peak:.0f} MB",
+            flush=True,
+        )
+    return own / n
+
+
+def scaling():
+    """Make mocks by one and by all workers: the same work, and the same work per worker."""
+    n, cores = 32, available_cores()
+    print(f"\nscaling of toy mocks on {cores} cores (load before: {os.getloadavg()[0]:.1f})")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_tng_snapshot(folder / "toy-1", toy_galaxies("toy-1", n, 3))
+        seconds = {}
+        for label, workers, views in (("one", 1, 8), ("strong", cores, 8), ("weak", cores, 8 * cores)):
+            settings = MockSettings(
+                inputs=[folder / "toy-1"], out=folder / label, redshift=0.05, views=views, workers=workers
+            )
+            start = time.perf_counter()
+            make_mocks(settings)
+            seconds[label] = time.perf_counter() - start
+            print(f"{n * views:5d} images, {workers} workers: {seconds[label]:6.1f} s", flush=True)
+    print(
+        f"strong scaling {seconds['one'] / seconds['strong'] / cores:.0%}, "
+        f"weak scaling {seconds['one'] / seconds['weak']:.0%}, start of the cluster included"
+    )
+
+
+def projection():
+    """Time and disk of large runs from the cost of one image on one core of this machine."""
+    galaxy = toy_galaxies("toy-1", 1, 3)[0]
+    mock_galaxy(galaxy, "sdss", "gri", seed=0, redshift=0.05, size=128)
+    start = time.process_time()
+    for view in range(3):
+        mock_galaxy(galaxy, "sdss", "gri", seed=0, redshift=0.05, size=128, view_index=view)
+    mock = (time.process_time() - start) / 3
+    flow = FlowModel(FlowConfig(size=64, n_bands=3, softening=(0.1,) * 3))
+    images = np.random.default_rng(0).normal(size=(score_runs._IMAGES_PER_TASK, 3, 64, 64)).astype(np.float32)
+    flow.log_prob(images[:8])
+    start = time.process_time()
+    flow.log_prob(images)
+    score = (time.process_time() - start) / len(images)
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        flow.log_prob(images[:8])
+    flops = counter.get_total_flops() / 8
+    n_mocks, n_score, evaluations = 20_000 * 4, 1_000_000, 16
+    print(f"\nprojection; one core of this machine ({platform.machine()}) needs {mock:.2f} s for one mock of")
+    print(f"{len(galaxy.stars)} particles, gri, 128 px, and {1e3 * score:.1f} ms for log_prob, gri, 64 px")
+    print(f"({flops / 1e6:.0f} MFLOP). {ASSUMED}")
+    core_hours = 10 * mock * n_mocks / 3600
+    scoring = score * n_score * evaluations / 3600
+    gpu = flops * n_score * evaluations / 5e12 / 3600
+    for nodes in (1, 10):
+        per_hour = nodes * 64 * 0.8
+        print(f"{nodes:3d} node{'s' if nodes > 1 else ' '}: TNG100 mocks {core_hours / per_hour:8.2f} h, "
+              f"1e6 HSC scores {scoring / per_hour:8.2f} h")  # fmt: skip
+    reading = n_score * 9 * 3 * 64**2 / 1e9 / 3600
+    print(f"  1 GPU  : 1e6 HSC scores {gpu:8.2f} h of arithmetic, {reading:.2f} h of reading")
+    print(f"disk: {n_mocks * 3 * 128**2 * 9 / 1e9:.0f} GB before compression in {n_mocks // 100} parts "
+          f"({2 * n_mocks // 100} files)")  # fmt: skip
+
+
+def main():
+    """Run what is asked for."""
+    if sys.argv[1:2] == ["--small"]:
+        make_and_score(int(sys.argv[2]), Path(sys.argv[3]))
+        return
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    studies = {"memory": memory, "overhead": overhead, "scaling": scaling, "projection": projection}
+    for name in sys.argv[1:] or studies:
+        studies[name]()
+
+
+if __name__ == "__main__":
+    main()
