@@ -7,6 +7,14 @@ has seen no galaxy that the same command, given the same sky, keeps for testing.
 camera's own pixels (no mosaics), with its own PSF, noise and mask. Of a galaxy that occurs twice the first is
 taken: well-resolved objects come before field stamps, stamps before new detections.
 
+Percentiles of what comes out, all from SDSS's own files of 0.396 arcsec pixels; sizes are half-light radii:
+
+| sample | galaxies (train, validation, test) | r mag 5 / 50 / 95 % | size 5 / 50 / 95 % [arcsec] |
+|---|---|---|---|
+| r | 447 (317, 50, 80) | 15.3 / 19.6 / 20.4 | 0.99 / 1.70 / 6.2 |
+| gri | 369 (256, 47, 66) | 17.9 / 19.8 / 20.4 | 0.98 / 1.58 / 3.5 |
+| rgb, 8-bit at 0.2 arcsec | 5466 (3878, 547, 1041) | | |
+
 Left aside are float images without a PSF (sparcfire, five_band), without a flux calibration (pymorph), or
 interpolated (gama_pairs): no flow of calibrated camera pixels can use them.
 """

@@ -22,7 +22,7 @@ from simcompare.config import (
 )
 from simcompare.engine import available_cores
 from simcompare.imageset import ImageSet
-from simcompare.observed.formats import recognise
+from simcompare.observed.formats import files_of, recognise
 from simcompare.preparing import preparation_of
 from simcompare.targets import select_targets
 from simcompare.workflow import plan_workflow, read_workflow
@@ -139,7 +139,7 @@ def _mock(settings: MockSettings, coming: dict) -> tuple:
 
 
 def _prepare(settings: PrepareSettings, coming: dict) -> tuple:
-    n = sum(count_stamps(path) for path in settings.inputs)
+    n = sum(count_stamps(path) for path in files_of(settings.inputs, tuple(settings.bands)))
     n_bands = 3 if settings.domain == "8-bit" else len(settings.bands)
     size = preparation_of(settings, load_survey(settings.survey).pixel_scale).size
     shape = Shape(n, n_bands * size**2)

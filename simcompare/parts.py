@@ -205,7 +205,8 @@ def write_part(
             )
             chunks = (min(len(values), 16), *values.shape[1:])
             file.create_dataset(dataset, data=values, chunks=chunks, **packing)
-        _write_catalogue(file.create_group("catalogue"), catalogue)
+        flux_unit = "nmgy" if unit == LINEAR_UNIT else "ct"
+        _write_catalogue(file.create_group("catalogue"), catalogue, flux_unit)
         file.flush()
         content = file.id.get_file_image()
     with atomic_path(path) as temporary:
@@ -247,8 +248,8 @@ def _check_part(path: Path, stack: Stack, catalogue: Table, kind: str, bands: tu
         raise ValueError(f"{path}: image (dataset, galaxy_id, view) = {twice} stands in it more than once.")
 
 
-def _write_catalogue(group: h5py.Group, catalogue: Table) -> None:
-    """Write one-dimensional columns, words as fixed-length UTF-8."""
+def _write_catalogue(group: h5py.Group, catalogue: Table, flux_unit: str) -> None:
+    """Write one-dimensional columns, words as fixed-length UTF-8, fluxes in the unit of the pixels."""
     group.attrs["columns"] = json.dumps(catalogue.colnames)
     for column in catalogue.colnames:
         values = np.asarray(catalogue[column])
@@ -261,7 +262,7 @@ def _write_catalogue(group: h5py.Group, catalogue: Table) -> None:
             values = values.astype("S1") if values.dtype.itemsize == 0 else values
         dataset = group.create_dataset(column, data=values)
         unit = catalogue[column].unit
-        dataset.attrs["unit"] = "" if unit is None else str(unit)
+        dataset.attrs["unit"] = "" if unit is None else flux_unit if str(unit) == "nmgy" else str(unit)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ from math import ceil
 import numpy as np
 
 from mocks import stream
-from mocks.psf import measure_fwhm
-from simcompare.measure import aperture_flux, magnitude, measure_shape
+from simcompare.measure import RESAMPLED_CORRELATION, Sky, combined_light, measure_cut
 from simcompare.pictures import prepare_picture, resize_psf
 from simcompare.rescale import bring_to_size, side_in_radii
 from simcompare.segmentation import (
@@ -25,8 +24,6 @@ from simcompare.stamps import FLAGS, MASK_BITS, RAW_MASK_BITS, PreparedStamp, Ra
 
 __all__ = ["Preparation", "preparation_stream", "prepare_stamp"]
 
-# Adjacent SDSS pixels of single exposures correlate by 0.00 +- 0.04, those of mosaics by 0.05 to 0.4.
-RESAMPLED_CORRELATION = 0.1
 MOST_BAD = 0.3
 # Times that a cut in radii may be larger than the image it is brought to.
 _MOST_SHRINKING = 4
@@ -161,21 +158,6 @@ class _Work:
         return ~(self.bad.any(axis=0) | self.foreign)
 
 
-@dataclass(frozen=True, eq=False)
-class _Sky:
-    """Sky of one image, each of shape (band,)."""
-
-    level: np.ndarray
-    sigma: np.ndarray
-    correlation: np.ndarray
-
-    @property
-    def mean_correlation(self) -> float:
-        """Of adjacent pixels, over the bands; NaN where it cannot be measured."""
-        known = self.correlation[np.isfinite(self.correlation)]
-        return float(known.mean()) if len(known) else np.nan
-
-
 def prepare_stamp(stamp: RawStamp, preparation: Preparation, rng: np.random.Generator) -> PreparedStamp:
     """Prepare one image, real or mock.
 
@@ -225,7 +207,7 @@ def prepare_stamp(stamp: RawStamp, preparation: Preparation, rng: np.random.Gene
     clean = _fill(work, foreign, sky, centre, stamp.electrons, rng)
     side = preparation.size
     if preparation.petrosian_radii:
-        side = side_in_radii(_light(clean, sky), objects, centre, preparation.petrosian_radii)
+        side = side_in_radii(combined_light(clean, sky), objects, centre, preparation.petrosian_radii)
     if preparation.subtract_background:
         clean = clean - sky.level[:, None, None]
     rows, columns, centre_in_cut = _cut(centre, clean.shape[1:], side)
@@ -234,7 +216,7 @@ def prepare_stamp(stamp: RawStamp, preparation: Preparation, rng: np.random.Gene
     target = objects.target[rows, columns] if objects else None
     cut_mask = mask[:, rows, columns].astype(np.uint8)
     corner = (columns.start, rows.start)  # of the cut, in the window
-    row = _measure(stamp, preparation, image, target, centre_in_cut, corner, sky)
+    row = measure_cut(stamp, preparation.subtract_background, image, target, centre_in_cut, corner, sky)
     row["flags"] |= _mask_flags(work, objects, cut_mask)
     prepared = PreparedStamp(
         image=image,
@@ -325,7 +307,7 @@ def _find(work, noise, start, preparation) -> tuple[tuple[float, float], Objects
     return centre, objects
 
 
-def _measure_sky(work: _Work, noise: np.ndarray, objects: Objects | None) -> _Sky:
+def _measure_sky(work: _Work, noise: np.ndarray, objects: Objects | None) -> Sky:
     """Measure the sky away from objects, as far as the galaxy leaves any."""
     sky = work.good & objects.sky if objects else work.good
     if sky.mean() < LEAST_SKY_FOR_NOISE:
@@ -337,7 +319,7 @@ def _measure_sky(work: _Work, noise: np.ndarray, objects: Objects | None) -> _Sk
             values[:, 0] = 0.0
     if not (values[:, 1] > 0).all():
         raise RejectedStampError("sky without noise in at least one band")
-    return _Sky(*values.T)
+    return Sky(*values.T)
 
 
 def _fill(work, foreign, sky, centre, electrons, rng) -> np.ndarray:
@@ -367,64 +349,6 @@ def _cut(centre, shape, size) -> tuple[slice, slice, tuple[float, float]]:
     return windows[1], windows[0], (moved[0], moved[1])
 
 
-def _light(image: np.ndarray, sky: _Sky) -> np.ndarray:
-    """All bands above the sky in one image, with the weights that suit a flat spectrum best."""
-    weights = sky.sigma**-2 / np.sum(sky.sigma**-2)
-    return np.tensordot(weights, image - sky.level[:, None, None], axes=1)
-
-
-def _measure(stamp, preparation, image, target, centre, corner, sky) -> dict:
-    """Catalogue row of the cut image."""
-    scale = stamp.pixel_scale
-    level = np.zeros(len(sky.level)) if preparation.subtract_background else sky.level
-    above = image.astype(float) - level[:, None, None]
-    weights = sky.sigma**-2 / np.sum(sky.sigma**-2)
-    light = np.tensordot(weights, above, axes=1)
-    shape = measure_shape(light, np.ones_like(light, bool) if target is None else target, centre)
-    fluxes, areas = np.array([aperture_flux(band, centre, shape) for band in above]).T
-    fwhm = np.array([measure_fwhm(psf) for psf in stamp.psf]) * scale
-    combined_noise = np.sqrt(np.sum((weights * sky.sigma) ** 2) * areas[0])
-    row = {
-        "galaxy_id": stamp.galaxy_id,
-        "ra": float(stamp.ra),
-        "dec": float(stamp.dec),
-        "half_light_radius": shape.half_light_radius * scale,
-        "petrosian_radius": shape.petrosian_radius * scale,
-        "axis_ratio": shape.axis_ratio,
-        "position_angle": shape.position_angle,
-        "concentration": shape.concentration,
-        "snr": float(weights @ fluxes / combined_noise),
-        "centre_x": centre[0],
-        "centre_y": centre[1],
-        "cut_x": corner[0],
-        "cut_y": corner[1],
-        "noise_correlation": sky.mean_correlation,
-    }
-    for band, flux, level_b, sigma, width in zip(
-        stamp.bands, fluxes, sky.level, sky.sigma, fwhm, strict=True
-    ):
-        row |= {f"mag_{band}": magnitude(flux), f"sky_level_{band}": level_b, f"sky_sigma_{band}": sigma}
-        row[f"psf_fwhm_{band}"] = width
-    middle = image.shape[-1] // 2
-    truths = {
-        "off_centre": max(abs(centre[0] - middle), abs(centre[1] - middle)) > 1,
-        "small": not row["half_light_radius"] >= weights @ fwhm,
-        "faint": not row["snr"] >= 10,
-        "background": bool((np.abs(sky.level) > 0.5 * sky.sigma).any()),
-        "resampled": stamp.resampled or row["noise_correlation"] > RESAMPLED_CORRELATION,
-        "undetected": target is None,
-        "truncated": shape.truncated,
-        "edge": target is not None and _touches_edge(target),
-    }
-    row["flags"] = sum(FLAGS[name] for name, is_true in truths.items() if is_true)
-    return row | {key: value for key, value in stamp.metadata.items() if key not in row}
-
-
-def _touches_edge(target: np.ndarray) -> bool:
-    """Whether an isophote reaches the border of the image."""
-    return bool(target[0].any() or target[-1].any() or target[:, 0].any() or target[:, -1].any())
-
-
 def _mask_flags(work: _Work, objects: Objects | None, mask: np.ndarray) -> int:
     """Raise the flags that follow from the masks."""
     truths = {
@@ -436,7 +360,7 @@ def _mask_flags(work: _Work, objects: Objects | None, mask: np.ndarray) -> int:
     return sum(FLAGS[name] for name, is_true in truths.items() if is_true)
 
 
-def _variance(image: np.ndarray, sky: _Sky, electrons: np.ndarray | None) -> np.ndarray:
+def _variance(image: np.ndarray, sky: Sky, electrons: np.ndarray | None) -> np.ndarray:
     """Sky noise and the shot noise of the light above the sky [nanomaggies^2]."""
     variance = np.broadcast_to(sky.sigma[:, None, None] ** 2, image.shape).copy()
     if electrons is not None:

@@ -9,7 +9,7 @@ from simcompare.config import PrepareSettings, TwinsSettings
 from simcompare.engine import available_cores
 from simcompare.imageset import LINEAR_UNIT, ImageSet
 from simcompare.making import Images, make_parts
-from simcompare.observed import PICTURE_BANDS, prepare_observed, read_places
+from simcompare.observed import PICTURE_BANDS, files_of, prepare_observed, read_places
 from simcompare.parts import collect_stamps
 from simcompare.preparation import Preparation
 from simcompare.runs import open_run
@@ -65,10 +65,11 @@ def make_image_set(settings: PrepareSettings) -> ImageSet:
     fractions = (settings.train, settings.validation, 1 - settings.train - settings.validation)
     inputs = [*settings.inputs, *([settings.catalogue] if settings.catalogue else [])]
     with open_run(settings.out, "prepare", settings, inputs) as run:
+        bands = PICTURE_BANDS if settings.domain == "8-bit" else tuple(settings.bands)
         sample = prepare_observed(
-            settings.inputs,
+            files_of(settings.inputs, bands),
             survey=survey.name,
-            bands=PICTURE_BANDS if settings.domain == "8-bit" else tuple(settings.bands),
+            bands=bands,
             preparation=preparation_of(settings, survey.pixel_scale),
             out=settings.out,
             name=settings.name or survey.name.upper(),

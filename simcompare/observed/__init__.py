@@ -1,6 +1,6 @@
 """Real galaxy images: readers of what surveys give out, and their preparation into an image set."""
 
-from simcompare.observed.formats import FORMATS, Format, read_stamps, recognise
+from simcompare.observed.formats import FORMATS, Format, files_of, read_stamps, recognise
 from simcompare.observed.pictures import PICTURE_BANDS
 from simcompare.observed.places import read_places
 from simcompare.observed.sample import Sample, prepare_observed
@@ -10,6 +10,7 @@ __all__ = [
     "PICTURE_BANDS",
     "Format",
     "Sample",
+    "files_of",
     "prepare_observed",
     "read_places",
     "read_stamps",

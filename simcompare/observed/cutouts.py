@@ -19,6 +19,7 @@ from simcompare.observed.units import nanomaggies_per_unit
 from simcompare.stamps import RAW_MASK_BITS, RawStamp
 
 __all__ = [
+    "BAND_IN_NAME",
     "band_places",
     "check_axes",
     "flux_plane",
@@ -34,7 +35,8 @@ __all__ = [
     "stated_unit",
 ]
 
-_BAND_IN_NAME = re.compile(r"([-_])([a-zA-Z])(\.fits?(?:\.gz|\.bz2)?)$")
+# Of a cut-out that comes as a file per band.
+BAND_IN_NAME = re.compile(r"([-_])([a-zA-Z])(\.fits?(?:\.gz|\.bz2)?)$")
 # Planes of the HSC pipeline's mask that make a pixel unusable, and those that say it is saturated.
 _BAD_PLANES = ("MP_BAD", "MP_NO_DATA", "MP_CR", "MP_UNMASKEDNAN")
 _SATURATED_PLANE = "MP_SAT"
@@ -212,7 +214,7 @@ def read_fits_cutout(path: Path, bands: tuple[str, ...], units: str = "") -> Ite
         planes = [_plane(path, index, units) for index in chosen]
     else:
         planes = [_plane(file, None, units) for file in _band_files(path, bands)]
-    yield join_planes(planes, bands, path, header, _BAND_IN_NAME.sub(r"\3", path.name))
+    yield join_planes(planes, bands, path, header, BAND_IN_NAME.sub(r"\3", path.name))
 
 
 def join_planes(
@@ -366,14 +368,14 @@ def psf_plane(arrays: list, index: int | None) -> np.ndarray:
 
 def _band_files(path: Path, bands: tuple[str, ...]) -> list[Path]:
     """Files named like one but for the band's letter."""
-    match = _BAND_IN_NAME.search(path.name)
+    match = BAND_IN_NAME.search(path.name)
     if match is None:
         if len(bands) == 1:
             return [path]
         raise ValueError(
             f"{path}: one image for {len(bands)} bands; name files <name>-<band>.fits or make a cube."
         )
-    files = [path.with_name(_BAND_IN_NAME.sub(rf"\g<1>{band}\g<3>", path.name)) for band in bands]
+    files = [path.with_name(BAND_IN_NAME.sub(rf"\g<1>{band}\g<3>", path.name)) for band in bands]
     missing = [str(file) for file in files if not file.is_file()]
     if missing:
         raise FileNotFoundError(f"{missing[0]}: the image of this band is missing beside {path.name}.")

@@ -1,6 +1,6 @@
 """The registry of formats in which real galaxy images come."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from astropy.table import Table
 from mocks.checked_hdf5 import open_checked
 from mocks.frames_sdss import FRAME_NAME
 from simcompare.observed.cutouts import (
+    BAND_IN_NAME,
     is_fits_cutout,
     read_fits_cutout,
     read_linear_stack,
@@ -23,7 +24,9 @@ from simcompare.observed.stacks import read_sdss_host_groups, read_sdss_object_g
 from simcompare.observed.tars import is_tar, read_hsc_tar
 from simcompare.stamps import RawStamp
 
-__all__ = ["FORMATS", "Format", "read_stamps", "recognise"]
+__all__ = ["FORMATS", "Format", "files_of", "read_stamps", "recognise"]
+
+_ENDINGS = (".fits", ".fit", ".fits.gz", ".fits.bz2", ".h5", ".hdf5", ".parquet", ".tar", ".tar.gz")
 
 
 @dataclass(frozen=True)
@@ -179,6 +182,52 @@ def recognise(path: Path) -> str:
             raise ValueError(f"{path}: damaged or truncated ({error}).") from error
     known = "; ".join(f"{name}: {entry.description}" for name, entry in FORMATS.items())
     raise ValueError(f"{path}: its format is not known. Known are {known}.")
+
+
+def files_of(paths: Sequence[Path], bands: tuple[str, ...]) -> list[Path]:
+    """Files to read, those of folders among them; folders of pictures are read as they are.
+
+    Parameters
+    ----------
+    paths : sequence of path-like
+        Files, and folders that hold them at any depth.
+    bands : tuple of str
+        Wanted. Of frames and cut-outs that come as a file per band, that of the first band stands for all;
+        PSF files stand for nothing by themselves.
+
+    Returns
+    -------
+    list of Path
+        In the order given, sorted within a folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        When a path does not exist, or a folder holds no file of a known ending.
+    """
+    files = []
+    for path in map(Path, paths):
+        if not path.is_dir() or is_picture_folder(path):
+            files.append(path)
+            continue
+        found = [file for file in sorted(path.rglob("*")) if _stands_for_galaxies(file, bands[0])]
+        if not found:
+            raise FileNotFoundError(f"{path}: no {', '.join(_ENDINGS)} file with galaxies in it.")
+        files.extend(found)
+    return files
+
+
+def _stands_for_galaxies(file: Path, band: str) -> bool:
+    """Whether a file of a folder is to be read for itself."""
+    name = file.name.lower()
+    if not file.is_file() or not name.endswith(_ENDINGS) or name.startswith("psfield"):
+        return False
+    if "-psf." in name:
+        return False
+    frame, cutout = FRAME_NAME.search(file.name), BAND_IN_NAME.search(file.name)
+    if frame:
+        return f"frame-{band}-" in file.name
+    return cutout is None or cutout[2] == band
 
 
 def read_stamps(

@@ -13,12 +13,13 @@ from mocks.psf import gaussian_psf
 from simcompare.cli import main
 from simcompare.config import PrepareSettings
 from simcompare.imageset import ImageSet
-from simcompare.observed import read_places
+from simcompare.observed import files_of, read_places
 from simcompare.preparing import make_image_set, preparation_of
 
 
 def write_stack(path, n=3, side=96, dec=-5.03, **attributes):
     """Toy galaxies in a generic stack that says all but what a test leaves out."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(len(path.name))
     rows, columns = np.indices((side, side)) - (side - 1) / 2
     light = np.exp(-np.hypot(rows, columns) / 3)
@@ -85,6 +86,21 @@ def test_one_bad_file_among_several_is_counted_and_the_rest_goes_on(tmp_path):
     assert len(ImageSet.open(tmp_path / "run")) == 6
     for path in bad:
         assert run("prepare", path, "--out", tmp_path / "alone") == 2
+
+
+def test_folders_stand_for_the_files_in_them(tmp_path):
+    write_stack(tmp_path / "data" / "deep" / "a.h5")
+    names = ("b-g.fits", "b-r.fits", "b-r-psf.fits", "frame-r-000001-1-0001.fits.bz2", "notes.txt")
+    names += ("frame-g-000001-1-0001.fits.bz2", "psField-000001-1-0001.fit", "stack.fits", "x-psf.tar")
+    for name in names:
+        (tmp_path / "data" / name).write_bytes(b"")
+    found = [path.name for path in files_of([tmp_path / "data"], ("r", "g"))]
+    assert found == ["b-r.fits", "a.h5", "frame-r-000001-1-0001.fits.bz2", "stack.fits"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"empty: no \.fits"):
+        files_of([tmp_path / "empty"], ("r",))
+    assert run("prepare", tmp_path / "data" / "deep", "--out", tmp_path / "run") == 0
+    assert len(ImageSet.open(tmp_path / "run")) == 3
 
 
 def test_info_describes_a_selection(tmp_path, capsys):
