@@ -137,6 +137,8 @@ class ConditionsBank:
         Calibration of each image; without it the survey's mean is taken.
     sky_level : ndarray, shape (n, band), optional
         Left-over sky of each image, of either sign [nanomaggies per pixel].
+    noise_correlation : ndarray, shape (2 l + 1, 2 l + 1), optional
+        Correlation between blank pixels by separation, for all rows; default that of the survey file.
     name : str
         What the rows are, for the record.
 
@@ -152,6 +154,7 @@ class ConditionsBank:
     sky_sigma: np.ndarray
     nanomaggies_per_count: np.ndarray | None = None
     sky_level: np.ndarray | None = None
+    noise_correlation: np.ndarray | None = None
     name: str = "bank"
 
     def __post_init__(self):
@@ -248,6 +251,7 @@ def draw_conditions(
             counts = 1 / np.asarray(bank.nanomaggies_per_count)[row, index]
         sky_level = None if bank.sky_level is None else np.asarray(bank.sky_level)[row, index]
         origin = f"{bank.name} row {row}, chip {chip + 1}"
+    measured = None if bank is None else bank.noise_correlation
     gradient = [_residual(survey.residual_gradient, sky_sigma, survey, rng) for _ in "yx"]
     quantum = 1 / counts if survey.integer_counts else np.zeros(len(bands))
     dark = np.sqrt([band.dark_variance[chip] for band in selected]) / counts
@@ -263,6 +267,6 @@ def draw_conditions(
         sky_level=sky_level,
         sky_gradient=np.stack(gradient, axis=1),
         faint=faint_sources(survey, bands),
-        noise_correlation=survey.noise_correlation,
+        noise_correlation=survey.noise_correlation if measured is None else measured,
         origin=origin,
     )

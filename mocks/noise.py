@@ -2,7 +2,13 @@
 
 import numpy as np
 
-__all__ = ["correlated_noise", "measure_correlation", "sigma_from_aperture_depth", "sigma_from_point_depth"]
+__all__ = [
+    "correlate",
+    "correlated_noise",
+    "measure_correlation",
+    "sigma_from_aperture_depth",
+    "sigma_from_point_depth",
+]
 
 AB_NANOMAGGY = 22.5
 
@@ -70,6 +76,30 @@ def correlated_noise(shape: tuple[int, int], correlation: np.ndarray, rng: np.ra
     White noise times the square root of the power spectrum, on a field wider than asked by the largest lag,
     so that opposite edges do not know of each other. Negative powers of a measured table are set to zero.
     """
+    side = len(correlation)
+    field = rng.standard_normal((shape[0] + side, shape[1] + side))
+    return correlate(field, correlation)[: shape[0], : shape[1]]
+
+
+def correlate(field: np.ndarray, correlation: np.ndarray) -> np.ndarray:
+    """Give independent pixels a correlation; their variance stays.
+
+    Parameters
+    ----------
+    field : ndarray, shape (y, x)
+        Noise of mean zero, wider than the table. Opposite edges come to know of each other.
+    correlation : ndarray, shape (2 l + 1, 2 l + 1)
+        As for ``correlated_noise``.
+
+    Returns
+    -------
+    ndarray, shape (y, x)
+
+    Raises
+    ------
+    ValueError
+        For a table that is not square, odd and one in its centre.
+    """
     correlation = np.asarray(correlation, float)
     side = len(correlation)
     if (
@@ -81,15 +111,14 @@ def correlated_noise(shape: tuple[int, int], correlation: np.ndarray, rng: np.ra
             f"correlation of shape {correlation.shape} must be square with odd side and one in the centre."
         )
     lag = side // 2
-    field = (shape[0] + side, shape[1] + side)
-    kernel = np.zeros(field)
+    kernel = np.zeros(field.shape)
     kernel[:side, :side] = (correlation + correlation[::-1, ::-1]) / 2
     power = np.fft.rfft2(np.roll(kernel, (-lag, -lag), axis=(0, 1))).real
     power = np.maximum(power, 0)
-    noise = np.fft.irfft2(np.fft.rfft2(rng.standard_normal(field)) * np.sqrt(power), s=field)
+    noise = np.fft.irfft2(np.fft.rfft2(field) * np.sqrt(power), s=field.shape)
     # Clipping negative powers adds variance; it is taken out again.
-    variance = np.fft.irfft2(power, s=field)[0, 0]
-    return noise[: shape[0], : shape[1]] / np.sqrt(variance)
+    variance = np.fft.irfft2(power, s=field.shape)[0, 0]
+    return noise / np.sqrt(variance)
 
 
 def sigma_from_point_depth(depth: float, psf: np.ndarray, n_sigma: float = 5.0) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 from mocks.background import faint_field, residual_sky
 from mocks.conditions import ObservingConditions
 from mocks.ideal import IdealImage
-from mocks.noise import correlated_noise
+from mocks.noise import correlate, correlated_noise
 from mocks.psf import convolve_psf
 from mocks.sky import segment
 from mocks.surveys import Survey, load_survey
@@ -94,13 +94,14 @@ def add_noise(flux: np.ndarray, conditions: ObservingConditions, rng: np.random.
     The sky level is the one whose shot noise, with read-out noise and the rounding to counts
     (quantum^2 / 12), makes up ``sky_sigma``. It is subtracted with a fraction of a count, as real sky
     models are, up to the residual ``sky_level`` and ``sky_gradient``. Where the conditions hold a correlation
-    between pixels, as for coadds, the sky is Gaussian with that correlation. Undetected sources, where the
-    conditions hold their counts, come on top.
+    between pixels, the noise gets it; of coadds, which have no whole counts, it is Gaussian. Undetected
+    sources, where the conditions hold their counts, come on top.
     """
     if conditions.faint is not None:
         flux = flux + faint_field(flux.shape[1:], conditions.faint, conditions.psf, rng)
     residual = residual_sky(flux.shape[1:], conditions.sky_level, conditions.sky_gradient)
-    if conditions.noise_correlation is not None:
+    table = conditions.noise_correlation
+    if table is not None and not conditions.nanomaggies_per_count.any():
         return residual + _coadd_noise(flux, conditions, rng)
     observed = np.empty(flux.shape)
     for i, gain in enumerate(conditions.electrons_per_nanomaggy):
@@ -108,11 +109,14 @@ def add_noise(flux: np.ndarray, conditions: ObservingConditions, rng: np.random.
         shot = max(conditions.sky_sigma[i] ** 2 - read**2 - quantum**2 / 12, 0.0)
         # Down to a whole count, a sky model is arbitrary: the shift keeps the counts off any common lattice.
         shift = rng.uniform(0, quantum)
-        electrons = rng.poisson(np.maximum(flux[i] * gain + shot * gain**2, 0.0))
+        expected = np.maximum(flux[i] + shot * gain, 0.0)
+        electrons = rng.poisson(expected * gain)
         if quantum == 0:  # coadded and resampled: no whole electrons either
             electrons = electrons + rng.uniform(-0.5, 0.5, size=electrons.shape)
-        level = electrons / gain - shot * gain + shift
-        level += read * rng.standard_normal(flux[i].shape)
+        noise = electrons / gain - expected + read * rng.standard_normal(flux[i].shape)
+        if table is not None:  # of the read-out
+            noise = correlate(noise, table)
+        level = expected - shot * gain + shift + noise
         observed[i] = level - shift if quantum == 0 else np.rint(level / quantum) * quantum - shift
     return observed + residual
 

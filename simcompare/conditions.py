@@ -2,10 +2,15 @@
 
 import numpy as np
 
-from mocks import ConditionsBank
+from mocks import ConditionsBank, stream
+from mocks.noise import measure_correlation
 from simcompare.imageset import ImageSet
+from simcompare.sanity import blank_patches
 
 __all__ = ["conditions_bank"]
+
+LEAST_FOR_CORRELATION = 200  # patches: an error of 0.004 per pair of separations
+MAX_LAG = 2
 
 
 def conditions_bank(images: ImageSet) -> ConditionsBank:
@@ -48,5 +53,21 @@ def conditions_bank(images: ImageSet) -> ConditionsBank:
         sky_sigma=np.sqrt(columns("sky_sigma") ** 2 - dither),
         nanomaggies_per_count=quantum if (quantum > 0).all() else None,
         sky_level=columns("sky_level"),
+        noise_correlation=_correlation(images) if (quantum > 0).all() else None,
         name=images.name,
     )
+
+
+def _correlation(images: ImageSet) -> np.ndarray | None:
+    """Correlation between blank pixels, mean over bands; None where there are too few.
+
+    Even a camera's own pixels are not independent: the read-out of SDSS correlates neighbours along a row by
+    about 1 %.
+    """
+    tables = []
+    for band in images.bands:
+        patches = blank_patches(images, band, stream(0, "correlation", band))
+        if len(patches) < LEAST_FOR_CORRELATION:
+            return None
+        tables.append(measure_correlation(patches, MAX_LAG))
+    return np.mean(tables, axis=0)

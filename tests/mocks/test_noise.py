@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.signal import correlate2d
@@ -69,7 +71,23 @@ def test_bad_tables_are_refused():
         measure_correlation(np.zeros((3, 8, 8)), 5)
 
 
-@pytest.mark.parametrize("survey", ["hsc-wide"])
+def test_a_camera_in_whole_counts_can_correlate_its_pixels():
+    """Read-out that mixes 2 % of the neighbour along a row; noise and quantum stay."""
+    table = np.zeros((3, 3))
+    table[1] = 0.02, 1, 0.02
+    state = replace(draw_conditions("sdss", ("r",), stream(6)), faint=None, sky_level=None, sky_gradient=None)
+    state = replace(state, noise_correlation=table)
+    noise = np.stack([add_noise(np.zeros((1, 64, 64)), state, stream(7, i))[0] for i in range(150)])
+    found = measure_correlation(noise, 1)
+    error = 1 / np.sqrt(noise.size)
+    assert found[1, 2] == pytest.approx(0.02, abs=4 * error)
+    assert found[2, 1] == pytest.approx(0, abs=4 * error)
+    assert noise.std() == pytest.approx(state.sky_sigma[0], rel=0.01)
+    counts = noise[0] / state.nanomaggies_per_count[0]
+    assert np.abs(counts - counts[0, 0] - np.rint(counts - counts[0, 0])).max() < 1e-6
+
+
+@pytest.mark.parametrize("survey", ["hsc-wide", "hsc-deep"])
 def test_survey_noise_is_correlated_as_its_file_says(survey):
     data = load_survey(survey)
     assert data.noise_correlation is not None
