@@ -85,8 +85,13 @@ def test_what_cannot_be_done_is_refused():
 
 
 def test_kids_degraded_to_sdss_agrees_with_sdss(shared_data):
-    """Ten galaxies observed by both surveys: total fluxes to 3 %, pixels to about the SDSS noise."""
-    scaled, ratio = [], []
+    """Ten galaxies observed by both surveys: total fluxes to 3 %, pixels to about the SDSS noise.
+
+    Median galaxy: residuals scatter by 1.17 times the noise (blank SDSS sky by 0.96 times), and chi^2 per
+    pixel is 1.5 beyond 5 pixels from the centre. The cores of the brightest differ by more: there the two PSF
+    images, not the noise, are the limit.
+    """
+    scaled, ratio, outer = [], [], []
     with h5py.File(shared_data / "observed" / "sdss-r-with-psf" / "sdss-r-with-psf.h5") as file:
         for pair in file["gama_pairs"].values():
             deep, sdss = pair["KiDS"], pair["SDSS"]
@@ -112,7 +117,9 @@ def test_kids_degraded_to_sdss_agrees_with_sdss(shared_data):
             )
             fit = least_squares(residual, [*start, 1.0, 0.0], loss="soft_l1").x
             scaled.append(1.4826 * np.median(np.abs(residual(fit))))
+            outer.append(np.mean(residual(fit)[distance[use] > 5] ** 2))
             ratio.append(fit[2])
     assert len(ratio) == 10
     assert np.median(ratio) == pytest.approx(1, abs=0.03)
-    assert np.median(scaled) < 1.4
+    assert np.median(scaled) < 1.25
+    assert np.median(outer) < 1.6
