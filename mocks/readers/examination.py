@@ -147,7 +147,10 @@ def examine(
     }
     findings += [Finding("note", "assumed", note) for note in snapshot.notes]
     findings += _check_cosmology(snapshot)
-    problems = snapshot.problems()
+    try:
+        problems = snapshot.problems()
+    except (OSError, ValueError) as error:
+        problems = [str(error)]
     findings += [Finding("error", "files", problem) for problem in problems]
     if not problems:
         findings.append(Finding("ok", "files", "complete"))

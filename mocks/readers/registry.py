@@ -19,6 +19,7 @@ from mocks.readers.illustris import is_snapshot_folder, open_illustris
 from mocks.readers.images import is_ideal_image
 from mocks.readers.layout import CHUNK
 from mocks.readers.ramses import is_output_folder, open_ramses
+from mocks.readers.swift import open_swift
 
 __all__ = ["SIMULATIONS", "fingerprint", "formats", "open_snapshot", "recognise"]
 
@@ -167,11 +168,11 @@ SIMULATIONS: dict[str, Format] = {
         "HDF5 file with PartType4 and RunLabel Horizon-AGN, or unit_d, in its Header",
         _is_horizon,
     ),
-    "swift": _extract(
-        "swift",
-        "SWIFT snapshots and extracts (COLIBRE, FLAMINGO)",
-        "HDF5 file with PartType4/BirthScaleFactors",
-        _is_swift,
+    "swift": Format(
+        description="SWIFT (COLIBRE, FLAMINGO): snapshots by cells and SOAP catalogue, and extracts",
+        looks_like="HDF5 file with PartType4/BirthScaleFactors",
+        matches=_is_swift,
+        open=open_swift,
     ),
     "magneticum-extract": _extract(
         "magneticum-extract",

@@ -4,6 +4,7 @@ from mocks.toys.eagle import write_eagle_extract, write_eagle_snapshot
 from mocks.toys.galaxies import TOY_COSMOLOGY, ToyStructure, toy_galaxies, toy_galaxy, toy_structure
 from mocks.toys.physics import TOY_GENERATIONS, ToyPhysics
 from mocks.toys.ramses import write_ramses_output
+from mocks.toys.swift import write_swift_snapshot
 from mocks.toys.tng import write_tng_snapshot
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "write_eagle_extract",
     "write_eagle_snapshot",
     "write_ramses_output",
+    "write_swift_snapshot",
     "write_tng_snapshot",
 ]

@@ -18,6 +18,7 @@ from mocks.toys import (
     write_eagle_extract,
     write_eagle_snapshot,
     write_ramses_output,
+    write_swift_snapshot,
     write_tng_snapshot,
 )
 from mocks.toys.placing import birth_scale_factor
@@ -25,7 +26,7 @@ from mocks.toys.placing import birth_scale_factor
 COARSE = ToyPhysics("toy-1", 4e7, 1.0, 0.0, 0.0)
 
 
-FLIPS, CUTS = 14, 5  # damaged copies of each format
+FLIPS, CUTS = 20, 10  # damaged copies of each format
 HUNG = ("horizon-agn-extract", 99, 46)  # format, seed and number of a copy on which HDF5 loops for ever
 READ = """
 import sys
@@ -81,14 +82,6 @@ EAGLE = {
     "metallicity": "SmoothedMetallicity",
     "velocity": "Velocity",
 }
-SWIFT = {
-    "position": "Coordinates",
-    "mass": "Masses",
-    "initial_mass": "InitialMasses",
-    "birth": "BirthScaleFactors",
-    "metallicity": "MetalMassFractions",
-    "velocity": "Velocities",
-}
 GIZMO = EAGLE | {"mass": "Masses", "metallicity": "Metallicity", "velocity": "Velocities"}
 
 
@@ -116,9 +109,7 @@ MAKERS = {
     "horizon-agn-extract": lambda folder, galaxies: plain(
         folder / "horizon.hdf5", galaxies[0], EAGLE, {"RunLabel": "Horizon-AGN", "BoxSize": 100.0}
     ),
-    "swift": lambda folder, galaxies: plain(
-        folder / "swift.hdf5", galaxies[0], SWIFT, {"BoxSize": [50.0] * 3}, scale=(1e-3, 1e-10, 1.0)
-    ),
+    "swift": lambda folder, galaxies: write_swift_snapshot(folder / "run", galaxies, n_files=2),
     "magneticum-extract": lambda folder, galaxies: plain(
         folder / "magneticum.hdf5",
         galaxies[0],
@@ -219,7 +210,7 @@ def test_damaged_files_end_in_a_clear_error_or_sane_numbers(name, made, tmp_path
     """Fuzz: only ValueError and OSError leave a reader, soon, and what it returns is finite."""
     caplog.set_level(logging.CRITICAL)
     rng = np.random.default_rng(sum(map(ord, name)))
-    root = made[name].parent if name in ("ramses", "eagle") else made[name]
+    root = made[name].parent if name in ("ramses", "eagle", "swift") else made[name]
     messages = []
     faulthandler.dump_traceback_later(60, exit=True)  # a hang must fail, not stall
     try:

@@ -19,6 +19,7 @@ from mocks.toys import (
     toy_galaxies,
     write_eagle_snapshot,
     write_ramses_output,
+    write_swift_snapshot,
     write_tng_snapshot,
 )
 from mocks.toys.placing import birth_scale_factor
@@ -303,6 +304,45 @@ def test_swift_snapshot_and_its_membership_file(galaxies, tmp_path):
     member = open_snapshot(path, membership=tmp_path / "membership.hdf5")
     assert list(member.catalogue()["subhalo_id"]) == [17]
     assert len(member.read(17).stars) == n - 30
+
+
+@pytest.mark.parametrize("n_files", [1, 3])
+@pytest.mark.parametrize("membership", [False, True])
+def test_swift_galaxies_by_cells_and_soap_catalogue(membership, n_files, galaxies, tmp_path):
+    path = write_swift_snapshot(tmp_path / "run", galaxies, n_files=n_files, membership=membership)
+    assert recognise(path) == "swift"
+    options = {"membership": tmp_path / "run" / "membership_0099.hdf5"} if membership else {}
+    snapshot = open_snapshot(path, **options)
+    table = snapshot.catalogue()
+    assert list(table["subhalo_id"]) == [0, 10, 20, 30]  # the last halo has no stars
+    assert snapshot.problems() == []
+    for row, galaxy in zip(table, galaxies, strict=True):
+        found = snapshot.read(int(row["subhalo_id"]))
+        same_stars(found.stars, galaxy.stars)
+        assert row["half_mass_radius"] == pytest.approx(galaxy.properties["half_mass_radius"], rel=1e-5)
+        assert row["star_formation_rate"] == pytest.approx(galaxy.properties["star_formation_rate"], rel=1e-5)
+        assert found.properties["is_central"]
+    near = open_snapshot(path, reach=5.0, **options).read(10)
+    assert len(near.stars) == np.count_nonzero(np.linalg.norm(galaxies[1].stars.position, axis=1) <= 5.0)
+    with pytest.raises(ValueError, match="no galaxy 40 with stars; it has 0, 10, 20, 30"):
+        snapshot.read(40)
+    if membership:
+        with pytest.raises(ValueError, match=r"GroupNr_bound; name the file .*--reader membership="):
+            open_snapshot(path).read(0)
+
+
+def test_swift_reads_only_the_cells_it_needs(galaxies, tmp_path):
+    snapshot = open_snapshot(write_swift_snapshot(tmp_path / "run", galaxies))
+    whole = sum(len(galaxy.stars) for galaxy in galaxies)
+    for row in snapshot.catalogue():
+        parts, _ = snapshot._region("PartType4", ("position",), np.array([row[axis] for axis in "xyz"]), -5)
+        read = sum(len(part.columns["position"][0]) for part in parts)
+        assert row["n_stars"] <= read < 0.8 * whole
+    with h5py.File(snapshot.files[0], "r+") as file:
+        file["Cells/Counts/PartType4"][0] += 1
+    assert "cells count" in open_snapshot(snapshot.path).problems()[0]
+    with pytest.raises(FileNotFoundError, match="soap=nowhere"):
+        open_snapshot(snapshot.path, soap="nowhere")
 
 
 def test_virtual_file_without_its_pieces_is_refused(galaxies, tmp_path):
