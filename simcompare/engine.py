@@ -176,6 +176,7 @@ def _client(scheduler: str | None, workers: int) -> Iterator:
     if scheduler == "slurm":
         cluster = _slurm_cluster(workers)
     else:
+        logging.getLogger("distributed").setLevel(logging.ERROR)
         with dask.config.set({"distributed.nanny.environ": _ONE_THREAD, "logging.distributed": "error"}):
             cluster = LocalCluster(
                 n_workers=workers,

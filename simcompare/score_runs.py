@@ -30,6 +30,7 @@ __all__ = ["score_image_sets"]
 logger = logging.getLogger(__name__)
 
 _SCORES = "scores.ecsv"
+_CHUNKS = "chunks"
 _IMAGES_PER_TASK = 192
 _HEADLINE, _SKY = "background", "sky"
 
@@ -61,13 +62,14 @@ def score_image_sets(settings: ScoreSettings) -> Table:
     with open_run(settings.out, "score", settings, inputs) as run:
         if run.has(_SCORES):
             logger.info("%s is there already", run.folder / _SCORES)
+            shutil.rmtree(run.folder / _CHUNKS, ignore_errors=True)  # of a run killed at its very end
             return Table.read(run.folder / _SCORES)
         embedding = find_embedding(settings.embedding) if settings.embedding else None
         sets = [ImageSet.open(folder) for folder in settings.images]
         reference = _reference(sets, settings.reference)
         sets += [blank_sky_of(images, settings.seed) for images in sets if images.name == reference]
         chunks = [chunk for images in sets for chunk in _chunks(images, settings)]
-        folder = run.folder / "chunks"
+        folder = run.folder / _CHUNKS
         folder.mkdir(exist_ok=True)
         paths = [folder / f"scores-{number:06d}.ecsv" for number in range(len(chunks))]
         make_files(run, _score_chunk, paths, chunks, gpu=settings.device.startswith("cuda"))
