@@ -180,8 +180,7 @@ def recognise(path: Path) -> str:
                 return name
         except OSError as error:
             raise ValueError(f"{path}: damaged or truncated ({error}).") from error
-    known = "; ".join(f"{name}: {entry.description}" for name, entry in FORMATS.items())
-    raise ValueError(f"{path}: its format is not known. Known are {known}.")
+    raise ValueError(f"{path}: its format is not known; known are {', '.join(FORMATS)}.")
 
 
 def files_of(paths: Sequence[Path], bands: tuple[str, ...]) -> list[Path]:
