@@ -4,11 +4,14 @@ Noisy galaxies of known entropy are drawn by code. Each model trains alone in a 
 same CPU seconds, by the same loop, on the same images. Printed side by side: its excess over the known
 entropy on held-out images, and the images trained and scored per CPU second, and the memory it took.
 
-    python benchmarks/bench_flows.py --seconds 150 --bands 1 --size 64
-    python benchmarks/bench_flows.py --sizes 64 128 256
+    python benchmarks/bench_flows.py --minutes 20 --bands 3
+    python benchmarks/bench_flows.py --sizes 64 128 256 --compile
+    python benchmarks/bench_flows.py --transfer --minutes 10
 
-A peer that is not installed is skipped and named; normflows belongs in an environment of its own. The
-second form prints cost against the number of pixels, and the share of the machine's convolution rate.
+Each model first tries three peak learning rates on a sixth of its time each and takes the best on images of
+their own. A peer that is not installed is skipped and named. The second form prints cost against the number
+of pixels, and the share of the machine's convolution rate. The third shows how many images a flow needs when
+it starts from that of another survey, with other noise, seeing and brightness.
 """
 
 import argparse
@@ -25,13 +28,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter
 from torch.utils.flop_counter import FlopCounterMode
 
-from flows import FlowConfig, FlowModel, symmetries
+from flows import FlowConfig, FlowModel, TrainingConfig, symmetries, train
 from flows.layers import ActNorm
 
 SOFTENING = 5.0  # in units of the noise
-PEAK_RATE = {"wavelet": 1e-2, "wavelet-wide": 1e-2, "glow": 5e-3, "normflows": 2e-3}  # or --rate
+PEAK_RATE = {"wavelet": 1e-2, "wavelet-wide": 1e-2, "glow": 5e-3, "normflows": 2e-3}
+TRIED = (0.4, 1.0, 2.5)  # times the peak rate above
 WIDTHS = {"wavelet": (16, 24, 32), "wavelet-wide": (32, 48, 64), "glow": (32, 48, 64)}
 STEPS = {"wavelet": (2, 2, 3), "wavelet-wide": (2, 3, 4), "glow": (4,)}
 
@@ -172,10 +177,23 @@ def score(model: torch.nn.Module, images: torch.Tensor, batch: int = 64) -> tupl
     return nats, min(256, len(images)) / best
 
 
-def child(name: str, seconds: float, n_bands: int, size: int, batch: int, rate: float) -> dict:
-    """Train and score one model in this process."""
+def tuned_rate(name: str, images: torch.Tensor, other: torch.Tensor, seconds: float, batch: int) -> float:
+    """Peak learning rate that does best in a short training."""
+    found = {}
+    for factor in TRIED:
+        rate = PEAK_RATE[name] * factor
+        model = make(name, images.shape[1], images.shape[-1])
+        fit(model, images, seconds, batch, rate)
+        nats = score(model, other)[0].mean().item()
+        found[nats if math.isfinite(nats) else -math.inf] = rate
+    return found[max(found)]
+
+
+def child(name: str, seconds: float, n_bands: int, size: int, batch: int) -> dict:
+    """Tune, train and score one model in this process."""
     images, floor = galaxies(6000, n_bands, size, seed=1)
     held_out, _ = galaxies(1000, n_bands, size, seed=2)
+    rate = tuned_rate(name, images, galaxies(256, n_bands, size, seed=3)[0], seconds / 6, batch)
     model, before = make(name, n_bands, size), memory(reset=True)
     spent, seen = fit(model, images, seconds, batch, rate)
     nats, speed = score(model, held_out)
@@ -183,6 +201,7 @@ def child(name: str, seconds: float, n_bands: int, size: int, batch: int, rate: 
     return {
         "model": name,
         "parameters": sum(p.numel() for p in model.parameters()),
+        "rate": rate,
         "excess": excess.mean().item(),
         "error": excess.std().item() / math.sqrt(len(excess)),
         "train_per_s": seen / spent,
@@ -194,13 +213,12 @@ def child(name: str, seconds: float, n_bands: int, size: int, batch: int, rate: 
 def compare(names: list[str], options: argparse.Namespace) -> None:
     """Run each model in its own process, print its row, then the ratios to the nflows-built Glow."""
     print(f"{options.bands} x {options.size} x {options.size}, {options.seconds:g} CPU s each, one thread")
-    titles = ("parameters", "excess (nats)", "train/CPU-s", "score/CPU-s", "MB")
+    titles = ("parameters", "rate", "excess (nats)", "train/CPU-s", "score/CPU-s", "MB")
     print(f"{'model':14s}" + "".join(f"{title:>15s}" for title in titles), flush=True)
     rows = {}
     for name in names:
         command = [sys.executable, __file__, "--child", name, "--seconds", str(options.seconds)]
         command += ["--bands", str(options.bands), "--size", str(options.size), "--batch", str(options.batch)]
-        command += ["--rate", str(options.rate)] if options.rate else []
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
@@ -208,7 +226,7 @@ def compare(names: list[str], options: argparse.Namespace) -> None:
             continue
         row = rows[name] = json.loads(done.stdout.splitlines()[-1])
         print(
-            f"{name:14s}{row['parameters']:15d}{row['excess']:9.1f} +-{row['error']:4.1f}"
+            f"{name:14s}{row['parameters']:15d}{row['rate']:15g}{row['excess']:9.1f} +-{row['error']:4.1f}"
             f"{row['train_per_s']:15.0f}{row['score_per_s']:15.0f}{row['memory_mb']:15.0f}",
             flush=True,
         )
@@ -217,11 +235,37 @@ def compare(names: list[str], options: argparse.Namespace) -> None:
         print(
             f"{name} against glow: excess {base['excess'] / row['excess']:.2f}x smaller, training "
             f"{row['train_per_s'] / base['train_per_s']:.2f}x, scoring "
-            f"{row['score_per_s'] / base['score_per_s']:.2f}x"
+            f"{row['score_per_s'] / base['score_per_s']:.2f}x, memory "
+            f"{row['memory_mb'] / base['memory_mb']:.2f}x"
         )
 
 
-def scaling(sizes: list[int], n_bands: int) -> None:
+def transfer(minutes: float, size: int = 32) -> None:
+    """Held-out excess against the number of images, alone and from a flow of another survey."""
+    rng = np.random.default_rng(4)
+    first, _ = galaxies(3000, 1, size, seed=1)
+    latent = rng.normal(size=(3000, 8))
+    latent[:, 0] -= 0.7  # a deeper survey of fainter, blurred galaxies in less noise
+    blurred = gaussian_filter(profiles(latent, 1, size), (0, 0, 1, 1))
+    second = torch.from_numpy((0.5 * (blurred + rng.normal(size=blurred.shape))).astype("f4"))
+    held_out, second = second[2000:], second[:2000]
+    numbers = (50, 150, 450, 1350)
+    seconds = 60 * minutes / (1 + 2 * len(numbers))
+    config = FlowConfig(size=size, softening=(SOFTENING,))
+    training = TrainingConfig(epochs=10**6, patience=150)
+    seconds_each = {"time_limit": seconds, "config": config, "training": training}
+    base = train(first, **seconds_each)
+    print(f"-log_prob of {len(held_out)} held-out images in nats per pixel")
+    print(f"{'images':>8s}{'alone':>12s}{'from another':>14s}")
+    for n in numbers:
+        nats = [
+            -train(second[:n], init=init, seed=1, **seconds_each).log_prob(held_out).mean().item() / size**2
+            for init in (None, base)
+        ]
+        print(f"{n:8d}{nats[0]:12.4f}{nats[1]:14.4f}", flush=True)
+
+
+def scaling(sizes: list[int], n_bands: int, is_compiled: bool) -> None:
     """Cost against the number of pixels, and the share of the rate of one large convolution."""
     layer = torch.nn.Conv2d(64, 64, 3, padding=1).to(memory_format=torch.channels_last)
     inputs = torch.randn(32, 64, 64, 64).contiguous(memory_format=torch.channels_last)
@@ -239,6 +283,8 @@ def scaling(sizes: list[int], n_bands: int) -> None:
             model.nats(images[:1])
         flop = counter.get_total_flops() / 1e9
         batch = max(4, 64 * 64**2 // size**2)
+        if is_compiled:
+            model.nats = torch.compile(model.nats)
         _, scored = score(model, images.repeat(4, 1, 1, 1), batch)
         spent, seen = fit(model, images, 5, batch // 2, 1e-3)
         print(
@@ -252,27 +298,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=150, help="CPU seconds of training per model")
+    parser.add_argument("--minutes", type=float, default=20, help="CPU time of the whole comparison")
+    parser.add_argument("--seconds", type=float, help="CPU seconds of training per model instead")
     parser.add_argument("--bands", type=int, default=1)
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rate", type=float, help="peak learning rate in place of each model's own")
     parser.add_argument("--models", nargs="+", default=["wavelet", "wavelet-wide", "glow", "normflows"])
     parser.add_argument("--sizes", type=int, nargs="+", help="print cost against size instead")
+    parser.add_argument("--compile", action="store_true", help="with --sizes: let torch.compile fuse")
+    parser.add_argument("--transfer", action="store_true", help="print density against number of images")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(1)
+    if not options.seconds:
+        options.seconds = 60 * options.minutes / (1.5 * len(options.models))
     if options.child:
-        rate = options.rate or PEAK_RATE[options.child]
-        print(
-            json.dumps(
-                child(options.child, options.seconds, options.bands, options.size, options.batch, rate)
-            )
-        )
+        print(json.dumps(child(options.child, options.seconds, options.bands, options.size, options.batch)))
         return
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}")
-    if options.sizes:
-        scaling(options.sizes, options.bands)
+    if options.transfer:
+        transfer(options.minutes, min(options.size, 32))
+    elif options.sizes:
+        scaling(options.sizes, options.bands, options.compile)
     else:
         compare(options.models, options)
 

@@ -23,7 +23,7 @@ from simcompare.score_runs import score_image_sets
 from simcompare.training import load_model, model_hash, train_model
 
 SAMPLES = {"sdss-r": "r", "sdss-gri": "gri"}
-EPOCHS = {"real": 80, "twins": 60}
+EPOCHS = {"sdss-r": {"real": 80, "twins": 30}, "sdss-gri": {"real": 40, "twins": 30}}  # gains end here
 
 
 def fit(samples: Path, work: Path, name: str) -> Table:
@@ -33,7 +33,7 @@ def fit(samples: Path, work: Path, name: str) -> Table:
     for kind, images in sets.items():
         init = outs["real"] if kind == "twins" else None
         train_model(
-            TrainSettings(images=images, out=outs[kind], init=init, epochs=EPOCHS[kind], device="cpu")
+            TrainSettings(images=images, out=outs[kind], init=init, epochs=EPOCHS[name][kind], device="cpu")
         )
     return score_image_sets(
         ScoreSettings(

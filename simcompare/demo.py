@@ -52,6 +52,7 @@ _LEAST_MASS = 1.5e10  # Msun; arms and clumps of fainter galaxies drown in the n
 _REDSHIFT = 0.07
 _SIZE = 32
 _TRAINING = TrainingConfig(epochs=50)
+_SHIPPED, _SHIPPED_SIZE = "sdss-r", 64
 
 
 def write_toy_simulations(folder: Path, seed: int) -> dict[str, Path]:
@@ -152,6 +153,8 @@ def run_demo(settings: DemoSettings) -> Path:
     )
     compare_runs(comparison)
     page = report_run(ReportSettings(run=comparison.out))
+    step("holding two of the toy simulations against real SDSS galaxies, by the flow that comes along")
+    _hold_against_real_galaxies(out, snapshots, common)
     step("done")
     return page
 
@@ -173,6 +176,37 @@ def finished_demo(folder: str | Path | None = None) -> Path:
     if not (out / "comparison" / "report.html").is_file():
         run_demo(DemoSettings(out=out))
     return out
+
+
+def _hold_against_real_galaxies(out: Path, snapshots: dict[str, Path], common: dict) -> None:
+    """Score the first and the last toy generation under the shipped flow of real galaxies.
+
+    Toys are no galaxies, and the shipped flow has seen few; it shows that a simulation can be held
+    against real galaxies without any data, and what that looks like.
+    """
+    folders = []
+    for name in (DATASETS[0], DATASETS[2]):
+        folders.append(out / "images" / f"{name}-{_SHIPPED_SIZE}")
+        make_mocks(
+            MockSettings(
+                inputs=[snapshots[name]], out=folders[-1], name=name, every=2,
+                **common | {"size": _SHIPPED_SIZE},
+            )
+        )  # fmt: skip
+    settings = ScoreSettings(images=folders, out=out / "scores-sdss", model=_SHIPPED)
+    scores = score_image_sets(settings)
+    reference = str(scores["dataset"][scores["kind"] == "observed"][0])
+    table = compare_runs(
+        CompareSettings(
+            scores=[settings.out], out=out / "comparison-sdss", reference=reference, seed=common["seed"]
+        )
+    )
+    for row in table:
+        logger.info(
+            "%s: log-likelihood ratio %+.0f nats (95 %%: %+.0f to %+.0f) from %s; %s",
+            row["dataset"], row["delta_mean"], row["delta_mean_low"], row["delta_mean_high"], reference,
+            row["caution"] or "no caution",
+        )  # fmt: skip
 
 
 def _flow() -> FlowConfig:

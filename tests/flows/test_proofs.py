@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal, norm
 
@@ -61,6 +62,29 @@ def test_models_of_disjoint_halves_agree(white, white_model):
     # 2500 images fix some 3000 weights to half a nat each at most: that much per image and model, not more
     assert abs(difference.mean()) < 0.01
     assert difference.std() < 0.03
+
+
+def test_samples_rescored_have_the_entropy_of_the_truth(white_model):
+    """The mean of -log_prob over its own samples is the entropy of the model: that of unit noise."""
+    samples = white_model.sample(2000, generator=torch.Generator().manual_seed(3))
+    entropy = -white_model.log_prob(samples).numpy() / SIZE**2
+    assert entropy.mean() == pytest.approx(1.4189385, abs=0.01)
+    assert entropy.std() == pytest.approx(math.sqrt(0.5) / SIZE, rel=0.1)
+
+
+def test_two_correlated_bands_cost_what_each_adds():
+    """Second band 0.8 times the first and noise: given the first it is narrower by 0.6, at every scale."""
+    rng = np.random.default_rng(5)
+    noise = rng.normal(size=(2400, 2, SIZE, SIZE))
+    images = np.stack([noise[:, 0], 0.8 * noise[:, 0] + 0.6 * noise[:, 1]], 1).astype("f4")
+    config = CONFIG.replace(n_bands=2, softening=(20.0, 20.0), steps=(2,))
+    model = train(images[:1800], config=config, training=replace(SETTING, epochs=3))
+    truth = -0.5 * (noise[1800:] ** 2 + math.log(2 * math.pi))
+    truth[:, 1] -= math.log(0.6)
+    surplus = truth.sum((2, 3)) - model.budget(images[1800:], by_band=True).sum(1).numpy()
+    mean, error = surplus.mean(0) / SIZE**2, surplus.std(0) / math.sqrt(600) / SIZE**2
+    assert (mean > -3 * error).all()
+    assert (mean < 0.01).all()
 
 
 def test_correlated_field_within_a_hundredth_nat_of_the_truth():

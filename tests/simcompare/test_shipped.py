@@ -1,0 +1,112 @@
+"""The models that come with the package: complete, small, and enough to judge a simulation without data."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from astropy.table import Table
+
+from flows import FlowModel
+from simcompare.cli import main
+from simcompare.config import ScoreSettings
+from simcompare.parts import Stack, part_path, write_part
+from simcompare.preparation import Preparation
+from simcompare.results import read_comparison
+from simcompare.shipped import default_background, find_model, reference_table, shipped_models
+from simcompare.training import load_model, model_hash
+
+NAMES = [*shipped_models(), *(f"{name}-twins" for name in shipped_models())]
+
+
+def test_names_are_found_and_told(tmp_path, monkeypatch):
+    assert "sdss-r" in shipped_models()
+    assert ScoreSettings(images=[], out="o", model="sdss-r").background == Path("sdss-r-twins")
+    assert ScoreSettings(images=[], out="o", model="mine").background is None
+    with pytest.raises(FileNotFoundError, match=r"comes with simcompare \(.*sdss-r"):
+        find_model("sdss-x")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sdss-r").mkdir()  # a folder of one's own goes first
+    assert find_model("sdss-r") == Path("sdss-r")
+    assert default_background("sdss-r") is None
+    assert reference_table("sdss-r") is None
+
+
+def test_all_together_take_a_few_megabytes():
+    files = [path for name in NAMES for path in find_model(name).iterdir()]
+    assert sum(path.stat().st_size for path in files) < 5e6
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_models_say_what_they_are_and_where_they_hold(name):
+    model = load_model(name)
+    facts = model.metadata
+    assert facts["kind"] == ("twins" if name.endswith("-twins") else "observed")
+    assert facts["preparation_hash"] == Preparation(size=64).hash
+    assert f"r {facts['depth']['r']} mag" in model.card
+    for text in ("## Where it holds", "**Small sample.**", "## Held-out galaxies", "## Data", "AUC"):
+        assert text in model.card
+    assert f"{model.summary['validation_nats_per_pixel']:.4f} nats" in model.card
+    for band in facts["bands"]:
+        low, high = facts["validity"][f"sky_sigma_{band}"]
+        assert 0 < low < high
+    # learnt, but not by heart
+    assert abs(model.summary["gap_nats_per_pixel"]) < 0.15
+
+
+def middle(model: FlowModel) -> list[float]:
+    """Conditions in the middle of what the model has seen."""
+    low, high = model.context_low, model.context_high
+    return ((low + high) / 2).tolist()
+
+
+@pytest.mark.parametrize("name", shipped_models())
+def test_ratio_prefers_its_own_samples_to_those_of_the_twins(name):
+    real, twins = load_model(name), load_model(f"{name}-twins")
+    context = middle(real)
+    ratios = []
+    for model in (real, twins):
+        images = model.sample(48, context, generator=torch.Generator().manual_seed(1))
+        given = np.tile(context, (48, 1))
+        ratios.append((real.log_prob(images, given) - twins.log_prob(images, given)).numpy())
+    error = np.hypot(*(each.std() for each in ratios)) / np.sqrt(48)
+    assert ratios[0].mean() > ratios[1].mean() + 2 * error
+    assert ratios[0].mean() > 0  # the mean over its own samples is a Kullback-Leibler divergence
+
+
+def test_a_simulation_is_held_against_real_galaxies_without_any_data(tmp_path):
+    model, rng = load_model("sdss-r"), np.random.default_rng(1)
+    n, validity = 12, model.metadata["validity"]
+    image = model.sample(n, middle(model), generator=torch.Generator().manual_seed(2)).numpy()
+    shape = image.shape
+    stack = Stack(
+        image=image,
+        variance=np.ones(shape, "f4"),
+        mask=np.zeros(shape, np.uint8),
+        psf=np.full((n, 1, 5, 5), 1 / 25),
+        quantum=np.full((n, 1), 0.005),
+    )
+    catalogue = Table({"galaxy_id": [f"toy-{k}" for k in range(n)], "dataset": ["toy"] * n})
+    catalogue["view"], catalogue["flags"], catalogue["split"] = 0, 0, "test"
+    for name, (low, high) in validity.items():
+        catalogue[name] = rng.uniform(low, high, n)
+    catalogue["sky_level_r"] = 0.0
+    path = part_path(tmp_path / "toy", 0)
+    path.parent.mkdir(parents=True)
+    write_part(
+        path, stack, catalogue, name="toy", kind="simulated", survey="sdss", bands=("r",), pixel_scale=0.396,
+        preparation=Preparation(size=64),
+    )  # fmt: skip
+    out = tmp_path / "scores"
+    assert (
+        main(["score", str(tmp_path / "toy"), "--model", "sdss-r", "--workers", "1", "--out", str(out)]) == 0
+    )
+    scores = Table.read(out / "scores.ecsv")
+    real = scores[scores["kind"] == "observed"]
+    assert len(real) > 50
+    assert set(real["split"]) == {"test"}
+    assert scores.meta["model"] == model_hash("sdss-r")
+    options = ["--reference", real["dataset"][0], "--bootstrap", "200", "--out", str(tmp_path / "comparison")]
+    assert main(["compare", str(out), *options]) == 0
+    row = read_comparison(tmp_path / "comparison")
+    assert np.isfinite(row["delta_mean"][row["dataset"] == "toy"]).all()

@@ -1,0 +1,81 @@
+"""Training from an image set: what lies in the run folder, and what the card says."""
+
+import sys
+
+import numpy as np
+import pytest
+from astropy.table import Table
+from PIL import Image
+
+from simcompare.cli import main
+from simcompare.modelcard import depth
+from simcompare.parts import Stack, part_path, write_part
+from simcompare.preparation import Preparation
+from simcompare.training import load_model
+
+SIZE = 8
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("set") / "real"
+    rng, n = np.random.default_rng(1), 40
+    image = rng.normal(size=(n, 1, SIZE, SIZE))
+    stack = Stack(
+        image=image,
+        variance=np.ones_like(image),
+        mask=np.zeros(image.shape, np.uint8),
+        psf=np.full((n, 1, 5, 5), 1 / 25),
+        quantum=np.full((n, 1), 0.01),
+    )
+    catalogue = Table({"galaxy_id": [f"g-{k}" for k in range(n)], "dataset": ["real"] * n})
+    catalogue["view"], catalogue["flags"] = 0, 0
+    catalogue["split"] = np.repeat(["train", "validation", "test"], [24, 8, 8])
+    for column, value in (("mag_r", 17.0), ("sky_sigma_r", 0.025), ("psf_fwhm_r", 1.2)):
+        catalogue[column] = value * rng.uniform(0.98, 1.02, n)
+    catalogue["sky_level_r"] = 0.0
+    catalogue["half_light_radius"] = rng.uniform(1, 2, n)
+    path = part_path(folder, 0)
+    path.parent.mkdir(parents=True)
+    write_part(
+        path, stack, catalogue, name="real", kind="observed", survey="sdss", bands=("r",), pixel_scale=0.396,
+        preparation=Preparation(size=SIZE),
+    )  # fmt: skip
+    return folder
+
+
+def test_run_holds_model_card_and_sheet_of_samples(images, tmp_path):
+    out = tmp_path / "flow"
+    options = ["--epochs", "1", "--batch-size", "4", "--precision", "bfloat16", "--device", "cpu"]
+    assert main(["train", str(images), "--out", str(out), *options]) == 0
+    model = load_model(out)
+    assert model.card == (out / "model" / "README.md").read_text(encoding="utf-8")
+    for text in (
+        "# Flow of real",
+        "sdss in r: 8 x 8 pixels of 0.396 arcsec",
+        "trained on 24 images",
+        "| mag_r |",
+    ):
+        assert text in model.card
+    assert Preparation(size=SIZE).hash in model.card
+    assert "**Small sample.** 24 galaxies" in model.card
+    with Image.open(out / "samples.png") as sheet:
+        assert sheet.size == (8 * SIZE, 2 * SIZE)
+
+
+def test_depth_is_that_of_a_gaussian_point_source():
+    """SDSS r: 0.025 nanomaggies a pixel and 1.3 arcsec, in closed form."""
+    table = Table({"sky_sigma_r": [0.025, 0.025], "psf_fwhm_r": [1.3, 1.3]})
+    pixels = 4 * np.pi * (1.3 / 2.3548 / 0.396) ** 2
+    expected = 22.5 - 2.5 * np.log10(5 * 0.025 * np.sqrt(pixels))
+    assert depth(table, ("r",), 0.396)["r"] == pytest.approx(expected, abs=0.006)
+    table["psf_fwhm_r"] = np.nan
+    assert depth(table, ("r",), 0.396) == {}
+
+
+def test_tensorboard_is_asked_for_by_name(images, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    assert (
+        main(["train", str(images), "--out", str(tmp_path / "flow"), "--epochs", "1", "--tensorboard"]) == 2
+    )
+    assert "pip install 'simcompare[tensorboard]'" in capsys.readouterr().err
