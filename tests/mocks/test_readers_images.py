@@ -75,12 +75,13 @@ def test_wrong_arrays_are_refused(change, message):
         ideal_image_from_array(given.pop("image"), given.pop("bands"), **given)
 
 
-@pytest.mark.parametrize("pixel_scale", [0.05, 0.396, 1.3])
+@pytest.mark.parametrize("pixel_scale", [0.05, 0.6 * 0.132, 1.7 * 0.132, 2 * 0.132, 0.396, 1.3])
 def test_fitting_to_a_survey_keeps_flux_and_size(pixel_scale):
     survey = load_survey("sdss")
     ideal = ideal_image_from_array(disc(101), ["r"], unit="nanomaggy", pixel_scale=pixel_scale)
     fitted = fit_to_survey(ideal, survey, 400)
     assert fitted.image.sum() == pytest.approx(100.0, rel=1e-9)
+    assert fitted.image.min() >= 0
     assert fitted.flux_outside == pytest.approx(0.0, abs=1e-6)
     assert fitted.pixel_scale == pytest.approx(0.396 / 3)
     assert fitted.size == (400, 400)
