@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from mocks import SkyBank, draw_conditions, stream
+from mocks import SkyBank, draw_conditions, load_survey, stream
 from mocks.coadds_hsc import hsc_sky_bank, open_coadd, open_psf
+from mocks.noise import measure_correlation
 from mocks.observe import add_noise
 from mocks.products import read_fits
 from mocks.psf import gaussian_psf
@@ -160,3 +161,8 @@ def test_real_hsc_cutout_is_a_coadd(shared_data, tmp_path):
     assert len(bank) >= 10
     predicted = np.sqrt(np.median(variance)) / 63.0957
     assert bank.sky_sigma[0, 0] / predicted == pytest.approx(1.0, abs=0.25)
+    table = load_survey("hsc-wide").noise_correlation
+    found = measure_correlation(bank.image[:, 0].astype(float), 3)
+    # The survey file's table is the mean of four cut-outs, this one of them; its error is 0.02.
+    assert np.abs(found[3, 3:] - table[3, 3:]).max() < 0.04
+    assert np.abs(found[3:, 3] - table[3:, 3]).max() < 0.04
