@@ -1,5 +1,6 @@
 """The page answers in a sentence, stands alone, and escapes what it is given."""
 
+import io
 import json
 import re
 from html.parser import HTMLParser
@@ -7,9 +8,11 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from astropy.table import Table
+from PIL import Image
 
+from simcompare.citations import citations_of
 from simcompare.comparison import compare
-from simcompare.report import ReportFigure, answer, null_lines, write_report
+from simcompare.report import ReportFigure, _smaller, answer, null_lines, write_report
 
 
 class Sources(HTMLParser):
@@ -103,3 +106,26 @@ def test_missing_figures_are_named(tmp_path):
     lost = ReportFigure("a", "A", "", tmp_path / "a.png")
     with pytest.raises(FileNotFoundError, match=r"a\.png; draw the figures first"):
         write_report(tmp_path, compared(-20), [lost])
+
+
+def test_page_and_json_say_what_to_cite(tmp_path, figure):
+    cited = citations_of(["TNG50-1", "my <b>run</b>"], ["sdss"], software=["numpy"])
+    page = write_report(tmp_path, compared(-20), [figure], citations=cited)
+    text = page.read_text(encoding="utf-8")
+    assert "doi:10.1093/mnras/stz2338" in text
+    assert "No entry for simulation my &lt;b&gt;run&lt;/b&gt;" in text
+    content = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
+    assert content["citations"]["papers"]["Harris2020"]["journal"] == "Nature"
+    assert content["citations"]["unknown"] == ["simulation my <b>run</b>"]
+
+
+def test_figures_of_the_page_keep_their_look_in_few_bytes(tmp_path):
+    rng = np.random.default_rng(0)
+    picture = np.full((800, 2000, 3), 255, np.uint8)
+    picture[200:400, 300:900] = (0, 114, 178)
+    picture[500:600] = rng.integers(0, 255, (100, 2000, 1))
+    Image.fromarray(picture).save(tmp_path / "large.png")
+    with Image.open(io.BytesIO(_smaller(tmp_path / "large.png"))) as small:
+        assert small.size == (1400, 560)
+        assert np.abs(np.array(small.convert("RGB").getpixel((400, 200)), int) - (0, 114, 178)).max() < 6
+        assert small.convert("RGB").getpixel((10, 10)) == (255, 255, 255)
