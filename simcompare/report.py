@@ -24,6 +24,7 @@ from simcompare.results import as_json, plain
 
 __all__ = ["ReportFigure", "answer", "cautions", "null_lines", "write_report"]
 
+_MAIN = ("data set", "Δ mean [nats]", "AUC")  # columns that a phone shows
 _WIDEST = 1400  # pixels of a figure in the page
 
 # Heading, column, format, whether an interval stands below it.
@@ -238,6 +239,7 @@ def write_report(
     page = template.render(
         **{key: content[key] for key in ("title", "toy", "version", "created", "answer", "notes", "nulls")},
         reference=comparison.meta["reference"],
+        main=_MAIN,
         heads=["data set", *(head for head, *_ in _columns_of(comparison))],
         rows=[_row(row, _columns_of(comparison)) for row in comparison],
         footnote=_footnote(comparison),
@@ -299,7 +301,7 @@ def _cell(row: Row, name: str, columns: Sequence[str]) -> dict:
     """Value of a generic table as text, with its interval where it has one."""
     value = row[name]
     if not isinstance(value, float | np.floating):
-        return {"text": str(value), "range": ""}
+        return {"text": "" if str(value) == "N/A" else str(value), "range": ""}  # a blank, read back
     ends = ("low", "high") if name == "value" else (f"{name}_low", f"{name}_high")
     interval = ""
     if all(end in columns and np.isfinite(row[end]) for end in ends):

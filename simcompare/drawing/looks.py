@@ -145,31 +145,9 @@ def _draw_maps(
     choice = figures.gallery_numbers(scores, reference, n=1)
     profile, kinds, galaxies = {}, {}, {}
     for name in dict.fromkeys(str(each) for each in choice["dataset"]):
-        dataset = np.asarray(scores["dataset"]) == name
         picked = choice[np.asarray(choice["dataset"]) == name]
-        rows = np.array(
-            [
-                np.flatnonzero(dataset & (np.asarray(scores["image_index"]) == k))[0]
-                for k in picked["image_index"]
-            ]
-        )
-        images = _read(scores, rows, image_sets)
-        maps = [_maps(flow, scores, rows, images) for flow in flows]
-        pairs = [(first, first - second) for first, second in zip(*maps, strict=True)]
-        titles = [f"{row['galaxy_id']}\n{row['group']}, {row['score']:.0f} nats" for row in picked]
-        short = "".join(letter if letter.isalnum() else "-" for letter in name)
-        scale = image_sets[name].pixel_scale
-        book.draw(
-            f"panels_{short}",
-            f"Galaxies of {name} looked at closely",
-            "Image, maps of log-likelihood and ratio (smoothed), and the ratio by scale; maps add up to it. "
-            "Single orientation, so the sum can differ from the score by the symmetry scatter.",
-            lambda rows=rows: budget_numbers(scores, rows, reference),
-            lambda t, images=images, pairs=pairs, titles=titles, scale=scale: figures.draw_panels(
-                images, stretch, pairs, t, pixel_scale=scale, titles=titles
-            ),
-            wide=True,
-        )
+        if picked["kind"][0] in ("observed", "simulated"):
+            _draw_panels(book, scores, reference, picked, image_sets[name], flows, stretch)
         held = np.flatnonzero(reference_rows(scores, name))
         held = held[:: max(1, held.size // _MOST_MAPS)][:_MOST_MAPS]
         images = _read(scores, held, image_sets)
@@ -182,6 +160,36 @@ def _draw_maps(
         "profile", "Where in the galaxy",
         f"Mean ratio per pixel in rings about the centre, of up to {_MOST_MAPS} images; bands 95 %.",
         lambda: figures.profile_numbers(profile, kinds, scale, rng, galaxies=galaxies), figures.draw_profile,
+    )  # fmt: skip
+
+
+def _draw_panels(
+    book: Sketchbook,
+    scores: Table,
+    reference: str,
+    picked: Table,
+    image_set: Any,
+    flows: Sequence,
+    stretch: Stretch,
+) -> None:
+    """Draw panels of some galaxies of one data set."""
+    name = str(picked["dataset"][0])
+    places = np.where(np.asarray(scores["dataset"]) == name, np.asarray(scores["image_index"]), -1)
+    rows = np.array([np.flatnonzero(places == k)[0] for k in picked["image_index"]])
+    images = _read(scores, rows, {name: image_set})
+    first, second = (_maps(flow, scores, rows, images) for flow in flows)
+    titles = [f"{row['galaxy_id']}\n{row['group']}, {row['score']:.0f} nats" for row in picked]
+    short = "".join(letter if letter.isalnum() else "-" for letter in name)
+    book.draw(
+        f"panels_{short}", f"Galaxies of {name} looked at closely",
+        "Image, maps of log-likelihood and ratio (smoothed), and the ratio by scale; maps add up to it. "
+        "Single orientation, so the sum can differ from the score by the symmetry scatter.",
+        lambda: budget_numbers(scores, rows, reference),
+        lambda table: figures.draw_panels(
+            images, stretch, list(zip(first, first - second, strict=True)), table,
+            pixel_scale=image_set.pixel_scale, titles=titles,
+        ),
+        wide=True,
     )  # fmt: skip
 
 

@@ -71,7 +71,8 @@ def draw_grid(
     titles = order_of(table, PANEL)
     n_across = min(n_across, len(titles))
     n_down = -(-len(titles) // n_across)
-    figure = Figure(figsize=(PAGE * max(n_across, 2) / 3 if n_across < 3 else PAGE, 0.7 + height * n_down))
+    width = PAGE * max(n_across, 2) / 3 if one_legend and n_across < 3 else PAGE
+    figure = Figure(figsize=(width, 0.7 + height * n_down))
     FigureCanvasAgg(figure)
     axes = figure.subplots(n_down, n_across, squeeze=False)
     entries: dict[str, tuple[int, str, object]] = {}

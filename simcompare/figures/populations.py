@@ -173,10 +173,17 @@ def mass_function_numbers(
     return table
 
 
+def _populations(scores: Table, reference: str) -> list[str]:
+    """Name the data sets of galaxies; controls carry the columns of their parents."""
+    return [
+        name for name in datasets_of(scores, reference) if kind_of(scores, name) in ("observed", "simulated")
+    ]
+
+
 def _galaxies(scores: Table, reference: str, column: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Mass and specific rate of one view of each galaxy with a mass, by data set."""
     found = {}
-    for name in datasets_of(scores, reference) if column in scores.colnames else ():
+    for name in _populations(scores, reference) if column in scores.colnames else ():
         mass = np.asarray(scores[column], float)
         rows = np.flatnonzero(reference_rows(scores, name) & np.isfinite(mass) & (mass > 0))
         rows = rows[np.unique(np.asarray(scores["galaxy_id"])[rows].astype(str), return_index=True)[1]]
@@ -246,7 +253,7 @@ def fraction_numbers(scores: Table, reference: str) -> Table:
 
     rows = []
     for group, (inside, known) in galaxy_classes(scores).items():
-        for name in datasets_of(scores, reference):
+        for name in _populations(scores, reference):
             chosen = np.flatnonzero(reference_rows(scores, name) & known)
             chosen = chosen[
                 np.unique(np.asarray(scores["galaxy_id"])[chosen].astype(str), return_index=True)[1]

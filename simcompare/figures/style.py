@@ -15,7 +15,7 @@ from astropy.table import Table
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
 from simcompare.files import atomic_path
 from simcompare.results import plain
@@ -234,9 +234,9 @@ def logarithmic(ax: Axes, axis: str) -> None:
         ticks = [tick for tick in ticks if low <= tick <= high]
         if len(ticks) <= _MOST_TICKS:
             break
-    if len(ticks) < 2 or len(ticks) > _MOST_TICKS:
-        return  # less than an octave or many decades: matplotlib's own choice
-    one.set_major_locator(FixedLocator(ticks))
+    if len(ticks) > _MOST_TICKS:
+        return  # many decades: matplotlib's own choice
+    one.set_major_locator(FixedLocator(ticks) if len(ticks) > 1 else MaxNLocator(_MOST_TICKS - 1))
     one.set_major_formatter(FuncFormatter(lambda value, _: _power(value)))
     one.set_minor_formatter(NullFormatter())
 
@@ -246,8 +246,8 @@ def _power(value: float) -> str:
     if 1e-3 <= value < 1e4:
         return f"{value:g}"
     power = int(np.floor(np.log10(value) + 1e-9))
-    leading = round(value / 10.0**power)
-    return rf"$10^{{{power}}}$" if leading == 1 else rf"${leading}\,10^{{{power}}}$"
+    leading = f"{value / 10.0**power:.2g}"
+    return rf"$10^{{{power}}}$" if leading == "1" else rf"${leading}{{\times}}10^{{{power}}}$"
 
 
 def table_styles(table: Table) -> dict[str, DatasetStyle]:
