@@ -10,8 +10,9 @@ from scipy.ndimage import gaussian_filter
 
 from simcompare.cli import main
 from simcompare.further import read_further
-from simcompare.imageset import ImageSet, Stack, assign_split, part_path, write_part
+from simcompare.imageset import ImageSet, Stack, part_path, write_part
 from simcompare.pixelmaps import orientation_back, read_map, write_maps
+from simcompare.places import assign_split
 from simcompare.preparation import Preparation
 from simcompare.results import read_comparison
 from simcompare.scoring import orientations
