@@ -185,6 +185,9 @@ class PrepareSettings(Settings):
         "linear", description="Fluxes, or pictures whose bands are R, G and B."
     )
     neighbours: Literal["fill", "keep"] = Field("fill", description="Replace other objects, or leave them.")
+    kind: Literal["observed", "simulated", "twins"] = Field(
+        "observed", description="What they are: real, finished mocks of others, or a background class."
+    )
     units: str | None = Field(
         None, description="Of pixels in files that do not say it: 'nanomaggy', 'zero point 27'."
     )

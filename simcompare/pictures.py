@@ -7,6 +7,8 @@ from simcompare.stamps import PreparedStamp, RawStamp, RejectedStampError
 
 __all__ = ["prepare_picture", "resize_psf"]
 
+LARGEST = 255.9999  # below 256 also in single precision
+
 
 def prepare_picture(stamp: RawStamp, preparation, rng: np.random.Generator) -> PreparedStamp:
     """Cut the middle of an 8-bit picture and dither it over one count; nothing else keeps its meaning.
@@ -38,7 +40,8 @@ def prepare_picture(stamp: RawStamp, preparation, rng: np.random.Generator) -> P
     counts = np.asarray(stamp.image, dtype=float)[:, rows, columns]
     if not np.isfinite(counts).all() or (np.ptp(counts, axis=(1, 2)) == 0).all():
         raise RejectedStampError("picture is of one value throughout")
-    image = counts + rng.uniform(-0.5, 0.5, counts.shape) if preparation.dither else counts
+    # A count stands for the unit interval above it, so that what was 255 stays below 256.
+    image = np.minimum(counts + rng.uniform(size=counts.shape), LARGEST) if preparation.dither else counts
     row = {"galaxy_id": stamp.galaxy_id, "ra": float(stamp.ra), "dec": float(stamp.dec), "flags": 0}
     for band, plane in zip(stamp.bands, image, strict=True):
         noise = pixel_noise(plane, np.ones(plane.shape, dtype=bool))

@@ -63,6 +63,8 @@ def make_image_set(settings: PrepareSettings) -> ImageSet:
     """
     survey = load_survey(settings.survey)
     fractions = (settings.train, settings.validation, 1 - settings.train - settings.validation)
+    if settings.kind == "simulated":
+        fractions = (0.0, 0.0, 1.0)  # as all mocks: nothing learns from them
     inputs = [*settings.inputs, *([settings.catalogue] if settings.catalogue else [])]
     with open_run(settings.out, "prepare", settings, inputs) as run:
         bands = PICTURE_BANDS if settings.domain == "8-bit" else tuple(settings.bands)
@@ -78,6 +80,7 @@ def make_image_set(settings: PrepareSettings) -> ImageSet:
             workers=settings.workers or available_cores(),
             scheduler=settings.scheduler,
             timeout=settings.timeout,
+            kind=settings.kind,
             units=settings.units or "",
             places=read_places(settings.catalogue) if settings.catalogue else None,
         )

@@ -16,7 +16,7 @@ from flows import FlowConfig, FlowModel, Progress, TrainingConfig, process_group
 from flows.distributed import is_first
 from simcompare.config import TrainSettings
 from simcompare.files import atomic_path, fingerprint, sha256
-from simcompare.imageset import ImageSet
+from simcompare.imageset import LINEAR_UNIT, ImageSet
 from simcompare.modelcard import depth, model_card
 from simcompare.runs import open_run
 from simcompare.scoring import context_of
@@ -160,6 +160,8 @@ def model_hash(path: Path) -> str:
 
 def default_config(images: ImageSet) -> FlowConfig:
     """Flow of an image set when none is asked for."""
+    if images.unit != LINEAR_UNIT:  # pictures have no PSF, and no noise that their stretch has not changed
+        return FlowConfig(size=images.image_shape[-1], n_bands=len(images.bands), pixels="rgb")
     context = [f"{quantity}_{band}" for band in images.bands for quantity in ("log_sky_sigma", "psf_fwhm")]
     return FlowConfig(size=images.image_shape[-1], n_bands=len(images.bands), context=tuple(context))
 
@@ -184,6 +186,8 @@ def model_metadata(images: ImageSet, train_set: ImageSet) -> dict:
     nuisances = [f"{quantity}_{band}" for band in images.bands for quantity in per_band]
     ranges = {}
     for name in [*nuisances, "half_light_radius"]:
+        if name not in catalogue.colnames:
+            continue
         values = np.asarray(catalogue[name], float)
         values = values[np.isfinite(values)]
         if len(values):

@@ -88,6 +88,7 @@ def prepare_observed(
     workers: int = 1,
     scheduler: str | None = None,
     timeout: float = 3600.0,
+    kind: str = "observed",
 ) -> Sample:
     """Prepare real galaxies from files of any known format into one image set in a run folder.
 
@@ -122,6 +123,8 @@ def prepare_observed(
         As of `simcompare.engine.run_tasks`. This process reads, the workers prepare.
     timeout : float
         Seconds after which reading one image is given up, and with it its file.
+    kind : str
+        Of the image set; ``"simulated"`` for finished images that another mock has made.
 
     Returns
     -------
@@ -147,7 +150,7 @@ def prepare_observed(
         "units": units,
         "places": None if places is None else _digest(places),
     }
-    parts = _Parts(Path(out), name, survey, bands, preparation, settings)
+    parts = _Parts(Path(out), name, survey, bands, preparation, settings, kind=kind)
     parts.resume()
     part_size = part_size or _images_per_part(len(bands), preparation)
     Path(out).mkdir(parents=True, exist_ok=True)
@@ -183,6 +186,7 @@ class _Parts:
     bands: tuple[str, ...]
     preparation: Preparation
     settings: dict
+    kind: str = "observed"
     seen: TakenPlaces = field(default_factory=TakenPlaces)
     scale: float = 0.0  # of the images before preparation [arcsec]; 0 before the first, and for most pictures
     start: int = 0  # images of the inputs that the written parts account for
@@ -257,7 +261,7 @@ class _Parts:
         stack, table = collect_stamps(self.pending)
         table["dataset"] = self.name
         path = write_part(
-            part_path(self.out, self.number), stack, table, name=self.name, kind="observed",
+            part_path(self.out, self.number), stack, table, name=self.name, kind=self.kind,
             survey=self.survey, bands=self.bands, pixel_scale=self.preparation.pixel_scale_of(self.scale),
             preparation=self.preparation, unit=UNITS[self.preparation.domain],
             provenance=self.settings | {"start": self.start, "stop": stop, "rejects": self.pending_rejects},

@@ -9,6 +9,7 @@ from simcompare.imageset import ImageSet
 from simcompare.observed import prepare_observed, read_stamps, recognise
 from simcompare.observed.lattice import camera_quantum
 from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
+from simcompare.stamps import RawStamp
 
 PICTURES = Preparation(size=32, domain="8-bit")
 SETTINGS = {"survey": "sdss-pictures", "bands": ["R", "G", "B"], "name": "pictures"}
@@ -95,3 +96,15 @@ def test_real_pictures_at_one_scale(shared_data, tmp_path):
     assert camera_quantum(image, np.ones_like(image, bool), 0.7, 1.5)[1] < 0.2
     middle = made.images.read().image[:, :, 28:36, 28:36].mean()
     assert middle > 1.5 * np.median(made.images.read().image[:, :, :8].mean(axis=(1, 2, 3)))
+
+
+def test_a_picture_of_full_counts_stays_within_eight_bits():
+    image = np.full((3, 32, 32), 255.0)
+    image[:, 0, 0] = 0
+    colours = ("R", "G", "B")
+    stamp = RawStamp(image, np.ones((3, 1, 1)), 1.0, colours, galaxy_id="x", domain="8-bit")
+    rng = np.random.default_rng(0)
+    prepared = prepare_stamp(stamp, Preparation(size=32, domain="8-bit"), rng).image
+    assert prepared.min() >= 0
+    assert prepared.max() < 256
+    np.testing.assert_array_equal(np.floor(prepared), image)

@@ -1,0 +1,104 @@
+"""Illustris pictures of Galaxy Zoo against real ones, in the domain of 8-bit colour pictures.
+
+Run it with  python benchmarks/galaxy_zoo_pictures.py DATA OUT [minutes of training per flow]
+
+DATA holds ``observed/sdss-gz2-rgb`` and ``simulated/illustris1_galaxyzoo_png``. The simulated pictures are
+cut and averaged as the real ones were (the central 192 pixels, blocks of 3). The background class is each
+real picture blurred, with fresh noise as that between its neighbouring pixels. Pixels are no fluxes: both
+samples were stretched for display, and the angular size of a pixel follows the galaxy's own size in the
+real sample alone, so part of any difference is scale and stretch. Pictures with a saturated star beside the
+galaxy are left out, and counted.
+"""
+
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+from PIL import Image
+from scipy.ndimage import gaussian_filter, label
+
+from mocks import stream
+from simcompare.compare_runs import compare_runs
+from simcompare.config import CompareSettings, PrepareSettings, ScoreSettings, TrainSettings
+from simcompare.preparing import make_image_set
+from simcompare.score_runs import score_image_sets
+from simcompare.training import train_model
+
+SIDE, BLOCK, BLUR = 192, 3, 2.0
+SATURATED, STAR = 250, 12  # counts in all colours; pixels of 64 x 64 that make a star, away from the middle
+
+
+def central(picture):
+    """Cut and average a picture as the real sample was, (y, x, colour)."""
+    rows, columns = (slice((side - SIDE) // 2, (side - SIDE) // 2 + SIDE) for side in picture.shape[:2])
+    blocks = picture[rows, columns, :3].astype(float).reshape(SIDE // BLOCK, BLOCK, SIDE // BLOCK, BLOCK, 3)
+    return blocks.mean(axis=(1, 3))
+
+
+def has_star(picture):
+    """Whether a saturated patch lies outside the galaxy's centre."""
+    patches, n = label((picture > SATURATED).all(axis=-1))
+    middle = patches[26:38, 26:38]
+    sizes = np.bincount(patches.ravel(), minlength=n + 1)
+    return any(size >= STAR and not (middle == k).any() for k, size in enumerate(sizes) if k)
+
+
+def smooth(picture, rng):
+    """Blur a picture and give it back its noise between neighbouring pixels."""
+    pixels = picture.astype(float)
+    noise = np.median(np.abs(np.diff(pixels, axis=1)), axis=(0, 1)) / (0.6745 * np.sqrt(2))
+    blurred = gaussian_filter(pixels, (BLUR, BLUR, 0))
+    return blurred + np.maximum(noise, 0.5) * rng.normal(size=pixels.shape)
+
+
+def write_pictures(folder, pictures):
+    """Write pictures as PNG files, one a galaxy."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, picture in pictures.items():
+        Image.fromarray(np.clip(np.rint(picture), 0, 255).astype(np.uint8)).save(folder / f"{name}.png")
+    return folder
+
+
+def read(data):
+    """Real pictures, simulated ones and the background class, by galaxy; stars left out."""
+    with h5py.File(data / "observed" / "sdss-gz2-rgb" / "sdss-gz2-rgb.h5") as file:
+        real = {str(name): image for name, image in zip(file["dr7objid"][:], file["image"][:], strict=True)}
+    paths = sorted((data / "simulated" / "illustris1_galaxyzoo_png").glob("*.png"))
+    simulated = {path.stem: central(np.asarray(Image.open(path))) for path in paths}
+    for name, pictures in (("real", real), ("simulated", simulated)):
+        stars = [key for key, picture in pictures.items() if has_star(picture)]
+        print(f"{name}: {len(pictures)} pictures, {len(stars)} left out for a saturated star")
+        for key in stars:
+            del pictures[key]
+    background = {key: smooth(picture, stream(0, key, "smooth")) for key, picture in real.items()}
+    return {"real": real, "simulated": simulated, "twins": background}
+
+
+def main():
+    """Prepare, train, score and compare."""
+    data, out = Path(sys.argv[1]), Path(sys.argv[2])
+    minutes = float(sys.argv[3]) if len(sys.argv) > 3 else 3.0
+    names = {"real": "GZ2", "simulated": "Illustris-GZ", "twins": "GZ2 smoothed"}
+    kinds = {"real": "observed", "simulated": "simulated", "twins": "twins"}
+    pictures = read(data)
+    for key, name in names.items():
+        folder = write_pictures(out / "pictures" / key, pictures[key])
+        make_image_set(
+            PrepareSettings(inputs=[folder], out=out / key, domain="8-bit", name=name, kind=kinds[key],
+                            train=0.6, validation=0.1, workers=1)
+        )  # fmt: skip
+    train_model(TrainSettings(images=out / "real", out=out / "flow", minutes=minutes))
+    train_model(TrainSettings(images=out / "twins", out=out / "plain", init=out / "flow", minutes=minutes))
+    sets = [out / key for key in names]
+    models = {"model": out / "flow", "background": out / "plain"}
+    score_image_sets(ScoreSettings(images=sets, out=out / "scores", workers=1, **models))
+    table = compare_runs(CompareSettings(scores=[out / "scores"], out=out / "comparison", reference="GZ2"))
+    shown = ["dataset", "n_galaxies", "delta_mean", "delta_mean_low", "delta_mean_high", "auc", "auc_low",
+             "auc_high", "ks", "overlap", "delta_log_prob", "caution"]  # fmt: skip
+    shown += [name for name in table.colnames if name.startswith("c2st_auc_latents")]
+    print("\n".join(table[shown].pformat(max_width=-1)))
+
+
+if __name__ == "__main__":
+    main()
