@@ -26,7 +26,9 @@ logger = logging.getLogger(__name__)
 
 _PACKAGES = ("torch", "nflows", "numpy", "scipy", "astropy", "h5py", "illustris_python", "numba", "photutils")
 _RUNS_IN = ("images", "model", "background", "init", "scores", "conditions", "run")
-_NO_PRODUCTS = {"config.toml", "provenance.json", "run.log", "run.lock", "failures.ecsv"}
+_NO_PRODUCTS = {
+    "config.toml", "provenance.json", "run.log", "run.lock", "failures.ecsv", "stamps.reading",
+}  # fmt: skip
 _PRODUCTS = "products.json"
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from mocks.checked_hdf5 import open_checked
-from simcompare.observed.names import coordinate_name
+from simcompare.observed.names import coordinate_name, place_in_name
 from simcompare.stamps import RawStamp
 
 __all__ = ["PICTURE_BANDS", "is_picture_folder", "read_picture_folder", "read_picture_stack"]
@@ -61,6 +61,8 @@ def is_picture_folder(path: Path) -> bool:
 def read_picture_folder(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
     """Pictures of a folder in the order of their names; the name of a file is that of its galaxy.
 
+    A name such as ``J004200.00-010000.0`` tells its place too, so that it is known again in other sets.
+
     Parameters
     ----------
     path : Path
@@ -76,7 +78,8 @@ def read_picture_folder(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp
     _check_bands(path, bands)
     for file in sorted(file for file in path.iterdir() if file.suffix.lower() in _ENDINGS):
         image, problem = _decode(file)
-        yield _stamp(path, file.name, file.stem, image, problem)
+        ra, dec = place_in_name(file.stem)
+        yield _stamp(path, file.name, file.stem, image, problem, ra=ra, dec=dec)
 
 
 def read_picture_stack(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:

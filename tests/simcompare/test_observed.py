@@ -8,7 +8,7 @@ from mocks.camera_sdss import dark_variance, gain, sky_noise
 from simcompare.imageset import ImageSet, part_path
 from simcompare.observed import prepare_observed, read_stamps, recognise
 from simcompare.observed.lattice import camera_quantum
-from simcompare.observed.names import coordinate_name
+from simcompare.observed.names import coordinate_name, place_in_name
 from simcompare.places import split_of_place
 from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
 from simcompare.stamps import FLAGS
@@ -53,6 +53,9 @@ def sample(stack_file, objects_file, tmp_path_factory):
 def test_coordinates_make_names():
     assert coordinate_name("SDSS", 116.169257, 44.144409) == "SDSS-J074440.62+440839.9"
     assert coordinate_name("SDSS", 359.99999999, -0.00001) == "SDSS-J000000.00-000000.0"
+    for place in ((116.169257, 44.144409), (10.5, -1.003)):
+        np.testing.assert_allclose(place_in_name(coordinate_name("J", *place)), place, atol=5e-5)
+    assert np.isnan(place_in_name("NGC 4565")).all()
 
 
 def test_camera_tables_agree_with_the_survey_s_own_files():
