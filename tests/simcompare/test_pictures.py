@@ -31,9 +31,9 @@ def test_png_round_trip_is_exact_with_row_zero_at_the_bottom(folder, tmp_path):
     stack = made.images.read(2)
     original = np.asarray(Image.open(folder / "galaxy-2.png"))
     expected = np.moveaxis(original[::-1][4:36, 4:36], -1, 0)
-    np.testing.assert_array_equal(np.rint(stack.image[0]), expected)
+    np.testing.assert_array_equal(np.floor(stack.image[0]), expected)
     assert made.images.unit == "8-bit counts"
-    assert (stack.image != np.rint(stack.image)).any()
+    assert (stack.image != np.floor(stack.image)).any()
 
 
 def test_jpeg_survives_decoding(tmp_path):
