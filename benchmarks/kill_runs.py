@@ -185,10 +185,12 @@ def kill_workers(work, rng, kills):
             others = psutil.Process(child).children()
             workers = [each for each in others if "spawn_main" in " ".join(each.cmdline())]
             if workers:
-                workers[rng.integers(len(workers))].kill()
-                done += 1
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    workers[rng.integers(len(workers))].kill()
+                    done += 1
         if not ended and rng.uniform() < 0.5:
-            os.killpg(child, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+                os.killpg(child, signal.SIGKILL)
             os.waitpid(child, 0)
             whole += 1
             continue
