@@ -33,6 +33,9 @@ IMAGE_UNITS = (*FLUX_UNITS, *SURFACE_UNITS, MAGNITUDES, COUNTS)
 SKIRT_ZEROPOINTS = {"g": 24.22, "r": 23.91, "i": 23.60, "z": 21.91}
 COSMOLOGY = FlatLambdaCDM(H0=70.0, Om0=0.3)  # where a file gives parsecs and a redshift only
 BAND = re.compile(r"(?:^|[^a-zA-Z])([ugrizyUGRIZY])(?:$|[^a-zA-Z])")
+# Of a FITS header, those that are read
+KEYS = frozenset({"PIXSCALE", "CDELT1", "CD1_1", "CUNIT1", "CTYPE1", "USE_Z", "REDSHIFT", "BUNIT", "FILTER"})
+KEYS |= {f"FILTER{i}" for i in range(20)}
 
 
 def _canonical(unit: str) -> str:
@@ -197,6 +200,8 @@ def _read_one(path: Path) -> tuple[np.ndarray, fits.Header]:
             with path.open("rb") as raw, fits.open(raw, memmap=False) as file:
                 images = ((np.array(hdu.data, dtype=float), hdu.header) for hdu in file if _is_image(hdu))
                 found = next(images, None)
+                for key in KEYS.intersection(() if found is None else found[1]):
+                    found[1][key]  # cards are parsed when they are asked for
     except (OSError, ValueError, TypeError, EOFError, KeyError, fits.VerifyError) as error:
         raise OSError(
             f"{path} cannot be read as FITS ({error}); cut short or damaged? Fetch it again."

@@ -166,6 +166,23 @@ def test_damaged_fits_is_refused(tmp_path):
         read_ideal_image(tmp_path / "nowhere.fits")
 
 
+def test_every_damaged_fits_ends_in_a_clear_error_or_an_image(tmp_path):
+    """Fuzz: bytes flipped, files cut; only ValueError and OSError with the file's name leave."""
+    header = {"BUNIT": "nanomaggy", "PIXSCALE": 0.4, "FILTER0": "SDSS g", "FILTER1": "SDSS r"}
+    path = write(tmp_path / "good_1.fits", np.stack([disc(), 2 * disc()]), **header)
+    whole, rng = path.read_bytes(), np.random.default_rng(9)
+    for trial in range(60):
+        raw = bytearray(whole[: rng.integers(len(whole))] if trial % 3 == 0 else whole)
+        for place in rng.integers(0, max(min(len(raw), 800), 1), 3):
+            raw[place : place + 1] = bytes([raw[place] ^ 1 << rng.integers(8)]) if raw else b""
+        path = tmp_path / f"bad_{trial}.fits"
+        path.write_bytes(raw)
+        try:
+            assert np.isfinite(read_ideal_image(path).image).all()
+        except (OSError, ValueError) as error:
+            assert path.name in str(error)  # noqa: PT017
+
+
 def test_real_skirt_images_of_illustris(shared_data):
     folder = shared_data / "simulated" / "illustris1_skirt_sdss_snap135"
     for path in sorted(folder.glob("*.fits")):
