@@ -2,9 +2,10 @@
 
     python benchmarks/train_shipped.py <samples> <work> --install simcompare/data/models
 
-For each name the flow of real galaxies is trained, then that of their Sersic twins from it, so that both
-share what they know of the noise. Real galaxies neither has seen give the numbers of the card and the table
-that simulations are held against. A run that was interrupted goes on; ``--install`` copies the models.
+For each name a flow of real galaxies is trained, then that of their Sersic twins from it, so that both share
+what they know of the noise; where the first had not learnt all of it, it is trained on for as long. Galaxies
+that neither has seen give the numbers of the card and the table that simulations are held against. A run that
+was interrupted goes on; ``--install`` copies the models.
 """
 
 import argparse
@@ -15,43 +16,39 @@ import numpy as np
 from astropy.table import Table
 from scipy.stats import mannwhitneyu
 
-from simcompare.config import ScoreSettings, TrainSettings
+from simcompare.config import TrainSettings
+from simcompare.controls import SkyDensity
 from simcompare.files import atomic_path
 from simcompare.imageset import ImageSet
 from simcompare.modelcard import model_card
-from simcompare.score_runs import score_image_sets
+from simcompare.scoring import score
 from simcompare.training import load_model, model_hash, train_model
 
 SAMPLES = {"sdss-r": "r", "sdss-gri": "gri"}
-EPOCHS = {"sdss-r": {"real": 80, "twins": 30}, "sdss-gri": {"real": 40, "twins": 30}}  # gains end here
+EPOCHS = {"sdss-r": (80, 0, 30), "sdss-gri": (40, 30, 30)}  # first, on real galaxies, on twins
 
 
-def fit(samples: Path, work: Path, name: str) -> Table:
-    """Train both flows and score both samples; the score table."""
+def fit(samples: Path, work: Path, name: str) -> tuple[Table, Table]:
+    """Train both flows; score tables of the real galaxies and of the twins that neither has seen."""
     sets = {"real": samples / SAMPLES[name], "twins": samples / f"{SAMPLES[name]}-twins"}
-    outs = {kind: work / name / kind for kind in sets}
-    for kind, images in sets.items():
-        init = outs["real"] if kind == "twins" else None
-        train_model(
-            TrainSettings(images=images, out=outs[kind], init=init, epochs=EPOCHS[name][kind], device="cpu")
-        )
-    return score_image_sets(
-        ScoreSettings(
-            images=list(sets.values()), out=work / name / "scores", model=outs["real"],
-            background=outs["twins"], neighbours=0,
-        )
-    )  # fmt: skip
+    outs = {kind: work / name / kind for kind in ("base", "real", "twins")}
+    init = None
+    for kind, epochs in zip(outs, EPOCHS[name], strict=True):
+        if not epochs:
+            outs[kind] = outs["base"]
+            continue
+        images = sets["twins" if kind == "twins" else "real"]
+        train_model(TrainSettings(images=images, out=outs[kind], init=init, epochs=epochs, device="cpu"))
+        init = outs["base"]
+    real, twins = load_model(outs["real"]), load_model(outs["twins"])
+    backgrounds = {"background": twins, "sky": SkyDensity(real.metadata["bands"], len(real.scale_names))}
+    tables = [score(ImageSet.open(folder).split("test"), real, backgrounds) for folder in sets.values()]
+    return tuple(table[np.asarray(table["is_finite"])] for table in tables)
 
 
 def probability_above(first: np.ndarray, second: np.ndarray) -> float:
     """Probability that one of the first is larger than one of the second; ties count half."""
     return float(mannwhitneyu(first, second).statistic) / (len(first) * len(second))
-
-
-def held_out(scores: Table, kind: str) -> Table:
-    """Rows of one kind of galaxy that neither flow was trained on or stopped by."""
-    chosen = (scores["kind"] == kind) & (scores["split"] == "test") & scores["is_finite"]
-    return scores[np.asarray(chosen)]
 
 
 def remarks(real: Table, twins: Table) -> str:
@@ -80,25 +77,20 @@ def remarks(real: Table, twins: Table) -> str:
     )
 
 
-def install(samples: Path, work: Path, folder: Path, name: str, scores: Table) -> None:
+def install(samples: Path, work: Path, folder: Path, name: str, real: Table, twins: Table) -> None:
     """Copy both models with complete cards, and the scores of held-out real galaxies, into the package."""
-    real, twins = held_out(scores, "observed"), held_out(scores, "twins")
     for kind, label in (("real", name), ("twins", f"{name}-twins")):
-        model = load_model(work / name / kind)
+        trained = work / name / kind
+        model = load_model(trained if trained.is_dir() else work / name / "base")
         images = ImageSet.open(samples / (SAMPLES[name] + ("-twins" if kind == "twins" else "")))
         model.card = model_card(model, images, remarks(real, twins))
         shutil.rmtree(folder / label, ignore_errors=True)
         model.save(folder / label)
-    real = real[[column for column in real.colnames if not column.startswith(("nearest", "typical"))]]
-    for column in real.itercols():
-        if column.dtype.kind == "f":
-            column.info.format = ".7g"
-    real["dataset"] = f"{real['dataset'][0]} held-out"
+    real["dataset"] = [f"{name} held-out" for name in real["dataset"]]
     real.meta["model"] = model_hash(folder / name)
     real.meta["background"] = f"background:{model_hash(folder / f'{name}-twins')}"
     with atomic_path(folder / name / "held-out.ecsv") as temporary:
         real.write(temporary, format="ascii.ecsv", overwrite=True)
-    print(remarks(real, twins))
 
 
 def main() -> None:
@@ -111,9 +103,10 @@ def main() -> None:
     parser.add_argument("--names", nargs="+", choices=SAMPLES, default=list(SAMPLES))
     options = parser.parse_args()
     for name in options.names:
-        scores = fit(options.samples, options.work, name)
+        real, twins = fit(options.samples, options.work, name)
+        print(f"{name}\n{remarks(real, twins)}")
         if options.install:
-            install(options.samples, options.work, options.install, name, scores)
+            install(options.samples, options.work, options.install, name, real, twins)
 
 
 if __name__ == "__main__":
