@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from mocks.toys import ToyPhysics, toy_galaxies, write_eagle_extract
 from simcompare import __version__
 from simcompare.cli import main
 
@@ -62,3 +63,16 @@ def test_wrong_names_are_answered_with_the_likely_ones(capsys):
     assert "Did you mean 'score'" in capsys.readouterr().err
     assert main(["mock", "x", "--out", "y", "--veiws", "3"]) == 2
     assert "--views" in capsys.readouterr().err
+
+
+def test_doctor_looks_at_each_file_of_a_folder_and_takes_reader_options(tmp_path, capsys):
+    physics = ToyPhysics("toy-1", 4e7, 1.0, 0.0, 0.0)
+    write_eagle_extract(tmp_path / "one.hdf5", toy_galaxies(physics, 1, seed=1))
+    assert main(["doctor", str(tmp_path)]) == 0
+    assert "can be used" in capsys.readouterr().out
+    assert (
+        main(["doctor", str(tmp_path / "one.hdf5"), "--reader", "snapshot=7", "--reader", "gas=false"]) == 0
+    )
+    assert "snapshot 7" in capsys.readouterr().out
+    assert main(["doctor", str(tmp_path / "one.hdf5"), "--reader", "colour=red"]) == 2
+    assert "linking_length" in capsys.readouterr().out
