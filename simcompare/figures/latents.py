@@ -50,6 +50,7 @@ def latent_coordinates(
     except ImportError as error:
         raise ValueError("UMAP is not installed; pip install 'simcompare[embed]', or use pca.") from error
     components = Components.fit(latents[basis], 32)
+    places = components(latents) * components.spread  # lengths as in the latents: noise stays small
     neighbours = min(15, int(basis.sum()) - 1)
-    found = UMAP(n_neighbors=neighbours, random_state=seed % 2**32, n_jobs=1).fit(components(latents[basis]))
-    return found.transform(components(latents)), ("UMAP 1", "UMAP 2")
+    found = UMAP(n_neighbors=neighbours, random_state=seed % 2**32, n_jobs=1).fit(places[basis])
+    return found.transform(places), ("UMAP 1", "UMAP 2")

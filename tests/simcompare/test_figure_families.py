@@ -165,3 +165,13 @@ def test_latent_coordinates_find_the_long_axis_of_others():
         latent_coordinates(latents, basis, "tsne")
     with pytest.raises(ValueError, match="too few"):
         latent_coordinates(latents, np.arange(300) < 2)
+
+
+def test_umap_keeps_two_groups_apart():
+    pytest.importorskip("umap", reason="UMAP is not installed; pip install 'simcompare[embed]'")
+    latents = np.random.default_rng(0).normal(size=(120, 20))
+    latents[:60] += 6
+    places, labels = latent_coordinates(latents, np.arange(120) % 2 == 0, "umap", 3)
+    assert labels == ("UMAP 1", "UMAP 2")
+    apart = np.linalg.norm(places[:60].mean(axis=0) - places[60:].mean(axis=0))
+    assert apart > 3 * max(places[:60].std(axis=0).max(), places[60:].std(axis=0).max())
