@@ -12,6 +12,7 @@ from simcompare.comparison import compare, stack_scores
 from simcompare.config import CompareSettings
 from simcompare.controls import blank_sky_of
 from simcompare.further import with_columns_of, write_further
+from simcompare.imageset import LINEAR_UNIT
 from simcompare.nuisance import read_columns
 from simcompare.nulls import null_tables, with_nulls
 from simcompare.placing import SPACES, place_scores
@@ -92,10 +93,10 @@ def _placed(scores: Table, run: Run) -> Table:
     if real is None or model is None:
         logger.warning("no spaces of features: the flow or the images of %s have gone", settings.reference)
         return scores
-    blank = blank_sky_of(real, scored.get("seed", 0))
+    blank = [blank_sky_of(real, scored.get("seed", 0))] if real.unit == LINEAR_UNIT else []
     return place_scores(
         scores,
-        [*sets.values(), blank],
+        [*sets.values(), *blank],
         settings.reference,
         model,
         run.folder,

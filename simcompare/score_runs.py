@@ -67,7 +67,11 @@ def score_image_sets(settings: ScoreSettings) -> Table:
         embedding = find_embedding(settings.embedding) if settings.embedding else None
         sets = [ImageSet.open(folder) for folder in settings.images]
         reference = _reference(sets, settings.reference)
-        sets += [blank_sky_of(images, settings.seed) for images in sets if images.name == reference]
+        sets += [
+            blank_sky_of(images, settings.seed)
+            for images in sets
+            if images.name == reference and images.unit == LINEAR_UNIT
+        ]
         chunks = [chunk for images in sets for chunk in _chunks(images, settings)]
         folder = run.folder / _CHUNKS
         folder.mkdir(exist_ok=True)
