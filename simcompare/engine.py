@@ -178,14 +178,17 @@ def _client(scheduler: str | None, workers: int) -> Iterator:
     else:
         logging.getLogger("distributed").setLevel(logging.ERROR)
         with dask.config.set({"distributed.nanny.environ": _ONE_THREAD, "logging.distributed": "error"}):
-            cluster = LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                host="127.0.0.1",
-                # Any free port: two runs on one machine must not meet at the default one.
-                dashboard_address="127.0.0.1:0",
-            )
+            try:
+                cluster = LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    host="127.0.0.1",
+                    # Any free port: two runs on one machine must not meet at the default one.
+                    dashboard_address="127.0.0.1:0",
+                )
+            except RuntimeError as error:
+                raise OSError(f"no workers could be started ({error}); give the same command again.") from error
     with cluster, Client(cluster, set_as_default=False) as client:
         yield client
 
