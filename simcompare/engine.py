@@ -188,7 +188,7 @@ def _client(scheduler: str | None, workers: int) -> Iterator:
                     dashboard_address="127.0.0.1:0",
                 )
             except RuntimeError as error:
-                raise OSError(f"no workers could be started ({error}); give the same command again.") from error
+                raise OSError(f"no worker could be started ({error}); give the command again.") from error
     with cluster, Client(cluster, set_as_default=False) as client:
         yield client
 
