@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 UNITS = {"linear": LINEAR_UNIT, "8-bit": "8-bit counts"}
 PART_BYTES = 1e8
 _STAMPS_PER_TASK = 50
+_BYTES_PER_TASK = 4 << 20  # what a cluster's scheduler passes on without complaint
 REJECTED_FLAGS = ("undetected", "resampled", "saturated")
 
 
@@ -237,10 +238,16 @@ class _Parts:
 
     def batches(self, stamps: Iterable[tuple[Path, RawStamp]]) -> Iterator[list[tuple[Path, RawStamp]]]:
         """Images of one scale, some at a time."""
-        while batch := list(islice(stamps, _STAMPS_PER_TASK)):
-            for path, stamp in batch:
-                if not stamp.problem:
-                    self.check_scale(path, stamp)
+        batch, size = [], 0
+        for path, stamp in stamps:
+            if not stamp.problem:
+                self.check_scale(path, stamp)
+            batch.append((path, stamp))
+            size += sum(value.nbytes for value in vars(stamp).values() if isinstance(value, np.ndarray))
+            if len(batch) == _STAMPS_PER_TASK or size > _BYTES_PER_TASK:
+                yield batch
+                batch, size = [], 0
+        if batch:
             yield batch
 
     def take(self, identity: dict, ready: PreparedStamp | str) -> None:
