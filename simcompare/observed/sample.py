@@ -151,27 +151,23 @@ def prepare_observed(
         "units": units,
         "places": None if places is None else _digest(places),
     }
-    parts = _Parts(Path(out), name, survey, bands, preparation, settings, kind=kind)
-    parts.resume()
     part_size = part_size or _images_per_part(len(bands), preparation)
+    parts = _Parts(Path(out), name, survey, bands, preparation, settings, part_size, kind=kind)
+    parts.resume()
     Path(out).mkdir(parents=True, exist_ok=True)
-    position = parts.start
     with Watch(Path(out) / "stamps.reading", timeout) as watch:
         stamps = islice(_all_stamps(paths, bands, units, places, watch), parts.start, None)
         batches = parts.batches(stamps)
         prepare = partial(_prepare_batch, preparation, seed, tuple(fractions), tuple(rejected_flags))
         for outcomes in run_in_order(prepare, batches, workers, scheduler=scheduler):
             for identity, ready in outcomes:
-                position += 1
                 parts.take(identity, ready)
-                if len(parts.pending) == part_size:
-                    parts.flush(position)
     if parts.pending:
-        parts.flush(position)
+        parts.flush()
     rejected = parts.rejected + parts.pending_rejects
     if not parts.number:
         reasons = list(dict.fromkeys(row["reason"] for row in rejected))[:3]
-        raise ValueError(f"none of {position} images can be used; first reasons: {'; '.join(reasons)}.")
+        raise ValueError(f"none of {parts.stop} images can be used; first reasons: {'; '.join(reasons)}.")
     columns = ("galaxy_id", "source", "source_index", "reason")
     table = Table({column: [str(row[column]) for row in rejected] for column in columns}, dtype=[str] * 4)
     return Sample(images=ImageSet.open(out), rejected=table)
@@ -187,10 +183,12 @@ class _Parts:
     bands: tuple[str, ...]
     preparation: Preparation
     settings: dict
+    part_size: int
     kind: str = "observed"
     seen: TakenPlaces = field(default_factory=TakenPlaces)
     scale: float = 0.0  # of the images before preparation [arcsec]; 0 before the first, and for most pictures
     start: int = 0  # images of the inputs that the written parts account for
+    stop: int = 0  # images of the inputs that were taken or rejected
     number: int = 0  # of the next part
     rejected: list[dict] = field(default_factory=list)
     pending: list[PreparedStamp] = field(default_factory=list)
@@ -217,7 +215,8 @@ class _Parts:
             self.seen.add(str(row["galaxy_id"]), float(row["ra"]), float(row["dec"]))
         for part in provenance:
             self.rejected.extend(part["rejects"])
-        self.scale, self.start, self.number = images.pixel_scale, provenance[-1]["stop"], len(provenance)
+        self.scale, self.number = images.pixel_scale, len(provenance)
+        self.start = self.stop = provenance[-1]["stop"]
 
     def check_scale(self, path: Path, stamp: RawStamp) -> None:
         """Refuse an image of another pixel scale than the first, or than the survey's."""
@@ -260,22 +259,28 @@ class _Parts:
             names = ("galaxy_id", "source", "source_index")
             self.pending_rejects.append({name: identity[name] for name in names} | {"reason": reason})
         else:
+            # A full part waits for its successor's first image: rejects between them, or after the last
+            # image of all, must stand in some part.
+            if len(self.pending) == self.part_size:
+                self.flush()
             self.seen.add(*place)
             self.pending.append(ready)
+        self.stop += 1
 
-    def flush(self, stop: int) -> None:
-        """Write what waits as one part, which accounts for all images up to ``stop``."""
+    def flush(self) -> None:
+        """Write what waits as one part, which accounts for all images so far."""
         stack, table = collect_stamps(self.pending)
         table["dataset"] = self.name
         path = write_part(
             part_path(self.out, self.number), stack, table, name=self.name, kind=self.kind,
             survey=self.survey, bands=self.bands, pixel_scale=self.preparation.pixel_scale_of(self.scale),
             preparation=self.preparation, unit=UNITS[self.preparation.domain],
-            provenance=self.settings | {"start": self.start, "stop": stop, "rejects": self.pending_rejects},
+            provenance=self.settings
+            | {"start": self.start, "stop": self.stop, "rejects": self.pending_rejects},
         )  # fmt: skip
         log.info("wrote %s: %d images, %d rejected", path, len(self.pending), len(self.pending_rejects))
         self.rejected.extend(self.pending_rejects)
-        self.start, self.number, self.pending, self.pending_rejects = stop, self.number + 1, [], []
+        self.start, self.number, self.pending, self.pending_rejects = self.stop, self.number + 1, [], []
 
 
 def _prepare_batch(

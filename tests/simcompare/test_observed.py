@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from mocks.camera_sdss import dark_variance, gain, sky_noise
+from mocks.psf import gaussian_psf
+from simcompare.description import summarise
 from simcompare.imageset import ImageSet, part_path
 from simcompare.observed import prepare_observed, read_stamps, recognise
 from simcompare.observed.lattice import camera_quantum
@@ -195,6 +197,26 @@ def test_interrupted_preparation_goes_on_without_loss_or_duplicates(small_file, 
         prepare_observed([small_file], **(settings | {"seed": 2}))
     with pytest.raises(ValueError, match=r"prepared otherwise.*size"):
         prepare_observed([small_file], **(settings | {"preparation": Preparation(size=48)}))
+
+
+def test_rejects_after_the_last_image_of_a_full_part_are_counted(tmp_path):
+    """Seven images of which the middle one and the last two hold no light, in parts of two."""
+    path, dark = tmp_path / "stack.h5", [3, 5, 6]
+    rows, columns = np.indices((96, 96)) - 47.5
+    light = np.exp(-np.hypot(rows, columns) / 3)
+    image = 60 * light / light.sum() + 0.02 * np.random.default_rng(1).standard_normal((7, 1, 96, 96))
+    image[dark] = 0
+    with h5py.File(path, "w") as file:
+        file["image"], file["psf"] = image.astype("f4"), gaussian_psf(3.0, 31)[None]
+        file.attrs.update({"bands": "r", "pixel_scale_arcsec": 0.396, "units": "nanomaggy"})
+    settings = {"survey": "sdss", "bands": "r", "preparation": Preparation(), "out": tmp_path, "name": "toy"}
+    made = prepare_observed([path], **settings, part_size=2)
+    parts = made.images.provenance
+    assert [(part["start"], part["stop"]) for part in parts] == [(0, 2), (2, 7)]
+    assert [row["source_index"] for part in parts for row in part["rejects"]] == list(map(str, dark))
+    assert sum(summarise(made.images)["rejected"].values()) == len(made.rejected) == 3
+    again = prepare_observed([path], **settings, part_size=2)
+    assert (len(again.images), len(again.rejected)) == (4, 3)
 
 
 def test_gri_stamps_have_three_bands(small_file, tmp_path):

@@ -14,6 +14,10 @@ from simcompare.preparation import Preparation
 from simcompare.training import load_model
 
 SIZE = 8
+REJECTS = [
+    {"reason": reason}
+    for reason in ("31% of the pixels are bad", "8.5% of the pixels are bad", "flagged saturated")
+]
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +44,7 @@ def images(tmp_path_factory):
     write_part(
         path, stack, catalogue, name="real", kind="observed", survey="sdss", bands=("r",), pixel_scale=0.396,
         preparation=Preparation(size=SIZE),
+        provenance={"inputs": [{"path": "a/stack.h5"}], "rejects": REJECTS},
     )  # fmt: skip
     return folder
 
@@ -61,6 +66,13 @@ def test_run_holds_model_card_and_sheet_of_samples(images, tmp_path):
     assert "**Small sample.** 24 galaxies" in model.card
     with Image.open(out / "samples.png") as sheet:
         assert sheet.size == (8 * SIZE, 2 * SIZE)
+    lines = model.card[model.card.index("## Data") :].splitlines()
+    assert lines[2].startswith("40 images of 40 galaxies (observed, sdss, r), 8 x 8 pixels of 0.396 arcsec")
+    assert "- split: train 24, validation 8, test 8" in lines
+    assert "- from: stack.h5" in lines
+    assert "- left out: 2 (N% of the pixels are bad); 1 (flagged saturated)" in lines
+    table = {line.split()[1] for line in lines if line.startswith("| ")}
+    assert table >= {"mag_r", "sky_sigma_r", "psf_fwhm_r", "half_light_radius"}
 
 
 def test_depth_is_that_of_a_gaussian_point_source():
