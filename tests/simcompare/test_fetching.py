@@ -1,14 +1,21 @@
 """The command that fetches, against a server on loopback: targets, bands, lists, dry run, failures."""
 
+import io
+import tarfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
+from itertools import pairwise
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
+import h5py
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.table import Table
 
+from mocks.readers import open_snapshot, read_ideal_image
 from simcompare.cli import main
+from simcompare.imageset import ImageSet
 from simcompare.observed import read_places
 
 
@@ -17,6 +24,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *arguments):
         pass
+
+    def do_POST(self):
+        self.server.posted.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self.do_GET()
 
     def do_GET(self):
         self.server.paths.append(self.path)
@@ -31,8 +42,8 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server():
     made = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made.paths, made.headers, made.answer = [], [], lambda path: b"BZh91AY"
-    threading.Thread(target=made.serve_forever, daemon=True).start()
+    made.paths, made.headers, made.posted, made.answer = [], [], [], lambda path: b"BZh91AY"
+    threading.Thread(target=made.serve_forever, args=(0.02,), daemon=True).start()
     made.base = f"http://127.0.0.1:{made.server_port}"
     yield made
     made.shutdown()
@@ -138,3 +149,203 @@ def test_key_of_the_environment_is_sent_and_never_kept(server, tmp_path, monkeyp
     kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert b"secret-key" not in kept
     assert "secret-key" not in caplog.text
+
+
+def fits_bytes(*hdus):
+    """Content of a FITS file."""
+    buffer = io.BytesIO()
+    fits.HDUList(list(hdus)).writeto(buffer)
+    return buffer.getvalue()
+
+
+def tar_bytes(name, content):
+    """Content of a tar of one file."""
+    buffer, member = io.BytesIO(), tarfile.TarInfo(name)
+    member.size = len(content)
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def sky_header(ra, dec, scale, shape, **cards):
+    """Header of an image (y, x) around a place."""
+    made = fits.Header({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": ra, "CRVAL2": dec})
+    made["CRPIX2"], made["CRPIX1"] = ((side + 1) / 2 for side in shape)
+    made["CD1_1"], made["CD2_2"] = -scale / 3600, scale / 3600
+    made.update(cards)
+    return made
+
+
+def aperture_magnitude(image, scale):
+    """AB magnitude within 5 arcsec of the middle of an image in nanomaggies."""
+    rows, columns = np.indices(image.shape)
+    rows, columns = rows - (image.shape[0] - 1) / 2, columns - (image.shape[1] - 1) / 2
+    return 22.5 - 2.5 * np.log10(image[np.hypot(rows, columns) * scale < 5].sum())
+
+
+@pytest.fixture
+def archive(server):
+    """Serve whole files at whole addresses, whatever the order of a query; all else is HTTP 404."""
+
+    def key(address):
+        parts = urlsplit(address)
+        return parts.path, tuple(sorted(parse_qsl(parts.query)))
+
+    def serve(files):
+        known = {key(address): content for address, content in files.items()}
+        server.answer = lambda path: known.get(key(path))
+
+    server.serve = serve
+    return server
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "address", "source", "written"),
+    [
+        ("sdss-frame", "run=4510 camcol=4 field=30 band=g",
+         "/dr17/eboss/photoObj/frames/301/4510/4/frame-g-004510-4-0030.fits.bz2",
+         "observed/sdss-frames/frame-g-004510-4-0030.fits.bz2", "frame-g-004510-4-0030.fits.bz2"),
+        ("sdss-psfield", "run=94 camcol=1 field=12 release=dr14",
+         "/dr14/eboss/photo/redux/301/94/objcs/1/psField-000094-1-0012.fit",
+         "observed/sdss-frames/psField-000094-1-0012.fit.gz", "psField-000094-1-0012.fit"),
+        ("tng-cutout", "simulation=TNG100-1 snapshot=99 subhalo=565261 fields=Coordinates,Masses",
+         "/TNG100-1/snapshots/99/subhalos/565261/cutout.hdf5?stars=Coordinates,Masses",
+         "simulated/tng100_sub565261_z0/cutout_stars_565261.hdf5", "TNG100-1-099-565261.hdf5"),
+        ("tng-cutout", "simulation=Illustris-1 snapshot=135 subhalo=417175 fields=Coordinates,Masses",
+         "/Illustris-1/snapshots/135/subhalos/417175/cutout.hdf5?stars=Coordinates,Masses",
+         "simulated/illustris1_snap135_m31_analogs/cutout_417175.hdf5", "Illustris-1-135-417175.hdf5"),
+        ("tng-groups", "simulation=TNG100-1 snapshot=99 part=36", "/TNG100-1/files/groupcat-99.36.hdf5",
+         "simulated/tng100_groupcat_snap099/tng100-1_fof_subhalo_tab_099.36.hdf5",
+         "groups_099/fof_subhalo_tab_099.36.hdf5"),
+        ("tng-image", "simulation=Illustris-1 snapshot=135 subhalo=324171",
+         "/Illustris-1/snapshots/135/subhalos/324171/skirt/broadband_sdss.fits",
+         "simulated/illustris1_skirt_sdss_snap135/broadband_324171.fits",
+         "broadband_sdss-Illustris-1-135-324171.fits"),
+        ("illustris-image", "simulation=Illustris-1 snapshot=135 subhalo=99155",
+         "/Illustris-1/snapshots/135/subhalos/99155/stellar_mocks/broadband.fits",
+         "simulated/illustris1_skirt_sdss_snap135/broadband_99155.fits",
+         "broadband-Illustris-1-135-99155.fits"),
+    ],
+)  # fmt: skip
+def test_real_files_come_byte_for_byte_from_their_addresses(
+    archive, shared_data, tmp_path, monkeypatch, name, fields, address, source, written
+):
+    monkeypatch.setenv("TNG_API_KEY", "key")
+    content = (shared_data / source).read_bytes()
+    archive.serve({address: content})
+    assert run(archive, name, *(f"--field={pair}" for pair in fields.split()), "--out", tmp_path) == 0
+    assert (tmp_path / written).read_bytes() == content
+    assert ("api-key" in archive.headers[0]) == (not name.startswith("sdss"))
+    if name == "tng-cutout" and "TNG100-1" in fields:
+        assert len(open_snapshot(tmp_path / written).read(565261).stars) == 517
+    if name.endswith("image"):
+        assert read_ideal_image(tmp_path / written).bands == ("g", "r", "i", "z")
+
+
+def test_real_pictures_of_skyserver_become_an_image_set(archive, shared_data, tmp_path):
+    with h5py.File(shared_data / "observed/sdss-skyserver-rgb/sdss-skyserver-rgb.h5") as file:
+        places = Table({name: file[f"{name}_deg"][:12] for name in ("ra", "dec")})
+        offset = file["offset"][:13]
+        pictures = [file["jpeg_bytes"][a:b].tobytes() for a, b in pairwise(offset)]
+    places["name"] = [f"galaxy-{i:02d}" for i in range(12)]
+    places.write(tmp_path / "targets.ecsv")
+    shape = "/dr17/SkyServerWS/ImgCutout/getjpeg?ra={ra}&dec={dec}&scale=0.2&width=120&height=120"
+    rows = zip(places, pictures, strict=True)
+    archive.serve({shape.format(ra=row["ra"], dec=row["dec"]): content for row, content in rows})
+    words = ("--field=scale=0.2", "--field=width=120", "--field=height=120", "--out", tmp_path / "jpeg")
+    assert run(archive, "skyserver-jpeg", "--targets", tmp_path / "targets.ecsv", *words) == 0
+    assert [path.read_bytes() for path in sorted((tmp_path / "jpeg").iterdir())] == pictures
+    words = ("--domain", "8-bit", "--neighbours", "keep", "--workers", 1, "--out", tmp_path / "set")
+    assert main(["-q", "prepare", *map(str, (tmp_path / "jpeg", *words))]) == 0
+    images = ImageSet.open(tmp_path / "set")
+    assert (len(images), images.unit, images.image_shape) == (12, "8-bit counts", (3, 64, 64))
+
+
+def test_real_pictures_of_a_simulation_become_an_image_set(archive, shared_data, tmp_path):
+    """Pictures of Illustris, as EAGLE's, of which there are none to test with, would come."""
+    sources = sorted((shared_data / "simulated/illustris1_galaxyzoo_png").glob("*.png"))[:3]
+    archive.serve(
+        {f"/RefL0100N1504_Subhalo/galface_{i}.png": source.read_bytes() for i, source in enumerate(sources)}
+    )
+    Table({"galaxy_id": range(3)}).write(tmp_path / "targets.ecsv")
+    words = ("--targets", tmp_path / "targets.ecsv", "--out", tmp_path / "png")
+    assert run(archive, "eagle-image", *words) == 0
+    for i, source in enumerate(sources):
+        assert (tmp_path / "png" / f"RefL0100N1504-{i}-face.png").read_bytes() == source.read_bytes()
+    words = ("--domain", "8-bit", "--kind", "simulated", "--workers", 1, "--out", tmp_path / "set")
+    assert main(["-q", "prepare", *map(str, (tmp_path / "png", *words))]) == 0
+    assert len(ImageSet.open(tmp_path / "set")) == 3
+
+
+def test_real_hsc_cutout_and_psf_become_an_image_set(archive, shared_data, tmp_path, monkeypatch):
+    """One by one and in bulk. The pixels are HSC's; the files around them are made here in its layout."""
+    monkeypatch.setenv("SSP_PDR_USR", "me")
+    monkeypatch.setenv("SSP_PDR_PWD", "secret")
+    with h5py.File(shared_data / "observed/hsc-misc/hsc-misc.h5") as file:
+        group = file["massive_galaxy/s18a_r_9071"]
+        ra, dec = (float(group.attrs[name]) for name in ("crval1", "crval2"))
+        image, mask, variance, psf = (group[name][:] for name in ("image", "mask", "variance", "psf"))
+    header = sky_header(ra, dec, 0.168, image.shape, FLUXMAG0=10 ** (0.4 * 27))
+    planes = fits.Header({"MP_BAD": 0, "MP_SAT": 1, "MP_CR": 3, "HIERARCH MP_NO_DATA": 8})
+    content = fits_bytes(
+        fits.PrimaryHDU(), fits.ImageHDU(image, header, "IMAGE"), fits.ImageHDU(mask, planes, "MASK"),
+        fits.ImageHDU(variance, name="VARIANCE"),
+    )  # fmt: skip
+    psf_content = fits_bytes(fits.PrimaryHDU(psf))
+    place = f"ra={ra}&dec={dec}&rerun=pdr3_wide&type=coadd"
+    archive.serve({
+        f"/das_cutout/pdr3/cgi-bin/cutout?{place}&sw=38arcsec&sh=38arcsec&image=on&mask=on&variance=on"
+        "&filter=HSC-R": content,
+        f"/psf/pdr3/cgi/getpsf?{place}&filter=r&centered=on": psf_content,
+        "/das_cutout/pdr3/cgi-bin/cutout": tar_bytes("arch-1/2-cutout-HSC-R-9071-pdr3_wide.fits", content),
+        "/psf/pdr3/cgi/getpsf?bulk=on": tar_bytes("arch-1/2-psf-calexp-pdr3_wide-HSC-R.fits", psf_content),
+    })  # fmt: skip
+    Table({"ra": [ra], "dec": [dec], "name": ["massive"]}).write(tmp_path / "targets.ecsv")
+    words = ("--targets", tmp_path / "targets.ecsv", "--bands", "r", "--out", tmp_path / "hsc")
+    assert run(archive, "hsc-cutout", *words, "--field", "half_width=38arcsec") == 0
+    assert run(archive, "hsc-psf", *words) == 0
+    assert (tmp_path / "hsc/massive-r.fits").read_bytes() == content
+    assert (tmp_path / "hsc/massive-r-psf.fits").read_bytes() == psf_content
+    words = (*words[:4], "--field", "half_width=38arcsec", "--out", tmp_path / "bulk")
+    assert run(archive, "hsc-cutout-bulk", *words) == 0
+    assert run(archive, "hsc-psf-bulk", *words) == 0
+    with tarfile.open(tmp_path / "bulk/hsc-0000.tar") as tar:
+        assert tar.extractfile(tar.next()).read() == content
+    asked = f"pdr3_wide HSC-R {ra:.6f} {dec:.6f} 38arcsec 38arcsec true true true coadd"
+    assert asked.encode() in archive.posted[0]
+    assert all(headers["authorization"].startswith("Basic ") for headers in archive.headers)
+    for name in ("hsc", "bulk"):
+        options = ("--survey", "hsc-wide", "--bands", "r", "--workers", 1, "--out", tmp_path / f"{name}-set")
+        assert main(["-q", "prepare", *map(str, (tmp_path / name, *options))]) == 0
+    single, bulk = (ImageSet.open(tmp_path / f"{name}-set") for name in ("hsc", "bulk"))
+    expected = aperture_magnitude(image / 63.0957, 0.168)
+    assert single.catalogue["mag_r"][0] == pytest.approx(expected, abs=0.1)
+    np.testing.assert_array_equal(single.read().image, bulk.read().image)
+
+
+def test_real_legacy_cutout_and_psf_become_an_image_set(archive, shared_data, tmp_path):
+    """The pixels are the Legacy Survey's; the file around them is made here in its layout."""
+    with h5py.File(shared_data / "observed/legacy-fits/legacy-fits.h5") as file:
+        group = file["dr10_dwarf"]
+        cube = np.stack([group[band][:] for band in "grz"])
+        psfs = [group[f"psf_{i}"][:] for i in range(3)]
+    header = sky_header(150.03, 2.03, 0.262, cube.shape[1:], BANDS="grz", SURVEY="LegacySurvey")
+    content = fits_bytes(fits.PrimaryHDU(cube, header))
+    psf_content = fits_bytes(fits.PrimaryHDU(psfs[0]), *map(fits.ImageHDU, psfs[1:]))
+    place = "ra=150.03&dec=2.03&layer=ls-dr10&bands=grz"
+    archive.serve({
+        f"/viewer/fits-cutout?{place}&pixscale=0.262&size=256": content,
+        f"/viewer/coadd-psf/?{place}": psf_content,
+    })  # fmt: skip
+    Table({"ra": [150.03], "dec": [2.03], "name": ["dwarf"]}).write(tmp_path / "targets.ecsv")
+    for name, written, wanted in (
+        ("legacy-fits", "dwarf.fits", content), ("legacy-psf", "dwarf-psf.fits", psf_content),
+    ):  # fmt: skip
+        words = ("--targets", tmp_path / "targets.ecsv", "--out", tmp_path / "legacy")
+        assert run(archive, name, *words) == 0
+        assert (tmp_path / "legacy" / written).read_bytes() == wanted
+    options = ("--survey", "legacy-decals", "--bands", "grz", "--workers", 1, "--out", tmp_path / "set")
+    assert main(["-q", "prepare", *map(str, (tmp_path / "legacy", *options))]) == 0
+    row = ImageSet.open(tmp_path / "set").catalogue[0]
+    expected = [aperture_magnitude(plane, 0.262) for plane in cube]
+    np.testing.assert_allclose([row[f"mag_{band}"] for band in "grz"], expected, atol=0.1)
