@@ -243,7 +243,7 @@ def logarithmic(ax: Axes, axis: str) -> None:
 
 def _power(value: float) -> str:
     """Write a round number plainly, or with a power of ten where that is shorter."""
-    if 1e-3 <= value < 1e4:
+    if value <= 0 or 1e-3 <= value < 1e4:  # ticks made for a short stretch may begin at zero
         return f"{value:g}"
     power = int(np.floor(np.log10(value) + 1e-9))
     leading = f"{value / 10.0**power:.2g}"

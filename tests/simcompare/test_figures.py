@@ -5,12 +5,14 @@ import numpy as np
 import pytest
 from astropy.table import Table
 from matplotlib import image
+from matplotlib.figure import Figure
 
 from simcompare import figures
 from simcompare.attribution import ladder
 from simcompare.comparison import compare
 from simcompare.drawing import draw_figures
 from simcompare.figures.panels import smooth_map
+from simcompare.figures.style import logarithmic
 from simcompare.matching import match
 from simcompare.robustness import stability
 
@@ -242,3 +244,12 @@ def test_crowds_are_drawn_as_contours():
     scores = toy_scores(1, 300)
     places = figures.map_numbers(scores, np.random.default_rng(0).normal(size=(len(scores), 2)), "real")
     assert "sim-0  (300)" in figures.draw_map(places).get_legend_handles_labels()[1]
+
+
+def test_logarithmic_axis_widened_afterwards_keeps_labels():
+    ax = Figure().subplots()
+    ax.set_xlim(0.6, 0.9)
+    logarithmic(ax, "x")
+    ax.set_xlim(0.05, 1.9)
+    ax.figure.canvas.draw()
+    assert ax.get_xticklabels()[0].get_text() == "0"  # which has no logarithm
