@@ -194,6 +194,7 @@ class PrepareSettings(Settings):
     catalogue: Path | None = Field(
         None, description="Table with ra and dec [deg]: cut these places from SDSS frames, search no others."
     )
+    every: int = Field(1, ge=1, description="Take every n-th image.")
     seed: int = _SEED
     train: float = Field(0.7, gt=0, lt=1, description="Share of the sky to train on.")
     validation: float = Field(0.1, gt=0, lt=1, description="Share of the sky that stops the training.")

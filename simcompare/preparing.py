@@ -81,6 +81,7 @@ def make_image_set(settings: PrepareSettings) -> ImageSet:
             scheduler=settings.scheduler,
             timeout=settings.timeout,
             kind=settings.kind,
+            every=settings.every,
             units=settings.units or "",
             places=read_places(settings.catalogue) if settings.catalogue else None,
         )

@@ -84,6 +84,7 @@ def prepare_observed(
     fractions: Sequence[float] = (0.8, 0.1, 0.1),
     rejected_flags: Sequence[str] | None = None,
     part_size: int | None = None,
+    every: int = 1,
     units: str = "",
     places: Table | None = None,
     workers: int = 1,
@@ -118,6 +119,8 @@ def prepare_observed(
         `rejected_flags_of` gives for the survey.
     part_size : int, optional
         Images in a part; about 100 MB when not given.
+    every : int
+        Take every n-th image.
     units, places
         As of `read_stamps`.
     workers, scheduler
@@ -149,6 +152,7 @@ def prepare_observed(
         "fractions": list(fractions),
         "rejected": list(rejected_flags),
         "units": units,
+        "every": every,
         "places": None if places is None else _digest(places),
     }
     part_size = part_size or _images_per_part(len(bands), preparation)
@@ -156,7 +160,8 @@ def prepare_observed(
     parts.resume()
     Path(out).mkdir(parents=True, exist_ok=True)
     with Watch(Path(out) / "stamps.reading", timeout) as watch:
-        stamps = islice(_all_stamps(paths, bands, units, places, watch), parts.start, None)
+        every_stamp = _all_stamps(paths, bands, units, places, watch)
+        stamps = islice(every_stamp, parts.start * every, None, every)
         batches = parts.batches(stamps)
         prepare = partial(_prepare_batch, preparation, seed, tuple(fractions), tuple(rejected_flags))
         for outcomes in run_in_order(prepare, batches, workers, scheduler=scheduler):

@@ -28,7 +28,7 @@ def model() -> FlowModel:
         )
         model = FlowModel(config, METADATA)
     model.fit_context(torch.tensor([[1.0], [1.2], [1.4]]))
-    model.history = [{"epoch": 1.0, "train": 0.1 + 0.2, "validation": -3e-20}]
+    model.history = [{"epoch": 1, "train": 0.1 + 0.2, "validation": -3e-20}]
     model.summary = {"n_train": 10, "gap_nats_per_pixel": 0.25}
     return model
 

@@ -27,7 +27,7 @@ def folder(tmp_path_factory, shared_data):
     )
     run(
         "prepare", observed / "sdss-ugriz-stamps/sdss-ugriz-stamps.h5",
-        observed / "sdss-r-spirals/sdss-r-spirals.h5", "--out", out / "sdss",
+        observed / "sdss-r-spirals/sdss-r-spirals.h5", "--every", 2, "--out", out / "sdss",
     )  # fmt: skip
     run("twins", out / "sdss", "--out", out / "twins")
     run("train", out / "sdss", "--out", out / "flow-sdss", "--epochs", EPOCHS)
@@ -55,7 +55,7 @@ def test_every_data_set_has_its_row(folder):
     table = read_comparison(folder / "comparison")
     rows = {str(row["dataset"]): row for row in table}
     simulated = {"TNG100-1": 1, "Illustris-1": 3, "CAMELS-TNG": None, "Illustris-1-SKIRT": 3}
-    assert set(rows) == {*simulated, "SDSS Sersic twins", "SDSS (half)"}
+    assert set(rows) == {*simulated, "SDSS Sersic twins", "SDSS (half)", "blank sky"}
     for name, n_galaxies in simulated.items():
         assert n_galaxies is None or rows[name]["n_galaxies"] == n_galaxies
         assert np.isfinite(rows[name]["delta_mean"])

@@ -13,7 +13,7 @@ from mocks.psf import gaussian_psf
 from simcompare.cli import main
 from simcompare.config import PrepareSettings
 from simcompare.imageset import ImageSet
-from simcompare.observed import files_of, read_places
+from simcompare.observed import files_of, prepare_observed, read_places
 from simcompare.preparing import make_image_set, preparation_of
 
 
@@ -48,6 +48,18 @@ def test_size_in_arcsec_and_in_radii(tmp_path):
     assert run("twins", tmp_path / "radii", "--out", tmp_path / "twins") == 2
     settings = PrepareSettings(inputs=[stack], out=tmp_path, neighbours="keep")
     assert preparation_of(settings, 0.396).neighbours == "keep"
+
+
+def test_every_second_image_and_on_from_where_it_stopped(tmp_path):
+    stack = write_stack(tmp_path / "stack.h5", n=9)
+    whole = make_image_set(PrepareSettings(inputs=[stack], out=tmp_path / "whole", workers=1))
+    ids = list(whole.catalogue["galaxy_id"])
+    words = {"survey": "sdss", "bands": "r", "preparation": whole.preparation, "name": "half", "every": 2}
+    half = prepare_observed([stack], out=tmp_path / "half", part_size=2, **words).images
+    assert list(half.catalogue["galaxy_id"]) == ids[::2]
+    half.files[-1].unlink()
+    again = prepare_observed([stack], out=tmp_path / "half", part_size=2, **words).images
+    assert list(again.catalogue["galaxy_id"]) == ids[::2]
 
 
 def test_units_and_scale_that_a_file_does_not_fit_are_named(tmp_path, capsys):
