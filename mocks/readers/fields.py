@@ -136,9 +136,15 @@ def read_part(group: h5py.Group, found: dict, rows: slice | np.ndarray | None = 
     """
     raw = {}
     for field, (name, _) in found.items():
-        if name not in group:
-            raise ValueError(f"{group.file.filename}: {group.name} lacks {name}, which other chunks have.")
-        raw[field] = read_array(group[name], rows)
+        try:
+            dataset = group[name]
+        except KeyError as error:
+            if name in group:
+                raise
+            raise ValueError(
+                f"{group.file.filename}: {group.name} lacks {name}, which other chunks have."
+            ) from error
+        raw[field] = read_array(dataset, rows)
     require_shapes(f"{group.file.filename}: {group.name}", raw)
     return Part({field: (values,) for field, values in raw.items()})
 

@@ -1,5 +1,6 @@
 """Rows of particles in several files, gathered into one set of columns."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numba
@@ -42,13 +43,24 @@ class Part:
 
 @numba.njit(cache=True)
 def _put(values, rows, factor, out, start, axis):
-    if values.shape[1] == 1:  # twice as fast without an inner loop
+    if values.shape[1] == 1:  # twice as fast without an inner loop, as are vectors below
         for i in range(len(rows)):
             out[start + i, axis] = values[rows[i], 0] * factor
+        return
+    if values.shape[1] == 3:
+        for i in range(len(rows)):
+            row, to = rows[i], start + i
+            out[to, axis], out[to, axis + 1] = values[row, 0] * factor, values[row, 1] * factor
+            out[to, axis + 2] = values[row, 2] * factor
         return
     for i in range(len(rows)):
         for k in range(values.shape[1]):
             out[start + i, axis + k] = values[rows[i], k] * factor
+
+
+def _shape(arrays: tuple[np.ndarray, ...], count: int) -> tuple[int, ...]:
+    """Shape of a column of `count` rows made from such arrays."""
+    return (count, len(arrays)) if arrays[0].ndim == 1 else (count, *arrays[0].shape[1:])
 
 
 def gather(parts: list[Part], factors: dict[str, float] | None = None) -> dict[str, np.ndarray]:
@@ -65,19 +77,25 @@ def gather(parts: list[Part], factors: dict[str, float] | None = None) -> dict[s
     Returns
     -------
     dict of ndarray
-        float64, of shape (n,) or (n, k); ``identity`` in int64 and without its sign. Columns that some file
-        lacks are left out, but files without a chosen particle do not count.
+        float64, of shape (n,) or (n, k), views of one block; ``identity`` in int64 and without its sign.
+        Columns that some file lacks are left out, but files without a chosen particle do not count.
     """
     parts = [part for part in parts if len(part)] or parts[:1]
     shared = set.intersection(*(set(part.columns) for part in parts)) if parts else set()
     joined, count = {}, sum(map(len, parts))
+    # one block for all: large blocks are kept for the next galaxy, or come in large pages, and a galaxy of
+    # small ones costs more in page faults than in arithmetic
+    floats = shared - {"identity"}
+    free = np.empty(sum(math.prod(_shape(parts[0].columns[name], count)) for name in floats))
     for name in sorted(shared):
         first = parts[0].columns[name]
         if name == "identity":
             joined[name] = np.abs(np.concatenate([part.values(name) for part in parts]).astype(np.int64))
             continue
-        shape = (count, len(first)) if first[0].ndim == 1 else (count, *first[0].shape[1:])
-        joined[name], start, factor = np.empty(shape), 0, (factors or {}).get(name, 1.0)
+        shape = _shape(first, count)
+        size = math.prod(shape)
+        joined[name], free = free[:size].reshape(shape), free[size:]
+        start, factor = 0, (factors or {}).get(name, 1.0)
         for part in parts:
             for axis, values in enumerate(part.columns[name]):
                 table = values.reshape(len(values), -1)

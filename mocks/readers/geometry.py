@@ -14,18 +14,20 @@ SHELL_BITS, INNERMOST, N_SHELLS = 46, (1023 - 40) * 64, 80 * 64
 
 
 @numba.njit(cache=True)
-def _offsets(position, centre, box_size):
-    offset = np.empty_like(position)
-    for i in range(len(position)):
-        for axis in range(3):
-            away = position[i, axis] - centre[axis]
-            if abs(away) > 0.5 * box_size:
-                away -= box_size * np.round(away / box_size)
-            offset[i, axis] = away
-    return offset
+def _offsets(position, centre, period, offset):
+    """Offsets by the nearest image; a period of 0 is none."""
+    x, y, z = centre[0], centre[1], centre[2]
+    per_period = 1.0 / period if period > 0.0 else 0.0
+    for i in range(len(position)):  # no branches and axes written out: half the time of a loop over them
+        dx, dy, dz = position[i, 0] - x, position[i, 1] - y, position[i, 2] - z
+        offset[i, 0] = dx - period * np.rint(dx * per_period)
+        offset[i, 1] = dy - period * np.rint(dy * per_period)
+        offset[i, 2] = dz - period * np.rint(dz * per_period)
 
 
-def unwrap(position: np.ndarray, centre: np.ndarray, box_size: float | None) -> np.ndarray:
+def unwrap(
+    position: np.ndarray, centre: np.ndarray, box_size: float | None, *, overwrite: bool = False
+) -> np.ndarray:
     """Positions about a centre, by the nearest periodic image.
 
     Parameters
@@ -36,6 +38,8 @@ def unwrap(position: np.ndarray, centre: np.ndarray, box_size: float | None) -> 
         In the same frame and unit.
     box_size : float or None
         Side of the periodic box, same unit; None for a box that is not periodic.
+    overwrite : bool
+        Write over `position` where its layout allows, which spares the memory of another array.
 
     Returns
     -------
@@ -43,7 +47,9 @@ def unwrap(position: np.ndarray, centre: np.ndarray, box_size: float | None) -> 
         float64, each component within half a box of 0.
     """
     position, centre = np.ascontiguousarray(position, dtype=float), np.asarray(centre, dtype=float)
-    return _offsets(position, centre, np.inf if box_size is None else float(box_size))
+    offset = position if overwrite else np.empty_like(position)
+    _offsets(position, centre, 0.0 if box_size is None else float(box_size), offset)
+    return offset
 
 
 @numba.njit(cache=True)

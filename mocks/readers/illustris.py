@@ -164,8 +164,14 @@ class IllustrisSnapshot(Snapshot):
         if raw["SubhaloLenType"][subhalo_id, STARS] == 0:
             raise ValueError(f"{where}: this galaxy has no stars.")
         require_fields(where, self._columns.get(STARS, {}))
-        parts, found = self._particles(STARS, subhalo_id), self._columns[STARS]
-        stars, notes = stars_from_parts(where, parts, found, self.scale_factor, self.cosmology)
+        # no name for the raw columns: their memory is free again before gas is read
+        stars, notes = stars_from_parts(
+            where,
+            self._particles(STARS, subhalo_id),
+            self._columns[STARS],
+            self.scale_factor,
+            self.cosmology,
+        )
         gas = None
         if self.gas and raw["SubhaloLenType"][subhalo_id, GAS] > 0 and GAS in self._columns:
             gas = gas_from_parts(where, self._particles(GAS, subhalo_id), self._columns[GAS])

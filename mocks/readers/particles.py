@@ -160,19 +160,20 @@ def make_stars(
     if len(mass) == 0:
         raise ValueError(f"{where}: this galaxy has no stars.")
     require_finite(where, **columns)
-    if (mass < 0).any() or (initial_mass is not None and (initial_mass < 0).any()):
+    least = mass.min() if initial_mass is None else min(mass.min(), initial_mass.min())
+    if least < 0:
         raise ValueError(
             f"{where}: negative stellar masses; the file is damaged or its units are not as supposed."
         )
     notes = []
-    massive = mass > 0 if initial_mass is None else (mass > 0) & (initial_mass > 0)
-    if not massive.all():
+    if least == 0:
+        massive = mass > 0 if initial_mass is None else (mass > 0) & (initial_mass > 0)
         notes.append(f"{np.count_nonzero(~massive)} star particles without mass left out")
         columns = {name: None if values is None else values[massive] for name, values in columns.items()}
         if not massive.any():
             raise ValueError(f"{where}: this galaxy has no stars with mass.")
-    below = np.count_nonzero(columns["metallicity"] < 0)
-    if below:
+    if columns["metallicity"].min() < 0:
+        below = np.count_nonzero(columns["metallicity"] < 0)
         notes.append(f"{below} negative metallicities set to 0")
         columns["metallicity"] = np.maximum(columns["metallicity"], 0.0)
     if columns["initial_mass"] is None:
@@ -229,7 +230,8 @@ def assemble(
         File it was read from.
     stars : Stars
     gas : Gas or None
-        Positions of both in the box frame [physical kpc].
+        Positions of both in the box frame [physical kpc]. Both are used up: their positions and velocities
+        are written over, so they must hold copies of what a caller keeps.
     centre : ndarray, shape (3,), or None
         In that frame; found by a shrinking sphere when None.
     box_size : float or None
@@ -250,9 +252,9 @@ def assemble(
     bulk = None if stars.velocity is None else stars.mass @ stars.velocity / stars.mass.sum()
 
     def moved(particles):
-        position = unwrap(particles.position, centre, box_size)
-        has_velocity = bulk is not None and particles.velocity is not None
-        velocity = unwrap(particles.velocity, bulk, None) if has_velocity else particles.velocity
+        position, velocity = unwrap(particles.position, centre, box_size, overwrite=True), particles.velocity
+        if bulk is not None and velocity is not None:
+            velocity = unwrap(velocity, bulk, None, overwrite=True)
         return replace(particles, position=position, velocity=velocity)
 
     stars = moved(stars)

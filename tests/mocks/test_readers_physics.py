@@ -74,6 +74,16 @@ def test_unwrap_takes_the_nearest_image():
     assert offset == pytest.approx(np.array([[-0.2, 0.2, 0.0]]))
 
 
+@pytest.mark.parametrize(("box", "expected"), [(10.0, [-0.5, 4.0, 1.0]), (None, [9.5, -6.0, 31.0])])
+def test_unwrap_writes_over_positions_only_when_told_to(box, expected):
+    position, centre = np.array([[10.0, -5.0, 31.5]]), np.array([0.5, 1.0, 0.5])
+    offset = unwrap(position, centre, box)
+    assert offset[0].tolist() == expected
+    assert position[0].tolist() == [10.0, -5.0, 31.5]
+    assert unwrap(position, centre, box, overwrite=True) is position
+    assert position[0].tolist() == expected
+
+
 @pytest.mark.parametrize("centre", [(5.0, 5.0, 5.0), (0.0, 9.99, 0.02)])
 def test_shrinking_sphere_finds_the_dense_lump_even_across_the_edge(centre):
     rng = np.random.default_rng(1)
