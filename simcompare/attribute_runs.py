@@ -63,11 +63,14 @@ class Attribution:
 
     @property
     def verdict(self) -> str:
-        """One sentence."""
-        interval = f" ({self.gap_low:+.1f} to {self.gap_high:+.1f})" if np.isfinite(self.gap_low) else ""
-        does = "exceeds" if abs(self.gap) > self.floor else "does not exceed"
-        gap = f"{self.gap:+.1f}{interval} nats"
-        return f"the gap to real galaxies, {gap}, {does} the systematic floor of {self.floor:.1f} nats"
+        """One sentence; the whole interval, not the mean alone, must lie beyond the floor."""
+        floor = f"the systematic floor of {self.floor:.1f} nats"
+        if not np.isfinite(self.gap_low):
+            return f"the gap to real galaxies, {self.gap:+.1f} nats, has no interval to hold against {floor}"
+        least = max(self.gap_low, -self.gap_high, 0)
+        does = "exceeds" if least > self.floor else "does not exceed"
+        interval = f"{self.gap:+.1f} ({self.gap_low:+.1f} to {self.gap_high:+.1f}) nats"
+        return f"the gap to real galaxies, {interval}, {does} {floor}"
 
 
 def attribute_mocks(settings: AttributeSettings) -> Attribution:

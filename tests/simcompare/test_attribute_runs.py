@@ -12,6 +12,7 @@ from mocks import draw_conditions, load_survey, mock_galaxy, stream
 from mocks.psf import gaussian_psf, measure_fwhm
 from mocks.sky import SkyBank
 from mocks.toys import toy_galaxy, toy_structure, write_tng_snapshot
+from simcompare.attribute_runs import Attribution
 from simcompare.cli import main
 from simcompare.config import MockSettings
 from simcompare.further import read_further
@@ -69,6 +70,16 @@ def test_the_baseline_is_the_mock_itself(galaxy):
     for name in ("view other", "smoothing x2", "resolution 1/8"):
         assert not np.array_equal(stamps[name].image, mock.image)
         assert stamps[name].row["mag_r"] == pytest.approx(mock.row["mag_r"], abs=0.4)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "says"),
+    [(12, 30, "exceeds"), (-30, -12, "exceeds"), (8, 30, "does not exceed"), (-30, 40, "does not exceed"),
+     (np.nan, np.nan, "has no interval")],
+)  # fmt: skip
+def test_verdict_takes_the_whole_interval(low, high, says):
+    found = Attribution(Table(), Table(), gap=20.0, gap_low=low, gap_high=high, floor=10.0)
+    assert f" {says} " in found.verdict
 
 
 def test_early_steps_keep_the_light_and_lack_the_noise(galaxy):
