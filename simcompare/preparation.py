@@ -30,6 +30,7 @@ _MOST_SHRINKING = 4
 # Share of sky pixels below which their level is the galaxy's own halo, and below which their noise is too.
 LEAST_SKY_FOR_LEVEL = 0.5
 LEAST_SKY_FOR_NOISE = 0.05
+_VERSION = {"linear": 1, "8-bit": 2}
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,8 @@ class Preparation:
     petrosian_radii : float
         Side of the cut in measured Petrosian radii of each galaxy, brought to ``size`` pixels by area; 0 cuts
         ``size`` pixels as they are and is the only way that leaves the noise alone.
-    version : int
-        Of this code; raised whenever the pixels it makes would change.
+    version : int, optional
+        Of this code for the domain; raised whenever the pixels it makes would change. Default: today's.
     """
 
     size: int = 64
@@ -78,7 +79,7 @@ class Preparation:
     psf_size: int = 31
     domain: str = "linear"
     petrosian_radii: float = 0.0
-    version: int = 1
+    version: int | None = None
 
     def __post_init__(self) -> None:
         if self.size < 8 or self.psf_size % 2 == 0:
@@ -87,8 +88,10 @@ class Preparation:
             )
         if self.neighbours not in ("fill", "keep"):
             raise ValueError(f"neighbours is {self.neighbours!r}; 'fill' and 'keep' are known.")
-        if self.domain not in ("linear", "8-bit"):
+        if self.domain not in _VERSION:
             raise ValueError(f"domain is {self.domain!r}; 'linear' and '8-bit' are known.")
+        if self.version is None:
+            object.__setattr__(self, "version", _VERSION[self.domain])
         if self.petrosian_radii < 0 or (self.petrosian_radii and self.domain == "8-bit"):
             raise ValueError(
                 f"petrosian_radii is {self.petrosian_radii} for {self.domain} pixels; give 0, or a positive "
