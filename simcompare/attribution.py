@@ -7,15 +7,8 @@ from astropy.table import Table
 
 from mocks.streams import stream
 from simcompare.comparison import headline_score, reference_rows
-from simcompare.statistics import (
-    Clustered,
-    Estimate,
-    difference_of_means,
-    expanded_tail,
-    galaxy_means,
-    percentile_interval,
-    resampled_counts,
-)
+from simcompare.intervals import Estimate, expanded_tail, percentile_interval
+from simcompare.statistics import Clustered, difference_of_means, galaxy_means, resampled_counts
 
 __all__ = ["ladder", "systematic_floor"]
 

@@ -8,8 +8,9 @@ from astropy.table import Table, vstack
 from scipy import stats
 
 from mocks.streams import stream
+from simcompare.intervals import Estimate
 from simcompare.significance import adjust_p_values, detectable_difference, trend, welch
-from simcompare.statistics import Clustered, Estimate, difference_of_means, two_sample
+from simcompare.statistics import Clustered, difference_of_means, two_sample
 
 __all__ = [
     "NULL_KIND",

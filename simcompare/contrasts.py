@@ -8,10 +8,10 @@ from scipy import stats
 
 from mocks.streams import stream
 from simcompare.comparison import headline_score, reference_rows
+from simcompare.intervals import Estimate
 from simcompare.matching import match, matched_difference, mean_of_views
 from simcompare.robustness import jackknife, sub_boxes
 from simcompare.significance import adjust_p_values
-from simcompare.statistics import Estimate
 
 __all__ = ["balance_all", "contrasts", "jackknife_all", "match_all", "with_sub_boxes"]
 
