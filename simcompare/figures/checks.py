@@ -16,6 +16,7 @@ from simcompare.figures.style import (
     PAGE,
     axis_label,
     count_label,
+    draw_steps,
     legend_above,
     new_axes,
     order_of,
@@ -173,11 +174,7 @@ def draw_typicality(table: Table, ax: Axes | None = None) -> Axes:
     Axes
     """
     ax = new_axes(ax, COLUMN, 2.9)
-    for name, style in table_styles(table).items():
-        rows = table[np.asarray(table["dataset"]) == name]
-        edges = np.append(rows["low"], rows["high"][-1])
-        label = count_label(name, rows["n_galaxies"][0])
-        ax.stairs(rows["share"], edges, color=style.color, ls=style.line, label=label, lw=1.1)
+    draw_steps(ax, table)
     ax.axhline(np.mean(table["high"] - table["low"]), color="0.6", lw=0.7, ls=":")
     ax.set_xlim(0, 1)
     ax.set_xlabel("two-sided p-value among real galaxies")

@@ -6,7 +6,7 @@ import numpy as np
 from astropy.table import Table
 from matplotlib.axes import Axes
 
-from simcompare.figures.style import COLUMN, count_label, legend_above, new_axes, styled, table_styles
+from simcompare.figures.style import COLUMN, draw_steps, legend_above, new_axes, styled
 
 __all__ = ["draw_pixels", "pixel_numbers"]
 
@@ -75,13 +75,7 @@ def draw_pixels(table: Table, ax: Axes | None = None) -> Axes:
     Axes
     """
     ax = new_axes(ax, COLUMN, 2.9)
-    for name, style in table_styles(table).items():
-        rows = table[np.asarray(table["dataset"]) == name]
-        edges = np.append(rows["low"], rows["high"][-1])
-        ax.stairs(
-            rows["share"], edges, color=style.color, ls=style.line, lw=1.1,
-            label=count_label(name, rows["n_galaxies"][0]),
-        )  # fmt: skip
+    draw_steps(ax, table)
     ax.set_xscale("symlog", linthresh=3)
     ax.set_yscale("log")
     ax.set_xlabel("pixel value  [sky noise $\\sigma$]")

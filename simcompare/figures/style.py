@@ -250,6 +250,15 @@ def _power(value: float) -> str:
     return rf"$10^{{{power}}}$" if leading == "1" else rf"${leading}{{\times}}10^{{{power}}}$"
 
 
+def draw_steps(ax: Axes, table: Table) -> None:
+    """Draw the histogram (``low``, ``high``, ``share``) of each data set of a table."""
+    for name, style in table_styles(table).items():
+        rows = table[np.asarray(table["dataset"]) == name]
+        edges = np.append(rows["low"], rows["high"][-1])
+        label = count_label(name, rows["n_galaxies"][0])
+        ax.stairs(rows["share"], edges, color=style.color, ls=style.line, label=label, lw=1.1)
+
+
 def table_styles(table: Table) -> dict[str, DatasetStyle]:
     """Style of each data set of a table with a ``kind``, in order of appearance."""
     names = order_of(table)
