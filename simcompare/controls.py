@@ -1,6 +1,6 @@
 """Controls that need no training: the density of bare sky, and frames without their galaxy."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -8,9 +8,10 @@ from astropy.table import Table
 
 from flows.haar import split
 from mocks.streams import stream
-from simcompare.imageset import ImageSet, Stack
+from simcompare.imageset import LINEAR_UNIT, ImageSet, Stack
+from simcompare.scoring import SKY, Density
 
-__all__ = ["BLANK_SKY", "CONTROL_KIND", "BlankSky", "SkyDensity", "blank_sky_of"]
+__all__ = ["BLANK_SKY", "CONTROL_KIND", "BlankSky", "SkyDensity", "blank_sky_of", "with_sky"]
 
 BLANK_SKY = "blank sky"
 CONTROL_KIND = "control"
@@ -65,6 +66,27 @@ class SkyDensity:
 def _normal(unit: np.ndarray, log_sigma: np.ndarray) -> np.ndarray:
     """Log density of each number."""
     return -0.5 * unit**2 - log_sigma - 0.5 * np.log(2 * np.pi)
+
+
+def with_sky(backgrounds: Mapping[str, Density], images: ImageSet, model: Density) -> dict[str, Density]:
+    """Backgrounds, and bare sky among them where there are any and pixels are fluxes.
+
+    Parameters
+    ----------
+    backgrounds : mapping of str to Density
+    images : ImageSet
+        Images to be scored.
+    model : Density
+        Flow of real galaxies, which says how many scales there are.
+
+    Returns
+    -------
+    dict of str to Density
+    """
+    found = dict(backgrounds)
+    if found and images.unit == LINEAR_UNIT:
+        found[SKY] = SkyDensity(images.bands, len(getattr(model, "scale_names", ())) or 1)
+    return found
 
 
 class BlankSky(ImageSet):

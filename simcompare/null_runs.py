@@ -13,6 +13,7 @@ from mocks import stream
 from mocks.surveys import load_survey
 from simcompare.comparison import headline_score, stack_scores
 from simcompare.config import NullsSettings
+from simcompare.controls import with_sky
 from simcompare.files import write_text
 from simcompare.further import FurtherTable, write_further
 from simcompare.imageset import ImageSet
@@ -124,9 +125,11 @@ def _run(path: Path, task: _Task, watch: Watch) -> None:
     model = _trained(task, real, config, None, "real")
     if background is not None:
         background = _trained(task, ImageSet.open(task.twins), config, model, "background")
+    backgrounds = {} if background is None else {"background": background}
+    sets = [ImageSet.open(folder) for folder in settings.images]
     tables = [
-        score(ImageSet.open(folder), model, background, symmetries=settings.symmetries)
-        for folder in settings.images
+        score(images, model, with_sky(backgrounds, images, model), symmetries=settings.symmetries)
+        for images in sets
     ]
     scores = stack_scores(tables)
     kept = ["dataset", "galaxy_id", "view", "kind", "split", "log_prob", headline_score(scores)]

@@ -13,13 +13,13 @@ from astropy.table import Table
 from flows import FlowModel
 from simcompare.comparison import stack_scores
 from simcompare.config import ScoreSettings
-from simcompare.controls import SkyDensity, blank_sky_of
+from simcompare.controls import blank_sky_of, with_sky
 from simcompare.imageset import LINEAR_UNIT, ImageSet
 from simcompare.making import make_files
 from simcompare.pixelmaps import write_maps
 from simcompare.placing import place_scores
 from simcompare.runs import open_run, write_table
-from simcompare.scoring import Density, check_prepared_alike, score, warn_of_doubts
+from simcompare.scoring import SKY, Density, check_prepared_alike, score, warn_of_doubts
 from simcompare.shipped import find_model, reference_table
 from simcompare.spaces import find_embedding
 from simcompare.training import load_model, model_hash
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 _SCORES = "scores.ecsv"
 _CHUNKS = "chunks"
 _IMAGES_PER_TASK = 192
-_HEADLINE, _SKY = "background", "sky"
+_HEADLINE = "background"
 
 
 def score_image_sets(settings: ScoreSettings) -> Table:
@@ -128,9 +128,9 @@ def _versus(settings: ScoreSettings) -> dict[str, Path]:
     found = {}
     for entry in settings.versus:
         name, is_named, path = entry.partition("=")
-        if not is_named or not name or name in (_HEADLINE, _SKY, *found):
+        if not is_named or not name or name in (_HEADLINE, SKY, *found):
             raise ValueError(
-                f"--versus is {entry!r}; write 'name=path', each name once, not {_HEADLINE!r} or {_SKY!r}."
+                f"--versus is {entry!r}; write 'name=path', each name once, not {_HEADLINE!r} or {SKY!r}."
             )
         found[name] = Path(path)
     return found
@@ -180,10 +180,7 @@ def _backgrounds(settings: ScoreSettings, images: ImageSet) -> dict[str, Density
     """Backgrounds by name, the headline's first; bare sky is added where pixels are fluxes."""
     found = {_HEADLINE: settings.background} if settings.background else {}
     found = {name: _model_once(path, settings.device) for name, path in (found | _versus(settings)).items()}
-    if found and images.unit == LINEAR_UNIT:
-        n_scales = len(_model_once(settings.model, settings.device).scale_names)
-        found[_SKY] = SkyDensity(images.bands, n_scales)
-    return found
+    return with_sky(found, images, _model_once(settings.model, settings.device))
 
 
 def _score_chunk(path: Path, chunk: _Chunk, watch: Watch) -> None:

@@ -14,6 +14,7 @@ from simcompare.complexity import complexity
 from simcompare.preparation import Preparation
 
 __all__ = [
+    "SKY",
     "Density",
     "Domain",
     "check_prepared_alike",
@@ -25,6 +26,8 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
+
+SKY = "sky"  # name of the background that holds nothing but noise
 
 # What an image set and a model must share; the preparation's own settings are compared one by one.
 _SHARED = ("survey", "bands", "pixel_scale", "size")
@@ -81,7 +84,8 @@ def score(
         Flow of real galaxies; a plain callable ``log_prob(images)``; or an ensemble of them (several
         seeds), whose mean is reported together with its scatter.
     background : Density, callable, or mapping of str to Density, optional
-        Flow of the background class. With several by name, the first gives the headline ratio.
+        Flow of the background class. With several by name, the first gives the headline ratio; one named
+        "sky", the density of bare sky, takes its place for images which that explains better.
     batch_size : int
         Images scored at once.
     symmetries : bool
@@ -95,7 +99,8 @@ def score(
     -------
     Table
         Catalogue columns, ``kind`` and ``image_index`` (position in the image set). Per image [nats]:
-        ``log_prob``, ``log_prob_background``, ``log_likelihood_ratio``; ``log_prob_<name>`` and
+        ``log_prob``, ``log_prob_background``, ``log_likelihood_ratio`` (to the background, or to bare sky
+        where that is the likelier); ``log_prob_<name>`` and
         ``log_likelihood_ratio_<name>`` of further backgrounds; ``log_prob_scale_<k>``,
         ``log_prob_background_scale_<k>`` and ``log_likelihood_ratio_scale_<k>``, k = 0 the finest, with
         the names of the scales in ``meta["scale_names"]``; ``symmetry_scatter``, the standard deviation
@@ -184,15 +189,30 @@ def _evaluate(stack: np.ndarray, models: list, backgrounds: dict, contexts: list
         columns["ensemble_scatter"] = total.std(axis=0, ddof=1)
     if budget.shape[1] > 1:
         columns |= {f"log_prob_scale_{k}": budget[:, k] for k in range(budget.shape[1])}
-    for order, (name, density) in enumerate(backgrounds.items()):
-        term = _terms(density, stack, contexts[len(models) + order])
-        suffix = "" if order == 0 else f"_{name}"
+    others = {
+        name: _terms(density, stack, context)
+        for (name, density), context in zip(backgrounds.items(), contexts[len(models) :], strict=True)
+    }
+    for order, (name, term) in enumerate(others.items()):
         columns["log_prob_background" if order == 0 else f"log_prob_{name}"] = term.sum(axis=1)
-        columns[f"log_likelihood_ratio{suffix}"] = columns["log_prob"] - term.sum(axis=1)
-        if order == 0 and term.shape == budget.shape and budget.shape[1] > 1:
-            for stem, part in (("log_prob_background", term), ("log_likelihood_ratio", budget - term)):
+        best = _likelier(term, others.get(SKY)) if order == 0 else term
+        columns["log_likelihood_ratio" + f"_{name}" * (order > 0)] = columns["log_prob"] - best.sum(axis=1)
+        if order == 0 and term.shape == best.shape == budget.shape and budget.shape[1] > 1:
+            for stem, part in (("log_prob_background", term), ("log_likelihood_ratio", budget - best)):
                 columns |= {f"{stem}_scale_{k}": part[:, k] for k in range(part.shape[1])}
     return columns
+
+
+def _likelier(term: np.ndarray, sky: np.ndarray | None) -> np.ndarray:
+    """Log densities by scale under a background, or under bare sky for images that are likelier there.
+
+    Neither flow of galaxies has seen an image of nothing, so their ratio says nothing of one.
+    """
+    if sky is None:
+        return term
+    if sky.shape != term.shape:  # a background that knows no scales
+        term, sky = (each.sum(axis=1, keepdims=True) for each in (term, sky))
+    return np.where((sky.sum(axis=1) > term.sum(axis=1))[:, None], sky, term)
 
 
 def _terms(density: Density | Callable, stack: np.ndarray, context: np.ndarray | None) -> np.ndarray:

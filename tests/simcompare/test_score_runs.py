@@ -94,6 +94,9 @@ def test_scores_hold_every_background_scatter_typicality_and_neighbours(runs):
     blank = table["dataset"] == "blank sky"
     ratio = table["log_likelihood_ratio_sky"]
     assert ratio[held_out].mean() > 10 > 0 > ratio[blank].mean()
+    best = np.maximum(table["log_prob_background"], table["log_prob_sky"])
+    np.testing.assert_allclose(table["log_likelihood_ratio"], table["log_prob"] - best, atol=1e-6)
+    assert table["log_likelihood_ratio"][blank].max() < 0
     spaces = read_spaces(runs[0] / "scores" / "spaces.h5")
     assert {name: len(values) for name, values in spaces.items()} == {
         "pixels": len(table), "latents": len(table),

@@ -114,6 +114,21 @@ def test_further_backgrounds_and_ensembles(images):
     )
 
 
+def test_an_image_of_nothing_is_held_against_bare_sky():
+    rng = np.random.default_rng(5)
+    pixels = rng.normal(size=(6, 1, 8, 8)).astype(np.float32)
+    pixels[3:] += 0.5
+    table = score(Images(pixels), Gaussian(0.4), {"twins": Gaussian(0.5), "sky": Gaussian(0.0)})
+    sky, twins = (Gaussian(m).log_prob(pixels, None) for m in (0.0, 0.5))
+    np.testing.assert_array_equal(sky > twins, [True] * 3 + [False] * 3)
+    exact = Gaussian(0.4).log_prob(pixels, None) - np.maximum(sky, twins)
+    np.testing.assert_allclose(table["log_likelihood_ratio"], exact, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(table["log_prob_background"], twins, rtol=1e-4)
+    parts = sum(table[f"log_likelihood_ratio_scale_{k}"] for k in range(2))
+    np.testing.assert_allclose(parts, table["log_likelihood_ratio"], atol=1e-4)
+    assert (table["log_likelihood_ratio"][:3] < 0).all()
+
+
 def test_images_prepared_otherwise_are_refused_by_setting(images):
     other = replace(images.preparation, detection_threshold=3.0)
     metadata = {
