@@ -50,7 +50,7 @@ class Settings(BaseModel):
         return {name: value for name, value in self.as_dict().items() if name not in WHERE_AND_HOW}
 
 
-WHERE_AND_HOW = frozenset({"out", "workers", "scheduler", "timeout"})
+WHERE_AND_HOW = frozenset({"out", "workers", "scheduler", "timeout", "members"})
 """Settings on which no result depends; a run may go on with others."""
 
 _SHIPPED = ", ".join(shipped_models()) or "none"
@@ -269,6 +269,9 @@ class TrainSettings(Settings):
     )
     compile: bool = Field(False, description="Fuse the steps with torch.compile; needs a C++ compiler.")
     tensorboard: bool = Field(False, description="Also write the losses for TensorBoard.")
+    members: int = Field(
+        1, ge=1, description="Train as many models, by successive seeds: an ensemble for 'score --ensemble'."
+    )
     seed: int = _SEED
 
 
@@ -278,7 +281,9 @@ class ScoreSettings(Settings):
     images: list[Path] = Field(description="Image sets.")
     out: Path = Field(description="Run folder.")
     model: Path = Field(description=f"Model of real galaxies: a folder, or shipped: {_SHIPPED}.")
-    ensemble: list[Path] = Field([], description="The same model from another seed; repeatable.")
+    ensemble: list[Path] = Field(
+        [], description="The same model from another seed, or a folder of such members; repeatable."
+    )
     background: Path | None = Field(
         None,
         description="Model of the background class: the headline's. Default: the twins of a shipped model.",

@@ -24,6 +24,7 @@ from simcompare.engine import available_cores
 from simcompare.imageset import ImageSet
 from simcompare.observed.formats import files_of, recognise
 from simcompare.preparing import preparation_of
+from simcompare.shipped import ensemble_members
 from simcompare.targets import select_targets
 from simcompare.workflow import plan_workflow, read_workflow
 
@@ -158,13 +159,14 @@ def _train(settings: TrainSettings, coming: dict) -> tuple:
     seconds = shape.n * shape.n_values * epochs * _PER_VALUE_AND_EPOCH
     if settings.minutes is not None:
         seconds = min(seconds, 60 * settings.minutes)
-    return "train", shape.n, _MODEL_BYTES, seconds
+    return "train", shape.n, settings.members * _MODEL_BYTES, settings.members * seconds
 
 
 def _score(settings: ScoreSettings, coming: dict) -> tuple:
     shapes = [_shape(path, coming) for path in settings.images]
     n = sum(shape.n for shape in shapes)
-    flows = 1 + len(settings.ensemble) + bool(settings.background) + len(settings.versus)
+    flows = len(ensemble_members(settings.model, settings.ensemble))
+    flows += bool(settings.background) + len(settings.versus)
     looks = (8 if settings.symmetries else 1) * flows * (2 if settings.maps else 1)
     seconds = sum(shape.n * shape.n_values for shape in shapes) * looks * _PER_VALUE_AND_LOOK
     coming[settings.out] = Shape(n, 0)

@@ -20,7 +20,7 @@ from simcompare.pixelmaps import write_maps
 from simcompare.placing import place_scores
 from simcompare.runs import open_run, write_table
 from simcompare.scoring import SKY, Density, check_prepared_alike, score, warn_of_doubts
-from simcompare.shipped import find_model, reference_table
+from simcompare.shipped import ensemble_members, find_model, reference_table
 from simcompare.spaces import find_embedding
 from simcompare.training import load_model, model_hash
 from simcompare.watch import Watch
@@ -57,7 +57,7 @@ def score_image_sets(settings: ScoreSettings) -> Table:
     FileNotFoundError, ValueError
         For missing inputs, an unknown reference or embedding, or images prepared unlike the model's.
     """
-    models = [settings.model, *settings.ensemble, *_background_paths(settings)]
+    models = [*_members(settings), *_background_paths(settings)]
     inputs = [*settings.images, *map(find_model, models)]
     with open_run(settings.out, "score", settings, inputs) as run:
         if run.has(_SCORES):
@@ -136,6 +136,11 @@ def _versus(settings: ScoreSettings) -> dict[str, Path]:
     return found
 
 
+def _members(settings: ScoreSettings) -> list[Path]:
+    """Find the model, and the same from other seeds."""
+    return ensemble_members(settings.model, settings.ensemble)
+
+
 def _background_paths(settings: ScoreSettings) -> list[Path]:
     """Models of all backgrounds."""
     return [*([settings.background] if settings.background else []), *_versus(settings).values()]
@@ -146,7 +151,7 @@ def _identity(settings: ScoreSettings) -> dict[str, str]:
     names = {_HEADLINE: settings.background} if settings.background else {}
     names |= _versus(settings)
     return {
-        "model": ",".join(map(model_hash, (settings.model, *settings.ensemble))),
+        "model": ",".join(map(model_hash, _members(settings))),
         "background": ",".join(f"{name}:{model_hash(path)}" for name, path in names.items()),
     }
 
@@ -163,7 +168,7 @@ class _Chunk:
 def _chunks(images: ImageSet, settings: ScoreSettings) -> Iterator[_Chunk]:
     """Divide an image set among tasks, into whole batches: these decide the last bits of a score."""
     logger.info("scoring %s", images)
-    for path in (settings.model, *settings.ensemble, *_background_paths(settings)):
+    for path in (*_members(settings), *_background_paths(settings)):
         check_prepared_alike(images, _model_once(path, settings.device))
     step = settings.batch_size * max(1, round(_IMAGES_PER_TASK / settings.batch_size))
     for start in range(0, len(images), step):
@@ -187,7 +192,7 @@ def _score_chunk(path: Path, chunk: _Chunk, watch: Watch) -> None:
     """Score some images and write their table; the same bits whatever the number of cores."""
     settings = chunk.settings
     with watch("images"):
-        models = [_model_once(each, settings.device) for each in (settings.model, *settings.ensemble)]
+        models = [_model_once(each, settings.device) for each in _members(settings)]
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:

@@ -1,8 +1,19 @@
 """Models that come with the package, known by name: they need no data and no network."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["default_background", "find_model", "reference_table", "shipped_models"]
+__all__ = [
+    "MEMBER",
+    "default_background",
+    "ensemble_members",
+    "find_model",
+    "reference_table",
+    "shipped_models",
+]
+
+MEMBER = "member-"
+"""Start of the names of the folders in which an ensemble keeps its members."""
 
 _FOLDER = Path(__file__).parent / "data" / "models"
 _BACKGROUND = "-twins"
@@ -38,6 +49,24 @@ def find_model(model: str | Path) -> Path:
         return _FOLDER / path
     known = ", ".join(shipped_models())
     raise FileNotFoundError(f"{model} is no folder, and no model that comes with simcompare ({known}).")
+
+
+def ensemble_members(model: Path, ensemble: Iterable[Path]) -> list[Path]:
+    """Model and the further members of its ensemble, each once.
+
+    Parameters
+    ----------
+    model : path
+    ensemble : iterable of path
+        Models, training runs of several members, or folders that `flows.Ensemble.save` wrote.
+    """
+    found = {Path(model).resolve(): Path(model)}
+    for path in map(Path, ensemble):
+        members = sorted(path.glob(f"{MEMBER}*"), key=lambda member: (len(member.name), member.name))
+        is_model = not members or (path / "model").is_dir()
+        for each in [path] * is_model + members:
+            found.setdefault(each.resolve(), each)
+    return list(found.values())
 
 
 def default_background(model: str | Path) -> str | None:

@@ -20,7 +20,7 @@ from simcompare.imageset import LINEAR_UNIT, ImageSet
 from simcompare.modelcard import depth, model_card
 from simcompare.runs import open_run
 from simcompare.scoring import context_of
-from simcompare.shipped import find_model
+from simcompare.shipped import MEMBER, find_model
 
 __all__ = ["load_model", "model_hash", "model_metadata", "train_model"]
 
@@ -47,18 +47,32 @@ def train_model(
     -------
     FlowModel
         Also saved in ``settings.out / "model"``, with its card; ``samples.png`` beside it shows held-out
-        images above samples. A model that is there already is returned as it is.
+        images above samples. A model that is there already is returned as it is. Further members are runs
+        of their own in ``settings.out / "member-1"`` and so on, each with the next seed.
 
     Raises
     ------
     ValueError
         When a split is empty, or the settings do not fit those of ``settings.init``.
     """
+    with process_group(settings.device) as device:
+        model = _train_member(settings, config, training, device)
+        for number in range(1, settings.members):
+            change = {
+                "out": settings.out / f"{MEMBER}{number}",
+                "seed": settings.seed + number,
+                "members": 1,
+            }
+            _train_member(settings.model_copy(update=change), config, training, device)
+    return model
+
+
+def _train_member(
+    settings: TrainSettings, config: FlowConfig | None, training: TrainingConfig | None, device: str
+) -> FlowModel:
+    """Train one model in a run folder of its own."""
     inputs = [settings.images, *([find_model(settings.init)] if settings.init else [])]
-    with (
-        process_group(settings.device) as device,
-        open_run(settings.out, "train", settings, inputs) if is_first() else nullcontext(),
-    ):
+    with open_run(settings.out, "train", settings, inputs) if is_first() else nullcontext():
         if (settings.out / _MODEL).is_dir():
             logger.info("%s holds a trained model already", settings.out)
             return load_model(settings.out)

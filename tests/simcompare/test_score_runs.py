@@ -62,12 +62,12 @@ def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     for name in COUNTS:
         write_set(folder, name, Preparation(size=SIZE))
-    for name, source, seed in (("flow", "real", "0"), ("flow-2", "real", "1"), ("plain", "twins", "0")):
-        options = ["--epochs", "12", "--seed", seed]
+    for name, source, members in (("flow", "real", "2"), ("plain", "twins", "1")):
+        options = ["--epochs", "12", "--members", members]
         assert main(["train", str(folder / source), "--out", str(folder / name), *options]) == 0
     sets = [str(folder / name) for name in COUNTS]
-    models = ["--model", str(folder / "flow"), "--ensemble", str(folder / "flow-2")]
-    models += ["--background", str(folder / "plain"), "--versus", f"other={folder / 'flow-2'}"]
+    models = ["--model", str(folder / "flow"), "--ensemble", str(folder / "flow")]
+    models += ["--background", str(folder / "plain"), "--versus", f"other={folder / 'flow' / 'member-1'}"]
     further = ["--maps", "--neighbours", "2", "--workers", "1"]
     assert main(["score", *sets, *models, *further, "--out", str(folder / "scores")]) == 0
     return folder, sets, models

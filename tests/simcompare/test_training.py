@@ -1,17 +1,20 @@
 """Training from an image set: what lies in the run folder, and what the card says."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.table import Table
 from PIL import Image
 
+from flows import Ensemble
 from simcompare.cli import main
 from simcompare.modelcard import depth
 from simcompare.parts import Stack, part_path, write_part
 from simcompare.preparation import Preparation
-from simcompare.training import load_model
+from simcompare.shipped import ensemble_members
+from simcompare.training import load_model, model_hash
 
 SIZE = 8
 REJECTS = [
@@ -73,6 +76,21 @@ def test_run_holds_model_card_and_sheet_of_samples(images, tmp_path):
     assert "- left out: 2 (N% of the pixels are bad); 1 (flagged saturated)" in lines
     table = {line.split()[1] for line in lines if line.startswith("| ")}
     assert table >= {"mag_r", "sky_sigma_r", "psf_fwhm_r", "half_light_radius"}
+
+
+def test_members_are_runs_of_successive_seeds_and_may_follow_later(images, tmp_path):
+    out, alone = tmp_path / "flow", tmp_path / "alone"
+    options = ["--epochs", "1", "--device", "cpu"]
+    for members in ("1", "3"):
+        assert main(["train", str(images), "--out", str(out), *options, "--members", members]) == 0
+    assert main(["train", str(images), "--out", str(alone), *options, "--seed", "2"]) == 0
+    found = ensemble_members(out, [out, out / "member-1"])
+    assert found == [out, out / "member-1", out / "member-2"]
+    assert len({model_hash(path) for path in found}) == 3
+    assert model_hash(out / "member-2") == model_hash(alone)
+    both = Ensemble([load_model(path) for path in found[1:]]).save(tmp_path / "both")
+    assert ensemble_members(out, [both]) == [out, both / "member-0", both / "member-1"]
+    assert ensemble_members("sdss-r", [out, alone]) == [Path("sdss-r"), *found, alone]
 
 
 def test_depth_is_that_of_a_gaussian_point_source():
