@@ -237,7 +237,8 @@ def assemble(
     box_size : float or None
         Side of the periodic box [physical kpc].
     properties : dict
-        Catalogue values; stellar mass and half-mass radius are computed when missing.
+        Catalogue values; stellar mass and half-mass radius are computed when missing. Where the box is known
+        the place in it is added: ``box_x``, ``box_y``, ``box_z`` and ``box_size`` [physical kpc].
     notes : tuple of str
     **identity
         ``simulation``, ``snapshot``, ``subhalo_id``, ``redshift``, ``cosmology`` of `Galaxy`.
@@ -261,6 +262,10 @@ def assemble(
     computed = {"stellar_mass": float(stars.mass.sum()), "n_stars": len(stars)}
     if "half_mass_radius" not in properties:
         computed["half_mass_radius"] = half_mass_radius(stars.position, stars.mass)
+    if box_size is not None:
+        place = np.asarray(centre, dtype=float) % box_size
+        computed |= dict(zip(("box_x", "box_y", "box_z"), place.tolist(), strict=True))
+        computed["box_size"] = float(box_size)
     return Galaxy(
         stars=stars,
         gas=None if gas is None else moved(gas),

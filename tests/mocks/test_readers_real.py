@@ -117,6 +117,10 @@ def test_camels_galaxies_and_their_box(simulated):
         position = file["PartType4/Coordinates"][()]
     with h5py.File(simulated / "camels_tng_cv0_snap086" / "camels_subhalo.hdf5") as file:
         centre = file["Subhalo/SubhaloPos"][4]
+        places = file["Subhalo/SubhaloPos"][()][np.asarray(table["subhalo_id"])] * 0.909047 / 0.6711
+    found = [[galaxy.properties[f"box_{axis}"] for axis in "xyz"] for galaxy in galaxies]
+    np.testing.assert_allclose(found, places, rtol=1e-6)
+    assert {galaxy.properties["box_size"] for galaxy in galaxies} == {snapshot.box_size}
     counts = [
         np.count_nonzero((unwrap(position, centre, box) ** 2).sum(axis=1) < 600.0**2) for box in (None, 25e3)
     ]
