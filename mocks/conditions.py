@@ -40,8 +40,9 @@ class ObservingConditions:
         Its slope along y and x [nanomaggies per pixel, per pixel]; default none.
     faint : FaintSources, optional
         Counts of sources too faint to be found, which real sky holds; default none.
-    noise_correlation : ndarray, shape (2 l + 1, 2 l + 1), optional
-        Correlation of the sky noise between pixels by separation; default independent pixels.
+    noise_correlation : ndarray, shape (band, 2 l + 1, 2 l + 1), optional
+        Correlation of the sky noise between pixels by separation, one table for all bands or one for each;
+        default independent pixels.
     origin : str
         Survey file or bank row it was drawn from.
 
@@ -74,6 +75,10 @@ class ObservingConditions:
         if np.shape(gradient) != (len(self.bands), 2) or not np.isfinite(gradient).all():
             raise ValueError(f"sky_gradient is {gradient}; needed are finite numbers (band, 2).")
         object.__setattr__(self, "sky_gradient", np.asarray(gradient, float))
+        if self.noise_correlation is not None:
+            side = np.shape(self.noise_correlation)[-2:]
+            tables = np.broadcast_to(self.noise_correlation, (len(self.bands), *side))
+            object.__setattr__(self, "noise_correlation", tables)
         for name in (*_PER_BAND, "sky_level"):
             values = np.asarray(getattr(self, name), float)
             if values.shape != (len(self.bands),) or not np.isfinite(values).all():
@@ -110,7 +115,7 @@ class ObservingConditions:
             sky_level=self.sky_level[index],
             sky_gradient=self.sky_gradient[index],
             faint=None if self.faint is None else self.faint.select(index),
-            noise_correlation=self.noise_correlation,
+            noise_correlation=None if self.noise_correlation is None else self.noise_correlation[index],
             origin=self.origin,
         )
 
@@ -137,8 +142,10 @@ class ConditionsBank:
         Calibration of each image; without it the survey's mean is taken.
     sky_level : ndarray, shape (n, band), optional
         Left-over sky of each image, of either sign [nanomaggies per pixel].
-    noise_correlation : ndarray, shape (2 l + 1, 2 l + 1), optional
-        Correlation between blank pixels by separation, for all rows; default that of the survey file.
+    noise_correlation : ndarray, shape (band, 2 l + 1, 2 l + 1), optional
+        Mean correlation between blank pixels by separation; default that of the survey file.
+    row_scatter : ndarray, shape (band,), optional
+        Standard deviation between images of the correlation of neighbours along a row.
     name : str
         What the rows are, for the record.
 
@@ -155,6 +162,7 @@ class ConditionsBank:
     nanomaggies_per_count: np.ndarray | None = None
     sky_level: np.ndarray | None = None
     noise_correlation: np.ndarray | None = None
+    row_scatter: np.ndarray | None = None
     name: str = "bank"
 
     def __post_init__(self):
@@ -206,6 +214,28 @@ def _residual(scatter: float, sky_sigma: np.ndarray, survey: Survey, rng: np.ran
     return scatter * sky_sigma * _joint_normal(len(sky_sigma), survey.residual_correlation, rng)
 
 
+def _correlation(
+    survey: Survey, bands, bank: ConditionsBank | None, rng: np.random.Generator
+) -> np.ndarray | None:
+    """Correlation between pixels in each band; what the read-out gives to rows changes with the amplifier."""
+    if bank is not None and bank.noise_correlation is not None:
+        index = [bank.bands.index(name) for name in bands]
+        tables = np.array(bank.noise_correlation[index], float)
+        scatter = np.zeros(len(bands)) if bank.row_scatter is None else bank.row_scatter[index]
+    elif survey.noise_correlation is not None:
+        return survey.noise_correlation
+    elif survey.row_scatter > 0:
+        tables = np.tile([[0, 0, 0], [survey.row_correlation, 1, survey.row_correlation], [0, 0, 0]],
+                         (len(bands), 1, 1))  # fmt: skip
+        scatter = np.full(len(bands), survey.row_scatter)
+    else:
+        return None
+    middle = tables.shape[1] // 2
+    along = np.clip(tables[:, middle, middle + 1] + scatter * rng.normal(size=len(bands)), -0.4, 0.4)
+    tables[:, middle, middle - 1] = tables[:, middle, middle + 1] = along
+    return tables
+
+
 def draw_conditions(
     survey: Survey | str,
     bands,
@@ -251,7 +281,6 @@ def draw_conditions(
             counts = 1 / np.asarray(bank.nanomaggies_per_count)[row, index]
         sky_level = None if bank.sky_level is None else np.asarray(bank.sky_level)[row, index]
         origin = f"{bank.name} row {row}, chip {chip + 1}"
-    measured = None if bank is None else bank.noise_correlation
     gradient = [_residual(survey.residual_gradient, sky_sigma, survey, rng) for _ in "yx"]
     quantum = 1 / counts if survey.integer_counts else np.zeros(len(bands))
     dark = np.sqrt([band.dark_variance[chip] for band in selected]) / counts
@@ -267,6 +296,6 @@ def draw_conditions(
         sky_level=sky_level,
         sky_gradient=np.stack(gradient, axis=1),
         faint=faint_sources(survey, bands),
-        noise_correlation=survey.noise_correlation if measured is None else measured,
+        noise_correlation=_correlation(survey, bands, bank, rng),
         origin=origin,
     )

@@ -100,8 +100,8 @@ def add_noise(flux: np.ndarray, conditions: ObservingConditions, rng: np.random.
     if conditions.faint is not None:
         flux = flux + faint_field(flux.shape[1:], conditions.faint, conditions.psf, rng)
     residual = residual_sky(flux.shape[1:], conditions.sky_level, conditions.sky_gradient)
-    table = conditions.noise_correlation
-    if table is not None and not conditions.nanomaggies_per_count.any():
+    tables = conditions.noise_correlation
+    if tables is not None and not conditions.nanomaggies_per_count.any():
         return residual + _coadd_noise(flux, conditions, rng)
     observed = np.empty(flux.shape)
     for i, gain in enumerate(conditions.electrons_per_nanomaggy):
@@ -114,8 +114,8 @@ def add_noise(flux: np.ndarray, conditions: ObservingConditions, rng: np.random.
         if quantum == 0:  # coadded and resampled: no whole electrons either
             electrons = electrons + rng.uniform(-0.5, 0.5, size=electrons.shape)
         noise = electrons / gain - expected + read * rng.standard_normal(flux[i].shape)
-        if table is not None:  # of the read-out
-            noise = correlate(noise, table)
+        if tables is not None:  # of the read-out
+            noise = correlate(noise, tables[i])
         level = expected - shot * gain + shift + noise
         observed[i] = level - shift if quantum == 0 else np.rint(level / quantum) * quantum - shift
     return observed + residual
@@ -124,7 +124,8 @@ def add_noise(flux: np.ndarray, conditions: ObservingConditions, rng: np.random.
 def _coadd_noise(flux: np.ndarray, conditions: ObservingConditions, rng: np.random.Generator) -> np.ndarray:
     """Shot noise of the source on a sky whose noise is correlated between pixels."""
     gain = conditions.electrons_per_nanomaggy[:, None, None]
-    sky = [correlated_noise(plane.shape, conditions.noise_correlation, rng) for plane in flux]
+    tables = conditions.noise_correlation
+    sky = [correlated_noise(plane.shape, table, rng) for plane, table in zip(flux, tables, strict=True)]
     light = np.maximum(flux, 0)
     shot = rng.poisson(light * gain) / gain - light
     return flux + shot + conditions.sky_sigma[:, None, None] * np.stack(sky)

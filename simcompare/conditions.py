@@ -46,6 +46,7 @@ def conditions_bank(images: ImageSet) -> ConditionsBank:
 
     # The dither of the preparation is part of the measured noise, and will be added to the mocks again.
     dither = quantum**2 / 12 if images.preparation.dither else 0.0
+    correlation, row_scatter = _correlation(images) if (quantum > 0).all() else (None, None)
     return ConditionsBank(
         bands=images.bands,
         psf=np.concatenate([psf for psf, _ in stacks]),
@@ -53,21 +54,33 @@ def conditions_bank(images: ImageSet) -> ConditionsBank:
         sky_sigma=np.sqrt(columns("sky_sigma") ** 2 - dither),
         nanomaggies_per_count=quantum if (quantum > 0).all() else None,
         sky_level=columns("sky_level"),
-        noise_correlation=_correlation(images) if (quantum > 0).all() else None,
+        noise_correlation=correlation,
+        row_scatter=row_scatter,
         name=images.name,
     )
 
 
-def _correlation(images: ImageSet) -> np.ndarray | None:
-    """Correlation between blank pixels, mean over bands; None where there are too few.
+def _correlation(images: ImageSet) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Mean correlation between blank pixels of each band, and its scatter along rows; None where too few.
 
     Even a camera's own pixels are not independent: the read-out of SDSS correlates neighbours along a row by
-    about 1 %.
+    about 1 %, another amount in each amplifier.
     """
-    tables = []
+    tables, scatter = [], []
     for band in images.bands:
-        patches = blank_patches(images, band, stream(0, "correlation", band))
+        rng = stream(0, "correlation", band)
+        patches = blank_patches(images, band, rng)
         if len(patches) < LEAST_FOR_CORRELATION:
-            return None
+            return None, None
         tables.append(measure_correlation(patches, MAX_LAG))
-    return np.mean(tables, axis=0)
+        # The scatter of independent noise, which few pixels show too, is no scatter of the camera.
+        white = rng.standard_normal((len(patches), *patches.shape[1:]))
+        extra = np.var(_along_rows(patches)) - np.var(_along_rows(white))
+        scatter.append(np.sqrt(max(extra, 0.0)))
+    return np.array(tables), np.array(scatter)
+
+
+def _along_rows(patches: np.ndarray) -> np.ndarray:
+    """Correlation of neighbours along the rows of each patch."""
+    unit = patches - patches.mean(axis=(1, 2), keepdims=True)
+    return np.mean(unit[:, :, 1:] * unit[:, :, :-1], axis=(1, 2)) / np.mean(unit**2, axis=(1, 2))

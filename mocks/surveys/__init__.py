@@ -98,6 +98,9 @@ class Survey:
         Correlation between any two bands of one image.
     noise_correlation : ndarray, shape (2 l + 1, 2 l + 1), optional
         Correlation of the sky noise between pixels by separation, for resampled coadds.
+    row_correlation, row_scatter : float
+        Correlation of neighbours along a row from a camera's read-out, and its scatter between images, for
+        pixels that are not resampled.
     sigma_over_variance : float
         Standard deviation of blank pixels over what the survey's own variance plane says.
     residual_level, residual_gradient : float
@@ -126,6 +129,8 @@ class Survey:
     seeing_correlation: float
     sky_correlation: float
     noise_correlation: np.ndarray | None = field(default=None, compare=False)
+    row_correlation: float = 0.0
+    row_scatter: float = 0.0
     sigma_over_variance: float = 1.0
     residual_level: float = 0.0
     residual_gradient: float = 0.0
@@ -322,6 +327,8 @@ def _read_survey(path: Path, changed: int) -> Survey:
         seeing_correlation=entries.number("correlation", "seeing"),
         sky_correlation=entries.number("correlation", "sky_sigma"),
         noise_correlation=_noise_correlation(entries),
+        row_correlation=_optional(entries, "noise", "row_correlation"),
+        row_scatter=_optional(entries, "noise", "row_scatter"),
         sigma_over_variance=_optional(entries, "noise", "sigma_over_variance", default=1.0),
         residual_level=_optional(entries, "sky_residual", "level"),
         residual_gradient=_optional(entries, "sky_residual", "gradient"),
