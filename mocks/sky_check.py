@@ -68,10 +68,18 @@ class SkyCheck:
         return abs(self.auc - 0.5) <= 0.02 and self.ks_p > 0.01
 
     @property
+    def is_unclear(self) -> bool:
+        """Whether it failed by no more than chance does with so few patches."""
+        within = abs(self.auc - 0.5) <= 2 * self.auc_error
+        return not self.passed and within and self.ks_p > 0.01
+
+    @property
     def summary(self) -> str:
         """One line for logs and reports."""
         worst = min(self.feature_ks_p, key=self.feature_ks_p.get)
         verdict = "indistinguishable" if self.passed else "DISTINGUISHABLE"
+        if self.is_unclear:
+            verdict = "not shown to be indistinguishable (too few patches)"
         return (
             f"mock sky is {verdict} from real sky: AUC {self.auc:.3f} +- {self.auc_error:.3f}, KS p "
             f"{self.ks_p:.3g} ({self.n_real} real, {self.n_mock} mock patches; sigma ratio "

@@ -92,7 +92,7 @@ def attribute_mocks(settings: AttributeSettings) -> Attribution:
     FileNotFoundError, ValueError
         As the mock and the score do, and when no galaxy can be observed in all steps.
     """
-    optional = filter(None, [settings.background, settings.sky])
+    optional = filter(None, [settings.background, settings.real_sky])
     with open_run(
         settings.out, "attribute", settings, [*settings.inputs, settings.real, settings.model, *optional]
     ) as run:
@@ -146,9 +146,9 @@ def _make_images(run, settings: AttributeSettings) -> ImageSet:
         _percents(settings.percents),
         dusts,
         has_particles=not any(target.is_image for target in targets),
-        has_sky=settings.sky is not None,
+        has_sky=settings.real_sky is not None,
     )
-    if settings.sky is None:
+    if settings.real_sky is None:
         logger.info("no --sky: the ladder ends with synthetic sky, without neighbours")
     preparation = real.preparation
     sky = sky_file(settings.mock, run.folder, preparation.window)

@@ -9,6 +9,7 @@ from simcompare.shipped import default_background, shipped_models
 
 __all__ = [
     "SECTIONS",
+    "SKY_FILE",
     "WHERE_AND_HOW",
     "AttributeSettings",
     "BoardSettings",
@@ -73,6 +74,8 @@ _ARCSEC = Field(None, gt=0, description="Side of the image in arcsec, to the nea
 _RADII = Field(
     None, gt=0, description="Side of the image in Petrosian radii of each galaxy, brought to size pixels."
 )
+SKY_FILE = "sky.h5"
+"""Bank of real sky in the folder of an image set that was cut from whole frames."""
 _SURVEY = Field("sdss", description="Survey, by name or as the path of a survey file.")
 
 
@@ -107,7 +110,7 @@ class MockSettings(Settings):
     sky: Path | None = Field(
         None,
         description="Real sky to put the galaxies into: a bank that `simcompare sky` wrote, or a folder of "
-        "survey images.",
+        "survey images; 'model': synthetic. Default: the sky kept with the images of --conditions, if any.",
     )
     fits: bool = Field(False, description="Also write each image as FITS: variance, mask, PSF, WCS.")
     stages: bool = Field(False, description="Keep the noiseless stages in the FITS files.")
@@ -127,6 +130,14 @@ class MockSettings(Settings):
     workers: int = _WORKERS
     scheduler: str | None = _SCHEDULER
     timeout: float = _TIMEOUT
+
+    @property
+    def real_sky(self) -> Path | None:
+        """Bank or folder of real sky that the settings mean; None is synthetic sky."""
+        if self.sky is not None:
+            return None if str(self.sky) == "model" else self.sky
+        kept = self.conditions / SKY_FILE if self.conditions else None
+        return kept if kept and kept.is_file() else None
 
 
 class SkySettings(Settings):

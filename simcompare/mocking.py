@@ -97,7 +97,7 @@ def make_mocks(
     survey.select(tuple(settings.bands))
     survey.select(tuple(settings.rgb or settings.bands))
     dust_model(settings.dust), stellar_population(settings.population)
-    inputs = [*settings.inputs, *filter(None, [settings.conditions, settings.sky])]
+    inputs = [*settings.inputs, *filter(None, [settings.conditions, settings.real_sky])]
     with open_run(settings.out, "mock", settings, inputs) as run:
         targets, simulation = select_targets(settings)
         preparation = _preparation(settings)
@@ -116,7 +116,11 @@ def make_mocks(
             "bands": tuple(settings.bands),
             "pixel_scale": preparation.pixel_scale_of(survey.pixel_scale),
             "preparation": preparation,
-            "provenance": {"settings": settings.of_result(), "is_toy": simulation.startswith("toy")},
+            "provenance": {
+                "settings": settings.of_result(),
+                "sky": str(settings.real_sky or "synthetic"),
+                "is_toy": simulation.startswith("toy"),
+            },
         }
         return make_parts(run, _make_images, tasks, description)
 
@@ -154,15 +158,17 @@ def sky_file(settings: MockSettings, folder: Path, window: int) -> Path | None:
     ValueError
         When a band is missing or the patches are too small.
     """
-    if settings.sky is None:
+    path = settings.real_sky
+    if path is None:
+        origin = f"like that of {settings.conditions}" if settings.conditions else "of the survey file"
+        logger.info("synthetic sky %s; --sky takes real sky", origin)
         return None
-    path = settings.sky
     if path.is_dir():
         path = folder / "sky.h5"
         if not path.is_file():
             make_sky_bank(
                 SkySettings(
-                    inputs=[settings.sky],
+                    inputs=[settings.real_sky],
                     out=path,
                     survey=settings.survey,
                     bands=settings.bands,
@@ -171,6 +177,7 @@ def sky_file(settings: MockSettings, folder: Path, window: int) -> Path | None:
                 )
             )
     bank = _sky_bank(path)
+    logger.info("real sky: %d patches of %s", len(bank), path)
     missing = [band for band in settings.bands if band not in bank.bands]
     if missing or bank.image.shape[-1] < window:
         raise ValueError(
@@ -324,6 +331,7 @@ def _galaxy_row(galaxy: Galaxy, metadata: dict) -> dict:
         "dust": metadata["dust"],
         "population": metadata["population"],
         "light_clamped": metadata["light_clamped"],
+        "conditions": metadata["conditions"],
     }
     row.setdefault("stellar_mass", float(galaxy.stars.mass.sum()))
     for band, magnitude in metadata["magnitude"].items():

@@ -13,6 +13,7 @@ from simcompare.observed import PICTURE_BANDS, files_of, prepare_observed, read_
 from simcompare.parts import collect_stamps
 from simcompare.preparation import Preparation
 from simcompare.runs import open_run
+from simcompare.skies import sky_beside_galaxies
 from simcompare.twins import twin_stamps
 from simcompare.watch import Watch
 
@@ -89,6 +90,8 @@ def make_image_set(settings: PrepareSettings) -> ImageSet:
         run.write_failures({name: row[name] for name in columns} for row in sample.rejected)
         for reason, count in sample.reasons.items():
             logger.info("left out %d: %s", count, reason)
+        if settings.domain == "linear" and settings.kind == "observed":
+            sky_beside_galaxies(settings, run, sample.images.preparation.window)
     return sample.images
 
 

@@ -1,4 +1,4 @@
-"""Patches of real sky for mocks, cut from survey images on local disk."""
+"""Patches of real sky for mocks, cut from survey images on local disk: asked for, or as galaxies are cut."""
 
 import logging
 from collections import defaultdict
@@ -11,13 +11,16 @@ from mocks import SkyBank, load_survey, stream
 from mocks.coadds_hsc import hsc_sky_bank, open_psf
 from mocks.frames_sdss import FRAME_NAME, frame_siblings, open_frame
 from mocks.sky_sdss import sdss_sky_bank
-from simcompare.config import SkySettings
+from simcompare.config import SKY_FILE, PrepareSettings, SkySettings
 from simcompare.files import atomic_path
 from simcompare.observed.detect import empirical_psf, find_candidates, psfield_of
+from simcompare.runs import Run
 
-__all__ = ["make_sky_bank"]
+__all__ = ["make_sky_bank", "sky_beside_galaxies"]
 
 logger = logging.getLogger(__name__)
+
+MOST_FIELDS, MOST_PATCHES = 40, 2000  # of the sky kept with prepared images: 150 MB in three bands
 
 
 def make_sky_bank(settings: SkySettings) -> SkyBank:
@@ -55,6 +58,45 @@ def make_sky_bank(settings: SkySettings) -> SkyBank:
     with atomic_path(settings.out) as path:
         bank.save(path)
     return bank
+
+
+def sky_beside_galaxies(settings: PrepareSettings, run: Run, window: int) -> None:
+    """Keep sky of the SDSS frames whose galaxies are prepared, for mocks compared with them.
+
+    The bank goes into the run folder, where ``mock --conditions`` finds it. Nothing is done when no input is
+    a frame; frames without free sky are warned of.
+
+    Parameters
+    ----------
+    settings : PrepareSettings
+    run : Run
+    window : int
+        Side of the patches [pixels].
+    """
+    fields = {}
+    for path in _files(settings.inputs):
+        if match := FRAME_NAME.search(path.name):
+            fields.setdefault(match.groups()[1:4], path)
+    if not fields or run.has(SKY_FILE):
+        return
+    names = sorted(fields)
+    chosen = stream(settings.seed, "sky fields").permutation(len(names))[:MOST_FIELDS]
+    wanted = SkySettings(
+        inputs=[fields[names[i]] for i in chosen],
+        out=run.folder / SKY_FILE,
+        survey=settings.survey,
+        bands=settings.bands,
+        size=window,
+        per_field=min(200, -(-MOST_PATCHES // len(chosen))),
+        seed=settings.seed,
+    )
+    try:
+        bank = make_sky_bank(wanted)
+    except (ValueError, OSError) as error:
+        logger.warning("no sky is kept for mocks: %s", error)
+        return
+    run.record(SKY_FILE)
+    logger.info("%d patches of the sky of %d fields are kept for mocks", len(bank), len(chosen))
 
 
 def _files(inputs: list[Path]) -> list[Path]:

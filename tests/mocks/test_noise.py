@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.signal import correlate2d
 
-from mocks import draw_conditions, load_survey, stream
+from mocks import ConditionsBank, draw_conditions, load_survey, stream
 from mocks.noise import (
     correlated_noise,
     measure_correlation,
@@ -12,7 +12,7 @@ from mocks.noise import (
     sigma_from_point_depth,
 )
 from mocks.observe import add_noise
-from mocks.psf import effective_psf
+from mocks.psf import effective_psf, gaussian_psf
 
 KERNEL = np.outer([0.25, 0.5, 0.25], [0.2, 0.6, 0.2])
 TABLE = correlate2d(KERNEL, KERNEL) / np.sum(KERNEL**2)
@@ -85,6 +85,32 @@ def test_a_camera_in_whole_counts_can_correlate_its_pixels():
     assert noise.std() == pytest.approx(state.sky_sigma[0], rel=0.01)
     counts = noise[0] / state.nanomaggies_per_count[0]
     assert np.abs(counts - counts[0, 0] - np.rint(counts - counts[0, 0])).max() < 1e-6
+
+
+def test_correlation_along_rows_scatters_between_images_and_bands():
+    """Each band of each image draws its own, with the mean and scatter of the bank, or of the survey file."""
+    table = np.zeros((2, 5, 5))
+    table[:, 2, 2], table[1, 2, 1], table[1, 2, 3] = 1, 0.1, 0.1
+    ones = np.ones((1, 2))
+    psf = np.broadcast_to(gaussian_psf(3.0, 21), (1, 2, 21, 21))
+    scatter = np.array([0.0, 0.03])
+    measured = {"noise_correlation": table, "row_scatter": scatter}
+    bank = ConditionsBank(("g", "r"), psf, 1.2 * ones, 0.02 * ones, **measured)
+    states = [draw_conditions("sdss", "gr", stream(1, i), bank) for i in range(400)]
+    drawn = np.stack([state.noise_correlation for state in states])
+    assert (drawn[:, 0] == table[0]).all()
+    assert drawn[:, 1, 2, 1].mean() == pytest.approx(0.1, abs=0.005)
+    assert drawn[:, 1, 2, 3].std() == pytest.approx(0.03, rel=0.15)
+    states = [draw_conditions("sdss", "r", stream(2, i)) for i in range(200)]
+    noise = np.stack([add_noise(np.zeros((1, 48, 48)), replace(s, faint=None), stream(3, i))[0]
+                      for i, s in enumerate(states)])  # fmt: skip
+    noise -= noise.mean(axis=(1, 2), keepdims=True)
+    along = np.mean(noise[:, :, 1:] * noise[:, :, :-1], axis=(1, 2)) / noise.var(axis=(1, 2))
+    across = np.mean(noise[:, 1:] * noise[:, :-1], axis=(1, 2)) / noise.var(axis=(1, 2))
+    survey = load_survey("sdss")
+    assert along.mean() == pytest.approx(survey.row_correlation, abs=0.008)
+    assert np.sqrt(along.var() - across.var()) == pytest.approx(survey.row_scatter, rel=0.2)
+    assert draw_conditions("lsst", "r", stream(1)).noise_correlation is None
 
 
 @pytest.mark.parametrize("survey", ["hsc-wide", "hsc-deep"])

@@ -2,6 +2,7 @@
 
 import bz2
 import shutil
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -9,10 +10,13 @@ import pytest
 from astropy.table import Table
 from PIL import Image
 
+from mocks import SkyBank
 from mocks.psf import gaussian_psf
+from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare.cli import main
-from simcompare.config import PrepareSettings
+from simcompare.config import MockSettings, PrepareSettings
 from simcompare.imageset import ImageSet
+from simcompare.mocking import make_mocks
 from simcompare.observed import files_of, prepare_observed, read_places
 from simcompare.preparing import make_image_set, preparation_of
 
@@ -171,6 +175,14 @@ def test_catalogue_says_where_to_cut_a_real_frame(shared_data, tmp_path):
     assert len(made) + (len(Table.read(failed)) if failed.exists() else 0) == in_field.sum()
     table = made.catalogue
     assert np.abs(np.median(table["mag_r"] - table["catalogue_mag_r"])) < 0.05
+    # The sky of the field is kept for mocks, which take it with the conditions.
+    bank = SkyBank.load(out / "sky.h5")
+    assert (bank.bands, len(bank), bank.image.shape[-1]) == (("r",), 200, made.preparation.window)
+    toys = write_tng_snapshot(tmp_path / "toy-1", toy_galaxies("toy-1", 1, 3))
+    usual = {"inputs": [toys], "name": "toy-1", "redshift": 0.1, "workers": 1, "conditions": out}
+    for sky, start in ((None, "real sky, SDSS 004510-4-0030 row"), (Path("model"), "SDSS row")):
+        mocks = make_mocks(MockSettings(**usual, sky=sky, out=tmp_path / f"mock-{sky}"))
+        assert mocks.catalogue["conditions"][0].startswith(start)
     other = write_stack(tmp_path / "a.h5")
     assert run("prepare", other, "--out", tmp_path / "b", "--catalogue", tmp_path / "places.csv") == 2
 

@@ -61,6 +61,17 @@ def test_too_little_sky_is_said_so():
     assert len(sanity_table({"SDSS": sets["SDSS"]}, "SDSS", 0)) == 0
 
 
+def test_chance_among_few_patches_is_no_warning():
+    """Sixteen images hold 56 patches: an AUC 0.05 from one half is what equal sky gives."""
+    sets = {"SDSS": Images(16, 1, kind="observed"), "few": Images(16, 7)}
+    tables = [sanity_table(sets, "SDSS", seed) for seed in range(6)]
+    verdicts = [table["sky_passed"][0] for table in tables]
+    assert "unclear" in verdicts
+    assert "False" not in verdicts
+    (note,) = sanity_notes(tables[verdicts.index("unclear")])
+    assert note.startswith("Not shown to have the sky of SDSS: few (AUC 0.")
+
+
 def test_the_figure_shows_histogram_and_correlation(tmp_path):
     sets = {"SDSS": Images(60, 1, kind="observed"), "mock": Images(60, 2)}
     table = sanity_curves(sets, "SDSS", 0)
