@@ -13,6 +13,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -29,7 +30,8 @@ from simcompare.mocking import make_mocks
 from simcompare.parts import collect_stamps
 from simcompare.preparation import Preparation
 from simcompare.runs import open_run
-from simcompare.score_runs import score_image_sets
+from simcompare.score_runs import write_scores
+from simcompare.sources import run_scores
 from simcompare.stamps import PreparedStamp
 
 SIDE = 8
@@ -39,14 +41,17 @@ the toy's particles and time in proportion to them; scores by two flows in 8 ori
 used at 80 %; a GPU that sustains 5 TFLOP/s on these small convolutions; files read at 1 GB/s."""
 
 
-def small_images(first, _watch):
+def small_images(task, _watch):
     """Make prepared galaxies that cost nothing."""
+    name, first = task
     rng = np.random.default_rng(first)
     stamps = []
     for number in range(first, first + PER_PART):
         shape = (1, SIDE, SIDE)
-        row = {"galaxy_id": f"g{number}", "view": 0, "split": "test", "flags": 0, "dataset": "small"}
-        row |= {"mag_r": 17.0, "sky_sigma_r": 0.02, "psf_fwhm_r": 1.3, "half_light_radius": 2.0}
+        row = {"galaxy_id": f"g{number}", "dataset": name, "view": 0, "split": "test", "flags": 0}
+        row["sky_level_r"] = 0.0
+        for column, typical in (("mag_r", 17), ("sky_sigma_r", 1), ("psf_fwhm_r", 1.3)):
+            row[column] = typical * rng.uniform(0.9, 1.1)
         row |= {f"property_{i}": rng.normal() for i in range(20)}
         stamps.append(
             PreparedStamp(
@@ -61,34 +66,54 @@ def small_images(first, _watch):
     return Images(*collect_stamps(stamps))
 
 
-def make_and_score(n, folder):
-    """Make n small images, then score them; prints seconds, files and the peak of memory after each."""
-    images = folder / "images"
-    settings = MockSettings(inputs=[folder], out=images, workers=1)
-    description = {"name": "small", "kind": "simulated", "survey": "sdss", "bands": ("r",),
+def make_set(folder, name, kind, n):
+    """Make n small images."""
+    settings = MockSettings(inputs=[folder], out=folder / name, workers=1)
+    description = {"name": name, "kind": kind, "survey": "sdss", "bands": ("r",),
                    "pixel_scale": 0.396, "preparation": Preparation(size=SIDE)}  # fmt: skip
+    with open_run(settings.out, "mock", settings, []) as run:
+        make_parts(run, small_images, [(name, first) for first in range(0, n, PER_PART)], description)
+    return settings.out
+
+
+def most_open(counts, end):
+    """Append the number of open files every millisecond, as far as the system tells it."""
+    while Path("/proc/self/fd").is_dir() and not end.wait(0.001):
+        counts.append(len(os.listdir("/proc/self/fd")))
+
+
+def make_and_score(n, folder):
+    """Make n small mocks and 500 small real images, score them; prints seconds, files and peaks of memory."""
     FlowModel(FlowConfig(size=SIDE, softening=(0.1,), widths=(4,), steps=(1,))).save(folder / "flow")
+    real = make_set(folder, "real", "observed", 500)
+    opened, end = [0], threading.Event()
+    threading.Thread(target=most_open, args=(opened, end), daemon=True).start()
 
     def peak():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
     results = {"n": n, "start_MB": peak()}
     start = time.process_time()
-    with open_run(images, "mock", settings, []) as run:
-        make_parts(run, small_images, range(0, n, PER_PART), description)
+    mocks = make_set(folder, "small", "simulated", n)
     results |= {"make_s": time.process_time() - start, "make_MB": peak()}
     start = time.process_time()
-    scoring = {"images": [images], "model": folder / "flow", "symmetries": False, "workers": 1}
-    score_image_sets(ScoreSettings(out=folder / "scores", **scoring))
+    scoring = {"images": [real, mocks], "model": folder / "flow", "symmetries": False, "workers": 1}
+    write_scores(ScoreSettings(out=folder / "scores", **scoring))
     results |= {"score_s": time.process_time() - start, "score_MB": peak()}
+    end.set()
     results["files"] = sum(len(names) for _, _, names in os.walk(folder))
-    print(json.dumps(results))
+    start = time.process_time()
+    columns = len(run_scores(folder / "scores").colnames)
+    results |= {"read_s": time.process_time() - start, "read_MB": peak(), "columns": columns}
+    print(json.dumps(results | {"open": max(opened)}))
 
 
 def memory():
     """Peak memory and number of files at three sizes."""
-    print("\nmemory of the process that makes and scores images of 8 x 8 pixels, 100 a part")
-    columns = {"galaxies": 9, "start": 8, "made": 8, "scored": 8, "files": 6, "make": 8, "score": 8}
+    print("\nmemory of the process that makes and scores mocks of 8 x 8 pixels, 100 a part, beside 500 real")
+    print("images, then reads the whole table of scores, as 'compare' and 'report' do")
+    columns = {"galaxies": 9, "start": 8, "made": 8, "scored": 8, "read": 8, "files": 6, "open": 5,
+               "make": 8, "score": 8, "read ": 8}  # fmt: skip
     print(" ".join(f"{name:>{width}s}" for name, width in columns.items()))
     for n in (1_000, 10_000, 100_000):
         with tempfile.TemporaryDirectory() as folder:
@@ -97,7 +122,8 @@ def memory():
         row = json.loads(done.stdout.splitlines()[-1])
         print(
             f"{n:9d} {row['start_MB']:5.0f} MB {row['make_MB']:5.0f} MB {row['score_MB']:5.0f} MB "
-            f"{row['files']:6d} {row['make_s']:6.1f} s {row['score_s']:6.1f} s", flush=True,
+            f"{row['read_MB']:5.0f} MB {row['files']:6d} {row['open']:5d} "
+            f"{row['make_s']:6.1f} s {row['score_s']:6.1f} s {row['read_s']:6.1f} s", flush=True,
         )  # fmt: skip
 
 

@@ -24,9 +24,9 @@ from simcompare.making import Images, make_parts
 from simcompare.mocking import sky_file
 from simcompare.parts import collect_stamps
 from simcompare.preparation import Preparation
-from simcompare.results import plain
 from simcompare.runs import open_run
 from simcompare.score_runs import score_image_sets
+from simcompare.tables import plain
 from simcompare.targets import Target, read_target, select_targets
 from simcompare.watch import Watch
 

@@ -12,7 +12,7 @@ from simcompare import __version__
 from simcompare.config import BoardSettings
 from simcompare.files import write_text
 from simcompare.results import as_json
-from simcompare.runs import write_table
+from simcompare.tables import write_table
 
 __all__ = ["board", "board_of", "read_record", "write_record"]
 

@@ -25,9 +25,9 @@ from simcompare.browse import (
     write_browse,
 )
 from simcompare.config import BrowseSettings
-from simcompare.results import plain
 from simcompare.runs import read_settings
 from simcompare.sources import is_toy, run_image_sets, run_scores
+from simcompare.tables import plain
 
 __all__ = ["BrowseServer", "browse_run", "make_server"]
 

@@ -192,10 +192,11 @@ def train(settings):
 @_verb(config.ScoreSettings, "images", is_long=True)
 def score(settings):
     """Give every image its log-likelihood and likelihood ratio."""
-    from simcompare.score_runs import score_image_sets
+    from simcompare.score_runs import write_scores
+    from simcompare.tables import count_rows
 
-    scores = score_image_sets(settings)
-    typer.echo(f"{len(scores)} images scored in {settings.out / 'scores.ecsv'}")
+    path = write_scores(settings)
+    typer.echo(f"{count_rows(path)} images scored in {path}")
 
 
 @_verb(config.CompareSettings, "scores", is_long=True)

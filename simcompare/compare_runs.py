@@ -17,9 +17,10 @@ from simcompare.nuisance import read_columns
 from simcompare.nulls import null_tables, with_nulls
 from simcompare.placing import SPACES, place_scores
 from simcompare.results import write_comparison
-from simcompare.runs import Run, open_run, read_settings, write_table
+from simcompare.runs import Run, open_run, read_settings
 from simcompare.sources import run_image_sets, run_models, run_scores
 from simcompare.spaces import find_embedding, read_spaces
+from simcompare.tables import write_table
 
 __all__ = ["compare_runs", "recompare_runs"]
 

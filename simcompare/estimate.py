@@ -25,6 +25,7 @@ from simcompare.imageset import ImageSet
 from simcompare.observed.formats import files_of, recognise
 from simcompare.preparing import preparation_of
 from simcompare.shipped import ensemble_members
+from simcompare.tables import count_rows
 from simcompare.targets import select_targets
 from simcompare.workflow import plan_workflow, read_workflow
 
@@ -215,12 +216,11 @@ def _shape(folder: Path, coming: dict[Path, Shape]) -> Shape:
 
 
 def _rows(folder: Path) -> int:
-    """Count the rows of a score table without reading the columns."""
+    """Count the rows of a score table."""
     path = Path(folder) / "scores.ecsv"
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; run 'simcompare score' with --out {folder} first.")
-    with open(path, encoding="utf-8") as lines:
-        return sum(not line.startswith("#") for line in lines) - 1
+    return count_rows(path)
 
 
 def count_stamps(path: str | Path) -> int:

@@ -12,7 +12,7 @@ from simcompare.fetch import ARCHIVES, FetchError, Transfer, fetch, fetch_items
 from simcompare.fetch.archives import hsc_bulk_list, sdss_galaxy_query, transfer_for
 from simcompare.observed.names import coordinate_name
 from simcompare.observed.places import read_table
-from simcompare.runs import write_table
+from simcompare.tables import write_table
 
 __all__ = ["fetch_archive"]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-from simcompare.files import atomic_path, write_text
-from simcompare.results import plain
+from simcompare.files import write_text
+from simcompare.tables import write_table
 
 __all__ = ["FurtherTable", "read_further", "with_columns_of", "write_further"]
 
@@ -58,12 +58,8 @@ def write_further(tables: Sequence[FurtherTable], folder: str | os.PathLike) -> 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for each in tables:
-        if each.table is None:
-            continue
-        table = each.table.copy()
-        table.meta = plain(dict(table.meta))
-        with atomic_path(folder / f"{each.name}.ecsv") as path:
-            table.write(path, format="ascii.ecsv", overwrite=True)
+        if each.table is not None:
+            write_table(each.table, folder / f"{each.name}.ecsv")
     index = [
         {"name": each.name, "title": each.title, "note": each.note, "made": each.table is not None}
         for each in tables

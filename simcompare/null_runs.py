@@ -20,8 +20,9 @@ from simcompare.imageset import ImageSet
 from simcompare.making import make_files
 from simcompare.nulls import NULLS
 from simcompare.robustness import model_null, stability
-from simcompare.runs import open_run, read_settings, write_table
+from simcompare.runs import open_run, read_settings
 from simcompare.scoring import context_of, score
+from simcompare.tables import write_table
 from simcompare.training import load_model, model_metadata
 from simcompare.watch import Watch
 

@@ -18,9 +18,10 @@ from PIL import Image
 
 from simcompare import __version__
 from simcompare.citations import Citations, short_reference
-from simcompare.files import atomic_path, write_text
+from simcompare.files import write_text
 from simcompare.further import FurtherTable
-from simcompare.results import as_json, plain
+from simcompare.results import as_json
+from simcompare.tables import plain, write_table
 
 __all__ = ["ReportFigure", "answer", "cautions", "null_lines", "write_report"]
 
@@ -230,9 +231,10 @@ def write_report(
         "citations": plain(citations) if citations is not None else None,
         "provenance": provenance,
     }
+    (folder / "tables").mkdir(exist_ok=True)
     for each in further:
         if each.table is not None:
-            _write_table(each, folder / "tables")
+            write_table(each.table, folder / "tables" / f"{each.name}.ecsv")
     write_text(folder / "report.json", json.dumps(content, indent=1, allow_nan=False))
     source = (files("simcompare") / "data" / "report.html.j2").read_text(encoding="utf-8")
     template = Environment(autoescape=True, undefined=StrictUndefined).from_string(source)
@@ -274,15 +276,6 @@ def _row(row: Row, columns: Sequence[tuple]) -> dict:
             text = "< 1e-99"
         cells.append({"text": text, "range": interval})
     return {"cells": cells, "control": row["kind"] != "simulated"}
-
-
-def _write_table(further: FurtherTable, folder: Path) -> None:
-    """Write a table beside the page."""
-    folder.mkdir(exist_ok=True)
-    table = further.table.copy()
-    table.meta = plain(dict(table.meta))
-    with atomic_path(folder / f"{further.name}.ecsv") as path:
-        table.write(path, format="ascii.ecsv", overwrite=True)
 
 
 def _shown(further: FurtherTable) -> dict:

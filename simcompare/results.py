@@ -2,26 +2,22 @@
 
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, is_dataclass
 from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
 
-from simcompare.files import atomic_path, write_text
+from simcompare.files import write_text
+from simcompare.tables import plain, write_table
 
-__all__ = ["as_json", "plain", "read_comparison", "write_comparison"]
+__all__ = ["as_json", "read_comparison", "write_comparison"]
 
 
 def write_comparison(table: Table, folder: str | os.PathLike) -> None:
     """Write ``comparison.ecsv`` and ``comparison.json`` into a folder."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    table = table.copy()
-    table.meta = plain(dict(table.meta))
-    with atomic_path(folder / "comparison.ecsv") as path:
-        table.write(path, format="ascii.ecsv", overwrite=True)
+    write_table(table, folder / "comparison.ecsv")
     write_text(folder / "comparison.json", json.dumps(as_json(table), indent=1, allow_nan=False))
 
 
@@ -31,27 +27,6 @@ def as_json(table: Table) -> dict:
         "meta": plain(dict(table.meta)),
         "rows": [{name: plain(row[name]) for name in table.colnames} for row in table],
     }
-
-
-def plain(value: object) -> object:
-    """Turn nested values into what JSON knows; a number that is not finite becomes None.
-
-    Parameters
-    ----------
-    value : object
-        Numbers, text, mappings, sequences, arrays, dataclasses; anything else by its text.
-    """
-    if isinstance(value, np.generic | np.ndarray):
-        value = value.tolist()
-    if is_dataclass(value) and not isinstance(value, type):
-        value = asdict(value)
-    if isinstance(value, Mapping):
-        return {str(key): plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple | set):
-        return [plain(entry) for entry in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
 def read_comparison(path: str | os.PathLike) -> Table:

@@ -17,10 +17,11 @@ from astropy.table import Table
 
 from simcompare import __version__
 from simcompare.config import WHERE_AND_HOW, Settings
-from simcompare.files import atomic_path, explained, fingerprint, remove_leftovers, sha256, write_text
+from simcompare.files import explained, fingerprint, remove_leftovers, sha256, write_text
 from simcompare.locking import lock_folder
+from simcompare.tables import write_table
 
-__all__ = ["Run", "open_run", "read_config", "read_provenance", "read_settings", "runs_behind", "write_table"]
+__all__ = ["Run", "open_run", "read_config", "read_provenance", "read_settings", "runs_behind"]
 
 logger = logging.getLogger(__name__)
 
@@ -186,12 +187,6 @@ def runs_behind(folder: str | Path) -> list[Path]:
             value = settings.get(name, [])
             waiting += [Path(path) for path in ([value] if isinstance(value, str) else value)]
     return list(found)
-
-
-def write_table(table: Table, path: str | Path) -> None:
-    """Write a table as ECSV, atomically."""
-    with atomic_path(path) as temporary:
-        table.write(temporary, format="ascii.ecsv", overwrite=True)
 
 
 def _refuse_other_run(folder: Path, config: dict, replace: bool) -> None:

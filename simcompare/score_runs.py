@@ -11,21 +11,23 @@ import torch
 from astropy.table import Table
 
 from flows import FlowModel
-from simcompare.comparison import stack_scores
+from simcompare.chunks import filled_blocks, gather, with_form_of
 from simcompare.config import ScoreSettings
 from simcompare.controls import blank_sky_of, with_sky
 from simcompare.imageset import LINEAR_UNIT, ImageSet
 from simcompare.making import make_files
 from simcompare.pixelmaps import write_maps
 from simcompare.placing import place_scores
-from simcompare.runs import open_run, write_table
+from simcompare.runs import open_run
 from simcompare.scoring import SKY, Density, check_prepared_alike, score, warn_of_doubts
 from simcompare.shipped import ensemble_members, find_model, reference_table
+from simcompare.sources import run_scores
 from simcompare.spaces import find_embedding
+from simcompare.tables import write_blocks, write_table
 from simcompare.training import load_model, model_hash
 from simcompare.watch import Watch
 
-__all__ = ["score_image_sets"]
+__all__ = ["score_image_sets", "write_scores"]
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +38,11 @@ _HEADLINE = "background"
 
 
 def score_image_sets(settings: ScoreSettings) -> Table:
+    """Score as `write_scores`, and read the whole table."""
+    return run_scores(write_scores(settings).parent)
+
+
+def write_scores(settings: ScoreSettings) -> Path:
     """Score image sets under a model, or several seeds of it, and its backgrounds.
 
     Where real images are among them, the frames of the held-out ones without their galaxies, data set
@@ -47,10 +54,11 @@ def score_image_sets(settings: ScoreSettings) -> Table:
 
     Returns
     -------
-    Table
-        One row per image of all sets: the columns of `simcompare.scoring.score` and, where real images are
-        among the sets, those of `simcompare.placing.place_scores`. Also in ``settings.out / "scores.ecsv"``,
-        with ``spaces.h5`` and, on request, ``maps/``. Chunks scored by an interrupted run are kept.
+    pathlib.Path
+        ``settings.out / "scores.ecsv"``, one row per image of all sets: the columns of
+        `simcompare.scoring.score` and, where real images are among the sets, those of
+        `simcompare.placing.place_scores`. Beside it lie ``spaces.h5`` and, on request, ``maps/``. Chunks
+        scored by an interrupted run are kept. Of the table, memory holds what placing needs.
 
     Raises
     ------
@@ -63,7 +71,7 @@ def score_image_sets(settings: ScoreSettings) -> Table:
         if run.has(_SCORES):
             logger.info("%s is there already", run.folder / _SCORES)
             shutil.rmtree(run.folder / _CHUNKS, ignore_errors=True)  # of a run killed at its very end
-            return Table.read(run.folder / _SCORES)
+            return run.folder / _SCORES
         embedding = find_embedding(settings.embedding) if settings.embedding else None
         sets = [ImageSet.open(folder) for folder in settings.images]
         reference = _reference(sets, settings.reference)
@@ -77,12 +85,12 @@ def score_image_sets(settings: ScoreSettings) -> Table:
         folder.mkdir(exist_ok=True)
         paths = [folder / f"scores-{number:06d}.ecsv" for number in range(len(chunks))]
         make_files(run, _score_chunk, paths, chunks, gpu=settings.device.startswith("cuda"))
-        scores = stack_scores([Table.read(path) for path in paths])
+        form, scores = gather(paths)
         warn_of_doubts(scores)
-        scores.meta |= _identity(settings)
+        form.meta |= _identity(settings)
         if reference is None:
             logger.info("no one set of real images here: 'compare' will add typicality and neighbours")
-            scores = _with_held_out(scores, settings)
+            form, paths = _with_held_out(form, paths, settings)
         else:
             model = _model_once(settings.model, settings.device)
             scores = place_scores(
@@ -91,25 +99,25 @@ def score_image_sets(settings: ScoreSettings) -> Table:
             )  # fmt: skip
         for images in sets if settings.maps else ():
             _write_maps(images, settings)
-        write_table(scores, run.folder / _SCORES)
+        write_blocks(filled_blocks(paths, form, scores), run.folder / _SCORES)
         run.record(_SCORES)
         shutil.rmtree(folder)
-    return scores
+    return run.folder / _SCORES
 
 
-def _with_held_out(scores: Table, settings: ScoreSettings) -> Table:
-    """Scores, and those of the real galaxies that come with a shipped model, to hold simulations against."""
+def _with_held_out(form: Table, paths: list[Path], settings: ScoreSettings) -> tuple[Table, list[Path]]:
+    """Add the scores of the real galaxies that come with a shipped model, to hold simulations against."""
     path = reference_table(settings.model)
     if path is None:
-        return scores
+        return form, paths
     held_out = Table.read(path)
     try:
-        scores = stack_scores([scores, held_out])
+        form = with_form_of(form, held_out)
     except ValueError as error:
         logger.info("without the held-out real galaxies of %s: %s", settings.model, error)
-        return scores
+        return form, paths
     logger.info("added %d held-out real galaxies, data set %r", len(held_out), str(held_out["dataset"][0]))
-    return scores
+    return form, [*paths, path]
 
 
 def _reference(sets: Sequence[ImageSet], asked: str | None) -> str | None:

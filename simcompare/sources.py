@@ -8,6 +8,7 @@ from astropy.table import Table
 
 from simcompare.imageset import ImageSet
 from simcompare.runs import read_config
+from simcompare.tables import read_ecsv
 from simcompare.training import load_model
 
 __all__ = ["is_toy", "run_image_sets", "run_models", "run_scores", "score_runs"]
@@ -26,7 +27,7 @@ def run_scores(run: str | Path) -> Table:
     path = Path(run) / "scores.ecsv"
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; run 'simcompare score' with --out {run} first.")
-    return Table.read(path)
+    return read_ecsv(path)
 
 
 def score_runs(run: str | Path) -> list[Path]:

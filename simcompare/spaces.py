@@ -113,16 +113,17 @@ def _makers(real: Any, model: Any, embedding: Embedding | None) -> dict[str, Cal
 
 def _rows(images: Any, make: Callable, model: Any, batch_size: int, components=None) -> np.ndarray:
     """Vectors of a whole set, or their components, batch after batch; NaN where a pixel is not finite."""
-    context = context_of(images.catalogue, getattr(model, "context_names", ()))
-    blocks, start = [], 0
-    for stack in images.batches(batch_size):
-        rows = slice(start, start + len(stack.image))
-        start = rows.stop
+    names = getattr(model, "context_names", ())
+    blocks = []
+    for start in range(0, len(images), batch_size):
+        batch = images.slab(start, start + batch_size)
+        stack = batch.read()
+        context = context_of(batch.catalogue, names) if names else None
         usable = np.isfinite(stack.image).all(axis=(1, 2, 3))
         filled = np.where(
             usable[:, None, None, None], stack.image, stack.image[usable][:1] if usable.any() else 0
         )
-        vectors = make(filled, None if context is None else context[rows]).reshape(len(filled), -1)
+        vectors = make(filled, context).reshape(len(filled), -1)
         block = vectors if components is None else components(vectors)
         blocks.append(np.where(usable[:, None], block, np.nan))
     return np.concatenate(blocks)

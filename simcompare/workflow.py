@@ -33,7 +33,7 @@ _FUNCTIONS = {
     "twins": "simcompare.preparing:make_twins",
     "train": "simcompare.training:train_model",
     "mock": "simcompare.mocking:make_mocks",
-    "score": "simcompare.score_runs:score_image_sets",
+    "score": "simcompare.score_runs:write_scores",
     "compare": "simcompare.compare_runs:recompare_runs",
     "report": "simcompare.chain:report_run",
 }

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
 from simcompare.files import atomic_path
-from simcompare.results import plain
+from simcompare.tables import write_table
 
 __all__ = ["COLUMN", "PAGE", "DatasetStyle", "axis_label", "new_axes", "save_figure", "styled", "styles_of"]
 
@@ -195,10 +195,7 @@ def save_figure(figure: Figure, table: Table | None, folder: str | os.PathLike, 
         written.append(folder / f"{name}.{ending}")
         figure.set_layout_engine("none")  # what the first drawing has laid out holds for the second
     if table is not None:
-        table = table.copy()
-        table.meta = plain(dict(table.meta))
-        with atomic_path(folder / f"{name}.ecsv") as path:
-            table.write(path, format="ascii.ecsv", overwrite=True)
+        write_table(table, folder / f"{name}.ecsv")
         written.append(folder / f"{name}.ecsv")
     return written
 

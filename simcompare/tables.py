@@ -1,0 +1,122 @@
+"""Tables on disk as ECSV, written and read some rows at a time, so that memory holds the numbers alone."""
+
+import io
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, is_dataclass
+from itertools import islice
+
+import numpy as np
+from astropy.table import Table, vstack
+
+from simcompare.files import atomic_path
+
+__all__ = ["count_rows", "plain", "read_ecsv", "write_blocks", "write_table"]
+
+_ROWS_AT_ONCE = 4000  # as text and Python objects, some 10 kB each
+
+
+def write_table(table: Table, path: str | os.PathLike) -> None:
+    """Write a table as ECSV, whole or not at all; its meta data as plain values.
+
+    Parameters
+    ----------
+    table : Table
+    path : path-like
+
+    Raises
+    ------
+    OSError
+        As `simcompare.files.atomic_path`.
+    """
+    starts = range(0, max(1, len(table)), _ROWS_AT_ONCE)
+    write_blocks((table[start : start + _ROWS_AT_ONCE] for start in starts), path)
+
+
+def write_blocks(blocks: Iterable[Table], path: str | os.PathLike) -> int:
+    """Write one table as ECSV from blocks of its rows, of which one at a time is in memory.
+
+    Parameters
+    ----------
+    blocks : iterable of Table
+        At least one; of the same columns, types and units. The meta data are those of the first.
+    path : path-like
+
+    Returns
+    -------
+    int
+        Rows written.
+    """
+    rows = 0
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        for number, block in enumerate(blocks):
+            text = io.StringIO()
+            block = block.copy(copy_data=False)
+            block.meta = plain(dict(block.meta))
+            block.write(text, format="ascii.ecsv")
+            text.seek(0)
+            header = _header(text)
+            file.writelines(() if number else header)
+            file.write(text.read())
+            rows += len(block)
+    return rows
+
+
+def read_ecsv(path: str | os.PathLike) -> Table:
+    """Read a table that `write_table` or `write_blocks` wrote, in a fraction of the memory astropy takes.
+
+    Parameters
+    ----------
+    path : path-like
+        ECSV without line breaks in its texts.
+
+    Returns
+    -------
+    Table
+    """
+    blocks = []
+    with open(path, encoding="utf-8", newline="") as lines:
+        header = _header(lines)
+        while (rows := list(islice(lines, _ROWS_AT_ONCE))) or not blocks:
+            blocks.append(Table.read("".join([*header, *rows]), format="ascii.ecsv"))
+    table = vstack(blocks, metadata_conflicts="silent")
+    table.meta = blocks[0].meta  # stacking joins lists in it
+    return table
+
+
+def count_rows(path: str | os.PathLike) -> int:
+    """Count the rows of an ECSV file without reading its columns."""
+    with open(path, encoding="utf-8", newline="") as lines:
+        _header(lines)
+        return sum(1 for _ in lines)
+
+
+def _header(lines: Iterator[str]) -> list[str]:
+    """Comments and names of the columns, which begin a file."""
+    header = []
+    for line in lines:
+        header.append(line)
+        if not line.startswith("#"):
+            break
+    return header
+
+
+def plain(value: object) -> object:
+    """Turn nested values into what JSON knows; a number that is not finite becomes None.
+
+    Parameters
+    ----------
+    value : object
+        Numbers, text, mappings, sequences, arrays, dataclasses; anything else by its text.
+    """
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [plain(entry) for entry in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value if isinstance(value, str | int | float | bool | None) else str(value)

@@ -1,0 +1,94 @@
+import gc
+import io
+import weakref
+
+import astropy.units as u
+import numpy as np
+import pytest
+from astropy.table import MaskedColumn, Table
+
+from simcompare import chunks, tables
+from simcompare.chunks import filled_blocks, gather
+from simcompare.comparison import stack_scores
+from simcompare.tables import count_rows, read_ecsv, write_blocks, write_table
+
+
+def odd_table(n, seed=0):
+    """Columns of every type, with blanks, spaces, quotes and numbers that are none."""
+    rng = np.random.default_rng(seed)
+    table = Table({"name": [f'a "{k}" # b' if k % 3 else "" for k in range(n)]}, meta={"a": {"b": [1, 2.5]}})
+    table["value"] = rng.normal(size=n) * u.mag
+    table["value"][: n // 2] = np.nan
+    table["single"] = rng.normal(size=n).astype(np.float32)
+    table["count"] = np.arange(n)
+    table["is_it"] = rng.uniform(size=n) < 0.5
+    table["unknown"] = MaskedColumn(np.arange(n), mask=np.arange(n) % 5 == 1)
+    return table
+
+
+@pytest.mark.parametrize("n", [0, 1, 9, 10, 25])
+def test_blocks_make_the_file_that_one_piece_makes(tmp_path, monkeypatch, n):
+    monkeypatch.setattr(tables, "_ROWS_AT_ONCE", 5)
+    table, whole = odd_table(n), io.StringIO()
+    table.write(whole, format="ascii.ecsv")
+    write_table(table, tmp_path / "table.ecsv")
+    assert (tmp_path / "table.ecsv").read_text() == whole.getvalue()
+    assert count_rows(tmp_path / "table.ecsv") == n
+    back, expected = read_ecsv(tmp_path / "table.ecsv"), Table.read(tmp_path / "table.ecsv")
+    assert back.meta == expected.meta == table.meta
+    assert back["value"].unit == u.mag
+    for name in table.colnames:
+        assert back[name].dtype.kind == expected[name].dtype.kind
+        assert list(map(str, back[name])) == list(map(str, expected[name]))
+
+
+def test_one_block_at_a_time_is_in_memory(tmp_path):
+    made, most = [], []
+
+    def blocks():
+        for seed in range(5):
+            gc.collect()
+            most.append(sum(each() is not None for each in made))
+            block = odd_table(3, seed)
+            made.append(weakref.ref(block))
+            yield block
+
+    assert write_blocks(blocks(), tmp_path / "t.ecsv") == 15
+    assert max(most) <= 1
+
+
+def scores(n, dataset, seed, **further):
+    """Score table as one task writes it."""
+    rng = np.random.default_rng(seed)
+    table = Table({"galaxy_id": [f"{dataset}{k}" for k in range(n)], "dataset": [dataset] * n, **further})
+    for name in ("kind", "split"):
+        table[name] = "simulated"
+    for name in ("mag_r", "log_prob", "log_likelihood_ratio", "concentration"):
+        table[name] = rng.normal(size=n)
+    table["image_index"] = np.arange(n)
+    table.meta = {"survey": "sdss", "not_finite": {dataset: seed}}
+    return table
+
+
+def test_files_joined_one_by_one_are_the_table_of_all(tmp_path, monkeypatch):
+    monkeypatch.setattr(chunks, "_FILES_AT_ONCE", 2)
+    made = [scores(4, "a", 1), scores(3, "long name", 2, mass=[1.0, 2.0, 3.0])]
+    made.append(scores(2, "a", 3, halo=[7, 8]))
+    paths = [tmp_path / f"{k}.ecsv" for k in range(3)]
+    for table, path in zip(made, paths, strict=True):
+        write_table(table, path)
+    form, kept = gather(paths)
+    whole = stack_scores(made)
+    assert form.colnames == whole.colnames
+    assert form.meta == kept.meta == whole.meta
+    assert kept.meta["not_finite"] == {"a": 4, "long name": 2}
+    assert {"concentration", "mass", "halo"} & set(kept.colnames) == set()
+    kept["rank"] = np.arange(9)
+    whole["rank"] = np.arange(9)
+    write_blocks(filled_blocks(paths, form, kept), tmp_path / "joined.ecsv")
+    write_table(whole, tmp_path / "whole.ecsv")
+    assert (tmp_path / "joined.ecsv").read_text() == (tmp_path / "whole.ecsv").read_text()
+    made[2].meta["survey"] = "hsc"
+    write_table(made[2], paths[2])
+    with pytest.raises(ValueError, match="survey is sdss in one and hsc in another"):
+        gather(paths)
