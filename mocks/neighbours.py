@@ -3,10 +3,12 @@
 import numpy as np
 from numba import njit
 
+from mocks.lanes import LANES, boxes_within, count_at_most, points_within
+
 __all__ = ["neighbour_distances"]
 
-_LEAF = 64
-_INFINITY = 0x7FF0000000000000  # its bits
+_FARTHEST = 1e300  # square of a distance that nothing reaches
+_SLACK = 1 + 1e-12  # for the rounding of distances that are compared with sums of others
 
 
 @njit(cache=True)
@@ -38,183 +40,181 @@ def _select(points, low, high, middle, axis):
 
 
 @njit(cache=True)
-def _build(points, n_leaf):
-    """Sort rows (x, y, z, number) into a balanced k-d tree; returns the box of every node.
+def _sort(points):
+    """Sort rows (x, y, z, number) so that every eight, every eight times eight and so on lie together.
 
-    Node i has the children 2 i and 2 i + 1; the root is 1, the leaves are the last ``n_leaf``, which share
-    the particles evenly.
+    As the leaves of a k-d tree, each of which is split along its longest side.
     """
-    n = len(points)
-    box = np.empty((2, 3, 2 * n_leaf))
-    for node in range(1, 2 * n_leaf):
-        wide = 1  # leaves below this node, of which this is the first
-        while node * wide < n_leaf:
-            wide *= 2
-        first = node * wide - n_leaf
-        low, high = first * n // n_leaf, (first + wide) * n // n_leaf
-        for axis in range(3):
-            least = most = points[low, axis]
-            for i in range(low, high):
-                least, most = min(least, points[i, axis]), max(most, points[i, axis])
-            box[0, axis, node], box[1, axis, node] = least, most
-        if node < n_leaf:
-            axis = np.argmax(box[1, :, node] - box[0, :, node])
-            _select(points, low, high, (first + wide // 2) * n // n_leaf, axis)
-    return box
-
-
-@njit(cache=True, fastmath=True)
-def _measure(x, y, z, place, low, high, square, start):
-    """Squared distances of a point from particles low to high, written from ``start`` on."""
-    for i in range(high - low):
-        a, b, c = place[0, low + i] - x, place[1, low + i] - y, place[2, low + i] - z
-        square[start + i] = a * a + b * b + c * c
-
-
-@njit(cache=True)
-def _split(bits, count, threshold):
-    """How many numbers are at most the threshold, the largest of them, and the smallest of the others."""
-    n, below, above = 0, -1, _INFINITY
-    for i in range(count // 32 * 32):
-        value = bits[i]
-        n += value <= threshold
-        below = max(below, value if value <= threshold else -1)
-        above = min(above, _INFINITY if value <= threshold else value)
-    return n, below, above
-
-
-@njit(cache=True)
-def _smallest(square, count, rank, guess):
-    """Find the number at a rank, counted from 1, by counting below thresholds.
-
-    Numbers that are not negative sort like their bits, taken as integers, which the processor compares many
-    at a time. They are padded to whole vectors: ``square`` must have room for 31 more.
-    """
-    padded = count + -count % 32
-    square[count:padded] = np.inf
-    bits, trial = square.view(np.int64), np.empty(1)
-    trial_bits = trial.view(np.int64)
-    low, n_low, high, n_high, tries = 0.0, 0, np.inf, count, 0
-    trial[0] = guess
-    while True:
-        n, below, above = _split(bits, padded, trial_bits[0])
-        if n == rank or n == rank - 1:
-            trial_bits[0] = below if n == rank else above
-            return trial[0]
-        if n < rank:
-            low, n_low = trial[0], n
-            trial_bits[0] = above
-            if trial[0] == high:
-                return high
-        else:
-            trial_bits[0] = below
-            high, n_high = trial[0], n
-        tries += 1
-        if high == np.inf:
-            trial[0] = 2 * trial[0]
-        else:  # in even surroundings a straight line finds it in three or four steps; halving is for others
-            share = 0.5 if tries % 4 == 0 else (rank - 0.5 - n_low) / (n_high - n_low)
-            trial[0] = low + share * (high - low)
-            if trial[0] >= high:
-                trial[0] = low if low < high else -1.0
-
-
-@njit(cache=True)
-def _leaves_within(box, n_leaf, own, radius, near):
-    """Leaves within a radius of a leaf, about the nearest first; returns how many."""
-    waiting, top, count = np.empty(64, np.int64), 1, 0
-    waiting[0] = 1
+    waiting, top = np.empty((64, 2), np.int64), 1
+    waiting[0] = 0, len(points)
     while top:
         top -= 1
-        node = waiting[top]
-        if _between(box, own, node) > radius * radius:
+        low, high = waiting[top]
+        if high - low <= LANES:
             continue
-        if node >= n_leaf:
-            near[count] = node
-            count += 1
-            continue
-        first = 2 * node
-        if _between(box, own, first + 1) < _between(box, own, first):
-            first += 1
-        waiting[top], waiting[top + 1] = first ^ 1, first
+        half = LANES
+        while 2 * half < high - low:
+            half *= 2
+        widest, axis = -1.0, 0
+        for trial in range(3):
+            least = most = points[low, trial]
+            for i in range(low, high):
+                least, most = min(least, points[i, trial]), max(most, points[i, trial])
+            if most - least > widest:
+                widest, axis = most - least, trial
+        _select(points, low, high, low + half, axis)
+        waiting[top] = low, low + half
+        waiting[top + 1] = low + half, high
         top += 2
-    return count
 
 
 @njit(cache=True)
-def _between(box, a, b):
-    """Squared distance between the boxes of two nodes."""
-    total = 0.0
-    for axis in range(3):
-        gap = max(box[0, axis, a] - box[1, axis, b], box[0, axis, b] - box[1, axis, a], 0.0)
-        total += gap * gap
-    return total
+def _grow(points):
+    """Tree of sorted rows in which every node has eight children.
+
+    Returns the leaves, shape (leaf, 3, 8): coordinates of eight particles, the last ones filled up with
+    infinity; the boxes of the children of every node, shape (node, 2, 3, 8): lowest and highest
+    coordinates; and the first node of every level, beginning with the parents of the leaves.
+    """
+    n = len(points)
+    n_leaf = -(-n // LANES)
+    leaves = np.full((n_leaf, 3, LANES), np.inf)
+    for i in range(n):
+        leaves[i // LANES, :, i % LANES] = points[i, :3]
+    start, below = [0], n_leaf
+    while len(start) == 1 or below > 1:
+        below = -(-below // LANES)
+        start.append(start[-1] + below)
+    boxes = np.empty((start[-1], 2, 3, LANES))
+    boxes[:, 0], boxes[:, 1] = np.inf, -np.inf
+    for i in range(n):
+        leaf = i // LANES
+        box, child = boxes[leaf // LANES], leaf % LANES
+        for axis in range(3):
+            box[0, axis, child] = min(box[0, axis, child], points[i, axis])
+            box[1, axis, child] = max(box[1, axis, child], points[i, axis])
+    for level in range(1, len(start) - 1):
+        for i in range(start[level] - start[level - 1]):
+            own, parent = boxes[start[level - 1] + i], boxes[start[level] + i // LANES]
+            for axis in range(3):
+                parent[0, axis, i % LANES] = own[0, axis].min()
+                parent[1, axis, i % LANES] = own[1, axis].max()
+    return leaves, boxes, np.array(start)
 
 
-@njit(cache=True, fastmath=True)
-def _to_boxes(x, y, z, box, count, square):
-    """Squared distances of a point from boxes, shape (2, 3, size)."""
+@njit(cache=True, fastmath={"reassoc", "nsz", "nnan"})
+def _nearest_above(values, count, threshold):
+    """Smallest number above a threshold."""
+    nearest = np.inf
     for i in range(count):
-        a = max(box[0, 0, i] - x, x - box[1, 0, i], 0.0)
-        b = max(box[0, 1, i] - y, y - box[1, 1, i], 0.0)
-        c = max(box[0, 2, i] - z, z - box[1, 2, i], 0.0)
-        square[i] = a * a + b * b + c * c
+        nearest = min(nearest, values[i] if values[i] > threshold else np.inf)
+    return nearest
+
+
+@njit(cache=True, fastmath={"reassoc", "nsz", "nnan"})
+def _nearest_below(values, count, threshold):
+    """Largest number, none of them negative, that is at most a threshold."""
+    nearest = -1.0
+    for i in range(count):
+        nearest = max(nearest, values[i] if values[i] <= threshold else -1.0)
+    return nearest
 
 
 @njit(cache=True)
-def _search(place, box, n_leaf, k):
-    """Distance of every particle to its k-th other one, in the order of the tree.
+def _smallest(square, count, rank, most):
+    """Find the number at a rank, counted from 1, by counting below thresholds; none is above ``most``.
+
+    ``square`` must have room for seven more numbers, which fill the last vector.
+    """
+    padded = count + -count % LANES
+    square[count:padded] = np.inf
+    low, n_low, high, n_high, tries = -1.0, 0, most, count, 0
+    threshold = most / 2
+    while True:
+        if not low < threshold < high:
+            threshold = (low + high) / 2
+        n = 0
+        for i in range(0, padded, LANES):
+            n += count_at_most(square, i, threshold)
+        if n == rank:
+            return _nearest_below(square, padded, threshold)
+        if n == rank - 1:
+            return _nearest_above(square, padded, threshold)
+        if n < rank:
+            low, n_low = threshold, n
+        else:
+            high, n_high = threshold, n
+        tries += 1
+        if tries % 4 == 0:  # equal numbers, which no threshold parts
+            low, n_low = _nearest_above(square, padded, low), 0
+            for i in range(0, padded, LANES):
+                n_low += count_at_most(square, i, low)
+            if n_low >= rank:
+                return low
+        # In even surroundings a straight line finds it in four or five steps.
+        threshold = max(low, 0.0) + (rank - 0.5 - n_low) / (n_high - n_low) * (high - max(low, 0.0))
+
+
+@njit(cache=True)
+def _bound(leaves, length, leaf, i):
+    """Square of a length that a particle does not exceed, from those of particles that are done.
 
     No particle is farther from its k-th neighbour than another one is from its own plus the distance between
-    the two. The middle of each leaf thus bounds where all of the leaf need to look, and every particle that
-    is done bounds the next. ``place`` has shape (3, n), ``box`` (2, 3, node).
+    the two.
     """
-    n = place.shape[1]
-    crowd = 6 * (k + 1)
-    length, square = np.empty(n), np.empty(crowd + n // n_leaf + 2 * k + 34)
-    near, near_box, gap = np.empty(n_leaf, np.int64), np.empty((2, 3, n_leaf)), np.empty(n_leaf)
-    inside = np.empty(n_leaf, np.int64)
-    x, y, z = place
-    edge = np.arange(n_leaf + 1) * n // n_leaf
-    for leaf in range(n_leaf):
-        low, high = edge[leaf], edge[leaf + 1]
-        middle = (low + high) // 2
-        first = min(max(middle - k, 0), n - min(2 * k + 1, n))
-        last = min(first + 2 * k + 1, n)
-        _measure(x[middle], y[middle], z[middle], place, first, last, square, 0)
-        start = np.sqrt(_smallest(square, last - first, k + 1, square[0]))
-        _measure(x[middle], y[middle], z[middle], place, low, high, square, 0)
-        radius = start + np.sqrt(np.max(square[: high - low]))
-        n_near = _leaves_within(box, n_leaf, n_leaf + leaf, radius * (1 + 1e-12), near)
-        for side in range(2):
-            for axis in range(3):
-                for j in range(n_near):
-                    near_box[side, axis, j] = box[side, axis, near[j]]
-        for i in range(low, high):
-            _measure(x[i], y[i], z[i], place, low, high, square, 0)
-            bound, guess = start + np.sqrt(square[middle - low]), start
-            for j in range(low, i):
-                reach = length[j] + np.sqrt(square[j - low])
-                if reach < bound:
-                    bound, guess = reach, length[j]
-            bound, guess = bound * bound * (1 + 1e-12), guess * guess
-            _to_boxes(x[i], y[i], z[i], near_box, n_near, gap)
-            count = n_inside = 0
-            for j in range(n_near):
-                inside[n_inside] = j
-                n_inside += gap[j] <= bound
-            for m in range(n_inside):
-                j = inside[m]
-                if gap[j] <= bound:  # which may have come down since
-                    begin, end = edge[near[j] - n_leaf], edge[near[j] - n_leaf + 1]
-                    _measure(x[i], y[i], z[i], place, begin, end, square, count)
-                    count += end - begin
-                    if count > crowd:
-                        limit = _smallest(square, count, k + 1, bound)
-                        _keep(square, count, k + 1, limit)
-                        bound, count = min(bound, limit), k + 1
-            length[i] = np.sqrt(_smallest(square, count, k + 1, guess))
-    return length
+    if leaf + i == 0:
+        return _FARTHEST
+    x, y, z = leaves[leaf, :, i]
+    bound = np.inf
+    for j in range(0 if i else -1, i):
+        a, b, c = leaves[leaf, :, j] if j >= 0 else leaves[leaf - 1, :, LANES - 1]
+        gap = np.sqrt((x - a) ** 2 + (y - b) ** 2 + (z - c) ** 2)
+        bound = min(bound, length[leaf * LANES + j] + gap)
+    return bound * bound * _SLACK + 1 / _FARTHEST
+
+
+@njit(cache=True)
+def _leaves_near(boxes, start, level, own, x, y, z, bound, near):
+    """Leaves within a bound under one node and not under its child ``own``; lists them in ``near[0]``.
+
+    Level by level, so that the processor need not guess what comes next.
+    """
+    flat, size = boxes.reshape(-1), 6 * LANES
+    parent = own // LANES
+    now = level % 2
+    found = boxes_within(flat, (start[level] + parent) * size, parent * LANES, x, y, z, bound, near[now], 0)
+    if level:  # the leaves under it were seen before
+        count = 0
+        for j in range(found):
+            near[now, count] = near[now, j]
+            count += near[now, j] != own
+        found = count
+    for below in range(level - 1, -1, -1):
+        count = 0
+        for j in range(found):
+            node = near[now, j]
+            at = (start[below] + node) * size
+            count = boxes_within(flat, at, node * LANES, x, y, z, bound, near[1 - now], count)
+        found, now = count, 1 - now
+    return found
+
+
+@njit(cache=True)
+def _distance(leaves, boxes, start, leaf, i, k, bound, near, square):
+    """Squared distance of a particle from its k-th other one, seen from its own leaf outwards."""
+    x, y, z = leaves[leaf, :, i]
+    flat, crowd = leaves.reshape(-1), 4 * k + LANES
+    count, own = 0, leaf
+    for level in range(len(start) - 1):
+        found = _leaves_near(boxes, start, level, own, x, y, z, bound, near)
+        for j in range(found):
+            count = points_within(flat, near[0, j] * 3 * LANES, x, y, z, bound, square, count)
+            if count > crowd:
+                bound = _smallest(square, count, k + 1, bound)
+                _keep(square, count, k + 1, bound)
+                count = k + 1
+        own //= LANES
+    return _smallest(square, count, k + 1, bound)
 
 
 @njit(cache=True)
@@ -225,6 +225,19 @@ def _keep(square, count, rank, limit):
         square[kept] = square[i]
         kept += square[i] < limit
     square[kept:rank] = limit
+
+
+@njit(cache=True)
+def _search(leaves, boxes, start, n, k):
+    """Distance of every particle to its k-th other one, in the order of the tree."""
+    length = np.empty(n)
+    near, square = np.empty((2, len(leaves) + LANES), np.int64), np.empty(4 * k + 4 * LANES)
+    for leaf in range(len(leaves)):
+        for i in range(min(LANES, n - leaf * LANES)):
+            bound = _bound(leaves, length, leaf, i)
+            found = _distance(leaves, boxes, start, leaf, i, k, bound, near, square)
+            length[leaf * LANES + i] = np.sqrt(found)
+    return length
 
 
 def neighbour_distances(position: np.ndarray, k: int) -> np.ndarray:
@@ -245,8 +258,7 @@ def neighbour_distances(position: np.ndarray, k: int) -> np.ndarray:
     n = len(position)
     points = np.empty((n, 4))
     points[:, :3], points[:, 3] = position, np.arange(n)
-    n_leaf = 1 << max(int(np.ceil(np.log2(n / _LEAF))), 0)
-    box = _build(points, n_leaf)
+    _sort(points)
     length = np.empty(n)
-    length[points[:, 3].astype(int)] = _search(np.ascontiguousarray(points[:, :3].T), box, n_leaf, k)
+    length[points[:, 3].astype(int)] = _search(*_grow(points), n, k)
     return length

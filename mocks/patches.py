@@ -5,6 +5,8 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
+from mocks.lanes import everywhere, vector_at
+
 __all__ = ["add_particle"]
 
 
@@ -25,31 +27,26 @@ def _make(side: int):
             pixels = context.make_array(signature.args[0])(context, builder, image).data
             values = context.make_array(signature.args[3])(context, builder, table).data
             number, vector = ir.DoubleType(), ir.VectorType(ir.DoubleType(), side)
-            index = ir.IntType(32)
-            zero, zeros = ir.Constant(index, None), ir.Constant(ir.VectorType(index, side), None)
             constant, fused = builder.module.add_metadata([]), ("contract",)
 
             def load(place, kind):
-                source = builder.bitcast(builder.gep(values, [place]), kind.as_pointer())
-                value = builder.load(source, align=8)
+                value = builder.load(vector_at(builder, values, place, kind), align=8)
                 value.set_metadata("invariant.load", constant)
                 return value
-
-            def everywhere(value):
-                first = builder.insert_element(ir.Constant(vector, ir.Undefined), value, zero)
-                return builder.shuffle_vector(first, first, zeros)
 
             def times(a, b):
                 return builder.fmul(a, b, flags=fused)
 
             p, q = load(column, vector), load(builder.add(column, step), vector)
-            light = everywhere(light)
+            light = everywhere(builder, light, side)
             for line in range(side):
                 place = builder.add(row, ir.Constant(row.type, line))
-                p_y, q_y = (everywhere(load(at, number)) for at in (place, builder.add(place, step)))
+                p_y, q_y = (
+                    everywhere(builder, load(at, number), side) for at in (place, builder.add(place, step))
+                )
                 share = builder.fadd(times(p_y, q), times(q_y, p), flags=fused)
                 place = builder.add(start, builder.mul(stride, ir.Constant(start.type, line)))
-                target = builder.bitcast(builder.gep(pixels, [place]), vector.as_pointer())
+                target = vector_at(builder, pixels, place, vector)
                 total = builder.fadd(builder.load(target, align=8), times(light, share), flags=fused)
                 builder.store(total, target, align=8)
             return context.get_dummy_value()
