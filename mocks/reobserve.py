@@ -12,6 +12,9 @@ from mocks.surveys import Survey, load_survey
 __all__ = ["RealImage", "redshifted", "reobserve"]
 
 
+MOST_NEGATIVE = 0.05  # share of a PSF's light: noise of a good image of a star gives 0.01 to 0.03
+
+
 @dataclass(frozen=True, eq=False)
 class RealImage:
     """A real, sky-subtracted image with what is known about how it was taken.
@@ -50,6 +53,12 @@ class RealImage:
             raise ValueError("the image holds pixels that are not finite; fill them first.")
         for band, psf in zip(self.bands, self.psf, strict=True):
             check_psf(psf, f"psf of band {band}")
+            negative = -np.minimum(psf, 0).sum()
+            if negative > MOST_NEGATIVE:
+                raise ValueError(
+                    f"psf of band {band} holds {-negative:.0%} of its light in negative pixels: its "
+                    "background is not zero. mocks.psf.fit_moffat makes a PSF without it."
+                )
 
 
 def redshifted(

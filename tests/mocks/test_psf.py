@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
 
+from mocks import stream
 from mocks.psf import (
     PSF_MODELS,
     check_psf,
     convolve_psf,
     double_gaussian_psf,
     effective_psf,
+    fit_moffat,
     gaussian_psf,
     measure_fwhm,
     psf_from_image,
@@ -108,3 +110,18 @@ def test_power_law_wing_falls_as_its_slope():
     assert measure_fwhm(wide) == pytest.approx(3.5, rel=0.01)
     with pytest.raises(ValueError, match="power-law wing"):
         double_gaussian_psf(3.0, 41, power_fraction=0.1, power_slope=2.0)
+
+
+def test_a_fitted_psf_is_free_of_noise_and_background():
+    """Width and wings of the true profile come back, whatever constant the image stands on."""
+    true = effective_psf("moffat", 3.3, 61, beta=3.0)
+    image = true[18:43, 18:43]
+    for constant in (-0.005, 0.0, 0.002):
+        noise = 0.001 * stream(1).standard_normal(image.shape)
+        noisy = image + image.max() * (constant + noise)
+        fitted = fit_moffat(noisy, 61)
+        assert measure_fwhm(fitted) == pytest.approx(3.3, rel=0.01)
+        assert fitted[18:43, 18:43].sum() == pytest.approx(image.sum(), abs=0.01)
+        assert np.abs(fitted - true).max() < 0.02 * true.max()
+    with pytest.raises(ValueError, match="odd side"):
+        fit_moffat(image[:-1, :-1], 31)

@@ -5,11 +5,10 @@ import numpy as np
 import pytest
 from astropy.cosmology import FlatLambdaCDM
 from scipy.ndimage import shift
-from scipy.optimize import least_squares
 
 from mocks import draw_conditions, stream
 from mocks.noise import measure_correlation
-from mocks.psf import gaussian_psf
+from mocks.psf import fit_moffat, gaussian_psf
 from mocks.reobserve import RealImage, _blur, redshifted, reobserve
 
 COSMOLOGY = FlatLambdaCDM(70, 0.3)
@@ -80,18 +79,22 @@ def test_what_cannot_be_done_is_refused():
         reobserve(deep_image(side=81), "sdss", CONDITIONS, stream(1), 64)
     with pytest.raises(ValueError, match="not finite"):
         replace(blurred, image=blurred.image * np.nan)
+    with pytest.raises(ValueError, match="-11% of its light in negative pixels"):
+        replace(deep_image(), psf=((gaussian_psf(4, 25) - 0.0002) / (1 - 0.0002 * 625),))
     with pytest.raises(ValueError, match="do not match"):
         replace(blurred, bands=("g", "r"))
 
 
 def test_kids_degraded_to_sdss_agrees_with_sdss(shared_data):
-    """Ten galaxies observed by both surveys: total fluxes to 3 %, pixels to about the SDSS noise.
+    """Ten galaxies observed by both surveys, KiDS brought to the PSF and pixels of SDSS.
 
-    Median galaxy: residuals scatter by 1.17 times the noise (blank SDSS sky by 0.96 times), and chi^2 per
-    pixel is 1.5 beyond 5 pixels from the centre. The cores of the brightest differ by more: there the two PSF
-    images, not the noise, are the limit.
+    Fitted are a shift, a scale and a level for each. The PSF images that come with them stand on a constant:
+    in KiDS it holds -11 to -25 % of the light. Taken as they are they give flux ratios of 1.06 and chi^2 of 3
+    per pixel (median). Without the constant fluxes agree to 1 %, and chi^2 is 1.5 in all pixels, 1.1 beyond
+    5 pixels from the centre. What is left in the cores is the PSFs': one symmetric kernel of six numbers for
+    all, found from the nine other galaxies, brings chi^2 to 1.0, in the cores too.
     """
-    scaled, ratio, outer = [], [], []
+    pairs, ratios = [], []
     with h5py.File(shared_data / "observed" / "sdss-r-with-psf" / "sdss-r-with-psf.h5") as file:
         for pair in file["gama_pairs"].values():
             deep, sdss = pair["KiDS"], pair["SDSS"]
@@ -99,27 +102,69 @@ def test_kids_degraded_to_sdss_agrees_with_sdss(shared_data):
             side = min(sdss["image"].shape) // 2 * 2 - 1
             middle = tuple(slice((n - side) // 2, (n - side) // 2 + side) for n in sdss["image"].shape)
             image, sigma = (sdss[name][:].astype(float)[middle] for name in ("image", "sigma"))
-            psfs = [
-                pair_["psf"][:].astype(float) / pair_["psf"][:].sum(dtype=float) for pair_ in (deep, sdss)
-            ]
+            psfs = [fit_moffat(which["psf"][:], size) for which, size in ((deep, 41), (sdss, 35))]
             new, power = _blur(old, psfs[0], 0.2, psfs[1], 0.339, side)
             assert power.max() < 4
             distance = np.hypot(*(np.indices(image.shape) - side // 2))
-            use = (
-                (distance < min(min(old.shape) * 0.2 / 0.339 / 2 - 8, 18)) & (sigma > 0) & np.isfinite(image)
+            reach = min(min(old.shape) * 0.2 / 0.339 / 2 - 8, 18)
+            use = (distance < reach) & (sigma > 0) & np.isfinite(image)
+            new = _moved_onto(new, image, sigma, use)
+            rings = [new, *(ring - new for ring in _rings(new)), np.ones(new.shape)]
+            pairs.append(
+                (np.array([each[use] for each in rings]).T, image[use], sigma[use], distance[use] > 5)
             )
+            ratios.append(_fit(*pairs[-1][:3], columns=[0, -1])[0][0])
+    assert len(pairs) == 10
+    assert np.median(ratios) == pytest.approx(1, abs=0.015)
+    found, mended = [], []
+    for i, (basis, image, sigma, outer) in enumerate(pairs):
+        chi = _fit(basis, image, sigma, columns=[0, -1])[1]
+        found.append((np.mean(chi**2), np.mean(chi[outer] ** 2)))
+        shape = _common_kernel([pair for j, pair in enumerate(pairs) if j != i])
+        better = np.column_stack([basis[:, 0] + basis[:, 1:-1] @ shape, basis[:, -1]])
+        chi = _fit(better, image, sigma, columns=[0, 1])[1]
+        mended.append((np.mean(chi**2), np.mean(chi[~outer] ** 2)))
+    assert (np.median(found, axis=0) < (1.6, 1.2)).all()
+    assert np.median(mended, axis=0) == pytest.approx((1, 1), abs=0.15)
 
-            def residual(p, new=new, image=image, sigma=sigma, use=use):
-                return ((p[2] * shift(new, p[:2], order=3) + p[3] * np.median(sigma) - image) / sigma)[use]
 
-            start = np.subtract(
-                *(np.unravel_index(np.argmax(np.where(use, i, 0)), i.shape) for i in (image, new))
-            )
-            fit = least_squares(residual, [*start, 1.0, 0.0], loss="soft_l1").x
-            scaled.append(1.4826 * np.median(np.abs(residual(fit))))
-            outer.append(np.mean(residual(fit)[distance[use] > 5] ** 2))
-            ratio.append(fit[2])
-    assert len(ratio) == 10
-    assert np.median(ratio) == pytest.approx(1, abs=0.03)
-    assert np.median(scaled) < 1.25
-    assert np.median(outer) < 1.6
+def _fit(basis, image, sigma, columns):
+    """Linear fit of an image: coefficients, and residuals in units of the noise."""
+    design = basis[:, columns] / sigma[:, None]
+    found = np.linalg.lstsq(design, image / sigma)[0]
+    return found, design @ found - image / sigma
+
+
+def _moved_onto(new, image, sigma, use):
+    """Model shifted to where the image is, by linearised least squares."""
+    peaks = [np.unravel_index(np.argmax(np.where(use, each, 0)), each.shape) for each in (image, new)]
+    total, moved = np.subtract(*peaks).astype(float), new
+    for _ in range(6):
+        moved = shift(new, total, order=5)
+        slopes = np.gradient(moved)
+        basis = np.array([moved, -slopes[0], -slopes[1], np.ones(new.shape)])[:, use].T
+        found = _fit(basis, image[use], sigma[use], columns=[0, 1, 2, 3])[0]
+        total += np.clip(found[1:3] / found[0], -0.5, 0.5)
+    return moved
+
+
+def _rings(image):
+    """Mean of the image moved to the pixels at each of the six smallest separations."""
+    steps = [(y, x) for y in range(-3, 4) for x in range(-3, 4)]
+    return [
+        np.mean([np.roll(image, (y, x), (0, 1)) for y, x in steps if y**2 + x**2 == square], axis=0)
+        for square in np.unique([y**2 + x**2 for y, x in steps])[1:7]
+    ]
+
+
+def _common_kernel(pairs):
+    """Amplitudes of the rings that fit several galaxies at once, each with a scale and a level of its own."""
+    designs, images, n = [], [], len(pairs)
+    for k, (basis, image, sigma, _) in enumerate(pairs):
+        # 3 % of the flux as error: no one bright galaxy decides.
+        weight = 1 / np.hypot(sigma, 0.03 * image)
+        design = np.zeros((len(image), 2 * n + basis.shape[1] - 2))
+        design[:, k], design[:, n + k], design[:, 2 * n :] = basis[:, 0], basis[:, -1], basis[:, 1:-1]
+        designs.append(design * weight[:, None])
+        images.append(image * weight)
+    return np.linalg.lstsq(np.concatenate(designs), np.concatenate(images))[0][2 * n :]
