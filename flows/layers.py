@@ -262,12 +262,16 @@ class Coupling(LocalTransform):
         return self.from_detail.weight * self.to_hidden, self.head.weight * self.to_head
 
     def _shift_log_scale(
-        self, kept: torch.Tensor, context: torch.Tensor
+        self, inputs: torch.Tensor, context: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         detail_weight, head_weight = self._weights()
+        kept = inputs[:, : self.kept]
+        if self.kept == 1:  # alone it would have no channels-last order, and take four times as long
+            kept = inputs
+            detail_weight = functional.pad(detail_weight, (0, 0, 0, 0, 0, inputs.shape[1] - 1))
         told = pointwise(context, self.from_features.weight, self.from_features.bias)
         seen = functional.conv2d(kept, detail_weight, padding=detail_weight.shape[-1] // 2)
-        hidden = functional.silu(seen + told, inplace=True)
+        hidden = functional.silu(seen.add_(told), inplace=True)
         shift, log_scale = pointwise(hidden, head_weight, self.head.bias).chunk(2, dim=1)
         return shift, bounded(log_scale, self.clamp)
 
@@ -276,7 +280,7 @@ class Coupling(LocalTransform):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Map forward, place by place."""
         kept, changed = inputs[:, : self.kept], inputs[:, self.kept :]
-        shift, log_scale = self._shift_log_scale(kept, context)
+        shift, log_scale = self._shift_log_scale(inputs, context)
         outputs = torch.cat([kept, (changed + shift) * torch.exp(log_scale)], dim=1)
         return outputs, by_band(log_scale, self.bands)
 
@@ -285,7 +289,7 @@ class Coupling(LocalTransform):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Undo `local`."""
         kept, changed = inputs[:, : self.kept], inputs[:, self.kept :]
-        shift, log_scale = self._shift_log_scale(kept, context)
+        shift, log_scale = self._shift_log_scale(inputs, context)
         outputs = torch.cat([kept, changed * torch.exp(-log_scale) - shift], dim=1)
         return outputs, -log_scale.sum((1, 2, 3))
 
