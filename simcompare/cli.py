@@ -142,6 +142,15 @@ def prepare(settings):
     typer.echo(f"{len(images)} images of {images.name} in {settings.out}")
 
 
+@_verb(config.ReobserveSettings, "inputs")
+def reobserve(settings):
+    """Observe real images again: with a shallower survey, or from farther away."""
+    from simcompare.reobserving import make_reobserved
+
+    images = make_reobserved(settings)
+    typer.echo(f"{len(images)} images of {images.name} in {settings.out}")
+
+
 @_verb(config.FetchSettings, "archive")
 def fetch(settings):
     """Fetch survey images, catalogues and simulations from public archives, politely and whole."""

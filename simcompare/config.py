@@ -25,6 +25,7 @@ __all__ = [
     "MockSettings",
     "NullsSettings",
     "PrepareSettings",
+    "ReobserveSettings",
     "ReportSettings",
     "RunSettings",
     "ScoreSettings",
@@ -209,6 +210,34 @@ class PrepareSettings(Settings):
     seed: int = _SEED
     train: float = Field(0.7, gt=0, lt=1, description="Share of the sky to train on.")
     validation: float = Field(0.1, gt=0, lt=1, description="Share of the sky that stops the training.")
+    workers: int = _WORKERS
+    scheduler: str | None = _SCHEDULER
+    timeout: float = _TIMEOUT
+
+
+class ReobserveSettings(Settings):
+    """Real images as another survey, or another redshift, would have them."""
+
+    inputs: list[Path] = Field(description="Files or folders with images of a deeper and sharper survey.")
+    out: Path = Field(description="Run folder.")
+    survey: str = Field("sdss", description="Survey that observes them again, by name or survey file.")
+    name: str | None = Field(None, description="Name of the data set; default: '<SURVEY> reobserved'.")
+    bands: str = _BANDS
+    size: int = _SIZE
+    redshift: float | None = Field(None, gt=0, description="Where to put the galaxies; default: left there.")
+    own_redshift: str | None = Field(
+        None, description="Redshift they have: a number, or a column of their file; default: 'redshift'."
+    )
+    k_correction: float = Field(
+        0.0, description="Change of magnitude from seeing other wavelengths at the new redshift."
+    )
+    conditions: Path | None = Field(
+        None, description="Image set whose PSFs and noise are drawn; default: the survey file."
+    )
+    units: str | None = Field(
+        None, description="Of pixels in files that do not say it: 'nanomaggy', 'zero point 27'."
+    )
+    seed: int = _SEED
     workers: int = _WORKERS
     scheduler: str | None = _SCHEDULER
     timeout: float = _TIMEOUT

@@ -1,0 +1,194 @@
+"""Real images observed again: as a shallower survey, or at a higher redshift, would have them."""
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from astropy.cosmology import FlatLambdaCDM
+
+from mocks import RealImage, draw_state, load_survey, redshifted, reobserve, stream
+from mocks.psf import fit_moffat
+from mocks.reobserve import MOST_NEGATIVE
+from mocks.sky import clipped_sigma, segment
+from simcompare.conditions import conditions_bank
+from simcompare.config import ReobserveSettings
+from simcompare.imageset import ImageSet
+from simcompare.making import Images, make_parts
+from simcompare.observed import files_of
+from simcompare.observed.formats import read_stamps
+from simcompare.observed.sample import refuse_flagged, rejected_flags_of
+from simcompare.parts import collect_stamps
+from simcompare.places import assign_split
+from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
+from simcompare.runs import open_run
+from simcompare.stamps import PreparedStamp, RawStamp
+from simcompare.watch import Watch
+
+__all__ = ["make_reobserved", "real_image"]
+
+logger = logging.getLogger(__name__)
+
+COSMOLOGY = FlatLambdaCDM(H0=70, Om0=0.3)
+LEAST_SKY = 500  # pixels: noise and level to 4 % of the noise
+
+
+@dataclass(frozen=True)
+class _Task:
+    """The galaxies of one file."""
+
+    path: Path
+    settings: ReobserveSettings
+    preparation: Preparation
+    dataset: str
+
+
+def make_reobserved(settings: ReobserveSettings) -> ImageSet:
+    """Observe real galaxies again, with the PSF, pixels and noise of another survey or from farther away.
+
+    Parameters
+    ----------
+    settings : ReobserveSettings
+
+    Returns
+    -------
+    ImageSet
+        Of kind ``"simulated"``, also in ``settings.out``; ``failures.ecsv`` says which galaxies cannot be
+        observed so, and why.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        For missing or unknown inputs, or when no galaxy can be observed so.
+    """
+    survey = load_survey(settings.survey)
+    survey.select(tuple(settings.bands))
+    inputs = [*settings.inputs, *([settings.conditions] if settings.conditions else [])]
+    with open_run(settings.out, "reobserve", settings, inputs) as run:
+        preparation = Preparation(size=settings.size)
+        if settings.conditions:
+            preparation = ImageSet.open(settings.conditions).preparation
+        name = settings.name or f"{survey.name.upper()} reobserved"
+        tasks = [
+            _Task(path, settings, preparation, name)
+            for path in files_of(settings.inputs, tuple(settings.bands))
+        ]
+        description = {
+            "name": name,
+            "kind": "simulated",
+            "survey": survey.name,
+            "bands": tuple(settings.bands),
+            "pixel_scale": preparation.pixel_scale_of(survey.pixel_scale),
+            "preparation": preparation,
+            "provenance": {"settings": settings.of_result()},
+        }
+        return make_parts(run, _observe_file, tasks, description)
+
+
+def _observe_file(task: _Task, watch: Watch) -> Images:
+    """Observe every galaxy of a file again."""
+    settings, stamps, failures = task.settings, [], []
+    bank = None if settings.conditions is None else conditions_bank(ImageSet.open(settings.conditions))
+    try:
+        with watch(str(task.path)):
+            raws = list(read_stamps(task.path, tuple(settings.bands), units=settings.units or ""))
+    except (ValueError, OSError) as error:
+        return Images(None, None, ({"source": task.path.name, "reason": str(error)},))
+    for raw in raws:
+        try:
+            stamps.append(_observe(raw, task, bank))
+        except ValueError as error:
+            reason = {"galaxy_id": raw.galaxy_id, "reason": str(error)}
+            failures.append({"source": task.path.name, **reason})
+    if not stamps:
+        return Images(None, None, tuple(failures))
+    return Images(*collect_stamps(stamps), tuple(failures))
+
+
+def _observe(raw: RawStamp, task: _Task, bank) -> PreparedStamp:
+    """One galaxy, observed again and prepared."""
+    settings, preparation = task.settings, task.preparation
+    real = real_image(raw)
+    if settings.redshift is not None:
+        own = _own_redshift(raw, settings.own_redshift)
+        real = redshifted(real, COSMOLOGY, own, settings.redshift, settings.k_correction)
+    survey, bands = load_survey(settings.survey), tuple(settings.bands)
+    rng = stream(settings.seed, raw.galaxy_id, "conditions")
+    conditions, _ = draw_state(survey, bands, rng, bank)
+    noise = stream(settings.seed, raw.galaxy_id, "noise")
+    # With room to centre it, where the old image reaches so far.
+    reach = int(min(real.image.shape[1:]) * real.pixel_scale / survey.pixel_scale + 1e-9)
+    side = max(preparation.size, min(preparation.window, reach))
+    cutout = reobserve(real, survey, conditions, noise, side)
+    row = {name: value for name, value in cutout.metadata.items() if isinstance(value, str | int | float)}
+    stamp = replace(RawStamp.from_cutout(cutout, raw.galaxy_id, row), ra=raw.ra, dec=raw.dec)
+    rng = preparation_stream(settings.seed, raw.galaxy_id, 0)
+    prepared = prepare_stamp(stamp, preparation, rng)
+    refuse_flagged(prepared, rejected_flags_of(settings.survey))
+    split = assign_split(raw.galaxy_id, settings.seed, (0.0, 0.0, 1.0))  # as all mocks
+    return replace(prepared, row=prepared.row | {"dataset": task.dataset, "view": 0, "split": split})
+
+
+def real_image(raw: RawStamp) -> RealImage:
+    """Measure what has to be known of a real image before it is observed again.
+
+    Parameters
+    ----------
+    raw : RawStamp
+        As a survey gives it.
+
+    Returns
+    -------
+    RealImage
+        Cut about the galaxy, its sky taken off; a PSF with a background of its own is replaced by the Moffat
+        profile that fits it.
+
+    Raises
+    ------
+    ValueError
+        For a picture, pixels without a value, or too little sky to measure its noise.
+    """
+    if raw.problem or raw.domain != "linear":
+        raise ValueError(raw.problem or "a picture has no fluxes; only linear images are observed again")
+    image = np.asarray(_centred(raw), float)
+    if not np.isfinite(image).all():
+        raise ValueError("the image holds pixels without a value")
+    sky = ~segment(image)
+    if sky.sum() < LEAST_SKY:
+        raise ValueError(f"only {sky.sum()} pixels are sky; {LEAST_SKY} are needed to measure its noise")
+    level, sigma = np.array([clipped_sigma(plane[sky]) for plane in image]).T
+    psfs = [np.asarray(psf, float) / np.sum(psf, dtype=float) for psf in raw.psf]
+    psfs = [fit_moffat(psf, len(psf)) if -np.minimum(psf, 0).sum() > MOST_NEGATIVE else psf for psf in psfs]
+    return RealImage(
+        image=image - level[:, None, None],
+        psf=tuple(psfs),
+        pixel_scale=raw.pixel_scale,
+        sky_sigma=sigma,
+        bands=tuple(raw.bands),
+        metadata=dict(raw.metadata),
+    )
+
+
+def _centred(raw: RawStamp) -> np.ndarray:
+    """Largest square of an image that has its galaxy in the middle."""
+    n_y, n_x = raw.image.shape[1:]
+    x, y = raw.position or ((n_x - 1) / 2, (n_y - 1) / 2)
+    row, column = round(y), round(x)
+    half = min(row, column, n_y - 1 - row, n_x - 1 - column)
+    if half < 0:
+        raise ValueError(f"the galaxy is expected at x {x:.1f}, y {y:.1f}, outside the image")
+    return raw.image[:, row - half : row + half + 1, column - half : column + half + 1]
+
+
+def _own_redshift(raw: RawStamp, own: str | None) -> float:
+    """Redshift of a real galaxy: a number for all, or a column of its file."""
+    try:
+        return float(own)
+    except (TypeError, ValueError):
+        value = raw.metadata.get(own or "redshift")
+    if value is None:
+        known = ", ".join(map(str, raw.metadata)) or "nothing"
+        raise ValueError(
+            f"its redshift is not known; give --own-redshift as a number or as one of its columns ({known})"
+        )
+    return float(value)
