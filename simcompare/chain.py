@@ -1,5 +1,6 @@
 """A comparison run to its report."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -84,7 +85,10 @@ def _write_page(folder: Path, comparison: Table, embedding: str) -> Path:
         comparison,
         figures,
         toy=is_toy(image_sets.values()),
-        provenance={f"{read_config(run)[0]} {run}": read_provenance(run) for run in runs_behind(folder)},
+        provenance={
+            f"{read_config(run)[0]} {os.path.relpath(run, folder.parent)}": read_provenance(run)
+            for run in runs_behind(folder)
+        },
         notes=notes,
         further=further,
         citations=cite_run(folder),

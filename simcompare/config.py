@@ -1,7 +1,7 @@
 """Settings of every command: the one place for their names, defaults, meanings and limits."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -46,6 +46,12 @@ class Settings(BaseModel):
     def as_dict(self) -> dict:
         """Plain values for TOML and JSON; what is not set is left out."""
         return self.model_dump(mode="json", exclude_none=True)
+
+    @classmethod
+    def path_names(cls) -> list[str]:
+        """Names of the settings that are paths, or lists of them."""
+        kinds = {name: field.annotation for name, field in cls.model_fields.items()}
+        return [name for name, kind in kinds.items() if Path in (kind, *get_args(kind))]
 
     def of_result(self) -> dict:
         """Values that the result depends on."""

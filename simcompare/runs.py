@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import platform
 import sys
 import tomllib
@@ -117,16 +118,17 @@ def open_run(
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file; --out wants a folder.")
-    config = {"verb": verb, "schema": 1, verb: settings.as_dict()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise explained(error, folder) from error
+    config = _portable(verb, settings, folder)
     with lock_folder(folder, verb):
         _refuse_other_run(folder, config, replace)
         remove_leftovers(folder)
         write_text(folder / "config.toml", tomli_w.dumps(config))
-        write_text(folder / "provenance.json", json.dumps(_provenance(verb, settings, inputs), indent=1))
+        provenance = _provenance(folder, verb, settings, inputs)
+        write_text(folder / "provenance.json", json.dumps(provenance, indent=1))
         with _log_file(folder / "run.log"):
             logger.info("simcompare %s %s in %s", __version__, verb, folder)
             yield Run(folder, verb, settings)
@@ -146,6 +148,9 @@ def read_settings(folder: str | Path) -> dict:
 def read_config(folder: str | Path) -> tuple[str, dict]:
     """Read which command made a run folder, and its settings.
 
+    Paths are stored from the run folder on, so that a run can be read from any folder and be moved together
+    with its data; a run that was moved alone looks for them where it was made.
+
     Raises
     ------
     FileNotFoundError
@@ -155,7 +160,37 @@ def read_config(folder: str | Path) -> tuple[str, dict]:
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; {folder} is not a run folder of simcompare.")
     config = tomllib.loads(path.read_text(encoding="utf-8"))
-    return config["verb"], config[config["verb"]]
+    return config["verb"], _located(config, Path(folder))
+
+
+def _portable(verb: str, settings: Settings, folder: Path) -> dict:
+    """Content of ``config.toml``, with paths that exist as seen from the run folder."""
+    values, names = settings.as_dict(), [name for name in settings.path_names() if name in settings.as_dict()]
+    home = os.path.realpath(folder)
+
+    def seen(path: str) -> str:
+        return os.path.relpath(path, home) if os.path.exists(path) else path  # else a shipped model's name
+
+    for name in names:
+        value = values[name]
+        values[name] = seen(value) if isinstance(value, str) else [seen(each) for each in value]
+    return {"verb": verb, "schema": 2, "paths": names, verb: values}
+
+
+def _located(config: dict, folder: Path) -> dict:
+    """Give the settings of a ``config.toml`` with paths that can be opened from anywhere."""
+    values = dict(config.get(config.get("verb"), {}))
+    homes = [os.path.realpath(folder), read_provenance(folder).get("folder", "")]
+
+    def found(path: str) -> str:
+        places = [os.path.normpath(os.path.join(home, path)) for home in homes if home]
+        there = [place for place in places if os.path.exists(place)]
+        return there[0] if there else places[0] if os.path.dirname(path) else path
+
+    for name in config.get("paths", ()):
+        value = values[name]
+        values[name] = found(value) if isinstance(value, str) else [found(each) for each in value]
+    return values
 
 
 def runs_behind(folder: str | Path) -> list[Path]:
@@ -203,7 +238,7 @@ def _refuse_other_run(folder: Path, config: dict, replace: bool) -> None:
         raise ValueError(f"{folder} holds a '{old.get('verb')}' run; give '{verb}' another --out.")
     if replace:
         return
-    before, now = old.get(verb, {}), config[verb]
+    before, now = _located(old, folder), _located(config, folder)
     keys = sorted((before.keys() | now.keys()) - WHERE_AND_HOW)
     differ = [
         f"{key} = {before.get(key)!r} there, {now.get(key)!r} now"
@@ -217,7 +252,7 @@ def _refuse_other_run(folder: Path, config: dict, replace: bool) -> None:
         )
 
 
-def _provenance(verb: str, settings: Settings, inputs: list[Path]) -> dict:
+def _provenance(folder: Path, verb: str, settings: Settings, inputs: list[Path]) -> dict:
     """Versions, machine, command and input fingerprints of this run."""
     installed = {}
     for package in _PACKAGES:
@@ -227,6 +262,7 @@ def _provenance(verb: str, settings: Settings, inputs: list[Path]) -> dict:
             installed[package] = "not installed"
     return {
         "verb": verb,
+        "folder": os.path.realpath(folder),
         "simcompare": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": " ".join(sys.argv),

@@ -1,12 +1,13 @@
 import json
 import logging
 import tomllib
+from pathlib import Path
 
 import pytest
 from astropy.table import Table
 
-from simcompare.config import TrainSettings
-from simcompare.runs import open_run, read_provenance
+from simcompare.config import ScoreSettings, TrainSettings
+from simcompare.runs import open_run, read_provenance, read_settings
 
 
 @pytest.fixture
@@ -72,3 +73,27 @@ def test_missing_input_is_named(settings, tmp_path):
     ):
         pass
     assert not settings.out.exists()
+
+
+def test_paths_hold_from_any_folder_and_after_a_move(tmp_path, monkeypatch):
+    project, moved = tmp_path / "project", tmp_path / "elsewhere" / "moved"
+    (project / "images" / "real").mkdir(parents=True)
+    moved.parent.mkdir()
+    monkeypatch.chdir(project)
+    asked = ScoreSettings(images=[Path("images/real")], out=Path("scores"), model="sdss-r")
+    with open_run(asked.out, "score", asked, asked.images):
+        (project / "scores" / "scores.ecsv").touch()
+    monkeypatch.chdir(tmp_path)
+    settings = read_settings("project/scores")
+    assert settings["images"] == [str(project / "images" / "real")]
+    assert settings["model"] == "sdss-r"
+    again = asked.model_copy(update={"images": [project / "images" / "real"], "out": project / "scores"})
+    with open_run(again.out, "score", again, again.images):  # the same data by another path go on
+        pass
+    (project / "scores").rename(tmp_path / "alone")
+    assert read_settings(tmp_path / "alone")["images"] == [str(project / "images" / "real")]
+    (tmp_path / "alone").rename(project / "scores")
+    project.rename(moved)
+    assert read_settings(moved / "scores")["images"] == [str(moved / "images" / "real")]
+    (moved / "images" / "real").rmdir()
+    assert read_settings(moved / "scores")["images"] == [str(moved / "images" / "real")]
