@@ -39,7 +39,6 @@ MORPHOLOGY = (
     "smoothness",
     "gini",
     "m20",
-    "sersic_index",
 )
 _TESTS = (classifier_test, kernel_test, energy_test, sliced_test)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mocks.psf import measure_fwhm
+from simcompare.sersic import index_of_light
 from simcompare.stamps import FLAGS, RawStamp
 
 __all__ = [
@@ -282,6 +283,7 @@ def measure_cut(
     shape = measure_shape(light, np.ones_like(light, bool) if target is None else target, centre)
     fluxes, areas = np.array([aperture_flux(band, centre, shape) for band in above]).T
     fwhm = np.array([measure_fwhm(psf) for psf in stamp.psf]) * scale
+    round_to = np.sqrt(shape.axis_ratio)
     combined_noise = np.sqrt(np.sum((weights * sky.sigma) ** 2) * areas[0])
     row = {
         "galaxy_id": stamp.galaxy_id,
@@ -292,6 +294,12 @@ def measure_cut(
         "axis_ratio": shape.axis_ratio,
         "position_angle": shape.position_angle,
         "concentration": shape.concentration,
+        "sersic_index": index_of_light(
+            shape.half_light_radius * round_to,
+            shape.concentration,
+            shape.aperture * round_to,
+            float(weights @ fwhm) / scale,
+        ),
         "snr": float(weights @ fluxes / combined_noise),
         "centre_x": centre[0],
         "centre_y": centre[1],

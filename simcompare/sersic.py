@@ -1,17 +1,27 @@
 """One PSF-convolved Sersic profile per galaxy: fitted to an image, and rendered again without noise."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 from scipy.optimize import least_squares
-from scipy.special import gamma, gammaincinv
+from scipy.special import gamma, gammainc, gammaincinv
+from scipy.stats import ncx2
 
 from mocks.ideal import IdealImage
 from mocks.observe import bin_pixels
 from mocks.psf import convolve_psf
 
-__all__ = ["SERSIC_RANGE", "SersicFit", "SersicProfile", "fit_sersic", "render_profile", "sersic_image"]
+__all__ = [
+    "SERSIC_RANGE",
+    "SersicFit",
+    "SersicProfile",
+    "fit_sersic",
+    "index_of_light",
+    "render_profile",
+    "sersic_image",
+]
 
 SERSIC_RANGE = (0.3, 8.0)
 # Survey pixels of margin around a rendered image, for light that the PSF carries in.
@@ -258,6 +268,77 @@ def fit_sersic(
         flag=flag,
         model=_observed_model(profile, size, psf),
     )
+
+
+@cache
+def _blurred_growth() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Light within circles of Sersic profiles blurred by a Gaussian of sigma 1.
+
+    Returns
+    -------
+    index, radius : ndarray, shapes (n,) and (k,)
+        Of the profiles, and of the circles [sigma].
+    light : ndarray, shape (n, m, k)
+        Share of the total, for m sizes from 0.1 to 100 sigma.
+    """
+    index = np.geomspace(*SERSIC_RANGE, 25)
+    half_light, radius = np.geomspace(0.1, 100, 31), np.geomspace(0.01, 400, 240)
+    shells = np.concatenate([[0.0], radius])
+    # A ring at radius s, blurred, has P(chi'^2_2(s^2) < r^2) of its light within r.
+    rings = np.sqrt(0.5 * (shells[1:] ** 2 + shells[:-1] ** 2))
+    within = ncx2.cdf(radius[:, None] ** 2, 2, rings**2)
+    b = gammaincinv(2 * index, 0.5)[:, None, None]
+    x = (shells / half_light[:, None]) ** (1 / index[:, None, None])
+    sharp = gammainc(2 * index[:, None, None], b * x)
+    return index, radius, np.diff(sharp, axis=-1) @ within.T
+
+
+def index_of_light(half_light_radius: float, concentration: float, aperture: float, fwhm: float) -> float:
+    """Sersic index of a galaxy by how its light grows with radius, corrected for seeing; no fit.
+
+    The profile is the one that, blurred by a Gaussian, has this half-light radius and concentration within
+    this aperture. Cheap (a millisecond), and the same for real and simulated images. The wings of real PSFs
+    and flattening, which seeing rounds off, make it low: by a tenth at 2, up to a quarter at 4. `fit_sersic`
+    has neither fault, and takes a hundred times as long.
+
+    Parameters
+    ----------
+    half_light_radius, aperture : float
+        Circularised radii, as measured under seeing [pixels].
+    concentration : float
+        5 log10 of the radii holding 80 and 20 per cent of the light in the aperture.
+    fwhm : float
+        Of the PSF [pixels].
+
+    Returns
+    -------
+    float
+        Within `SERSIC_RANGE`, whose ends also stand for what lies beyond; NaN for a galaxy that is not
+        resolved (half-light radius below 0.7 FWHM, a point source has 0.5) or was not measured.
+    """
+    if not half_light_radius >= 0.7 * fwhm or not np.isfinite(concentration + aperture):
+        return np.nan
+    index, radius, light = _blurred_growth()
+    sigma = fwhm / np.sqrt(8 * np.log(2))
+    k = np.clip(np.searchsorted(radius, aperture / sigma), 1, len(radius) - 1)
+    share = np.clip((aperture / sigma - radius[k - 1]) / (radius[k] - radius[k - 1]), 0, 1)
+    total = light[..., k - 1] + share * (light[..., k] - light[..., k - 1])
+    log_r20, log_r50, log_r80 = (_log_radius_of(light, fraction * total) for fraction in (0.2, 0.5, 0.8))
+    wanted = np.log10(half_light_radius / sigma)
+    curve = [
+        np.interp(wanted, log_r50[i], 5 * (log_r80[i] - log_r20[i])) for i in range(len(index))
+    ]  # concentration of every index at this size
+    return float(np.interp(concentration, np.maximum.accumulate(curve), index))
+
+
+def _log_radius_of(light: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Log10 of the radius where growth curves reach some light [sigma]."""
+    log_radius = np.log10(_blurred_growth()[1])
+    k = np.clip(np.argmax(light >= wanted[..., None], axis=-1), 1, None)[..., None]
+    low, high = (np.take_along_axis(light, at, axis=-1)[..., 0] for at in (k - 1, k))
+    at = k[..., 0]
+    share = (wanted - low) / np.maximum(high - low, 1e-300)
+    return log_radius[at - 1] + share * (log_radius[at] - log_radius[at - 1])
 
 
 def ideal_image(

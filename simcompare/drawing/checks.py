@@ -18,7 +18,7 @@ __all__ = ["draw_checks"]
 
 LEAST_FOR_TYPICALITY = 20
 LEAST_PAIRS = 5
-_MATCHED = ("mag_", "half_light_radius", "sersic_n_", "stellar_mass")
+_MATCHED = ("mag_", "half_light_radius", "sersic_n_", "sersic_index", "stellar_mass")
 _LADDER = {"step", "to_real", "change", "change_low", "change_high", "change_error"}
 _STABILITY = {"variant", "rank", "delta_mean", "delta_mean_low", "delta_mean_high"}
 

@@ -7,6 +7,7 @@ from astropy.table import Table, vstack
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from simcompare.figures.style import PAGE, order_of, styled
 
@@ -81,6 +82,7 @@ def draw_grid(
         rows.remove_column(PANEL)
         rows.meta = dict(table.meta["panels"][title])
         draw(rows, ax)
+        _drop_small_ticks(ax)
         if not one_legend:
             if not title.startswith("_"):
                 ax.set_xlabel(f"{ax.get_xlabel()}\n{title}")
@@ -104,6 +106,13 @@ def draw_grid(
             title="galaxies in brackets", title_fontsize=6.5, alignment="left",
         )  # fmt: skip
     return figure
+
+
+def _drop_small_ticks(ax: Axes) -> None:
+    """Take minor ticks off linear axes: many in a small panel, and slow to draw."""
+    for axis in (ax.xaxis, ax.yaxis):
+        if axis.get_scale() == "linear":
+            axis.set_minor_locator(NullLocator())
 
 
 def _counted(label: str) -> tuple[str, int]:

@@ -181,10 +181,13 @@ def _fill_panel(axes, image, stretch, maps, budget, pixel_scale, title, last=Tru
             low, high = np.quantile(smoothed, [0.005, 0.995])
             look = {"cmap": "cividis", "vmin": low, "vmax": high}
         drawn = ax.imshow(smoothed, extent=extent, **look)
-        ax.figure.colorbar(drawn, ax=ax, pad=0.02).ax.tick_params(labelsize=6)
+        bar = ax.figure.colorbar(drawn, ax=ax, pad=0.02)
+        bar.minorticks_off()
+        bar.ax.tick_params(labelsize=6)
         ax.set_title(f"{name} {nats.sum():.0f} nats", loc="left", fontsize=6.5)
         ax.set_yticklabels([])
     for ax in axes[:-1]:
+        ax.minorticks_off()
         ax.tick_params(color="0.6")
         if last:
             ax.set_xlabel("offset  [arcsec]")

@@ -83,10 +83,9 @@ def galaxy_classes(scores: Table) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         star formation rate (1e-11 / yr), centrals and satellites.
     """
     classes = {}
-    sersic = next((name for name in scores.colnames if name.startswith(("sersic_n_", "sersic_index"))), "")
-    shape, limit = (sersic, EARLY_SERSIC)
-    if not sersic or not _known_widely(scores, sersic):
-        shape, limit = ("concentration", EARLY_CONCENTRATION)
+    sersic = [name for name in scores.colnames if name.startswith(("sersic_n_", "sersic_index"))]
+    shape = next((name for name in sersic if _known_widely(scores, name)), "concentration")
+    limit = EARLY_CONCENTRATION if shape == "concentration" else EARLY_SERSIC
     for name, cut, above, below in (
         (shape, limit, f"early type ({shape} > {limit})", f"late type ({shape} < {limit})"),
         (SPECIFIC_RATE, QUENCHED, "star-forming", "quenched"),

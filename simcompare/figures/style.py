@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 from zlib import crc32
 
+import matplotlib
 import matplotlib.style
 import numpy as np
 from astropy.table import Table
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
@@ -188,12 +190,18 @@ def save_figure(figure: Figure, table: Table | None, folder: str | os.PathLike, 
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for ending, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
-        with atomic_path(folder / f"{name}.{ending}") as path:
-            figure.savefig(path, format=ending, metadata=metadata)
-        written.append(folder / f"{name}.{ending}")
-        figure.set_layout_engine("none")  # what the first drawing has laid out holds for the second
+    written = [folder / f"{name}.{ending}" for ending in ("png", "pdf")]
+    dpi, figure.dpi = figure.dpi, matplotlib.rcParams["savefig.dpi"]
+    if figure.get_layout_engine() is not None:
+        figure.get_layout_engine().execute(figure)
+        figure.set_layout_engine("none")
+    # The canvases draw once each, where figure.savefig draws twice to lay out again what is laid out.
+    with atomic_path(written[0]) as path:
+        FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
+    with atomic_path(written[1]) as path:
+        FigureCanvasPdf(figure).print_pdf(path, metadata={"CreationDate": None})
+    FigureCanvasAgg(figure)
+    figure.dpi = dpi
     if table is not None:
         write_table(table, folder / f"{name}.ecsv")
         written.append(folder / f"{name}.ecsv")

@@ -4,8 +4,16 @@ import numpy as np
 import pytest
 
 from mocks.observe import bin_pixels
-from mocks.psf import convolve_psf, effective_psf
-from simcompare.sersic import SersicProfile, fit_sersic, ideal_image, render_profile, sersic_image
+from mocks.psf import convolve_psf, effective_psf, measure_fwhm
+from simcompare.measure import measure_shape
+from simcompare.sersic import (
+    SersicProfile,
+    fit_sersic,
+    ideal_image,
+    index_of_light,
+    render_profile,
+    sersic_image,
+)
 
 PSF = effective_psf("double-gaussian", 3.3, 31)
 CASES = [(2.5, 4.0, 0.6), (1.0, 6.0, 0.3), (4.0, 5.0, 0.8), (0.5, 4.0, 0.9)]
@@ -102,3 +110,16 @@ def test_agrees_with_statmorph():
     assert ours.index == pytest.approx(theirs.sersic_n, rel=0.03)
     assert ours.radius == pytest.approx(theirs.sersic_rhalf, rel=0.02)
     assert 1 - ours.axis_ratio == pytest.approx(theirs.sersic_ellip, abs=0.02)
+
+
+GROWTH_CASES = [(0.5, 5, 1.0), (1, 12, 0.6), (2, 6, 1.0), (4, 8, 1.0)]
+
+
+@pytest.mark.parametrize(("index", "radius", "axis_ratio"), GROWTH_CASES)
+def test_index_follows_from_the_growth_of_light_under_seeing(index, radius, axis_ratio):
+    image = observed(SersicProfile(32, 32, 500.0, radius, index, axis_ratio, 0.7))
+    shape = measure_shape(image, image > 0.02 * image.max(), (32, 32))
+    to_round = np.sqrt(shape.axis_ratio)
+    light = (shape.half_light_radius * to_round, shape.concentration, shape.aperture * to_round)
+    assert index_of_light(*light, fwhm=measure_fwhm(PSF)) == pytest.approx(index, rel=0.05 + 0.05 * index)
+    assert np.isnan(index_of_light(*light, fwhm=1.5 * light[0]))  # not resolved
