@@ -8,7 +8,7 @@ from astropy.table import Table
 from mocks import stream
 from simcompare.analysis import Questions, further_tables
 from simcompare.board import write_record
-from simcompare.comparison import compare, stack_scores
+from simcompare.comparison import compare, only_real, stack_scores
 from simcompare.config import CompareSettings
 from simcompare.controls import blank_sky_of
 from simcompare.further import with_columns_of, write_further
@@ -59,15 +59,14 @@ def _compare(settings: CompareSettings, *, replace: bool) -> Table:
     inputs = [*settings.scores, *([settings.nulls] if settings.nulls else [])]
     with open_run(settings.out, "compare", settings, inputs, replace=replace) as run:
         scores = stack_scores([run_scores(folder) for folder in settings.scores])
+        reference = settings.reference or only_real(scores)
         questions = _questions(settings)
         _refuse_unknown(scores, questions)
         rng = stream(settings.seed, "compare")
-        table = compare(scores, settings.reference, rng, n_bootstrap=settings.bootstrap)
-        scores = _placed(scores, run)
+        table = compare(scores, reference, rng, n_bootstrap=settings.bootstrap)
+        scores = _placed(scores, reference, run)
         spaces = read_spaces(run.folder / SPACES)
-        further = further_tables(
-            scores, settings.reference, settings.seed, spaces=spaces, questions=questions
-        )
+        further = further_tables(scores, reference, settings.seed, spaces=spaces, questions=questions)
         further += null_tables(settings.nulls)
         table = with_nulls(with_columns_of(table, further), scores, settings.nulls)
         write_table(scores, run.folder / "scores.ecsv")
@@ -83,22 +82,22 @@ def _compare(settings: CompareSettings, *, replace: bool) -> Table:
     return table
 
 
-def _placed(scores: Table, run: Run) -> Table:
+def _placed(scores: Table, reference: str, run: Run) -> Table:
     """Scores among the real galaxies of the reference, in spaces that all score runs share."""
     settings = run.settings
     (run.folder / SPACES).unlink(missing_ok=True)
     scored = read_settings(settings.scores[0])
     sets = run_image_sets(run.folder)
-    real = sets.get(settings.reference)
+    real = sets.get(reference)
     model = run_models(run.folder).get("model")
     if real is None or model is None:
-        logger.warning("no spaces of features: the flow or the images of %s have gone", settings.reference)
+        logger.warning("no spaces of features: the flow or the images of %s have gone", reference)
         return scores
     blank = [blank_sky_of(real, scored.get("seed", 0))] if real.unit == LINEAR_UNIT else []
     return place_scores(
         scores,
         [*sets.values(), *blank],
-        settings.reference,
+        reference,
         model,
         run.folder,
         seed=settings.seed,

@@ -18,6 +18,7 @@ __all__ = [
     "headline_score",
     "nuisance_columns",
     "null_splits",
+    "only_real",
     "real_halves",
     "reference_rows",
     "stack_scores",
@@ -90,6 +91,31 @@ def _with_columns(table: Table, names: Sequence[str], tables: Sequence[Table]) -
             blank = {"U": "", "S": "", "f": np.nan, "b": False}.get(model.dtype.kind, -1)
             table[name] = np.full(len(table), blank, dtype=model.dtype)
     return table[list(names)]
+
+
+def only_real(scores: Table) -> str:
+    """Name of the data set of real galaxies, where there is one alone.
+
+    Parameters
+    ----------
+    scores : Table
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        When there are none or several, naming them.
+    """
+    names = np.unique(np.asarray(scores["dataset"])[np.asarray(scores["kind"]) == "observed"]).tolist()
+    if len(names) != 1:
+        raise ValueError(
+            f"the scores hold {len(names)} real data sets ({', '.join(names) or 'score one too'});"
+            " name the reference."
+        )
+    return names[0]
 
 
 def headline_score(scores: Table) -> str:

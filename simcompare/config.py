@@ -366,7 +366,10 @@ class CompareSettings(Settings):
 
     scores: list[Path] = Field(description="Score runs.")
     out: Path = Field(description="Run folder.")
-    reference: str = Field(description="Data set of real galaxies that the others are held against.")
+    reference: str | None = Field(
+        None,
+        description="Data set of real galaxies that the others are held against; default: the only one.",
+    )
     bootstrap: int = Field(2000, ge=100, description="Bootstrap resamples.")
     match: str | None = Field(
         None,

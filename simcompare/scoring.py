@@ -173,10 +173,24 @@ def _score_batch(
     views = orientations(stack) if symmetries else [stack]
     rows = [_evaluate(view, models, backgrounds, contexts) for view in views]
     columns = {name: np.mean([row[name] for row in rows], axis=0) for name in rows[0]}
+    if SKY in list(backgrounds)[1:]:
+        # Neither flow of galaxies has seen an image of nothing, so their ratio says nothing of one.
+        is_sky = columns["log_prob_sky"] > columns["log_prob_background"]
+        for each in (*rows, columns):
+            _hold_against_sky(each, is_sky)
     if symmetries:
         headline = "log_likelihood_ratio" if backgrounds else "log_prob"
         columns["symmetry_scatter"] = np.std([row[headline] for row in rows], axis=0)
     return columns
+
+
+def _hold_against_sky(columns: dict[str, np.ndarray], is_sky: np.ndarray) -> None:
+    """Replace the headline ratio, and its scales (NaN where sky has none), by that to bare sky."""
+    stem = "log_likelihood_ratio"
+    for name in [stem, *(each for each in columns if each.startswith(f"{stem}_scale_"))]:
+        of_model, of_sky = (name.replace(stem, other) for other in ("log_prob", "log_prob_sky"))
+        to_sky = columns[of_model] - columns.get(of_sky, np.nan)
+        columns[name] = np.where(is_sky, to_sky, columns[name])
 
 
 def _evaluate(stack: np.ndarray, models: list, backgrounds: dict, contexts: list) -> dict[str, np.ndarray]:
@@ -184,35 +198,24 @@ def _evaluate(stack: np.ndarray, models: list, backgrounds: dict, contexts: list
     terms = [_terms(density, stack, context) for density, context in zip(models, contexts, strict=False)]
     total = np.array([term.sum(axis=1) for term in terms])
     budget = np.mean(terms, axis=0)
-    columns = {"log_prob": total.mean(axis=0)}
+    columns = {"log_prob": total.mean(axis=0)} | _by_scale("log_prob", budget)
     if len(models) > 1:
         columns["ensemble_scatter"] = total.std(axis=0, ddof=1)
-    if budget.shape[1] > 1:
-        columns |= {f"log_prob_scale_{k}": budget[:, k] for k in range(budget.shape[1])}
-    others = {
-        name: _terms(density, stack, context)
-        for (name, density), context in zip(backgrounds.items(), contexts[len(models) :], strict=True)
-    }
-    for order, (name, term) in enumerate(others.items()):
-        columns["log_prob_background" if order == 0 else f"log_prob_{name}"] = term.sum(axis=1)
-        best = _likelier(term, others.get(SKY)) if order == 0 else term
-        columns["log_likelihood_ratio" + f"_{name}" * (order > 0)] = columns["log_prob"] - best.sum(axis=1)
-        if order == 0 and term.shape == best.shape == budget.shape and budget.shape[1] > 1:
-            for stem, part in (("log_prob_background", term), ("log_likelihood_ratio", budget - best)):
-                columns |= {f"{stem}_scale_{k}": part[:, k] for k in range(part.shape[1])}
+    for order, (name, density) in enumerate(backgrounds.items()):
+        term = _terms(density, stack, contexts[len(models) + order])
+        other = "log_prob_background" if order == 0 else f"log_prob_{name}"
+        columns[other] = term.sum(axis=1)
+        columns["log_likelihood_ratio" + f"_{name}" * (order > 0)] = columns["log_prob"] - columns[other]
+        if term.shape == budget.shape and (order == 0 or name == SKY):
+            columns |= _by_scale(other, term)
+            columns |= _by_scale("log_likelihood_ratio", budget - term) if order == 0 else {}
     return columns
 
 
-def _likelier(term: np.ndarray, sky: np.ndarray | None) -> np.ndarray:
-    """Log densities by scale under a background, or under bare sky for images that are likelier there.
-
-    Neither flow of galaxies has seen an image of nothing, so their ratio says nothing of one.
-    """
-    if sky is None:
-        return term
-    if sky.shape != term.shape:  # a background that knows no scales
-        term, sky = (each.sum(axis=1, keepdims=True) for each in (term, sky))
-    return np.where((sky.sum(axis=1) > term.sum(axis=1))[:, None], sky, term)
+def _by_scale(stem: str, terms: np.ndarray) -> dict[str, np.ndarray]:
+    """Columns of the scales, where there are several."""
+    n_scales = terms.shape[1]
+    return {f"{stem}_scale_{k}": terms[:, k] for k in range(n_scales)} if n_scales > 1 else {}
 
 
 def _terms(density: Density | Callable, stack: np.ndarray, context: np.ndarray | None) -> np.ndarray:

@@ -75,8 +75,6 @@ def workflow_template(name: str = "simcompare.toml") -> str:
         own = {key: item for key, item in kind.model_fields.items() if key not in hidden}
         if section == "score":  # both come from [train] unless flows trained before are named
             lines += [_entry(key, own.pop(key), optional=True) for key in ("model", "background")]
-        if section == "compare":
-            lines.append(_entry("reference", own.pop("reference"), optional=True))
         lines += [_entry(key, item) for key, item in own.items()]
     return "\n".join(lines) + "\n"
 

@@ -196,19 +196,10 @@ def plan_workflow(content: Mapping, source: str = "workflow") -> list[Step]:
         scored.append(out / "scores" / name)
         steps.append(Step("score", settings("score", scoring, images=[folder], out=scored[-1])))
     comparison = out / "comparison"
-    comparing = {"reference": _name_of(real, steps)} | sections.get("compare", {})
-    steps.append(Step("compare", settings("compare", comparing, scores=scored, out=comparison)))
+    comparing = settings("compare", sections.get("compare", {}), scores=scored, out=comparison)
+    steps.append(Step("compare", comparing))
     steps.append(Step("report", settings("report", sections.get("report", {}), run=comparison)))
     return steps
-
-
-def _name_of(real: Path, steps: Sequence[Step]) -> str:
-    """Name of the data set of real galaxies."""
-    if steps[0].verb == "prepare":
-        return steps[0].settings.name or steps[0].settings.survey.upper()
-    from simcompare.imageset import ImageSet
-
-    return ImageSet.open(real).name
 
 
 def _settings(

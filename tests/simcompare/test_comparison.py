@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from astropy.table import Table, vstack
 
-from simcompare.comparison import compare, null_splits, reference_rows, stack_scores, trend_of
+from simcompare.comparison import (
+    compare,
+    null_splits,
+    only_real,
+    reference_rows,
+    stack_scores,
+    trend_of,
+)
 from simcompare.results import read_comparison, write_comparison
 
 
@@ -126,6 +133,9 @@ def test_what_cannot_be_compared_is_refused(tables):
         compare(both[[n for n in both.colnames if n != "split"]], "real", rng)
     with pytest.raises(ValueError, match="'mars' is not among the data sets: coarse, real"):
         compare(both, "mars", rng)
+    assert only_real(both) == "real"
+    with pytest.raises(ValueError, match="0 real data sets"):
+        only_real(tables[2])
     with pytest.raises(ValueError, match="more than once"):
         compare(vstack([both, both[:1]]), "real", rng)
     learned = both.copy()

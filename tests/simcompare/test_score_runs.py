@@ -68,7 +68,7 @@ def runs(tmp_path_factory):
     sets = [str(folder / name) for name in COUNTS]
     models = ["--model", str(folder / "flow"), "--ensemble", str(folder / "flow")]
     models += ["--background", str(folder / "plain"), "--versus", f"other={folder / 'flow' / 'member-1'}"]
-    further = ["--maps", "--neighbours", "2", "--workers", "1"]
+    further = ["--maps", "--neighbours", "2", "--workers", "1", "--embedding", "numpy:arctan"]
     assert main(["score", *sets, *models, *further, "--out", str(folder / "scores")]) == 0
     return folder, sets, models
 
@@ -99,8 +99,10 @@ def test_scores_hold_every_background_scatter_typicality_and_neighbours(runs):
     assert table["log_likelihood_ratio"][blank].max() < 0
     spaces = read_spaces(runs[0] / "scores" / "spaces.h5")
     assert {name: len(values) for name, values in spaces.items()} == {
-        "pixels": len(table), "latents": len(table),
+        "pixels": len(table), "latents": len(table), "embedding": len(table),
     }  # fmt: skip
+    assert (table["embedding_distance_1"] <= table["embedding_distance_2"]).all()
+    assert not np.any(table["embedding_twin_1"][real] == table["galaxy_id"][real])
 
 
 def test_maps_sum_to_the_score(runs):

@@ -21,6 +21,16 @@ def test_p_values_of_equal_samples_are_uniform(test):
     assert stats.kstest(p_values, "uniform").pvalue > 0.01
 
 
+@pytest.mark.parametrize("shift", [0.0, 0.8])
+def test_the_interval_of_the_classifier_covers_the_mean_area(shift):
+    rng = np.random.default_rng(1)
+    mean = np.array([shift, 0, 0, 0])
+    samples = ((rng.normal(mean, 1, (40, 4)), rng.normal(size=(40, 4))) for _ in range(200))
+    found = [classifier_test(*pair, rng, n_permutations=60) for pair in samples]
+    truth = np.mean([each.value for each in found]) if shift else 0.5
+    assert 0.92 <= np.mean([each.low <= truth <= each.high for each in found]) <= 0.99
+
+
 @pytest.mark.parametrize("test", TESTS)
 def test_a_shift_is_found(test):
     rng = np.random.default_rng(1)
