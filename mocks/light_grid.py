@@ -128,7 +128,7 @@ def fsps_grid() -> SpectralGrid:
     Raises
     ------
     FileNotFoundError
-        When FSPS is not there.
+        When FSPS or its data are not there.
 
     References
     ----------
@@ -138,7 +138,13 @@ def fsps_grid() -> SpectralGrid:
         raise FileNotFoundError(
             "FSPS needs the package fsps and the environment variable SPS_HOME pointing to its data."
         )
-    import fsps
+    try:
+        import fsps
+    except (ImportError, OSError, RuntimeError) as error:
+        raise FileNotFoundError(
+            f"FSPS cannot be used with SPS_HOME={os.environ['SPS_HOME']}: {error}. It must be a clone of "
+            "FSPS with its isochrones and spectra."
+        ) from error
 
     model = fsps.StellarPopulation(zcontinuous=0, imf_type=2, sfh=0, add_neb_emission=False)
     spectra, living = [], []

@@ -1,3 +1,4 @@
+import sys
 from importlib.util import find_spec
 
 import h5py
@@ -239,6 +240,41 @@ def test_unknown_names(monkeypatch):
     with pytest.raises(FileNotFoundError, match="SPS_HOME"):
         stellar_population("fsps")
     assert set(POPULATIONS) == {"analytic", "snapshot", "bc03", "grid", "fsps"}
+
+
+FSPS = """
+import numpy as np
+class StellarPopulation:
+    zlegend, log_age, libraries = np.array([0.01, 0.02]), np.linspace(6, 10.2, 30), ("mist", "miles")
+    wavelength = np.geomspace(1000, 20000, 400)
+    def __init__(self, **options):
+        assert options == {"zcontinuous": 0, "imf_type": 2, "sfh": 0, "add_neb_emission": False}
+    def get_spectrum(self, zmet, peraa):
+        assert peraa
+        self.stellar_mass = np.linspace(1, 0.5, 30)
+        fading = 10 ** (-0.8 * (self.log_age - 6))
+        return self.wavelength, 1e-4 * zmet * fading[:, None] * (self.wavelength / 5000) ** -1.0
+"""
+
+
+def test_fsps_is_asked_for_every_age_and_metallicity(tmp_path, monkeypatch):
+    """A module in its place, with spectra of known form: FSPS itself needs data that no package brings."""
+    (tmp_path / "fsps.py").write_text(FSPS)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "fsps", raising=False)
+    monkeypatch.setenv("SPS_HOME", str(tmp_path))
+    population = POPULATIONS["fsps"]()
+    filters = ("sdss2010-g", "sdss2010-r")
+    fluxes = {z: population.absolute_flux(stars(1.0, z), filters, 0.0) for z in (0.01, 0.02)}
+    # Light doubles from the first metallicity to the second; f_lambda as 1 / lambda is f_nu as lambda.
+    assert (fluxes[0.02] / fluxes[0.01]).ravel() == pytest.approx(np.full(2, 2.0), rel=1e-3)
+    colour = -2.5 * np.log10(fluxes[0.02].ravel()[0] / fluxes[0.02].ravel()[1])
+    assert colour == pytest.approx(2.5 * np.log10(6165 / 4686), abs=0.03)
+    (tmp_path / "fsps.py").write_text("raise RuntimeError('no isochrones here')")
+    monkeypatch.delitem(sys.modules, "fsps")
+    with pytest.raises(FileNotFoundError, match=r"no isochrones here.*clone of FSPS"):
+        POPULATIONS["fsps"]()
+    monkeypatch.delitem(sys.modules, "fsps", raising=False)
 
 
 def test_published_magnitudes_of_a_tng_galaxy(shared_data):

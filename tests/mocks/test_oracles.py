@@ -109,14 +109,15 @@ def test_sersic_round_trip():
     assert 1 - found.sersic_ellip == pytest.approx(axis_ratio, rel=0.01)
 
 
-def test_cuspy_sersic_round_trip(galsim):
-    """At n = 2.5 statmorph finds in our image what it finds in GalSim's exact one.
+@pytest.mark.parametrize("n", [1.0, 2.5, 4.0])
+def test_sersic_round_trip_against_the_exact_image(galsim, n):
+    """Statmorph finds in our image what it finds in GalSim's exact one, to 1 %.
 
-    Its own model, taken at pixel centres, is off by -5 to +2 % in the index, depending on where in a pixel
-    the cusp lies; so the truth put in is no measure of our chain, the exact image is.
+    Its own model, taken at pixel centres, is off by -5 to +2 % in the index of a cuspy profile, depending on
+    where in a pixel the cusp lies; so the truth put in is no measure of our chain, the exact image is.
     """
     statmorph = pytest.importorskip("statmorph")
-    side, n, radius, axis_ratio = 100, 2.5, 10.0, 0.5
+    side, radius, axis_ratio = 100, 10.0, 0.5
     seeing = galsim.Moffat(beta=3.0, fwhm=3.4)
     psf = drawn(seeing, 41, 1.0)
     ours = bin_pixels(convolve_psf(2e3 * sersic(n, radius, axis_ratio, side, 15), psf, 3), 3)
@@ -129,4 +130,3 @@ def test_cuspy_sersic_round_trip(galsim):
     assert first.sersic_n == pytest.approx(second.sersic_n, rel=0.01)
     assert first.sersic_rhalf == pytest.approx(second.sersic_rhalf, rel=0.01)
     assert first.sersic_ellip == pytest.approx(second.sersic_ellip, rel=0.01)
-    assert first.sersic_n == pytest.approx(n, rel=0.06)
