@@ -178,6 +178,7 @@ def _score_batch(
         is_sky = columns["log_prob_sky"] > columns["log_prob_background"]
         for each in (*rows, columns):
             _hold_against_sky(each, is_sky)
+        columns = {name: each for name, each in columns.items() if not name.startswith("log_prob_sky_scale_")}
     if symmetries:
         headline = "log_likelihood_ratio" if backgrounds else "log_prob"
         columns["symmetry_scatter"] = np.std([row[headline] for row in rows], axis=0)

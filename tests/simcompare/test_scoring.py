@@ -124,6 +124,7 @@ def test_an_image_of_nothing_is_held_against_bare_sky():
     exact = Gaussian(0.4).log_prob(pixels, None) - np.maximum(sky, twins)
     np.testing.assert_allclose(table["log_likelihood_ratio"], exact, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(table["log_prob_background"], twins, rtol=1e-4)
+    assert "log_prob_sky_scale_0" not in table.colnames
     parts = sum(table[f"log_likelihood_ratio_scale_{k}"] for k in range(2))
     np.testing.assert_allclose(parts, table["log_likelihood_ratio"], atol=1e-4)
     assert (table["log_likelihood_ratio"][:3] < 0).all()
