@@ -6,7 +6,7 @@ entropy on held-out images, and the images trained and scored per CPU second, an
 
     python benchmarks/bench_flows.py --minutes 20 --bands 3
     python benchmarks/bench_flows.py --sizes 64 128 256 --compile
-    python benchmarks/bench_flows.py --transfer --minutes 10
+    python benchmarks/bench_flows.py --transfer --steps 800 --size 32
 
 Each model first tries three peak learning rates on a sixth of its time each and takes the best on images of
 their own. A peer that is not installed is skipped and named. The second form prints cost against the number
@@ -240,8 +240,8 @@ def compare(names: list[str], options: argparse.Namespace) -> None:
         )
 
 
-def transfer(minutes: float, size: int = 32) -> None:
-    """Held-out excess against the number of images, alone and from a flow of another survey."""
+def transfer(steps: int, size: int) -> None:
+    """Held-out density against the number of images, alone and from a flow of another survey."""
     rng = np.random.default_rng(4)
     first, _ = galaxies(3000, 1, size, seed=1)
     latent = rng.normal(size=(3000, 8))
@@ -249,20 +249,30 @@ def transfer(minutes: float, size: int = 32) -> None:
     blurred = gaussian_filter(profiles(latent, 1, size), (0, 0, 1, 1))
     second = torch.from_numpy((0.5 * (blurred + rng.normal(size=blurred.shape))).astype("f4"))
     held_out, second = second[2000:], second[:2000]
-    numbers = (50, 150, 450, 1350)
-    seconds = 60 * minutes / (1 + 2 * len(numbers))
     config = FlowConfig(size=size, softening=(SOFTENING,))
-    training = TrainingConfig(epochs=10**6, patience=150)
-    seconds_each = {"time_limit": seconds, "config": config, "training": training}
-    base = train(first, **seconds_each)
-    print(f"-log_prob of {len(held_out)} held-out images in nats per pixel")
-    print(f"{'images':>8s}{'alone':>12s}{'from another':>14s}")
+
+    def nats(images: torch.Tensor, init: FlowModel | None) -> tuple[FlowModel, float]:
+        """Flow after the same number of steps for any number of images, and its mean held-out nats."""
+        epochs = max(2, steps * 16 // len(images))
+        training = TrainingConfig(epochs=epochs, patience=epochs, validate_every=max(1, epochs // 20))
+        model = train(images, config=config, training=training, seed=1, init=init)
+        return model, -model.log_prob(held_out).mean().item()
+
+    base = nats(first, None)[0]
+    print(f"-log_prob of {len(held_out)} images of {size} x {size} pixels, {steps} steps of 16 images each")
+    print(f"{'images':>8s}{'alone':>10s}{'from another':>14s}   nats per image")
+    print(f"{0:8d}{'':10s}{-base.log_prob(held_out).mean().item():14.1f}", flush=True)
+    numbers = (50, 150, 450, 1350)
+    alone, moved = [], []
     for n in numbers:
-        nats = [
-            -train(second[:n], init=init, seed=1, **seconds_each).log_prob(held_out).mean().item() / size**2
-            for init in (None, base)
-        ]
-        print(f"{n:8d}{nats[0]:12.4f}{nats[1]:14.4f}", flush=True)
+        alone.append(nats(second[:n], None)[1])
+        moved.append(nats(second[:n], base)[1])
+        print(f"{n:8d}{alone[-1]:10.1f}{moved[-1]:14.1f}", flush=True)
+    for n, reached in zip(numbers, moved, strict=True):
+        # alone gets better with more images: between which two numbers does it reach the same?
+        needed = np.exp(np.interp(-reached, -np.array(alone), np.log(numbers), left=np.nan, right=np.nan))
+        more = f"{needed / n:.1f} times as many" if np.isfinite(needed) else f"more than {numbers[-1]}"
+        print(f"{n} images from another survey's flow: alone {more} reach the same density")
 
 
 def scaling(sizes: list[int], n_bands: int, is_compiled: bool) -> None:
@@ -285,6 +295,7 @@ def scaling(sizes: list[int], n_bands: int, is_compiled: bool) -> None:
         batch = max(4, 64 * 64**2 // size**2)
         if is_compiled:
             model.nats = torch.compile(model.nats)
+            fit(model, images, 1e-3, batch // 2, 1e-3)  # a step, so that compiling is not timed
         _, scored = score(model, images.repeat(4, 1, 1, 1), batch)
         spent, seen = fit(model, images, 5, batch // 2, 1e-3)
         print(
@@ -307,6 +318,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", help="print cost against size instead")
     parser.add_argument("--compile", action="store_true", help="with --sizes: let torch.compile fuse")
     parser.add_argument("--transfer", action="store_true", help="print density against number of images")
+    parser.add_argument("--steps", type=int, default=800, help="of each training of --transfer")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -317,7 +329,7 @@ def main() -> None:
         return
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}")
     if options.transfer:
-        transfer(options.minutes, min(options.size, 32))
+        transfer(options.steps, options.size)
     elif options.sizes:
         scaling(options.sizes, options.bands, options.compile)
     else:

@@ -1,4 +1,4 @@
-"""Build the linear SDSS samples in r and gri with their Sersic twins, and one of 8-bit pictures.
+"""Build the SDSS samples in r and gri with their Sersic twins, and one of 8-bit pictures with smooth twins.
 
     python benchmarks/build_sdss_sample.py <folder with sdss-frames, sdss-r-spirals, ...> <output folder>
 
@@ -22,6 +22,8 @@ interpolated (gama_pairs): no flow of calibrated camera pixels can use them.
 import sys
 from pathlib import Path
 
+from smooth_pictures import write_smooth_pictures
+
 from simcompare.config import PrepareSettings, TwinsSettings
 from simcompare.description import data_section
 from simcompare.imageset import ImageSet
@@ -39,7 +41,7 @@ PICTURE_FILES = ("sdss-skyserver-rgb/sdss-skyserver-rgb.h5",)  # 0.2 arcsec ever
 
 
 def build(data: Path, out: Path) -> dict[str, ImageSet]:
-    """Prepare the samples and the twins of the linear ones; what is there already is kept."""
+    """Prepare the samples and their twins; what is there already is kept."""
     made = {}
     for folder, files, options in (
         ("r", R_FILES, {"name": "SDSS r"}),
@@ -51,6 +53,13 @@ def build(data: Path, out: Path) -> dict[str, ImageSet]:
         if made[folder].preparation.domain == "linear":
             twins = TwinsSettings(images=out / folder, out=out / f"{folder}-twins")
             made[f"{folder}-twins"] = make_twins(twins)
+        else:
+            smooth = out / f"{folder}-smooth.h5"
+            if not smooth.exists():
+                write_smooth_pictures(*inputs, smooth, seed=0)
+            options |= {"name": f"{options['name']} smooth twins", "kind": "twins"}
+            twins = PrepareSettings(inputs=[smooth], out=out / f"{folder}-twins", **options)
+            made[f"{folder}-twins"] = make_image_set(twins)
     return made
 
 

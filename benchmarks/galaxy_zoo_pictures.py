@@ -1,13 +1,13 @@
 """Illustris pictures of Galaxy Zoo against real ones, in the domain of 8-bit colour pictures.
 
-Run it with  python benchmarks/galaxy_zoo_pictures.py DATA OUT [minutes of training per flow]
+Run it with  python benchmarks/galaxy_zoo_pictures.py DATA OUT [epochs of the first flow]
 
 DATA holds ``observed/sdss-gz2-rgb`` and ``simulated/illustris1_galaxyzoo_png``. The simulated pictures are
-cut and averaged as the real ones were (the central 192 pixels, blocks of 3). The background class is each
-real picture blurred, with fresh noise as that between its neighbouring pixels. Pixels are no fluxes: both
-samples were stretched for display, and the angular size of a pixel follows the galaxy's own size in the
-real sample alone, so part of any difference is scale and stretch. Pictures with a saturated star beside the
-galaxy are left out, and counted.
+encoded, cut and averaged as the real ones were (JPEG, the central 192 pixels, blocks of 3), which leaves
+outside the stars that are saturated in all colours. The background class is smooth twins of the real
+pictures. Pixels are no fluxes: both samples were stretched for display, the simulated ones fainter, so a
+good part of any difference is stretch. Pictures with a bright star beside the galaxy are left out, and
+counted.
 """
 
 import sys
@@ -16,7 +16,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 from PIL import Image
-from scipy.ndimage import gaussian_filter, label
+from scipy.ndimage import maximum_filter
+from smooth_pictures import as_jpeg, decoded, noise_by_level, smooth
 
 from mocks import stream
 from simcompare.compare_runs import compare_runs
@@ -25,8 +26,8 @@ from simcompare.preparing import make_image_set
 from simcompare.score_runs import score_image_sets
 from simcompare.training import train_model
 
-SIDE, BLOCK, BLUR = 192, 3, 2.0
-SATURATED, STAR = 250, 12  # counts in all colours; pixels of 64 x 64 that make a star, away from the middle
+SIDE, BLOCK = 192, 3
+BRIGHT, CONTRAST, AWAY = 200, 120, 5  # a star: counts, counts above its surroundings, pixels from the middle
 
 
 def central(picture):
@@ -37,19 +38,17 @@ def central(picture):
 
 
 def has_star(picture):
-    """Whether a saturated patch lies outside the galaxy's centre."""
-    patches, n = label((picture > SATURATED).all(axis=-1))
-    middle = patches[26:38, 26:38]
-    sizes = np.bincount(patches.ravel(), minlength=n + 1)
-    return any(size >= STAR and not (middle == k).any() for k, size in enumerate(sizes) if k)
-
-
-def smooth(picture, rng):
-    """Blur a picture and give it back its noise between neighbouring pixels."""
-    pixels = picture.astype(float)
-    noise = np.median(np.abs(np.diff(pixels, axis=1)), axis=(0, 1)) / (0.6745 * np.sqrt(2))
-    blurred = gaussian_filter(pixels, (BLUR, BLUR, 0))
-    return blurred + np.maximum(noise, 0.5) * rng.normal(size=pixels.shape)
+    """Whether a bright point stands out of what surrounds it, away from the galaxy's centre."""
+    brightest = np.asarray(picture, dtype=float).max(axis=-1)
+    y, x = np.indices(brightest.shape)
+    middle = (len(brightest) - 1) / 2
+    is_peak = (brightest == maximum_filter(brightest, 5)) & (brightest > BRIGHT)
+    for row, column in np.argwhere(is_peak & (np.hypot(y - middle, x - middle) > AWAY)):
+        distance = np.hypot(y - row, x - column)
+        around = np.median(brightest[(distance > 3.5) & (distance < 5.5)])
+        if brightest[row, column] - around > CONTRAST:
+            return True
+    return False
 
 
 def write_pictures(folder, pictures):
@@ -65,20 +64,21 @@ def read(data):
     with h5py.File(data / "observed" / "sdss-gz2-rgb" / "sdss-gz2-rgb.h5") as file:
         real = {str(name): image for name, image in zip(file["dr7objid"][:], file["image"][:], strict=True)}
     paths = sorted((data / "simulated" / "illustris1_galaxyzoo_png").glob("*.png"))
-    simulated = {path.stem: central(np.asarray(Image.open(path))) for path in paths}
+    simulated = {path.stem: central(decoded(as_jpeg(decoded(path.read_bytes())))) for path in paths}
     for name, pictures in (("real", real), ("simulated", simulated)):
         stars = [key for key, picture in pictures.items() if has_star(picture)]
-        print(f"{name}: {len(pictures)} pictures, {len(stars)} left out for a saturated star")
+        print(f"{name}: {len(pictures)} pictures, {len(stars)} left out for a bright star")
         for key in stars:
             del pictures[key]
-    background = {key: smooth(picture, stream(0, key, "smooth")) for key, picture in real.items()}
+    noise = noise_by_level(np.stack(list(real.values())).astype(float))
+    background = {key: smooth(picture, noise, stream(0, key, "smooth")) for key, picture in real.items()}
     return {"real": real, "simulated": simulated, "twins": background}
 
 
 def main():
     """Prepare, train, score and compare."""
     data, out = Path(sys.argv[1]), Path(sys.argv[2])
-    minutes = float(sys.argv[3]) if len(sys.argv) > 3 else 3.0
+    epochs = int(sys.argv[3]) if len(sys.argv) > 3 else 60
     names = {"real": "GZ2", "simulated": "Illustris-GZ", "twins": "GZ2 smoothed"}
     kinds = {"real": "observed", "simulated": "simulated", "twins": "twins"}
     pictures = read(data)
@@ -88,8 +88,9 @@ def main():
             PrepareSettings(inputs=[folder], out=out / key, domain="8-bit", name=name, kind=kinds[key],
                             train=0.6, validation=0.1, workers=1)
         )  # fmt: skip
-    train_model(TrainSettings(images=out / "real", out=out / "flow", minutes=minutes))
-    train_model(TrainSettings(images=out / "twins", out=out / "plain", init=out / "flow", minutes=minutes))
+    train_model(TrainSettings(images=out / "real", out=out / "flow", epochs=epochs))
+    half = max(1, epochs // 2)
+    train_model(TrainSettings(images=out / "twins", out=out / "plain", init=out / "flow", epochs=half))
     sets = [out / key for key in names]
     models = {"model": out / "flow", "background": out / "plain"}
     score_image_sets(ScoreSettings(images=sets, out=out / "scores", workers=1, **models))
