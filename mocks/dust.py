@@ -209,7 +209,8 @@ def dust_model(dust: str | Dust = "none", **options) -> Dust:
     Parameters
     ----------
     dust : str or Dust
-        Name in ``DUST``, with numbers as ``"screen:tau_old=0.5"``; a ``Dust`` is returned as it is.
+        Name in ``DUST``, with options as ``"screen:tau_old=0.5"`` or ``"gas-column:geometry=screen"``; a
+        ``Dust`` is returned as it is.
     **options
         Of that treatment, for example ``a_v``.
 
@@ -224,7 +225,7 @@ def dust_model(dust: str | Dust = "none", **options) -> Dust:
     """
     if isinstance(dust, Dust):
         return dust
-    name, written = parse_choice(dust)
+    name, written = parse_choice(dust, words=("geometry",))
     if name not in DUST:
         raise ValueError(f"dust {name!r} is unknown; known are {', '.join(DUST)}.")
     try:

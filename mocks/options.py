@@ -3,7 +3,7 @@
 __all__ = ["parse_choice"]
 
 
-def parse_choice(text: str) -> tuple[str, dict[str, float]]:
+def parse_choice(text: str, words: tuple[str, ...] = ()) -> tuple[str, dict[str, float | str]]:
     """Split ``name:key=number,key=number``.
 
     Parameters
@@ -11,9 +11,12 @@ def parse_choice(text: str) -> tuple[str, dict[str, float]]:
     text : str
         For example ``"screen:tau_old=0.5,slope=-1.3"``; the name alone keeps its defaults.
 
+    words : tuple of str
+        Keys whose values are words, as in ``"gas-column:geometry=screen"``.
+
     Returns
     -------
-    str, dict of float
+    str, dict of float or str
 
     Raises
     ------
@@ -25,7 +28,7 @@ def parse_choice(text: str) -> tuple[str, dict[str, float]]:
     for part in filter(None, rest.split(",")):
         key, _, value = part.partition("=")
         try:
-            options[key.strip()] = float(value)
+            options[key.strip()] = value.strip() if key.strip() in words else float(value)
         except ValueError:
             raise ValueError(
                 f"{text!r}: {part!r} is not an option with a number; write {name}:{key.strip()}=0.5."

@@ -109,7 +109,9 @@ class MockSettings(Settings):
         description="Starlight: analytic, bc03, fsps, snapshot, or the HDF5 file of a grid of spectra.",
     )
     dust: str = Field(
-        "screen", description="Dust: none, screen, calzetti or gas-column; numbers as 'screen:tau_old=0.5'."
+        "screen",
+        description="Dust: none, screen, calzetti or gas-column; options as 'screen:tau_old=0.5' or "
+        "'gas-column:geometry=screen,cell=0.2'.",
     )
     conditions: Path | None = Field(
         None, description="Image set whose PSFs and noise are drawn; default: the survey file."

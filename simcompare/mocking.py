@@ -211,6 +211,8 @@ def _make_images(task: _Task, watch: Watch) -> Images:
             failures.append({"source": target.path, "galaxy_id": name, "reason": str(error)})
             continue
         name = f"{task.dataset}-{name}" if target.is_image else subject.galaxy_id
+        if isinstance(subject, Galaxy) and subject.gas is None and settings.dust.startswith("gas-column"):
+            logger.warning("%s: no gas was read with it, so no dust but that of birth clouds", name)
         # A ready-made image has its one view.
         for view in range(1 if target.is_image else settings.views):
             try:
@@ -327,6 +329,7 @@ def _galaxy_row(galaxy: Galaxy, metadata: dict) -> dict:
         "snapshot": galaxy.snapshot,
         "subhalo_id": galaxy.subhalo_id,
         "n_stars": len(galaxy.stars),
+        "n_gas": 0 if galaxy.gas is None else len(galaxy.gas),
         "redshift": metadata["redshift"],
         "dust": metadata["dust"],
         "population": metadata["population"],

@@ -53,7 +53,7 @@ def test_star_in_a_uniform_slab_sees_the_gas_in_front_of_it():
 def test_light_of_a_mixed_slab():
     """Stars spread evenly through a slab: the mean of e^-tau is (1 - e^-tau) / tau of the whole."""
     for tau in (0.3, 1.0, 3.0):
-        dust = dust_model("gas-column", geometry="screen", scattering=False)
+        dust = dust_model("gas-column:geometry=screen,scattering=0")
         share = dust.transmission(slab(tau), np.eye(3), np.array([5494.5])).mean()
         assert share == pytest.approx((1 - np.exp(-tau)) / tau, rel=0.03)
 

@@ -106,3 +106,21 @@ def test_truncated_snapshot_is_named(toys, tmp_path, capsys):
     path.write_bytes(whole.read_bytes()[:3000])
     assert main(["mock", str(path), "--out", str(tmp_path / "run"), "--redshift", "0.05"]) == 2
     assert "cutout_1.hdf5" in capsys.readouterr().err
+
+
+def test_dust_of_gas_that_was_not_read_is_warned_of(shared_data, tmp_path, caplog):
+    """One EAGLE extract holds gas, whose dust takes light, the other none."""
+    magnitudes = {}
+    for folder, dust in (("snap25_subsample", "gas-column:geometry=screen"), ("snap25_subsample", "none"),
+                         ("gn92_sgn9_snap28", "gas-column")):  # fmt: skip
+        inputs = [next((shared_data / "simulated" / f"eagle_{folder}").glob("*.hdf5"))]
+        out = tmp_path / f"{folder}-{dust}"
+        made = make_mocks(MockSettings(inputs=inputs, out=out, redshift=0.05, dust=dust, workers=1))
+        row = made.catalogue[0]
+        magnitudes[folder, dust] = row["true_mag_r"]
+        assert row["dust"] == dust
+        assert (row["n_gas"] > 0) == (folder == "snap25_subsample")
+        assert ("no gas was read" in caplog.text) == (folder == "gn92_sgn9_snap28")
+    assert magnitudes["snap25_subsample", "gas-column:geometry=screen"] == pytest.approx(
+        magnitudes["snap25_subsample", "none"] + 0.43, abs=0.02
+    )
