@@ -346,20 +346,30 @@ def measure_fwhm(psf: np.ndarray, oversampling: int = 15) -> float:
     return float(2 * np.sqrt(area / np.pi))
 
 
+def _waves(index: np.ndarray, n: int, oversampling: int, side: int) -> np.ndarray:
+    """Fourier factors of survey pixels along an axis of n fine ones, over that of the pixel itself.
+
+    Shape (frequency, side), for frequencies by their indices; nothing from one half per survey pixel on, for
+    that does not survive a survey pixel grid.
+    """
+    # Fine pixels are integrals over themselves; summing them to survey pixels makes up the full pixel.
+    frequency = index * (oversampling / n)
+    weight = np.where(np.abs(frequency) < 0.5, 1 / np.sinc(np.clip(frequency, -0.5, 0.5)), 0)
+    turn = np.exp(np.arange(n) * (-2j * np.pi / n))
+    offset = np.arange(side) - side // 2
+    return turn[np.outer(index * oversampling, offset) % n] * weight[:, None]
+
+
 def _transfer(psf: np.ndarray, oversampling: int, shape: tuple[int, int]) -> np.ndarray:
-    """Fourier factor, on the fine grid's rfft2 frequencies, that stands for the PSF without the pixel."""
-    offset = np.arange(len(psf)) - len(psf) // 2
-    # Frequencies in cycles per survey pixel; nothing above 1/2 survives a survey pixel grid.
-    frequency_y = np.fft.fftfreq(shape[0], 1 / oversampling)
-    frequency_x = np.fft.rfftfreq(shape[1], 1 / oversampling)
-    wave_y = np.exp(-2j * np.pi * frequency_y[:, None] * offset) * (np.abs(frequency_y) < 0.5)[:, None]
-    wave_x = np.exp(-2j * np.pi * frequency_x[:, None] * offset) * (frequency_x < 0.5)[:, None]
+    """Fourier factor that stands for the PSF without the pixel.
 
-    def pixel(frequency):
-        # Fine pixels are integrals over themselves; summing them to survey pixels makes up the full pixel.
-        return np.where(np.abs(frequency) < 0.5, np.sinc(frequency), 1.0)
-
-    return wave_y @ psf @ wave_x.T / (pixel(frequency_y)[:, None] * pixel(frequency_x))
+    On the fine grid's rfft2 frequencies, those along x only below one half per survey pixel.
+    """
+    n_y, n_x = shape
+    rows = (np.arange(n_y) + n_y // 2) % n_y - n_y // 2
+    columns = np.arange((n_x - 1) // (2 * oversampling) + 1)
+    wave_y, wave_x = (_waves(index, n, oversampling, len(psf)) for index, n in ((rows, n_y), (columns, n_x)))
+    return wave_y @ (psf @ wave_x.T)
 
 
 def convolve_psf(image: np.ndarray, psf: np.ndarray, oversampling: int = 1) -> np.ndarray:
@@ -393,11 +403,16 @@ def convolve_psf(image: np.ndarray, psf: np.ndarray, oversampling: int = 1) -> n
     Frequencies that the survey grid cannot hold are dropped. For a PSF narrower than about two survey
     pixels this leaves ringing at the per cent level.
     """
-    from scipy.fft import irfft2, next_fast_len, rfft2
+    from scipy.fft import fft, ifft, irfft, next_fast_len, rfft
 
     check_psf(psf)
     n_y, n_x = image.shape[-2:]
     reach = len(psf) // 2 * oversampling
     shape = (next_fast_len(n_y + reach, real=True), next_fast_len(n_x + reach, real=True))
     transfer = _transfer(np.asarray(psf, float), oversampling, shape)
-    return irfft2(rfft2(image, shape) * transfer, shape)[..., :n_y, :n_x]
+    # One axis at a time: rows of nothing but padding, and frequencies that are dropped, need no transform.
+    spectrum = rfft(image, shape[1])[..., : transfer.shape[1]]
+    spectrum = fft(spectrum, shape[0], axis=-2)
+    spectrum *= transfer
+    spectrum = ifft(spectrum, axis=-2, overwrite_x=True)[..., :n_y, :]
+    return irfft(spectrum, shape[1])[..., :n_x]
