@@ -1,16 +1,21 @@
 """Time the way from particles to pixels, part by part, beside what a user would take instead.
 
-    python benchmarks/bench_render.py [particles] [pixels] [repeats]
+    python benchmarks/bench_render.py [particles] [pixels] [repeats] [largest]
 
 All candidates are interleaved in one run; the figure is the median of CPU seconds over all threads. Peers
-that are not installed (py-sphviewer2, swiftsimio) are left out. ``L1`` is the light that lies in the wrong
-pixel, against the exact integral of the two-dimensional cubic spline, for the renderers that draw it.
+that are not installed (``pip install py-sphviewer2 swiftsimio cosmos-synthesizer galsim``) are left out;
+stamps of GalSim are drawn for 500 particles and scaled up. ``L1`` is the light that lies in the wrong pixel,
+against the exact integral of the two-dimensional cubic spline, for renderers that draw it. At last, growth
+from 1e4 particles to the largest number (1e6; with 1e7 it takes a minute), each in a process of its own.
 """
 
 import platform
+import resource
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import h5py
@@ -20,7 +25,7 @@ from scipy.spatial import cKDTree
 
 from mocks import ObservingConditions, random_view, stream
 from mocks.deposit import deposit
-from mocks.kernel import kernel_share
+from mocks.kernel import cubic_spline, kernel_share
 from mocks.observe import add_noise, bin_pixels
 from mocks.psf import convolve_psf, effective_psf
 from mocks.smoothing import smoothing_lengths
@@ -73,7 +78,7 @@ def exact(x, y, h, flux, n):
 
 
 def renderers(x, y, h, flux, n):
-    """Name -> (call, bands drawn by one call, whether it draws the cubic spline)."""
+    """Name -> (call, bands that a call draws of all particles, whether it draws the cubic spline)."""
     found = {
         "mocks.deposit": (lambda: deposit(x, y, h, flux, (n, n)), 3, True),
         "pixel centres": (lambda: at_pixel_centres(x, y, h, flux[0], n), 1, True),
@@ -81,25 +86,63 @@ def renderers(x, y, h, flux, n):
             lambda: np.histogram2d(y, x, bins=n, range=[[0, n], [0, n]], weights=flux[0])[0], 1, False,
         ),
     }  # fmt: skip
-    try:
-        from swiftsimio.visualisation.projection_backends import backends
-
-        def swift():
-            return backends["subsampled"](
-                x=(x / n), y=(y / n), m=flux[0].astype(np.float32), h=(h / n / 1.897367).astype(np.float32),
-                res=n, box_x=0.0, box_y=0.0,
-            )  # fmt: skip
-
-        found["swiftsimio subsampled"] = (swift, 1, False)
-    except ImportError:
-        pass
-    try:
-        import sphviewer2  # noqa: F401
-
-        found["py-sphviewer2, 4 times finer"] = (lambda: sphviewer_4(x, y, h, flux[0], n), 1, False)
-    except ImportError:
-        pass
+    peers = {
+        "synthesizer": (synthesizer, 3, True),
+        "swiftsimio subsampled": (swiftsimio, 1, False),
+        "py-sphviewer2, 4 times finer": (sphviewer, 1, False),
+        "GalSim stamps": (galsim_stamps, 500 / len(x), False),
+    }
+    for name, (peer, bands, spline) in peers.items():
+        try:
+            found[name] = (peer(x, y, h, flux, n), bands, spline)
+        except ImportError:
+            print(f"{name}: not installed")
     return found
+
+
+def synthesizer(x, y, h, flux, n):
+    """Its inner routine with our kernel as its table, all bands at once; its wheel uses one thread."""
+    from synthesizer.imaging.extensions.image import make_img
+
+    table = cubic_spline(np.linspace(0, 1, 1000))
+    place = np.stack([x, y, np.zeros(len(x))], axis=1)
+    light = np.ascontiguousarray(flux.T)
+    return lambda: make_img(light, h, place, table, 1.0, n, n, len(x), 1.0, len(table), 3, 1).transpose(
+        2, 1, 0
+    )
+
+
+def swiftsimio(x, y, h, flux, n):
+    """Its accurate backend, one band; the kernel is its own."""
+    from swiftsimio.visualisation.projection_backends import backends
+
+    mass, length = flux[0].astype(np.float32), (h / n / 1.897367).astype(np.float32)
+    place = {"x": x / n, "y": y / n}
+    return lambda: backends["subsampled"](**place, m=mass, h=length, res=n, box_x=0.0, box_y=0.0)
+
+
+def sphviewer(x, y, h, flux, n):
+    """As ``sphviewer_4``."""
+    import sphviewer2  # noqa: F401
+
+    return lambda: sphviewer_4(x, y, h, flux[0], n)
+
+
+def galsim_stamps(x, y, h, flux, n):
+    """Every 200th particle or so as a Gaussian of about the kernel's width, on a stamp of its own."""
+    import galsim
+
+    def draw():
+        image = galsim.ImageD(n, n, scale=1.0)
+        for i in range(0, 500 * (len(x) // 500), len(x) // 500):
+            star = galsim.Gaussian(sigma=0.3 * h[i], flux=flux[0, i])
+            stamp = star.drawImage(scale=1.0, center=galsim.PositionD(x[i] + 0.5, y[i] + 0.5))
+            both = stamp.bounds & image.bounds
+            if both.isDefined():
+                image[both] += stamp[both]
+        return image.array
+
+    return draw
 
 
 def sphviewer_4(x, y, h, flux, n):
@@ -172,6 +215,12 @@ def timed(calls, repeats):
     return {name: float(np.median(values)) for name, values in spent.items()}
 
 
+def in_tree_order(position):
+    """Neighbours by SciPy's tree, asked for in the order in which it holds the particles."""
+    tree = cKDTree(position, balanced_tree=False)
+    return tree.query(position[tree.indices], k=[33])
+
+
 def steps(position, x, y, h, flux, n):
     """Whole chain for one view of one galaxy in three bands, step by step."""
     psf = effective_psf("double-gaussian", 3.4, 41)
@@ -183,14 +232,45 @@ def steps(position, x, y, h, flux, n):
     return {
         "smoothing lengths (once a galaxy)": lambda: smoothing_lengths(position),
         "  scipy default": lambda: cKDTree(position).query(position, k=[33]),
+        "  scipy, in the order of its tree": lambda: in_tree_order(position),
         "render": lambda: deposit(x, y, h, flux, (n, n)),
         "PSF": lambda: convolve_psf(image, psf),
         "noise": lambda: add_noise(image, state, rng),
     }
 
 
+def grow(n, pixels):
+    """CPU seconds of smoothing lengths and of drawing, and peak memory of both [bytes a particle]."""
+    deposit([1.0], [1.0], [1.0], np.ones((3, 1)), (8, 8))
+    smoothing_lengths(stream(1).normal(size=(99, 3)))
+    position, flux = galaxy(n, stream(1, "galaxy"))
+    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    h = smoothing_lengths(position) * pixels / FRAME
+    middle = time.process_time()
+    x, y = (position[:, i] * pixels / FRAME + pixels / 2 for i in (0, 1))
+    deposit(x, y, h, flux, (pixels, pixels))
+    end, after = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return middle - start, end - middle, 1024 * (after - before) / n
+
+
+def growth(pixels, largest):
+    """Print how cost grows with the number of particles: slopes in logarithms, 1 being proportional."""
+    print(f"\n{'particles':>10s} {'lengths us each':>18s} {'drawing us each':>18s} {'peak bytes each':>18s}")
+    numbers = [n for n in (10000, 100000, 1000000, 10000000) if n <= largest]
+    found = []
+    for n in numbers:
+        with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+            found.append(pool.submit(grow, n, pixels).result())
+        lengths, drawing, memory = found[-1]
+        print(f"{n:10d} {1e6 * lengths / n:18.2f} {1e6 * drawing / n:18.3f} {memory:18.0f}")
+    for i, what in enumerate(("lengths", "drawing")):
+        slope = np.polyfit(np.log(numbers[1:]), np.log([each[i] for each in found[1:]]), 1)[0]
+        print(f"{what} grow with particles to the power {slope:.2f} from {numbers[1]} on")
+
+
 def main(argv):
-    n, pixels, repeats = (int(float(value)) for value in [*argv, *("1e5", "256", "5")[len(argv) :]])
+    given = [*argv, *("1e5", "256", "5", "1e6")[len(argv) :]]
+    n, pixels, repeats, largest = (int(float(value)) for value in given)
     rng = stream(1, "galaxy")
     position, flux = galaxy(n, rng)
     h = smoothing_lengths(position) * pixels / FRAME
@@ -209,10 +289,9 @@ def main(argv):
             misplaced = np.abs(image - reference).sum() / reference.sum()
             errors = f"{misplaced:8.4f} {image.max() / reference.max() - 1:+8.4f}"
         print(f"{name:36s} {1e3 * spent[name] / bands:14.2f} {n * bands / spent[name] / 1e6:15.1f} {errors}")
-    ratio = spent["mocks.deposit"] / floor
-    print(
-        f"reading the particles once takes {1e3 * floor:.2f} ms: the renderer is {ratio:.0f} times that floor"
-    )
+    drawn = spent["mocks.deposit"]
+    print(f"reading the particles once takes {1e3 * floor:.2f} ms; drawing them in three bands", end=" ")
+    print(f"{1e3 * drawn:.2f} ms, {drawn / floor:.0f} times that ({n / drawn / 1e6:.0f} M particles/s)")
     print(f"\n{'step, three bands':36s} {'CPU ms':>14s}")
     for name, seconds in timed(steps(position, x, y, h, flux, pixels), repeats).items():
         print(f"{name:36s} {1e3 * seconds:14.1f}")
@@ -222,6 +301,7 @@ def main(argv):
     for name, seconds in spent.items():
         ratios = "".join(f"{seconds / spent[ours]:15.1f}" for ours in ("mocks", "mocks, lengths given"))
         print(f"{name:36s} {1e3 * seconds:14.1f} {ratios}")
+    growth(pixels, largest)
 
 
 if __name__ == "__main__":

@@ -124,6 +124,8 @@ def test_bad_particles_are_refused():
         deposit([1.0], [1.0, 2.0], [1.0], [[1.0]], (5, 5))
     with pytest.raises(ValueError, match="flux of the particles holds numbers that are not finite"):
         deposit([1.0], [1.0], [1.0], [[np.nan]], (5, 5))
+    with pytest.raises(ValueError, match="x of the particles holds numbers that are not finite"):
+        deposit([np.inf, -np.inf], [1.0, 1.0], [1.0, 1.0], [[1.0, 1.0]], (5, 5))
     with pytest.raises(ValueError, match="negative"):
         deposit([1.0], [1.0], [-1.0], [[1.0]], (5, 5))
     assert deposit([], [], [], np.zeros((2, 0)), (5, 6)).shape == (2, 5, 6)
