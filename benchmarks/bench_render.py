@@ -241,7 +241,7 @@ def steps(position, x, y, h, flux, n):
 
 def grow(n, pixels):
     """CPU seconds of smoothing lengths and of drawing, and peak memory of both [bytes a particle]."""
-    deposit([1.0], [1.0], [1.0], np.ones((3, 1)), (8, 8))
+    deposit([1.0], [1.0], [100.0], np.ones((3, 1)), (8, 8))  # compiles, builds stamps
     smoothing_lengths(stream(1).normal(size=(99, 3)))
     position, flux = galaxy(n, stream(1, "galaxy"))
     before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
