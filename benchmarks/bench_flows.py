@@ -270,7 +270,7 @@ def transfer(steps: int, size: int) -> None:
         print(f"{n:8d}{alone[-1]:10.1f}{moved[-1]:14.1f}", flush=True)
     for n, reached in zip(numbers, moved, strict=True):
         # alone gets better with more images: between which two numbers does it reach the same?
-        needed = np.exp(np.interp(-reached, -np.array(alone), np.log(numbers), left=np.nan, right=np.nan))
+        needed = np.exp(np.interp(-reached, -np.array(alone), np.log(numbers), right=np.nan))
         more = f"{needed / n:.1f} times as many" if np.isfinite(needed) else f"more than {numbers[-1]}"
         print(f"{n} images from another survey's flow: alone {more} reach the same density")
 
