@@ -25,6 +25,7 @@ from simcompare.imageset import ImageSet
 from simcompare.observed.formats import files_of, recognise
 from simcompare.preparing import preparation_of
 from simcompare.shipped import ensemble_members
+from simcompare.skies import MOST_FIELDS, MOST_PATCHES, PER_FIELD
 from simcompare.tables import count_rows
 from simcompare.targets import select_targets
 from simcompare.workflow import plan_workflow, read_workflow
@@ -36,6 +37,8 @@ __all__ = ["Estimate", "count_stamps", "estimate", "estimate_workflow", "summary
 _PER_MOCK = 0.3
 _PER_STAMP = 0.06
 _PER_TWIN = 0.3
+_PER_FRAME = 2.5  # to cut its sky
+_PSF_BYTES = 8 * 45**2  # of one patch of sky and band
 _PER_VALUE_AND_EPOCH = 4e-6
 _PER_VALUE_AND_LOOK = 1.5e-6
 _PER_RESAMPLE_AND_IMAGE = 1e-6
@@ -141,12 +144,17 @@ def _mock(settings: MockSettings, coming: dict) -> tuple:
 
 
 def _prepare(settings: PrepareSettings, coming: dict) -> tuple:
-    n = sum(count_stamps(path) for path in files_of(settings.inputs, tuple(settings.bands)))
+    files = files_of(settings.inputs, tuple(settings.bands))
+    n = sum(count_stamps(path) for path in files)
     n_bands = 3 if settings.domain == "8-bit" else len(settings.bands)
-    size = preparation_of(settings, load_survey(settings.survey).pixel_scale).size
-    shape = Shape(n, n_bands * size**2)
+    preparation = preparation_of(settings, load_survey(settings.survey).pixel_scale)
+    shape = Shape(n, n_bands * preparation.size**2)
     coming[settings.out] = shape
-    return "prepare", n, _set_bytes(shape), n * n_bands * _PER_STAMP
+    fields = sum(FRAME_NAME.search(path.name) is not None for path in files)
+    patches = min(fields * PER_FIELD, MOST_PATCHES)
+    sky = patches * n_bands * (4 * preparation.window**2 + _PSF_BYTES)
+    seconds = n * n_bands * _PER_STAMP + min(fields, MOST_FIELDS) * n_bands * _PER_FRAME
+    return "prepare", n, _set_bytes(shape) + sky, seconds
 
 
 def _twins(settings: TwinsSettings, coming: dict) -> tuple:

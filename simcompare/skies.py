@@ -16,11 +16,12 @@ from simcompare.files import atomic_path
 from simcompare.observed.detect import empirical_psf, find_candidates, psfield_of
 from simcompare.runs import Run
 
-__all__ = ["make_sky_bank", "sky_beside_galaxies"]
+__all__ = ["MOST_FIELDS", "MOST_PATCHES", "PER_FIELD", "make_sky_bank", "sky_beside_galaxies"]
 
 logger = logging.getLogger(__name__)
 
-MOST_FIELDS, MOST_PATCHES = 40, 2000  # of the sky kept with prepared images: 150 MB in three bands
+# Of the sky kept with prepared images: 200 MB in three bands.
+MOST_FIELDS, MOST_PATCHES, PER_FIELD = 40, 2000, 200
 
 
 def make_sky_bank(settings: SkySettings) -> SkyBank:
@@ -87,7 +88,7 @@ def sky_beside_galaxies(settings: PrepareSettings, run: Run, window: int) -> Non
         survey=settings.survey,
         bands=settings.bands,
         size=window,
-        per_field=min(200, -(-MOST_PATCHES // len(chosen))),
+        per_field=min(PER_FIELD, -(-MOST_PATCHES // len(chosen))),
         seed=settings.seed,
     )
     try:

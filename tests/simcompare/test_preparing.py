@@ -15,6 +15,7 @@ from mocks.psf import gaussian_psf
 from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare.cli import main
 from simcompare.config import MockSettings, PrepareSettings
+from simcompare.estimate import estimate
 from simcompare.imageset import ImageSet
 from simcompare.mocking import make_mocks
 from simcompare.observed import files_of, prepare_observed, read_places
@@ -175,6 +176,8 @@ def test_catalogue_says_where_to_cut_a_real_frame(shared_data, tmp_path):
     assert len(made) + (len(Table.read(failed)) if failed.exists() else 0) == in_field.sum()
     table = made.catalogue
     assert np.abs(np.median(table["mag_r"] - table["catalogue_mag_r"])) < 0.05
+    expected = estimate(PrepareSettings(inputs=[frame], out=tmp_path / "other"))
+    assert expected.bytes == pytest.approx((out / "sky.h5").stat().st_size, rel=0.5)
     # The sky of the field is kept for mocks, which take it with the conditions.
     bank = SkyBank.load(out / "sky.h5")
     assert (bank.bands, len(bank), bank.image.shape[-1]) == (("r",), 200, made.preparation.window)
