@@ -4,8 +4,8 @@ Run it with  python benchmarks/kill_runs.py [--kills N] [--verbs mock,score] [--
 
 Each command works on toy galaxies in a process of its own, which is killed at moments spread over the time
 that it takes, two or three times in a row, and then left to finish. Compared are the SHA-256 of all products
-and the galaxies in them. The last part kills the workers of a local Dask cluster instead, and the command
-with its cluster.
+and the galaxies in them. The last parts kill the workers of a local Dask cluster instead, and the command
+with its cluster; and one worker after the other of a scheduler file, while whole commands run.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -23,7 +24,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import psutil
+from astropy.io import fits
 
+from mocks.psf import gaussian_psf
 from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare import mocking, preparing, score_runs
 from simcompare.cli import main as simcompare
@@ -40,8 +43,16 @@ VERBS = {
     "score": "score real mock --model train --out score --batch-size 4 --workers 1",
     "compare": "compare score --reference toys --out compare --bootstrap 100",
     "report": "report compare",
+    "prepare-2": "prepare stamps.h5 --out prepare-2 --size 32 --workers 2",
+    "sky": "sky coadds --out sky/bank.h5 --survey hsc-wide --size 32 --per-field 20",
+    "nulls": "nulls real mock --model train --out nulls --epochs 1 --seeds 1 --seed 2 --workers 1",
+    "attribute": "attribute toy-2 --real real --model train --out attribute --redshift 0.05 --size 32 "
+    "--percents 10 --dusts none --no-real-conditions --workers 1",
 }
-NOT_COMPARED = ("run.log", "provenance.json", "config.toml", "model-card.md", "MODEL_CARD.md")
+NEEDED = ("mock", "prepare", "twins", "train", "score", "compare")  # by the others
+SCHEDULED = ("mock", "prepare", "twins", "score")
+# The last holds the hash of the page, which says when it was made.
+NOT_COMPARED = ("run.log", "provenance.json", "config.toml", "model-card.md", "report-products.json")
 # Dates and measured times, the only things in which two runs may differ.
 MOMENTS = re.compile(
     rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\+00:00| UTC)?|(seconds|minutes)\S* *[=:] *[\d.e-]+"
@@ -51,7 +62,8 @@ MOMENTS = re.compile(
 def make_inputs(folder):
     """Toy simulation, toy real galaxies, and a stack of stamps with a duplicate."""
     write_tng_snapshot(folder / "toy-1", toy_galaxies("toy-1", 8, 3))
-    write_tng_snapshot(folder / "nature", toy_galaxies("toy-real", 24, 5))
+    write_tng_snapshot(folder / "toy-2", toy_galaxies("toy-1", 2, 4))
+    write_tng_snapshot(folder / "nature", toy_galaxies("toy-real", 40, 5))
     settings = MockSettings(
         inputs=[folder / "nature"], out=folder / "real", name="toys", redshift=0.05, size=32, workers=1
     )
@@ -65,14 +77,28 @@ def make_inputs(folder):
     with h5py.File(folder / "stamps.h5", "w") as file:
         file["image"] = np.array(images, dtype=np.float32)[:, None]
         file["ra_deg"] = np.r_[10 + np.arange(23) / 10, 10.5]
-        file["dec_deg"] = np.zeros(24)
+        file["dec_deg"] = np.full(24, 0.05)
         attributes = {"bands": "r", "pixel_scale_arcsec": 0.396, "units": "nanomaggy", "psf_fwhm_arcsec": 1.3}
         file.attrs.update(attributes)
+    make_coadd(folder)
 
 
-def run(words, folder, kill_after=None):
-    """Run a command in a forked process; whether it ended by itself, and after how many seconds."""
-    start = time.monotonic()
+def make_coadd(folder):
+    """Blank HSC sky, and a folder for its patches."""
+    rng = np.random.default_rng(2)
+    (folder / "coadds").mkdir()
+    (folder / "sky").mkdir()
+    planes = [rng.normal(0, 1, (200, 200)), np.zeros((200, 200), np.int32), np.ones((200, 200))]
+    names = ("IMAGE", "MASK", "VARIANCE")
+    hdus = [fits.ImageHDU(plane, name=name) for plane, name in zip(planes, names, strict=True)]
+    for bit, name in enumerate(("BAD", "DETECTED", "NO_DATA")):
+        hdus[1].header[f"HIERARCH MP_{name}"] = bit
+    fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(folder / "coadds" / "patch-r.fits")
+    fits.PrimaryHDU(gaussian_psf(4.0, 41)).writeto(folder / "coadds" / "patch-r-psf.fits")
+
+
+def start(words, folder):
+    """Give a command in a forked process, the first of its group; its number."""
     child = os.fork()
     if child == 0:
         os.chdir(folder)
@@ -84,12 +110,19 @@ def run(words, folder, kill_after=None):
         with contextlib.suppress(BaseException):
             status = simcompare(["--quiet", *words])
         os._exit(status)
-    while kill_after is None or time.monotonic() - start < kill_after:
+    return child
+
+
+def run(words, folder, kill_after=None):
+    """Run a command in a forked process; whether it ended by itself, and after how many seconds."""
+    begin = time.monotonic()
+    child = start(words, folder)
+    while kill_after is None or time.monotonic() - begin < kill_after:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             if status:
                 raise SystemExit(f"FAILED: {' '.join(words)} ended with {status}; see {folder}")
-            return True, time.monotonic() - start
+            return True, time.monotonic() - begin
         time.sleep(0.002)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)
@@ -160,7 +193,7 @@ def kill_verb(verb, work, rng, kills):
             check(verb, out, golden)
             restart()
     run(words, work)
-    print(f"{verb:8s} {done:4d} kills in {seconds:.2f} s ({late} more came after the end): same", flush=True)
+    print(f"{verb:9s} {done:4d} kills in {seconds:.2f} s ({late} more came after the end): same", flush=True)
 
 
 def kill_workers(work, rng, kills):
@@ -171,14 +204,7 @@ def kill_workers(work, rng, kills):
     shutil.rmtree(out)
     done = whole = 0
     while done + whole < kills:
-        child = os.fork()
-        if child == 0:
-            os.chdir(work)
-            os.setsid()
-            status = 1
-            with contextlib.suppress(BaseException):
-                status = simcompare(["--quiet", *words])
-            os._exit(status)
+        child = start(words, work)
         ended = None
         for _ in range(3):
             time.sleep(rng.uniform(1, 4))
@@ -207,11 +233,72 @@ def kill_workers(work, rng, kills):
     print(f"dask     {done:4d} kills of workers, {whole} of the command with its cluster: same", flush=True)
 
 
+@contextlib.contextmanager
+def cluster(folder):
+    """Start a scheduler with its file and two workers, as batch jobs do; yields what keeps the latter up."""
+    file = folder / "scheduler.json"
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+
+    def begin(program, *options):
+        command = [sys.executable, "-m", f"distributed.cli.dask_{program}", "--scheduler-file", str(file)]
+        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        command += ["--no-dashboard", *options]
+        return subprocess.Popen(command, cwd=folder, env=environment, **silent)
+
+    scheduler, nannies = begin("scheduler", "--host", "127.0.0.1", "--port", "0"), []
+    while not file.is_file():
+        time.sleep(0.1)
+
+    def keep_up():
+        nannies[:] = [nanny for nanny in nannies if nanny.poll() is None]
+        while len(nannies) < 2:
+            nannies.append(begin("worker", "--nthreads", "1"))
+        return nannies
+
+    try:
+        yield keep_up
+    finally:
+        for process in (*nannies, scheduler):
+            if process.poll() is None:
+                for child in psutil.Process(process.pid).children(recursive=True):
+                    child.kill()
+                process.kill()
+            process.wait()
+
+
+def kill_scheduled(work, rng, kills):
+    """Kill one worker after the other of a scheduler file while whole commands run there."""
+    with cluster(work) as keep_up:
+        for verb in SCHEDULED:
+            words, out = VERBS[verb].split(), work / verb
+            golden = products(out), galaxies(out)
+            done = again = 0
+            while done < kills:
+                shutil.rmtree(out)
+                child = start([*words, "--scheduler", "scheduler.json"], work)
+                moments = list(time.monotonic() + np.cumsum(rng.uniform(0.5, 4, 3)))  # then they may finish
+                while not (ended := os.waitpid(child, os.WNOHANG))[0]:
+                    time.sleep(0.1)
+                    nanny = keep_up()[rng.integers(2)]
+                    if moments and time.monotonic() > moments[0]:
+                        workers = psutil.Process(nanny.pid).children()
+                        for worker in [each for each in workers if "spawn_main" in " ".join(each.cmdline())]:
+                            moments = moments[1:]
+                            worker.kill()
+                            done += 1
+                if ended[1]:  # the cluster gave a task up whose workers all died
+                    again += 1
+                    run(words, work)
+                check(verb, out, golden)
+            counts = f"{verb:9s} {done:4d} kills of workers of a scheduler file, {again} reruns"
+            print(f"{counts}: same", flush=True)
+
+
 def main():
     """Kill each command, in the order in which they need each other."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", type=int, default=60)
-    parser.add_argument("--verbs", default=",".join([*VERBS, "dask"]))
+    parser.add_argument("--verbs", default=",".join([*VERBS, "dask", "scheduler"]))
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     # Several parts from few galaxies.
@@ -225,8 +312,10 @@ def main():
         for verb in VERBS:
             if verb in wanted:
                 kill_verb(verb, work, rng, options.kills)
-            elif verb != "report":
+            elif verb in NEEDED and (verb != "compare" or "report" in wanted):
                 run(VERBS[verb].split(), work)
+        if "scheduler" in wanted:
+            kill_scheduled(work, rng, max(2, options.kills // 4))
         if "dask" in wanted:
             kill_workers(work, rng, max(2, options.kills // 4))
     print("all reruns made the same products")

@@ -237,12 +237,16 @@ class SkyBank:
 
     def save(self, path: str | Path) -> None:
         """Write the bank as HDF5, so that mocks need no survey files later."""
-        with h5py.File(path, "w") as file:
+        # Composed in memory: on a full disk HDF5 itself ends in hundreds of lines.
+        with h5py.File("bank", "w", driver="core", backing_store=False) as file:
             file.attrs["bands"] = list(self.bands)
             file.attrs["unit"] = "nanomaggies per pixel"
             for name in _COLUMNS:
                 file[name] = getattr(self, name)
             file["origin"] = np.array(self.origin, "S")
+            file.flush()
+            content = file.id.get_file_image()
+        Path(path).write_bytes(content)
 
     @classmethod
     def load(cls, path: str | Path) -> "SkyBank":

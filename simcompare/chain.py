@@ -1,5 +1,6 @@
 """A comparison run to its report."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from simcompare.citations import cite_run
 from simcompare.config import ReportSettings
 from simcompare.drawing import draw_figures
 from simcompare.files import remove_leftovers
-from simcompare.further import FurtherTable, read_further
+from simcompare.further import INDEX, FurtherTable, read_further
+from simcompare.ledger import Ledger, digest
 from simcompare.locking import lock_folder
 from simcompare.report import write_report
 from simcompare.results import read_comparison
@@ -22,6 +24,9 @@ from simcompare.sources import is_toy, run_image_sets, run_models, run_scores
 
 __all__ = ["report_run"]
 
+logger = logging.getLogger(__name__)
+
+_PAGE = "report.html"
 _SAMPLES = 8
 _SANITY = (
     "What mocks and real images should share before any galaxy is scored. A classifier of blank sky should "
@@ -40,25 +45,37 @@ def report_run(settings: ReportSettings) -> Path:
     Returns
     -------
     pathlib.Path
-        ``report.html`` in the run folder; ``report.json`` and ``figures/`` lie beside it.
+        ``report.html`` in the run folder; ``report.json`` and ``figures/`` lie beside it. What an earlier
+        call has finished from the same comparison and images is kept; a page that was removed is made again.
 
     Raises
     ------
     FileNotFoundError
         When the folder holds no comparison.
     """
-    comparison = read_comparison(settings.run)
-    with lock_folder(settings.run, "report"):
-        remove_leftovers(settings.run)
-        return _write_page(settings.run, comparison, settings.embedding)
+    comparison, folder = read_comparison(settings.run), settings.run
+    with lock_folder(folder, "report"):
+        remove_leftovers(folder)
+        image_sets, models = run_image_sets(folder), run_models(folder)
+        files = [folder / name for name in ("scores.ecsv", "comparison.ecsv", f"tables/{INDEX}")]
+        files += [path for images in image_sets.values() for path in images.files]
+        done = Ledger(folder / "report-products.json", digest(settings, files, *models))
+        if done.has_all(_PAGE):
+            logger.info("%s is there already; remove it to have it drawn again", folder / _PAGE)
+            return folder / _PAGE
+        page = _write_page(folder, comparison, settings.embedding, image_sets, models, done)
+        done.record(_PAGE, "report.json")
+    return page
 
 
-def _write_page(folder: Path, comparison: Table, embedding: str) -> Path:
+def _write_page(
+    folder: Path, comparison: Table, embedding: str, image_sets: dict, models: dict, done: Ledger
+) -> Path:
     """Figures, tables and page of a comparison."""
     scores = run_scores(folder)
     compared = read_settings(folder)
-    image_sets = run_image_sets(folder)
-    models, further, notes = run_models(folder), read_further(folder / "tables"), []
+    further, notes = read_further(folder / "tables"), []
+    there = [each.name for each in further]
     model = models.get("model")
     reference, seed = comparison.meta["reference"], compared["seed"]
     checked = image_sets if reference in image_sets else None
@@ -72,11 +89,12 @@ def _write_page(folder: Path, comparison: Table, embedding: str) -> Path:
         folder / "figures",
         seed=seed,
         image_sets=image_sets,
-        history=Table(rows=model.history) if model is not None else None,
+        history=Table(rows=model.history) if model is not None and model.history else None,
         samples=_samples(model, scores, reference, seed),
         models=models,
         further=further,
         embedding=embedding,
+        done=done,
         sky=None if checked is None else sanity_curves(checked, reference, seed),
     )
     _remove_old_figures(folder / "figures", {figure.name for figure in figures})
@@ -91,6 +109,7 @@ def _write_page(folder: Path, comparison: Table, embedding: str) -> Path:
         },
         notes=notes,
         further=further,
+        there=there,
         citations=cite_run(folder),
     )
 

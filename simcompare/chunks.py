@@ -3,15 +3,15 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 from astropy.table import Table
 
-from simcompare.comparison import headline_score, nuisance_columns, stack_scores
+from simcompare.comparison import blank_of, headline_score, nuisance_columns, stack_scores
 
 __all__ = ["filled_blocks", "gather", "with_form_of"]
 
 # Beside the headline and the nuisances, what typicality, neighbours and warnings are made from.
 _KEPT = ("dataset", "galaxy_id", "view", "kind", "split", "image_index", "is_finite", "outside_domain")
-_FILES_AT_ONCE = 64
 
 
 def gather(paths: Sequence[Path]) -> tuple[Table, Table]:
@@ -34,16 +34,22 @@ def gather(paths: Sequence[Path]) -> tuple[Table, Table]:
     ValueError
         As `simcompare.comparison.stack_scores`.
     """
-    form, joined, single = None, [], []
+    form, blocks = None, []
     for path in paths:
         table = Table.read(path)
         form = with_form_of(form, table)
         kept = {*_KEPT, headline_score(table), *nuisance_columns(table)}
-        single.append(table[[name for name in table.colnames if name in kept]])
-        if len(single) == _FILES_AT_ONCE:
-            joined, single = [*joined, stack_scores(single)], []
-    scores = stack_scores([*joined, *single])
-    scores.meta = dict(form.meta)
+        blocks.append({name: np.array(table[name]) for name in table.colnames if name in kept})
+    scores = Table(meta=dict(form.meta))
+    sizes = [len(block["dataset"]) for block in blocks]
+    for name in form.colnames:
+        # Column by column, so that no second copy of all is needed.
+        parts = [block.pop(name, None) for block in blocks]
+        known = [part for part in parts if part is not None]
+        if known:
+            blank = blank_of(known[0].dtype)
+            pairs = zip(sizes, parts, strict=True)
+            scores[name] = np.concatenate([np.full(n, blank) if part is None else part for n, part in pairs])
     return form, scores
 
 

@@ -1,6 +1,7 @@
 """Score runs to a comparison run: the headline table, every further table, and a record for the board."""
 
 import logging
+from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
@@ -11,12 +12,12 @@ from simcompare.board import write_record
 from simcompare.comparison import compare, only_real, stack_scores
 from simcompare.config import CompareSettings
 from simcompare.controls import blank_sky_of
-from simcompare.further import with_columns_of, write_further
+from simcompare.further import INDEX, with_columns_of, write_further
 from simcompare.imageset import LINEAR_UNIT
 from simcompare.nuisance import read_columns
-from simcompare.nulls import null_tables, with_nulls
+from simcompare.nulls import NULLS, null_tables, with_nulls
 from simcompare.placing import SPACES, place_scores
-from simcompare.results import write_comparison
+from simcompare.results import read_comparison, write_comparison
 from simcompare.runs import Run, open_run, read_settings
 from simcompare.sources import run_image_sets, run_models, run_scores
 from simcompare.spaces import find_embedding, read_spaces
@@ -25,6 +26,8 @@ from simcompare.tables import write_table
 __all__ = ["compare_runs", "recompare_runs"]
 
 logger = logging.getLogger(__name__)
+
+_SCORES, _RECORD = "scores.ecsv", "record.json"
 
 
 def compare_runs(settings: CompareSettings) -> Table:
@@ -58,6 +61,10 @@ def _compare(settings: CompareSettings, *, replace: bool) -> Table:
     """Make the comparison and write it."""
     inputs = [*settings.scores, *([settings.nulls] if settings.nulls else [])]
     with open_run(settings.out, "compare", settings, inputs, replace=replace) as run:
+        done = run.ledger(_inputs(settings))
+        if done.has_all(_RECORD):
+            logger.info("%s holds the comparison already", run.folder)
+            return read_comparison(run.folder)
         scores = stack_scores([run_scores(folder) for folder in settings.scores])
         reference = settings.reference or only_real(scores)
         questions = _questions(settings)
@@ -69,17 +76,30 @@ def _compare(settings: CompareSettings, *, replace: bool) -> Table:
         further = further_tables(scores, reference, settings.seed, spaces=spaces, questions=questions)
         further += null_tables(settings.nulls)
         table = with_nulls(with_columns_of(table, further), scores, settings.nulls)
-        write_table(scores, run.folder / "scores.ecsv")
+        write_table(scores, run.folder / _SCORES)
         write_further(further, run.folder / "tables")
         write_comparison(table, run.folder)
         write_record(
             table,
-            run.folder / "record.json",
+            run.folder / _RECORD,
             name=settings.name or run.folder.name,
             model=str(scores.meta.get("model", "unknown")),
             background=str(scores.meta.get("background", "unknown")),
         )
+        made = [_SCORES, SPACES, "comparison.ecsv", "comparison.json", _RECORD, f"tables/{INDEX}"]
+        made += [f"tables/{each.name}.ecsv" for each in further if each.table is not None]
+        done.record(*(name for name in made if name != SPACES or (run.folder / SPACES).is_file()))
     return table
+
+
+def _inputs(settings: CompareSettings) -> list[Path]:
+    """Files that a comparison is made from."""
+    found = [path / _SCORES for path in settings.scores]
+    found += [settings.nulls / NULLS] if settings.nulls else []
+    for path in found:
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} does not exist; run the command that makes it first.")
+    return found
 
 
 def _placed(scores: Table, reference: str, run: Run) -> Table:

@@ -14,6 +14,7 @@ from simcompare.statistics import Clustered, difference_of_means, two_sample
 
 __all__ = [
     "NULL_KIND",
+    "blank_of",
     "compare",
     "headline_score",
     "nuisance_columns",
@@ -88,8 +89,7 @@ def _with_columns(table: Table, names: Sequence[str], tables: Sequence[Table]) -
     for name in names:
         if name not in table.colnames:
             model = next(other[name] for other in tables if name in other.colnames)
-            blank = {"U": "", "S": "", "f": np.nan, "b": False}.get(model.dtype.kind, -1)
-            table[name] = np.full(len(table), blank, dtype=model.dtype)
+            table[name] = np.full(len(table), blank_of(model.dtype), dtype=model.dtype)
     return table[list(names)]
 
 
@@ -116,6 +116,11 @@ def only_real(scores: Table) -> str:
             " name the reference."
         )
     return names[0]
+
+
+def blank_of(dtype: np.dtype) -> str | float | bool | int:
+    """Value of a score table's column where nothing is known."""
+    return {"U": "", "S": "", "f": np.nan, "b": False}.get(dtype.kind, -1)
 
 
 def headline_score(scores: Table) -> str:

@@ -9,10 +9,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["atomic_path", "explained", "fingerprint", "remove_leftovers", "sha256", "write_text"]
+import h5py
+
+__all__ = [
+    "atomic_hdf5",
+    "atomic_path",
+    "explained",
+    "fingerprint",
+    "remove_leftovers",
+    "sha256",
+    "write_text",
+]
 
 _WHOLE_FILE_LIMIT = 256 * 1024**2
 _LEFTOVER = re.compile(r"\.[0-9a-f]{12}\.tmp$")
+_HDF5_NUMBER = re.compile(r"errno = (\d+)")  # HDF5 raises RuntimeError, or OSError without the number
 _MEND = {
     errno.ENOSPC: "the disk is full: free some space, or choose another --out",
     errno.EDQUOT: "the disk quota is used up: free some space, or choose another --out",
@@ -53,7 +64,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         _flush(temporary)
         os.replace(temporary, path)
         _flush(path.parent)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
         raise explained(error, path) from error
     finally:
         # On a disk gone read-only the file cannot be removed; the reason for that is on its way already.
@@ -61,9 +72,39 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def explained(error: OSError, path: Path) -> OSError:
+@contextmanager
+def atomic_hdf5(path: str | os.PathLike) -> Iterator[h5py.File]:
+    """HDF5 file, composed in memory, that is written whole once the block has succeeded.
+
+    On a full disk HDF5 itself ends in hundreds of lines, or in a crash.
+
+    Parameters
+    ----------
+    path : path-like
+        Final name; its folder must exist.
+
+    Yields
+    ------
+    h5py.File
+        To be filled.
+
+    Raises
+    ------
+    OSError
+        As `atomic_path`.
+    """
+    with h5py.File(Path(path).name, "w", driver="core", backing_store=False) as file:
+        yield file
+        file.flush()
+        content = file.id.get_file_image()
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def explained(error: OSError | RuntimeError, path: Path) -> Exception:
     """Say of a failed writing what to do about it, where that is known."""
-    mend = _MEND.get(error.errno)
+    told = _HDF5_NUMBER.search(str(error))
+    mend = _MEND.get(int(told[1]) if told else getattr(error, "errno", None))
     return error if mend is None else OSError(f"{path} cannot be written: {mend}. Finished work is kept.")
 
 

@@ -12,9 +12,9 @@ from astropy.table import Table
 from simcompare.files import write_text
 from simcompare.tables import write_table
 
-__all__ = ["FurtherTable", "read_further", "with_columns_of", "write_further"]
+__all__ = ["INDEX", "FurtherTable", "read_further", "with_columns_of", "write_further"]
 
-_INDEX = "index.json"
+INDEX = "index.json"
 _ENDS = ("", "_low", "_high", "_error")
 # Table, its columns, and what they are called in the headline table.
 _JOINED = {
@@ -64,7 +64,7 @@ def write_further(tables: Sequence[FurtherTable], folder: str | os.PathLike) -> 
         {"name": each.name, "title": each.title, "note": each.note, "made": each.table is not None}
         for each in tables
     ]
-    write_text(folder / _INDEX, json.dumps(index, indent=1))
+    write_text(folder / INDEX, json.dumps(index, indent=1))
 
 
 def read_further(folder: str | os.PathLike) -> list[FurtherTable]:
@@ -75,7 +75,7 @@ def read_further(folder: str | os.PathLike) -> list[FurtherTable]:
     FileNotFoundError
         When the folder holds no tables.
     """
-    path = Path(folder) / _INDEX
+    path = Path(folder) / INDEX
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; run 'simcompare compare' first.")
     tables = []

@@ -82,7 +82,7 @@ def _by_kernel(path: Path, holder: dict) -> int | None:
         except OSError as error:
             os.close(descriptor)
             if error.errno not in _NO_LOCKS:
-                raise
+                raise explained(error, path.parent) from error
             if not existed:
                 path.unlink(missing_ok=True)
             return None

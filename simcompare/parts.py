@@ -11,7 +11,7 @@ import numpy as np
 from astropy.table import Table
 
 from mocks.checked_hdf5 import open_checked
-from simcompare.files import atomic_path
+from simcompare.files import atomic_hdf5
 from simcompare.stamps import PreparedStamp
 
 __all__ = [
@@ -194,8 +194,7 @@ def write_part(
         "provenance": json.dumps(provenance or {}, sort_keys=True, default=str),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Composed in memory: on a full disk HDF5 itself ends in hundreds of lines, or in a crash.
-    with h5py.File(path.name, "w", driver="core", backing_store=False) as file:
+    with atomic_hdf5(path) as file:
         file.attrs.update(attributes)
         for dataset, dtype in DATASETS.items():
             values = np.asarray(getattr(stack, dataset), dtype=dtype)
@@ -207,10 +206,6 @@ def write_part(
             file.create_dataset(dataset, data=values, chunks=chunks, **packing)
         flux_unit = "nmgy" if unit == LINEAR_UNIT else "ct"
         _write_catalogue(file.create_group("catalogue"), catalogue, flux_unit)
-        file.flush()
-        content = file.id.get_file_image()
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
     return path
 
 

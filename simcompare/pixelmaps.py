@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from simcompare.files import atomic_path
+from simcompare.files import atomic_hdf5
 from simcompare.scoring import Density, context_of, orientations
 
 __all__ = ["SHARD", "orientation_back", "read_map", "write_maps"]
@@ -68,7 +68,7 @@ def write_maps(
         if path.is_file():
             continue
         rows = range(start, min(start + SHARD, len(images)))
-        with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        with atomic_hdf5(path) as file:
             file.attrs.update(dataset=images.name, unit="nats per pixel, bands summed")
             file["image_index"] = np.array(rows)
             shape = (len(rows), *images.image_shape[1:])

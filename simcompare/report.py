@@ -4,7 +4,7 @@ import base64
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -166,6 +166,7 @@ def write_report(
     provenance: Mapping[str, Any] | None = None,
     notes: Sequence[str] = (),
     further: Sequence[FurtherTable] = (),
+    there: Collection[str] = (),
     citations: Citations | None = None,
 ) -> Path:
     """Write ``report.html`` and ``report.json``.
@@ -188,6 +189,8 @@ def write_report(
     further : sequence of FurtherTable
         Tables beside the headline, see `simcompare.analysis.further_tables`; also written as ECSV into
         ``tables/``.
+    there : collection of str
+        Names of tables that lie there already, as their own command has written them.
     citations : Citations, optional
         Papers and acknowledgements of what the run used, see `simcompare.citations.cite_run`.
 
@@ -232,7 +235,7 @@ def write_report(
     }
     (folder / "tables").mkdir(exist_ok=True)
     for each in further:
-        if each.table is not None:
+        if each.table is not None and each.name not in there:
             write_table(each.table, folder / "tables" / f"{each.name}.ecsv")
     write_text(folder / "report.json", json.dumps(content, indent=1, allow_nan=False))
     source = (files("simcompare") / "data" / "report.html.j2").read_text(encoding="utf-8")

@@ -18,7 +18,8 @@ from astropy.table import Table
 
 from simcompare import __version__
 from simcompare.config import WHERE_AND_HOW, Settings
-from simcompare.files import explained, fingerprint, remove_leftovers, sha256, write_text
+from simcompare.files import explained, fingerprint, remove_leftovers, write_text
+from simcompare.ledger import Ledger, digest
 from simcompare.locking import lock_folder
 from simcompare.tables import write_table
 
@@ -30,6 +31,7 @@ _PACKAGES = ("torch", "nflows", "numpy", "scipy", "astropy", "h5py", "illustris_
 _RUNS_IN = ("images", "model", "background", "init", "scores", "conditions", "run")
 _NO_PRODUCTS = {
     "config.toml", "provenance.json", "run.log", "run.lock", "failures.ecsv", "stamps.reading",
+    "products.json",
 }  # fmt: skip
 _PRODUCTS = "products.json"
 
@@ -51,20 +53,9 @@ class Run:
     verb: str
     settings: Settings
 
-    def record(self, *names: str) -> None:
-        """Note the hashes of finished products, by which `has` knows them, in ``products.json``."""
-        hashes = self._hashes() | {name: sha256(self.folder / name) for name in names}
-        write_text(self.folder / _PRODUCTS, json.dumps(hashes, indent=1, sort_keys=True))
-
-    def has(self, name: str) -> bool:
-        """Whether a product is there as it was recorded."""
-        path = self.folder / name
-        return path.is_file() and self._hashes().get(name) == sha256(path)
-
-    def _hashes(self) -> dict[str, str]:
-        """Hashes of the recorded products by name."""
-        path = self.folder / _PRODUCTS
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    def ledger(self, files: Iterable[Path], *further: str) -> Ledger:
+        """Finished products of this run, as made from its settings, files and hashes of other things."""
+        return Ledger(self.folder / _PRODUCTS, digest(self.settings, files, *further))
 
     def write_failures(self, failures: Iterable[dict]) -> None:
         """List what could not be done, one row each with its reason, in ``failures.ecsv``."""

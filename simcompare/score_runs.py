@@ -68,12 +68,19 @@ def write_scores(settings: ScoreSettings) -> Path:
     models = [*_members(settings), *_background_paths(settings)]
     inputs = [*settings.images, *map(find_model, models)]
     with open_run(settings.out, "score", settings, inputs) as run:
-        if run.has(_SCORES):
+        embedding = find_embedding(settings.embedding) if settings.embedding else None
+        sets = [ImageSet.open(folder) for folder in settings.images]
+        done = run.ledger((path for images in sets for path in images.files), *_identity(settings).values())
+        if done.is_of_other():
+            raise ValueError(
+                f"{run.folder} was made from other images or models than now lie at the same places; "
+                "choose another --out, or delete the folder to start again."
+            )
+        if done.has(_SCORES):
             logger.info("%s is there already", run.folder / _SCORES)
             shutil.rmtree(run.folder / _CHUNKS, ignore_errors=True)  # of a run killed at its very end
             return run.folder / _SCORES
-        embedding = find_embedding(settings.embedding) if settings.embedding else None
-        sets = [ImageSet.open(folder) for folder in settings.images]
+        done.record()
         reference = _reference(sets, settings.reference)
         sets += [
             blank_sky_of(images, settings.seed)
@@ -100,7 +107,7 @@ def write_scores(settings: ScoreSettings) -> Path:
         for images in sets if settings.maps else ():
             _write_maps(images, settings)
         write_blocks(filled_blocks(paths, form, scores), run.folder / _SCORES)
-        run.record(_SCORES)
+        done.record(_SCORES)
         shutil.rmtree(folder)
     return run.folder / _SCORES
 
@@ -205,7 +212,7 @@ def _score_chunk(path: Path, chunk: _Chunk, watch: Watch) -> None:
         torch.set_num_threads(1)
         try:
             table = score(
-                chunk.images,
+                chunk.images.slab(0, len(chunk.images)),  # whose catalogue goes with it
                 models,
                 _backgrounds(settings, chunk.images),
                 batch_size=settings.batch_size,

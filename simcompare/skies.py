@@ -78,7 +78,8 @@ def sky_beside_galaxies(settings: PrepareSettings, run: Run, window: int) -> Non
     for path in _files(settings.inputs):
         if match := FRAME_NAME.search(path.name):
             fields.setdefault(match.groups()[1:4], path)
-    if not fields or run.has(SKY_FILE):
+    done = run.ledger(path for _, path in sorted(fields.items()))
+    if not fields or done.has(SKY_FILE):
         return
     names = sorted(fields)
     chosen = stream(settings.seed, "sky fields").permutation(len(names))[:MOST_FIELDS]
@@ -96,7 +97,7 @@ def sky_beside_galaxies(settings: PrepareSettings, run: Run, window: int) -> Non
     except (ValueError, OSError) as error:
         logger.warning("no sky is kept for mocks: %s", error)
         return
-    run.record(SKY_FILE)
+    done.record(SKY_FILE)
     logger.info("%d patches of the sky of %d fields are kept for mocks", len(bank), len(chosen))
 
 

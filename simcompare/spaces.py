@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from simcompare.features import Components
-from simcompare.files import atomic_path
+from simcompare.files import atomic_hdf5
 from simcompare.scoring import context_of
 
 __all__ = ["Embedding", "describe", "find_embedding", "read_spaces", "write_spaces"]
@@ -131,7 +131,7 @@ def _rows(images: Any, make: Callable, model: Any, batch_size: int, components=N
 
 def write_spaces(spaces: Mapping[str, np.ndarray], path: str | os.PathLike) -> None:
     """Write coordinates as HDF5, one dataset a space, rows as in the score table."""
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with atomic_hdf5(path) as file:
         for name, values in spaces.items():
             file.create_dataset(name, data=np.asarray(values, np.float32), compression=4)
 

@@ -17,6 +17,7 @@ from simcompare.drawing.properties import draw_properties, relation_columns
 from simcompare.drawing.scores import draw_scores
 from simcompare.drawing.sketchbook import Sketchbook
 from simcompare.figures.populations import with_derived_columns
+from simcompare.ledger import Ledger
 from simcompare.report import ReportFigure
 
 __all__ = ["draw_figures", "relation_columns"]
@@ -37,6 +38,7 @@ def draw_figures(
     further: Sequence[FurtherTable] = (),
     embedding: str = "pca",
     sky: Table | None = None,
+    done: Ledger | None = None,
 ) -> list[ReportFigure]:
     """Draw the standard figures, each as PNG, PDF and ECSV.
 
@@ -67,13 +69,15 @@ def draw_figures(
         Coordinates of the map of latents: "pca", or "umap" when it is installed.
     sky : Table, optional
         Blank sky of the data sets, from `simcompare.sanity.sanity_curves`.
+    done : Ledger, optional
+        Figures that it has are left as they are; drawn ones are recorded in it.
 
     Returns
     -------
     list of ReportFigure
         In the order of the report.
     """
-    book = Sketchbook(Path(folder))
+    book = Sketchbook(Path(folder), done)
     scores = with_derived_columns(scores)
     draw_scores(book, scores, comparison, seed)
     draw_properties(book, scores, comparison, seed)

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from simcompare.figures.style import save_figure
+from simcompare.ledger import Ledger
 from simcompare.report import ReportFigure
 
 __all__ = ["Sketchbook"]
@@ -23,10 +24,12 @@ class Sketchbook:
     ----------
     folder : Path
         Where PNG, PDF and ECSV go.
+    done : Ledger, optional
+        Of the folder around it: figures that are finished already, and those drawn now.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, done: Ledger | None = None) -> None:
+        self.folder, self.done = folder, done
         self.figures: list[ReportFigure] = []
 
     def draw(
@@ -53,6 +56,11 @@ class Sketchbook:
         wide : bool
             Whether it takes the width of the page.
         """
+        entry = ReportFigure(name, title, caption, self.folder / f"{name}.png", wide)
+        files = [f"{self.folder.name}/{name}.{ending}" for ending in ("png", "pdf", "ecsv")]
+        if self.done is not None and self.done.has(*files):
+            self.figures.append(entry)
+            return
         try:
             table = make if isinstance(make, Table) else make()
         except ValueError as error:
@@ -61,4 +69,6 @@ class Sketchbook:
         drawing = function(table)
         figure = drawing if isinstance(drawing, Figure) else drawing.figure
         save_figure(figure, table, self.folder, name)
-        self.figures.append(ReportFigure(name, title, caption, self.folder / f"{name}.png", wide))
+        self.figures.append(entry)
+        if self.done is not None:
+            self.done.record(*files)

@@ -154,7 +154,9 @@ def test_server_answers_about_the_run_and_nothing_else(server):
     assert words["galaxy_id"] == "g0"
     assert numbers["mag_r"] is None
     assert asked(server, "/sheet/0")[1].startswith(b"\xff\xd8")
-    for path in ("/sheet/1", "/row/60", "/row/-1", "/etc/passwd", "/../scores.ecsv", "/row/1?x"):
+    outside = ("/etc/passwd", "//etc/passwd", "/run.log", "/../scores.ecsv", "/%2e%2e/scores.ecsv")
+    outside += ("/sheet/../../scores.ecsv", "/column/%2fetc%2fpasswd")
+    for path in ("/sheet/1", "/row/60", "/row/-1", "/row/1?x", *outside):
         assert asked(server, path)[0] == 404
     assert asked(server, "/data.json", host="evil.example:80")[0] == 404
 

@@ -13,11 +13,14 @@ import simcompare
 from flows import FlowConfig, FlowModel
 from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare import engine, mocking, score_runs
+from simcompare.attribute_runs import attribute_mocks
 from simcompare.cli import main
-from simcompare.config import MockSettings, ScoreSettings
+from simcompare.config import AttributeSettings, MockSettings, PrepareSettings, ScoreSettings
 from simcompare.engine import StoppedError, run_in_order, run_tasks
 from simcompare.files import sha256
 from simcompare.mocking import make_mocks
+from simcompare.observed import sample
+from simcompare.preparing import make_image_set
 from simcompare.score_runs import score_image_sets
 
 
@@ -103,31 +106,44 @@ def kill_workers(nannies, stop):
                 child.kill()
 
 
-def test_cluster_with_dying_workers_makes_the_same_bits(cluster, tmp_path, monkeypatch):
+def test_cluster_with_dying_workers_makes_the_same_bits(cluster, stamps, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(mocking, "_IMAGES_PER_PART", 2)
     monkeypatch.setattr(score_runs, "_IMAGES_PER_TASK", 2)
+    monkeypatch.setattr(sample, "_STAMPS_PER_TASK", 3)
     file, nannies = cluster
     write_tng_snapshot(Path("toy-1"), toy_galaxies("toy-1", 10, 3))
+    write_tng_snapshot(Path("toy-2"), toy_galaxies("toy-1", 2, 4))
     FlowModel(FlowConfig(size=32, softening=(0.1,))).save(Path("flow"))
     mock = {"inputs": ["toy-1"], "name": "toy-1", "redshift": 0.05, "size": 32, "workers": 1}
     score = {"model": "flow", "batch_size": 2, "workers": 1}
-    parts, tables = [], []
+    prepare = {"inputs": [stamps], "size": 32, "workers": 1}
+    attribute = {"inputs": ["toy-2"], "name": "toy-2", "redshift": 0.05, "size": 32, "workers": 1}
+    attribute |= {"model": "flow", "percents": "10", "dusts": "none"}
+    attribute |= {"symmetries": False, "real_conditions": False}
+    real = Path("here") / "prepare"
     for name, scheduler in (("here", None), ("there", str(file))):
+        where = {"scheduler": scheduler}
         stop = threading.Event()
         killer = threading.Thread(target=kill_workers, args=(nannies, stop))
         if scheduler:
             killer.start()
-        images = make_mocks(MockSettings(out=f"mock-{name}", scheduler=scheduler, **mock))
-        parts.append([sha256(path) for path in images.files])
-        settings = ScoreSettings(images=[f"mock-{name}"], out=f"score-{name}", scheduler=scheduler, **score)
-        score_image_sets(settings)
-        tables.append(sha256(Path(f"score-{name}") / "scores.ecsv"))
+        make_mocks(MockSettings(out=f"{name}/mock", **where, **mock))
+        score_image_sets(ScoreSettings(images=[f"{name}/mock"], out=f"{name}/score", **where, **score))
+        make_image_set(PrepareSettings(out=f"{name}/prepare", **where, **prepare))
+        attribute_mocks(AttributeSettings(real=real, out=f"{name}/attribute", **where, **attribute))
         stop.set()
     killer.join()
-    assert len(parts[0]) >= 4
-    assert parts[0] == parts[1]
-    assert tables[0] == tables[1]
+    here, there = (
+        {
+            str(path.relative_to(name)): sha256(path)
+            for path in Path(name).rglob("*.*")
+            if path.suffix in (".h5", ".ecsv")
+        }
+        for name in ("here", "there")
+    )
+    assert sum("part-" in name for name in here) >= 4 + 1 + 2
+    assert here == there
 
 
 def test_tasks_for_gpus_go_to_workers_with_one(cluster, monkeypatch):

@@ -146,7 +146,7 @@ def test_key_of_the_environment_is_sent_and_never_kept(server, tmp_path, monkeyp
     words = [f"--field={pair}" for pair in ("simulation=TNG100-1", "snapshot=99", "subhalo=1")]
     assert run(server, "tng-image", *words, "--out", tmp_path) == 0
     assert server.headers[0]["api-key"] == "secret-key"
-    kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert b"secret-key" not in kept
     assert "secret-key" not in caplog.text
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from astropy.table import MaskedColumn, Table
 
-from simcompare import chunks, tables
+from simcompare import tables
 from simcompare.chunks import filled_blocks, gather
 from simcompare.comparison import stack_scores
 from simcompare.tables import count_rows, read_ecsv, write_blocks, write_table
@@ -70,10 +70,9 @@ def scores(n, dataset, seed, **further):
     return table
 
 
-def test_files_joined_one_by_one_are_the_table_of_all(tmp_path, monkeypatch):
-    monkeypatch.setattr(chunks, "_FILES_AT_ONCE", 2)
+def test_files_joined_one_by_one_are_the_table_of_all(tmp_path):
     made = [scores(4, "a", 1), scores(3, "long name", 2, mass=[1.0, 2.0, 3.0])]
-    made.append(scores(2, "a", 3, halo=[7, 8]))
+    made.append(scores(2, "a", 3, halo=[7, 8], mag_z=[3.0, 4.0]))
     paths = [tmp_path / f"{k}.ecsv" for k in range(3)]
     for table, path in zip(made, paths, strict=True):
         write_table(table, path)
@@ -83,6 +82,8 @@ def test_files_joined_one_by_one_are_the_table_of_all(tmp_path, monkeypatch):
     assert form.meta == kept.meta == whole.meta
     assert kept.meta["not_finite"] == {"a": 4, "long name": 2}
     assert {"concentration", "mass", "halo"} & set(kept.colnames) == set()
+    for name in kept.colnames:
+        np.testing.assert_array_equal(kept[name], whole[name])
     kept["rank"] = np.arange(9)
     whole["rank"] = np.arange(9)
     write_blocks(filled_blocks(paths, form, kept), tmp_path / "joined.ecsv")

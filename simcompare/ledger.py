@@ -1,0 +1,90 @@
+"""What a command has finished, by hash, and from what it was made: the memory of a rerun."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from simcompare import __version__
+from simcompare.config import Settings
+from simcompare.files import sha256, write_text
+
+__all__ = ["Ledger", "digest"]
+
+_HEAD = 65536  # bytes of a part that tell it from one of other settings
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Finished products of a folder, kept in a JSON file of it.
+
+    What was made from something else counts as not there.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    made_from : str
+        From `digest`.
+    """
+
+    path: Path
+    made_from: str
+
+    def record(self, *names: str) -> None:
+        """Note the hashes of finished products, given by their paths within the folder."""
+        products = self._products() | {name: sha256(self.path.parent / name) for name in names}
+        content = {"made_from": self.made_from, "products": products}
+        write_text(self.path, json.dumps(content, indent=1, sort_keys=True))
+
+    def has(self, *names: str) -> bool:
+        """Whether products are there as they were recorded."""
+        products = self._products()
+        paths = {name: self.path.parent / name for name in names}
+        return all(path.is_file() and products.get(name) == sha256(path) for name, path in paths.items())
+
+    def has_all(self, last: str) -> bool:
+        """Whether a product, the last one made, and every other recorded one are there."""
+        return self.has(last, *self._products())
+
+    def is_of_other(self) -> bool:
+        """Whether something was recorded that was made from other things."""
+        return self._read().get("made_from", self.made_from) != self.made_from
+
+    def _products(self) -> dict[str, str]:
+        """Give the recorded hashes by name."""
+        return {} if self.is_of_other() else self._read().get("products", {})
+
+    def _read(self) -> dict:
+        """Content of the file."""
+        return json.loads(self.path.read_text(encoding="utf-8")) if self.path.is_file() else {}
+
+
+def digest(settings: Settings, files: Iterable[Path], *further: str) -> str:
+    """Hash of all that a result depends on: version, settings, content of files.
+
+    Parameters
+    ----------
+    settings : Settings
+    files : iterable of Path
+        Of HDF5 the size and the beginning stand for the whole.
+    *further : str
+        Hashes and names.
+
+    Returns
+    -------
+    str
+    """
+    # A run may be called from another folder or moved; the content of files says which they are.
+    paths = settings.path_names()
+    values = {name: value for name, value in settings.of_result().items() if name not in paths}
+    told = hashlib.sha256(json.dumps([__version__, values, *further]).encode())
+    for path in files:
+        told.update(f"{path.name} {path.stat().st_size}\n".encode())
+        if path.suffix == ".h5":
+            with open(path, "rb") as file:
+                told.update(file.read(_HEAD))
+        else:
+            told.update(sha256(path).encode())
+    return told.hexdigest()
