@@ -151,7 +151,7 @@ def galaxies(folder):
     if not (folder / "images").is_dir():
         return []
     table = ImageSet.open(folder).catalogue
-    return [f"{row['galaxy_id']} {row['view']}" for row in table]
+    return [f"{row['dataset']} {row['galaxy_id']} {row['view']}" for row in table]
 
 
 def check(verb, out, golden):
