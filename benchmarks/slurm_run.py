@@ -24,6 +24,7 @@ WORKFLOW = """
 out = "run"
 size = 32
 workers = 2
+real_conditions = false
 [prepare]
 inputs = ["stamps.h5"]
 train = 0.5
