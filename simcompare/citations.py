@@ -15,6 +15,8 @@ from simcompare.runs import read_config, read_provenance, runs_behind
 __all__ = ["Citations", "bibtex", "citations_of", "cite_run", "short_reference"]
 
 _NOT_PUBLISHED = ("toy",)
+_OWNED = ("simulation", "survey")
+_UNCONFIRMED = "papers from the literature, not confirmed on the owners' page: look there"
 _TEX = {"{\\'e}": "é", "{\\'c}": "ć", "{\\v Z}": "Ž", "\\&": "&", "{": "", "}": ""}
 
 
@@ -87,11 +89,12 @@ def citations_of(
                 for entry in _entries()[kind]
                 if any(_plain(name).startswith(start) for start in entry["names"])
             ]
-            if not found and kind in ("simulation", "survey"):
+            if not found and kind in _OWNED:
                 unknown.append(f"{kind} {name}")
             for entry in found[:1]:
                 keys |= dict.fromkeys(entry["papers"])
-                used[name] = f"{kind}; {entry['source']}"
+                doubt = "" if entry.get("confirmed") or kind not in _OWNED else f"; {_UNCONFIRMED}"
+                used[name] = f"{kind}; {entry['source']}{doubt}"
                 thanks |= {entry["acknowledge"]: None} if entry["acknowledge"] else {}
     papers = {key: _entries()["paper"][key] for key in keys}
     return Citations(papers, used, tuple(thanks), tuple(unknown))

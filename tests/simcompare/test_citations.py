@@ -55,3 +55,10 @@ def test_a_run_is_followed_to_those_it_was_made_from(tmp_path, capsys):
     assert "@article{Aihara2018," in capsys.readouterr().out
     with pytest.raises(FileNotFoundError, match="not a run folder"):
         cite_run(tmp_path)
+
+
+def test_entries_not_held_against_their_owners_page_say_so():
+    used = citations_of(["TNG50-1", "SIMBA"], ["sdss", "hsc"]).used
+    assert "not confirmed" in used["SIMBA"]
+    assert "not confirmed" in used["hsc"]
+    assert "not confirmed" not in used["TNG50-1"] + used["sdss"]
