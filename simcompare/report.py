@@ -122,7 +122,7 @@ def _certainty(table: Table, best: Row) -> str:
         return f"this is no significant difference: samples of this size reveal {least:.1f} nats or more"
     halves = "random halves of the real galaxies"
     if abs(best["delta_mean"]) <= floor:
-        return f"but {halves} differ by up to {floor:.1f} nats, so the gap does not exceed the null"
+        return f"but 95 % of {halves} differ by up to {floor:.1f} nats, so the gap does not exceed the null"
     if np.isfinite(floor):
         return f"the gap exceeds the null: 95 % of {halves} differ by less than {floor:.1f} nats"
     return "the real galaxies are too few for a null"

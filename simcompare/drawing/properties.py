@@ -131,7 +131,8 @@ def _draw_planes(book: Sketchbook, scores: Table, comparison: Table, x: str, y: 
             except ValueError:
                 continue
             if np.isfinite(np.asarray(table["difference"], float)).any():
-                panels[f"{name}: {group}" if group else f"_{name}"] = table
+                table.meta["group"] = group
+                panels[f"_{name}: {group}"] = table
     if not panels:
         return
     reach = max(float(np.nanmax(np.abs(table["difference"]))) for table in panels.values())

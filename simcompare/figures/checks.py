@@ -7,6 +7,7 @@ from astropy.table import Table, vstack
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from mocks.streams import stream
 from simcompare.comparison import nuisance_columns, reference_rows
@@ -112,6 +113,7 @@ def draw_realism(table: Table) -> Figure:
             ax.plot(rows["value"], rows["density"], color=style.color, ls=style.line, lw=1, label=label)
         worst = np.max(table["ks"][np.asarray(table["column"]) == column])
         ax.set_title(f"largest KS distance {worst:.2f}", loc="right", fontsize=6.5)
+        ax.xaxis.set_major_locator(MaxNLocator(4))
         ax.set_xlabel(axis_label(column))
         ax.set_yticks([])
         ax.set_ylim(0, None)

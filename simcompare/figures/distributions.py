@@ -117,7 +117,7 @@ def draw_violins(table: Table, ax: Axes | None = None) -> Axes:
     ax.tick_params(axis="x", which="both", length=0)
     ax.xaxis.minorticks_off()
     ax.set_ylabel(axis_label(table.meta["column"]))
-    ax.set_title(f"medians and quartiles; lines: {table.meta['reference']}; galaxies in brackets", loc="left")
+    ax.set_title(f"medians, quartiles; lines: {table.meta['reference']}\ngalaxies in brackets", loc="left")
     return ax
 
 
@@ -135,7 +135,7 @@ def draw_roc(table: Table, ax: Axes | None = None) -> Axes:
     -------
     Axes
     """
-    ax = new_axes(ax, COLUMN, 3.1)
+    ax = new_axes(ax, COLUMN, 3.1 + 0.11 * len(table_styles(table)))
     ax.plot([0, 1], [0, 1], color="0.6", lw=0.7, ls=":")
     for name, style in table_styles(table).items():
         rows = table[np.asarray(table["dataset"]) == name]
@@ -146,7 +146,7 @@ def draw_roc(table: Table, ax: Axes | None = None) -> Axes:
     ax.set_xlim(0, 1)
     ax.set_ylim(0, 1)
     ax.set_aspect("equal")
-    ax.legend(loc="lower right")
+    legend_above(ax)
     return ax
 
 

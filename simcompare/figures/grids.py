@@ -100,7 +100,7 @@ def draw_grid(
         ax.set_axis_off()
     if entries:
         labels = [label for _, label, _ in entries.values()]
-        columns = max(1, min(4, int(20 * figure.get_figwidth() // max(map(len, labels)))))
+        columns = max(1, min(4, int(16 * figure.get_figwidth() // max(map(len, labels)))))
         figure.legend(
             [handle for _, _, handle in entries.values()], labels, loc="outside upper left", ncols=columns,
             title="galaxies in brackets", title_fontsize=6.5, alignment="left",

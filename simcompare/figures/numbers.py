@@ -7,6 +7,7 @@ import numpy as np
 from astropy.table import Table
 
 from simcompare.comparison import headline_score, reference_rows
+from simcompare.figures.style import axis_label
 from simcompare.statistics import Clustered, bootstrap_means, difference_of_means, resampled_counts
 
 __all__ = [
@@ -88,9 +89,10 @@ def binned_scores(scores: Table, reference: str, x: str, n_bins: int = 3) -> dic
     for low, high in pairwise(edges):
         part = scores[(values >= low) & (values < high)]
         if reference_rows(part, reference).sum() > 1:
+            what, _, unit = axis_label(x).partition("  ")
             least = f"{low:.3g} < " if np.isfinite(low) else ""
             most = f" < {high:.3g}" if np.isfinite(high) else ""
-            found[f"{least}{x.replace('_', ' ')}{most}"] = part
+            found[f"{least}{what}{most}  {unit}".rstrip()] = part
     return found
 
 
@@ -259,7 +261,8 @@ def relation_numbers(
     n_bins : int
         Greatest number of bins; fewer when galaxies are few.
     least : int
-        Fewest galaxies of a bin that is shown. Data sets of fewer than 40 are shown galaxy by galaxy.
+        Fewest galaxies of a bin that is shown. Data sets of fewer than 40, and a reference of fewer than
+        this, are shown galaxy by galaxy.
 
     Returns
     -------
@@ -281,7 +284,7 @@ def relation_numbers(
     for name in names:
         values, label = means[name], {"dataset": name, "kind": kind_of(scores, name)}
         place = np.clip(np.searchsorted(edges, values[x], side="right") - 1, 0, max(len(edges) - 2, 0))
-        if name != reference and place.size < FEW:
+        if place.size < (least if name == reference else FEW):
             rows += [
                 label | _single(values[x][i], values[column][i], real_median.get(int(place[i]), np.nan))
                 for i in range(place.size)

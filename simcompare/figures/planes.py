@@ -56,7 +56,7 @@ def plane_numbers(
     Raises
     ------
     ValueError
-        When the data set has no galaxy with finite values of both.
+        When the data set has no galaxy with finite values of both, or none in the middle 98 %.
     """
     column = column or headline_score(scores)
     n_bins = n_bins or 2 * (_bins_for(scores, dataset, reference),)
@@ -106,6 +106,8 @@ def plane_numbers(
                     "significant": bool(p_value < 0.05),
                 }
             )
+    if not rows:
+        raise ValueError(f"{dataset!r} has too few galaxies for cells of {x} and {y}.")
     table = Table(rows=rows)
     table.meta = {"x": x, "y": y, "column": column, "dataset": dataset, "reference": reference}
     table.meta["against"] = "all real galaxies" if everywhere else "real galaxies of the same cell"
@@ -149,7 +151,8 @@ def draw_plane(table: Table, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     table : Table
-        From `plane_numbers`; ``meta["reach"]``, where given, is the difference of full colour.
+        From `plane_numbers`; ``meta["reach"]``, where given, is the difference of full colour, and
+        ``meta["group"]`` names the part of the data set.
     ax : Axes, optional
 
     Returns
@@ -178,9 +181,10 @@ def draw_plane(table: Table, ax: Axes | None = None) -> Axes:
     ax.set_ylabel(axis_label(table.meta["y"]))
     count, where = int(np.sum(table["n_galaxies"])), table.meta.get("against", "")
     of_all = "all " if where.startswith("all") else ""
+    group = f", {table.meta['group']}" if table.meta.get("group") else ""
     ax.set_title(
-        f"{table.meta['dataset']} ({count}) minus {of_all}{table.meta['reference']} "
-        f"({table.meta['n_reference']})\nhatched: p > 0.05; grey: too few", loc="left",
+        f"{table.meta['dataset']}{group} ({count})\nminus {of_all}{table.meta['reference']} "
+        f"({table.meta['n_reference']})\nhatched: p > 0.05; grey: too few", loc="left", fontsize=6.5,
     )  # fmt: skip
     bar = ax.figure.colorbar(ScalarMappable(norm, colors), ax=ax, pad=0.02)
     bar.set_label("difference of mean score  [nats]")

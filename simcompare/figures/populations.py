@@ -86,8 +86,9 @@ def galaxy_classes(scores: Table) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     sersic = [name for name in scores.colnames if name.startswith(("sersic_n_", "sersic_index"))]
     shape = next((name for name in sersic if _known_widely(scores, name)), "concentration")
     limit = EARLY_CONCENTRATION if shape == "concentration" else EARLY_SERSIC
+    word = "concentration" if shape == "concentration" else "Sersic n"
     for name, cut, above, below in (
-        (shape, limit, f"early type ({shape} > {limit})", f"late type ({shape} < {limit})"),
+        (shape, limit, f"early type ({word} > {limit})", f"late type ({word} < {limit})"),
         (SPECIFIC_RATE, QUENCHED, "star-forming", "quenched"),
         ("is_central", 0.5, "centrals", "satellites"),
     ):
@@ -221,7 +222,9 @@ def draw_mass_function(table: Table, ax: Axes | None = None) -> Axes:
             marker=style.marker, ms=3, capsize=1.5, label=count_label(name, n),
         )  # fmt: skip
     logarithmic(ax, "x")
-    ax.set_yscale("log")
+    shares = np.asarray(table["per_dex"])[np.asarray(table["number"]) > 0]
+    ax.set_ylim(0.3 * shares.min(), 3 * shares.max())  # an error bar that reaches zero leaves the figure
+    logarithmic(ax, "y")
     ax.set_xlabel(axis_label(table.meta["column"]))
     ax.set_ylabel("share of the data set per dex")
     legend_above(ax)

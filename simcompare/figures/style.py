@@ -51,6 +51,7 @@ _LABELS = {
     "log_likelihood_ratio": "log-likelihood ratio  [nats]",
     "half_light_radius": "half-light radius  [arcsec]",
     "stellar_mass": r"stellar mass  [M$_\odot$]",
+    "halo_mass": r"halo mass  [M$_\odot$]",
     "star_formation_rate": r"star formation rate  [M$_\odot$ yr$^{-1}$]",
     "specific_star_formation_rate": r"specific star formation rate  [yr$^{-1}$]",
     "sersic_index": "Sersic index",
@@ -64,7 +65,7 @@ _BAND_LABELS = {
     "sky_sigma": "{} sky noise  [nanomaggies per pixel]",
     "psf_fwhm": "{} seeing FWHM  [arcsec]",
 }
-LOGARITHMIC = ("half_light_radius", "stellar_mass", "star_formation_rate", "specific_", "snr")
+LOGARITHMIC = ("half_light_radius", "stellar_mass", "halo_mass", "star_formation_rate", "specific_", "snr")
 
 _MOST_TICKS = 4
 
@@ -218,7 +219,7 @@ def count_label(name: str, n_galaxies: int, n_images: int | None = None) -> str:
 def legend_above(ax: Axes) -> None:
     """Put the legend above the axes, where it hides no data, in two columns where the names are short."""
     entries = ax.get_legend_handles_labels()[1]
-    columns = 2 if len(entries) > 2 and max(map(len, entries)) <= 24 else 1
+    columns = 2 if len(entries) > 2 and max(map(len, entries)) <= 21 else 1
     ax.legend(
         loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, borderaxespad=0.2, columnspacing=1.0,
         title="galaxies in brackets", title_fontsize=6.5, alignment="left",

@@ -175,3 +175,12 @@ def test_umap_keeps_two_groups_apart():
     assert labels == ("UMAP 1", "UMAP 2")
     apart = np.linalg.norm(places[:60].mean(axis=0) - places[60:].mean(axis=0))
     assert apart > 3 * max(places[:60].std(axis=0).max(), places[60:].std(axis=0).max())
+
+
+def test_three_galaxies_are_shown_one_by_one_and_fill_no_plane(scores):
+    few = scores[np.isin(np.asarray(scores["galaxy_id"]), ["g0", "g2", "g4", "g200", "g204", "g208"])]
+    table = figures.relation_numbers(few, "real", "mag_r")
+    assert list(table["n_galaxies"]) == [1] * 6
+    one = few[np.isin(np.asarray(few["galaxy_id"]), ["g0", "g200"])]
+    with pytest.raises(ValueError, match="too few galaxies for cells"):
+        figures.plane_numbers(one, "sim", "real", "mag_r", "half_light_radius")

@@ -95,6 +95,21 @@ def test_answer_says_how_much_and_how_certain():
     assert "one galaxy gives no error" in answer(compared(-20, n=1, name="run"))
 
 
+def test_answer_names_the_closest_of_several_and_says_when_there_is_none():
+    means = {"real": 0, "far": -60, "near": -9, "above": 30}
+    rows = [
+        {"galaxy_id": f"{dataset}-{k}", "dataset": dataset, "kind": "simulated" if mean else "observed",
+         "view": 0, "split": "test", "log_prob": score, "log_likelihood_ratio": score}
+        for dataset, mean in means.items()
+        for k, score in enumerate(np.random.default_rng(abs(mean)).normal(mean, 10, 60))
+    ]  # fmt: skip
+    table = compare(Table(rows=rows), "real", np.random.default_rng(0), n_bootstrap=200)
+    assert answer(table).startswith("Of 3 simulations, near is closest to real: its mean")
+    assert f"{abs(table['delta_mean'][0]):.1f} nats below" in answer(table)
+    alone = compare(Table(rows=rows[:60]), "real", np.random.default_rng(0), n_bootstrap=200)
+    assert "No simulation was compared with real" in answer(alone)
+
+
 def test_a_gap_within_the_null_is_said_so():
     table = compared(-20, name="run")
     table.meta["null"]["delta_95"] = 100.0
