@@ -338,6 +338,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         interrupted; an interrupted command goes on where it stopped when it is given again.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    arguments.sort(key=lambda word: word not in ("--quiet", "--debug"))  # wherever they are written
     try:
         app(arguments)
     except SystemExit as stop:

@@ -1,3 +1,4 @@
+import logging
 import os
 import subprocess
 import sys
@@ -17,6 +18,13 @@ def test_version(capsys):
 def test_usage_error_is_exit_2(capsys):
     assert main(["mock"]) == 2
     assert "inputs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--quiet", "info"], ["info", "--quiet"]])
+def test_quiet_is_heard_wherever_it_is_written(words, tmp_path, capsys):
+    assert main([*words, str(tmp_path / "nowhere")]) == 2
+    assert "nowhere" in capsys.readouterr().err
+    assert logging.getLogger("simcompare").level == logging.WARNING
 
 
 def test_value_out_of_range_names_the_option(capsys):
