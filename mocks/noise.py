@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from mocks.draws import standard_normal
+
 __all__ = [
     "correlate",
     "correlated_noise",
@@ -77,7 +79,7 @@ def correlated_noise(shape: tuple[int, int], correlation: np.ndarray, rng: np.ra
     so that opposite edges do not know of each other. Negative powers of a measured table are set to zero.
     """
     side = len(correlation)
-    field = rng.standard_normal((shape[0] + side, shape[1] + side))
+    field = standard_normal((shape[0] + side, shape[1] + side), rng)
     return correlate(field, correlation)[: shape[0], : shape[1]]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from mocks.background import faint_field, residual_sky
 from mocks.conditions import ObservingConditions
+from mocks.draws import poisson, standard_normal
 from mocks.ideal import IdealImage
 from mocks.noise import correlate, correlated_noise
 from mocks.psf import convolve_psf
@@ -110,15 +111,21 @@ def add_noise(flux: np.ndarray, conditions: ObservingConditions, rng: np.random.
         # Down to a whole count, a sky model is arbitrary: the shift keeps the counts off any common lattice.
         shift = rng.uniform(0, quantum)
         expected = np.maximum(flux[i] + shot * gain, 0.0)
-        electrons = rng.poisson(expected * gain)
+        light = poisson(expected * gain, rng)
         if quantum == 0:  # coadded and resampled: no whole electrons either
-            electrons = electrons + rng.uniform(-0.5, 0.5, size=electrons.shape)
-        noise = electrons / gain - expected + read * rng.standard_normal(flux[i].shape)
+            light += rng.uniform(-0.5, 0.5, size=light.shape)
+        light /= gain
+        noise = read * standard_normal(light.shape, rng)
         if tables is not None:  # of the read-out
-            noise = correlate(noise, tables[i])
-        level = expected - shot * gain + shift + noise
-        observed[i] = level - shift if quantum == 0 else np.rint(level / quantum) * quantum - shift
-    return observed + residual
+            noise, light = correlate(noise + light - expected, tables[i]), expected
+        level = np.add(light, noise, out=observed[i])
+        level += shift - shot * gain
+        if quantum > 0:
+            level /= quantum
+            np.rint(level, out=level)
+            level *= quantum
+        level -= shift
+    return np.add(observed, residual, out=observed)
 
 
 def _coadd_noise(flux: np.ndarray, conditions: ObservingConditions, rng: np.random.Generator) -> np.ndarray:
@@ -127,7 +134,7 @@ def _coadd_noise(flux: np.ndarray, conditions: ObservingConditions, rng: np.rand
     tables = conditions.noise_correlation
     sky = [correlated_noise(plane.shape, table, rng) for plane, table in zip(flux, tables, strict=True)]
     light = np.maximum(flux, 0)
-    shot = rng.poisson(light * gain) / gain - light
+    shot = poisson(light * gain, rng) / gain - light
     return flux + shot + conditions.sky_sigma[:, None, None] * np.stack(sky)
 
 
@@ -164,7 +171,7 @@ def add_to_sky(
     if not np.isfinite(observed).all():
         raise ValueError("sky patch holds pixels that are not finite.")
     for i, gain in enumerate(conditions.electrons_per_nanomaggy):
-        light = rng.poisson(np.maximum(flux[i], 0) * gain) / gain
+        light = poisson(np.maximum(flux[i], 0) * gain, rng) / gain
         quantum = conditions.nanomaggies_per_count[i]
         if quantum > 0:
             light = np.floor(light / quantum + rng.uniform(size=light.shape)) * quantum
