@@ -15,7 +15,7 @@ from mocks.readers import SIMULATIONS, Snapshot, open_snapshot, recognise
 from mocks.reobserve import RealImage, redshifted, reobserve
 from mocks.sky import SkyBank
 from mocks.sky_check import SkyCheck, blank_sky_check
-from mocks.smoothing import smoothing_lengths
+from mocks.smoothing import smoothing_lengths, with_smoothing_lengths
 from mocks.streams import stream
 from mocks.surveys import SURVEYS, Band, Survey, load_survey
 
@@ -61,5 +61,6 @@ __all__ = [
     "stellar_population",
     "stream",
     "view_matrix",
+    "with_smoothing_lengths",
     "write_fits",
 ]

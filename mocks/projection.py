@@ -7,7 +7,7 @@ from mocks.galaxy import Galaxy
 from mocks.ideal import IdealImage
 from mocks.light import StellarPopulation, dimming, load_filter
 from mocks.light_populations import stellar_population
-from mocks.smoothing import smoothing_lengths
+from mocks.smoothing import with_smoothing_lengths
 from mocks.surveys import Survey, load_survey
 
 __all__ = ["VIEWS", "kpc_per_arcsec", "project", "random_view", "view_matrix"]
@@ -175,9 +175,7 @@ def project(
     scale = kpc_per_arcsec(redshift, galaxy.cosmology) * pixel_scale  # kpc per fine pixel
     side = (size + 2 * margin) * oversampling
     place = galaxy.stars.position @ rotation[:2].T / scale + side / 2
-    length = galaxy.stars.smoothing_length
-    if length is None:
-        length = smoothing_lengths(galaxy.stars.position)
+    length = with_smoothing_lengths(galaxy).stars.smoothing_length
     image = deposit(
         place[:, 0] + offset[1] * oversampling,
         place[:, 1] + offset[0] * oversampling,

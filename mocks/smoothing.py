@@ -1,8 +1,12 @@
 """Smoothing lengths: how far the light of one particle is spread."""
 
+from dataclasses import replace
+
 import numpy as np
 
-__all__ = ["smoothing_lengths"]
+from mocks.galaxy import Galaxy
+
+__all__ = ["smoothing_lengths", "with_smoothing_lengths"]
 
 
 def smoothing_lengths(position: np.ndarray, k: int = 32) -> np.ndarray:
@@ -39,3 +43,23 @@ def smoothing_lengths(position: np.ndarray, k: int = 32) -> np.ndarray:
     from mocks.neighbours import neighbour_distances  # numba takes half a second to load
 
     return neighbour_distances(position, k)
+
+
+def with_smoothing_lengths(galaxy: Galaxy) -> Galaxy:
+    """Galaxy whose stars have smoothing lengths: the snapshot's own, else to the 32nd other star.
+
+    They are the same from every side, so that a galaxy given them once serves all views.
+
+    Parameters
+    ----------
+    galaxy : Galaxy
+
+    Returns
+    -------
+    Galaxy
+    """
+    if galaxy.stars.smoothing_length is not None:
+        return galaxy
+    return replace(
+        galaxy, stars=replace(galaxy.stars, smoothing_length=smoothing_lengths(galaxy.stars.position))
+    )

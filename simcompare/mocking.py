@@ -21,6 +21,7 @@ from mocks import (
     observe,
     stellar_population,
     stream,
+    with_smoothing_lengths,
 )
 from mocks.products import write_fits, write_rgb
 from mocks.readers import fit_to_survey
@@ -207,6 +208,8 @@ def _make_images(task: _Task, watch: Watch) -> Images:
         try:
             with watch(f"{target.path} {target.subhalo_id}"):
                 subject = read_target(target, settings)
+                if isinstance(subject, Galaxy):
+                    subject = with_smoothing_lengths(subject)  # once for all views
         except (ValueError, OSError) as error:
             failures.append({"source": target.path, "galaxy_id": name, "reason": str(error)})
             continue

@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
 from mocks import stream
-from mocks.smoothing import smoothing_lengths
+from mocks.smoothing import smoothing_lengths, with_smoothing_lengths
+from mocks.toys import toy_galaxy
 
 
 @pytest.mark.parametrize("n", [40, 900])
@@ -52,3 +55,11 @@ def test_few_particles_and_coincident_ones():
 def test_positions_must_be_finite():
     with pytest.raises(ValueError, match="not finite"):
         smoothing_lengths(np.full((5, 3), np.nan))
+
+
+def test_a_galaxy_keeps_its_own_lengths_and_gets_those_it_lacks():
+    galaxy = toy_galaxy("toy-1", stream(1, "lengths"))
+    bare = replace(galaxy, stars=replace(galaxy.stars, smoothing_length=None))
+    found = with_smoothing_lengths(bare)
+    np.testing.assert_array_equal(found.stars.smoothing_length, smoothing_lengths(bare.stars.position))
+    assert with_smoothing_lengths(found) is found

@@ -109,8 +109,9 @@ def test_real_sky_brings_its_neighbours(galaxy):
     values = {name: getattr(conditions, name)[None] for name in names}
     bank = SkyBank(("r",), patch.astype(np.float32), psf=conditions.psf_stack()[None], origin=["x"], **values)
     stamps = made(galaxy, variations([10], [], has_particles=True, has_sky=True), bank)
-    assert stamps["neighbours"].mask.any()
-    assert not stamps["sky"].mask.any()
+    corner = np.s_[:, :6, :6]  # elsewhere synthetic sky may hold a source of its own
+    assert stamps["neighbours"].mask[corner].any()
+    assert not stamps["sky"].mask[corner].any()
 
 
 def test_psf_and_particles_change_as_they_say(galaxy):
