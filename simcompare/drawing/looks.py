@@ -10,6 +10,7 @@ from astropy.table import Table
 from mocks.streams import stream
 from simcompare import figures
 from simcompare.comparison import reference_rows
+from simcompare.controls import SkyDensity
 from simcompare.drawing.sketchbook import Sketchbook
 from simcompare.figures.choices import class_gallery_numbers
 from simcompare.figures.images import Stretch
@@ -126,7 +127,19 @@ def _read(scores: Table, rows: np.ndarray, image_sets: Mapping) -> np.ndarray:
 def _maps(model: Any, scores: Table, rows: np.ndarray, images: np.ndarray) -> np.ndarray:
     """Nats per pixel of some images under a flow."""
     context = context_of(scores[rows], model.context_names)
-    return np.asarray(model.map(images, context))
+    return np.array(model.map(images, context))
+
+
+def _ratio_maps(
+    flows: Sequence, scores: Table, rows: np.ndarray, images: np.ndarray, bands: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Nats per pixel of some images: under the flow of real galaxies, and of the headline ratio."""
+    first, second = (_maps(flow, scores, rows, images) for flow in flows)
+    if "log_prob_sky" in scores.colnames:  # the ratio is to bare sky where that explains an image better
+        is_sky = np.asarray(scores["log_prob_sky"] > scores["log_prob_background"])[rows]
+        if is_sky.any():
+            second[is_sky] = _maps(SkyDensity(bands), scores, rows[is_sky], images[is_sky])
+    return first, first - second
 
 
 def _draw_maps(
@@ -151,7 +164,7 @@ def _draw_maps(
         held = np.flatnonzero(reference_rows(scores, name))
         held = held[:: max(1, held.size // _MOST_MAPS)][:_MOST_MAPS]
         images = _read(scores, held, image_sets)
-        profile[name] = _maps(flows[0], scores, held, images) - _maps(flows[1], scores, held, images)
+        profile[name] = _ratio_maps(flows, scores, held, images, image_sets[name].bands)[1]
         kinds[name] = str(scores["kind"][held[0]])
         galaxies[name] = np.asarray(scores["galaxy_id"])[held].astype(str)
     scale = next(iter(image_sets.values())).pixel_scale
@@ -177,7 +190,7 @@ def _draw_panels(
     places = np.where(np.asarray(scores["dataset"]) == name, np.asarray(scores["image_index"]), -1)
     rows = np.array([np.flatnonzero(places == k)[0] for k in picked["image_index"]])
     images = _read(scores, rows, {name: image_set})
-    first, second = (_maps(flow, scores, rows, images) for flow in flows)
+    first, ratio = _ratio_maps(flows, scores, rows, images, image_set.bands)
     titles = [f"{row['galaxy_id']}\n{row['group']}, {row['score']:.0f} nats" for row in picked]
     short = "".join(letter if letter.isalnum() else "-" for letter in name)
     book.draw(
@@ -186,7 +199,7 @@ def _draw_panels(
         "Single orientation, so the sum can differ from the score by the symmetry scatter.",
         lambda: budget_numbers(scores, rows, reference),
         lambda table: figures.draw_panels(
-            images, stretch, list(zip(first, first - second, strict=True)), table,
+            images, stretch, list(zip(first, ratio, strict=True)), table,
             pixel_scale=image_set.pixel_scale, titles=titles,
         ),
         wide=True,

@@ -1,5 +1,7 @@
 """The gap over steps of the observation and variants of the model, and galaxies in a space of features."""
 
+from textwrap import fill
+
 import numpy as np
 from astropy.table import Table
 from matplotlib.axes import Axes
@@ -92,7 +94,7 @@ def draw_stability(table: Table, ax: Axes | None = None) -> Axes:
     ax.set_yticks(range(len(names)), names[::-1])
     ax.yaxis.minorticks_off()
     ax.set_xlabel(f"difference of mean score to {table.meta['reference']}  [nats]")
-    ax.set_title(f"top to bottom of each: {', '.join(reversed(variants))}", loc="left")
+    ax.set_title(fill(f"top to bottom of each: {', '.join(reversed(variants))}", 52), loc="left")
     return ax
 
 

@@ -6,6 +6,7 @@ from astropy.table import Table
 from scipy import stats
 
 from simcompare.controls import SkyDensity
+from simcompare.drawing.looks import _ratio_maps
 from simcompare.nulls import null_tables, symmetry_share, with_nulls
 
 
@@ -60,3 +61,26 @@ def test_a_gap_within_a_null_is_said_so(tmp_path):
     with pytest.raises(FileNotFoundError, match="simcompare nulls"):
         with_nulls(comparison(), scored(), tmp_path / "absent")
     assert null_tables(None) == []
+
+
+def test_maps_of_the_ratio_are_to_the_background_the_score_was_held_against():
+    images = np.random.default_rng(3).normal(size=(2, 1, 8, 8))
+    level = {"sky_level_r": np.zeros(2), "sky_sigma_r": np.ones(2)}
+    scores = Table({"log_prob_background": [0.0, 0.0], "log_prob_sky": [-1.0, 1.0]} | level)
+    flows = [FlatMap(2.0), FlatMap(0.5)]
+    own, ratio = _ratio_maps(flows, scores, np.arange(2), images, ("r",))
+    assert (own == 2.0).all()
+    assert (ratio[0] == 1.5).all()
+    np.testing.assert_allclose(2.0 - ratio[1], -0.5 * (images[1, 0] ** 2 + np.log(2 * np.pi)), rtol=1e-6)
+
+
+class FlatMap:
+    """Density of the same nats in every pixel."""
+
+    context_names = ()
+
+    def __init__(self, value):
+        self.value = value
+
+    def map(self, images, context):
+        return np.full((len(images), *images.shape[2:]), self.value)
