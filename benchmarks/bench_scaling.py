@@ -156,7 +156,7 @@ def scaling():
         folder = Path(name)
         write_tng_snapshot(folder / "toy-1", toy_galaxies("toy-1", n, 3))
         seconds = {}
-        for label, workers, views in (("one", 1, 8), ("strong", cores, 8), ("weak", cores, 8 * cores)):
+        for label, workers, views in (("one", 1, 24), ("strong", cores, 24), ("weak", cores, 24 * cores)):
             settings = MockSettings(
                 inputs=[folder / "toy-1"], out=folder / label, redshift=0.05, views=views, workers=workers
             )
@@ -168,6 +168,8 @@ def scaling():
         f"strong scaling {seconds['one'] / seconds['strong'] / cores:.0%}, "
         f"weak scaling {seconds['one'] / seconds['weak']:.0%}, start of the cluster included"
     )
+    ideal = seconds["one"] * (cores - 1) / cores
+    print(f"between the runs on all workers: {ideal / (seconds['weak'] - seconds['strong']):.0%} of ideal")
 
 
 def projection():
