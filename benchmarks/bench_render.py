@@ -134,7 +134,8 @@ def galsim_stamps(x, y, h, flux, n):
     def draw():
         image = galsim.ImageD(n, n, scale=1.0)
         for i in range(0, 500 * (len(x) // 500), len(x) // 500):
-            star = galsim.Gaussian(sigma=0.3 * h[i], flux=flux[0, i])
+            sigma = min(0.3 * h[i], n / 16)  # a star far out would fill the memory
+            star = galsim.Gaussian(sigma=sigma, flux=flux[0, i])
             stamp = star.drawImage(scale=1.0, center=galsim.PositionD(x[i] + 0.5, y[i] + 0.5))
             both = stamp.bounds & image.bounds
             if both.isDefined():
