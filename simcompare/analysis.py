@@ -9,13 +9,14 @@ import numpy as np
 from astropy.table import Table
 
 from mocks.streams import stream
-from simcompare.comparison import nuisance_columns, reference_rows, trend_of
+from simcompare.comparison import trend_of
 from simcompare.contrasts import balance_all, contrasts, jackknife_all, match_all, with_sub_boxes
 from simcompare.features import compare_features, morphology_features
 from simcompare.further import FurtherTable
 from simcompare.matching import compare_in_bins
 from simcompare.nuisance import adjusted_differences
 from simcompare.posterior import ModelComparison, compare_models
+from simcompare.scoretables import nuisance_columns, reference_rows
 from simcompare.typicality import add_typicality, batch_typicality
 
 __all__ = ["FurtherTable", "Questions", "further_tables", "usable_nuisances"]

@@ -13,7 +13,6 @@ from mocks import ConditionsBank, load_survey
 from mocks.dust import DUST
 from mocks.sky import SkyBank
 from simcompare.attribution import ladder, systematic_floor
-from simcompare.comparison import headline_score
 from simcompare.conditions import conditions_bank
 from simcompare.config import AttributeSettings, ScoreSettings
 from simcompare.files import write_text
@@ -26,6 +25,7 @@ from simcompare.parts import collect_stamps
 from simcompare.preparation import Preparation
 from simcompare.runs import open_run
 from simcompare.score_runs import score_image_sets
+from simcompare.scoretables import headline_score
 from simcompare.tables import plain
 from simcompare.targets import Target, read_target, select_targets
 from simcompare.watch import Watch

@@ -6,8 +6,8 @@ import numpy as np
 from astropy.table import Table
 
 from mocks.streams import stream
-from simcompare.comparison import headline_score, reference_rows
 from simcompare.intervals import Estimate, expanded_tail, percentile_interval
+from simcompare.scoretables import headline_score, reference_rows
 from simcompare.statistics import Clustered, difference_of_means, galaxy_means, resampled_counts
 
 __all__ = ["ladder", "systematic_floor"]

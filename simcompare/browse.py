@@ -16,10 +16,10 @@ from markupsafe import Markup
 from PIL import Image
 
 from mocks.streams import stream
-from simcompare.comparison import headline_score
 from simcompare.figures.images import Stretch, common_stretch
 from simcompare.figures.style import styles_of
 from simcompare.files import write_text
+from simcompare.scoretables import headline_score
 
 __all__ = ["MOST_GALAXIES", "write_browse"]
 

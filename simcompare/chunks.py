@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-from simcompare.comparison import blank_of, headline_score, nuisance_columns, stack_scores
+from simcompare.scoretables import blank_of, headline_score, nuisance_columns, stack_scores
 
 __all__ = ["filled_blocks", "gather", "with_form_of"]
 
@@ -32,7 +32,7 @@ def gather(paths: Sequence[Path]) -> tuple[Table, Table]:
     Raises
     ------
     ValueError
-        As `simcompare.comparison.stack_scores`.
+        As `simcompare.scoretables.stack_scores`.
     """
     form, blocks = None, []
     for path in paths:

@@ -9,7 +9,7 @@ from astropy.table import Table
 from mocks import stream
 from simcompare.analysis import Questions, further_tables
 from simcompare.board import write_record
-from simcompare.comparison import compare, only_real, stack_scores
+from simcompare.comparison import compare
 from simcompare.config import CompareSettings
 from simcompare.controls import blank_sky_of
 from simcompare.further import INDEX, with_columns_of, write_further
@@ -19,6 +19,7 @@ from simcompare.nulls import NULLS, null_tables, with_nulls
 from simcompare.placing import SPACES, place_scores
 from simcompare.results import read_comparison, write_comparison
 from simcompare.runs import Run, open_run, read_settings
+from simcompare.scoretables import only_real, stack_scores
 from simcompare.sources import run_image_sets, run_models, run_scores
 from simcompare.spaces import find_embedding, read_spaces
 from simcompare.tables import write_table

@@ -7,10 +7,10 @@ from astropy.table import Table, vstack
 from scipy import stats
 
 from mocks.streams import stream
-from simcompare.comparison import headline_score, reference_rows
 from simcompare.intervals import Estimate
 from simcompare.matching import match, matched_difference, mean_of_views
 from simcompare.robustness import jackknife, sub_boxes
+from simcompare.scoretables import headline_score, reference_rows
 from simcompare.significance import adjust_p_values
 
 __all__ = ["balance_all", "contrasts", "jackknife_all", "match_all", "with_sub_boxes"]

@@ -10,8 +10,8 @@ from scipy.linalg import eigh
 from scipy.spatial import cKDTree
 
 from mocks.streams import stream
-from simcompare.comparison import reference_rows
 from simcompare.nuisance import read_columns
+from simcompare.scoretables import reference_rows
 from simcompare.significance import adjust_p_values
 from simcompare.twosample import (
     classifier_test,

@@ -9,9 +9,9 @@ from astropy.table import Table
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 
-from simcompare.comparison import headline_score, reference_rows
 from simcompare.intervals import Estimate
 from simcompare.nuisance import read_columns
+from simcompare.scoretables import headline_score, reference_rows
 from simcompare.statistics import Clustered, difference_of_means, ks_statistic
 
 __all__ = ["Match", "balance", "compare_in_bins", "match", "matched_difference", "mean_of_views"]

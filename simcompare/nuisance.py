@@ -7,7 +7,7 @@ import numpy as np
 from astropy.table import Table
 from scipy.special import ndtr
 
-from simcompare.comparison import headline_score, nuisance_columns, reference_rows
+from simcompare.scoretables import headline_score, nuisance_columns, reference_rows
 from simcompare.significance import adjust_p_values
 from simcompare.statistics import resampled_counts
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-from simcompare.comparison import headline_score, reference_rows
 from simcompare.controls import BLANK_SKY
 from simcompare.further import FurtherTable, read_further
+from simcompare.scoretables import headline_score, reference_rows
 
 __all__ = ["NULLS", "null_tables", "symmetry_share", "with_nulls"]
 

@@ -9,7 +9,7 @@ from scipy.optimize import minimize, minimize_scalar
 from scipy.spatial import cKDTree
 from scipy.special import log_softmax, logsumexp, softmax
 
-from simcompare.comparison import reference_rows
+from simcompare.scoretables import reference_rows
 
 __all__ = ["ModelComparison", "compare_models"]
 

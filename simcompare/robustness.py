@@ -7,8 +7,8 @@ from astropy.table import Table
 from scipy import stats
 
 from mocks.streams import stream
-from simcompare.comparison import headline_score, reference_rows
 from simcompare.intervals import Estimate
+from simcompare.scoretables import headline_score, reference_rows
 from simcompare.statistics import Clustered, difference_of_means, galaxy_means
 
 __all__ = ["jackknife", "model_null", "order_agreement", "stability", "sub_boxes"]

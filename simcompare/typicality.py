@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from astropy.table import Table
 
-from simcompare.comparison import headline_score, nuisance_columns, reference_rows
 from simcompare.nuisance import NuisanceModel, read_columns
+from simcompare.scoretables import headline_score, nuisance_columns, reference_rows
 from simcompare.statistics import galaxy_means
 
 __all__ = ["add_typicality", "batch_typicality"]

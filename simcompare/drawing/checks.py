@@ -8,10 +8,10 @@ from astropy.table import Table
 from mocks.streams import stream
 from simcompare import figures
 from simcompare.analysis import FurtherTable, usable_nuisances
-from simcompare.comparison import nuisance_columns
 from simcompare.drawing.sketchbook import Sketchbook
 from simcompare.figures.numbers import binned_scores
 from simcompare.matching import match
+from simcompare.scoretables import nuisance_columns
 from simcompare.typicality import add_typicality
 
 __all__ = ["draw_checks"]

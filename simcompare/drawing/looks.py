@@ -9,13 +9,13 @@ from astropy.table import Table
 
 from mocks.streams import stream
 from simcompare import figures
-from simcompare.comparison import reference_rows
 from simcompare.controls import SkyDensity
 from simcompare.drawing.sketchbook import Sketchbook
 from simcompare.figures.choices import class_gallery_numbers
 from simcompare.figures.images import Stretch
 from simcompare.figures.latents import latent_coordinates
 from simcompare.figures.panels import budget_numbers
+from simcompare.scoretables import reference_rows
 from simcompare.scoring import context_of
 
 __all__ = ["draw_looks"]

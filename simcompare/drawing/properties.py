@@ -4,9 +4,9 @@ import numpy as np
 from astropy.table import Table
 
 from simcompare import figures
-from simcompare.comparison import reference_rows
 from simcompare.drawing.sketchbook import Sketchbook
 from simcompare.figures.populations import SPECIFIC_RATE, galaxy_classes
+from simcompare.scoretables import reference_rows
 
 __all__ = ["draw_properties", "relation_columns"]
 

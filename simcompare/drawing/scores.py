@@ -5,9 +5,9 @@ from astropy.table import Table
 
 from mocks.streams import stream
 from simcompare import figures
-from simcompare.comparison import reference_rows
 from simcompare.drawing.sketchbook import Sketchbook
 from simcompare.figures.numbers import binned_scores, split_scores
+from simcompare.scoretables import reference_rows
 
 __all__ = ["draw_scores"]
 

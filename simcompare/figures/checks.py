@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from mocks.streams import stream
-from simcompare.comparison import nuisance_columns, reference_rows
 from simcompare.figures.numbers import density_numbers
 from simcompare.figures.style import (
     COLUMN,
@@ -25,6 +24,7 @@ from simcompare.figures.style import (
     table_styles,
 )
 from simcompare.matching import Match
+from simcompare.scoretables import nuisance_columns, reference_rows
 from simcompare.statistics import ks_statistic, resampled_counts
 
 __all__ = [

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from astropy.table import Table, vstack
 
-from simcompare.comparison import headline_score, reference_rows
 from simcompare.figures.numbers import datasets_of, kind_of, sample_of
 from simcompare.figures.populations import galaxy_classes
+from simcompare.scoretables import headline_score, reference_rows
 
 __all__ = ["class_gallery_numbers", "gallery_numbers", "outlier_numbers"]
 

@@ -6,8 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from scipy import stats
 
-from simcompare.comparison import NULL_KIND, reference_rows
+from simcompare.comparison import NULL_KIND
 from simcompare.figures.style import COLUMN, PAGE, count_label, legend_above, new_axes, styled, table_styles
+from simcompare.scoretables import reference_rows
 from simcompare.statistics import galaxy_means
 
 __all__ = ["draw_forest", "draw_scales", "null_numbers"]

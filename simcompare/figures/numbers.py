@@ -6,8 +6,8 @@ from itertools import pairwise
 import numpy as np
 from astropy.table import Table
 
-from simcompare.comparison import headline_score, reference_rows
 from simcompare.figures.style import axis_label
+from simcompare.scoretables import headline_score, reference_rows
 from simcompare.statistics import Clustered, bootstrap_means, difference_of_means, resampled_counts
 
 __all__ = [

@@ -9,9 +9,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 
-from simcompare.comparison import headline_score, reference_rows
 from simcompare.figures.images import Stretch
 from simcompare.figures.style import COLUMN, PAGE, count_label, legend_above, new_axes, styled, table_styles
+from simcompare.scoretables import headline_score, reference_rows
 from simcompare.statistics import Clustered, bootstrap_means
 
 __all__ = ["budget_numbers", "draw_panel", "draw_panels", "draw_profile", "profile_numbers", "smooth_map"]

@@ -10,8 +10,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.patches import Rectangle
 
-from simcompare.comparison import headline_score, reference_rows
 from simcompare.figures.style import COLUMN, LOGARITHMIC, axis_label, logarithmic, new_axes, styled
+from simcompare.scoretables import headline_score, reference_rows
 from simcompare.significance import welch
 from simcompare.statistics import Clustered
 

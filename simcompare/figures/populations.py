@@ -4,7 +4,6 @@ import numpy as np
 from astropy.table import Table
 from matplotlib.axes import Axes
 
-from simcompare.comparison import reference_rows
 from simcompare.figures.numbers import datasets_of, kind_of
 from simcompare.figures.style import (
     COLUMN,
@@ -16,6 +15,7 @@ from simcompare.figures.style import (
     styled,
     table_styles,
 )
+from simcompare.scoretables import reference_rows
 
 __all__ = [
     "draw_fractions",

@@ -7,7 +7,6 @@ from astropy.table import Table
 from matplotlib.axes import Axes
 from scipy.ndimage import gaussian_filter
 
-from simcompare.comparison import reference_rows
 from simcompare.figures.style import (
     COLUMN,
     PAGE,
@@ -20,6 +19,7 @@ from simcompare.figures.style import (
     styles_of,
     table_styles,
 )
+from simcompare.scoretables import reference_rows
 
 __all__ = ["draw_ladder", "draw_map", "draw_stability", "map_numbers"]
 

@@ -4,15 +4,9 @@ import numpy as np
 import pytest
 from astropy.table import Table, vstack
 
-from simcompare.comparison import (
-    compare,
-    null_splits,
-    only_real,
-    reference_rows,
-    stack_scores,
-    trend_of,
-)
+from simcompare.comparison import compare, null_splits, trend_of
 from simcompare.results import read_comparison, write_comparison
+from simcompare.scoretables import only_real, reference_rows, stack_scores
 
 
 def scores(dataset, kind, mean, n, seed=0, views=1, split="test", raw=0.0):

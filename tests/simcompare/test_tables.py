@@ -9,7 +9,7 @@ from astropy.table import MaskedColumn, Table
 
 from simcompare import tables
 from simcompare.chunks import filled_blocks, gather
-from simcompare.comparison import stack_scores
+from simcompare.scoretables import stack_scores
 from simcompare.tables import count_rows, read_ecsv, write_blocks, write_table
 
 

@@ -5,8 +5,9 @@ import pytest
 from astropy.table import Table
 from scipy.ndimage import gaussian_filter
 
-from simcompare.comparison import compare, stack_scores
+from simcompare.comparison import compare
 from simcompare.preparation import Preparation
+from simcompare.scoretables import stack_scores
 from simcompare.scoring import score
 from simcompare.significance import welch
 from simcompare.statistics import Clustered

@@ -1,0 +1,137 @@
+"""Score tables: joined to one, with the columns and rows that a comparison takes from them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from astropy.table import Table, vstack
+
+__all__ = [
+    "blank_of",
+    "headline_score",
+    "nuisance_columns",
+    "only_real",
+    "reference_rows",
+    "stack_scores",
+]
+
+LEARNED_KINDS = ("observed", "twins")  # a model has seen their training rows
+_ALIKE = ("survey", "bands", "pixel_scale", "preparation_hash", "scale_names", "model", "background")
+NUISANCES = ("mag_", "sky_sigma_", "psf_fwhm_", "half_light_radius")
+
+
+def stack_scores(tables: Sequence[Table]) -> Table:
+    """Put score tables of several image sets into one.
+
+    Parameters
+    ----------
+    tables : sequence of Table
+        As made by `simcompare.scoring.score`, under the same models.
+
+    Returns
+    -------
+    Table
+        All rows; catalogue columns that a table lacks are NaN, -1 or empty there.
+
+    Raises
+    ------
+    ValueError
+        When tables differ in their scores, or come from other surveys or preparations.
+    """
+    if not tables:
+        raise ValueError("no score table given; name at least one score run.")
+    first = tables[0]
+    for table in tables[1:]:
+        for key in _ALIKE:
+            if table.meta.get(key) != first.meta.get(key):
+                raise ValueError(
+                    f"score tables cannot be joined: {key} is {first.meta.get(key)} in one "
+                    f"and {table.meta.get(key)} in another."
+                )
+        odd = {n for n in set(first.colnames) ^ set(table.colnames) if n.startswith(("log_", "ensemble_"))}
+        if odd:
+            raise ValueError(
+                f"score tables cannot be joined: only some have the columns {', '.join(sorted(odd))}; "
+                "score all image sets with the same model and backgrounds."
+            )
+    names = list(dict.fromkeys(name for table in tables for name in table.colnames))
+    filled = [_with_columns(table, names, tables) for table in tables]
+    joined = vstack(filled, metadata_conflicts="silent")
+    counts: dict[str, int] = {}
+    for table in tables:
+        for name, n in table.meta.get("not_finite", {}).items():
+            counts[name] = counts.get(name, 0) + n
+    joined.meta = first.meta | {"not_finite": counts}
+    return joined
+
+
+def _with_columns(table: Table, names: Sequence[str], tables: Sequence[Table]) -> Table:
+    """Copy of a table with every named column."""
+    table = table.copy()
+    for name in names:
+        if name not in table.colnames:
+            model = next(other[name] for other in tables if name in other.colnames)
+            table[name] = np.full(len(table), blank_of(model.dtype), dtype=model.dtype)
+    return table[list(names)]
+
+
+def only_real(scores: Table) -> str:
+    """Name of the data set of real galaxies, where there is one alone.
+
+    Parameters
+    ----------
+    scores : Table
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        When there are none or several, naming them.
+    """
+    names = np.unique(np.asarray(scores["dataset"])[np.asarray(scores["kind"]) == "observed"]).tolist()
+    if len(names) != 1:
+        raise ValueError(
+            f"the scores hold {len(names)} real data sets ({', '.join(names) or 'score one too'});"
+            " name the reference."
+        )
+    return names[0]
+
+
+def blank_of(dtype: np.dtype) -> str | float | bool | int:
+    """Value of a score table's column where nothing is known."""
+    return {"U": "", "S": "", "f": np.nan, "b": False}.get(dtype.kind, -1)
+
+
+def headline_score(scores: Table) -> str:
+    """Column that carries the comparison: the ratio where there is one, else the raw log-likelihood."""
+    return "log_likelihood_ratio" if "log_likelihood_ratio" in scores.colnames else "log_prob"
+
+
+def nuisance_columns(scores: Table) -> list[str]:
+    """Name the columns of brightness, noise, seeing and size."""
+    return [
+        name for name in scores.colnames if name.startswith(NUISANCES) and scores[name].dtype.kind in "fiu"
+    ]
+
+
+def reference_rows(scores: Table, dataset: str) -> np.ndarray:
+    """Rows of one data set that no model has learned from.
+
+    Parameters
+    ----------
+    scores : Table
+        Score table.
+    dataset : str
+        Name of a data set.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        Real galaxies and their Sersic twins only of the split "test"; simulated galaxies all.
+    """
+    chosen = np.asarray(scores["dataset"]) == dataset
+    if "kind" in scores.colnames and not np.isin(np.asarray(scores["kind"])[chosen], LEARNED_KINDS).any():
+        return chosen
+    return chosen & (np.asarray(scores["split"]) == "test")
