@@ -127,7 +127,7 @@ def _read(scores: Table, rows: np.ndarray, image_sets: Mapping) -> np.ndarray:
 def _maps(model: Any, scores: Table, rows: np.ndarray, images: np.ndarray) -> np.ndarray:
     """Nats per pixel of some images under a flow."""
     context = context_of(scores[rows], model.context_names)
-    return np.array(model.map(images, context))
+    return np.asarray(model.map(images, context))
 
 
 def _ratio_maps(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from astropy.table import Table
 from scipy import stats
 
@@ -83,4 +84,6 @@ class FlatMap:
         self.value = value
 
     def map(self, images, context):
-        return np.full((len(images), *images.shape[2:]), self.value)
+        return torch.full(
+            (len(images), *images.shape[2:]), self.value, dtype=torch.float64
+        )  # as `flows.FlowModel`
