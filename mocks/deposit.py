@@ -3,13 +3,11 @@
 import numpy as np
 from numba import njit
 
-from mocks.kernel import REACH, stamps
+from mocks.kernel import PAD, REACH, stamps
 from mocks.patches import add_particle
 
 __all__ = ["deposit"]
 
-PAD = 16
-"""Pixels around every grid, wide enough for a stamp centred outside to reach in."""
 _TILE = 16
 _BLOCK = 1 << 16
 _DEEPEST = 40  # levels of the pyramid: what is wider than a million million pixels is drawn as wide as that
@@ -25,18 +23,18 @@ def _sorted_by_place(x, y, h, flux, n_y, n_x, reach):
     """
     tiles_x = n_x // _TILE + 4
     n_tile = tiles_x * (n_y // _TILE + 4)
-    widest = 3 * n_tile
+    widest = 2 * n_tile
     key, count = np.empty(len(x), np.int32), np.zeros(widest + _DEEPEST + 1, np.int64)
     for i in range(len(x)):
         key[i] = -1
         if (x[i] > -h[i]) & (x[i] < n_x + h[i]) & (y[i] > -h[i]) & (y[i] < n_y + h[i]):
-            if h[i] <= reach[2]:
-                kind = int(h[i] > reach[0]) + int(h[i] > reach[1])
+            if h[i] <= reach[-1]:
+                kind = int(h[i] > reach[0])
                 tile = int(y[i] + PAD) // _TILE * tiles_x + int(x[i] + PAD) // _TILE
                 key[i] = kind * n_tile + tile
             else:
                 level = 1
-                while h[i] > reach[2] * 2.0**level and level < _DEEPEST:
+                while h[i] > reach[-1] * 2.0**level and level < _DEEPEST:
                     level += 1
                 key[i] = widest + level - 1
             count[key[i] + 1] += 1
@@ -120,7 +118,7 @@ def deposit(
     -----
     Stamps are tabulated by size and by position within the pixel, and are sums of two products, which leaves
     the one error: below 1 % of the light (sum of absolute differences) of a typical galaxy lies a pixel off.
-    Particles wider than 7.5 pixels go to grids 2, 4, 8, ... times coarser, as coefficients of quadratic
+    Particles wider than 5.5 pixels go to grids 2, 4, 8, ... times coarser, as coefficients of quadratic
     B-splines that are refined exactly.
     """
     x, y, h = (np.ascontiguousarray(values, float) for values in (x, y, h))

@@ -5,7 +5,7 @@ from numba import njit
 
 from mocks.dust import Dust, TwoComponentScreen, cardelli_curve
 from mocks.galaxy import Galaxy, Gas
-from mocks.kernel import REACH, stamps
+from mocks.kernel import PAD, REACH, stamps
 from mocks.patches import add_particle
 from mocks.smoothing import smoothing_lengths
 
@@ -15,7 +15,6 @@ HYDROGEN_FRACTION = 0.76
 SOLAR_METALLICITY = 0.0127
 ATOMS_PER_CM2 = 1.2477e14
 """Hydrogen atoms per cm^2 in one Msun of hydrogen per kpc^2."""
-PAD = 16
 
 
 def neutral_hydrogen(gas: Gas) -> np.ndarray:
@@ -163,7 +162,7 @@ def column_in_front(
     place = (np.concatenate([stars, gas])[:, :2] - low) / cell
     reach = reach / cell
     kind = np.searchsorted(REACH, reach)
-    level = np.where(kind < 3, 0, np.ceil(np.log2(np.maximum(reach, 1) / REACH[-1]))).astype(int)
+    level = np.where(kind < len(REACH), 0, np.ceil(np.log2(np.maximum(reach, 1) / REACH[-1]))).astype(int)
     shapes = np.array([-(-shape // 2**k) + 2 * PAD for k in range(level.max(initial=0) + 1)])
     start = np.concatenate([[0], np.cumsum(shapes.prod(axis=1))])
     # Gas at the very depth of a star lies behind it.

@@ -97,8 +97,5 @@ def add_particle(image, begin, area, n_y, n_x, u, v, reach, stamp, light, i, fir
             for band in range(n_band):
                 _add_4(image, start + band * area, n_x, table, down, along, 4, light[i, first + band])
         else:
-            for y in range(0, side, 8):
-                for x in range(0, side, 8):
-                    for band in range(n_band):
-                        place = start + band * area + y * n_x + x
-                        _add_8(image, place, n_x, table, down + y, along + x, side, light[i, first + band])
+            for band in range(n_band):
+                _add_8(image, start + band * area, n_x, table, down, along, 8, light[i, first + band])
