@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit
 
 from mocks.kernel import PAD, REACH, stamps
-from mocks.patches import add_particle
+from mocks.patches import add_4, add_8
 
 __all__ = ["deposit"]
 
@@ -54,13 +54,18 @@ def _sorted_by_place(x, y, h, flux, n_y, n_x, reach):
 
 
 @njit(cache=True)
-def _add(grid, rows, stamp):
+def _add(grid, rows, stamp, bands):
     """Add the stamps of particles to a padded grid (band, y, x)."""
     _, n_y, n_x = grid.shape
     image = grid.reshape(-1)
-    for i in range(len(rows)):
-        u, v, reach = rows[i, 0], rows[i, 1], rows[i, 2]
-        add_particle(image, 0, n_y * n_x, n_y, n_x, u, v, reach, stamp, rows, i, 3)
+    if stamp.side == 4:
+        for i in range(len(rows)):
+            u, v, reach = rows[i, 0], rows[i, 1], rows[i, 2]
+            add_4(image, 0, n_y * n_x, n_y, n_x, u, v, reach, stamp, rows, i, 3, bands)
+    else:
+        for i in range(len(rows)):
+            u, v, reach = rows[i, 0], rows[i, 1], rows[i, 2]
+            add_8(image, 0, n_y * n_x, n_y, n_x, u, v, reach, stamp, rows, i, 3, bands)
 
 
 @njit(cache=True)
@@ -140,7 +145,8 @@ def deposit(
             level = max(group - len(REACH) + 1, 0)
             if level not in grids:
                 grids[level] = _grid(len(flux), shape, level)
-            _add(grids[level], rows[start[group] : start[group + 1]], stamps()[min(group, len(REACH))])
+            stamp = stamps()[min(group, len(REACH))]
+            _add(grids[level], rows[start[group] : start[group + 1]], stamp, (0.0,) * len(flux))
     for level in range(max(grids), 0, -1):
         finer = grids.setdefault(level - 1, _grid(len(flux), shape, level - 1))
         # Spline coefficients of half the width, or at last the integrals of the splines over the pixels.

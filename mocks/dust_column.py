@@ -6,7 +6,7 @@ from numba import njit
 from mocks.dust import Dust, TwoComponentScreen, cardelli_curve
 from mocks.galaxy import Galaxy, Gas
 from mocks.kernel import PAD, REACH, stamps
-from mocks.patches import add_particle
+from mocks.patches import add_4, add_8
 from mocks.smoothing import smoothing_lengths
 
 __all__ = ["GasColumn", "column_in_front", "neutral_hydrogen", "scattering_factor"]
@@ -104,7 +104,7 @@ def _read(grid, n_y, n_x, u, v, smooth, out):
 
 
 @njit(cache=True)
-def _sweep(order, n_star, x, y, level, kind, reach, weight, stamps, start, shapes):
+def _sweep(order, n_star, x, y, level, kind, reach, weight, quantities, stamps, start, shapes):
     """Go from the front to the back: gas fills the grids, stars read them."""
     n_quantity = weight.shape[1]
     grids = np.zeros((n_quantity, start[-1]))
@@ -124,7 +124,10 @@ def _sweep(order, n_star, x, y, level, kind, reach, weight, stamps, start, shape
             n_y, n_x = shapes[k]
             u, v = x[i] / 2**k + (PAD - 0.5), y[i] / 2**k + (PAD - 0.5)
             stamp, width = stamps[kind[j]], reach[j] / 2**k
-            add_particle(flat, start[k], start[-1], n_y, n_x, u, v, width, stamp, weight, j, 0)
+            if kind[j] == 0:
+                add_4(flat, start[k], start[-1], n_y, n_x, u, v, width, stamp, weight, j, 0, quantities)
+            else:
+                add_8(flat, start[k], start[-1], n_y, n_x, u, v, width, stamp, weight, j, 0, quantities)
     return found
 
 
@@ -176,6 +179,7 @@ def column_in_front(
         kind,
         reach,
         np.ascontiguousarray(weight, float),
+        (0.0,) * weight.shape[1],
         stamps(),
         start,
         shapes,

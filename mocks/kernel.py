@@ -96,8 +96,10 @@ class Stamps(NamedTuple):
     side : int
         Pixels of a stamp along an axis.
     n_size, n_offset : int
-    smallest, step : float
-        Support radius at which the sizes begin, and from one size to the next [pixels].
+    smallest : float
+        Support radius at which the sizes begin [pixels].
+    per_pixel : float
+        Sizes in a pixel of support radius.
     """
 
     table: np.ndarray
@@ -105,7 +107,7 @@ class Stamps(NamedTuple):
     n_size: int
     n_offset: int
     smallest: float
-    step: float
+    per_pixel: float
 
 
 @lru_cache(maxsize=1)
@@ -151,7 +153,9 @@ def stamps() -> tuple[Stamps, ...]:
         else:
             table = _spline_coefficients(reach, centre, side)
         table *= np.sqrt(0.5) / table.sum(axis=-1, keepdims=True)
-        found.append(Stamps(table.ravel(), side, _SIZES, _OFFSETS, float(smallest[kind]), float(step[kind])))
+        found.append(
+            Stamps(table.ravel(), side, _SIZES, _OFFSETS, float(smallest[kind]), float(1 / step[kind]))
+        )
     return tuple(found)
 
 

@@ -7,7 +7,7 @@ from numba.extending import intrinsic
 
 from mocks.lanes import everywhere, vector_at
 
-__all__ = ["add_particle"]
+__all__ = ["add_4", "add_8"]
 
 
 def _make(side: int):
@@ -56,46 +56,50 @@ def _make(side: int):
     return add_block
 
 
-# Called as _add_4(image, start, stride, table, row, column, step, light): image is a flat float64 array, its
-# rows ``stride`` apart; table holds a factor p of the stamp and, ``step`` further on, the other one, q. The
-# caller keeps all within bounds. They are globals, not entries of a dictionary: numba caches a function that
-# uses globals and recompiles one that closes over them.
-_add_4, _add_8 = _make(4), _make(8)
+def _adder(side: int):
+    """Compile-time function that adds one particle, with a stamp of ``side`` pixels, to a flat grid."""
+    # Called as add_block(image, start, stride, table, row, column, step, light): image is a flat float64
+    # array, its rows ``stride`` apart; table holds a factor p of the stamp and, ``step`` further on, the
+    # other one, q. The caller keeps all within bounds.
+    add_block = _make(side)
+
+    @njit(inline="always")
+    def add_particle(image, begin, area, n_y, n_x, u, v, reach, stamp, light, i, first, bands):
+        column, row = int(np.floor(u)), int(np.floor(v))
+        size = min(max(int((reach - stamp.smallest) * stamp.per_pixel), 0), stamp.n_size - 1) * stamp.n_offset
+        down = 2 * side * (size + int((v - row) * stamp.n_offset))
+        along = 2 * side * (size + int((u - column) * stamp.n_offset))
+        row -= side // 2 - 1
+        column -= side // 2 - 1
+        if (column >= 0) & (row >= 0) & (column + side <= n_x) & (row + side <= n_y):
+            start = begin + row * n_x + column
+            for band in range(len(bands)):
+                add_block(
+                    image, start + band * area, n_x, stamp.table, down, along, side, light[i, first + band]
+                )
+
+    return add_particle
 
 
-@njit(cache=True, inline="always")
-def add_particle(image, begin, area, n_y, n_x, u, v, reach, stamp, light, i, first):
-    """Add one particle to a flat grid of several bands.
+add_4, add_8 = _adder(4), _adder(8)
+"""Add one particle to a flat grid of several bands, by a stamp of 4 or of 8 pixels.
 
-    Parameters
-    ----------
-    image : ndarray, shape (size,)
-        Pixel (band, y, x) is entry ``begin + band * area + y * n_x + x``.
-    begin, area, n_y, n_x : int
-        Layout of the grid.
-    u, v : float
-        Position [pixels] counted from the centre of pixel (0, 0).
-    reach : float
-        Support radius of the kernel [pixels].
-    stamp : Stamps
-        Of the kind for this reach.
-    light : ndarray, shape (n, first + band)
-        Row ``i`` holds the particle's flux in every band from column ``first`` on.
-    i, first : int
-        Where the flux is. A stamp that reaches over the edge of the grid is left out.
-    """
-    side, table, n_band = stamp.side, stamp.table, light.shape[1] - first
-    column, row = int(np.floor(u)), int(np.floor(v))
-    size = min(max(int((reach - stamp.smallest) / stamp.step), 0), stamp.n_size - 1) * stamp.n_offset
-    down = 2 * side * (size + int((v - row) * stamp.n_offset))
-    along = 2 * side * (size + int((u - column) * stamp.n_offset))
-    row -= side // 2 - 1
-    column -= side // 2 - 1
-    if column >= 0 and row >= 0 and column + side <= n_x and row + side <= n_y:
-        start = begin + row * n_x + column
-        if side == 4:
-            for band in range(n_band):
-                _add_4(image, start + band * area, n_x, table, down, along, 4, light[i, first + band])
-        else:
-            for band in range(n_band):
-                _add_8(image, start + band * area, n_x, table, down, along, 8, light[i, first + band])
+Parameters
+----------
+image : ndarray, shape (size,)
+    Pixel (band, y, x) is entry ``begin + band * area + y * n_x + x``.
+begin, area, n_y, n_x : int
+    Layout of the grid.
+u, v : float
+    Position [pixels] counted from the centre of pixel (0, 0).
+reach : float
+    Support radius of the kernel [pixels].
+stamp : Stamps
+    Of the kind for this reach, with 4 or 8 pixels.
+light : ndarray, shape (n, first + band)
+    Row ``i`` holds the particle's flux in every band from column ``first`` on.
+i, first : int
+    Where the flux is. A stamp that reaches over the edge of the grid is left out.
+bands : tuple of float
+    As many as there are bands: a number that the compiler knows, and unrolls.
+"""
