@@ -100,12 +100,16 @@ def renderers(x, y, h, flux, n):
 
 
 def synthesizer(x, y, h, flux, n):
-    """Its inner routine with our kernel as its table, all bands at once; its wheel uses one thread."""
+    """Its inner routine with our kernel as its table, all bands at once; its wheel uses one thread.
+
+    Without particles wider than the image: it visits their pixels outside, too.
+    """
     from synthesizer.imaging.extensions.image import make_img
 
-    table = cubic_spline(np.linspace(0, 1, 1000))
+    near = h < n
+    x, y, h, table = x[near], y[near], h[near], cubic_spline(np.linspace(0, 1, 1000))
     place = np.stack([x, y, np.zeros(len(x))], axis=1)
-    light = np.ascontiguousarray(flux.T)
+    light = np.ascontiguousarray(flux[:, near].T)
     return lambda: make_img(light, h, place, table, 1.0, n, n, len(x), 1.0, len(table), 3, 1).transpose(
         2, 1, 0
     )
@@ -278,6 +282,7 @@ def growth(pixels, largest):
 def main(argv):
     given = [*argv, *("1e5", "256", "5", "1e6")[len(argv) :]]
     n, pixels, repeats, largest = (int(float(value)) for value in given)
+    sys.stdout.reconfigure(line_buffering=True)
     rng = stream(1, "galaxy")
     position, flux = galaxy(n, rng)
     h = smoothing_lengths(position) * pixels / FRAME

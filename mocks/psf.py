@@ -110,9 +110,12 @@ def _over_pixels(profile, size: int, order: int = 5) -> np.ndarray:
     if size % 2 == 0 or size < 1:
         raise ValueError(f"psf side {size} is not odd and positive.")
     node, weight = np.polynomial.legendre.leggauss(order)
-    axis = (np.arange(size)[:, None] - size // 2 + node / 2).ravel()
-    values = profile(axis[:, None] ** 2 + axis**2).reshape(size, order, size, order)
-    psf = np.einsum("iajb,a,b->ij", values, weight, weight)
+    side = size // 2 + 1  # one quarter, which the others mirror
+    axis = (np.arange(side)[:, None] + node / 2).ravel()
+    values = profile(axis[:, None] ** 2 + axis**2).reshape(side, order, side, order)
+    quarter = np.einsum("iajb,a,b->ij", values, weight, weight)
+    mirror = np.abs(np.arange(size) - size // 2)
+    psf = quarter[np.ix_(mirror, mirror)]
     return psf / psf.sum()
 
 
@@ -326,18 +329,20 @@ def measure_fwhm(psf: np.ndarray, oversampling: int = 15) -> float:
 
     psf = np.asarray(psf, float)
     peak_y, peak_x = np.unravel_index(np.argmax(psf), psf.shape)
-    # The region above half maximum is found first, so that only its surroundings are refined.
-    above_y, above_x = np.nonzero(psf > 0.4 * psf.max())
-    reach = 4 + int(max(np.abs(above_y - peak_y).max(), np.abs(above_x - peak_x).max()))
-    rows = slice(max(peak_y - reach, 0), peak_y + reach + 1)
-    columns = slice(max(peak_x - reach, 0), peak_x + reach + 1)
-    part = psf[rows, columns]
+    # The region above half maximum is found first, so that only it is refined, by a spline through what
+    # surrounds it.
+    grids, ranges = [], []
+    for peak, above, side in zip((peak_y, peak_x), np.nonzero(psf > 0.4 * psf.max()), psf.shape, strict=True):
+        reach = int(np.abs(above - peak).max())
+        low, high = max(peak - reach - 4, 0), min(peak + reach + 4, side - 1)
+        inner = max(peak - reach - 1, 0), min(peak + reach + 1, side - 1)
+        ranges.append(slice(low, high + 1))
+        grids.append(np.linspace(*inner, (inner[1] - inner[0]) * oversampling + 1) - low)
+    part = psf[tuple(ranges)]
     if min(part.shape) < 6:
         raise ValueError(f"psf of shape {psf.shape} is too small to measure a width; 6 pixels are needed.")
-    spline = RectBivariateSpline(np.arange(part.shape[0]), np.arange(part.shape[1]), part, kx=5, ky=5)
-    fine_y = np.linspace(0, part.shape[0] - 1, (part.shape[0] - 1) * oversampling + 1)
-    fine_x = np.linspace(0, part.shape[1] - 1, (part.shape[1] - 1) * oversampling + 1)
-    fine = spline(fine_y, fine_x)
+    spline = RectBivariateSpline(*map(np.arange, part.shape), part, kx=5, ky=5)
+    fine = spline(*grids)
     half = fine.max() / 2
     # Soft edge: each sample counts by how far it stands above half maximum over one step, so that the
     # area varies smoothly with the width instead of by whole samples.
