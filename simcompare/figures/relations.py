@@ -3,6 +3,7 @@
 import numpy as np
 from astropy.table import Table
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from simcompare.figures.style import (
     COLUMN,
@@ -83,6 +84,8 @@ def _finish(table: Table, ax: Axes) -> Axes:
     ax.set_xlabel(axis_label(table.meta["x"]))
     if table.meta["x"].startswith(LOGARITHMIC) and len(table) and np.min(table["x"]) > 0:
         logarithmic(ax, "x")
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))  # labels of small numbers are long
     if ax.get_legend_handles_labels()[0]:
         legend_above(ax)
     else:
