@@ -1,7 +1,7 @@
 """Tables beside the headline: at fixed nuisance, matched, typical, and in other spaces."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,18 +11,23 @@ from astropy.table import Table
 from mocks.streams import stream
 from simcompare.comparison import trend_of
 from simcompare.contrasts import balance_all, contrasts, jackknife_all, match_all, with_sub_boxes
-from simcompare.features import compare_features, morphology_features
+from simcompare.features import MORPHOLOGY, compare_features, morphology_features
 from simcompare.further import FurtherTable
 from simcompare.matching import compare_in_bins
 from simcompare.nuisance import adjusted_differences
 from simcompare.posterior import ModelComparison, compare_models
-from simcompare.scoretables import nuisance_columns, reference_rows
+from simcompare.scoretables import headline_score, nuisance_columns, reference_rows
 from simcompare.typicality import add_typicality, batch_typicality
 
-__all__ = ["FurtherTable", "Questions", "further_tables", "usable_nuisances"]
+__all__ = ["FurtherTable", "Questions", "further_tables", "needed_columns", "usable_nuisances"]
 
 logger = logging.getLogger(__name__)
 
+# Beside headline, nuisances and shapes.
+_NEEDED = (
+    "dataset", "galaxy_id", "view", "orientation", "kind", "split", "outside_domain", "log_prob",
+    "symmetry_scatter", "sub_box", "box_x", "box_y", "box_z", "box_size",
+)  # fmt: skip
 MOST_FEATURES = 8  # of the model comparison: its classifier has squares of them as well
 
 
@@ -46,6 +51,28 @@ class Questions:
     bins: str = ""
     edges: tuple[float, ...] = ()
     generations: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns that are asked for by name."""
+        return [*self.match, *([self.bins] if self.bins else [])]
+
+
+def needed_columns(form: Table, questions: Questions) -> list[str]:
+    """Columns of a score table that a comparison reads.
+
+    Parameters
+    ----------
+    form : Table
+        Score table, its rows not needed.
+    questions : Questions
+
+    Returns
+    -------
+    list of str
+    """
+    known = {*_NEEDED, *MORPHOLOGY, headline_score(form), *nuisance_columns(form), *questions.columns}
+    return [name for name in form.colnames if name in known]
 
 
 def further_tables(
@@ -164,7 +191,7 @@ class _Jobs:
     @cached_property
     def nuisances(self) -> list[str]:
         """Columns to adjust for."""
-        return usable_nuisances(self.scores, self.reference)
+        return usable_nuisances([self.scores], self.reference)
 
     @property
     def match_in(self) -> tuple[str, ...]:
@@ -222,7 +249,7 @@ class _Jobs:
         """Probabilities in the latents, or else in the first space there is."""
         spaces = self.feature_spaces
         name = "latents" if "latents" in spaces else next(iter(spaces))
-        kept = spaces[name][:, :MOST_FEATURES]
+        kept = spaces[name][:, :MOST_FEATURES].astype(float)
         real = kept[reference_rows(self.scores, self.reference)]
         scale = np.nanstd(real, axis=0)
         unit = (kept - np.nanmean(real, axis=0)) / np.where(scale > 0, scale, 1.0)
@@ -264,12 +291,13 @@ class _Jobs:
         )  # fmt: skip
 
 
-def usable_nuisances(scores: Table, reference: str) -> list[str]:
+def usable_nuisances(blocks: Iterable[Table], reference: str) -> list[str]:
     """Nuisances that vary among real galaxies and are known of every data set.
 
     Parameters
     ----------
-    scores : Table
+    blocks : iterable of Table
+        Score table, in one piece or in several of the same columns.
     reference : str
         Data set of real galaxies.
 
@@ -277,12 +305,15 @@ def usable_nuisances(scores: Table, reference: str) -> list[str]:
     -------
     list of str
     """
-    dataset = np.asarray(scores["dataset"])
-    usable = []
-    for name in nuisance_columns(scores):
-        values = np.asarray(scores[name], float)
-        real = values[(dataset == reference) & np.isfinite(values)]
-        known = all(np.isfinite(values[dataset == each]).any() for each in set(dataset.tolist()))
-        if known and real.size > 1 and np.ptp(real) > 0:
-            usable.append(name)
-    return usable
+    datasets, known_of, low, high = set(), {}, {}, {}
+    for block in blocks:
+        dataset = np.asarray(block["dataset"])
+        datasets |= set(dataset.tolist())
+        for name in nuisance_columns(block):
+            values = np.asarray(block[name], float)
+            finite = np.isfinite(values)
+            known_of[name] = known_of.get(name, set()) | set(dataset[finite].tolist())
+            real = values[finite & (dataset == reference)]
+            low[name] = real.min(initial=low.get(name, np.inf))
+            high[name] = real.max(initial=high.get(name, -np.inf))
+    return [name for name, known in known_of.items() if known == datasets and high[name] > low[name]]

@@ -1,21 +1,18 @@
-"""A score table in many files: too large to be held, joined a file at a time."""
+"""A score table in many files: too large to be held, joined some rows at a time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 from astropy.table import Table
 
-from simcompare.scoretables import blank_of, headline_score, nuisance_columns, stack_scores
+from simcompare.scoretables import stack_scores
+from simcompare.tables import read_blocks, read_form
 
-__all__ = ["filled_blocks", "gather", "with_form_of"]
-
-# Beside the headline and the nuisances, what typicality, neighbours and warnings are made from.
-_KEPT = ("dataset", "galaxy_id", "view", "kind", "split", "image_index", "is_finite", "outside_domain")
+__all__ = ["joined_blocks", "joined_form"]
 
 
-def gather(paths: Sequence[Path]) -> tuple[Table, Table]:
-    """Read what all rows together are needed for.
+def joined_form(paths: Sequence[Path]) -> Table:
+    """Read what all files together have: every column with its type and unit, and the meta data; no rows.
 
     Parameters
     ----------
@@ -24,66 +21,40 @@ def gather(paths: Sequence[Path]) -> tuple[Table, Table]:
 
     Returns
     -------
-    form : Table
-        Without rows: every column that any file has, with its type and unit, and the meta data of all.
-    scores : Table
-        All rows of the headline score, the nuisances and the names.
+    Table
 
     Raises
     ------
     ValueError
         As `simcompare.scoretables.stack_scores`.
     """
-    form, blocks = None, []
-    for path in paths:
-        table = Table.read(path)
-        form = with_form_of(form, table)
-        kept = {*_KEPT, headline_score(table), *nuisance_columns(table)}
-        blocks.append({name: np.array(table[name]) for name in table.colnames if name in kept})
-    scores = Table(meta=dict(form.meta))
-    sizes = [len(block["dataset"]) for block in blocks]
-    for name in form.colnames:
-        # Column by column, so that no second copy of all is needed.
-        parts = [block.pop(name, None) for block in blocks]
-        known = [part for part in parts if part is not None]
-        if known:
-            blank = blank_of(known[0].dtype)
-            pairs = zip(sizes, parts, strict=True)
-            scores[name] = np.concatenate([np.full(n, blank) if part is None else part for n, part in pairs])
-    return form, scores
+    form = stack_scores([read_form(path) for path in paths[:1]])
+    for path in paths[1:]:
+        form = stack_scores([form, read_form(path)])
+    return form
 
 
-def with_form_of(form: Table | None, table: Table) -> Table:
-    """Form that also has the columns and meta data of a table; raises as `gather` does."""
-    return stack_scores([table[:0]] if form is None else [form, table[:0]])
-
-
-def filled_blocks(paths: Sequence[Path], form: Table, placed: Table) -> Iterator[Table]:
-    """Rows of all files, a file at a time.
+def joined_blocks(
+    paths: Sequence[Path], form: Table, columns: Collection[str] | None = None
+) -> Iterator[Table]:
+    """Read the rows of all files, some at a time.
 
     Parameters
     ----------
     paths : sequence of Path
-        As for `gather`; rows of files after those that it read have no further columns.
     form : Table
-        From `gather`.
-    placed : Table
-        Its scores, with further columns.
+        From `joined_form`.
+    columns : collection of str, optional
+        Those wanted of the form's columns; default all.
 
     Yields
     ------
     Table
-        Every column of ``form``, then the further ones of ``placed``.
     """
-    further = [name for name in placed.colnames if name not in form.colnames]
-    start = 0
+    part = form if columns is None else form[[name for name in form.colnames if name in columns]]
     for path in paths:
-        table = Table.read(path)
-        table.meta = dict(form.meta)  # `gather` has compared them
-        table = stack_scores([form, table])
-        stop = start + len(table)
-        for name in further:
-            table[name] = placed[name][start:stop]
-        table.meta = form.meta
-        start = stop
-        yield table
+        for block in read_blocks(path, columns):
+            block.meta = dict(form.meta)  # `joined_form` has compared them
+            block = stack_scores([part, block])
+            block.meta = form.meta
+            yield block

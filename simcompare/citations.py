@@ -7,10 +7,9 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from astropy.table import Table
-
 from simcompare import __version__
 from simcompare.runs import read_config, read_provenance, runs_behind
+from simcompare.tables import read_blocks
 
 __all__ = ["Citations", "bibtex", "citations_of", "cite_run", "short_reference"]
 
@@ -135,16 +134,20 @@ def cite_run(folder: str | Path) -> Citations:
 def _simulations(folder: Path) -> dict[str, None]:
     """Names of the simulations in the scores or the image set of a run."""
     from simcompare.imageset import ImageSet
+    from simcompare.parts import read_catalogue
 
     if (folder / "scores.ecsv").is_file():
-        table = Table.read(folder / "scores.ecsv")
-        table = table[table["kind"] == "simulated"]
+        blocks = read_blocks(folder / "scores.ecsv", ["kind", "simulation", "dataset"])
+        blocks = (block[block["kind"] == "simulated"] for block in blocks)
     elif (folder / "images").is_dir():
-        table = ImageSet.open(folder).catalogue
+        blocks = map(read_catalogue, ImageSet.open(folder).files)
     else:
         return {}
-    column = "simulation" if "simulation" in table.colnames else "dataset"
-    return dict.fromkeys(str(name) for name in table[column])
+    names: dict[str, None] = {}
+    for block in blocks:
+        column = "simulation" if "simulation" in block.colnames else "dataset"
+        names |= dict.fromkeys(str(name) for name in block[column])
+    return names
 
 
 def short_reference(paper: dict) -> str:

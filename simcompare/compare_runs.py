@@ -1,14 +1,17 @@
 """Score runs to a comparison run: the headline table, every further table, and a record for the board."""
 
 import logging
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
 
 from mocks import stream
-from simcompare.analysis import Questions, further_tables
+from simcompare.analysis import Questions, further_tables, needed_columns
 from simcompare.board import write_record
+from simcompare.chunks import joined_blocks, joined_form
 from simcompare.comparison import compare
 from simcompare.config import CompareSettings
 from simcompare.controls import blank_sky_of
@@ -16,13 +19,13 @@ from simcompare.further import INDEX, with_columns_of, write_further
 from simcompare.imageset import LINEAR_UNIT
 from simcompare.nuisance import read_columns
 from simcompare.nulls import NULLS, null_tables, with_nulls
-from simcompare.placing import SPACES, place_scores
+from simcompare.placing import SPACES, Reader, place_scores
 from simcompare.results import read_comparison, write_comparison
 from simcompare.runs import Run, open_run, read_settings
 from simcompare.scoretables import only_real, stack_scores
-from simcompare.sources import run_image_sets, run_models, run_scores
+from simcompare.sources import run_image_sets, run_models
 from simcompare.spaces import find_embedding, read_spaces
-from simcompare.tables import write_table
+from simcompare.tables import read_ecsv, write_blocks
 
 __all__ = ["compare_runs", "recompare_runs"]
 
@@ -66,26 +69,27 @@ def _compare(settings: CompareSettings, *, replace: bool) -> Table:
         if done.has_all(_RECORD):
             logger.info("%s holds the comparison already", run.folder)
             return read_comparison(run.folder)
-        scores = stack_scores([run_scores(folder) for folder in settings.scores])
+        paths = [folder / _SCORES for folder in settings.scores]
+        form, questions = joined_form(paths), _questions(settings)
+        columns = needed_columns(form, questions)
+        scores = stack_scores([read_ecsv(path, columns) for path in paths])
         reference = settings.reference or only_real(scores)
-        questions = _questions(settings)
-        _refuse_unknown(scores, questions)
+        _refuse_unknown(form, scores, questions)
         rng = stream(settings.seed, "compare")
         table = compare(scores, reference, rng, n_bootstrap=settings.bootstrap)
-        scores = _placed(scores, reference, run)
+        write_blocks(_placed(partial(joined_blocks, paths, form), form, reference, run), run.folder / _SCORES)
         spaces = read_spaces(run.folder / SPACES)
         further = further_tables(scores, reference, settings.seed, spaces=spaces, questions=questions)
         further += null_tables(settings.nulls)
         table = with_nulls(with_columns_of(table, further), scores, settings.nulls)
-        write_table(scores, run.folder / _SCORES)
         write_further(further, run.folder / "tables")
         write_comparison(table, run.folder)
         write_record(
             table,
             run.folder / _RECORD,
             name=settings.name or run.folder.name,
-            model=str(scores.meta.get("model", "unknown")),
-            background=str(scores.meta.get("background", "unknown")),
+            model=str(form.meta.get("model", "unknown")),
+            background=str(form.meta.get("background", "unknown")),
         )
         made = [_SCORES, SPACES, "comparison.ecsv", "comparison.json", _RECORD, f"tables/{INDEX}"]
         made += [f"tables/{each.name}.ecsv" for each in further if each.table is not None]
@@ -103,8 +107,8 @@ def _inputs(settings: CompareSettings) -> list[Path]:
     return found
 
 
-def _placed(scores: Table, reference: str, run: Run) -> Table:
-    """Scores among the real galaxies of the reference, in spaces that all score runs share."""
+def _placed(read: Reader, form: Table, reference: str, run: Run) -> Iterable[Table]:
+    """Blocks of scores among the real galaxies of the reference, in spaces that all score runs share."""
     settings = run.settings
     (run.folder / SPACES).unlink(missing_ok=True)
     scored = read_settings(settings.scores[0])
@@ -113,10 +117,11 @@ def _placed(scores: Table, reference: str, run: Run) -> Table:
     model = run_models(run.folder).get("model")
     if real is None or model is None:
         logger.warning("no spaces of features: the flow or the images of %s have gone", reference)
-        return scores
+        return read(None)
     blank = [blank_sky_of(real, scored.get("seed", 0))] if real.unit == LINEAR_UNIT else []
     return place_scores(
-        scores,
+        read,
+        form,
         [*sets.values(), *blank],
         reference,
         model,
@@ -144,10 +149,9 @@ def _listed(text: str | None) -> tuple[str, ...]:
     return tuple(word.strip() for word in (text or "").split(",") if word.strip())
 
 
-def _refuse_unknown(scores: Table, questions: Questions) -> None:
+def _refuse_unknown(form: Table, scores: Table, questions: Questions) -> None:
     """Raise when a column or a data set that is asked for is not there."""
-    asked = [*questions.match, *([questions.bins] if questions.bins else [])]
-    read_columns(scores, asked or ["image_index"])
+    read_columns(form, questions.columns or ["dataset"])
     names = sorted(set(np.asarray(scores["dataset"]).tolist()))
     unknown = [name for name in questions.generations if name not in names]
     if unknown or len(questions.generations) == 1:

@@ -9,7 +9,7 @@ from scipy import stats
 
 from mocks.streams import stream
 from simcompare.intervals import Estimate
-from simcompare.scoretables import headline_score, nuisance_columns, reference_rows
+from simcompare.scoretables import headline_score, nuisance_columns, reference_rows, row_codes
 from simcompare.significance import adjust_p_values, detectable_difference, trend, welch
 from simcompare.statistics import Clustered, difference_of_means, two_sample
 
@@ -121,17 +121,14 @@ def _check(scores: Table, reference: str, score: str) -> None:
     names = sorted(set(np.asarray(scores["dataset"]).tolist()))
     if reference not in names:
         raise ValueError(f"reference {reference!r} is not among the data sets: {', '.join(names)}.")
-    keys = [
-        np.asarray(scores[name]).astype(str)
-        for name in ("dataset", "galaxy_id", "view", "orientation")
-        if name in scores.colnames
-    ]
-    rows = np.stack(keys, axis=1)
-    unique, counts = np.unique(rows, axis=0, return_counts=True)
-    if (counts > 1).any():
-        example = ", ".join(unique[counts > 1][0])
+    keys = [name for name in ("dataset", "galaxy_id", "view", "orientation") if name in scores.colnames]
+    codes = row_codes(scores, keys)
+    repeated = np.bincount(codes) > 1
+    if repeated.any():
+        first = np.argmax(codes == np.argmax(repeated))
         raise ValueError(
-            f"{int((counts > 1).sum())} images appear more than once (first: {example}); "
+            f"{repeated.sum()} images appear more than once "
+            f"(first: {', '.join(str(scores[name][first]) for name in keys)}); "
             "score each image set once, or give views different numbers."
         )
     held_out = reference_rows(scores, reference)

@@ -1,6 +1,7 @@
 """Controls that need no training: the density of bare sky, and frames without their galaxy."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ __all__ = ["BLANK_SKY", "CONTROL_KIND", "BlankSky", "SkyDensity", "blank_sky_of"
 
 BLANK_SKY = "blank sky"
 CONTROL_KIND = "control"
+_ROWS_AT_ONCE = 4096
 
 
 class SkyDensity:
@@ -107,8 +109,13 @@ class BlankSky(ImageSet):
     def __init__(self, images: ImageSet, seed: int) -> None:
         super().__init__(images._parts, images._index)
         self.seed = seed
-        self.catalogue = images.catalogue.copy()
-        self.catalogue["dataset"] = np.full(len(images), BLANK_SKY)
+
+    @cached_property
+    def catalogue(self) -> Table:
+        """As of the real images, under another name; read at first use."""
+        table = ImageSet(self._parts, self._index).catalogue
+        table["dataset"] = np.full(len(table), BLANK_SKY)
+        return table
 
     @property
     def name(self) -> str:
@@ -147,4 +154,9 @@ class BlankSky(ImageSet):
 
 def blank_sky_of(images: ImageSet, seed: int) -> BlankSky:
     """Frames of the held-out images of a set without their galaxies, in one order for all time."""
-    return BlankSky(images.split("test"), seed)
+    # Some rows at a time: the catalogue of a survey is larger than what is needed of it.
+    parts = range(0, len(images), _ROWS_AT_ONCE)
+    split = [
+        np.asarray(images.slab(each, each + _ROWS_AT_ONCE).catalogue["split"]) == "test" for each in parts
+    ]
+    return BlankSky(images.subset(np.flatnonzero(np.concatenate(split))), seed)

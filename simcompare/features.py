@@ -25,10 +25,10 @@ from simcompare.twosample import (
 __all__ = [
     "MORPHOLOGY",
     "Components",
+    "RealGalaxies",
     "compare_features",
     "image_features",
     "morphology_features",
-    "nearest_real",
 ]
 
 MORPHOLOGY = (
@@ -235,44 +235,87 @@ def _coverage_rows(
     ]  # fmt: skip
 
 
-def nearest_real(
-    scores: Table, reference: str, features: np.ndarray, *, n_neighbours: int = 3, prefix: str = "real"
-) -> Table:
-    """Find the real galaxies that are most like each image.
+@dataclass(frozen=True, eq=False)
+class RealGalaxies:
+    """Real galaxies in a space in which distances mean something; neighbours are found some rows at a time.
 
     Parameters
     ----------
-    scores : Table
     reference : str
-        All its rows may be neighbours, learned ones too; views of the same galaxy may not.
-    features : ndarray, shape (len(scores), d)
-        In units in which distances mean something, e.g. from `Components`.
+        Their data set.
+    galaxy : ndarray of str, shape (n_real,)
+        Galaxy of each image, learned ones too.
+    tree : cKDTree
+        Of their coordinates.
+    n_asked : int
+        Neighbours looked up, with the views of the galaxy itself, which may not be named.
     n_neighbours : int
-    prefix : str
-        Of the columns' names.
-
-    Returns
-    -------
-    Table
-        For each row of the scores: ``real_twin_<k>`` (galaxy_id), ``real_distance_<k>``, k = 1 the nearest.
+        Neighbours named.
     """
-    finite = np.isfinite(features).all(axis=1)
-    real = np.flatnonzero((np.asarray(scores["dataset"]) == reference) & finite)
-    galaxy = np.asarray(scores["galaxy_id"]).astype(str)
-    if real.size <= n_neighbours:
-        raise ValueError(
-            f"{reference!r} has {real.size} rows with finite features; more than {n_neighbours} are needed."
-        )
-    most_views = int(np.unique(galaxy[real], return_counts=True)[1].max())
-    n_asked = min(n_neighbours + most_views, real.size)
-    tree = cKDTree(features[real])
-    distance, index = tree.query(np.where(finite[:, None], features, 0.0), k=n_asked)
-    same = (galaxy[real][index] == galaxy[:, None]) & (np.asarray(scores["dataset"]) == reference)[:, None]
-    order = np.argsort(np.where(same, np.inf, distance), axis=1, kind="stable")[:, :n_neighbours]
-    table = Table()
-    for k in range(n_neighbours):
-        chosen = np.take_along_axis(index, order[:, k : k + 1], axis=1)[:, 0]
-        table[f"{prefix}_twin_{k + 1}"] = np.where(finite, galaxy[real][chosen], "")
-        away = np.take_along_axis(distance, order[:, k : k + 1], axis=1)[:, 0]
-        table[f"{prefix}_distance_{k + 1}"] = np.where(finite, away, np.nan)
-    return table
+
+    reference: str
+    galaxy: np.ndarray
+    tree: cKDTree
+    n_asked: int
+    n_neighbours: int
+
+    @classmethod
+    def of(
+        cls, reference: str, galaxy: np.ndarray, features: np.ndarray, n_neighbours: int = 3
+    ) -> "RealGalaxies":
+        """Gather the images with finite coordinates.
+
+        Parameters
+        ----------
+        reference : str
+        galaxy : array of str, shape (n,)
+        features : ndarray, shape (n, d)
+            E.g. from `Components`.
+        n_neighbours : int
+
+        Raises
+        ------
+        ValueError
+            When they are too few.
+        """
+        finite = np.isfinite(features).all(axis=1)
+        galaxy = np.asarray(galaxy).astype(str)[finite]
+        if galaxy.size <= n_neighbours:
+            raise ValueError(
+                f"{reference!r} has {galaxy.size} rows with finite features; more than {n_neighbours} are "
+                "needed."
+            )
+        most_views = int(np.unique(galaxy, return_counts=True)[1].max())
+        n_asked = min(n_neighbours + most_views, galaxy.size)
+        return cls(reference, galaxy, cKDTree(features[finite]), n_asked, n_neighbours)
+
+    def nearest(self, scores: Table, features: np.ndarray, prefix: str = "real") -> Table:
+        """Find those that are most like each image.
+
+        Parameters
+        ----------
+        scores : Table
+            Says data set and galaxy of each row.
+        features : ndarray, shape (len(scores), d)
+        prefix : str
+            Of the columns' names.
+
+        Returns
+        -------
+        Table
+            For each row: ``real_twin_<k>`` (galaxy_id), ``real_distance_<k>``, k = 1 the nearest; empty and
+            NaN where coordinates are not finite.
+        """
+        finite = np.isfinite(features).all(axis=1)
+        distance, index = self.tree.query(np.where(finite[:, None], features, 0.0), k=self.n_asked)
+        same = self.galaxy[index] == np.asarray(scores["galaxy_id"]).astype(str)[:, None]
+        same &= (np.asarray(scores["dataset"]) == self.reference)[:, None]
+        order = np.argsort(np.where(same, np.inf, distance), axis=1, kind="stable")
+        table = Table()
+        for k in range(self.n_neighbours):
+            chosen, away = (
+                np.take_along_axis(x, order[:, k : k + 1], axis=1)[:, 0] for x in (index, distance)
+            )
+            table[f"{prefix}_twin_{k + 1}"] = np.where(finite, self.galaxy[chosen], "")
+            table[f"{prefix}_distance_{k + 1}"] = np.where(finite, away, np.nan)
+        return table

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import io
 import os
 import re
 import secrets
@@ -72,11 +73,35 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+class _Disk(io.FileIO):
+    """File that keeps the first error of writing to itself, and from then on nothing else.
+
+    Told of a full disk, HDF5 ends in hundreds of lines, or in a crash.
+    """
+
+    error: OSError | None = None
+
+    def write(self, content: bytes | memoryview) -> int:
+        rest = memoryview(content).cast("B")
+        size = len(rest)
+        try:
+            while len(rest) and self.error is None:
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self.error = error
+        return size
+
+    def truncate(self, size: int | None = None) -> int:
+        try:
+            return super().truncate(size) if self.error is None else size
+        except OSError as error:
+            self.error = error
+            return size
+
+
 @contextmanager
 def atomic_hdf5(path: str | os.PathLike) -> Iterator[h5py.File]:
-    """HDF5 file, composed in memory, that is written whole once the block has succeeded.
-
-    On a full disk HDF5 itself ends in hundreds of lines, or in a crash.
+    """HDF5 file that is there, whole, once the block has succeeded; memory holds little of it.
 
     Parameters
     ----------
@@ -93,12 +118,11 @@ def atomic_hdf5(path: str | os.PathLike) -> Iterator[h5py.File]:
     OSError
         As `atomic_path`.
     """
-    with h5py.File(Path(path).name, "w", driver="core", backing_store=False) as file:
-        yield file
-        file.flush()
-        content = file.id.get_file_image()
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
+    with atomic_path(path) as temporary, _Disk(temporary, "w+") as disk:
+        with h5py.File(disk, "w") as file:
+            yield file
+        if disk.error is not None:
+            raise disk.error
 
 
 def explained(error: OSError | RuntimeError, path: Path) -> Exception:

@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from simcompare.intervals import Estimate
 from simcompare.nuisance import read_columns
-from simcompare.scoretables import headline_score, reference_rows
+from simcompare.scoretables import headline_score, reference_rows, row_codes
 from simcompare.statistics import Clustered, difference_of_means, ks_statistic
 
 __all__ = ["Match", "balance", "compare_in_bins", "match", "matched_difference", "mean_of_views"]
@@ -211,9 +211,7 @@ def matched_difference(
 
 def mean_of_views(scores: Table, rows: np.ndarray, score: str) -> np.ndarray:
     """Mean finite score over all views of the galaxies of some rows, shape (len(rows),)."""
-    names, galaxy = (np.asarray(scores[name]).astype(str) for name in ("dataset", "galaxy_id"))
-    key = np.char.add(np.char.add(names, "\n"), galaxy)
-    _, codes = np.unique(key, return_inverse=True)
+    codes = row_codes(scores, ["dataset", "galaxy_id"])
     values = np.asarray(scores[score], float)
     finite = np.isfinite(values)
     total = np.bincount(codes[finite], values[finite], minlength=codes.max() + 1)

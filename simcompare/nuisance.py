@@ -85,9 +85,10 @@ class NuisanceModel:
 
     def residual(self, nuisance: np.ndarray, score: np.ndarray) -> np.ndarray:
         """Score minus its mean, in units of its spread at these nuisances, shape (n,)."""
+        # Not `@`, which rounds a row differently in other company.
         terms = _terms(nuisance, self.centre, self.scale)
-        spread = np.exp(terms[:, : len(self.log_spread)] @ self.log_spread)
-        return (score - terms @ self.mean) / spread
+        log_spread = np.einsum("nt,t->n", terms[:, : len(self.log_spread)], self.log_spread)
+        return (score - np.einsum("nt,t->n", terms, self.mean)) / np.exp(log_spread)
 
 
 def _terms(nuisance: np.ndarray, centre: np.ndarray, scale: np.ndarray) -> np.ndarray:

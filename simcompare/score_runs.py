@@ -4,14 +4,14 @@ import logging
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import torch
 from astropy.table import Table
 
 from flows import FlowModel
-from simcompare.chunks import filled_blocks, gather, with_form_of
+from simcompare.chunks import joined_blocks, joined_form
 from simcompare.config import ScoreSettings
 from simcompare.controls import blank_sky_of, with_sky
 from simcompare.imageset import LINEAR_UNIT, ImageSet
@@ -19,11 +19,12 @@ from simcompare.making import make_files
 from simcompare.pixelmaps import write_maps
 from simcompare.placing import place_scores
 from simcompare.runs import open_run
+from simcompare.scoretables import stack_scores
 from simcompare.scoring import SKY, Density, check_prepared_alike, score, warn_of_doubts
 from simcompare.shipped import ensemble_members, find_model, reference_table
 from simcompare.sources import run_scores
 from simcompare.spaces import find_embedding
-from simcompare.tables import write_blocks, write_table
+from simcompare.tables import count_rows, read_form, write_blocks, write_table
 from simcompare.training import load_model, model_hash
 from simcompare.watch import Watch
 
@@ -58,7 +59,7 @@ def write_scores(settings: ScoreSettings) -> Path:
         ``settings.out / "scores.ecsv"``, one row per image of all sets: the columns of
         `simcompare.scoring.score` and, where real images are among the sets, those of
         `simcompare.placing.place_scores`. Beside it lie ``spaces.h5`` and, on request, ``maps/``. Chunks
-        scored by an interrupted run are kept. Of the table, memory holds what placing needs.
+        scored by an interrupted run are kept. Memory holds some rows at a time, and one number of each.
 
     Raises
     ------
@@ -92,39 +93,39 @@ def write_scores(settings: ScoreSettings) -> Path:
         folder.mkdir(exist_ok=True)
         paths = [folder / f"scores-{number:06d}.ecsv" for number in range(len(chunks))]
         make_files(run, _score_chunk, paths, chunks, gpu=settings.device.startswith("cuda"))
-        form, scores = gather(paths)
-        warn_of_doubts(scores)
+        form = joined_form(paths)
         form.meta |= _identity(settings)
+        read = partial(joined_blocks, paths, form)
+        warn_of_doubts(read(["dataset", "is_finite", "outside_domain"]))
         if reference is None:
             logger.info("no one set of real images here: 'compare' will add typicality and neighbours")
-            form, paths = _with_held_out(form, paths, settings)
+            blocks = joined_blocks(*_with_held_out(paths, form, settings))
         else:
             model = _model_once(settings.model, settings.device)
-            scores = place_scores(
-                scores, sets, reference, model, run.folder,
+            blocks = place_scores(
+                read, form, sets, reference, model, run.folder,
                 seed=settings.seed, neighbours=settings.neighbours, embedding=embedding,
             )  # fmt: skip
         for images in sets if settings.maps else ():
             _write_maps(images, settings)
-        write_blocks(filled_blocks(paths, form, scores), run.folder / _SCORES)
+        write_blocks(blocks, run.folder / _SCORES)
         done.record(_SCORES)
         shutil.rmtree(folder)
     return run.folder / _SCORES
 
 
-def _with_held_out(form: Table, paths: list[Path], settings: ScoreSettings) -> tuple[Table, list[Path]]:
+def _with_held_out(paths: list[Path], form: Table, settings: ScoreSettings) -> tuple[list[Path], Table]:
     """Add the scores of the real galaxies that come with a shipped model, to hold simulations against."""
     path = reference_table(settings.model)
     if path is None:
-        return form, paths
-    held_out = Table.read(path)
+        return paths, form
     try:
-        form = with_form_of(form, held_out)
+        form = stack_scores([form, read_form(path)])
     except ValueError as error:
         logger.info("without the held-out real galaxies of %s: %s", settings.model, error)
-        return form, paths
-    logger.info("added %d held-out real galaxies, data set %r", len(held_out), str(held_out["dataset"][0]))
-    return form, [*paths, path]
+        return paths, form
+    logger.info("added %d held-out real galaxies", count_rows(path))
+    return [*paths, path], form
 
 
 def _reference(sets: Sequence[ImageSet], asked: str | None) -> str | None:

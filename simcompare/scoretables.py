@@ -11,6 +11,7 @@ __all__ = [
     "nuisance_columns",
     "only_real",
     "reference_rows",
+    "row_codes",
     "stack_scores",
 ]
 
@@ -135,3 +136,23 @@ def reference_rows(scores: Table, dataset: str) -> np.ndarray:
     if "kind" in scores.colnames and not np.isin(np.asarray(scores["kind"])[chosen], LEARNED_KINDS).any():
         return chosen
     return chosen & (np.asarray(scores["split"]) == "test")
+
+
+def row_codes(scores: Table, columns: Sequence[str]) -> np.ndarray:
+    """Give each row a number by their values in some columns.
+
+    Parameters
+    ----------
+    scores : Table
+    columns : sequence of str
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        From 0 without gaps, in the order of the values, the first column's first; equal rows alike.
+    """
+    codes = np.zeros(len(scores), dtype=np.int64)
+    for name in columns:
+        values, places = np.unique(np.asarray(scores[name]), return_inverse=True)
+        codes = np.unique(codes * len(values) + places, return_inverse=True)[1]
+    return codes

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import IntFlag
 from typing import Any, Protocol
 
@@ -140,21 +140,25 @@ def score(
             progress(done)
     table = _table(images, models, blocks)
     if warn:
-        warn_of_doubts(table)
+        warn_of_doubts([table])
     return table
 
 
-def warn_of_doubts(scores: Table) -> None:
+def warn_of_doubts(blocks: Iterable[Table]) -> None:
     """Log how many scores are not finite or outside the model's training range, by data set."""
-    for name in dict.fromkeys(np.asarray(scores["dataset"]).tolist()):
-        rows = scores[np.asarray(scores["dataset"]) == name]
-        doubts = {
-            "scores of %s are not finite": ~rows["is_finite"],
-            "images of %s lie outside the model's training range": rows["outside_domain"] > 0,
-        }
-        for text, doubtful in doubts.items():
-            if n := int(doubtful.sum()):
-                logger.warning(f"%d of %d {text}", n, len(rows), name)
+    counts = {}  # rows, not finite, outside
+    for block in blocks:
+        dataset = np.asarray(block["dataset"])
+        doubtful = (~np.asarray(block["is_finite"], bool), np.asarray(block["outside_domain"]) > 0)
+        for name in dict.fromkeys(dataset.tolist()):
+            rows = dataset == name
+            found = np.array([rows.sum(), *(int((rows & each).sum()) for each in doubtful)])
+            counts[name] = counts.get(name, 0) + found
+    for name, (n, *doubts) in counts.items():
+        texts = ("scores of %s are not finite", "images of %s lie outside the model's training range")
+        for text, doubtful in zip(texts, doubts, strict=True):
+            if doubtful:
+                logger.warning(f"%d of %d {text}", doubtful, n, name)
 
 
 def _quantum(bands: Sequence[str], model: Density | Callable) -> np.ndarray | None:

@@ -3,7 +3,7 @@
 import importlib
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from simcompare.features import Components
 from simcompare.files import atomic_hdf5
 from simcompare.scoring import context_of
 
-__all__ = ["Embedding", "describe", "find_embedding", "read_spaces", "write_spaces"]
+__all__ = ["Embedding", "find_embedding", "read_spaces", "write_spaces"]
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,8 @@ def find_embedding(name: str) -> Embedding:
     return found
 
 
-def describe(
+def write_spaces(
+    path: str | os.PathLike,
     sets: Sequence[Any],
     reference: str,
     model: Any,
@@ -60,11 +61,15 @@ def describe(
     embedding: Embedding | None = None,
     n_components: int = 16,
     batch_size: int = 128,
-) -> dict[str, np.ndarray]:
-    """Coordinates of all images along the principal components of the real ones.
+) -> None:
+    """Write coordinates of all images along the principal components of the real ones, batch after batch.
 
     Parameters
     ----------
+    path : path-like
+        HDF5 file to make: one dataset a space, float32, shape (n of all sets, n_components or fewer):
+        ``pixels`` (asinh of pixels over five times the typical noise), ``latents``, ``embedding``. NaN where
+        a pixel is not finite.
     sets : sequence of ImageSet
         In the order of the score table.
     reference : str
@@ -76,32 +81,44 @@ def describe(
     n_components : int
     batch_size : int
 
-    Returns
-    -------
-    dict of str to ndarray, shape (n of all sets, n_components or fewer)
-        ``pixels`` (asinh of pixels over five times the typical noise), ``latents``, ``embedding``. NaN where
-        a pixel is not finite.
+    Raises
+    ------
+    ValueError
+        When the real images are too few.
+    OSError
+        As `simcompare.files.atomic_hdf5`.
     """
     real = next((images for images in sets if images.name == reference), None)
     if real is None or len(real) < 3:
         raise ValueError(f"components need at least 3 images of {reference!r} among the image sets.")
     chosen = real.subset(np.unique(np.linspace(0, len(real) - 1, MOST_FITTED).astype(int)))
     makers = _makers(chosen, model, embedding)
-    components = {
-        name: Components.fit(rows[np.isfinite(rows).all(axis=1)], n_components)
-        for name, make in makers.items()
-        for rows in [_rows(chosen, make, model, batch_size)]
-    }
-    found = {}
-    for name, make in makers.items():
-        blocks = [_rows(images, make, model, batch_size, components[name]) for images in sets]
-        found[name] = np.concatenate(blocks).astype(np.float32)
-    return found
+    blocks = list(_vectors(chosen, makers, model, batch_size))
+    fitted = [np.concatenate(rows) for rows in zip(*blocks, strict=True)]
+    components = [Components.fit(rows[np.isfinite(rows).all(axis=1)], n_components) for rows in fitted]
+    del blocks, fitted
+    total, start = sum(map(len, sets)), 0
+    with atomic_hdf5(path) as file:
+        for name, axes in zip(makers, components, strict=True):
+            shape = (total, len(axes.spread))
+            chunks = (min(total, 1024), shape[1])
+            file.create_dataset(name, shape, np.float32, chunks=chunks, compression=4)
+        for images in sets:
+            for vectors in _vectors(images, makers, model, batch_size):
+                stop = start + len(vectors[0])
+                for name, axes, rows in zip(makers, components, vectors, strict=True):
+                    file[name][start:stop] = axes(rows)
+                start = stop
 
 
 def _makers(real: Any, model: Any, embedding: Embedding | None) -> dict[str, Callable]:
     """Functions from images and context to vectors, by name of the space."""
-    noise = [np.nanmedian(np.asarray(real.catalogue[f"sky_sigma_{band}"], float)) for band in real.bands]
+    # Of a few images at a time, as their catalogues are read file by file.
+    parts = [real.slab(start, start + 128).catalogue for start in range(0, len(real), 128)]
+    noise = [
+        np.nanmedian(np.concatenate([np.asarray(part[f"sky_sigma_{band}"], float) for part in parts]))
+        for band in real.bands
+    ]
     soft = 5 * np.array(noise)[:, None, None]
     makers = {"pixels": lambda images, context: np.arcsinh(images / soft)}
     if hasattr(model, "latents"):
@@ -111,10 +128,11 @@ def _makers(real: Any, model: Any, embedding: Embedding | None) -> dict[str, Cal
     return makers
 
 
-def _rows(images: Any, make: Callable, model: Any, batch_size: int, components=None) -> np.ndarray:
-    """Vectors of a whole set, or their components, batch after batch; NaN where a pixel is not finite."""
+def _vectors(
+    images: Any, makers: Mapping[str, Callable], model: Any, batch_size: int
+) -> Iterator[list[np.ndarray]]:
+    """Vectors of a set in every space, batch after batch; NaN where a pixel is not finite."""
     names = getattr(model, "context_names", ())
-    blocks = []
     for start in range(0, len(images), batch_size):
         batch = images.slab(start, start + batch_size)
         stack = batch.read()
@@ -123,17 +141,8 @@ def _rows(images: Any, make: Callable, model: Any, batch_size: int, components=N
         filled = np.where(
             usable[:, None, None, None], stack.image, stack.image[usable][:1] if usable.any() else 0
         )
-        vectors = make(filled, context).reshape(len(filled), -1)
-        block = vectors if components is None else components(vectors)
-        blocks.append(np.where(usable[:, None], block, np.nan))
-    return np.concatenate(blocks)
-
-
-def write_spaces(spaces: Mapping[str, np.ndarray], path: str | os.PathLike) -> None:
-    """Write coordinates as HDF5, one dataset a space, rows as in the score table."""
-    with atomic_hdf5(path) as file:
-        for name, values in spaces.items():
-            file.create_dataset(name, data=np.asarray(values, np.float32), compression=4)
+        vectors = [make(filled, context).reshape(len(filled), -1) for make in makers.values()]
+        yield [np.where(usable[:, None], each, np.nan) for each in vectors]
 
 
 def read_spaces(path: str | os.PathLike) -> dict[str, np.ndarray]:
@@ -141,4 +150,4 @@ def read_spaces(path: str | os.PathLike) -> dict[str, np.ndarray]:
     if not Path(path).is_file():
         return {}
     with h5py.File(path, "r") as file:
-        return {name: file[name][:].astype(float) for name in file}
+        return {name: file[name][:] for name in file}

@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, is_dataclass
 from itertools import islice
 
@@ -11,7 +11,7 @@ from astropy.table import Table, vstack
 
 from simcompare.files import atomic_path
 
-__all__ = ["count_rows", "plain", "read_ecsv", "write_blocks", "write_table"]
+__all__ = ["count_rows", "plain", "read_blocks", "read_ecsv", "read_form", "write_blocks", "write_table"]
 
 _ROWS_AT_ONCE = 4000  # as text and Python objects, some 10 kB each
 
@@ -62,26 +62,47 @@ def write_blocks(blocks: Iterable[Table], path: str | os.PathLike) -> int:
     return rows
 
 
-def read_ecsv(path: str | os.PathLike) -> Table:
-    """Read a table that `write_table` or `write_blocks` wrote, in a fraction of the memory astropy takes.
+def read_blocks(path: str | os.PathLike, columns: Collection[str] | None = None) -> Iterator[Table]:
+    """Read a table that `write_table` or `write_blocks` wrote, some rows at a time.
 
     Parameters
     ----------
     path : path-like
         ECSV without line breaks in its texts.
+    columns : collection of str, optional
+        Those wanted of the columns that are there; default all.
 
-    Returns
-    -------
+    Yields
+    ------
     Table
+        With the meta data of all; one without rows where there are none.
     """
-    blocks = []
     with open(path, encoding="utf-8", newline="") as lines:
         header = _header(lines)
-        while (rows := list(islice(lines, _ROWS_AT_ONCE))) or not blocks:
-            blocks.append(Table.read("".join([*header, *rows]), format="ascii.ecsv"))
-    table = vstack(blocks, metadata_conflicts="silent")
-    table.meta = blocks[0].meta  # stacking joins lists in it
+        rows = list(islice(lines, _ROWS_AT_ONCE))
+        while True:
+            yield Table.read("".join([*header, *rows]), format="ascii.ecsv", include_names=columns)
+            rows = list(islice(lines, _ROWS_AT_ONCE))
+            if not rows:
+                return
+
+
+def read_ecsv(path: str | os.PathLike, columns: Collection[str] | None = None) -> Table:
+    """Read a table as `read_blocks`, in one piece and in a fraction of the memory that astropy takes."""
+    blocks = list(read_blocks(path, columns))
+    table = Table(meta=blocks[0].meta)
+    for name in blocks[0].colnames:
+        # Column by column, so that no second copy of all is needed.
+        table[name] = vstack([block[[name]] for block in blocks], metadata_conflicts="silent")[name]
+        for block in blocks:
+            block.remove_column(name)
     return table
+
+
+def read_form(path: str | os.PathLike) -> Table:
+    """Read the columns of a table as `read_blocks`, with their types, units and meta data, without rows."""
+    with open(path, encoding="utf-8", newline="") as lines:
+        return Table.read("".join(_header(lines)), format="ascii.ecsv")
 
 
 def count_rows(path: str | os.PathLike) -> int:

@@ -1,6 +1,8 @@
 """Whether a galaxy, or a whole set, is as likely as real galaxies are: neither less, nor more."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from astropy.table import Table
@@ -9,7 +11,7 @@ from simcompare.nuisance import NuisanceModel, read_columns
 from simcompare.scoretables import headline_score, nuisance_columns, reference_rows
 from simcompare.statistics import galaxy_means
 
-__all__ = ["add_typicality", "batch_typicality"]
+__all__ = ["Typicality", "add_typicality", "batch_typicality"]
 
 FOLDS = 10
 
@@ -57,32 +59,116 @@ def add_typicality(
     ----------
     Nalisnick et al. 2019, arXiv:1906.02994 (two-sided typicality of densities).
     """
-    score = score or headline_score(scores)
-    columns = list(columns or nuisance_columns(scores))
-    values = np.asarray(scores[score], float)
-    nuisance = read_columns(scores, columns)
-    finite = np.isfinite(values) & np.isfinite(nuisance).all(axis=1)
-    held_out = np.flatnonzero(reference_rows(scores, reference) & finite)
-    if held_out.size < 20:
-        raise ValueError(
-            f"typicality needs at least 20 held-out real images with finite {score}, {', '.join(columns)}; "
-            f"{reference!r} has {held_out.size}."
-        )
-    residual = np.full(len(scores), np.nan)
-    model = NuisanceModel.fit(nuisance[held_out], values[held_out])
-    residual[finite] = model.residual(nuisance[finite], values[finite])
-    galaxy = np.asarray(scores["galaxy_id"])[held_out].astype(str)
-    for fold in _folds(galaxy, rng):
-        rest, part = held_out[~fold], held_out[fold]
-        left_out = NuisanceModel.fit(nuisance[rest], values[rest])
-        residual[part] = left_out.residual(nuisance[part], values[part])
-    below, above = _ranks(residual, residual[held_out])
-    table = scores.copy()
-    table["score_residual"] = residual
-    table["typicality_p"] = np.minimum(1.0, 2 * np.minimum(below, above))
-    table["too_likely"] = above < below
-    table["anomaly_rank"] = _rank_within(np.asarray(scores["dataset"]), table["typicality_p"], residual)
+    dataset = np.asarray(scores["dataset"])
+    rows = np.flatnonzero(dataset == reference)
+    columns = columns or nuisance_columns(scores)
+    found = Typicality.fit(scores[rows], rows, reference, rng, columns=columns, score=score)
+    table = found.mark(scores)
+    rank = np.zeros(len(table), dtype=np.int64)
+    for name in np.unique(dataset):
+        rank[dataset == name] = found.rank(np.asarray(table["score_residual"])[dataset == name])
+    table["anomaly_rank"] = rank
     return table
+
+
+@dataclass(frozen=True, eq=False)
+class Typicality:
+    """What held-out real galaxies of like nuisance score; others are held against it, some at a time.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        Nuisances.
+    score : str
+    model : NuisanceModel
+        Of all held-out real galaxies.
+    rows : ndarray of int, shape (n_real,)
+        Where these stand in the whole score table, increasing.
+    real : ndarray, shape (n_real,)
+        Their residuals from fits that left them out.
+    """
+
+    columns: Sequence[str]
+    score: str
+    model: NuisanceModel
+    rows: np.ndarray
+    real: np.ndarray
+
+    @classmethod
+    def fit(
+        cls,
+        real: Table,
+        rows: np.ndarray,
+        reference: str,
+        rng: np.random.Generator,
+        *,
+        columns: Sequence[str],
+        score: str | None = None,
+    ) -> "Typicality":
+        """Fit the rows of the reference.
+
+        Parameters
+        ----------
+        real : Table
+            Rows of the reference.
+        rows : ndarray of int, shape (len(real),)
+            Where they stand in the whole score table.
+        reference, rng, columns, score
+            As for `add_typicality`, which also tells what is raised.
+        """
+        score = score or headline_score(real)
+        values, nuisance = np.asarray(real[score], float), read_columns(real, columns)
+        usable = reference_rows(real, reference) & np.isfinite(values) & np.isfinite(nuisance).all(axis=1)
+        if usable.sum() < 20:
+            raise ValueError(
+                f"typicality needs at least 20 held-out real images with finite {score}, "
+                f"{', '.join(columns)}; {reference!r} has {usable.sum()}."
+            )
+        values, nuisance = values[usable], nuisance[usable]
+        residual = np.empty(len(values))
+        for fold in _folds(np.asarray(real["galaxy_id"])[usable].astype(str), rng):
+            left_out = NuisanceModel.fit(nuisance[~fold], values[~fold])
+            residual[fold] = left_out.residual(nuisance[fold], values[fold])
+        return cls(columns, score, NuisanceModel.fit(nuisance, values), rows[usable], residual)
+
+    def residual(self, block: Table, start: int) -> np.ndarray:
+        """Standardised residuals of the rows of a table from number ``start`` on; NaN where unknown."""
+        values, nuisance = np.asarray(block[self.score], float), read_columns(block, self.columns)
+        finite = np.isfinite(values) & np.isfinite(nuisance).all(axis=1)
+        residual = np.full(len(block), np.nan)
+        residual[finite] = self.model.residual(nuisance[finite], values[finite])
+        inside = slice(*np.searchsorted(self.rows, [start, start + len(block)]))
+        residual[self.rows[inside] - start] = self.real[inside]
+        return residual
+
+    def mark(self, block: Table, start: int = 0) -> Table:
+        """Copy of these rows with the columns of `add_typicality` but the rank."""
+        residual, table = self.residual(block, start), block.copy()
+        below, above = self._shares(residual)
+        table["score_residual"] = residual
+        table["typicality_p"] = np.minimum(1.0, 2 * np.minimum(below, above))
+        table["too_likely"] = above < below
+        return table
+
+    def rank(self, residual: np.ndarray) -> np.ndarray:
+        """Place of each row in its data set, 1 for the smallest p-value, then the largest residual."""
+        p_value = np.nan_to_num(np.minimum(1.0, 2 * np.minimum(*self._shares(residual))), nan=2.0)
+        order = np.lexsort((-np.abs(np.nan_to_num(residual)), p_value))
+        rank = np.empty(len(residual), dtype=np.int64)
+        rank[order] = np.arange(1, rank.size + 1)
+        return rank
+
+    @cached_property
+    def _ordered(self) -> np.ndarray:
+        """Residuals of the real galaxies in increasing order."""
+        return np.sort(self.real)
+
+    def _shares(self, residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Share of real residuals at or below, and at or above, each one, itself counted once."""
+        first, last = (np.searchsorted(self._ordered, residual, side=side) for side in ("left", "right"))
+        other = np.where(last > first, 0, 1)
+        total = np.where(np.isnan(residual), np.nan, self._ordered.size + other)
+        return (last + other) / total, (self._ordered.size - first + other) / total
 
 
 def _folds(galaxy: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
@@ -91,28 +177,6 @@ def _folds(galaxy: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
     n_folds = min(FOLDS, len(names))
     fold = rng.permutation(np.arange(len(names)) % n_folds)[codes]
     return [fold == k for k in range(n_folds)]
-
-
-def _ranks(values: np.ndarray, real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Share of real values at or below, and at or above, each value, itself counted once."""
-    ordered = np.sort(real)
-    below = np.searchsorted(ordered, values, side="right")
-    above = ordered.size - np.searchsorted(ordered, values, side="left")
-    member = np.isin(values, real)
-    total = ordered.size + np.where(member, 0, 1)
-    unknown = np.isnan(values)
-    ends = [(count + np.where(member, 0, 1)) / total for count in (below, above)]
-    return tuple(np.where(unknown, np.nan, end) for end in ends)
-
-
-def _rank_within(dataset: np.ndarray, p_value: np.ndarray, residual: np.ndarray) -> np.ndarray:
-    """Place of each row in its data set, 1 for the smallest p-value, then the largest residual."""
-    rank = np.zeros(len(dataset), dtype=np.int64)
-    for name in np.unique(dataset):
-        rows = np.flatnonzero(dataset == name)
-        order = np.lexsort((-np.abs(np.nan_to_num(residual[rows])), np.nan_to_num(p_value[rows], nan=2.0)))
-        rank[rows[order]] = np.arange(1, rows.size + 1)
-    return rank
 
 
 def batch_typicality(table: Table, reference: str, rng: np.random.Generator, *, n_draws: int = 2000) -> Table:

@@ -74,7 +74,7 @@ def _shared_nuisances(scores: Table, reference: str) -> list[str]:
 
 def _matched_panels(scores: Table, reference: str, headline: str, seed: int) -> Table:
     """Resampled means of matched pairs, of all galaxies and in bins of mass or else brightness."""
-    columns = tuple(name for name in usable_nuisances(scores, reference) if name.startswith(_MATCHED))
+    columns = tuple(name for name in usable_nuisances([scores], reference) if name.startswith(_MATCHED))
     if not columns:
         raise ValueError("neither brightness nor size is known of every data set; nothing to match in.")
     mass = "stellar_mass" if "stellar_mass" in columns else None

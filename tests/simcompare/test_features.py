@@ -6,10 +6,10 @@ from astropy.table import Table
 
 from simcompare.features import (
     Components,
+    RealGalaxies,
     compare_features,
     image_features,
     morphology_features,
-    nearest_real,
 )
 
 
@@ -51,12 +51,18 @@ def test_only_the_dataset_that_differs_is_found():
 def test_nearest_real_galaxy_is_found_and_is_never_itself():
     scores = table_of(real=4, sim=2)
     features = np.array([[0.0], [1.0], [5.0], [9.0], [4.9], [np.nan]])
-    table = nearest_real(scores, "real", features, n_neighbours=2)
+    real = RealGalaxies.of("real", scores["galaxy_id"][:4], features[:4], n_neighbours=2)
+    table = real.nearest(scores, features)
     assert list(table["real_twin_1"]) == ["real1", "real0", "real3", "real2", "real2", ""]
     assert table["real_distance_1"][4] == pytest.approx(0.1)
     assert np.isnan(table["real_distance_1"][5])
-    with pytest.raises(ValueError, match="more than 5 are needed"):
-        nearest_real(scores, "real", features, n_neighbours=5)
+    for rows in (slice(0, 1), slice(3, 6)):
+        alone = real.nearest(scores[rows], features[rows])
+        assert all(
+            list(map(str, alone[name])) == list(map(str, table[name][rows])) for name in table.colnames
+        )
+    with pytest.raises(ValueError, match="'real' has 4 rows with finite features; more than 5 are needed"):
+        RealGalaxies.of("real", scores["galaxy_id"][:4], features[:4], n_neighbours=5)
 
 
 def test_embedding_is_made_in_batches():

@@ -13,10 +13,9 @@ from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare import drawing, locking, mocking, score_runs
 from simcompare.cli import main
 from simcompare.config import MockSettings
-from simcompare.files import atomic_path, sha256
+from simcompare.files import atomic_hdf5, atomic_path, sha256
 from simcompare.mocking import make_mocks
 from simcompare.observed import sample
-from simcompare.spaces import write_spaces
 
 SIZE = 32
 VERBS = {
@@ -115,13 +114,20 @@ def test_files_too_large_for_the_system_are_no_crash_of_hdf5(tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
     try:
         with pytest.raises(OSError, match="the file is larger than this system allows"):
-            write_spaces({"pixels": images}, tmp_path / "spaces.h5")
+            write_hdf5(tmp_path / "spaces.h5", images)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     said = "Can't decrement id ref count (file write failed: errno = 28, error message = 'No space left')"
     with pytest.raises(OSError, match=r"direct\.h5 cannot be written: the disk is full"):
         fill(tmp_path / "direct.h5", RuntimeError(said))
     assert not list(tmp_path.iterdir())
+
+
+def write_hdf5(path, images):
+    """Write them in one piece and packed."""
+    with atomic_hdf5(path) as file:
+        file["pixels"] = images
+        file.create_dataset("packed", data=images, compression=4)
 
 
 def fill(path, error):

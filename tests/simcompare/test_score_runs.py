@@ -2,13 +2,17 @@
 
 import json
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
 from astropy.table import Table
 from scipy.ndimage import gaussian_filter
 
+from simcompare import placing, tables
+from simcompare.chunks import joined_blocks, joined_form
 from simcompare.cli import main
+from simcompare.controls import blank_sky_of
 from simcompare.further import read_further
 from simcompare.imageset import ImageSet, Stack, part_path, write_part
 from simcompare.pixelmaps import orientation_back, read_map, write_maps
@@ -17,6 +21,8 @@ from simcompare.preparation import Preparation
 from simcompare.results import read_comparison
 from simcompare.scoring import orientations
 from simcompare.spaces import find_embedding, read_spaces
+from simcompare.tables import write_blocks
+from simcompare.training import load_model
 
 SIZE = 8
 COUNTS = {"real": 120, "twins": 120, "old": 24, "new": 24}
@@ -103,6 +109,42 @@ def test_scores_hold_every_background_scatter_typicality_and_neighbours(runs):
     }  # fmt: skip
     assert (table["embedding_distance_1"] <= table["embedding_distance_2"]).all()
     assert not np.any(table["embedding_twin_1"][real] == table["galaxy_id"][real])
+
+
+@pytest.mark.parametrize("most_real", [placing.MOST_REAL, 50])
+def test_division_of_the_scores_changes_no_bit_of_them(runs, tmp_path, monkeypatch, most_real):
+    monkeypatch.setattr(placing, "MOST_REAL", most_real)
+    folder, sets, _ = runs
+    path, made = folder / "scores" / "scores.ecsv", []
+    form, images = joined_form([path]), [ImageSet.open(each) for each in sets]
+    images.append(blank_sky_of(images[0], 0))
+    for n in (4000, 7):
+        monkeypatch.setattr(tables, "_ROWS_AT_ONCE", n)
+        blocks = placing.place_scores(
+            partial(joined_blocks, [path], form), form, images[::-1], "real", load_model(folder / "flow"),
+            tmp_path, seed=0, neighbours=2, embedding=np.arctan,
+        )  # fmt: skip
+        write_blocks(blocks, tmp_path / f"{n}.ecsv")
+        made.append(((tmp_path / f"{n}.ecsv").read_bytes(), (tmp_path / "spaces.h5").read_bytes()))
+    assert made[0] == made[1]
+    assert (made[0][0] == path.read_bytes()) == (most_real > 50)
+    assert made[0][1] == (folder / "scores" / "spaces.h5").read_bytes()
+    real = [row for row in Table.read(tmp_path / "7.ecsv") if row["dataset"] == "real"]
+    assert sorted(row["anomaly_rank"] for row in real) == list(range(1, COUNTS["real"] + 1))
+    known = {row["galaxy_id"] for row in real[:: 1 if most_real > 120 else 4]}
+    assert {row["real_twin_1"] for row in real} <= known
+
+
+def test_scores_of_images_that_have_changed_are_not_placed(runs, tmp_path, caplog):
+    path = runs[0] / "scores" / "scores.ecsv"
+    form, sets = joined_form([path]), [ImageSet.open(each) for each in runs[1]]
+    read = partial(joined_blocks, [path], form)
+    with caplog.at_level("INFO"):
+        for images in (sets, [*sets, blank_sky_of(sets[0], 0).subset(slice(3))]):
+            list(placing.place_scores(read, form, images, "real", None, tmp_path, seed=0))
+    assert "the image sets of blank sky are not there" in caplog.text
+    assert "the image sets of blank sky hold other images than were scored" in caplog.text
+    assert not list(tmp_path.iterdir())
 
 
 def test_maps_sum_to_the_score(runs):

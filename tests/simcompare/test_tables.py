@@ -5,12 +5,12 @@ import weakref
 import astropy.units as u
 import numpy as np
 import pytest
-from astropy.table import MaskedColumn, Table
+from astropy.table import MaskedColumn, Table, vstack
 
 from simcompare import tables
-from simcompare.chunks import filled_blocks, gather
+from simcompare.chunks import joined_blocks, joined_form
 from simcompare.scoretables import stack_scores
-from simcompare.tables import count_rows, read_ecsv, write_blocks, write_table
+from simcompare.tables import count_rows, read_blocks, read_ecsv, write_blocks, write_table
 
 
 def odd_table(n, seed=0):
@@ -37,6 +37,11 @@ def test_blocks_make_the_file_that_one_piece_makes(tmp_path, monkeypatch, n):
     back, expected = read_ecsv(tmp_path / "table.ecsv"), Table.read(tmp_path / "table.ecsv")
     assert back.meta == expected.meta == table.meta
     assert back["value"].unit == u.mag
+    some = read_ecsv(tmp_path / "table.ecsv", ["count", "value", "absent"])
+    assert some.colnames == ["value", "count"]
+    assert some.meta == table.meta
+    np.testing.assert_array_equal(some["count"], np.arange(n))
+    assert [len(block) for block in read_blocks(tmp_path / "table.ecsv")][:-1] == [5] * (-(-n // 5) - 1)
     for name in table.colnames:
         assert back[name].dtype.kind == expected[name].dtype.kind
         assert list(map(str, back[name])) == list(map(str, expected[name]))
@@ -76,20 +81,19 @@ def test_files_joined_one_by_one_are_the_table_of_all(tmp_path):
     paths = [tmp_path / f"{k}.ecsv" for k in range(3)]
     for table, path in zip(made, paths, strict=True):
         write_table(table, path)
-    form, kept = gather(paths)
+    form = joined_form(paths)
     whole = stack_scores(made)
     assert form.colnames == whole.colnames
-    assert form.meta == kept.meta == whole.meta
-    assert kept.meta["not_finite"] == {"a": 4, "long name": 2}
-    assert {"concentration", "mass", "halo"} & set(kept.colnames) == set()
-    for name in kept.colnames:
-        np.testing.assert_array_equal(kept[name], whole[name])
-    kept["rank"] = np.arange(9)
-    whole["rank"] = np.arange(9)
-    write_blocks(filled_blocks(paths, form, kept), tmp_path / "joined.ecsv")
+    assert form.meta == whole.meta
+    assert form.meta["not_finite"] == {"a": 4, "long name": 2}
+    some = vstack(list(joined_blocks(paths, form, ["dataset", "mass"])))
+    assert some.colnames == ["dataset", "mass"]
+    for name in some.colnames:
+        np.testing.assert_array_equal(some[name], whole[name])
+    write_blocks(joined_blocks(paths, form), tmp_path / "joined.ecsv")
     write_table(whole, tmp_path / "whole.ecsv")
     assert (tmp_path / "joined.ecsv").read_text() == (tmp_path / "whole.ecsv").read_text()
     made[2].meta["survey"] = "hsc"
     write_table(made[2], paths[2])
     with pytest.raises(ValueError, match="survey is sdss in one and hsc in another"):
-        gather(paths)
+        joined_form(paths)
