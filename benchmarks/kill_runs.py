@@ -55,7 +55,7 @@ SCHEDULED = ("mock", "prepare", "twins", "score")
 NOT_COMPARED = ("run.log", "provenance.json", "config.toml", "model-card.md", "report-products.json")
 # Dates and measured times, the only things in which two runs may differ.
 MOMENTS = re.compile(
-    rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\+00:00| UTC)?|(seconds|minutes)\S* *[=:] *[\d.e-]+"
+    rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\+00:00| UTC)?|(seconds|minutes|mtime)\S* *[=:] *[\d.e-]+"
 )
 
 

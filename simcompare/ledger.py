@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +10,7 @@ from simcompare import __version__
 from simcompare.config import Settings
 from simcompare.files import sha256, write_text
 
-__all__ = ["Ledger", "digest"]
-
-_HEAD = 65536  # bytes of a part that tell it from one of other settings
+__all__ = ["Ledger", "content_hash", "digest", "read_record", "write_record"]
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ def digest(settings: Settings, files: Iterable[Path], *further: str) -> str:
     ----------
     settings : Settings
     files : iterable of Path
-        Of HDF5 the size and the beginning stand for the whole.
+        Of those with a record see `content_hash`.
     *further : str
         Hashes and names.
 
@@ -81,10 +79,33 @@ def digest(settings: Settings, files: Iterable[Path], *further: str) -> str:
     values = {name: value for name, value in settings.of_result().items() if name not in paths}
     told = hashlib.sha256(json.dumps([__version__, values, *further]).encode())
     for path in files:
-        told.update(f"{path.name} {path.stat().st_size}\n".encode())
-        if path.suffix == ".h5":
-            with open(path, "rb") as file:
-                told.update(file.read(_HEAD))
-        else:
-            told.update(sha256(path).encode())
+        told.update(f"{path.name} {content_hash(path)}\n".encode())
     return told.hexdigest()
+
+
+def _record_path(path: Path) -> Path:
+    """JSON file beside a product that is one of many."""
+    return path.with_suffix(".json")
+
+
+def write_record(path: Path, notes: Mapping[str, object]) -> None:
+    """Note that a file is finished, or that there was nothing to write, with its hash, size and time."""
+    record = {"sha256": None, **notes}
+    if path.is_file():
+        record |= {"sha256": sha256(path), "size": path.stat().st_size, "mtime_ns": path.stat().st_mtime_ns}
+    write_text(_record_path(path), json.dumps(record, indent=1))
+
+
+def read_record(path: Path) -> dict:
+    """Read what `write_record` noted of a file; empty where it noted nothing."""
+    record = _record_path(path)
+    content = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+    return content if isinstance(content, dict) else {}
+
+
+def content_hash(path: Path) -> str:
+    """SHA-256 of a file, taken from its record as long as size and time of the last change agree."""
+    record, now = read_record(path), path.stat()
+    if (record.get("size"), record.get("mtime_ns")) == (now.st_size, now.st_mtime_ns):
+        return record["sha256"]
+    return sha256(path)

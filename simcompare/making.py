@@ -1,6 +1,5 @@
 """Products made file by file: every file is finished once, whatever stops the run."""
 
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +9,8 @@ from pathlib import Path
 from astropy.table import Table
 
 from simcompare.engine import available_cores, run_tasks
-from simcompare.files import sha256, write_text
 from simcompare.imageset import ImageSet, Stack, part_path, write_part
+from simcompare.ledger import content_hash, read_record, write_record
 from simcompare.progress import track
 from simcompare.runs import Run
 from simcompare.watch import Watch
@@ -52,7 +51,8 @@ def make_files(
 ) -> list[dict]:
     """Write the files that are not finished yet, where the run's settings say: here or on a cluster.
 
-    A file counts as finished when its record, a JSON file beside it, names the hash of what lies there.
+    A file counts as finished when its record, a JSON file beside it, names the hash of what lies there; see
+    `simcompare.ledger`.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def make_files(
     )
     for _ in track(work, f"{run.verb}: parts", total=len(todo)):
         pass
-    return [json.loads(_record_path(path).read_text(encoding="utf-8")) for path in paths]
+    return [read_record(path) for path in paths]
 
 
 def make_parts(
@@ -125,27 +125,19 @@ def make_parts(
     return ImageSet.open(run.folder)
 
 
-def _record_path(path: Path) -> Path:
-    """Record beside a file."""
-    return path.with_suffix(".json")
-
-
 def _is_finished(path: Path) -> bool:
     """Whether the file and its record are there and agree."""
-    record = _record_path(path)
-    if not record.is_file():
-        return False
-    expected = json.loads(record.read_text(encoding="utf-8"))["sha256"]
-    return not path.exists() if expected is None else path.is_file() and sha256(path) == expected
+    record = read_record(path)
+    if record.get("sha256") is None:
+        return bool(record) and not path.exists()
+    return path.is_file() and content_hash(path) == record["sha256"]
 
 
 def _finish_file(write: Callable, timeout: float, task: tuple[Path, object]) -> None:
     """Write one file and its record."""
     path, subject = task
     with Watch(path.with_suffix(".reading"), timeout) as watch:
-        notes = write(path, subject, watch)
-        record = {"sha256": sha256(path) if path.is_file() else None, **(notes or {})}
-        write_text(_record_path(path), json.dumps(record, indent=1))
+        write_record(path, write(path, subject, watch) or {})
 
 
 def _write_part(make: Callable, description: dict, path: Path, task: object, watch: Watch) -> dict:
