@@ -23,7 +23,9 @@ from flows import FlowConfig, FlowModel
 from mocks import mock_galaxy
 from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare import score_runs
-from simcompare.config import MockSettings, ScoreSettings
+from simcompare.chain import report_run
+from simcompare.compare_runs import compare_runs
+from simcompare.config import CompareSettings, MockSettings, ReportSettings, ScoreSettings
 from simcompare.engine import available_cores, run_tasks
 from simcompare.making import Images, make_parts
 from simcompare.mocking import make_mocks
@@ -31,7 +33,6 @@ from simcompare.parts import collect_stamps
 from simcompare.preparation import Preparation
 from simcompare.runs import open_run
 from simcompare.score_runs import write_scores
-from simcompare.sources import run_scores
 from simcompare.stamps import PreparedStamp
 
 SIDE = 8
@@ -82,49 +83,47 @@ def most_open(counts, end):
         counts.append(len(os.listdir("/proc/self/fd")))
 
 
-def make_and_score(n, folder):
-    """Make n small mocks and 500 small real images, score them; prints seconds, files and peaks of memory."""
-    FlowModel(FlowConfig(size=SIDE, softening=(0.1,), widths=(4,), steps=(1,))).save(folder / "flow")
-    real = make_set(folder, "real", "observed", 500)
+STEPS = {
+    "mock": lambda n, folder: [make_set(folder, "real", "observed", 500),
+                               make_set(folder, "small", "simulated", n)],
+    "score": lambda n, folder: write_scores(ScoreSettings(
+        images=[folder / "real", folder / "small"], model=folder / "flow", symmetries=False, workers=1,
+        out=folder / "scores")),
+    "compare": lambda n, folder: compare_runs(CompareSettings(
+        scores=[folder / "scores"], out=folder / "compare", reference="real")),
+    "report": lambda n, folder: report_run(ReportSettings(run=folder / "compare")),
+}  # fmt: skip
+
+
+def one_step(name, n, folder):
+    """Take one step of the chain and print its seconds, its peak of memory and of open files."""
+    if name == "mock":
+        FlowModel(FlowConfig(size=SIDE, softening=(0.1,), widths=(4,), steps=(1,))).save(folder / "flow")
     opened, end = [0], threading.Event()
     threading.Thread(target=most_open, args=(opened, end), daemon=True).start()
-
-    def peak():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-    results = {"n": n, "start_MB": peak()}
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     start = time.process_time()
-    mocks = make_set(folder, "small", "simulated", n)
-    results |= {"make_s": time.process_time() - start, "make_MB": peak()}
-    start = time.process_time()
-    scoring = {"images": [real, mocks], "model": folder / "flow", "symmetries": False, "workers": 1}
-    write_scores(ScoreSettings(out=folder / "scores", **scoring))
-    results |= {"score_s": time.process_time() - start, "score_MB": peak()}
+    STEPS[name](n, folder)
+    seconds, end_MB = time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     end.set()
-    results["files"] = sum(len(names) for _, _, names in os.walk(folder))
-    start = time.process_time()
-    columns = len(run_scores(folder / "scores").colnames)
-    results |= {"read_s": time.process_time() - start, "read_MB": peak(), "columns": columns}
-    print(json.dumps(results | {"open": max(opened)}))
+    print(json.dumps({"before": before, "peak": end_MB, "seconds": seconds, "open": max(opened)}))
 
 
 def memory():
-    """Peak memory and number of files at three sizes."""
-    print("\nmemory of the process that makes and scores mocks of 8 x 8 pixels, 100 a part, beside 500 real")
-    print("images, then reads the whole table of scores, as 'compare' and 'report' do")
-    columns = {"galaxies": 9, "start": 8, "made": 8, "scored": 8, "read": 8, "files": 6, "open": 5,
-               "make": 8, "score": 8, "read ": 8}  # fmt: skip
-    print(" ".join(f"{name:>{width}s}" for name, width in columns.items()))
+    """Peak memory, open files and number of files of the whole chain at three sizes."""
+    print("\npeak memory of each step for mocks of 8 x 8 pixels, 100 a part, beside 500 real images;")
+    print("each in a process of its own, whose libraries take the memory told first")
     for n in (1_000, 10_000, 100_000):
         with tempfile.TemporaryDirectory() as folder:
-            command = [sys.executable, __file__, "--small", str(n), folder]
-            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-        row = json.loads(done.stdout.splitlines()[-1])
-        print(
-            f"{n:9d} {row['start_MB']:5.0f} MB {row['make_MB']:5.0f} MB {row['score_MB']:5.0f} MB "
-            f"{row['read_MB']:5.0f} MB {row['files']:6d} {row['open']:5d} "
-            f"{row['make_s']:6.1f} s {row['score_s']:6.1f} s {row['read_s']:6.1f} s", flush=True,
-        )  # fmt: skip
+            for name in STEPS:
+                command = [sys.executable, __file__, "--step", name, str(n), folder]
+                done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+                row = json.loads(done.stdout.splitlines()[-1])
+                files = sum(len(names) for _, _, names in os.walk(folder))
+                print(
+                    f"{n:7d} {name:8s} {row['before']:5.0f} MB {row['peak']:6.0f} MB {row['open']:4d} open "
+                    f"{files:6d} files {row['seconds']:7.1f} s", flush=True,
+                )  # fmt: skip
 
 
 def nothing(number):
@@ -210,8 +209,8 @@ def projection():
 
 def main():
     """Run what is asked for."""
-    if sys.argv[1:2] == ["--small"]:
-        make_and_score(int(sys.argv[2]), Path(sys.argv[3]))
+    if sys.argv[1:2] == ["--step"]:
+        one_step(sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]))
         return
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     studies = {"memory": memory, "overhead": overhead, "scaling": scaling, "projection": projection}

@@ -211,8 +211,10 @@ def kill_workers(work, rng, kills):
             ended, status = os.waitpid(child, os.WNOHANG)
             if ended:
                 break
-            others = psutil.Process(child).children()
-            workers = [each for each in others if "spawn_main" in " ".join(each.cmdline())]
+            servers = [
+                each for each in psutil.Process(child).children() if "forkserver" in str(each.cmdline())
+            ]
+            workers = [each for server in servers for each in server.children()]
             if workers:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     workers[rng.integers(len(workers))].kill()

@@ -1,8 +1,10 @@
 """Where the work runs: in this process, on all cores, or on a cluster, always through the same call."""
 
 import logging
+import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -177,7 +179,12 @@ def _client(scheduler: str | None, workers: int) -> Iterator:
         cluster = _slurm_cluster(workers)
     else:
         logging.getLogger("distributed").setLevel(logging.ERROR)
-        with dask.config.set({"distributed.nanny.environ": _ONE_THREAD, "logging.distributed": "error"}):
+        options = {
+            "distributed.nanny.environ": _ONE_THREAD,
+            "distributed.worker.multiprocessing-method": _way_of_starting(),
+            "logging.distributed": "error",
+        }
+        with dask.config.set(options):
             try:
                 cluster = LocalCluster(
                     n_workers=workers,
@@ -191,6 +198,27 @@ def _client(scheduler: str | None, workers: int) -> Iterator:
                 raise OSError(f"no worker could be started ({error}); give the command again.") from error
     with cluster, Client(cluster, set_as_default=False) as client:
         yield client
+
+
+def _way_of_starting() -> str:
+    """How workers come to be: forked, where there is that, from a process that has imported our modules once.
+
+    That process is started here, as dask would start it without them.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return "spawn"
+    from multiprocessing import forkserver
+
+    ours = [name for name in sys.modules if name.partition(".")[0] in ("simcompare", "mocks", "flows")]
+    multiprocessing.set_forkserver_preload(["__main__", "distributed", *ours])
+    before = dict(os.environ)
+    os.environ.update(_ONE_THREAD)  # which libraries read when they are imported
+    try:
+        forkserver.ensure_running()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    return "forkserver"
 
 
 def _address(scheduler: str) -> dict:

@@ -1,19 +1,19 @@
 """Tables on disk as ECSV, written and read some rows at a time, so that memory holds the numbers alone."""
 
-import io
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, is_dataclass
 from itertools import islice
 
 import numpy as np
+from astropy.io import ascii
 from astropy.table import Table, vstack
 
 from simcompare.files import atomic_path
 
 __all__ = ["count_rows", "plain", "read_blocks", "read_ecsv", "read_form", "write_blocks", "write_table"]
 
-_ROWS_AT_ONCE = 4000  # as text and Python objects, some 10 kB each
+_ROWS_AT_ONCE = 2000  # as text and Python objects, some 10 kB each
 
 
 def write_table(table: Table, path: str | os.PathLike) -> None:
@@ -50,14 +50,11 @@ def write_blocks(blocks: Iterable[Table], path: str | os.PathLike) -> int:
     rows = 0
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         for number, block in enumerate(blocks):
-            text = io.StringIO()
             block = block.copy(copy_data=False)
             block.meta = plain(dict(block.meta))
-            block.write(text, format="ascii.ecsv")
-            text.seek(0)
-            header = _header(text)
-            file.writelines(() if number else header)
-            file.write(text.read())
+            lines = _written(block)
+            first = len(lines) - len(block) if number else 0  # the header stands once
+            file.writelines(f"{line}\n" for line in lines[first:])
             rows += len(block)
     return rows
 
@@ -81,7 +78,7 @@ def read_blocks(path: str | os.PathLike, columns: Collection[str] | None = None)
         header = _header(lines)
         rows = list(islice(lines, _ROWS_AT_ONCE))
         while True:
-            yield Table.read("".join([*header, *rows]), format="ascii.ecsv", include_names=columns)
+            yield _parsed([*header, *rows], columns)
             rows = list(islice(lines, _ROWS_AT_ONCE))
             if not rows:
                 return
@@ -102,7 +99,29 @@ def read_ecsv(path: str | os.PathLike, columns: Collection[str] | None = None) -
 def read_form(path: str | os.PathLike) -> Table:
     """Read the columns of a table as `read_blocks`, with their types, units and meta data, without rows."""
     with open(path, encoding="utf-8", newline="") as lines:
-        return Table.read("".join(_header(lines)), format="ascii.ecsv")
+        return _parsed(_header(lines))
+
+
+def _parsed(lines: list[str], columns: Collection[str] | None = None) -> Table:
+    """Read ECSV."""
+    reader = ascii.get_reader(ascii.Ecsv, include_names=columns, fill_values=[("", "0")])
+    table = reader.read(lines)
+    _forget(reader)
+    return table
+
+
+def _written(table: Table) -> list[str]:
+    """Write ECSV."""
+    writer = ascii.get_writer(ascii.Ecsv)
+    lines = writer.write(table)
+    _forget(writer)
+    return lines
+
+
+def _forget(way: ascii.BaseReader) -> None:
+    """Undo a reader or writer: it refers to itself, and would keep 10 kB a row until garbage is collected."""
+    for part in (way.header, way.data):
+        vars(part).clear()
 
 
 def count_rows(path: str | os.PathLike) -> int:
