@@ -3,12 +3,11 @@
 import os
 from pathlib import Path
 
-import h5py
 import numpy as np
 from astropy.io import fits
 
 from simcompare.config import ExportSettings
-from simcompare.files import atomic_path
+from simcompare.files import atomic_hdf5, atomic_path
 from simcompare.imageset import ImageSet
 
 __all__ = ["export_fits", "export_images", "export_mmu"]
@@ -113,7 +112,7 @@ def export_mmu(images: ImageSet, path: str | os.PathLike, batch_size: int = 256)
     path = Path(path)
     n, (n_band, n_y, n_x) = len(images), images.image_shape
     table = images.catalogue
-    with atomic_path(path) as temporary, h5py.File(temporary, "w", locking="best-effort") as file:
+    with atomic_hdf5(path) as file:
         file["object_id"] = np.char.encode(np.asarray(table["galaxy_id"]).astype(str), "utf-8")
         for name in ("ra", "dec"):
             file[name] = np.asarray(table[name], float) if name in table.colnames else np.full(n, np.nan)
