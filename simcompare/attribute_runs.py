@@ -12,7 +12,7 @@ from astropy.table import Table, vstack
 from mocks import ConditionsBank, load_survey
 from mocks.dust import DUST
 from mocks.sky import SkyBank
-from simcompare.attribution import ladder, systematic_floor
+from simcompare.attribution import ATTRIBUTION, ladder, systematic_floor
 from simcompare.conditions import conditions_bank
 from simcompare.config import AttributeSettings, ScoreSettings
 from simcompare.files import write_text
@@ -118,7 +118,8 @@ def attribute_mocks(settings: AttributeSettings) -> Attribution:
             run.folder / "tables",
         )
         summary = {name: getattr(found, name) for name in ("gap", "gap_low", "gap_high", "floor", "verdict")}
-        write_text(run.folder / "attribution.json", json.dumps(plain(summary), indent=1))
+        summary |= {"dataset": images.name, "model": scores.meta["model"]}
+        write_text(run.folder / ATTRIBUTION, json.dumps(plain(summary), indent=1))
     return found
 
 

@@ -1,16 +1,23 @@
 """How many nats of the gap come from each ingredient of the mock observation."""
 
-from collections.abc import Mapping
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
 
 from mocks.streams import stream
+from simcompare.further import FurtherTable, read_further
 from simcompare.intervals import Estimate, expanded_tail, percentile_interval
 from simcompare.scoretables import headline_score, reference_rows
 from simcompare.statistics import Clustered, difference_of_means, galaxy_means, resampled_counts
 
-__all__ = ["ladder", "systematic_floor"]
+__all__ = ["ATTRIBUTION", "attribution_tables", "ladder", "systematic_floor", "with_floors"]
+
+ATTRIBUTION = "attribution.json"
 
 
 def ladder(
@@ -180,3 +187,77 @@ def _mean_shift(pairs: Clustered, rng: np.random.Generator, n_bootstrap: int) ->
     """Mean of paired differences."""
     zero = Clustered.of(np.zeros(2), np.arange(2))
     return difference_of_means(pairs, zero, rng, n_bootstrap=n_bootstrap)
+
+
+def attribution_tables(folders: Sequence[str | os.PathLike]) -> list[FurtherTable]:
+    """Tables of runs of ``simcompare attribute``, each named after its data set."""
+    tables = []
+    for folder in folders:
+        dataset = _summary(folder)["dataset"]
+        short = "".join(letter if letter.isalnum() else "-" for letter in dataset)
+        for each in read_further(Path(folder) / "tables"):
+            title = f"{each.title}: {dataset}"
+            tables.append(replace(each, name=f"{each.name}_{short}", title=title))
+    return tables
+
+
+def with_floors(comparison: Table, folders: Sequence[str | os.PathLike], model: str | None = None) -> Table:
+    """Headline table with the systematic floor under each gap, and a doubt where the gap does not exceed it.
+
+    Parameters
+    ----------
+    comparison : Table
+        From `simcompare.comparison.compare`.
+    folders : sequence of path-like
+        Runs of ``simcompare attribute``.
+    model : str, optional
+        Identity of the flow that made the comparison's scores.
+
+    Returns
+    -------
+    Table
+        With ``systematic_floor`` [nats], NaN where no run tells it; unchanged without runs.
+
+    Raises
+    ------
+    FileNotFoundError
+        For a folder without such a run.
+    ValueError
+        For a run of a data set that is not compared, or one scored by another flow.
+    """
+    floors = {}
+    for folder in folders:
+        found = _summary(folder)
+        if found["dataset"] not in comparison["dataset"]:
+            raise ValueError(
+                f"{folder}: attribution of {found['dataset']}, which is not among the data sets compared: "
+                f"{', '.join(map(str, comparison['dataset']))}."
+            )
+        if model is not None and found["model"] != model:
+            raise ValueError(
+                f"{folder}: attribution by another flow than the scores'; run 'simcompare attribute' with it."
+            )
+        floors[found["dataset"]] = float(found["floor"])
+    if not floors:
+        return comparison
+    table = comparison.copy()
+    caution = [str(text) for text in table["caution"]]
+    for k, row in enumerate(table):
+        floor = floors.get(str(row["dataset"]), np.nan)
+        if max(row["delta_mean_low"], -row["delta_mean_high"], 0) <= floor:
+            doubt = f"the gap does not exceed the systematic floor of its mocks ({floor:.1f} nats)"
+            caution[k] = "; ".join(filter(None, [caution[k], doubt]))
+    table["systematic_floor"] = [floors.get(str(name), np.nan) for name in table["dataset"]]
+    table.remove_column("caution")
+    table["caution"] = caution  # stays the last word
+    return table
+
+
+def _summary(folder: str | os.PathLike) -> dict:
+    """Read in short what a run of ``simcompare attribute`` found."""
+    path = Path(folder) / ATTRIBUTION
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} does not exist; run 'simcompare attribute' with --out {folder} first."
+        )
+    return json.loads(path.read_text(encoding="utf-8"))

@@ -236,6 +236,7 @@ def attribute(settings):
             shown[column].info.format = "+.1f"
         typer.echo("\n".join(shown.pformat(max_width=-1, max_lines=-1)))
     typer.echo(found.verdict)
+    typer.echo(f"give {settings.out} to 'simcompare compare' as --attribution")
 
 
 @_verb(config.NullsSettings, "images")

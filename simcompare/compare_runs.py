@@ -10,6 +10,7 @@ from astropy.table import Table
 
 from mocks import stream
 from simcompare.analysis import Questions, further_tables, needed_columns
+from simcompare.attribution import ATTRIBUTION, attribution_tables, with_floors
 from simcompare.board import write_record
 from simcompare.chunks import joined_blocks, joined_form
 from simcompare.comparison import compare
@@ -63,7 +64,7 @@ def recompare_runs(settings: CompareSettings) -> Table:
 
 def _compare(settings: CompareSettings, *, replace: bool) -> Table:
     """Make the comparison and write it."""
-    inputs = [*settings.scores, *([settings.nulls] if settings.nulls else [])]
+    inputs = [*settings.scores, *([settings.nulls] if settings.nulls else []), *settings.attribution]
     with open_run(settings.out, "compare", settings, inputs, replace=replace) as run:
         done = run.ledger(_inputs(settings))
         if done.has_all(_RECORD):
@@ -80,8 +81,9 @@ def _compare(settings: CompareSettings, *, replace: bool) -> Table:
         write_blocks(_placed(partial(joined_blocks, paths, form), form, reference, run), run.folder / _SCORES)
         spaces = read_spaces(run.folder / SPACES)
         further = further_tables(scores, reference, settings.seed, spaces=spaces, questions=questions)
-        further += null_tables(settings.nulls)
+        further += [*null_tables(settings.nulls), *attribution_tables(settings.attribution)]
         table = with_nulls(with_columns_of(table, further), scores, settings.nulls)
+        table = with_floors(table, settings.attribution, form.meta.get("model"))
         write_further(further, run.folder / "tables")
         write_comparison(table, run.folder)
         write_record(
@@ -101,6 +103,7 @@ def _inputs(settings: CompareSettings) -> list[Path]:
     """Files that a comparison is made from."""
     found = [path / _SCORES for path in settings.scores]
     found += [settings.nulls / NULLS] if settings.nulls else []
+    found += [path / ATTRIBUTION for path in settings.attribution]
     for path in found:
         if not path.is_file():
             raise FileNotFoundError(f"{path} does not exist; run the command that makes it first.")

@@ -34,9 +34,14 @@ def conditions_bank(images: ImageSet) -> ConditionsBank:
         When no image has enough sky.
     """
     side = images.image_shape[-1] * images.pixel_scale
-    images = images.subset(np.asarray(images.catalogue["half_light_radius"]) <= side / 12)
-    if not len(images):
-        raise ValueError("no galaxy of --conditions is small enough to leave sky to measure; go without.")
+    small = np.asarray(images.catalogue["half_light_radius"]) <= side / 12
+    if not small.any():
+        raise ValueError(
+            f"{images.name}: no galaxy has a half-light radius below {side / 12:.1f} arcsec, a twelfth of "
+            "the image, and leaves sky to measure; prepare larger images (--size), or let the survey file "
+            "tell the conditions: no --conditions, or for 'attribute' --no-real-conditions."
+        )
+    images = images.subset(small)
     stacks = [(stack.psf, stack.quantum) for stack in images.batches(256)]
     quantum = np.concatenate([quantum for _, quantum in stacks]).astype(float)
 

@@ -385,6 +385,9 @@ class CompareSettings(Settings):
         None, description="Data sets between commas, oldest first: tests for a trend towards higher scores."
     )
     nulls: Path | None = Field(None, description="Run of 'simcompare nulls'.")
+    attribution: list[Path] = Field(
+        [], description="Run of 'simcompare attribute', whose ladder joins the report; repeatable."
+    )
     name: str | None = Field(None, description="Name of this run on the board; default: its folder's.")
     seed: int = _SEED
 

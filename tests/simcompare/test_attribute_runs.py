@@ -20,6 +20,7 @@ from simcompare.imageset import ImageSet
 from simcompare.ingredients import LADDER, Variation, altered, scaled_psf, variations, varied_stamps
 from simcompare.mocking import make_mocks
 from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
+from simcompare.results import read_comparison
 from simcompare.stamps import RawStamp
 
 SIZE = 32
@@ -173,6 +174,36 @@ def test_the_budget_adds_up_and_the_floor_is_below_it(attributed):
     summary = json.loads((folder / "out" / "attribution.json").read_text())
     assert summary["floor"] > 0
     assert "the systematic floor" in summary["verdict"]
+
+
+def test_a_comparison_shows_the_ladder_and_holds_the_gap_against_the_floor(attributed, tmp_path, capsys):
+    folder, _ = attributed
+    where = ["--redshift", "0.05", "--size", str(SIZE), "--workers", "1"]
+    assert (
+        main(["mock", str(folder / "simulated"), "--name", "young", "--out", str(tmp_path / "set"), *where])
+        == 0
+    )
+    sets = [str(folder / "set"), str(tmp_path / "set"), "--no-symmetries", "--workers", "1"]
+    for model, background in (("flow", "plain"), ("plain", "flow")):
+        flows = ["--model", str(folder / model), "--background", str(folder / background)]
+        assert main(["score", *sets, *flows, "--out", str(tmp_path / f"scores-{model}")]) == 0
+    command = ["compare", str(tmp_path / "scores-flow"), "--bootstrap", "200", "--attribution"]
+    assert main([*command, str(folder / "out"), "--out", str(tmp_path / "comparison")]) == 0
+    summary = json.loads((folder / "out" / "attribution.json").read_text())
+    table = read_comparison(tmp_path / "comparison")
+    row = table[table["dataset"] == "young"][0]
+    assert row["systematic_floor"] == pytest.approx(summary["floor"])
+    exceeds = max(row["delta_mean_low"], -row["delta_mean_high"]) > summary["floor"]
+    assert exceeds != ("systematic floor" in row["caution"])
+    assert np.isnan(table["systematic_floor"][table["dataset"] != "young"]).all()
+    found = {each.name: each for each in read_further(tmp_path / "comparison" / "tables")}
+    assert found["ladder_young"].title == "What each step is worth: young"
+    assert summary["verdict"] == found["perturbations_young"].note
+    other = ["compare", str(tmp_path / "scores-plain"), "--bootstrap", "200", "--attribution"]
+    assert main([*other, str(folder / "out"), "--out", str(tmp_path / "other")]) == 2
+    assert "by another flow" in capsys.readouterr().err
+    assert main([*command, str(tmp_path), "--out", str(tmp_path / "none")]) == 2
+    assert "attribution.json does not exist" in capsys.readouterr().err
 
 
 def test_a_resumed_attribution_is_the_same(attributed, capsys):
