@@ -18,7 +18,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import h5py
@@ -48,7 +50,14 @@ VERBS = {
     "nulls": "nulls real mock --model train --out nulls --epochs 1 --seeds 1 --seed 2 --workers 1",
     "attribute": "attribute toy-2 --real real --model train --out attribute --redshift 0.05 --size 32 "
     "--percents 10 --dusts none --no-real-conditions --workers 1",
+    "reobserve": "reobserve deep --out reobserve --size 32 --workers 1",
+    "browse": "browse score",
+    "fits": "export real --out fits",
+    "mmu": "export real --out mmu/images.h5 --layout mmu",
+    "fetch": "fetch sdss-psfield --out fetch --targets fields.csv --base {base} --rate 100 --parallel 2",
+    "run": "run workflow.toml",
 }
+INTO = {"report": "compare", "browse": "score"}  # written into the folder of another command
 NEEDED = ("mock", "prepare", "twins", "train", "score", "compare")  # by the others
 SCHEDULED = ("mock", "prepare", "twins", "score")
 # The last holds the hash of the page, which says when it was made.
@@ -81,6 +90,68 @@ def make_inputs(folder):
         attributes = {"bands": "r", "pixel_scale_arcsec": 0.396, "units": "nanomaggy", "psf_fwhm_arcsec": 1.3}
         file.attrs.update(attributes)
     make_coadd(folder)
+    (folder / "deep").mkdir()
+    light = 60 * gaussian_psf(30.0, 161)
+    for k in range(3):
+        with h5py.File(folder / "deep" / f"{k}.h5", "w") as file:
+            file["image"] = (light + rng.normal(0, 0.004, (2, 1, *light.shape))).astype("f4")
+            file["psf"] = gaussian_psf(3.5, 25)[None]
+            file.attrs.update(bands="r", pixel_scale_arcsec=0.2, units="nanomaggy")
+    rows = [f"756,1,{field}" for field in range(100, 112)]
+    (folder / "fields.csv").write_text("\n".join(["run,camcol,field", *rows]))
+    (folder / "workflow.toml").write_text(WORKFLOW)
+
+
+WORKFLOW = """
+out = "run"
+size = 32
+workers = 1
+real_conditions = false
+[prepare]
+inputs = ["stamps.h5"]
+train = 0.5
+validation = 0.25
+[train]
+epochs = 3
+[mock.toy-1]
+inputs = ["toy-1"]
+redshift = 0.05
+[mock.toy-2]
+inputs = ["toy-2"]
+redshift = 0.05
+[compare]
+bootstrap = 200
+"""
+
+
+class Archive(BaseHTTPRequestHandler):
+    """A slow server that has every file: half a megabyte told by its name, from any byte on."""
+
+    def do_GET(self):
+        """Send a file."""
+        content = b"SIMPLE  =                    T" + hashlib.sha256(self.path.encode()).digest() * 2**14
+        start = int(self.headers.get("Range", "bytes=0-")[6:-1])
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(content) - start))
+        self.end_headers()
+        with contextlib.suppress(OSError):  # its client was killed
+            for first in range(start, len(content), 2**15):
+                self.wfile.write(content[first : first + 2**15])
+                time.sleep(0.01)
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+@contextlib.contextmanager
+def archive():
+    """Serve files on this machine; yields the address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Archive)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
 
 
 def make_coadd(folder):
@@ -166,8 +237,7 @@ def check(verb, out, golden):
 def kill_verb(verb, work, rng, kills):
     """Kill one command at moments spread over its time, twice or more in a row."""
     words = VERBS[verb].split()
-    # A report is written into the comparison's folder.
-    out = work / ("compare" if verb == "report" else verb)
+    out = work / INTO.get(verb, verb)
     before = work / "before"
     shutil.rmtree(before, ignore_errors=True)
     if out.exists():
@@ -308,8 +378,9 @@ def main():
     sample.PART_BYTES = 6 * 9 * 32**2
     wanted = options.verbs.split(",")
     rng = np.random.default_rng(options.seed)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, archive() as base:
         work = Path(folder)
+        VERBS["fetch"] = VERBS["fetch"].format(base=base)
         make_inputs(work)
         for verb in VERBS:
             if verb in wanted:

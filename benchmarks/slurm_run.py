@@ -5,7 +5,8 @@ Run it with  python benchmarks/slurm_run.py [SECONDS]
 Toy galaxies go from survey stamps to a report: `simcompare slurm` writes the scripts, the three lines on top
 of ``submit.sh`` are edited as a user does, and stand-ins for ``sbatch``, ``srun`` and ``scontrol`` carry them
 out. Every job is warned after SECONDS (20 by default), as SLURM does before the end of its time, and goes on
-in a second one. At the end the products are held against those of ``simcompare run`` by their SHA-256.
+in a second one; scoring is warned when its first chunk is finished, comparison and report in the middle. At
+the end the products are held against those of ``simcompare run`` by their SHA-256.
 """
 
 import os
@@ -15,31 +16,17 @@ import tempfile
 import time
 from pathlib import Path
 
-from kill_runs import make_inputs, products
+from kill_runs import WORKFLOW, make_inputs, products
 
 from simcompare.cli import main as simcompare
 
 ROOT = Path(__file__).parents[1]
-WORKFLOW = """
-out = "run"
-size = 32
-workers = 2
-real_conditions = false
-[prepare]
-inputs = ["stamps.h5"]
-train = 0.5
-validation = 0.25
-[train]
-epochs = 3
-[mock.toy-1]
-inputs = ["toy-1"]
-redshift = 0.05
-[mock.toy-2]
-inputs = ["toy-2"]
-redshift = 0.05
-[compare]
-bootstrap = 200
-"""
+# Of work half done, in the order in which they come.
+SIGNS = [
+    ("score", "scores/*/chunks/scores-000000.json"),
+    ("compare", "comparison/scores.ecsv"),
+    ("compare", "comparison/figures/*.png"),
+]
 LINES = [
     'SITE="--account=astro --partition=cpu"',
     'GPU_SITE="--account=astro --partition=gpu --gpus-per-node=1"',
@@ -60,6 +47,7 @@ def submit(folder, seconds):
     environment = os.environ | {
         "PATH": f"{standin}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "STANDIN_STATE": str(state),
         "STANDIN_SECONDS": str(seconds),
+        "STANDIN_WHEN": " ".join(f"{job}={folder}/run/{sign}" for job, sign in SIGNS),
     }  # fmt: skip
     start = time.monotonic()
     subprocess.run(["bash", script], env=environment, check=True)
@@ -80,7 +68,7 @@ def main():
             folder = Path(name) / way
             folder.mkdir()
             make_inputs(folder)
-            (folder / "workflow.toml").write_text(WORKFLOW)
+            (folder / "workflow.toml").write_text(WORKFLOW.replace("workers = 1", "workers = 2"))
             if way == "jobs":
                 submit(folder, float(sys.argv[1]) if len(sys.argv) > 1 else 20.0)
             else:

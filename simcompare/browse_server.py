@@ -25,6 +25,7 @@ from simcompare.browse import (
     write_browse,
 )
 from simcompare.config import BrowseSettings
+from simcompare.files import remove_leftovers
 from simcompare.runs import read_settings
 from simcompare.sources import is_toy, run_image_sets, run_scores
 from simcompare.tables import plain
@@ -61,8 +62,9 @@ def browse_run(settings: BrowseSettings) -> "Path | BrowseServer":
     toy = is_toy(image_sets.values())
     if len(shown) > MOST_GALAXIES or settings.serve:
         return make_server(shown, image_sets, port=settings.port, toy=toy)
-    seed = read_settings(settings.run).get("seed", 0)
-    return write_browse(settings.run / "browse.html", scores, image_sets, seed=seed, toy=toy)
+    seed, page = read_settings(settings.run).get("seed", 0), settings.run / "browse.html"
+    remove_leftovers(page)
+    return write_browse(page, scores, image_sets, seed=seed, toy=toy)
 
 
 class BrowseServer(ThreadingHTTPServer):

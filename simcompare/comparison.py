@@ -11,13 +11,14 @@ from mocks.streams import stream
 from simcompare.intervals import Estimate
 from simcompare.scoretables import headline_score, nuisance_columns, reference_rows, row_codes
 from simcompare.significance import adjust_p_values, detectable_difference, trend, welch
-from simcompare.statistics import Clustered, difference_of_means, two_sample
+from simcompare.statistics import Clustered, blocks, difference_of_means, two_sample
 
 __all__ = [
     "NULL_KIND",
     "compare",
     "null_splits",
     "real_halves",
+    "split_differences",
     "trend_of",
 ]
 
@@ -186,18 +187,43 @@ def null_splits(
         Kolmogorov-Smirnov p-value of uniform p-values. NaN where there are fewer than four galaxies.
     """
     means = _clustered(truth, score).means
-    half = means.size // 2
-    if half < 2:
+    if means.size < 4:
         return {"n_splits": 0} | dict.fromkeys(("delta_95", "share_significant", "uniformity_p"), np.nan)
-    shuffled = rng.permuted(np.tile(means, (n_splits, 1)), axis=1)
-    p_values = stats.ttest_ind(shuffled[:, :half], shuffled[:, half:], axis=1, equal_var=False).pvalue
-    delta = np.abs(shuffled[:, :half].mean(axis=1) - shuffled[:, half:].mean(axis=1))
+    delta, p_values = split_differences(means, rng, n_splits)
     return {
         "n_splits": n_splits,
-        "delta_95": float(np.quantile(delta, 0.95)),
+        "delta_95": float(np.quantile(np.abs(delta), 0.95)),
         "share_significant": float(np.mean(p_values < 0.05)),
         "uniformity_p": float(stats.kstest(p_values, "uniform").pvalue),
     }
+
+
+def split_differences(
+    means: np.ndarray, rng: np.random.Generator, n_splits: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Divide galaxies at random into halves, many times.
+
+    Parameters
+    ----------
+    means : ndarray, shape (n_galaxies,)
+        Mean score of each, of two galaxies or more.
+    rng : numpy.random.Generator
+    n_splits : int
+
+    Returns
+    -------
+    delta, p_value : ndarray, shape (n_splits,)
+        Difference of the means of the halves, and its p-value, NaN for fewer than four galaxies.
+    """
+    half, found = means.size // 2, []
+    for n in blocks(n_splits, means.size):
+        shuffled = rng.permuted(np.tile(means, (n, 1)), axis=1)
+        first, second = shuffled[:, :half], shuffled[:, half:]
+        p_values = np.full(n, np.nan)
+        if half > 1:
+            p_values = stats.ttest_ind(first, second, axis=1, equal_var=False).pvalue
+        found.append((first.mean(axis=1) - second.mean(axis=1), p_values))
+    return tuple(map(np.concatenate, zip(*found, strict=True)))
 
 
 def _row(

@@ -71,7 +71,7 @@ def run_tasks(
     Raises
     ------
     StoppedError
-        When a signal asked for the end and tasks are left.
+        When a signal asked for the end, also during the last task.
     FileNotFoundError, OSError
         When the scheduler, or workers with a GPU, are not there; after all other tasks, when some tasks
         ended every worker that tried them.
@@ -121,6 +121,8 @@ def _run_here(function: Callable, tasks: Iterable, total: int | None) -> Iterato
             if is_stopped():
                 raise StoppedError(_stop_message(done, total))
             yield function(task)
+        if is_stopped():
+            raise StoppedError(_stop_message(total, total))
 
 
 def _run_there(
@@ -296,5 +298,5 @@ def _run_on_cluster(
             f"{len(lost)} of {started} tasks ended every worker that tried them, most often for lack of "
             f"memory; the others are finished. Give the same command again with fewer workers. {lost[0]}"
         )
-    if is_stopped() and done != total:
+    if is_stopped():  # what follows the last task may take long, too
         raise StoppedError(_stop_message(done, total))

@@ -7,7 +7,7 @@ import numpy as np
 from astropy.io import fits
 
 from simcompare.config import ExportSettings
-from simcompare.files import atomic_hdf5, atomic_path
+from simcompare.files import atomic_hdf5, atomic_path, remove_leftovers
 from simcompare.imageset import ImageSet
 
 __all__ = ["export_fits", "export_images", "export_mmu"]
@@ -27,6 +27,7 @@ def export_images(settings: ExportSettings) -> int:
         For a missing set, sets that do not fit together, or a condition that nothing fulfils.
     """
     images = ImageSet.join(settings.images, settings.where)
+    remove_leftovers(settings.out)
     if settings.layout == "fits":
         export_fits(images, settings.out)
     else:

@@ -10,6 +10,7 @@ from astropy.table import Table
 from simcompare.config import FetchSettings
 from simcompare.fetch import ARCHIVES, FetchError, Transfer, fetch, fetch_items
 from simcompare.fetch.archives import hsc_bulk_list, sdss_galaxy_query, transfer_for
+from simcompare.files import remove_leftovers
 from simcompare.observed.names import coordinate_name
 from simcompare.observed.places import read_table
 from simcompare.tables import write_table
@@ -64,6 +65,7 @@ def fetch_archive(settings: FetchSettings) -> str:
     )
     failures = settings.out / f"failures-{settings.archive}.ecsv"
     failures.unlink(missing_ok=True)
+    remove_leftovers(failures)
     if report.failed:
         write_table(Table(rows=report.failed), failures)
         if not report.fetched and not report.present:

@@ -1,6 +1,7 @@
 """Files that are either whole or not there."""
 
 import errno
+import glob
 import hashlib
 import io
 import os
@@ -141,11 +142,12 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove what interrupted calls of `atomic_path` left in a folder and the folders in it."""
-    for path in folder.rglob("*.tmp"):
-        if _LEFTOVER.search(path.name) and path.is_file():
-            path.unlink(missing_ok=True)
+def remove_leftovers(path: Path) -> None:
+    """Remove what interrupted calls of `atomic_path` left of a file, or in a folder and the folders in it."""
+    found = path.rglob("*.tmp") if path.is_dir() else path.parent.glob(f"{glob.escape(path.name)}.*.tmp")
+    for each in found:
+        if _LEFTOVER.search(each.name) and each.is_file():
+            each.unlink(missing_ok=True)
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

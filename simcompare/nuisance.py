@@ -9,7 +9,7 @@ from scipy.special import ndtr
 
 from simcompare.scoretables import headline_score, nuisance_columns, reference_rows
 from simcompare.significance import adjust_p_values
-from simcompare.statistics import resampled_counts
+from simcompare.statistics import blocks, resampled_counts
 
 __all__ = ["NuisanceModel", "adjusted_differences", "read_columns"]
 
@@ -193,10 +193,15 @@ def _resampled_adjusted(
     """Repeat fit and difference in resamples of both samples."""
     model = NuisanceModel.fit(x, y)
     terms, own = _terms(x, model.centre, model.scale), _terms(u, model.centre, model.scale)
-    real = resampled_counts(len(y), n_bootstrap, rng).astype(float)
-    ours = resampled_counts(len(v), n_bootstrap, rng).astype(float)
-    fits = np.array([_ridge(terms, y, weight) for weight in real])
-    return (ours @ v - np.einsum("bn,nt,bt->b", ours, own, fits, optimize=True)) / len(v)
+    counts = (resampled_counts(len(y), n, rng).astype(float) for n in blocks(n_bootstrap, len(y)))
+    fits = np.array([_ridge(terms, y, weight) for block in counts for weight in block])
+    found, done = [], 0
+    for n in blocks(n_bootstrap, len(v)):
+        ours = resampled_counts(len(v), n, rng).astype(float)
+        expected = np.einsum("bn,nt,bt->b", ours, own, fits[done : done + n], optimize=True)
+        found.append((ours @ v - expected) / len(v))
+        done += n
+    return np.concatenate(found)
 
 
 def _galaxies(table: Table, columns: Sequence[str], score: str) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 from scipy.special import log_softmax, logsumexp, softmax
 
 from simcompare.scoretables import reference_rows
+from simcompare.statistics import resampled_means
 
 __all__ = ["ModelComparison", "compare_models"]
 
@@ -216,7 +217,7 @@ def _averaged(
         for name in ("probability", "probability_low", "probability_high"):
             table[name] = np.full(len(names), np.nan)
         return table
-    drawn = probability[rng.integers(len(probability), size=(n_bootstrap, len(probability)))].mean(axis=1)
+    drawn = resampled_means(probability, len(probability), n_bootstrap, rng)
     table["probability"] = probability.mean(axis=0)
     table["probability_low"], table["probability_high"] = np.quantile(drawn, [0.025, 0.975], axis=0)
     table.sort("probability", reverse=True)

@@ -24,11 +24,13 @@ from simcompare.intervals import (
 
 __all__ = [
     "Clustered",
+    "blocks",
     "bootstrap_means",
     "difference_of_means",
     "galaxy_means",
     "ks_statistic",
     "resampled_counts",
+    "resampled_means",
     "two_sample",
 ]
 
@@ -185,7 +187,7 @@ def _resampled(
     density, other = grid.densities(*(np.ones((1, size)) for size in grid.n_units))
     observed, mixture = density - other, 0.5 * (density + other)[0]
     resampled, noise = [], []
-    for n in _blocks(n_bootstrap, 4 * grid.points.size + sum(grid.n_units)):
+    for n in blocks(n_bootstrap, 4 * grid.points.size + sum(grid.n_units)):
         counts = [resampled_counts(size, n, rng).astype(float) for size in grid.n_units]
         density, other = grid.densities(*counts)
         resampled.append(grid.locations(*counts, densities=(density, other)))
@@ -253,7 +255,7 @@ def _resampled_moments(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean of each resample of galaxies, and the variance of that mean, each of shape (n_bootstrap,)."""
     centred, mean, square = means - means.mean(), [], []
-    for n in _blocks(n_bootstrap, means.size):
+    for n in blocks(n_bootstrap, means.size):
         counts = resampled_counts(means.size, n, rng) / means.size
         mean.append(counts @ centred)
         square.append(counts @ centred**2)
@@ -268,7 +270,7 @@ def bootstrap_means(sample: Clustered, rng: np.random.Generator, n_bootstrap: in
         group = rng.permutation(np.arange(sample.n_galaxies) % MOST_UNITS)
         sums, sizes = np.bincount(group, sums), np.bincount(group)
     means = []
-    for n in _blocks(n_bootstrap, sums.size):
+    for n in blocks(n_bootstrap, sums.size):
         counts = resampled_counts(sums.size, n, rng)
         means.append((counts @ sums) / (counts @ sizes))
     return np.concatenate(means)
@@ -375,9 +377,39 @@ def resampled_counts(n_galaxies: int, n_bootstrap: int, rng: np.random.Generator
     return np.bincount(drawn.ravel(), minlength=n_bootstrap * n_galaxies).reshape(n_bootstrap, n_galaxies)
 
 
-def _blocks(n: int, row: int) -> Iterator[int]:
-    """Sizes that sum to n, each with about `BLOCK` elements in rows of the given length."""
-    step = max(1, BLOCK // row)
+def resampled_means(values: np.ndarray, size: int, n_draws: int, rng: np.random.Generator) -> np.ndarray:
+    """Means of rows drawn with replacement.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, ...)
+    size : int
+        Rows drawn each time.
+    n_draws : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray, shape (n_draws, ...)
+    """
+    row = size * values[:1].size
+    drawn = (rng.integers(len(values), size=(n, size)) for n in blocks(n_draws, row))
+    return np.concatenate([values[index].mean(axis=1) for index in drawn])
+
+
+def blocks(n: int, row: int) -> Iterator[int]:
+    """Divide n rows of the given length into blocks of about 64 MB of numbers.
+
+    Parameters
+    ----------
+    n, row : int
+
+    Yields
+    ------
+    int
+        Rows of each block.
+    """
+    step = max(1, BLOCK // max(row, 1))
     for start in range(0, n, step):
         yield min(step, n - start)
 

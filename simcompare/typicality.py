@@ -9,7 +9,7 @@ from astropy.table import Table
 
 from simcompare.nuisance import NuisanceModel, read_columns
 from simcompare.scoretables import headline_score, nuisance_columns, reference_rows
-from simcompare.statistics import galaxy_means
+from simcompare.statistics import galaxy_means, resampled_means
 
 __all__ = ["Typicality", "add_typicality", "batch_typicality"]
 
@@ -46,7 +46,7 @@ def add_typicality(
     Returns
     -------
     Table
-        Copy with ``score_residual``, ``typicality_p`` (two-sided, at least 2 / (n_real + 1)),
+        The same columns, and ``score_residual``, ``typicality_p`` (two-sided, at least 2 / (n_real + 1)),
         ``too_likely`` (whether the score is on the high side) and ``anomaly_rank`` (1 is the least
         typical of its data set). NaN where score or nuisance is not finite.
 
@@ -142,8 +142,8 @@ class Typicality:
         return residual
 
     def mark(self, block: Table, start: int = 0) -> Table:
-        """Copy of these rows with the columns of `add_typicality` but the rank."""
-        residual, table = self.residual(block, start), block.copy()
+        """Give these rows the columns of `add_typicality` but the rank; the others are not copied."""
+        residual, table = self.residual(block, start), block.copy(copy_data=False)
         below, above = self._shares(residual)
         table["score_residual"] = residual
         table["typicality_p"] = np.minimum(1.0, 2 * np.minimum(below, above))
@@ -208,8 +208,8 @@ def batch_typicality(table: Table, reference: str, rng: np.random.Generator, *, 
         ours = _means(table, chosen)
         p_value = np.nan
         if name != reference:
-            drawn = rng.choice(real, size=(n_draws, ours.size)).mean(axis=1)
-            centre = rng.choice(real, size=(n_draws, real.size)).mean(axis=1)
+            drawn = resampled_means(real, ours.size, n_draws, rng)
+            centre = resampled_means(real, real.size, n_draws, rng)
             shift = abs(ours.mean() - real.mean())
             p_value = (1 + np.sum(np.abs(drawn - centre) >= shift)) / (n_draws + 1)
         rare = np.asarray(table["typicality_p"])[chosen]

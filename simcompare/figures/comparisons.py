@@ -4,9 +4,8 @@ import numpy as np
 from astropy.table import Table, vstack
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
-from scipy import stats
 
-from simcompare.comparison import NULL_KIND
+from simcompare.comparison import NULL_KIND, split_differences
 from simcompare.figures.style import COLUMN, PAGE, count_label, legend_above, new_axes, styled, table_styles
 from simcompare.scoretables import reference_rows
 from simcompare.statistics import galaxy_means
@@ -128,21 +127,17 @@ def null_numbers(scores: Table, comparison: Table, rng: np.random.Generator, *, 
     galaxy = np.asarray(scores["galaxy_id"])[rows].astype(str)
     means = galaxy_means(np.asarray(scores[score], float)[rows], galaxy)
     half = means.size // 2
-    shuffled = rng.permuted(np.tile(means, (n_splits, 1)), axis=1)
-    first, second = shuffled[:, :half], shuffled[:, half:]
-    enough = half >= 2
+    delta, p_values = split_differences(means, rng, n_splits) if half else np.full((2, n_splits), np.nan)
     nulls = Table(
         {
             "role": np.full(n_splits, "null", dtype="U5"),
             "dataset": np.full(n_splits, f"{reference} (half)"),
             "kind": np.full(n_splits, NULL_KIND),
             "n_galaxies": np.full(n_splits, half),
-            "delta_mean": first.mean(axis=1) - second.mean(axis=1) if half else np.full(n_splits, np.nan),
+            "delta_mean": delta,
             "delta_mean_low": np.full(n_splits, np.nan),
             "delta_mean_high": np.full(n_splits, np.nan),
-            "p_value": stats.ttest_ind(first, second, axis=1, equal_var=False).pvalue
-            if enough
-            else np.full(n_splits, np.nan),
+            "p_value": p_values,
         }
     )
     simulated = comparison[np.asarray(comparison["kind"]) == "simulated"]

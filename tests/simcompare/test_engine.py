@@ -64,6 +64,11 @@ def test_signal_stops_after_the_running_task_and_a_second_at_once():
     with pytest.raises(StoppedError, match="after 1 of 5 tasks"):
         next(work)
     assert signal.getsignal(signal.SIGUSR1) == before
+    work = run_tasks(square_and_process, [1])
+    next(work)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    with pytest.raises(StoppedError, match="after 1 of 1 tasks"):
+        next(work)
     work = run_tasks(square_and_process, list(range(5)))
     next(work)
     os.kill(os.getpid(), signal.SIGTERM)
