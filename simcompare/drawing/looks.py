@@ -63,7 +63,7 @@ def draw_looks(
         )  # fmt: skip
     if "model" in models:
         looked = scores[np.isin(np.asarray(scores["dataset"]), known)]
-        _draw_maps(book, looked, reference, image_sets, models, stretch, seed)
+        _draw_maps(book, scores, reference, image_sets, known, models, stretch, seed)
         _draw_latents(book, looked, reference, image_sets, models["model"], seed, embedding)
 
 
@@ -147,6 +147,7 @@ def _draw_maps(
     scores: Table,
     reference: str,
     image_sets: Mapping,
+    known: list[str],
     models: Mapping,
     stretch: Stretch,
     seed: int,
@@ -155,7 +156,7 @@ def _draw_maps(
     flows = [models[name] for name in ("model", "background") if name in models]
     if not all(getattr(flow.density, "is_local", False) for flow in flows) or len(flows) < 2:
         return
-    choice = figures.gallery_numbers(scores, reference, n=1)
+    choice = figures.gallery_numbers(scores, reference, n=1, datasets=known)
     profile, kinds, galaxies = {}, {}, {}
     for name in dict.fromkeys(str(each) for each in choice["dataset"]):
         picked = choice[np.asarray(choice["dataset"]) == name]
