@@ -26,6 +26,7 @@ from simcompare.preparation import Preparation
 from simcompare.runs import open_run
 from simcompare.score_runs import score_image_sets
 from simcompare.scoretables import headline_score
+from simcompare.shipped import find_model
 from simcompare.tables import plain
 from simcompare.targets import Target, read_target, select_targets
 from simcompare.watch import Watch
@@ -92,10 +93,9 @@ def attribute_mocks(settings: AttributeSettings) -> Attribution:
     FileNotFoundError, ValueError
         As the mock and the score do, and when no galaxy can be observed in all steps.
     """
-    optional = filter(None, [settings.background, settings.real_sky])
-    with open_run(
-        settings.out, "attribute", settings, [*settings.inputs, settings.real, settings.model, *optional]
-    ) as run:
+    models = map(find_model, filter(None, [settings.model, settings.background]))
+    others = filter(None, [settings.real, settings.real_sky])
+    with open_run(settings.out, "attribute", settings, [*settings.inputs, *models, *others]) as run:
         images = _make_images(run, settings)
         scored = ScoreSettings(
             images=[settings.out, settings.real],

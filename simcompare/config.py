@@ -171,8 +171,10 @@ class AttributeSettings(MockSettings):
 
     conditions: None = Field(None, exclude=True)
     real: Path = Field(description="Image set of real galaxies: conditions, preparation and reference.")
-    model: Path = Field(description="Model of real galaxies.")
-    background: Path | None = Field(None, description="Model of the background class.")
+    model: Path = Field(description=f"Model of real galaxies: a folder, or shipped: {_SHIPPED}.")
+    background: Path | None = Field(
+        None, description="Model of the background class. Default: the twins of a shipped model."
+    )
     real_conditions: bool = Field(
         True, description="Borrow PSF, noise and sky of the real images; false: of the survey file."
     )

@@ -22,6 +22,7 @@ from simcompare.robustness import model_null, stability
 from simcompare.runs import open_run, read_settings
 from simcompare.scoretables import headline_score, stack_scores
 from simcompare.scoring import context_of, score
+from simcompare.shipped import find_model
 from simcompare.tables import write_table
 from simcompare.training import load_model, model_metadata
 from simcompare.watch import Watch
@@ -86,6 +87,12 @@ def make_nulls(settings: NullsSettings) -> list[FurtherTable]:
         When a model is no training run, or the image sets lack real galaxies.
     """
     models = [path for path in (settings.model, settings.background) if path is not None]
+    for path in models:
+        if find_model(path) != path:
+            raise ValueError(
+                f"{path} comes without the images that it was trained on, which 'nulls' trains with again; "
+                "give a run of 'simcompare train'."
+            )
     with open_run(settings.out, "nulls", settings, [*settings.images, *models]) as run:
         real, twins = (
             None if path is None else Path(read_settings(path)["images"])

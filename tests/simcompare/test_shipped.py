@@ -33,6 +33,15 @@ def test_names_are_found_and_told(tmp_path, monkeypatch):
     assert reference_table("sdss-r") is None
 
 
+def test_verbs_know_shipped_models_by_name(tmp_path, capsys):
+    """They are found, so that what else is wrong is told; training again without their images is refused."""
+    out = ["--out", str(tmp_path / "out")]
+    assert main(["attribute", str(tmp_path), "--real", str(tmp_path), "--model", "sdss-r", *out]) == 2
+    assert "sdss-r" not in capsys.readouterr().err
+    assert main(["nulls", str(tmp_path), "--model", "sdss-r", *out]) == 2
+    assert "sdss-r comes without the images that it was trained on" in capsys.readouterr().err
+
+
 def test_all_together_take_a_few_megabytes():
     files = [path for name in NAMES for path in find_model(name).iterdir()]
     assert sum(path.stat().st_size for path in files) < 5e6
