@@ -1,9 +1,10 @@
 """Settings of every command: the one place for their names, defaults, meanings and limits."""
 
+from glob import glob
 from pathlib import Path
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from simcompare.shipped import default_background, shipped_models
 
@@ -42,6 +43,19 @@ class Settings(BaseModel):
     """Settings of one command; unknown names are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("inputs", mode="after", check_fields=False)
+    @classmethod
+    def _matching(cls, paths: list[Path]) -> list[Path]:
+        """Files that match patterns: a workflow file has no shell to expand them."""
+        found = []
+        for path in paths:
+            is_pattern = any(sign in str(path) for sign in "*?[") and not path.exists()
+            matches = sorted(glob(str(path), recursive=True)) if is_pattern else [path]
+            if not matches:
+                raise ValueError(f"no file matches {path}")
+            found += map(Path, matches)
+        return found
 
     def as_dict(self) -> dict:
         """Plain values for TOML and JSON; what is not set is left out."""

@@ -86,6 +86,17 @@ def test_steps_are_wired_together(minimal):
     assert report.run == compare.out
 
 
+def test_patterns_stand_for_the_files_that_match(minimal, tmp_path):
+    for name in ("b.h5", "a.h5", "c.txt", "odd[1].h5"):
+        (tmp_path / name).touch()
+    wanted = [str(tmp_path / "*.h5"), str(tmp_path / "odd[1].h5"), "named.h5"]
+    content = read_workflow(minimal, [f"prepare.inputs={wanted}"])
+    files = [path.name for path in plan_workflow(content)[0].settings.inputs]
+    assert files == ["a.h5", "b.h5", "odd[1].h5", "odd[1].h5", "named.h5"]
+    with pytest.raises(ValueError, match=r"\[prepare\]: inputs: .*no file matches .*\*\.fits"):
+        plan_workflow(read_workflow(minimal, ['prepare.inputs=["*.fits"]']))
+
+
 def test_flows_trained_before_leave_out_training(minimal):
     overrides = ["score.model=flow", "score.background=flow-twins", "real_conditions=false"]
     steps = plan_workflow(read_workflow(minimal, overrides))
