@@ -53,7 +53,8 @@ def submit(folder, seconds):
     subprocess.run(["bash", script], env=environment, check=True)
     for job in sorted(state.glob("*.job")):
         name = Path(job.read_text().splitlines()[0]).stem
-        again = len(list(state.glob(f"{job.stem}*.requeued")))
+        logs = (folder / "jobs" / "logs").glob(f"{name}-*.out")
+        again = sum(log.read_text().count("the time is over") for log in logs)
         print(
             f"{name:12s} {'done' if job.with_suffix('.ok').exists() else 'FAILED'}, {again} times out of time"
         )

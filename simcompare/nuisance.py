@@ -9,7 +9,7 @@ from scipy.special import ndtr
 
 from simcompare.scoretables import headline_score, nuisance_columns, reference_rows
 from simcompare.significance import adjust_p_values
-from simcompare.statistics import blocks, resampled_counts
+from simcompare.statistics import blocks, resampled_counts, resamples
 
 __all__ = ["NuisanceModel", "adjusted_differences", "read_columns"]
 
@@ -193,8 +193,9 @@ def _resampled_adjusted(
     """Repeat fit and difference in resamples of both samples."""
     model = NuisanceModel.fit(x, y)
     terms, own = _terms(x, model.centre, model.scale), _terms(u, model.centre, model.scale)
-    counts = (resampled_counts(len(y), n, rng).astype(float) for n in blocks(n_bootstrap, len(y)))
-    fits = np.array([_ridge(terms, y, weight) for block in counts for weight in block])
+    fits = np.array(
+        [_ridge(terms, y, counts.astype(float)) for counts in resamples(len(y), n_bootstrap, rng)]
+    )
     found, done = [], 0
     for n in blocks(n_bootstrap, len(v)):
         ours = resampled_counts(len(v), n, rng).astype(float)

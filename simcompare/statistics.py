@@ -31,6 +31,7 @@ __all__ = [
     "ks_statistic",
     "resampled_counts",
     "resampled_means",
+    "resamples",
     "two_sample",
 ]
 
@@ -375,6 +376,12 @@ def resampled_counts(n_galaxies: int, n_bootstrap: int, rng: np.random.Generator
     drawn = rng.integers(n_galaxies, size=(n_bootstrap, n_galaxies))
     drawn += n_galaxies * np.arange(n_bootstrap)[:, None]
     return np.bincount(drawn.ravel(), minlength=n_bootstrap * n_galaxies).reshape(n_bootstrap, n_galaxies)
+
+
+def resamples(n_galaxies: int, n_bootstrap: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Yield what `resampled_counts` gives row by row, of which some are in memory."""
+    for n in blocks(n_bootstrap, n_galaxies):
+        yield from resampled_counts(n_galaxies, n, rng)
 
 
 def resampled_means(values: np.ndarray, size: int, n_draws: int, rng: np.random.Generator) -> np.ndarray:

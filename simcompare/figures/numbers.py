@@ -1,14 +1,14 @@
 """The numbers behind the figures: each function makes the one table that its figure draws."""
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 from astropy.table import Table
 
 from simcompare.figures.style import axis_label
 from simcompare.scoretables import headline_score, reference_rows
-from simcompare.statistics import Clustered, bootstrap_means, difference_of_means, resampled_counts
+from simcompare.statistics import Clustered, bootstrap_means, difference_of_means, resamples
 
 __all__ = [
     "binned_scores",
@@ -136,12 +136,11 @@ def density_numbers(
         width = max(_silverman(sample), edges[1] - edges[0])
         kernel = np.exp(-0.5 * ((points[:, None] - centres) / width) ** 2) / (width * np.sqrt(2 * np.pi))
         cells = np.searchsorted(edges, sample.values, side="right")  # 0 and FINE + 1 lie outside the range
-        counts = resampled_counts(sample.n_galaxies, n_bootstrap, rng)
         curves = [
             kernel
             @ np.bincount(cells, row[sample.codes] * sample.weights, FINE + 2)[1:-1]
             / sample.n_galaxies
-            for row in (np.ones(sample.n_galaxies), *counts)
+            for row in chain([np.ones(sample.n_galaxies)], resamples(sample.n_galaxies, n_bootstrap, rng))
         ]
         band = np.quantile(curves[1:], [0.025, 0.975], axis=0)
         n = len(points)
