@@ -62,6 +62,8 @@ NEEDED = ("mock", "prepare", "twins", "train", "score", "compare")  # by the oth
 SCHEDULED = ("mock", "prepare", "twins", "score")
 # The last holds the hash of the page, which says when it was made.
 NOT_COMPARED = ("run.log", "provenance.json", "config.toml", "model-card.md", "report-products.json")
+# Of a workflow: they tell how long the training took; job scripts write no workflow.toml.
+NOT_COMPARED_OF_WORKFLOWS = ("training.ecsv", "report.html", "report.json", "workflow.toml")
 # Dates and measured times, the only things in which two runs may differ.
 MOMENTS = re.compile(
     rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\+00:00| UTC)?|(seconds|minutes|mtime)\S* *[=:] *[\d.e-]+"
@@ -203,9 +205,11 @@ def run(words, folder, kill_after=None):
 
 def products(folder):
     """Hash of every file that a rerun must make alike."""
-    found = {}
+    left_out, found = NOT_COMPARED, {}
+    if (folder / "comparison").is_dir():
+        left_out += NOT_COMPARED_OF_WORKFLOWS
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name not in NOT_COMPARED:
+        if path.is_file() and path.name not in left_out:
             content = path.read_bytes()
             if path.suffix == ".csv":
                 rows = [row.split(",") for row in content.decode().splitlines()]

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from simcompare.statistics import Clustered, difference_of_means, galaxy_means, two_sample
+from simcompare import statistics
+from simcompare.comparison import split_differences
+from simcompare.statistics import (
+    Clustered,
+    difference_of_means,
+    galaxy_means,
+    resampled_means,
+    resamples,
+    two_sample,
+)
 
 
 def sample(values, galaxy=None):
@@ -186,3 +195,20 @@ def test_ks_statistic_is_scipys_and_serves_single_galaxies():
     assert ks_statistic(first, second) == pytest.approx(ks_2samp(first, second).statistic)
     assert ks_statistic(first[:1], second[:1]) == 1
     assert ks_statistic(first, first) == 0
+
+
+def test_resamples_drawn_in_blocks_are_those_drawn_at_once(monkeypatch):
+    values = np.random.default_rng(0).normal(size=(41, 2))
+
+    def drawn(block):
+        monkeypatch.setattr(statistics, "BLOCK", block)
+        return [
+            resampled_means(values, 37, 50, np.random.default_rng(1)),
+            np.array(list(resamples(41, 50, np.random.default_rng(2)))),
+            *split_differences(values[:, 0], np.random.default_rng(3), 50),
+        ]
+
+    whole = drawn(10**6)
+    np.testing.assert_array_equal(whole[1].sum(axis=1), 41)
+    for one, other in zip(whole, drawn(200), strict=True):
+        np.testing.assert_array_equal(one, other)
