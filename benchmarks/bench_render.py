@@ -170,7 +170,7 @@ def chain(position, flux, n, draw, blur, write, lengths):
         ("g", "r", "i"), (psf,) * 3, np.full(3, 1.3), np.full(3, 0.03), np.full(3, 900.0), np.full(3, 0.005)
     )
     for view in range(4):
-        x, y, _ = (position @ random_view(stream(1, view)).T * n / FRAME + n / 2).T
+        x, y = random_view(stream(1, view))[:2] @ position.T * (n / FRAME) + n / 2
         image = draw(x, y, h, flux, n)
         write(view, add_noise(blur(image, psf), conditions, rng).astype(np.float32))
 

@@ -174,11 +174,11 @@ def project(
     pixel_scale = survey.pixel_scale / oversampling
     scale = kpc_per_arcsec(redshift, galaxy.cosmology) * pixel_scale  # kpc per fine pixel
     side = (size + 2 * margin) * oversampling
-    place = galaxy.stars.position @ rotation[:2].T / scale + side / 2
+    x, y = rotation[:2] @ galaxy.stars.position.T / scale + side / 2
     length = with_smoothing_lengths(galaxy).stars.smoothing_length
     image = deposit(
-        place[:, 0] + offset[1] * oversampling,
-        place[:, 1] + offset[0] * oversampling,
+        x + offset[1] * oversampling,
+        y + offset[0] * oversampling,
         length / scale,
         flux,
         (side, side),

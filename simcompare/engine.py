@@ -213,13 +213,15 @@ def _way_of_starting() -> str:
 
     ours = [name for name in sys.modules if name.partition(".")[0] in ("simcompare", "mocks", "flows")]
     multiprocessing.set_forkserver_preload(["__main__", "distributed", *ours])
-    before = dict(os.environ)
+    before = {name: os.environ.get(name) for name in _ONE_THREAD}
     os.environ.update(_ONE_THREAD)  # which libraries read when they are imported
     try:
         forkserver.ensure_running()
     finally:
-        os.environ.clear()
-        os.environ.update(before)
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
     return "forkserver"
 
 
