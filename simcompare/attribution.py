@@ -237,7 +237,7 @@ def with_floors(comparison: Table, folders: Sequence[str | os.PathLike], model: 
             raise ValueError(
                 f"{folder}: attribution by another flow than the scores'; run 'simcompare attribute' with it."
             )
-        floors[found["dataset"]] = float(found["floor"])
+        floors[found["dataset"]] = np.nan if found["floor"] is None else found["floor"]
     if not floors:
         return comparison
     table = comparison.copy()
@@ -260,4 +260,10 @@ def _summary(folder: str | os.PathLike) -> dict:
         raise FileNotFoundError(
             f"{path} does not exist; run 'simcompare attribute' with --out {folder} first."
         )
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {name: found[name] for name in ("dataset", "model", "floor")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} is damaged or of another version; give the 'simcompare attribute' of {folder} again."
+        ) from error

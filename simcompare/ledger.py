@@ -97,9 +97,14 @@ def write_record(path: Path, notes: Mapping[str, object]) -> None:
 
 
 def read_record(path: Path) -> dict:
-    """Read what `write_record` noted of a file; empty where it noted nothing."""
+    """Read what `write_record` noted of a file; empty where it noted nothing, or the note is damaged."""
     record = _record_path(path)
-    content = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+    if record == path or not record.is_file():  # a JSON file has no record beside it
+        return {}
+    try:
+        content = json.loads(record.read_text(encoding="utf-8"))
+    except ValueError:
+        return {}
     return content if isinstance(content, dict) else {}
 
 

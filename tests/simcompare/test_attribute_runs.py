@@ -204,6 +204,10 @@ def test_a_comparison_shows_the_ladder_and_holds_the_gap_against_the_floor(attri
     assert "by another flow" in capsys.readouterr().err
     assert main([*command, str(tmp_path), "--out", str(tmp_path / "none")]) == 2
     assert "attribution.json does not exist" in capsys.readouterr().err
+    for number, damaged in enumerate(('{"gap": 1.0}', '{"gap"', "[]")):
+        (tmp_path / "attribution.json").write_text(damaged)
+        assert main([*command, str(tmp_path), "--out", str(tmp_path / f"none-{number}")]) == 2
+        assert "attribution.json is damaged or of another version" in capsys.readouterr().err
 
 
 def test_a_resumed_attribution_is_the_same(attributed, capsys):

@@ -3,6 +3,7 @@ import os
 import pytest
 
 from simcompare.config import ReportSettings
+from simcompare.files import sha256
 from simcompare.ledger import Ledger, content_hash, digest, read_record, write_record
 
 
@@ -71,3 +72,14 @@ def test_a_change_deep_in_a_recorded_file_is_seen_and_the_record_spares_the_read
     assert content_hash(path) == changed
     path.write_bytes(bytes(200_000))
     assert content_hash(path) == whole
+
+
+def test_a_json_file_is_not_its_own_record_and_a_damaged_record_counts_for_none(tmp_path):
+    path = tmp_path / "found.json"
+    path.write_text('{"gap"')
+    assert read_record(path) == {}
+    assert content_hash(path) == sha256(path)
+    part = tmp_path / "part.h5"
+    part.write_bytes(b"pixels")
+    part.with_suffix(".json").write_text('{"sha256": "0')
+    assert content_hash(part) == sha256(part)
