@@ -7,13 +7,13 @@ import numpy as np
 
 __all__ = ["PAD", "REACH", "Stamps", "cubic_spline", "kernel_share", "stamps"]
 
-REACH = np.array([1.8, 5.5])
+REACH = np.array([2.4, 5.5])
 """Largest support radius [pixels] of stamps of 4 and 8 pixels.
 
 Up to 2 % of the light of the widest would fall beside their stamp; the pixels within share it.
 """
 PAD = 10
-"""Pixels around a grid, even, wide enough for the stamp of a particle that lies outside to reach in."""
+"""Pixels around a grid, even: the stamp of a particle a support outside still fits, with 4 to spare."""
 _SIDES = (4, 8, 8)
 _OFFSETS = 32
 _SIZES = 32
