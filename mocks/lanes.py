@@ -8,7 +8,16 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-__all__ = ["LANES", "boxes_within", "count_at_most", "everywhere", "points_within", "vector_at"]
+__all__ = [
+    "LANES",
+    "boxes_within",
+    "count_at_most",
+    "everywhere",
+    "largest_within",
+    "points_within",
+    "smallest_above",
+    "vector_at",
+]
 
 LANES = 8
 _FLOAT, _INT, _INDEX = ir.DoubleType(), ir.IntType(64), ir.IntType(32)
@@ -131,3 +140,31 @@ def count_at_most(typing_context, values, at, threshold):
         )
 
     return signature, codegen
+
+
+def _extreme(sign: str, name: str, neutral: float):
+    """Code for the extreme of those of eight numbers that compare with a threshold."""
+
+    def codegen(context, builder, signature, arguments):
+        values, at, threshold = arguments
+        numbers = _load(builder, _data(context, builder, signature.args[0], values), at)
+        chosen = builder.fcmp_ordered(sign, numbers, everywhere(builder, threshold, LANES))
+        others = everywhere(builder, ir.Constant(_FLOAT, neutral), LANES)
+        reduce = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(_FLOAT, [numbers.type]), f"llvm.vector.reduce.{name}.v8f64"
+        )
+        return builder.call(reduce, [builder.select(chosen, numbers, others)], fastmath=("nnan", "nsz"))
+
+    return codegen
+
+
+@intrinsic
+def smallest_above(typing_context, values, at, threshold):
+    """Smallest of the eight numbers of a float64 array from ``at`` on above a threshold, or infinity."""
+    return types.float64(values, types.intp, types.float64), _extreme(">", "fmin", float("inf"))
+
+
+@intrinsic
+def largest_within(typing_context, values, at, threshold):
+    """Largest of the eight numbers of a float64 array from ``at`` on that are at most a threshold, or -1."""
+    return types.float64(values, types.intp, types.float64), _extreme("<=", "fmax", -1.0)

@@ -3,12 +3,26 @@
 import numpy as np
 from numba import njit
 
-from mocks.lanes import LANES, boxes_within, count_at_most, points_within
+from mocks.lanes import LANES, boxes_within, count_at_most, largest_within, points_within, smallest_above
 
 __all__ = ["neighbour_distances"]
 
 _FARTHEST = 1e300  # square of a distance that nothing reaches
 _SLACK = 1 + 1e-12  # for the rounding of distances that are compared with sums of others
+
+
+@njit(cache=True)
+def _split(points, low, high, axis, pivot):
+    """Bring the rows below a pivot to the front, without branches; returns where the others begin."""
+    begin = low
+    for i in range(low, high):
+        x, y, z, number = points[i, 0], points[i, 1], points[i, 2], points[i, 3]
+        below = points[i, axis] < pivot
+        for column in range(4):
+            points[i, column] = points[begin, column]
+        points[begin, 0], points[begin, 1], points[begin, 2], points[begin, 3] = x, y, z, number
+        begin += below
+    return begin
 
 
 @njit(cache=True)
@@ -21,22 +35,32 @@ def _select(points, low, high, middle, axis):
     """
     while high - low > 1:
         pivot = points[(low + high) // 2, axis]
-        i, j = low, high - 1
-        while i <= j:
-            while points[i, axis] < pivot:
-                i += 1
-            while points[j, axis] > pivot:
-                j -= 1
-            if i <= j:
-                for column in range(4):
-                    points[i, column], points[j, column] = points[j, column], points[i, column]
-                i, j = i + 1, j - 1
-        if middle <= j:
-            high = j + 1
-        elif middle >= i:
-            low = i
+        begin = _split(points, low, high, axis, pivot)
+        if begin == low:  # none is below: those that equal it come first
+            begin = _split(points, low, high, axis, np.nextafter(pivot, np.inf))
+            if middle < begin:
+                return
+        if middle < begin:
+            high = begin
         else:
-            return
+            low = begin
+
+
+@njit(cache=True)
+def _longest(points, low, high):
+    """Axis along which rows extend farthest."""
+    x_low = x_high = points[low, 0]
+    y_low = y_high = points[low, 1]
+    z_low = z_high = points[low, 2]
+    for i in range(low + 1, high):
+        x, y, z = points[i, 0], points[i, 1], points[i, 2]
+        x_low, x_high = x if x < x_low else x_low, x if x > x_high else x_high
+        y_low, y_high = y if y < y_low else y_low, y if y > y_high else y_high
+        z_low, z_high = z if z < z_low else z_low, z if z > z_high else z_high
+    x, y, z = x_high - x_low, y_high - y_low, z_high - z_low
+    if x >= y and x >= z:
+        return 0
+    return 1 if y >= z else 2
 
 
 @njit(cache=True)
@@ -55,14 +79,7 @@ def _sort(points):
         half = LANES
         while 2 * half < high - low:
             half *= 2
-        widest, axis = -1.0, 0
-        for trial in range(3):
-            least = most = points[low, trial]
-            for i in range(low, high):
-                least, most = min(least, points[i, trial]), max(most, points[i, trial])
-            if most - least > widest:
-                widest, axis = most - least, trial
-        _select(points, low, high, low + half, axis)
+        _select(points, low, high, low + half, _longest(points, low, high))
         waiting[top] = low, low + half
         waiting[top + 1] = low + half, high
         top += 2
@@ -102,21 +119,21 @@ def _grow(points):
     return leaves, boxes, np.array(start)
 
 
-@njit(cache=True, fastmath={"reassoc", "nsz", "nnan"})
+@njit(cache=True)
 def _nearest_above(values, count, threshold):
     """Smallest number above a threshold."""
     nearest = np.inf
-    for i in range(count):
-        nearest = min(nearest, values[i] if values[i] > threshold else np.inf)
+    for i in range(0, count, LANES):
+        nearest = min(nearest, smallest_above(values, i, threshold))
     return nearest
 
 
-@njit(cache=True, fastmath={"reassoc", "nsz", "nnan"})
+@njit(cache=True)
 def _nearest_below(values, count, threshold):
     """Largest number, none of them negative, that is at most a threshold."""
     nearest = -1.0
-    for i in range(count):
-        nearest = max(nearest, values[i] if values[i] <= threshold else -1.0)
+    for i in range(0, count, LANES):
+        nearest = max(nearest, largest_within(values, i, threshold))
     return nearest
 
 
@@ -124,12 +141,14 @@ def _nearest_below(values, count, threshold):
 def _smallest(square, count, rank, most):
     """Find the number at a rank, counted from 1, by counting below thresholds; none is above ``most``.
 
-    ``square`` must have room for seven more numbers, which fill the last vector.
+    ``square`` must have room for eight more numbers, which fill the last vector.
     """
     padded = count + -count % LANES
-    square[count:padded] = np.inf
+    for i in range(LANES):
+        square[count + i] = np.inf
     low, n_low, high, n_high, tries = -1.0, 0, most, count, 0
-    threshold = most / 2
+    share = rank / count  # in even surroundings (threshold / most) ** (3 / 2), nearly
+    threshold = most * (0.4 * share + 0.6 * np.sqrt(share))
     while True:
         if not low < threshold < high:
             threshold = (low + high) / 2
@@ -156,21 +175,23 @@ def _smallest(square, count, rank, most):
 
 
 @njit(cache=True)
-def _bound(leaves, length, leaf, i):
-    """Square of a length that a particle does not exceed, from those of particles that are done.
+def _bounds(leaves, length, leaf, i):
+    """Squares of a length that a particle does not exceed and of a likely one, from particles that are done.
 
     No particle is farther from its k-th neighbour than another one is from its own plus the distance between
     the two.
     """
     if leaf + i == 0:
-        return _FARTHEST
+        return _FARTHEST, _FARTHEST
     x, y, z = leaves[leaf, :, i]
-    bound = np.inf
+    bound = likely = np.inf
     for j in range(0 if i else -1, i):
         a, b, c = leaves[leaf, :, j] if j >= 0 else leaves[leaf - 1, :, LANES - 1]
         gap = np.sqrt((x - a) ** 2 + (y - b) ** 2 + (z - c) ** 2)
         bound = min(bound, length[leaf * LANES + j] + gap)
-    return bound * bound * _SLACK + 1 / _FARTHEST
+        likely = min(likely, length[leaf * LANES + j] + 0.3 * gap)
+    bound = bound * bound * _SLACK + 1 / _FARTHEST
+    return bound, min(bound, 1.1 * likely * likely)
 
 
 @njit(cache=True)
@@ -201,7 +222,10 @@ def _leaves_near(boxes, start, level, own, x, y, z, bound, near):
 
 @njit(cache=True)
 def _distance(leaves, boxes, start, leaf, i, k, bound, near, square):
-    """Squared distance of a particle from its k-th other one, seen from its own leaf outwards."""
+    """Squared distance of a particle from its k-th other one, seen from its own leaf outwards.
+
+    Negative if fewer than k others are within the bound.
+    """
     x, y, z = leaves[leaf, :, i]
     flat, crowd = leaves.reshape(-1), 4 * k + LANES
     count, own = 0, leaf
@@ -214,7 +238,7 @@ def _distance(leaves, boxes, start, leaf, i, k, bound, near, square):
                 _keep(square, count, k + 1, bound)
                 count = k + 1
         own //= LANES
-    return _smallest(square, count, k + 1, bound)
+    return _smallest(square, count, k + 1, bound) if count > k else -1.0
 
 
 @njit(cache=True)
@@ -234,8 +258,10 @@ def _search(leaves, boxes, start, n, k):
     near, square = np.empty((2, len(leaves) + LANES), np.int64), np.empty(4 * k + 4 * LANES)
     for leaf in range(len(leaves)):
         for i in range(min(LANES, n - leaf * LANES)):
-            bound = _bound(leaves, length, leaf, i)
-            found = _distance(leaves, boxes, start, leaf, i, k, bound, near, square)
+            bound, likely = _bounds(leaves, length, leaf, i)
+            found = _distance(leaves, boxes, start, leaf, i, k, likely, near, square)
+            if found < 0:
+                found = _distance(leaves, boxes, start, leaf, i, k, bound, near, square)
             length[leaf * LANES + i] = np.sqrt(found)
     return length
 
