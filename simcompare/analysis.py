@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from astropy.table import Table
@@ -16,8 +17,10 @@ from simcompare.further import FurtherTable
 from simcompare.matching import compare_in_bins
 from simcompare.nuisance import adjusted_differences
 from simcompare.posterior import ModelComparison, compare_models
+from simcompare.rows import Rows
 from simcompare.scoretables import headline_score, nuisance_columns, reference_rows
 from simcompare.typicality import add_typicality, batch_typicality
+from simcompare.words import equals, words_of
 
 __all__ = ["FurtherTable", "Questions", "further_tables", "needed_columns", "usable_nuisances"]
 
@@ -28,6 +31,7 @@ _NEEDED = (
     "dataset", "galaxy_id", "view", "orientation", "kind", "split", "outside_domain", "log_prob",
     "symmetry_scatter", "sub_box", "box_x", "box_y", "box_z", "box_size",
 )  # fmt: skip
+MOST_COMPARED = 20_000  # images of a data set in the model comparison
 MOST_FEATURES = 8  # of the model comparison: its classifier has squares of them as well
 
 
@@ -80,7 +84,7 @@ def further_tables(
     reference: str,
     seed: int,
     *,
-    spaces: Mapping[str, np.ndarray] | None = None,
+    spaces: Mapping[str, Any] | None = None,
     questions: Questions | None = None,
     n_bootstrap: int = 500,
 ) -> list[FurtherTable]:
@@ -93,8 +97,9 @@ def further_tables(
     reference : str
         Data set of real galaxies.
     seed : int
-    spaces : mapping of str to ndarray, shape (len(scores), d), optional
-        Features for the two-sample tests besides the shape measurements of the catalogue.
+    spaces : mapping of str to array_like, shape (len(scores), d), optional
+        Features for the two-sample tests besides the shape measurements of the catalogue, as of
+        `simcompare.features.compare_features`.
     questions : Questions, optional
     n_bootstrap : int
 
@@ -124,7 +129,7 @@ class _Jobs:
     scores: Table
     reference: str
     seed: int
-    spaces: dict[str, np.ndarray]
+    spaces: dict[str, Any]
     asked: Questions
     n_bootstrap: int
 
@@ -189,6 +194,11 @@ class _Jobs:
         return jobs
 
     @cached_property
+    def datasets(self) -> list[str]:
+        """Names of the data sets."""
+        return words_of(self.scores["dataset"])
+
+    @cached_property
     def nuisances(self) -> list[str]:
         """Columns to adjust for."""
         return usable_nuisances([self.scores], self.reference)
@@ -231,11 +241,11 @@ class _Jobs:
         return batch_typicality(marked, self.reference, self.rng("batch"))
 
     @cached_property
-    def feature_spaces(self) -> dict[str, np.ndarray]:
+    def feature_spaces(self) -> dict[str, Any]:
         """Spaces given, and the shape measurements where there are any."""
         found = dict(self.spaces)
         try:
-            found["morphology"] = morphology_features(self.scores)[0]
+            found["morphology"] = morphology_features(self.scores)
         except ValueError:
             if not found:
                 raise
@@ -247,13 +257,20 @@ class _Jobs:
     @cached_property
     def comparison_of_models(self) -> ModelComparison:
         """Probabilities in the latents, or else in the first space there is."""
-        spaces = self.feature_spaces
+        spaces, some = self.feature_spaces, []
         name = "latents" if "latents" in spaces else next(iter(spaces))
-        kept = spaces[name][:, :MOST_FEATURES].astype(float)
-        real = kept[reference_rows(self.scores, self.reference)]
+        for dataset in self.datasets:
+            rows = np.flatnonzero(reference_rows(self.scores, dataset))
+            if rows.size > MOST_COMPARED:
+                rows = np.sort(self.rng(f"posterior {dataset}").choice(rows, MOST_COMPARED, replace=False))
+            some.append(rows)
+        rows = np.sort(np.concatenate(some))
+        part = self.scores["dataset", "kind", "split", "galaxy_id"][rows]
+        kept = Rows(spaces[name], rows)[:][:, :MOST_FEATURES]
+        real = kept[reference_rows(part, self.reference)]
         scale = np.nanstd(real, axis=0)
         unit = (kept - np.nanmean(real, axis=0)) / np.where(scale > 0, scale, 1.0)
-        return compare_models(self.scores, self.reference, unit, self.rng("posterior"))
+        return compare_models(part, self.reference, unit, self.rng("posterior"))
 
     def posterior(self) -> Table:
         found = self.comparison_of_models
@@ -263,6 +280,8 @@ class _Jobs:
             f"{found.share_inside:.0%} of the real galaxies lie among the simulations (95 % expected of a "
             f"right one); mean error of the calibration {found.calibration_error:.3f}.{warning}"
         )
+        if max(np.sum(equals(self.scores["dataset"], name)) for name in self.datasets) > MOST_COMPARED:
+            table.meta["note"] += f" At most {MOST_COMPARED} images of a data set, drawn at random."
         table.meta |= {"share_inside": found.share_inside, "warning": found.warning}
         return table
 

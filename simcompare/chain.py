@@ -2,6 +2,7 @@
 
 import logging
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from astropy.table import Table
 
 from simcompare.citations import cite_run
 from simcompare.config import ReportSettings
-from simcompare.drawing import draw_figures
+from simcompare.drawing import draw_figures, figure_columns
 from simcompare.files import remove_leftovers
 from simcompare.further import INDEX, FurtherTable, read_further
 from simcompare.ledger import Ledger, digest
@@ -21,6 +22,7 @@ from simcompare.runs import read_config, read_provenance, read_settings, runs_be
 from simcompare.sanity import sanity_curves, sanity_notes, sanity_table
 from simcompare.scoring import context_of
 from simcompare.sources import is_toy, run_image_sets, run_models, run_scores
+from simcompare.words import equals
 
 __all__ = ["report_run"]
 
@@ -72,7 +74,7 @@ def _write_page(
     folder: Path, comparison: Table, embedding: str, image_sets: dict, models: dict, done: Ledger
 ) -> Path:
     """Figures, tables and page of a comparison."""
-    scores = run_scores(folder)
+    scores = run_scores(folder, partial(figure_columns, models=models))
     compared = read_settings(folder)
     further, notes = read_further(folder / "tables"), []
     there = [each.name for each in further]
@@ -125,7 +127,7 @@ def _samples(model, scores: Table, reference: str, seed: int) -> list[np.ndarray
     """Images drawn from the flow under the conditions of some real galaxies."""
     if model is None:
         return None
-    real = scores[np.asarray(scores["dataset"]) == reference][:_SAMPLES]
+    real = scores[np.flatnonzero(equals(scores["dataset"], reference))[:_SAMPLES]]
     context = context_of(real, model.context_names)
     generator = torch.Generator().manual_seed(seed)
     return list(np.asarray(model.sample(len(real), context, generator=generator)))

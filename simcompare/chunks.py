@@ -1,14 +1,16 @@
-"""A score table in many files: too large to be held, joined some rows at a time."""
+"""A score table in many files: joined some rows at a time, or only the columns that are wanted of it."""
 
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 from astropy.table import Table
 
 from simcompare.scoretables import stack_scores
-from simcompare.tables import read_blocks, read_form
+from simcompare.tables import count_rows, read_blocks, read_form
+from simcompare.words import Words
 
-__all__ = ["joined_blocks", "joined_form"]
+__all__ = ["joined_blocks", "joined_form", "joined_table"]
 
 
 def joined_form(paths: Sequence[Path]) -> Table:
@@ -58,3 +60,33 @@ def joined_blocks(
             block = stack_scores([part, block])
             block.meta = form.meta
             yield block
+
+
+def joined_table(paths: Sequence[Path], form: Table, columns: Collection[str]) -> Table:
+    """Read some columns of all files into as little memory as they need.
+
+    Parameters
+    ----------
+    paths, form, columns
+        As for `joined_blocks`.
+
+    Returns
+    -------
+    Table
+        Its columns of text are `simcompare.words.Words`.
+    """
+    n, start = sum(count_rows(path) for path in paths), 0
+    found: dict[str, np.ndarray | list[Words]] = {}
+    for block in joined_blocks(paths, form, columns):
+        for name in block.colnames:
+            values = np.asarray(block[name])
+            if values.dtype.kind == "U":
+                found.setdefault(name, []).append(Words.of(values))
+            else:
+                found.setdefault(name, np.empty(n, values.dtype))[start : start + len(block)] = values
+        start += len(block)
+    table = Table(meta=form.meta)
+    for name in list(found):
+        values = found.pop(name)
+        table.add_column(Words.joined(values) if isinstance(values, list) else values, name=name, copy=False)
+    return table

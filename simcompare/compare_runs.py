@@ -12,7 +12,7 @@ from mocks import stream
 from simcompare.analysis import Questions, further_tables, needed_columns
 from simcompare.attribution import ATTRIBUTION, attribution_tables, with_floors
 from simcompare.board import write_record
-from simcompare.chunks import joined_blocks, joined_form
+from simcompare.chunks import joined_blocks, joined_form, joined_table
 from simcompare.comparison import compare
 from simcompare.config import CompareSettings
 from simcompare.controls import blank_sky_of
@@ -23,10 +23,11 @@ from simcompare.nulls import NULLS, null_tables, with_nulls
 from simcompare.placing import SPACES, Reader, place_scores
 from simcompare.results import read_comparison, write_comparison
 from simcompare.runs import Run, open_run, read_settings
-from simcompare.scoretables import only_real, stack_scores
+from simcompare.scoretables import only_real
 from simcompare.sources import run_image_sets, run_models
-from simcompare.spaces import find_embedding, read_spaces
-from simcompare.tables import read_ecsv, write_blocks
+from simcompare.spaces import find_embedding, open_spaces
+from simcompare.tables import write_blocks
+from simcompare.words import words_of
 
 __all__ = ["compare_runs", "recompare_runs"]
 
@@ -72,15 +73,14 @@ def _compare(settings: CompareSettings, *, replace: bool) -> Table:
             return read_comparison(run.folder)
         paths = [folder / _SCORES for folder in settings.scores]
         form, questions = joined_form(paths), _questions(settings)
-        columns = needed_columns(form, questions)
-        scores = stack_scores([read_ecsv(path, columns) for path in paths])
+        scores = joined_table(paths, form, needed_columns(form, questions))
         reference = settings.reference or only_real(scores)
         _refuse_unknown(form, scores, questions)
         rng = stream(settings.seed, "compare")
         table = compare(scores, reference, rng, n_bootstrap=settings.bootstrap)
         write_blocks(_placed(partial(joined_blocks, paths, form), form, reference, run), run.folder / _SCORES)
-        spaces = read_spaces(run.folder / SPACES)
-        further = further_tables(scores, reference, settings.seed, spaces=spaces, questions=questions)
+        with open_spaces(run.folder / SPACES) as spaces:
+            further = further_tables(scores, reference, settings.seed, spaces=spaces, questions=questions)
         further += [*null_tables(settings.nulls), *attribution_tables(settings.attribution)]
         table = with_nulls(with_columns_of(table, further), scores, settings.nulls)
         table = with_floors(table, settings.attribution, form.meta.get("model"))
@@ -155,7 +155,7 @@ def _listed(text: str | None) -> tuple[str, ...]:
 def _refuse_unknown(form: Table, scores: Table, questions: Questions) -> None:
     """Raise when a column or a data set that is asked for is not there."""
     read_columns(form, questions.columns or ["dataset"])
-    names = sorted(set(np.asarray(scores["dataset"]).tolist()))
+    names = words_of(scores["dataset"])
     unknown = [name for name in questions.generations if name not in names]
     if unknown or len(questions.generations) == 1:
         raise ValueError(

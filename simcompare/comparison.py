@@ -9,9 +9,17 @@ from scipy import stats
 
 from mocks.streams import stream
 from simcompare.intervals import Estimate
-from simcompare.scoretables import headline_score, nuisance_columns, reference_rows, row_codes
+from simcompare.scoretables import (
+    galaxies_of,
+    headline_score,
+    nuisance_columns,
+    reference_rows,
+    row_codes,
+    sample_rows,
+)
 from simcompare.significance import adjust_p_values, detectable_difference, trend, welch
 from simcompare.statistics import Clustered, blocks, difference_of_means, two_sample
+from simcompare.words import words_of
 
 __all__ = [
     "NULL_KIND",
@@ -79,11 +87,11 @@ def compare(
     _check(scores, reference, score)
     seed = int(rng.integers(2**62))
     settings = {"n_bootstrap": n_bootstrap, "confidence": confidence}
-    truth = scores[reference_rows(scores, reference)]
-    names = sorted(set(np.asarray(scores["dataset"]).tolist()) - {reference})
+    truth = scores[sample_rows(scores, reference)]
+    names = sorted(set(words_of(scores["dataset"])) - {reference})
     rows = []
     for name in names:
-        sample = scores[reference_rows(scores, name)]
+        sample = scores[sample_rows(scores, name)]
         if len(sample) == 0:
             logger.warning("%s has no held-out image; it is left out of the comparison", name)
             continue
@@ -104,7 +112,7 @@ def compare(
         "confidence": confidence,
         "n_bootstrap": n_bootstrap,
         "n_reference_images": len(truth),
-        "n_reference_galaxies": int(np.unique(np.asarray(truth["galaxy_id"])).size),
+        "n_reference_galaxies": int(np.unique(galaxies_of(truth)).size),
         "null": null_splits(truth, stream(seed, "splits"), score=score),
         **{key: scores.meta[key] for key in ("survey", "bands", "preparation_hash") if key in scores.meta},
     }
@@ -119,7 +127,7 @@ def _check(scores: Table, reference: str, score: str) -> None:
             f"the score table lacks {', '.join(missing)}; it has {', '.join(scores.colnames)}. "
             "Score image sets with simcompare, or add the columns."
         )
-    names = sorted(set(np.asarray(scores["dataset"]).tolist()))
+    names = words_of(scores["dataset"])
     if reference not in names:
         raise ValueError(f"reference {reference!r} is not among the data sets: {', '.join(names)}.")
     keys = [name for name in ("dataset", "galaxy_id", "view", "orientation") if name in scores.colnames]
@@ -158,7 +166,7 @@ def real_halves(truth: Table, rng: np.random.Generator) -> tuple[Table, Table]:
     -------
     tuple of two Table
     """
-    galaxy = np.asarray(truth["galaxy_id"]).astype(str)
+    galaxy = galaxies_of(truth)
     names = np.unique(galaxy)
     chosen = np.isin(galaxy, rng.permutation(names)[: len(names) // 2])
     return truth[chosen], truth[~chosen]
@@ -262,7 +270,7 @@ def _row(
 
 
 def _clustered(table: Table, score: str) -> Clustered:
-    return Clustered.of(np.asarray(table[score], float), np.asarray(table["galaxy_id"]).astype(str))
+    return Clustered.of(np.asarray(table[score], float), galaxies_of(table))
 
 
 def _flat(name: str, estimate: Estimate) -> dict[str, float]:
@@ -283,7 +291,7 @@ def _outside(table: Table) -> np.ndarray:
 def _cautions(sample: Table, truth: Table, row: dict, score: str, raw: Estimate) -> list[str]:
     """Reasons not to trust a row, in words."""
     doubts = []
-    n_real = np.unique(np.asarray(truth["galaxy_id"]).astype(str)).size
+    n_real = np.unique(galaxies_of(truth)).size
     for count, whose in ((row["n_galaxies"], "this data set"), (n_real, "the reference")):
         if count == 1:
             doubts.append(f"a single galaxy in {whose}: no interval")
@@ -351,10 +359,10 @@ def trend_of(
     dict
         `simcompare.significance.trend` and the ``order``.
     """
-    names = set(np.asarray(scores["dataset"]).tolist())
+    names = set(words_of(scores["dataset"]))
     unknown = [name for name in order if name not in names]
     if unknown:
         raise ValueError(f"trend over unknown data sets {unknown}; there are {', '.join(sorted(names))}.")
     score = headline_score(scores)
-    samples = [_clustered(scores[reference_rows(scores, name)], score) for name in order]
+    samples = [_clustered(scores[sample_rows(scores, name)], score) for name in order]
     return {"order": list(order), **trend(samples, rng, n_bootstrap=n_bootstrap)}

@@ -10,8 +10,9 @@ from mocks.streams import stream
 from simcompare.intervals import Estimate
 from simcompare.matching import match, matched_difference, mean_of_views
 from simcompare.robustness import jackknife, sub_boxes
-from simcompare.scoretables import headline_score, reference_rows
+from simcompare.scoretables import headline_score, narrowed, reference_rows
 from simcompare.significance import adjust_p_values
+from simcompare.words import equals, words_of
 
 __all__ = ["balance_all", "contrasts", "jackknife_all", "match_all", "with_sub_boxes"]
 
@@ -38,7 +39,7 @@ def match_all(
         ``imbalance_before``, ``imbalance_after``, ``note``: why a data set could not be matched.
     """
     rows = []
-    for name in sorted(set(np.asarray(scores["dataset"]).tolist()) - {reference}):
+    for name in sorted(set(words_of(scores["dataset"])) - {reference}):
         row = (
             {"dataset": name, "n_pairs": 0, "n_galaxies": 0} | dict.fromkeys(_UNKNOWN, np.nan) | {"note": ""}
         )
@@ -107,13 +108,13 @@ def balance_all(scores: Table, reference: str, columns: tuple[str, ...]) -> Tabl
 
 def _others(scores: Table, reference: str) -> list[str]:
     """Names of the data sets but the reference."""
-    return sorted(set(np.asarray(scores["dataset"]).tolist()) - {reference})
+    return sorted(set(words_of(scores["dataset"])) - {reference})
 
 
 def _simulations(scores: Table) -> list[str]:
     """Names of the simulations."""
-    kind = np.asarray(scores["kind"]) if "kind" in scores.colnames else np.full(len(scores), "simulated")
-    return sorted(set(np.asarray(scores["dataset"])[kind == "simulated"].tolist()))
+    rows = equals(scores["kind"], "simulated") if "kind" in scores.colnames else slice(None)
+    return words_of(scores["dataset"][rows])
 
 
 def contrasts(scores: Table, columns: tuple[str, ...], seed: int, *, n_bootstrap: int = 500) -> Table:
@@ -196,7 +197,7 @@ def with_sub_boxes(scores: Table) -> Table:
         )
     *position, size = (np.asarray(scores[name], float) for name in names)
     known = np.isfinite(position).all(axis=0) & (size > 0)
-    table = scores.copy()
+    table = scores.copy(copy_data=False)
     table["sub_box"] = np.full(len(table), -1)
     for side in np.unique(size[known]):
         rows = known & (size == side)
@@ -224,9 +225,9 @@ def jackknife_all(scores: Table, reference: str) -> Table:
         When no simulation lies in three parts of a box or more.
     """
     rows, reasons = [], []
+    part, scores = np.asarray(scores["sub_box"]), narrowed(scores, headline_score(scores), "sub_box")
     for name in _simulations(scores):
-        part = np.asarray(scores["sub_box"])
-        inside = (part >= 0) | (np.asarray(scores["dataset"]) != name)
+        inside = (part >= 0) | ~equals(scores["dataset"], name)
         try:
             delta = jackknife(scores[inside], name, reference)
         except ValueError as error:

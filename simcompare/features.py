@@ -10,8 +10,8 @@ from scipy.linalg import eigh
 from scipy.spatial import cKDTree
 
 from mocks.streams import stream
-from simcompare.nuisance import read_columns
-from simcompare.scoretables import reference_rows
+from simcompare.rows import Rows, standardise
+from simcompare.scoretables import galaxies_of, reference_rows
 from simcompare.significance import adjust_p_values
 from simcompare.twosample import (
     classifier_test,
@@ -19,8 +19,8 @@ from simcompare.twosample import (
     energy_test,
     kernel_test,
     sliced_test,
-    standardise,
 )
+from simcompare.words import words_of
 
 __all__ = [
     "MORPHOLOGY",
@@ -108,7 +108,36 @@ def image_features(
     return np.concatenate(blocks)
 
 
-def morphology_features(scores: Table) -> tuple[np.ndarray, list[str]]:
+@dataclass(frozen=True, eq=False)
+class Shapes:
+    """Shape measurements of a table as rows of features, sizes by their logarithm.
+
+    Parameters
+    ----------
+    scores : Table
+    names : list of str
+        Its columns.
+    """
+
+    scores: Table
+    names: list[str]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and features."""
+        return len(self.scores), len(self.names)
+
+    def __getitem__(self, rows) -> np.ndarray:
+        """Features of some rows, shape (k, d)."""
+        values = np.stack([np.asarray(self.scores[name][rows], float) for name in self.names], axis=-1)
+        for k, name in enumerate(self.names):
+            if name.endswith("radius"):
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    values[..., k] = np.log10(values[..., k])
+        return values
+
+
+def morphology_features(scores: Table) -> Shapes:
     """Collect the shape measurements that are finite for most images.
 
     Parameters
@@ -117,8 +146,7 @@ def morphology_features(scores: Table) -> tuple[np.ndarray, list[str]]:
 
     Returns
     -------
-    ndarray, shape (n, d), and list of str
-        Sizes by their logarithm.
+    Shapes
 
     Raises
     ------
@@ -132,18 +160,13 @@ def morphology_features(scores: Table) -> tuple[np.ndarray, list[str]]:
     ]
     if not names:
         raise ValueError(f"the table has none of the shape measurements {', '.join(MORPHOLOGY)}.")
-    values = read_columns(scores, names)
-    for k, name in enumerate(names):
-        if name.endswith("radius"):
-            with np.errstate(divide="ignore", invalid="ignore"):
-                values[:, k] = np.log10(values[:, k])
-    return values, names
+    return Shapes(scores, names)
 
 
 def compare_features(
     scores: Table,
     reference: str,
-    spaces: Mapping[str, np.ndarray],
+    spaces: Mapping[str, Any],
     seed: int,
     *,
     n_permutations: int = 200,
@@ -155,8 +178,9 @@ def compare_features(
     scores : Table
         Says data set, galaxy and split of each row.
     reference : str
-    spaces : mapping of str to ndarray, shape (len(scores), d)
-        Features by the name of their space, e.g. "pixels", "latents", "morphology".
+    spaces : mapping of str to array_like, shape (len(scores), d)
+        Features by the name of their space, e.g. "pixels", "latents", "morphology": arrays, datasets of an
+        open HDF5 file, or what else `simcompare.rows.Rows` takes.
     seed : int
     n_permutations : int
         Exchanged labels of each null.
@@ -171,19 +195,19 @@ def compare_features(
     halves = _first_views(scores, reference)
     galaxy = stream(seed, "feature halves").permutation(halves)
     first_half, second_half = galaxy[: len(galaxy) // 2], galaxy[len(galaxy) // 2 :]
-    names = sorted(set(np.asarray(scores["dataset"]).tolist()) - {reference})
+    names = sorted(set(words_of(scores["dataset"])) - {reference})
     null = f"{reference} (half)"
     samples = {name: (_first_views(scores, name), halves) for name in names} | {
         null: (first_half, second_half)
     }
     rows = []
     for space, values in spaces.items():
-        if len(values) != len(scores):
-            raise ValueError(f"space {space!r} has {len(values)} rows for {len(scores)} images.")
+        if values.shape[0] != len(scores):
+            raise ValueError(f"space {space!r} has {values.shape[0]} rows for {len(scores)} images.")
         for name, (ours, real) in samples.items():
             if min(len(ours), len(real)) < 4:
                 continue
-            pair = standardise(values[ours], values[real])
+            pair = standardise(Rows(values, ours), Rows(values, real))
             for test in _TESTS:
                 rng = stream(seed, space, name, test.__name__)
                 result = asdict(test(*pair, rng, n_permutations=n_permutations))
@@ -214,7 +238,7 @@ def compare_features(
 def _first_views(scores: Table, dataset: str) -> np.ndarray:
     """Row of the first view of every galaxy of a data set."""
     rows = np.flatnonzero(reference_rows(scores, dataset))
-    return rows[np.unique(np.asarray(scores["galaxy_id"])[rows].astype(str), return_index=True)[1]]
+    return rows[np.unique(galaxies_of(scores)[rows], return_index=True)[1]]
 
 
 def _coverage_rows(

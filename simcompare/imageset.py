@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 from astropy.table import Table
 
+from mocks.checked_hdf5 import open_checked
 from simcompare.parts import (
     DATASETS,
     KINDS,
@@ -220,6 +221,17 @@ class ImageSet:
         for name in names:
             whole[name].unit = next((table[name].unit for table in tables if name in table.colnames), None)
         return whole if self._index is None else whole[self._index]
+
+    def columns(self, *names: str) -> dict[str, np.ndarray]:
+        """Read numbers of the catalogue without the rest of it; NaN where a part lacks a column."""
+        found = {name: np.full(sum(part.n for part in self._parts), np.nan) for name in names}
+        start = 0
+        for part in self._parts:
+            with open_checked(part.path) as file:
+                for name in set(names) & set(file["catalogue"]):
+                    found[name][start : start + part.n] = file["catalogue"][name][:]
+            start += part.n
+        return found if self._index is None else {name: each[self._index] for name, each in found.items()}
 
     def read(self, index=slice(None)) -> Stack:
         """Read images into memory.

@@ -11,12 +11,15 @@ from scipy.spatial import cKDTree
 
 from simcompare.intervals import Estimate
 from simcompare.nuisance import read_columns
-from simcompare.scoretables import headline_score, reference_rows, row_codes
+from simcompare.scoretables import galaxies_of, headline_score, reference_rows, row_codes
 from simcompare.statistics import Clustered, difference_of_means, ks_statistic
+from simcompare.words import words_of
 
 __all__ = ["Match", "balance", "compare_in_bins", "match", "matched_difference", "mean_of_views"]
 
 LOGARITHMIC = ("stellar_mass", "star_formation_rate", "specific_", "half_light_radius", "half_mass_radius")
+NEAREST = 32  # candidates of each galaxy of a large sample
+MOST_CANDIDATES = 500_000  # pairs held at once
 LARGEST_OPTIMAL = 4e6  # pairs for which the optimal assignment is found; above it the nearest free one
 
 
@@ -80,7 +83,7 @@ def match(
             raise ValueError(
                 f"{name!r} has no galaxy with finite {', '.join(columns)}; match in other columns."
             )
-    values = [_transformed(scores[chosen], columns) for chosen in rows]
+    values = [_transformed(scores, columns, chosen) for chosen in rows]
     spread = values[1].std(axis=0)
     unit = [each / np.where(spread > 0, spread, 1.0) for each in values]
     pairs = (
@@ -94,21 +97,22 @@ def match(
             f"{', '.join(columns)}; widen the caliper or match in fewer columns."
         )
     first, second = rows[0][pairs[:, 0]], rows[1][pairs[:, 1]]
-    table = balance(scores[rows[0]], scores[rows[1]], scores[first], scores[second], columns)
+    named = Table({name: scores[name] for name in columns}, copy=False)
+    table = balance(*(named[chosen] for chosen in (*rows, first, second)), columns)
     return Match(first, second, tuple(columns), rows[0].size, rows[1].size, table)
 
 
 def _one_per_galaxy(scores: Table, dataset: str, columns: Sequence[str]) -> np.ndarray:
     """Row of the first view of each galaxy with finite columns."""
     rows = np.flatnonzero(reference_rows(scores, dataset))
-    finite = np.isfinite(_transformed(scores[rows], columns)).all(axis=1)
-    galaxy = np.asarray(scores["galaxy_id"])[rows[finite]].astype(str)
+    finite = np.isfinite(_transformed(scores, columns, rows)).all(axis=1)
+    galaxy = galaxies_of(scores)[rows[finite]]
     return rows[finite][np.unique(galaxy, return_index=True)[1]]
 
 
-def _transformed(table: Table, columns: Sequence[str]) -> np.ndarray:
-    """Columns, those that span decades by their logarithm."""
-    values = read_columns(table, columns)
+def _transformed(table: Table, columns: Sequence[str], rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+    """Columns of some rows, those that span decades by their logarithm."""
+    values = np.concatenate([read_columns(table, [name])[rows] for name in columns], axis=1)
     for k, name in enumerate(columns):
         if name.startswith(LOGARITHMIC):
             with np.errstate(divide="ignore", invalid="ignore"):
@@ -118,27 +122,50 @@ def _transformed(table: Table, columns: Sequence[str]) -> np.ndarray:
 
 def _optimal(ours: np.ndarray, real: np.ndarray, caliper: float) -> np.ndarray:
     """Most pairs within the caliper, of least total distance, shape (n_pairs, 2)."""
-    gap = np.abs(ours[:, None] - real[None])
-    close = (gap <= caliper).all(axis=-1)
-    cost = np.where(close, np.linalg.norm(gap, axis=-1), 1e6)
-    first, second = linear_sum_assignment(cost)
+    close, square = np.ones((len(ours), len(real)), bool), np.zeros((len(ours), len(real)))
+    for column, other in zip(ours.T, real.T, strict=True):
+        gap = np.abs(column[:, None] - other)
+        close &= gap <= caliper
+        square += gap**2
+    first, second = linear_sum_assignment(np.where(close, np.sqrt(square, out=square), 1e6))
     kept = close[first, second]
     return np.stack([first[kept], second[kept]], axis=1)
 
 
 def _greedy(ours: np.ndarray, real: np.ndarray, caliper: float) -> np.ndarray:
     """Each galaxy with the nearest one still free, closest pairs first, shape (n_pairs, 2)."""
-    distance, index = cKDTree(real).query(ours, k=min(32, len(real)), p=np.inf, distance_upper_bound=caliper)
-    row, place = np.nonzero(np.isfinite(distance))
-    order = np.argsort(distance[row, place], kind="stable")
+    tree, least, pairs = cKDTree(real), -np.inf, []
     free = np.ones(len(ours), bool), np.ones(len(real), bool)
-    pairs = []
-    for k in order:
-        i, j = row[k], index[row[k], place[k]]
-        if free[0][i] and free[1][j]:
-            free[0][i] = free[1][j] = False
-            pairs.append((i, j))
+    while least < np.inf and free[1].any():
+        first, second, distance, least = _candidates(ours, tree, np.flatnonzero(free[0]), caliper, least)
+        for k in np.argsort(distance, kind="stable"):
+            i, j = first[k], second[k]
+            if free[0][i] and free[1][j]:
+                free[0][i] = free[1][j] = False
+                pairs.append((i, j))
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+
+
+def _candidates(
+    ours: np.ndarray, tree: cKDTree, rows: np.ndarray, caliper: float, least: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """Closest pairs of the next distance on, in the order of their rows, and where the next ones begin."""
+    found, most = [np.zeros((3, 0))], np.inf
+    for start in range(0, len(rows), MOST_CANDIDATES // NEAREST):
+        part = rows[start : start + MOST_CANDIDATES // NEAREST]
+        k = np.arange(1, min(NEAREST, tree.n) + 1)
+        distance, index = tree.query(ours[part], k=k, p=np.inf, distance_upper_bound=caliper)
+        near = np.isfinite(distance) & (distance >= least) & (distance < most)
+        found.append(np.stack([np.repeat(part, near.sum(axis=1)), index[near], distance[near]]))
+        total = np.concatenate(found, axis=1)
+        if total.shape[1] > MOST_CANDIDATES:
+            # Pairs of one distance stay together, lest their order change.
+            cut = np.partition(total[2], MOST_CANDIDATES)[MOST_CANDIDATES]
+            if cut > least:
+                total, most = total[:, total[2] < cut], cut
+        found = [total]
+    first, second, distance = found[0]
+    return first.astype(np.int64), second.astype(np.int64), distance, most
 
 
 def balance(
@@ -255,9 +282,9 @@ def compare_in_bins(
     score = score or headline_score(scores)
     place = np.asarray(read_columns(scores, [column])[:, 0])
     finite = np.isfinite(np.asarray(scores[score], float))
-    galaxy = np.asarray(scores["galaxy_id"]).astype(str)
+    galaxy = galaxies_of(scores)
     rows = []
-    for name in sorted(set(np.asarray(scores["dataset"]).tolist()) - {reference}):
+    for name in sorted(set(words_of(scores["dataset"])) - {reference}):
         for low, high in pairwise(edges):
             inside = (place >= low) & (place < high) & finite
             samples = [np.flatnonzero(reference_rows(scores, each) & inside) for each in (name, reference)]

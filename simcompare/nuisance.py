@@ -1,19 +1,21 @@
 """How a score depends on brightness, size, noise and seeing, and what is left at fixed nuisance."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from astropy.table import Table
 from scipy.special import ndtr
 
-from simcompare.scoretables import headline_score, nuisance_columns, reference_rows
+from simcompare.scoretables import galaxies_of, headline_score, nuisance_columns, sample_rows
 from simcompare.significance import adjust_p_values
 from simcompare.statistics import blocks, resampled_counts, resamples
+from simcompare.words import words_of
 
 __all__ = ["NuisanceModel", "adjusted_differences", "read_columns"]
 
 REACH = 3.0  # nuisances farther from the middle, in spreads of the real galaxies, count as this far
+AT_ONCE = 16_384  # rows whose terms are held
 RIDGE = 1.0  # penalty of the coefficients, in rows of unit variance: keeps few galaxies from running wild
 
 
@@ -70,39 +72,58 @@ class NuisanceModel:
         weight : ndarray, shape (n,), optional
         """
         weight = np.ones(len(score)) if weight is None else weight
-        low, centre, high = np.percentile(nuisance[weight > 0], [16, 50, 84], axis=0)
+        used = weight > 0
+        low, centre, high = np.transpose([np.percentile(each[used], [16, 50, 84]) for each in nuisance.T])
         scale = np.where(high > low, 0.5 * (high - low), 1.0)
-        terms = _terms(nuisance, centre, scale)
+        terms = _Terms(nuisance, centre, scale)
         mean = _ridge(terms, score, weight)
         residual = np.abs(score - terms @ mean)
         floor = 1e-3 * residual.mean() + 1e-12
-        log_spread = _ridge(terms[:, : 1 + nuisance.shape[1]], np.log(residual + floor), weight)
+        log_spread = _ridge(terms, np.log(residual + floor), weight, 1 + nuisance.shape[1])
         return cls(centre, scale, mean, log_spread)
 
     def predict(self, nuisance: np.ndarray) -> np.ndarray:
         """Mean score at these nuisances, shape (n,)."""
-        return _terms(nuisance, self.centre, self.scale) @ self.mean
+        return _Terms(nuisance, self.centre, self.scale) @ self.mean
 
     def residual(self, nuisance: np.ndarray, score: np.ndarray) -> np.ndarray:
         """Score minus its mean, in units of its spread at these nuisances, shape (n,)."""
-        # Not `@`, which rounds a row differently in other company.
-        terms = _terms(nuisance, self.centre, self.scale)
-        log_spread = np.einsum("nt,t->n", terms[:, : len(self.log_spread)], self.log_spread)
-        return (score - np.einsum("nt,t->n", terms, self.mean)) / np.exp(log_spread)
+        found = np.empty(len(score))
+        for rows, terms in _Terms(nuisance, self.centre, self.scale):
+            # Not `@`, which rounds a row differently in other company.
+            log_spread = np.einsum("nt,t->n", terms[:, : len(self.log_spread)], self.log_spread)
+            found[rows] = (score[rows] - np.einsum("nt,t->n", terms, self.mean)) / np.exp(log_spread)
+        return found
 
 
-def _terms(nuisance: np.ndarray, centre: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """One, each nuisance and its square, shape (n, 1 + 2 n_columns)."""
-    unit = np.clip((nuisance - centre) / scale, -REACH, REACH)
-    return np.concatenate([np.ones((len(unit), 1)), unit, unit**2 - 1], axis=1)
+@dataclass(frozen=True, eq=False)
+class _Terms:
+    """One, each nuisance and its square, shape (n, 1 + 2 n_columns), made for some rows at a time."""
+
+    nuisance: np.ndarray
+    centre: np.ndarray
+    scale: np.ndarray
+
+    def __iter__(self) -> Iterator[tuple[slice, np.ndarray]]:
+        for start in range(0, len(self.nuisance), AT_ONCE):
+            rows = slice(start, start + AT_ONCE)
+            unit = np.clip((self.nuisance[rows] - self.centre) / self.scale, -REACH, REACH)
+            yield rows, np.concatenate([np.ones((len(unit), 1)), unit, unit**2 - 1], axis=1)
+
+    def __matmul__(self, coefficients: np.ndarray) -> np.ndarray:
+        return np.concatenate([np.zeros(0), *(terms @ coefficients for _, terms in self)])
 
 
-def _ridge(terms: np.ndarray, values: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Weighted least squares with a small penalty on all but the constant."""
-    normal = terms.T @ (weight[:, None] * terms)
+def _ridge(terms: _Terms, values: np.ndarray, weight: np.ndarray, n_terms: int | None = None) -> np.ndarray:
+    """Weighted least squares in the first terms, with a small penalty on all but the constant."""
+    normal = right = 0.0
+    for rows, part in terms:
+        part = part[:, :n_terms]
+        normal = normal + part.T @ (weight[rows, None] * part)
+        right = right + part.T @ (weight[rows] * values[rows])
     penalty = RIDGE * np.eye(len(normal))
     penalty[0, 0] = 0
-    return np.linalg.solve(normal + penalty, terms.T @ (weight * values))
+    return np.linalg.solve(normal + penalty, right)
 
 
 def adjusted_differences(
@@ -142,7 +163,7 @@ def adjusted_differences(
     """
     score = score or headline_score(scores)
     columns = list(columns or nuisance_columns(scores))
-    x, y = _galaxies(scores[reference_rows(scores, reference)], columns, score)
+    x, y = _galaxies(scores[sample_rows(scores, reference)], columns, score)
     if len(y) < 2 * (1 + 2 * len(columns)):
         raise ValueError(
             f"{len(y)} held-out real galaxies are too few to adjust for {len(columns)} nuisances; "
@@ -150,11 +171,11 @@ def adjusted_differences(
         )
     edges = np.percentile(x, [0.5, 99.5], axis=0)
     rows = []
-    for name in sorted(set(np.asarray(scores["dataset"]).tolist()) - {reference}):
-        rows_of = reference_rows(scores, name)
-        if not rows_of.any():
+    for name in sorted(set(words_of(scores["dataset"])) - {reference}):
+        sample = scores[sample_rows(scores, name)]
+        if not len(sample):
             continue
-        u, v = _galaxies(scores[rows_of], columns, score)
+        u, v = _galaxies(sample, columns, score)
         value = float(np.mean(v - NuisanceModel.fit(x, y).predict(u)))
         ends, error = np.full(2, np.nan), np.nan
         if len(v) > 1:
@@ -192,14 +213,15 @@ def _resampled_adjusted(
 ) -> np.ndarray:
     """Repeat fit and difference in resamples of both samples."""
     model = NuisanceModel.fit(x, y)
-    terms, own = _terms(x, model.centre, model.scale), _terms(u, model.centre, model.scale)
+    terms, own = (_Terms(each, model.centre, model.scale) for each in (x, u))
     fits = np.array(
         [_ridge(terms, y, counts.astype(float)) for counts in resamples(len(y), n_bootstrap, rng)]
     )
     found, done = [], 0
     for n in blocks(n_bootstrap, len(v)):
         ours = resampled_counts(len(v), n, rng).astype(float)
-        expected = np.einsum("bn,nt,bt->b", ours, own, fits[done : done + n], optimize=True)
+        sums = sum(ours[:, rows] @ part for rows, part in own)
+        expected = np.einsum("bt,bt->b", sums, fits[done : done + n])
         found.append((ours @ v - expected) / len(v))
         done += n
     return np.concatenate(found)
@@ -207,9 +229,9 @@ def _resampled_adjusted(
 
 def _galaxies(table: Table, columns: Sequence[str], score: str) -> tuple[np.ndarray, np.ndarray]:
     """Nuisances and score, one row per galaxy with all of them finite."""
-    values = read_columns(table, [*columns, score])
-    finite = np.isfinite(values).all(axis=1)
-    _, codes = np.unique(np.asarray(table["galaxy_id"])[finite].astype(str), return_inverse=True)
+    values = [read_columns(table, [name])[:, 0] for name in (*columns, score)]
+    finite = np.all([np.isfinite(each) for each in values], axis=0)
+    codes = np.unique(galaxies_of(table)[finite], return_inverse=True)[1]
     counts = np.bincount(codes)
-    means = np.stack([np.bincount(codes, column) / counts for column in values[finite].T], axis=1)
-    return means[:, :-1], means[:, -1]
+    *nuisances, means = (np.bincount(codes, each[finite]) / counts for each in values)
+    return np.stack(nuisances, axis=1), means

@@ -9,8 +9,9 @@ from scipy.optimize import minimize, minimize_scalar
 from scipy.spatial import cKDTree
 from scipy.special import log_softmax, logsumexp, softmax
 
-from simcompare.scoretables import reference_rows
+from simcompare.scoretables import galaxies_of, reference_rows
 from simcompare.statistics import resampled_means
+from simcompare.words import equals, words_of
 
 __all__ = ["ModelComparison", "compare_models"]
 
@@ -114,7 +115,7 @@ def compare_models(
     probability = softmax(_logits(_fit(x, label, weight), real) / temperature, axis=1)
     inside = _inside(x, real, fold)
     galaxies = Table(
-        {"galaxy_id": np.asarray(scores["galaxy_id"])[rows[reference]].astype(str), "inside": inside}
+        {"galaxy_id": np.asarray(scores["galaxy_id"][rows[reference]]).astype(str), "inside": inside}
     )
     for k, name in enumerate(names):
         galaxies[name] = probability[:, k]
@@ -130,14 +131,13 @@ def compare_models(
 
 
 def _simulated(scores: Table) -> list[str]:
-    kind, dataset = np.asarray(scores["kind"]), np.asarray(scores["dataset"])
-    return sorted(set(dataset[kind == "simulated"].tolist()))
+    return words_of(scores["dataset"][equals(scores["kind"], "simulated")])
 
 
 def _first_views(scores: Table, dataset: str, features: np.ndarray) -> np.ndarray:
     """Row of the first view with finite features of every galaxy."""
     rows = np.flatnonzero(reference_rows(scores, dataset) & np.isfinite(features).all(axis=1))
-    return rows[np.unique(np.asarray(scores["galaxy_id"])[rows].astype(str), return_index=True)[1]]
+    return rows[np.unique(galaxies_of(scores)[rows], return_index=True)[1]]
 
 
 def _design(x: np.ndarray) -> np.ndarray:

@@ -8,8 +8,9 @@ from scipy import stats
 
 from mocks.streams import stream
 from simcompare.intervals import Estimate
-from simcompare.scoretables import headline_score, reference_rows
+from simcompare.scoretables import galaxies_of, headline_score, reference_rows
 from simcompare.statistics import Clustered, difference_of_means, galaxy_means
+from simcompare.words import words_of
 
 __all__ = ["jackknife", "model_null", "order_agreement", "stability", "sub_boxes"]
 
@@ -105,9 +106,7 @@ def _kind(table: Table, dataset: str) -> str:
 def _sample(table: Table, dataset: str, column: str) -> Clustered:
     """Scores of the usable rows of a data set."""
     rows = reference_rows(table, dataset)
-    return Clustered.of(
-        np.asarray(table[column], float)[rows], np.asarray(table["galaxy_id"])[rows].astype(str)
-    )
+    return Clustered.of(np.asarray(table[column], float)[rows], galaxies_of(table)[rows])
 
 
 def _ranks_of(result: Table, variant: str) -> list[int]:
@@ -167,13 +166,11 @@ def model_null(first: Table, second: Table, reference: str, seed: int, *, n_boot
         )
     gap = np.asarray(first["log_prob"], float) - np.asarray(second["log_prob"], float)
     rows = []
-    for name in sorted(
-        set(np.asarray(first["dataset"]).tolist()), key=lambda name: (name != reference, name)
-    ):
+    for name in sorted(set(words_of(first["dataset"])), key=lambda name: (name != reference, name)):
         chosen = reference_rows(first, name) & np.isfinite(gap)
         if not chosen.any():
             continue
-        sample = Clustered.of(gap[chosen], np.asarray(first["galaxy_id"])[chosen].astype(str))
+        sample = Clustered.of(gap[chosen], galaxies_of(first)[chosen])
         zero = Clustered.of(np.zeros(2), np.arange(2))
         mean = difference_of_means(sample, zero, stream(seed, name, "models"), n_bootstrap=n_bootstrap)
         pair = [np.asarray(table["log_prob"], float)[chosen] for table in (first, second)]
@@ -245,7 +242,7 @@ def jackknife(
     score = score or headline_score(scores)
     rows = reference_rows(scores, dataset) & np.isfinite(np.asarray(scores[score], float))
     values = np.asarray(scores[score], float)[rows]
-    part, galaxy = np.asarray(scores[column])[rows], np.asarray(scores["galaxy_id"])[rows].astype(str)
+    part, galaxy = np.asarray(scores[column])[rows], galaxies_of(scores)[rows]
     parts = np.unique(part)
     if parts.size < 3:
         raise ValueError(f"{dataset!r} lies in {parts.size} parts of the box; a jackknife needs at least 3.")

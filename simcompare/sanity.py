@@ -40,7 +40,7 @@ def blank_patches(images: ImageSet, band: str, rng: np.random.Generator) -> np.n
     side, index = images.image_shape[-1], images.bands.index(band)
     if side < 2 * PATCH:
         return np.empty((0, PATCH, PATCH))
-    radius = np.asarray(images.catalogue["half_light_radius"], float) / images.pixel_scale
+    radius = images.columns("half_light_radius")["half_light_radius"] / images.pixel_scale
     far = np.flatnonzero(4 * radius < np.hypot(side / 2 - PATCH, side / 2 - PATCH))
     if len(far) > MOST_IMAGES:
         far = np.sort(rng.choice(far, MOST_IMAGES, replace=False))
@@ -83,18 +83,20 @@ def sanity_table(image_sets: Mapping[str, ImageSet], reference: str, seed: int) 
         (AUC within 0.02 of one half and p above 0.01; ``"unclear"`` where it is not, but within two errors of
         one half). NaN where fewer than 50 patches are blank.
     """
-    real = image_sets[reference]
+    real, pairs = image_sets[reference], _pairs(image_sets, reference)
+    names = ["half_light_radius", *(f"{stem}_{band}" for stem in ("psf_fwhm", "mag") for band in real.bands)]
+    columns = {name: images.columns(*names) for name, images in [(reference, real), *pairs]}
     rows = []
     for band in real.bands:
         ours = blank_patches(real, band, stream(seed, "sanity", reference, band))
-        for name, images in _pairs(image_sets, reference):
+        for name, images in pairs:
             rng = stream(seed, "sanity", name, band)
             theirs = blank_patches(images, band, rng)
             row = {"dataset": name, "band": band, "n_real_patches": len(ours), "n_patches": len(theirs)}
             row |= _sky(ours, theirs, rng)
             for column in (f"psf_fwhm_{band}", f"mag_{band}", "half_light_radius"):
                 short = column.removesuffix(f"_{band}")
-                row[f"ks_{short}"] = _ks(images, real, column)
+                row[f"ks_{short}"] = _ks(columns[name][column], columns[reference][column])
             rows.append(row)
     table = Table(rows=rows) if rows else Table(names=["dataset", "band"], dtype=["U1", "U1"])
     table.meta = {"reference": reference}
@@ -128,14 +130,9 @@ def _verdict(check: SkyCheck | None) -> str:
     return "unclear" if check.is_unclear else str(check.passed)
 
 
-def _ks(images: ImageSet, real: ImageSet, column: str) -> float:
+def _ks(ours: np.ndarray, real: np.ndarray) -> float:
     """Distance of a column's distribution to the real one's; NaN where either lacks it."""
-    values = []
-    for each in (images, real):
-        if column not in each.catalogue.colnames:
-            return float("nan")
-        finite = np.asarray(each.catalogue[column], float)
-        values.append(finite[np.isfinite(finite)])
+    values = [each[np.isfinite(each)] for each in (ours, real)]
     return float(ks_statistic(*values)) if min(map(len, values)) else float("nan")
 
 

@@ -5,18 +5,24 @@ from collections.abc import Sequence
 import numpy as np
 from astropy.table import Table, vstack
 
+from simcompare.words import Words, equals, ordered, words_of
+
 __all__ = [
     "blank_of",
+    "galaxies_of",
     "headline_score",
+    "narrowed",
     "nuisance_columns",
     "only_real",
     "reference_rows",
     "row_codes",
+    "sample_rows",
     "stack_scores",
 ]
 
 LEARNED_KINDS = ("observed", "twins")  # a model has seen their training rows
 _ALIKE = ("survey", "bands", "pixel_scale", "preparation_hash", "scale_names", "model", "background")
+_TELLING = ("dataset", "kind", "split", "galaxy_id")
 NUISANCES = ("mag_", "sky_sigma_", "psf_fwhm_", "half_light_radius")
 
 
@@ -91,7 +97,7 @@ def only_real(scores: Table) -> str:
     ValueError
         When there are none or several, naming them.
     """
-    names = np.unique(np.asarray(scores["dataset"])[np.asarray(scores["kind"]) == "observed"]).tolist()
+    names = words_of(scores["dataset"][equals(scores["kind"], "observed")])
     if len(names) != 1:
         raise ValueError(
             f"the scores hold {len(names)} real data sets ({', '.join(names) or 'score one too'});"
@@ -108,6 +114,12 @@ def blank_of(dtype: np.dtype) -> str | float | bool | int:
 def headline_score(scores: Table) -> str:
     """Column that carries the comparison: the ratio where there is one, else the raw log-likelihood."""
     return "log_likelihood_ratio" if "log_likelihood_ratio" in scores.colnames else "log_prob"
+
+
+def galaxies_of(scores: Table) -> np.ndarray:
+    """Names of the galaxies, or numbers that are equal and in order as they are, shape (n,)."""
+    column = scores["galaxy_id"]
+    return column.codes if isinstance(column, Words) else np.asarray(column).astype(str, copy=False)
 
 
 def nuisance_columns(scores: Table) -> list[str]:
@@ -132,10 +144,34 @@ def reference_rows(scores: Table, dataset: str) -> np.ndarray:
     ndarray of bool, shape (n,)
         Real galaxies and their Sersic twins only of the split "test"; simulated galaxies all.
     """
-    chosen = np.asarray(scores["dataset"]) == dataset
-    if "kind" in scores.colnames and not np.isin(np.asarray(scores["kind"])[chosen], LEARNED_KINDS).any():
+    chosen = equals(scores["dataset"], dataset)
+    if "kind" in scores.colnames and not set(words_of(scores["kind"][chosen])) & set(LEARNED_KINDS):
         return chosen
-    return chosen & (np.asarray(scores["split"]) == "test")
+    return chosen & equals(scores["split"], "test")
+
+
+def sample_rows(scores: Table, dataset: str) -> slice | np.ndarray:
+    """Find the rows of `reference_rows` as a slice where they stand together, which costs no copy."""
+    chosen = reference_rows(scores, dataset)
+    n, first = int(chosen.sum()), int(np.argmax(chosen))
+    return slice(first, first + n) if chosen[first : first + n].all() else chosen
+
+
+def narrowed(scores: Table, *columns: str) -> Table:
+    """Table of what tells galaxies and data sets apart and of some columns, which are not copied.
+
+    Parameters
+    ----------
+    scores : Table
+    *columns : str
+        Those that the table has not are left out.
+
+    Returns
+    -------
+    Table
+    """
+    names = dict.fromkeys((*_TELLING, *columns))
+    return Table({name: scores[name] for name in names if name in scores.colnames}, copy=False)
 
 
 def row_codes(scores: Table, columns: Sequence[str]) -> np.ndarray:
@@ -153,6 +189,6 @@ def row_codes(scores: Table, columns: Sequence[str]) -> np.ndarray:
     """
     codes = np.zeros(len(scores), dtype=np.int64)
     for name in columns:
-        values, places = np.unique(np.asarray(scores[name]), return_inverse=True)
+        values, places = np.unique(ordered(scores[name]), return_inverse=True)
         codes = np.unique(codes * len(values) + places, return_inverse=True)[1]
     return codes

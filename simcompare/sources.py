@@ -1,11 +1,12 @@
 """What stands behind a run of scores or of a comparison: its table, image sets and flow."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from astropy.table import Table
 
+from simcompare.chunks import joined_form, joined_table
 from simcompare.imageset import ImageSet
 from simcompare.runs import read_config
 from simcompare.tables import read_ecsv
@@ -16,8 +17,15 @@ __all__ = ["is_toy", "run_image_sets", "run_models", "run_scores", "score_runs"]
 logger = logging.getLogger(__name__)
 
 
-def run_scores(run: str | Path) -> Table:
+def run_scores(run: str | Path, wanted: Callable[[Table], Collection[str]] | None = None) -> Table:
     """Read the score table of a run of ``score`` or ``compare``.
+
+    Parameters
+    ----------
+    run : path-like
+    wanted : callable, optional
+        Chooses from a table without rows the columns to be read, which are then held in as little memory as
+        they need, see `simcompare.chunks.joined_table`. Default: all, as ordinary columns.
 
     Raises
     ------
@@ -27,7 +35,10 @@ def run_scores(run: str | Path) -> Table:
     path = Path(run) / "scores.ecsv"
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; run 'simcompare score' with --out {run} first.")
-    return read_ecsv(path)
+    if wanted is None:
+        return read_ecsv(path)
+    form = joined_form([path])
+    return joined_table([path], form, wanted(form))
 
 
 def score_runs(run: str | Path) -> list[Path]:

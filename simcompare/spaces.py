@@ -4,6 +4,7 @@ import importlib
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from simcompare.features import Components
 from simcompare.files import atomic_hdf5
 from simcompare.scoring import context_of
 
-__all__ = ["Embedding", "find_embedding", "read_spaces", "write_spaces"]
+__all__ = ["Embedding", "find_embedding", "open_spaces", "write_spaces"]
 
 logger = logging.getLogger(__name__)
 
@@ -145,9 +146,11 @@ def _vectors(
         yield [np.where(usable[:, None], each, np.nan) for each in vectors]
 
 
-def read_spaces(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """Read what `write_spaces` wrote; empty where there is no file."""
+@contextmanager
+def open_spaces(path: str | os.PathLike) -> Iterator[dict[str, h5py.Dataset]]:
+    """Open what `write_spaces` wrote, to be read in parts; empty where there is no file."""
     if not Path(path).is_file():
-        return {}
+        yield {}
+        return
     with h5py.File(path, "r") as file:
-        return {name: file[name][:] for name in file}
+        yield dict(file.items())

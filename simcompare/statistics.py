@@ -35,7 +35,8 @@ __all__ = [
     "two_sample",
 ]
 
-BLOCK = 8_000_000  # resampled weights held at once: 64 MB, whatever the sample
+BLOCK = 1_000_000  # resampled weights held at once: 8 MB, whatever the sample
+DEALT = 8_000_000  # numbers in the resamples of one sample that are drawn before those of the other
 MOST_POINTS = 1024  # distinct values kept apart in resamples; the estimates themselves use all
 LEAST_VARIANCE = 1e-4  # of a resample's mean, in that of the sample: one galaxy drawn every time has none
 MOST_UNITS = 4000  # galaxies resampled one by one; more are resampled in as many random groups
@@ -188,12 +189,25 @@ def _resampled(
     density, other = grid.densities(*(np.ones((1, size)) for size in grid.n_units))
     observed, mixture = density - other, 0.5 * (density + other)[0]
     resampled, noise = [], []
-    for n in blocks(n_bootstrap, 4 * grid.points.size + sum(grid.n_units)):
-        counts = [resampled_counts(size, n, rng).astype(float) for size in grid.n_units]
-        density, other = grid.densities(*counts)
-        resampled.append(grid.locations(*counts, densities=(density, other)))
-        noise.append(grid.distances(density - other - observed, mixture))
+    row = 4 * grid.points.size + sum(grid.n_units)
+    for n in blocks(n_bootstrap, row, DEALT):
+        dealt = [_dealt(size, n, rng) for size in grid.n_units]
+        stop = 0
+        for step in blocks(n, row):
+            start, stop = stop, stop + step
+            counts = [each[start:stop].astype(float) for each in dealt]
+            density, other = grid.densities(*counts)
+            resampled.append(grid.locations(*counts, densities=(density, other)))
+            noise.append(grid.distances(density - other - observed, mixture))
     return _joined(resampled), _joined(noise)
+
+
+def _dealt(n_units: int, n: int, rng: np.random.Generator) -> np.ndarray:
+    """As `resampled_counts`, in small numbers: units are at most `MOST_UNITS`."""
+    counts = np.empty((n, n_units), dtype=np.uint16)
+    for k, row in enumerate(resamples(n_units, n, rng)):
+        counts[k] = row
+    return counts
 
 
 def _joined(blocks: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
@@ -404,19 +418,20 @@ def resampled_means(values: np.ndarray, size: int, n_draws: int, rng: np.random.
     return np.concatenate([values[index].mean(axis=1) for index in drawn])
 
 
-def blocks(n: int, row: int) -> Iterator[int]:
-    """Divide n rows of the given length into blocks of about 64 MB of numbers.
+def blocks(n: int, row: int, most: int | None = None) -> Iterator[int]:
+    """Divide n rows of the given length into blocks of so many numbers, 8 MB by default.
 
     Parameters
     ----------
     n, row : int
+    most : int, optional
 
     Yields
     ------
     int
         Rows of each block.
     """
-    step = max(1, BLOCK // max(row, 1))
+    step = max(1, (most or BLOCK) // max(row, 1))
     for start in range(0, n, step):
         yield min(step, n - start)
 

@@ -13,7 +13,7 @@ from simcompare.files import atomic_path
 
 __all__ = ["count_rows", "plain", "read_blocks", "read_ecsv", "read_form", "write_blocks", "write_table"]
 
-_ROWS_AT_ONCE = 2000  # as text and Python objects, some 10 kB each
+_ROWS_AT_ONCE = 1000  # as text and Python objects, some 10 kB each
 
 
 def write_table(table: Table, path: str | os.PathLike) -> None:

@@ -4,11 +4,15 @@ Rows are galaxies, one view each, so that labels can be exchanged under the null
 with the square of the number are made on a random subset, and say so.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
-from scipy.spatial.distance import cdist
+from scipy.spatial.distance import cdist, pdist
+
+from simcompare.rows import Rows, Sample
+from simcompare.statistics import BLOCK
 
 __all__ = [
     "TestResult",
@@ -17,9 +21,9 @@ __all__ = [
     "energy_test",
     "kernel_test",
     "sliced_test",
-    "standardise",
 ]
 
+PAIRS = 250_000  # distances held at once: 2 MB
 LARGEST_SQUARE = 2000  # rows of each sample in tests of quadratic cost
 FOLDS = 5
 WAVES = 256  # random Fourier features of the classifier
@@ -59,37 +63,14 @@ class TestResult:
     note: str = ""
 
 
-def standardise(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Bring features to zero median and unit spread of the second sample, without far outliers.
-
-    Parameters
-    ----------
-    first, second : ndarray, shape (n, d) and (m, d)
-        Features; rows that are not finite are left out. `second` is the reference.
-
-    Returns
-    -------
-    tuple of two ndarray
-    """
-    kept = [np.asarray(each, float)[np.isfinite(each).all(axis=1)] for each in (first, second)]
-    if first.shape[1] != second.shape[1] or min(map(len, kept)) < 2:
-        raise ValueError(
-            f"two-sample tests need the same features and two finite rows of each sample; found shapes "
-            f"{np.shape(first)} and {np.shape(second)}, finite rows {len(kept[0])} and {len(kept[1])}."
-        )
-    low, middle, high = np.percentile(kept[1], [16, 50, 84], axis=0)
-    spread = np.where(high > low, 0.5 * (high - low), 1.0)
-    return tuple(np.clip((each - middle) / spread, -6, 6) for each in kept)
-
-
 def classifier_test(
-    first: np.ndarray, second: np.ndarray, rng: np.random.Generator, *, n_permutations: int = 200
+    first: Sample, second: Sample, rng: np.random.Generator, *, n_permutations: int = 200
 ) -> TestResult:
     """How well a classifier tells the samples apart on rows it has not seen (area under the ROC curve).
 
     Parameters
     ----------
-    first, second : ndarray, shape (n, d) and (m, d)
+    first, second : Rows or ndarray, shape (n, d) and (m, d)
         Standardised features, one row per galaxy.
     rng : numpy.random.Generator
         Draws subset, folds, features and exchanged labels.
@@ -132,9 +113,15 @@ def classifier_test(
     )
 
 
-def _subset(rows: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+def _distances(points: np.ndarray, members: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield distances of some points at a time to all members, (k, m), and the number of the first."""
+    for start in range(0, len(points), PAIRS // len(members)):
+        yield start, cdist(points[start : start + PAIRS // len(members)], members)
+
+
+def _subset(rows: Sample, n: int, rng: np.random.Generator) -> np.ndarray:
     """At most n rows, drawn at random."""
-    return rows if len(rows) <= n else rows[np.sort(rng.choice(len(rows), n, replace=False))]
+    return rows[:] if len(rows) <= n else rows[np.sort(rng.choice(len(rows), n, replace=False))]
 
 
 def _random_features(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -177,7 +164,7 @@ def _p_value(value: float, null: np.ndarray) -> float:
 
 
 def kernel_test(
-    first: np.ndarray, second: np.ndarray, rng: np.random.Generator, *, n_permutations: int = 500
+    first: Sample, second: Sample, rng: np.random.Generator, *, n_permutations: int = 500
 ) -> TestResult:
     """Maximum mean discrepancy, squared and unbiased, with a Gaussian kernel of the median distance.
 
@@ -199,7 +186,7 @@ def kernel_test(
 
 
 def energy_test(
-    first: np.ndarray, second: np.ndarray, rng: np.random.Generator, *, n_permutations: int = 500
+    first: Sample, second: Sample, rng: np.random.Generator, *, n_permutations: int = 500
 ) -> TestResult:
     """Energy distance, unbiased.
 
@@ -217,28 +204,29 @@ def energy_test(
     ----------
     Szekely & Rizzo 2013, J. Stat. Plan. Inference 143, 1249.
     """
-    return _pairwise("energy distance", first, second, rng, n_permutations, np.negative)
+    return _pairwise("energy distance", first, second, rng, n_permutations, lambda rows: np.negative)
 
 
-def _gaussian_kernel(distance: np.ndarray) -> np.ndarray:
-    """Kernel of the median distance."""
-    width = np.median(distance[np.triu_indices(len(distance), 1)]) or 1.0
-    return np.exp(-0.5 * (distance / width) ** 2)
+def _gaussian_kernel(rows: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Kernel of the median distance of some rows, as a function of distance."""
+    width = np.median(pdist(rows), overwrite_input=True) or 1.0
+    return lambda distance: np.exp(-0.5 * (distance / width) ** 2)
 
 
-def _pairwise(
-    name: str, first: np.ndarray, second: np.ndarray, rng, n_permutations: int, kernel
-) -> TestResult:
+def _pairwise(name: str, first: Sample, second: Sample, rng, n_permutations: int, kernel) -> TestResult:
     """Mean similarity within the samples minus that between them, with its null."""
     ours, real = _subset(first, LARGEST_SQUARE, rng), _subset(second, LARGEST_SQUARE, rng)
     n, m = len(ours), len(real)
     rows = np.concatenate([ours, real])
-    similarity = kernel(cdist(rows, rows))
-    np.fill_diagonal(similarity, 0)
+    similarity = kernel(rows)
     member = np.repeat([1.0, 0.0], [n, m])
     members = np.column_stack([member, *(rng.permutation(member) for _ in range(n_permutations))])
-    total = similarity.sum()
-    toward = similarity @ members
+    total, toward = 0.0, np.empty_like(members)
+    for start, distance in _distances(rows, rows):
+        part = similarity(distance)
+        np.fill_diagonal(part[:, start:], 0)
+        total += part.sum()
+        toward[start : start + len(part)] = part @ members
     within = np.einsum("ij,ij->j", members, toward)
     between = toward.sum(axis=0) - within
     values = within / (n * (n - 1)) + (total - within - 2 * between) / (m * (m - 1)) - 2 * between / (n * m)
@@ -257,8 +245,8 @@ def _pairwise(
 
 
 def sliced_test(
-    first: np.ndarray,
-    second: np.ndarray,
+    first: Sample,
+    second: Sample,
     rng: np.random.Generator,
     *,
     n_directions: int = 64,
@@ -284,8 +272,10 @@ def sliced_test(
     """
     directions = rng.normal(size=(first.shape[1], n_directions))
     directions /= np.linalg.norm(directions, axis=0)
-    some = np.array_split(directions, 4, axis=1)  # of many galaxies a few at a time
-    gaps = [_quantile_gap(first @ part, second @ part) for part in some]
+    # Projected, sorted and joined rows are held at once.
+    n_parts = int(np.clip(3 * n_directions * max(len(first), len(second)) / BLOCK, 4, n_directions))
+    some = np.array_split(directions, n_parts, axis=1)
+    gaps = [_quantile_gap(_projected(first, part), _projected(second, part)) for part in some]
     value = float(np.abs(np.concatenate(gaps, axis=1)).mean())
     ours, real = _subset(first, LARGEST_SQUARE, rng), _subset(second, LARGEST_SQUARE, rng)
     rows = np.concatenate([ours, real]) @ directions
@@ -306,6 +296,12 @@ def sliced_test(
         len(second),
         f"null from {len(ours)} and {len(real)} rows drawn at random" if used else "",
     )
+
+
+def _projected(rows: Sample, directions: np.ndarray) -> np.ndarray:
+    """Coordinates along directions, shape (n, n_directions)."""
+    parts = rows.blocks() if isinstance(rows, Rows) else [rows]
+    return np.concatenate([part @ directions for part in parts])
 
 
 def _sliced(first: np.ndarray, second: np.ndarray) -> float:
@@ -330,8 +326,8 @@ def _quantiles(values: np.ndarray, levels: np.ndarray) -> np.ndarray:
 
 
 def coverage(
-    first: np.ndarray,
-    second: np.ndarray,
+    first: Sample,
+    second: Sample,
     rng: np.random.Generator,
     *,
     neighbours: int = 5,
@@ -341,7 +337,7 @@ def coverage(
 
     Parameters
     ----------
-    first, second : ndarray, shape (n, d) and (m, d)
+    first, second : Rows or ndarray, shape (n, d) and (m, d)
         Standardised features of simulated and of real galaxies.
     rng : numpy.random.Generator
     neighbours : int
@@ -375,8 +371,10 @@ def coverage(
     }
     result = {}
     for name, (points, members) in pairs.items():
-        own = np.sort(cdist(members, members), axis=1)[:, neighbours]
-        inside = (cdist(points, members) <= own).any(axis=1).astype(float)
+        reach = [np.partition(each, neighbours)[:, neighbours] for _, each in _distances(members, members)]
+        own = np.concatenate(reach)
+        inside = np.concatenate([(each <= own).any(axis=1) for _, each in _distances(points, members)])
+        inside = inside.astype(float)
         share = rng.choice(inside, size=(n_bootstrap, n)).mean(axis=1)
         low, high = np.quantile(share, [0.025, 0.975])
         result[name] = (float(inside.mean()), float(low), float(high))

@@ -7,9 +7,10 @@ from functools import cached_property
 import numpy as np
 from astropy.table import Table
 
-from simcompare.nuisance import NuisanceModel, read_columns
-from simcompare.scoretables import headline_score, nuisance_columns, reference_rows
+from simcompare.nuisance import AT_ONCE, NuisanceModel, read_columns
+from simcompare.scoretables import galaxies_of, headline_score, nuisance_columns, reference_rows
 from simcompare.statistics import galaxy_means, resampled_means
+from simcompare.words import equals, words_of
 
 __all__ = ["Typicality", "add_typicality", "batch_typicality"]
 
@@ -59,14 +60,14 @@ def add_typicality(
     ----------
     Nalisnick et al. 2019, arXiv:1906.02994 (two-sided typicality of densities).
     """
-    dataset = np.asarray(scores["dataset"])
-    rows = np.flatnonzero(dataset == reference)
+    rows = np.flatnonzero(equals(scores["dataset"], reference))
     columns = columns or nuisance_columns(scores)
     found = Typicality.fit(scores[rows], rows, reference, rng, columns=columns, score=score)
     table = found.mark(scores)
     rank = np.zeros(len(table), dtype=np.int64)
-    for name in np.unique(dataset):
-        rank[dataset == name] = found.rank(np.asarray(table["score_residual"])[dataset == name])
+    for name in words_of(scores["dataset"]):
+        own = equals(scores["dataset"], name)
+        rank[own] = found.rank(np.asarray(table["score_residual"])[own])
     table["anomaly_rank"] = rank
     return table
 
@@ -126,17 +127,19 @@ class Typicality:
             )
         values, nuisance = values[usable], nuisance[usable]
         residual = np.empty(len(values))
-        for fold in _folds(np.asarray(real["galaxy_id"])[usable].astype(str), rng):
+        for fold in _folds(galaxies_of(real)[usable], rng):
             left_out = NuisanceModel.fit(nuisance[~fold], values[~fold])
             residual[fold] = left_out.residual(nuisance[fold], values[fold])
         return cls(columns, score, NuisanceModel.fit(nuisance, values), rows[usable], residual)
 
     def residual(self, block: Table, start: int) -> np.ndarray:
         """Standardised residuals of the rows of a table from number ``start`` on; NaN where unknown."""
-        values, nuisance = np.asarray(block[self.score], float), read_columns(block, self.columns)
-        finite = np.isfinite(values) & np.isfinite(nuisance).all(axis=1)
         residual = np.full(len(block), np.nan)
-        residual[finite] = self.model.residual(nuisance[finite], values[finite])
+        for first in range(0, len(block), AT_ONCE):
+            part = block[first : first + AT_ONCE]
+            values, nuisance = np.asarray(part[self.score], float), read_columns(part, self.columns)
+            rows = np.flatnonzero(np.isfinite(values) & np.isfinite(nuisance).all(axis=1))
+            residual[first + rows] = self.model.residual(nuisance[rows], values[rows])
         inside = slice(*np.searchsorted(self.rows, [start, start + len(block)]))
         residual[self.rows[inside] - start] = self.real[inside]
         return residual
@@ -144,10 +147,15 @@ class Typicality:
     def mark(self, block: Table, start: int = 0) -> Table:
         """Give these rows the columns of `add_typicality` but the rank; the others are not copied."""
         residual, table = self.residual(block, start), block.copy(copy_data=False)
-        below, above = self._shares(residual)
+        p_value, too_likely = np.empty(residual.size), np.empty(residual.size, dtype=bool)
+        for first in range(0, residual.size, AT_ONCE):
+            part = slice(first, first + AT_ONCE)
+            below, above = self._shares(residual[part])
+            p_value[part] = np.minimum(1.0, 2 * np.minimum(below, above))
+            too_likely[part] = above < below
         table["score_residual"] = residual
-        table["typicality_p"] = np.minimum(1.0, 2 * np.minimum(below, above))
-        table["too_likely"] = above < below
+        table["typicality_p"] = p_value
+        table["too_likely"] = too_likely
         return table
 
     def rank(self, residual: np.ndarray) -> np.ndarray:
@@ -227,5 +235,5 @@ def batch_typicality(table: Table, reference: str, rng: np.random.Generator, *, 
 
 def _means(table: Table, chosen: np.ndarray) -> np.ndarray:
     """Mean residual of each galaxy."""
-    galaxy = np.asarray(table["galaxy_id"])[chosen].astype(str)
+    galaxy = galaxies_of(table)[chosen]
     return galaxy_means(np.asarray(table["score_residual"])[chosen], galaxy)

@@ -13,16 +13,42 @@ from simcompare import figures
 from simcompare.analysis import FurtherTable
 from simcompare.drawing.checks import draw_checks
 from simcompare.drawing.looks import draw_looks
-from simcompare.drawing.properties import draw_properties, relation_columns
+from simcompare.drawing.properties import RELATIONS, draw_properties, relation_columns
 from simcompare.drawing.scores import draw_scores
 from simcompare.drawing.sketchbook import Sketchbook
 from simcompare.figures.populations import with_derived_columns
 from simcompare.ledger import Ledger
 from simcompare.report import ReportFigure
+from simcompare.scoretables import headline_score, nuisance_columns
 
-__all__ = ["draw_figures", "relation_columns"]
+__all__ = ["draw_figures", "figure_columns", "relation_columns"]
 
 logger = logging.getLogger(__name__)
+
+
+def figure_columns(form: Table, models: Mapping[str, Any]) -> list[str]:
+    """Name the columns of a score table that `draw_figures` reads.
+
+    Parameters
+    ----------
+    form : Table
+        Score table, its rows not needed.
+    models : mapping of str to FlowModel
+        Flows under which single images are looked at.
+
+    Returns
+    -------
+    list of str
+    """
+    headline = headline_score(form)
+    known = {
+        "dataset", "kind", "split", "galaxy_id", "image_index", "is_central", "star_formation_rate",
+        "halo_mass", "log_prob", "log_prob_background", "log_prob_sky", headline, *nuisance_columns(form),
+    }  # fmt: skip
+    for model in models.values():
+        known |= {name.removeprefix("log_") for name in model.context_names} | set(model.context_names)
+    stems = (*RELATIONS, f"{headline}_scale_", "sky_level_")
+    return [name for name in form.colnames if name in known or name.startswith(stems)]
 
 
 def draw_figures(

@@ -11,8 +11,9 @@ from simcompare.analysis import FurtherTable, usable_nuisances
 from simcompare.drawing.sketchbook import Sketchbook
 from simcompare.figures.numbers import binned_scores
 from simcompare.matching import match
-from simcompare.scoretables import nuisance_columns
+from simcompare.scoretables import narrowed, nuisance_columns
 from simcompare.typicality import add_typicality
+from simcompare.words import equals, words_of
 
 __all__ = ["draw_checks"]
 
@@ -64,7 +65,7 @@ def draw_checks(
 
 def _shared_nuisances(scores: Table, reference: str) -> list[str]:
     """Nuisances that the reference and another data set have."""
-    is_reference = np.asarray(scores["dataset"]) == reference
+    is_reference = equals(scores["dataset"], reference)
     finite = {name: np.isfinite(np.asarray(scores[name], float)) for name in nuisance_columns(scores)}
     return [
         name for name, known in finite.items()
@@ -79,12 +80,10 @@ def _matched_panels(scores: Table, reference: str, headline: str, seed: int) -> 
         raise ValueError("neither brightness nor size is known of every data set; nothing to match in.")
     mass = "stellar_mass" if "stellar_mass" in columns else None
     x = mass or next((name for name in columns if name.startswith("mag_")), columns[0])
-    panels = {}
+    scores, panels = narrowed(scores, *columns, x, headline), {}
     for label, part in {"all": scores, **binned_scores(scores, reference, x)}.items():
         matches = {}
-        for name in sorted(
-            set(np.asarray(part["dataset"])[np.asarray(part["kind"]) == "simulated"].tolist())
-        ):
+        for name in words_of(part["dataset"][equals(part["kind"], "simulated")]):
             try:
                 pairs = match(part, name, reference, columns)
             except ValueError:

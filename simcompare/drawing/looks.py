@@ -15,8 +15,9 @@ from simcompare.figures.choices import class_gallery_numbers
 from simcompare.figures.images import Stretch
 from simcompare.figures.latents import latent_coordinates
 from simcompare.figures.panels import budget_numbers
-from simcompare.scoretables import reference_rows
+from simcompare.scoretables import galaxies_of, reference_rows
 from simcompare.scoring import context_of
+from simcompare.words import equals, words_of
 
 __all__ = ["draw_looks"]
 
@@ -40,7 +41,7 @@ def draw_looks(
 ) -> None:
     """Draw the galleries, and with the flows at hand panels, radial profiles and the map of latents."""
     reference = comparison.meta["reference"]
-    known = [name for name in dict.fromkeys(np.asarray(scores["dataset"]).tolist()) if name in image_sets]
+    known = [name for name in _in_order(scores) if name in image_sets]
     known = sorted(known, key=lambda name: name != reference)
     table = figures.gallery_numbers(scores, reference, n=_PER_GROUP, datasets=known)
     images = figures.gallery_images(table, image_sets)
@@ -62,9 +63,14 @@ def draw_looks(
             real, lambda _: figures.draw_samples(rows, stretch), wide=True,
         )  # fmt: skip
     if "model" in models:
-        looked = scores[np.isin(np.asarray(scores["dataset"]), known)]
         _draw_maps(book, scores, reference, image_sets, known, models, stretch, seed)
-        _draw_latents(book, looked, reference, image_sets, models["model"], seed, embedding)
+        _draw_latents(book, scores, reference, image_sets, models["model"], seed, embedding)
+
+
+def _in_order(scores: Table) -> list[str]:
+    """Names of the data sets in the order in which they appear."""
+    column = scores["dataset"]
+    return sorted(words_of(column), key=lambda name: np.argmax(equals(column, name)))
 
 
 def _draw_chosen(
@@ -82,7 +88,8 @@ def _draw_chosen(
             f"Galaxies beyond {100 - tail:g} % of the real ones on either side; of real ones {2 * tail:g} % "
             "are expected.", outliers, lambda t: figures.draw_gallery(t, others, stretch), wide=True,
         )  # fmt: skip
-    usable = scores[np.isin(np.asarray(scores["dataset"]), known)]
+    inside = np.any([equals(scores["dataset"], name) for name in known], axis=0)
+    usable = scores if inside.all() else scores[inside]
     try:
         table = class_gallery_numbers(usable, reference, n=3)
     except ValueError as error:
@@ -103,7 +110,7 @@ def _draw_pixels(
     band = image_sets[known[0]].bands[0]
     images, sigma, kinds = {}, {}, {}
     for name in known:
-        rows = np.flatnonzero(np.asarray(scores["dataset"]) == name)
+        rows = np.flatnonzero(equals(scores["dataset"], name))
         rows = rows[:: max(1, rows.size // _MOST_PICTURES)][:_MOST_PICTURES]
         index = np.sort(np.asarray(scores["image_index"])[rows])
         images[name] = [image_sets[name].read(int(k)).image[0, 0] for k in index]
@@ -112,7 +119,8 @@ def _draw_pixels(
         kinds[name] = str(scores["kind"][rows[0]])
     book.draw(
         "pixels", "Pixel values",
-        f"Share of pixels of the {band} band by their value in units of the image's sky noise.",
+        f"Share of pixels of the {band} band by their value in units of the image's sky noise, of up to "
+        f"{_MOST_PICTURES} images of a data set.",
         lambda: figures.pixel_numbers(images, sigma, kinds, reference), figures.draw_pixels,
     )  # fmt: skip
 
@@ -167,7 +175,7 @@ def _draw_maps(
         images = _read(scores, held, image_sets)
         profile[name] = _ratio_maps(flows, scores, held, images, image_sets[name].bands)[1]
         kinds[name] = str(scores["kind"][held[0]])
-        galaxies[name] = np.asarray(scores["galaxy_id"])[held].astype(str)
+        galaxies[name] = galaxies_of(scores)[held]
     scale = next(iter(image_sets.values())).pixel_scale
     rng = stream(seed, "figure", "profile")
     book.draw(
@@ -188,7 +196,7 @@ def _draw_panels(
 ) -> None:
     """Draw panels of some galaxies of one data set."""
     name = str(picked["dataset"][0])
-    places = np.where(np.asarray(scores["dataset"]) == name, np.asarray(scores["image_index"]), -1)
+    places = np.where(equals(scores["dataset"], name), np.asarray(scores["image_index"]), -1)
     rows = np.array([np.flatnonzero(places == k)[0] for k in picked["image_index"]])
     images = _read(scores, rows, {name: image_set})
     first, ratio = _ratio_maps(flows, scores, rows, images, image_set.bands)
@@ -217,9 +225,9 @@ def _draw_latents(
     embedding: str,
 ) -> None:
     """Draw all galaxies in two coordinates of the latents of the flow."""
-    dataset = np.asarray(scores["dataset"])
-    learned = np.flatnonzero((dataset == reference) & ~reference_rows(scores, reference))
-    shown = [np.flatnonzero(reference_rows(scores, name)) for name in dict.fromkeys(dataset.tolist())]
+    learned = np.flatnonzero(equals(scores["dataset"], reference) & ~reference_rows(scores, reference))
+    names = [name for name in _in_order(scores) if name in image_sets]
+    shown = [np.flatnonzero(reference_rows(scores, name)) for name in names]
     parts = [rows[:: max(1, rows.size // _MOST_LATENTS)][:_MOST_LATENTS] for rows in (learned, *shown)]
     rows = np.concatenate(parts)
     part, basis = scores[rows], np.arange(rows.size) < len(parts[0])
@@ -237,6 +245,6 @@ def _draw_latents(
     book.draw(
         "latents", "Real and simulated galaxies in the flow's latent space",
         "Coordinates of the coarse latents, found on the real galaxies trained on, which are not shown; "
-        "where galaxies are many, contours hold 50 and 90 %.",
+        f"up to {_MOST_LATENTS} images of a data set; where galaxies are many, contours hold 50 and 90 %.",
         numbers, lambda t: figures.draw_map(t, labels=tuple(t.meta["labels"])),
     )  # fmt: skip

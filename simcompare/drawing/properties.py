@@ -6,11 +6,12 @@ from astropy.table import Table
 from simcompare import figures
 from simcompare.drawing.sketchbook import Sketchbook
 from simcompare.figures.populations import SPECIFIC_RATE, galaxy_classes
-from simcompare.scoretables import reference_rows
+from simcompare.scoretables import headline_score, narrowed, reference_rows
+from simcompare.words import equals
 
-__all__ = ["draw_properties", "relation_columns"]
+__all__ = ["RELATIONS", "draw_properties", "relation_columns"]
 
-_RELATIONS = (
+RELATIONS = (
     "mag_", "half_light_radius", "sersic_n_", "sersic_index", "concentration", "sky_sigma_", "psf_fwhm_",
     "stellar_mass", SPECIFIC_RATE, "redshift",
 )  # fmt: skip
@@ -48,9 +49,9 @@ def draw_properties(book: Sketchbook, scores: Table, comparison: Table, seed: in
 def relation_columns(scores: Table, reference: str) -> list[str]:
     """Name the properties worth a figure: of the real galaxies and another data set, or of simulations."""
     real = reference_rows(scores, reference)
-    others = np.asarray(scores["kind"]) == "simulated"
+    others = equals(scores["kind"], "simulated")
     names = []
-    for stem in _RELATIONS:
+    for stem in RELATIONS:
         for name in [each for each in scores.colnames if each.startswith(stem)]:
             if scores[name].dtype.kind != "f":
                 continue
@@ -83,23 +84,24 @@ def _draw_relations(
     if tables:
         book.draw(
             f"relation_differences{end}", f"The {what} against properties, minus real galaxies",
-            "Median minus that of real galaxies in the same bin; bars are standard errors.",
+            "Median minus that of real galaxies in the same bin; bars are standard errors of both.",
             figures.stack_panels(tables), lambda t: figures.draw_grid(t, figures.draw_difference), wide=True,
         )  # fmt: skip
 
 
 def _draw_classes(book: Sketchbook, scores: Table, reference: str) -> None:
     """Draw the score against brightness and mass for each class of galaxies."""
-    dataset, panels = np.asarray(scores["dataset"]), {}
+    panels = {}
     magnitude = next((name for name in scores.colnames if name.startswith("mag_")), None)
     for name, (inside, known) in galaxy_classes(scores).items():
         has_real = (known & reference_rows(scores, reference)).any()
-        rows = inside | (~has_real & (dataset == reference))
-        simulated = inside & (np.asarray(scores["kind"]) == "simulated")
+        rows = inside | (~has_real & equals(scores["dataset"], reference))
+        simulated = inside & equals(scores["kind"], "simulated")
         if magnitude is None or simulated.sum() < _LEAST_OF_A_CLASS:
             continue
         title = name if has_real else f"{name}; real: all"
-        table = figures.relation_numbers(scores[rows], reference, magnitude)
+        part = narrowed(scores, magnitude, headline_score(scores))[rows]
+        table = figures.relation_numbers(part, reference, magnitude)
         if len(table):
             panels[title] = table
     if panels:
@@ -122,10 +124,11 @@ def _draw_planes(book: Sketchbook, scores: Table, comparison: Table, x: str, y: 
     panels = {}
     for row in comparison[np.asarray(comparison["kind"]) == "simulated"]:
         name = str(row["dataset"])
-        own = np.asarray(scores["dataset"]) == name
+        own = equals(scores["dataset"], name)
         both = len(places) == len(_PLACES) and all((rows & own).any() for rows in places.values())
         for group, inside in (groups | (places if both else {})).items():
-            part = scores[inside | (np.asarray(scores["dataset"]) == reference)]
+            rows = inside & own | equals(scores["dataset"], reference)
+            part = narrowed(scores, x, y, headline_score(scores))[rows]
             try:
                 table = figures.plane_numbers(part, name, reference, x, y)
             except ValueError:

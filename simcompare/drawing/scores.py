@@ -7,7 +7,8 @@ from mocks.streams import stream
 from simcompare import figures
 from simcompare.drawing.sketchbook import Sketchbook
 from simcompare.figures.numbers import binned_scores, split_scores
-from simcompare.scoretables import reference_rows
+from simcompare.scoretables import narrowed, reference_rows
+from simcompare.words import equals, words_of
 
 __all__ = ["draw_scores"]
 
@@ -80,11 +81,11 @@ def _draw_bins(book: Sketchbook, scores: Table, reference: str, headline: str, s
     panels = {}
     for x in [name for name in scores.colnames if name.startswith(stems)]:
         values = np.asarray(scores[x], float)
-        known = [name for name in set(np.asarray(scores["dataset"]).tolist()) if np.isfinite(
-            values[np.asarray(scores["dataset"]) == name]).any()]  # fmt: skip
+        known = [name for name in set(words_of(scores["dataset"])) if np.isfinite(
+            values[equals(scores["dataset"], name)]).any()]  # fmt: skip
         if np.isfinite(values[real]).sum() < 3 * _LEAST_OF_A_SPLIT or len(known) < 2:
             continue
-        for label, part in binned_scores(scores, reference, x).items():
+        for label, part in binned_scores(narrowed(scores, x, headline), reference, x).items():
             rng = stream(seed, "figure", "bins", label)
             panels[label] = figures.density_numbers(part, reference, rng, column=headline, n_bootstrap=100)
     if panels:

@@ -24,8 +24,8 @@ from simcompare.figures.style import (
     table_styles,
 )
 from simcompare.matching import Match
-from simcompare.scoretables import nuisance_columns, reference_rows
-from simcompare.statistics import ks_statistic, resampled_counts
+from simcompare.scoretables import galaxies_of, narrowed, nuisance_columns, reference_rows
+from simcompare.statistics import blocks, ks_statistic, resampled_counts
 
 __all__ = [
     "draw_matched",
@@ -62,7 +62,7 @@ def realism_numbers(
         real = _finite(scores, reference, column)
         if real.size < 2:
             continue
-        usable = scores[np.isfinite(np.asarray(scores[column], float))]
+        usable = narrowed(scores, column)[np.isfinite(np.asarray(scores[column], float))]
         table = density_numbers(
             usable, reference, stream(seed, "realism", column), column=column, n_bootstrap=60
         )
@@ -151,7 +151,7 @@ def typicality_numbers(table: Table, reference: str, *, n_bins: int = 20) -> Tab
         common = {
             "dataset": name,
             "kind": str(table["kind"][chosen][0]),
-            "n_galaxies": np.unique(np.asarray(table["galaxy_id"])[chosen]).size,
+            "n_galaxies": np.unique(galaxies_of(table)[chosen]).size,
         }
         rows += [
             common | {"low": edges[k], "high": edges[k + 1], "share": float(share[k])} for k in range(n_bins)
@@ -215,14 +215,17 @@ def matched_numbers(
     for name, pairs in matches.items():
         values = [np.asarray(scores[column], float)[rows] for rows in (pairs.first, pairs.second)]
         finite = np.isfinite(values).all(axis=0)
-        counts = resampled_counts(int(finite.sum()), n_bootstrap, rng)
-        means = [counts @ value[finite] / finite.sum() for value in values]
+        size, drawn = int(finite.sum()), []
+        for n in blocks(n_bootstrap, size):
+            counts = resampled_counts(size, n, rng)
+            drawn.append([counts @ value[finite] / size for value in values])
+        means = np.concatenate(drawn, axis=1)
         tables.append(
             Table(
                 {
                     "dataset": np.full(n_bootstrap, name),
                     "kind": np.full(n_bootstrap, "simulated"),
-                    "n_galaxies": np.full(n_bootstrap, int(finite.sum())),
+                    "n_galaxies": np.full(n_bootstrap, size),
                     "mean": means[0],
                     "mean_real": means[1],
                 }

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-from astropy.table import Table, vstack
+from astropy.table import Table
 
-from simcompare.figures.numbers import datasets_of, kind_of, sample_of
+from simcompare.figures.numbers import datasets_of, sample_of
 from simcompare.figures.populations import galaxy_classes
-from simcompare.scoretables import headline_score, reference_rows
+from simcompare.scoretables import galaxies_of, headline_score, reference_rows
 
 __all__ = ["class_gallery_numbers", "gallery_numbers", "outlier_numbers"]
 
@@ -41,34 +41,41 @@ def gallery_numbers(
     column = column or headline_score(scores)
     rows = []
     for name in datasets or datasets_of(scores, reference):
-        chosen = np.flatnonzero(reference_rows(scores, name) & np.isfinite(np.asarray(scores[column], float)))
-        galaxy = np.asarray(scores["galaxy_id"])[chosen].astype(str)
-        chosen = chosen[np.unique(galaxy, return_index=True)[1]]
-        values = np.asarray(scores[column], float)[chosen]
-        order = np.argsort(values, kind="stable")
+        order = _by_score(scores, name, column)
         size = min(n, len(order) // 3) or len(order)
         middle = (len(order) - size) // 2
-        groups = {"least": order[:size]}
+        groups = {"least": range(size)}
         if size < len(order):
-            groups |= {"middle": order[middle : middle + size], "most": order[-size:]}
-        rank = np.empty(len(order), int)
-        rank[order] = np.arange(len(order))
+            groups |= {"middle": range(middle, middle + size), "most": range(len(order) - size, len(order))}
+        percentile = 100 * (np.arange(len(order)) + 0.5) / len(order)
         rows += [
-            {
-                "dataset": name,
-                "kind": kind_of(scores, name),
-                "group": group,
-                "galaxy_id": str(scores["galaxy_id"][chosen[k]]),
-                "image_index": int(scores["image_index"][chosen[k]]),
-                "percentile": 100 * (rank[k] + 0.5) / len(order),
-                "score": float(values[k]),
-            }
+            _entry(scores, order[k], group, column, percentile[k])
             for group, picked in groups.items()
             for k in picked
         ]
     table = Table(rows=rows)
     table.meta = {"column": column, "reference": reference}
     return table
+
+
+def _by_score(scores: Table, dataset: str, column: str) -> np.ndarray:
+    """Row of the first view of every galaxy of a data set, the least likely one first."""
+    chosen = np.flatnonzero(reference_rows(scores, dataset) & np.isfinite(np.asarray(scores[column], float)))
+    chosen = chosen[np.unique(galaxies_of(scores)[chosen], return_index=True)[1]]
+    return chosen[np.argsort(np.asarray(scores[column], float)[chosen], kind="stable")]
+
+
+def _entry(scores: Table, row: int, group: str, column: str, percentile: float) -> dict:
+    """Describe one galaxy of a gallery."""
+    return {
+        "dataset": str(scores["dataset"][row]),
+        "kind": str(scores["kind"][row]),
+        "group": group,
+        "galaxy_id": str(scores["galaxy_id"][row]),
+        "image_index": int(scores["image_index"][row]),
+        "percentile": float(percentile),
+        "score": float(scores[column][row]),
+    }
 
 
 def outlier_numbers(
@@ -96,25 +103,11 @@ def outlier_numbers(
     low, high = np.percentile(real, [tail, 100 - tail])
     rows = []
     for name in datasets_of(scores, reference):
-        chosen = np.flatnonzero(reference_rows(scores, name) & np.isfinite(np.asarray(scores[column], float)))
-        galaxy = np.asarray(scores["galaxy_id"])[chosen].astype(str)
-        chosen = chosen[np.unique(galaxy, return_index=True)[1]]
-        values = np.asarray(scores[column], float)[chosen]
-        order = np.argsort(values, kind="stable")
-        groups = {
-            "below": [k for k in order if values[k] < low][:n],
-            "above": [k for k in order[::-1] if values[k] > high][:n],
-        }
+        order = _by_score(scores, name, column)
+        values = np.asarray(scores[column], float)[order]
+        groups = {"below": order[values < low][:n], "above": order[values > high][::-1][:n]}
         rows += [
-            {
-                "dataset": name,
-                "kind": kind_of(scores, name),
-                "group": group,
-                "galaxy_id": str(scores["galaxy_id"][chosen[k]]),
-                "image_index": int(scores["image_index"][chosen[k]]),
-                "percentile": 100 * np.searchsorted(real, values[k]) / real.size,
-                "score": float(values[k]),
-            }
+            _entry(scores, k, group, column, 100 * np.searchsorted(real, scores[column][k]) / real.size)
             for group, picked in groups.items()
             for k in picked
         ]
@@ -160,17 +153,14 @@ def class_gallery_numbers(scores: Table, reference: str, *, n: int = 3, column: 
         for word, side in (("less", (mass > 0) & (mass < middle)), ("more", mass >= middle))
         for name, inside in (activity or everything).items()
     }
-    tables = []
+    rows = []
     for group, inside in groups.items():
         for name in datasets_of(scores, reference):
-            part = scores[inside & (np.asarray(scores["dataset"]) == name)]
-            if not np.isfinite(np.asarray(part[column], float))[reference_rows(part, name)].any():
-                continue
-            table = gallery_numbers(part, reference, n=10**9, column=column, datasets=[name])
-            nearest = np.argsort(np.abs(np.asarray(table["percentile"]) - 50), kind="stable")[:n]
-            table = table[np.sort(nearest)]
-            table["group"] = np.full(len(table), group)
-            tables.append(table)
-    joined = vstack(tables, metadata_conflicts="silent")
+            order = _by_score(scores, name, column)
+            order = order[inside[order]]
+            percentile = 100 * (np.arange(len(order)) + 0.5) / max(len(order), 1)
+            nearest = np.sort(np.argsort(np.abs(percentile - 50), kind="stable")[:n])
+            rows += [_entry(scores, order[k], group, column, percentile[k]) for k in nearest]
+    joined = Table(rows=rows)
     joined.meta = {"column": column, "reference": reference, "median mass": middle}
     return joined

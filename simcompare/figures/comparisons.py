@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 from simcompare.comparison import NULL_KIND, split_differences
 from simcompare.figures.style import COLUMN, PAGE, count_label, legend_above, new_axes, styled, table_styles
-from simcompare.scoretables import reference_rows
+from simcompare.scoretables import galaxies_of, reference_rows
 from simcompare.statistics import galaxy_means
 
 __all__ = ["draw_forest", "draw_scales", "null_numbers"]
@@ -124,7 +124,7 @@ def null_numbers(scores: Table, comparison: Table, rng: np.random.Generator, *, 
     """
     reference, score = comparison.meta["reference"], comparison.meta["score"]
     rows = reference_rows(scores, reference)
-    galaxy = np.asarray(scores["galaxy_id"])[rows].astype(str)
+    galaxy = galaxies_of(scores)[rows]
     means = galaxy_means(np.asarray(scores[score], float)[rows], galaxy)
     half = means.size // 2
     delta, p_values = split_differences(means, rng, n_splits) if half else np.full((2, n_splits), np.nan)

@@ -7,8 +7,9 @@ import numpy as np
 from astropy.table import Table
 
 from simcompare.figures.style import axis_label
-from simcompare.scoretables import headline_score, reference_rows
+from simcompare.scoretables import galaxies_of, headline_score, narrowed, reference_rows
 from simcompare.statistics import Clustered, bootstrap_means, difference_of_means, resamples
+from simcompare.words import equals, words_of
 
 __all__ = [
     "binned_scores",
@@ -26,7 +27,7 @@ FEW = 40  # data sets with fewer galaxies are shown galaxy by galaxy
 
 def datasets_of(scores: Table, reference: str) -> list[str]:
     """Names of the data sets with rows to draw, the reference first, then simulations, then controls."""
-    names = sorted(set(np.asarray(scores["dataset"]).tolist()))
+    names = words_of(scores["dataset"])
     kind = {name: kind_of(scores, name) for name in names}
     names = [name for name in names if reference_rows(scores, name).any()]
     return sorted(names, key=lambda name: (name != reference, kind[name] != "simulated", name))
@@ -34,13 +35,13 @@ def datasets_of(scores: Table, reference: str) -> list[str]:
 
 def kind_of(scores: Table, dataset: str) -> str:
     """Kind of a data set."""
-    return str(scores["kind"][np.asarray(scores["dataset"]) == dataset][0])
+    return str(scores["kind"][equals(scores["dataset"], dataset)][0])
 
 
 def sample_of(scores: Table, dataset: str, column: str) -> Clustered:
     """Values of a column of one data set, by galaxy."""
     rows = reference_rows(scores, dataset)
-    galaxy = np.asarray(scores["galaxy_id"])[rows].astype(str)
+    galaxy = galaxies_of(scores)[rows]
     return Clustered.of(np.asarray(scores[column], float)[rows], galaxy)
 
 
@@ -57,11 +58,12 @@ def split_scores(scores: Table, reference: str) -> Table:
     Table
         Rows of the data set, named after their split, all to be drawn.
     """
-    table = scores[np.asarray(scores["dataset"]) == reference]
+    table = narrowed(scores, "log_prob")[equals(scores["dataset"], reference)]
     words = {"train": "trained on", "validation": "validation", "test": "held out"}
-    table["dataset"] = [words.get(str(split), str(split)) for split in table["split"]]
-    table["kind"] = ["observed" if split == "test" else "simulated" for split in table["split"]]
-    table["split"] = "test"
+    named = [(equals(table["split"], split), words.get(split, split)) for split in words_of(table["split"])]
+    table["dataset"] = np.select(*map(list, zip(*named, strict=True)), default="")
+    table["kind"] = np.where(equals(table["split"], "test"), "observed", "simulated")
+    table["split"] = np.full(len(table), "test")
     return table
 
 
@@ -267,8 +269,8 @@ def relation_numbers(
     -------
     Table
         ``dataset``, ``kind``, ``n_galaxies`` (in the bin), ``x_low``, ``x_high``, ``x`` (median of the data
-        set in the bin), ``median``, ``quartile_low``, ``quartile_high``, ``median_error`` and
-        ``difference`` to the reference in the same bin.
+        set in the bin), ``median``, ``quartile_low``, ``quartile_high``, ``median_error``, ``difference`` to
+        the reference in the same bin and ``difference_error``, with that of the reference's median.
     """
     column = column or headline_score(scores)
     names = datasets_of(scores, reference)
@@ -278,14 +280,15 @@ def relation_numbers(
     n_bins = int(np.clip(len(real) // (2 * least), 1, n_bins))
     inner = np.quantile(real, np.linspace(0, 1, n_bins + 1))[1:-1]
     edges = np.unique(np.concatenate([[pooled.min()], inner, [pooled.max()]]))
-    real_median: dict[int, float] = {}
+    known: dict[int, tuple[float, float]] = {}  # median of the reference and its error, by bin
+    unknown = (np.nan, np.nan)
     rows = []
     for name in names:
         values, label = means[name], {"dataset": name, "kind": kind_of(scores, name)}
         place = np.clip(np.searchsorted(edges, values[x], side="right") - 1, 0, max(len(edges) - 2, 0))
         if place.size < (least if name == reference else FEW):
             rows += [
-                label | _single(values[x][i], values[column][i], real_median.get(int(place[i]), np.nan))
+                label | _single(values[x][i], values[column][i], known.get(int(place[i]), unknown)[0])
                 for i in range(place.size)
             ]
             continue
@@ -294,10 +297,11 @@ def relation_numbers(
             if inside.size < least:
                 continue
             if name == reference:
-                real_median[int(k)] = float(np.median(inside))
+                known[int(k)] = float(np.median(inside)), _median_error(inside)
             ends = {"x_low": edges[k], "x_high": edges[min(k + 1, len(edges) - 1)]}
             middle = {"x": float(np.median(values[x][place == k]))}
-            rows.append(label | ends | middle | _quartiles(inside, real_median.get(int(k), np.nan)))
+            row = label | ends | middle | _quartiles(inside, *known.get(int(k), unknown))
+            rows.append(row | ({"difference_error": 0.0} if name == reference else {}))
     names = [
         "dataset",
         "kind",
@@ -310,30 +314,39 @@ def relation_numbers(
         "quartile_high",
         "median_error",
         "difference",
+        "difference_error",
     ]
     table = (
-        Table(rows=rows, names=names) if rows else Table(names=names, dtype=["U1", "U1", int] + 8 * [float])
+        Table(rows=rows, names=names) if rows else Table(names=names, dtype=["U1", "U1", int] + 9 * [float])
     )
     table.meta = {"x": x, "column": column, "reference": reference}
     return table
 
 
-def _quartiles(inside: np.ndarray, real: float) -> dict[str, float]:
+def _median_error(inside: np.ndarray) -> float:
+    """Estimate the standard error of the median as that of a normal distribution with these quartiles."""
+    low, high = np.quantile(inside, [0.25, 0.75])
+    return float(1.2533 * (high - low) / 1.349 / np.sqrt(inside.size))
+
+
+def _quartiles(inside: np.ndarray, real: float, real_error: float) -> dict[str, float]:
     """Median and quartiles of the scores in one bin."""
     low, middle, high = np.quantile(inside, [0.25, 0.5, 0.75])
+    error = _median_error(inside)
     return {
         "n_galaxies": inside.size,
         "median": middle,
         "quartile_low": low,
         "quartile_high": high,
-        "median_error": 1.2533 * (high - low) / 1.349 / np.sqrt(inside.size),  # of a normal distribution
+        "median_error": error,
         "difference": middle - real,
+        "difference_error": float(np.hypot(error, real_error)),
     }
 
 
 def _single(x: float, value: float, real: float) -> dict[str, float]:
     """Row of a single galaxy."""
-    unknown = dict.fromkeys(("quartile_low", "quartile_high", "median_error"), np.nan)
+    unknown = dict.fromkeys(("quartile_low", "quartile_high", "median_error", "difference_error"), np.nan)
     place = {"x_low": x, "x_high": x, "x": x}
     return {"n_galaxies": 1, "median": value, "difference": value - real} | place | unknown
 
@@ -343,7 +356,7 @@ def _galaxy_table(scores: Table, dataset: str, columns: Sequence[str]) -> dict[s
     rows = reference_rows(scores, dataset)
     values = {name: np.asarray(scores[name], float)[rows] for name in columns}
     finite = np.all([np.isfinite(each) for each in values.values()], axis=0)
-    _, codes = np.unique(np.asarray(scores["galaxy_id"])[rows][finite].astype(str), return_inverse=True)
+    _, codes = np.unique(galaxies_of(scores)[rows][finite], return_inverse=True)
     counts = np.bincount(codes)
     return {name: np.bincount(codes, each[finite]) / counts for name, each in values.items()}
 

@@ -11,7 +11,7 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.patches import Rectangle
 
 from simcompare.figures.style import COLUMN, LOGARITHMIC, axis_label, logarithmic, new_axes, styled
-from simcompare.scoretables import headline_score, reference_rows
+from simcompare.scoretables import galaxies_of, headline_score, reference_rows
 from simcompare.significance import welch
 from simcompare.statistics import Clustered
 
@@ -67,7 +67,7 @@ def plane_numbers(
     if everywhere:
         rows = np.flatnonzero(reference_rows(scores, reference))
         values = np.asarray(scores[column], float)[rows]
-        unknown, galaxy = np.full(rows.size, np.nan), np.asarray(scores["galaxy_id"])[rows].astype(str)
+        unknown, galaxy = np.full(rows.size, np.nan), galaxies_of(scores)[rows]
         samples[1] = (unknown, unknown, values, galaxy)
     placed = samples[:1] if everywhere else samples
     edges = [
@@ -117,7 +117,7 @@ def plane_numbers(
 
 def _bins_for(scores: Table, dataset: str, reference: str) -> int:
     """Bins on each side that leave some ten galaxies of the smaller data set in a cell."""
-    galaxy = np.asarray(scores["galaxy_id"]).astype(str)
+    galaxy = galaxies_of(scores)
     n = min(np.unique(galaxy[reference_rows(scores, name)]).size for name in (dataset, reference))
     return int(np.clip(np.sqrt(n / 8), 2, 8))
 
@@ -130,7 +130,7 @@ def _sample(scores: Table, dataset: str, x: str, y: str, column: str) -> tuple[n
     for axis, name in enumerate((x, y)):
         if name.startswith(LOGARITHMIC):
             finite &= values[axis] > 0
-    galaxy = np.asarray(scores["galaxy_id"])[rows].astype(str)
+    galaxy = galaxies_of(scores)[rows]
     return *(value[finite] for value in values), galaxy[finite]
 
 

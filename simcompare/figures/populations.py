@@ -15,7 +15,8 @@ from simcompare.figures.style import (
     styled,
     table_styles,
 )
-from simcompare.scoretables import reference_rows
+from simcompare.scoretables import galaxies_of, reference_rows
+from simcompare.words import equals, words_of
 
 __all__ = [
     "draw_fractions",
@@ -54,15 +55,16 @@ def with_derived_columns(scores: Table) -> Table:
         mass, rate = (np.asarray(scores[name], float) for name in ("stellar_mass", "star_formation_rate"))
         with np.errstate(divide="ignore", invalid="ignore"):
             scores[SPECIFIC_RATE] = np.where(mass > 0, np.maximum(rate / mass, LEAST_RATE), np.nan)
-    galaxy = np.asarray(scores["galaxy_id"]).astype(str)
-    is_twin = (
-        np.asarray(scores["kind"]) == "twins" if "kind" in scores.colnames else np.zeros(len(scores), bool)
-    )
+    is_twin = equals(scores["kind"], "twins") if "kind" in scores.colnames else np.zeros(len(scores), bool)
     for name in [each for each in scores.colnames if each.startswith("sersic_n_")]:
         values = np.array(scores[name], float)
-        known = dict(zip(galaxy[is_twin], values[is_twin], strict=True))
         parent = ~is_twin & ~np.isfinite(values)
-        values[parent] = [known.get(each, np.nan) for each in galaxy[parent]]
+        if is_twin.any() and parent.any():
+            galaxy = galaxies_of(scores)
+            twins, first = np.unique(galaxy[is_twin], return_index=True)
+            place = np.minimum(np.searchsorted(twins, galaxy[parent]), twins.size - 1)
+            own = values[is_twin][first][place]
+            values[parent] = np.where(twins[place] == galaxy[parent], own, np.nan)
         scores[name] = values
     return scores
 
@@ -106,15 +108,15 @@ def galaxy_classes(scores: Table) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 def _has_centrals(scores: Table) -> np.ndarray:
     """Mark rows of data sets with a central: where none is, the column is blank, not false."""
-    dataset = np.asarray(scores["dataset"])
-    return np.isin(dataset, np.unique(dataset[np.asarray(scores["is_central"], bool)]))
+    dataset = scores["dataset"]
+    names = words_of(dataset[np.asarray(scores["is_central"], bool)])
+    return np.any([np.zeros(len(scores), bool), *(equals(dataset, name) for name in names)], axis=0)
 
 
 def _known_widely(scores: Table, column: str) -> bool:
     """Whether a column is known of every data set."""
     finite = np.isfinite(np.asarray(scores[column], float))
-    dataset = np.asarray(scores["dataset"])
-    return all(finite[dataset == name].any() for name in set(dataset.tolist()))
+    return all(finite[equals(scores["dataset"], name)].any() for name in words_of(scores["dataset"]))
 
 
 def mass_function_numbers(
@@ -186,7 +188,7 @@ def _galaxies(scores: Table, reference: str, column: str) -> dict[str, tuple[np.
     for name in _populations(scores, reference) if column in scores.colnames else ():
         mass = np.asarray(scores[column], float)
         rows = np.flatnonzero(reference_rows(scores, name) & np.isfinite(mass) & (mass > 0))
-        rows = rows[np.unique(np.asarray(scores["galaxy_id"])[rows].astype(str), return_index=True)[1]]
+        rows = rows[np.unique(galaxies_of(scores)[rows], return_index=True)[1]]
         if rows.size:
             has_rate = SPECIFIC_RATE in scores.colnames
             rate = np.asarray(scores[SPECIFIC_RATE], float)[rows] if has_rate else np.full(rows.size, np.nan)
@@ -257,9 +259,7 @@ def fraction_numbers(scores: Table, reference: str) -> Table:
     for group, (inside, known) in galaxy_classes(scores).items():
         for name in _populations(scores, reference):
             chosen = np.flatnonzero(reference_rows(scores, name) & known)
-            chosen = chosen[
-                np.unique(np.asarray(scores["galaxy_id"])[chosen].astype(str), return_index=True)[1]
-            ]
+            chosen = chosen[np.unique(galaxies_of(scores)[chosen], return_index=True)[1]]
             if not chosen.size:
                 continue
             k, n = int(inside[chosen].sum()), chosen.size

@@ -71,7 +71,7 @@ def draw_difference(table: Table, ax: Axes | None = None) -> Axes:
             continue
         single = np.all(np.asarray(rows["n_galaxies"]) == 1)
         ax.errorbar(
-            rows["x"], rows["difference"], yerr=None if single else rows["median_error"],
+            rows["x"], rows["difference"], yerr=None if single else rows["difference_error"],
             color=style.color, ls="" if single else style.line, marker=style.marker, ms=3, capsize=1.5,
             label=f"{name}  ({int(np.sum(rows['n_galaxies']))})",
         )  # fmt: skip

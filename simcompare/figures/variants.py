@@ -20,6 +20,7 @@ from simcompare.figures.style import (
     table_styles,
 )
 from simcompare.scoretables import reference_rows
+from simcompare.words import words_of
 
 __all__ = ["draw_ladder", "draw_map", "draw_stability", "map_numbers"]
 
@@ -127,10 +128,10 @@ def map_numbers(scores: Table, coordinates: np.ndarray, reference: str) -> Table
     """
     finite = np.isfinite(coordinates[:, :2]).all(axis=1)
     usable = np.zeros(len(scores), bool)
-    for name in set(np.asarray(scores["dataset"]).tolist()):
+    for name in set(words_of(scores["dataset"])):
         usable |= reference_rows(scores, name)
     kept = finite & usable
-    table = scores["dataset", "kind", "galaxy_id"][kept]
+    table = Table({name: np.asarray(scores[name][kept]) for name in ("dataset", "kind", "galaxy_id")})
     table["x"], table["y"] = coordinates[kept, 0], coordinates[kept, 1]
     table.meta = {"reference": reference}
     return table

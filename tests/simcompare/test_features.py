@@ -84,6 +84,6 @@ def test_morphology_uses_what_the_catalogue_has():
     with pytest.raises(ValueError, match="none of the shape measurements"):
         morphology_features(scores)
     scores["half_light_radius"], scores["gini"] = [1.0, 10.0, 100.0], [np.nan, np.nan, 0.5]
-    values, names = morphology_features(scores)
-    assert names == ["half_light_radius"]
-    np.testing.assert_allclose(values[:, 0], [0, 1, 2])
+    shapes = morphology_features(scores)
+    assert shapes.names == ["half_light_radius"]
+    np.testing.assert_allclose(shapes[:][:, 0], [0, 1, 2])

@@ -149,6 +149,19 @@ def test_relation_finds_a_known_slope_difference():
     assert np.all(table["difference"][table["dataset"] == "real"] == 0)
 
 
+def test_difference_is_as_uncertain_as_the_few_real_galaxies():
+    rng, n = np.random.default_rng(3), np.array([120, 40_000])
+    names, kinds = np.repeat(["real", "many"], n), np.repeat(["observed", "simulated"], n)
+    table = Table({"dataset": names, "kind": kinds, "galaxy_id": np.arange(n.sum()).astype(str)})
+    table["split"], table["mag_r"] = "test", rng.uniform(16, 18, n.sum())
+    table["log_prob"] = rng.normal(0, 10, n.sum())
+    rows = figures.relation_numbers(table, "real", "mag_r", n_bins=1)
+    ours, real = rows[rows["dataset"] == "many"][0], rows[rows["dataset"] == "real"][0]
+    assert ours["median_error"] == pytest.approx(12.533 / 200, rel=0.02)
+    assert ours["difference_error"] == pytest.approx(12.533 / np.sqrt(120), rel=0.2)
+    assert real["difference_error"] == 0
+
+
 def test_gallery_takes_the_extremes(scores):
     table = figures.gallery_numbers(scores, "real", n=3)
     rows = table[table["dataset"] == "sim-0"]

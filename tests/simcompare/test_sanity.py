@@ -27,6 +27,9 @@ class Images:
     def __len__(self):
         return len(self.image)
 
+    def columns(self, *names):
+        return {name: np.asarray(self.catalogue[name]) for name in names}
+
     def subset(self, index):
         stack = SimpleNamespace(image=self.image[index], mask=self.mask[index])
         return SimpleNamespace(batches=lambda n: [stack])

@@ -20,7 +20,7 @@ from simcompare.places import assign_split
 from simcompare.preparation import Preparation
 from simcompare.results import read_comparison
 from simcompare.scoring import orientations
-from simcompare.spaces import find_embedding, read_spaces
+from simcompare.spaces import find_embedding, open_spaces
 from simcompare.tables import write_blocks
 from simcompare.training import load_model
 
@@ -103,10 +103,10 @@ def test_scores_hold_every_background_scatter_typicality_and_neighbours(runs):
     best = np.maximum(table["log_prob_background"], table["log_prob_sky"])
     np.testing.assert_allclose(table["log_likelihood_ratio"], table["log_prob"] - best, atol=1e-6)
     assert table["log_likelihood_ratio"][blank].max() < 0
-    spaces = read_spaces(runs[0] / "scores" / "spaces.h5")
-    assert {name: len(values) for name, values in spaces.items()} == {
-        "pixels": len(table), "latents": len(table), "embedding": len(table),
-    }  # fmt: skip
+    with open_spaces(runs[0] / "scores" / "spaces.h5") as spaces:
+        assert {name: len(values) for name, values in spaces.items()} == {
+            "pixels": len(table), "latents": len(table), "embedding": len(table),
+        }  # fmt: skip
     assert (table["embedding_distance_1"] <= table["embedding_distance_2"]).all()
     assert not np.any(table["embedding_twin_1"][real] == table["galaxy_id"][real])
 

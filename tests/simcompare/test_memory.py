@@ -1,0 +1,122 @@
+"""Memory of comparison and report: what each further row may cost, and text columns that hold a word once."""
+
+import contextlib
+import tracemalloc
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from simcompare import analysis, features, matching, nuisance, rows, statistics, twosample, typicality
+from simcompare.analysis import further_tables
+from simcompare.chunks import joined_form, joined_table
+from simcompare.comparison import compare
+from simcompare.drawing.checks import draw_checks
+from simcompare.drawing.scores import draw_scores
+from simcompare.tables import write_table
+from simcompare.words import Words, equals, ordered, words_of
+
+
+def sliced(first, second, rng, n_permutations):
+    """The one test that uses all rows, hardly ever repeated."""
+    return twosample.sliced_test(first, second, rng, n_permutations=1)
+
+
+SMALL = (
+    (statistics, "BLOCK", 100_000), (statistics, "DEALT", 100_000), (statistics, "MOST_UNITS", 200),
+    (twosample, "BLOCK", 100_000), (twosample, "LARGEST_SQUARE", 50), (rows, "AT_ONCE", 500),
+    (nuisance, "AT_ONCE", 500), (typicality, "AT_ONCE", 500), (analysis, "MOST_COMPARED", 200),
+    (matching, "LARGEST_OPTIMAL", 10_000), (matching, "MOST_CANDIDATES", 3_000),
+    (features, "_TESTS", (sliced,)),
+)  # fmt: skip
+
+
+def scores_of(n):
+    """Two simulations of n galaxies in all, and 300 real ones; with coordinates in a space."""
+    rng, half = np.random.default_rng(0), n // 2
+    dataset = np.repeat(["one", "real", "two"], [half, 300, n - half])
+    size = dataset.size
+    text = {"dataset": dataset, "kind": np.where(dataset == "real", "observed", "simulated")}
+    text |= {
+        "galaxy_id": np.char.add("a galaxy ", np.arange(size).astype(str)),
+        "split": np.full(size, "test"),
+    }
+    table = Table({name: Words.of(values) for name, values in text.items()})
+    table["log_prob"] = rng.normal(size=size)
+    for name in ("mag_r", "sky_sigma_r", "half_light_radius", "stellar_mass"):
+        table[name] = rng.uniform(1, 2, size)
+    table["is_central"] = rng.uniform(size=size) > 0.3
+    table["image_index"] = np.arange(size)
+    return table, {"latents": rng.normal(size=(size, 4)).astype(np.float32)}
+
+
+class Book:
+    """Makes the numbers of figures and draws nothing."""
+
+    def draw(self, name, title, caption, make, function, *, wide=False):
+        """Make the numbers, if the columns allow it."""
+        if not isinstance(make, Table):
+            with contextlib.suppress(ValueError):
+                make()
+
+
+def compared(scores, spaces):
+    """Everything that `simcompare compare` makes."""
+    compare(scores, "real", np.random.default_rng(0), n_bootstrap=20)
+    further_tables(scores, "real", 0, spaces=spaces, n_bootstrap=20)
+
+
+def drawn(scores, _):
+    """Numbers of the figures that use all rows."""
+    comparison = Table({"dataset": ["one", "two"], "kind": 2 * ["simulated"], "n_galaxies": [1, 1]})
+    for name in ("delta_mean", "delta_mean_low", "delta_mean_high", "p_value"):
+        comparison[name] = np.zeros(2)
+    comparison.meta = {"reference": "real", "score": "log_prob", "n_reference_galaxies": 300}
+    scores["log_prob_scale_0"] = np.asarray(scores["log_prob"])
+    draw_scores(Book(), scores, comparison, 0)
+    draw_checks(Book(), scores, comparison, 0, [])
+
+
+@pytest.mark.parametrize(("work", "most"), [(compared, 260), (drawn, 120)])
+def test_a_row_costs_few_bytes_beside_the_table(work, most, monkeypatch):
+    for module, name, value in SMALL:
+        monkeypatch.setattr(module, name, value)
+    peaks, sizes = [], (10_000, 20_000)  # above all sizes from which on samples are drawn
+    work(*scores_of(1000))  # imports and compiles
+    for n in sizes:
+        scores = scores_of(n)
+        tracemalloc.start()
+        try:
+            work(*scores)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    assert peaks[1] - peaks[0] < most * (sizes[1] - sizes[0])
+
+
+def test_text_is_held_once_and_is_text_again(tmp_path):
+    names = np.array(["b", "", "ä", "b", "long name"])
+    words = Words.joined([Words.of(names[:2]), Words.of(names[2:])])
+    np.testing.assert_array_equal(np.asarray(words), names)
+    assert (words.words.size, words.codes.dtype, words[2], len(words[1:3])) == (4, np.uint8, "ä", 2)
+    assert words_of(words) == sorted(set(names)) == words_of(names)
+    assert words_of(words[[0, 3]]) == ["b"]
+    for column in (words, names):
+        np.testing.assert_array_equal(equals(column, "b"), names == "b")
+        assert not equals(column, "c").any()
+    np.testing.assert_array_equal(np.argsort(ordered(words), kind="stable"), np.argsort(names, kind="stable"))
+
+
+def test_columns_are_read_without_the_others(tmp_path):
+    whole = Table({"galaxy_id": [f"g{i}" for i in range(7)], "dataset": 7 * ["one"], "mass": np.arange(7.0)})
+    whole["rate"], whole["n"] = 2.0, np.arange(7)
+    whole.meta["model"] = "m"
+    paths = [tmp_path / "a.ecsv", tmp_path / "b.ecsv"]
+    write_table(whole[:4], paths[0])
+    write_table(whole[4:]["galaxy_id", "dataset", "mass", "n"], paths[1])
+    table = joined_table(paths, joined_form(paths), ["galaxy_id", "rate", "n"])
+    assert (table.colnames, table.meta["model"]) == (["galaxy_id", "rate", "n"], "m")
+    np.testing.assert_array_equal(np.asarray(table["galaxy_id"]), whole["galaxy_id"])
+    np.testing.assert_array_equal(table["rate"], [2, 2, 2, 2, np.nan, np.nan, np.nan])
+    part = table[table["n"] > 4]
+    assert (len(part), part["galaxy_id"][0], part[1]["galaxy_id"]) == (2, "g5", "g6")
