@@ -57,6 +57,22 @@ def test_help_loads_nothing_heavy():
     assert done.stdout.strip().endswith("[]")
 
 
+@pytest.mark.parametrize(("policy", "spins"), [(None, "20000"), ("ACTIVE", None)])
+def test_threads_do_not_wait_for_long_by_spinning_unless_told_to(policy, spins):
+    program = (
+        "import os\nfrom simcompare.cli import main\nmain(['--help'])\n"
+        "print(os.environ.get('GOMP_SPINCOUNT'))"
+    )
+    unset = {
+        name: os.environ[name] for name in os.environ if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    }
+    settings = {} if policy is None else {"OMP_WAIT_POLICY": policy}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=unset | settings
+    )
+    assert done.stdout.split()[-1] == str(spins)
+
+
 def test_shell_completion_knows_the_verbs():
     program = "import sys; sys.argv = ['simcompare']; from simcompare.cli import main; main([])"
     settings = {"_SIMCOMPARE_COMPLETE": "complete_bash", "COMP_WORDS": "simcompare pre", "COMP_CWORD": "1"}
