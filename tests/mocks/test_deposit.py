@@ -92,6 +92,18 @@ def test_straddling_particle_loses_only_its_outside_share():
         assert image.sum() == pytest.approx(kernel_share(0.3, 20.1, h, (40, 40)).sum(), abs=0.02)
 
 
+def test_image_does_not_depend_on_how_far_the_grid_goes_on():
+    """Odd sides, even ones and other levels of the pyramid: the corner that both have is the same."""
+    rng = stream(6)
+    x, y, h = rng.uniform(0, 30, 300), rng.uniform(0, 30, 300), rng.lognormal(1.5, 1.2, 300)
+    flux = rng.uniform(1, 2, size=(2, 300))
+    whole = deposit(x, y, h, flux, (64, 64))
+    for shape in ((31, 37), (32, 33), (57, 40)):
+        image = deposit(x, y, h, flux, shape)
+        assert image.shape == (2, *shape)
+        assert np.allclose(image, whole[:, : shape[0], : shape[1]], rtol=1e-12, atol=1e-12)
+
+
 def test_particles_far_outside_leave_nothing():
     image = deposit([-100.0, 500, 20], [20.0, 20, -9], [3.0, 30, 5], np.ones((1, 3)), (40, 40))
     assert (image == 0).all()
