@@ -17,6 +17,7 @@ from simcompare.figures.style import (
     axis_label,
     count_label,
     draw_steps,
+    entry_of,
     legend_above,
     new_axes,
     order_of,
@@ -254,7 +255,7 @@ def draw_matched(table: Table, ax: Axes | None = None) -> Axes:
     for name, style in table_styles(table).items():
         rows = table[np.asarray(table["dataset"]) == name]
         gap = np.asarray(rows["mean"] - rows["mean_real"])
-        label = f"{name}  ({rows['n_galaxies'][0]} pairs)  {gap.mean():+.1f} ± {gap.std():.1f}"
+        label = f"{entry_of(name)}  ({rows['n_galaxies'][0]} pairs)  {gap.mean():+.1f} ± {gap.std():.1f}"
         for values, line in ((rows["mean"], "-"), (rows["mean_real"], ":")):
             counts, edges = np.histogram(values, 24, density=True)
             ax.stairs(counts, edges, color=style.color, ls=line, lw=1.1, label=label if line == "-" else None)
@@ -290,7 +291,8 @@ def draw_sky(table: Table) -> Figure:
                 chosen = (np.asarray(table["band"]) == band) & (np.asarray(table["quantity"]) == quantity)
                 rows = table[chosen & (np.asarray(table["dataset"]) == name)]
                 if len(rows):
-                    ax.plot(rows["x"], rows["value"], color=style.color, ls=style.line, lw=1, label=name)
+                    look = {"color": style.color, "ls": style.line, "label": entry_of(name)}
+                    ax.plot(rows["x"], rows["value"], lw=1, **look)
             ax.set_title(f"band {band}", loc="right", fontsize=6.5)
         row[0].set_xlabel("pixel of blank sky  [median real noise]")
         row[0].set_yscale("log")

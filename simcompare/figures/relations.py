@@ -9,6 +9,7 @@ from simcompare.figures.style import (
     COLUMN,
     LOGARITHMIC,
     axis_label,
+    count_label,
     legend_above,
     logarithmic,
     new_axes,
@@ -42,7 +43,7 @@ def draw_relation(table: Table, ax: Axes | None = None) -> Axes:
         single = np.all(np.asarray(rows["n_galaxies"]) == 1)
         ax.plot(
             rows["x"], rows["median"], color=style.color, ls="" if single else style.line,
-            marker=style.marker, ms=3, label=f"{name}  ({int(np.sum(rows['n_galaxies']))})",
+            marker=style.marker, ms=3, label=count_label(name, int(np.sum(rows["n_galaxies"]))),
         )  # fmt: skip
     ax.set_ylabel(axis_label(table.meta["column"]))
     return _finish(table, ax)
@@ -73,7 +74,7 @@ def draw_difference(table: Table, ax: Axes | None = None) -> Axes:
         ax.errorbar(
             rows["x"], rows["difference"], yerr=None if single else rows["difference_error"],
             color=style.color, ls="" if single else style.line, marker=style.marker, ms=3, capsize=1.5,
-            label=f"{name}  ({int(np.sum(rows['n_galaxies']))})",
+            label=count_label(name, int(np.sum(rows["n_galaxies"]))),
         )  # fmt: skip
     ax.set_ylabel(f"median minus {reference}  [nats]")
     return _finish(table, ax)

@@ -17,10 +17,12 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
 from simcompare.files import atomic_path
 from simcompare.tables import write_table
+from simcompare.words import words_of
 
 __all__ = ["COLUMN", "PAGE", "DatasetStyle", "axis_label", "new_axes", "save_figure", "styled", "styles_of"]
 
@@ -193,6 +195,8 @@ def save_figure(figure: Figure, table: Table | None, folder: str | os.PathLike, 
     folder.mkdir(parents=True, exist_ok=True)
     written = [folder / f"{name}.{ending}" for ending in ("png", "pdf")]
     dpi, figure.dpi = figure.dpi, matplotlib.rcParams["savefig.dpi"]
+    if table is not None:
+        _spell_out(figure, table)
     if figure.get_layout_engine() is not None:
         figure.get_layout_engine().execute(figure)
         figure.set_layout_engine("none")
@@ -209,8 +213,25 @@ def save_figure(figure: Figure, table: Table | None, folder: str | os.PathLike, 
     return written
 
 
+def _spell_out(figure: Figure, table: Table) -> None:
+    """Draw names of data sets and galaxies that hold a dollar sign as they are, not as formulae."""
+    words = [str(each) for each in table.meta.values()]
+    texts = [table[name] for name in table.colnames if table[name].dtype.kind == "U"]
+    words += [word for column in texts for word in words_of(column)]
+    names = ["".join(word.split()) for word in words if "$" in word]
+    for text in figure.findobj(Text) if names else ():
+        written = "".join(text.get_text().split())
+        text.set_parse_math(not any(name in written for name in names))
+
+
+def entry_of(name: str) -> str:
+    """Return the name as a legend shows it, which leaves out what begins with an underscore."""
+    return f" {name}" if name.startswith("_") else name
+
+
 def count_label(name: str, n_galaxies: int, n_images: int | None = None) -> str:
     """Legend entry: the data set and how many galaxies (and images, where they are more) it has."""
+    name = entry_of(name)
     if n_images is None or n_images == n_galaxies:
         return f"{name}  ({n_galaxies})"
     return f"{name}  ({n_galaxies}; {n_images} images)"

@@ -266,3 +266,13 @@ def test_logarithmic_axis_widened_afterwards_keeps_labels():
     ax.set_xlim(0.05, 1.9)
     ax.figure.canvas.draw()
     assert ax.get_xticklabels()[0].get_text() == "0"  # which has no logarithm
+
+
+def test_names_are_no_formulae_and_stay_in_the_legend(tmp_path):
+    scores = toy_scores(1, 50)
+    name = r"_a $\fraction{ of$ 50 %"
+    scores["dataset"] = np.where(scores["dataset"] == "sim-0", name, scores["dataset"])
+    table = figures.relation_numbers(scores, "real", "mag_r")
+    axes = figures.draw_relation(table)
+    assert any(text.get_text().strip().startswith(name) for text in axes.get_legend().get_texts())
+    assert all(path.is_file() for path in figures.save_figure(axes.figure, table, tmp_path, "relation"))
