@@ -56,7 +56,9 @@ VERBS = {
     "mmu": "export real --out mmu/images.h5 --layout mmu",
     "fetch": "fetch sdss-psfield --out fetch --targets fields.csv --base {base} --rate 100 --parallel 2",
     "run": "run workflow.toml",
+    "demo": "demo --out demo --workers 1",
 }
+LONG = ("demo",)  # minutes each time: only when named
 INTO = {"report": "compare", "browse": "score"}  # written into the folder of another command
 NEEDED = ("mock", "prepare", "twins", "train", "score", "compare")  # by the others
 SCHEDULED = ("mock", "prepare", "twins", "score")
@@ -223,7 +225,7 @@ def products(folder):
 
 def galaxies(folder):
     """Names of the images of a run that has some, in their order."""
-    if not (folder / "images").is_dir():
+    if not any((folder / "images").glob("part-*.h5")):
         return []
     table = ImageSet.open(folder).catalogue
     return [f"{row['dataset']} {row['galaxy_id']} {row['view']}" for row in table]
@@ -374,7 +376,9 @@ def main():
     """Kill each command, in the order in which they need each other."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", type=int, default=60)
-    parser.add_argument("--verbs", default=",".join([*VERBS, "dask", "scheduler"]))
+    parser.add_argument(
+        "--verbs", default=",".join([*(verb for verb in VERBS if verb not in LONG), "dask", "scheduler"])
+    )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     # Several parts from few galaxies.

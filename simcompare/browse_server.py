@@ -57,8 +57,10 @@ def browse_run(settings: BrowseSettings) -> "Path | BrowseServer":
     ValueError
         When no image set of the run is left.
     """
-    scores, image_sets = run_scores(settings.run), run_image_sets(settings.run)
-    shown = scores[np.isin(np.asarray(scores["dataset"]), list(image_sets))]
+    scores = run_scores(settings.run, lambda form: form.colnames)
+    image_sets = run_image_sets(settings.run)
+    inside = np.isin(np.asarray(scores["dataset"]), list(image_sets))
+    shown = scores if inside.all() else scores[inside]
     toy = is_toy(image_sets.values())
     if len(shown) > MOST_GALAXIES or settings.serve:
         return make_server(shown, image_sets, port=settings.port, toy=toy)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
-from scipy.spatial.distance import cdist, pdist
+from scipy.spatial.distance import cdist
 
 from simcompare.rows import Rows, Sample
 from simcompare.statistics import BLOCK
@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 PAIRS = 250_000  # distances held at once: 2 MB
+MEDIAN_BINS = 4096
 LARGEST_SQUARE = 2000  # rows of each sample in tests of quadratic cost
 FOLDS = 5
 WAVES = 256  # random Fourier features of the classifier
@@ -209,8 +210,29 @@ def energy_test(
 
 def _gaussian_kernel(rows: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Kernel of the median distance of some rows, as a function of distance."""
-    width = np.median(pdist(rows), overwrite_input=True) or 1.0
+    width = _median_distance(rows) or 1.0
     return lambda distance: np.exp(-0.5 * (distance / width) ** 2)
+
+
+def _median_distance(rows: np.ndarray) -> float:
+    """Find the median distance of all pairs without holding them: first its bin, then its place in that."""
+    n_pairs = len(rows) * (len(rows) - 1) // 2
+    middle = np.array([(n_pairs - 1) // 2, n_pairs // 2])
+    most = 2 * cdist(rows[:1], rows).max() * (1 + 1e-9)  # by the triangle inequality
+
+    def upper() -> Iterator[np.ndarray]:
+        for start, distance in _distances(rows, rows):
+            yield distance[np.arange(len(rows)) > np.arange(start, start + len(distance))[:, None]]
+
+    below = np.cumsum(sum(np.histogram(part, MEDIAN_BINS, (0, most))[0] for part in upper()))
+    first, last = np.searchsorted(below, middle, side="right")
+    low, high = np.array([first, last + 1]) * (most / MEDIAN_BINS)
+    margin = most * 1e-12  # a value on an edge may have been counted on its other side
+    near, n_below = [], 0
+    for part in upper():
+        n_below += int(np.sum(part < low - margin))
+        near.append(part[(part >= low - margin) & (part <= high + margin)])
+    return float(np.sort(np.concatenate(near))[middle - n_below].mean())
 
 
 def _pairwise(name: str, first: Sample, second: Sample, rng, n_permutations: int, kernel) -> TestResult:
@@ -219,16 +241,18 @@ def _pairwise(name: str, first: Sample, second: Sample, rng, n_permutations: int
     n, m = len(ours), len(real)
     rows = np.concatenate([ours, real])
     similarity = kernel(rows)
-    member = np.repeat([1.0, 0.0], [n, m])
-    members = np.column_stack([member, *(rng.permutation(member) for _ in range(n_permutations))])
-    total, toward = 0.0, np.empty_like(members)
+    members = np.empty((n + m, 1 + n_permutations))
+    members[:, 0] = np.repeat([1.0, 0.0], [n, m])
+    for k in range(n_permutations):
+        members[:, k + 1] = rng.permutation(members[:, 0])
+    total, within, between = 0.0, 0.0, 0.0
     for start, distance in _distances(rows, rows):
         part = similarity(distance)
         np.fill_diagonal(part[:, start:], 0)
+        toward, own = part @ members, members[start : start + len(part)]
         total += part.sum()
-        toward[start : start + len(part)] = part @ members
-    within = np.einsum("ij,ij->j", members, toward)
-    between = toward.sum(axis=0) - within
+        within = within + np.einsum("ij,ij->j", own, toward)
+        between = between + np.einsum("ij,ij->j", 1 - own, toward)
     values = within / (n * (n - 1)) + (total - within - 2 * between) / (m * (m - 1)) - 2 * between / (n * m)
     used = n < len(first) or m < len(second)
     return TestResult(
