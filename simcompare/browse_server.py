@@ -26,6 +26,7 @@ from simcompare.browse import (
 )
 from simcompare.config import BrowseSettings
 from simcompare.files import remove_leftovers
+from simcompare.locking import lock_folder
 from simcompare.runs import read_settings
 from simcompare.sources import is_toy, run_image_sets, run_scores
 from simcompare.tables import plain
@@ -65,8 +66,9 @@ def browse_run(settings: BrowseSettings) -> "Path | BrowseServer":
     if len(shown) > MOST_GALAXIES or settings.serve:
         return make_server(shown, image_sets, port=settings.port, toy=toy)
     seed, page = read_settings(settings.run).get("seed", 0), settings.run / "browse.html"
-    remove_leftovers(page)
-    return write_browse(page, scores, image_sets, seed=seed, toy=toy)
+    with lock_folder(settings.run, "browse"):
+        remove_leftovers(page)
+        return write_browse(page, scores, image_sets, seed=seed, toy=toy)
 
 
 class BrowseServer(ThreadingHTTPServer):

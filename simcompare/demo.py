@@ -30,6 +30,7 @@ from simcompare.config import (
     TrainSettings,
     TwinsSettings,
 )
+from simcompare.locking import lock_folder
 from simcompare.mocking import make_mocks
 from simcompare.preparing import make_twins
 from simcompare.score_runs import score_image_sets
@@ -114,7 +115,19 @@ def run_demo(settings: DemoSettings) -> Path:
     -------
     pathlib.Path
         The report.
+
+    Raises
+    ------
+    BlockingIOError
+        When another demo works in the folder.
     """
+    settings.out.mkdir(parents=True, exist_ok=True)
+    with lock_folder(settings.out, "demo"):
+        return _run(settings)
+
+
+def _run(settings: DemoSettings) -> Path:
+    """Run the chain in a folder that no other demo works in."""
     start, out, seed, workers = time.monotonic(), settings.out, settings.seed, settings.workers
 
     def step(text: str) -> None:

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from simcompare.cli import main
 from simcompare.locking import lock_folder
 
 HOLD = (
@@ -42,6 +43,12 @@ def test_second_process_is_told_of_the_first_and_follows_its_end_by_signal_9(hol
     with lock_folder(tmp_path, "score"):
         assert json.loads((tmp_path / "run.lock").read_text())["pid"] == os.getpid()
     assert not list(tmp_path.iterdir())
+
+
+def test_second_demo_in_a_folder_is_refused(holder, tmp_path, capsys):
+    assert main(["demo", "--out", str(tmp_path)]) == 2
+    assert "in use by 'mock'" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["run.lock"]
 
 
 def test_without_locks_of_the_file_system_a_file_stands_in(tmp_path, monkeypatch):
