@@ -21,6 +21,7 @@ from simcompare.figures.style import (
     legend_above,
     new_axes,
     order_of,
+    step_rows,
     styled,
     table_styles,
 )
@@ -148,15 +149,13 @@ def typicality_numbers(table: Table, reference: str, *, n_bins: int = 20) -> Tab
         chosen = reference_rows(table, name) & np.isfinite(np.asarray(table["typicality_p"]))
         if not chosen.any():
             continue
-        share = np.histogram(table["typicality_p"][chosen], edges)[0] / chosen.sum()
-        common = {
-            "dataset": name,
-            "kind": str(table["kind"][chosen][0]),
-            "n_galaxies": np.unique(galaxies_of(table)[chosen]).size,
-        }
-        rows += [
-            common | {"low": edges[k], "high": edges[k + 1], "share": float(share[k])} for k in range(n_bins)
-        ]
+        rows += step_rows(
+            np.asarray(table["typicality_p"][chosen]),
+            edges,
+            dataset=name,
+            kind=str(table["kind"][chosen][0]),
+            n_galaxies=np.unique(galaxies_of(table)[chosen]).size,
+        )
     result = Table(rows=rows)
     result.meta = {"reference": reference}
     return result

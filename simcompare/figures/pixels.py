@@ -6,7 +6,7 @@ import numpy as np
 from astropy.table import Table
 from matplotlib.axes import Axes
 
-from simcompare.figures.style import COLUMN, draw_steps, legend_above, new_axes, styled
+from simcompare.figures.style import COLUMN, draw_steps, legend_above, new_axes, step_rows, styled
 
 __all__ = ["draw_pixels", "pixel_numbers"]
 
@@ -50,11 +50,7 @@ def pixel_numbers(
     edges = np.sinh(np.linspace(ends.min(), ends.max(), n_bins + 1))
     rows = []
     for name, each in values.items():
-        share = np.histogram(each, edges)[0] / max(each.size, 1)
-        common = {"dataset": name, "kind": kinds[name], "n_galaxies": len(images[name])}
-        rows += [
-            common | {"low": edges[k], "high": edges[k + 1], "share": float(share[k])} for k in range(n_bins)
-        ]
+        rows += step_rows(each, edges, dataset=name, kind=kinds[name], n_galaxies=len(images[name]))
     table = Table(rows=rows)
     table.meta = {"reference": reference}
     return table

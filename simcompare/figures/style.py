@@ -286,6 +286,15 @@ def draw_steps(ax: Axes, table: Table) -> None:
         ax.stairs(rows["share"], edges, color=style.color, ls=style.line, label=label, lw=1.1)
 
 
+def step_rows(values: np.ndarray, edges: np.ndarray, **common: str | int) -> list[dict]:
+    """Rows of a data set for ``draw_steps``: what they have in common, and its share in each bin."""
+    share = np.histogram(values, edges)[0] / max(values.size, 1)
+    return [
+        common | {"low": low, "high": high, "share": float(part)}
+        for low, high, part in zip(edges[:-1], edges[1:], share, strict=True)
+    ]
+
+
 def table_styles(table: Table) -> dict[str, DatasetStyle]:
     """Style of each data set of a table with a ``kind``, in order of appearance."""
     names = order_of(table)
