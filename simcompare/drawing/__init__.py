@@ -105,18 +105,23 @@ def draw_figures(
     """
     book = Sketchbook(Path(folder), done)
     scores = with_derived_columns(scores)
-    draw_scores(book, scores, comparison, seed)
-    draw_properties(book, scores, comparison, seed)
-    draw_checks(book, scores, comparison, seed, further)
-    if sky is not None and len(sky):
-        caption = "Corners free of galaxies. Mock sky that differs here is told from real sky by any score."
-        book.draw("sky", "Blank sky", caption, sky, figures.draw_sky, wide=True)
-    if image_sets:
-        draw_looks(book, scores, comparison, image_sets, seed, samples, models or {}, embedding)
-    if history is not None:
-        caption = "Loss of training and validation images, minus the log-likelihood; early epochs cut off."
-        book.draw(
-            "training", "Training of the flow of real galaxies", caption, history, figures.draw_training
-        )
+    with figures.fixed_styles(*figures.names_and_kinds(scores)):
+        draw_scores(book, scores, comparison, seed)
+        draw_properties(book, scores, comparison, seed)
+        draw_checks(book, scores, comparison, seed, further)
+        if sky is not None and len(sky):
+            caption = (
+                "Corners free of galaxies. Mock sky that differs here is told from real sky by any score."
+            )
+            book.draw("sky", "Blank sky", caption, sky, figures.draw_sky, wide=True)
+        if image_sets:
+            draw_looks(book, scores, comparison, image_sets, seed, samples, models or {}, embedding)
+        if history is not None:
+            caption = (
+                "Loss of training and validation images, minus the log-likelihood; early epochs cut off."
+            )
+            book.draw(
+                "training", "Training of the flow of real galaxies", caption, history, figures.draw_training
+            )
     logger.info("%d figures in %s", len(book.figures), folder)
     return book.figures

@@ -26,7 +26,7 @@ from simcompare.figures.populations import (
     with_derived_columns,
 )
 from simcompare.figures.relations import draw_difference, draw_relation
-from simcompare.figures.style import save_figure, styles_of
+from simcompare.figures.style import fixed_styles, names_and_kinds, save_figure, styles_of
 from simcompare.figures.training import draw_training
 from simcompare.figures.variants import draw_ladder, draw_map, draw_stability, map_numbers
 
@@ -63,12 +63,14 @@ __all__ = [
     "draw_training",
     "draw_typicality",
     "draw_violins",
+    "fixed_styles",
     "fraction_numbers",
     "gallery_images",
     "gallery_numbers",
     "map_numbers",
     "mass_function_numbers",
     "matched_numbers",
+    "names_and_kinds",
     "null_numbers",
     "outlier_numbers",
     "pixel_numbers",

@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from simcompare.figures.style import PAGE, order_of, styled
+from simcompare.figures.style import PAGE, fixed_styles, names_and_kinds, order_of, styled
 
 __all__ = ["draw_grid", "stack_panels"]
 
@@ -77,11 +77,13 @@ def draw_grid(
     FigureCanvasAgg(figure)
     axes = figure.subplots(n_down, n_across, squeeze=False)
     entries: dict[str, tuple[int, str, object]] = {}
+    styled_names = names_and_kinds(table) if "kind" in table.colnames else ((), ())
     for ax, title in zip(axes.flat, titles, strict=False):
         rows = table[np.asarray(table[PANEL]) == title]
         rows.remove_column(PANEL)
         rows.meta = dict(table.meta["panels"][title])
-        draw(rows, ax)
+        with fixed_styles(*styled_names):
+            draw(rows, ax)
         _drop_small_ticks(ax)
         if not one_legend:
             if not title.startswith("_"):

@@ -2,10 +2,14 @@
 
 import functools
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
+from types import MappingProxyType
 from typing import ParamSpec, TypeVar
 from zlib import crc32
 
@@ -22,7 +26,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullForm
 
 from simcompare.files import atomic_path
 from simcompare.tables import write_table
-from simcompare.words import words_of
+from simcompare.words import equals, words_of
 
 __all__ = ["COLUMN", "PAGE", "DatasetStyle", "axis_label", "new_axes", "save_figure", "styled", "styles_of"]
 
@@ -114,6 +118,9 @@ class DatasetStyle:
     marker: str
 
 
+_FIXED: ContextVar[Mapping[str, DatasetStyle]] = ContextVar("styles", default=MappingProxyType({}))
+
+
 def styles_of(names: Iterable[str], kinds: Iterable[str] | None = None) -> dict[str, DatasetStyle]:
     """Colour, line and marker of each data set.
 
@@ -133,22 +140,37 @@ def styles_of(names: Iterable[str], kinds: Iterable[str] | None = None) -> dict[
     """
     names = list(names)
     kinds = dict(zip(names, kinds, strict=True)) if kinds is not None else {}
-    colors: dict[str, str] = {}
-    for name in sorted(dict.fromkeys(names)):
+    styles = dict(_FIXED.get())
+    used = Counter(style.color for style in styles.values())
+    for name in sorted(set(names) - styles.keys()):
         kind = kinds.get(name, "simulated")
         if kind == "observed":
-            colors[name] = OBSERVED
+            color = OBSERVED
         elif kind != "simulated":
-            colors[name] = CONTROL
+            color = CONTROL
         else:
-            colors[name] = _simulation_color(name, set(colors.values()))
-    used: dict[str, int] = {}
-    styles = {}
-    for name, color in colors.items():
-        number = used.setdefault(color, 0)
+            color = _simulation_color(name, set(used))
+        styles[name] = DatasetStyle(
+            color, _LINES[used[color] % len(_LINES)], _MARKERS[used[color] % len(_MARKERS)]
+        )
         used[color] += 1
-        styles[name] = DatasetStyle(color, _LINES[number % len(_LINES)], _MARKERS[number % len(_MARKERS)])
     return {name: styles[name] for name in names}
+
+
+@contextmanager
+def fixed_styles(names: Iterable[str], kinds: Iterable[str]) -> Iterator[None]:
+    """Draw these data sets alike in every figure made inside, whichever of them it shows.
+
+    Parameters
+    ----------
+    names, kinds : iterable of str
+        As for `styles_of`; styles that are fixed already stay.
+    """
+    before = _FIXED.set(_FIXED.get() | styles_of(names, kinds))
+    try:
+        yield
+    finally:
+        _FIXED.reset(before)
 
 
 def _simulation_color(name: str, taken: set[str]) -> str:
@@ -297,9 +319,15 @@ def step_rows(values: np.ndarray, edges: np.ndarray, **common: str | int) -> lis
 
 def table_styles(table: Table) -> dict[str, DatasetStyle]:
     """Style of each data set of a table with a ``kind``, in order of appearance."""
-    names = order_of(table)
-    kinds = [str(table["kind"][np.asarray(table["dataset"]) == name][0]) for name in names]
-    return styles_of(names, kinds)
+    return styles_of(*names_and_kinds(table))
+
+
+def names_and_kinds(table: Table) -> tuple[list[str], list[str]]:
+    """List the data sets of a table, in order of appearance, and the ``kind`` of each."""
+    names = words_of(table["dataset"])
+    first = [int(np.argmax(equals(table["dataset"], name))) for name in names]
+    names = [names[k] for k in np.argsort(first)]
+    return names, [str(table["kind"][k]) for k in sorted(first)]
 
 
 def order_of(table: Table, column: str = "dataset") -> Sequence[str]:

@@ -193,6 +193,37 @@ def test_colours_are_fixed_per_simulation():
     assert both["TNG50-1"].line != both["TNG50-2"].line
 
 
+def test_colours_are_fixed_within_a_report():
+    """Of two names that would take the same colour the second keeps its other one where it is alone."""
+    names = [f"run {k}" for k in range(30)]
+    alone = {name: figures.styles_of([name])[name].color for name in names}
+    first = names[0]
+    second = next(name for name in names[1:] if alone[name] == alone[first])
+    with figures.fixed_styles([first, second], 2 * ["simulated"]):
+        styles = figures.styles_of([first, second])
+        assert styles[first].color != styles[second].color == figures.styles_of([second])[second].color
+        third = next(name for name in names if name not in styles)
+        assert figures.styles_of([second, third])[third].color not in {each.color for each in styles.values()}
+    assert figures.styles_of([second])[second].color == alone[second]
+
+
+def test_panels_of_one_figure_share_their_colours():
+    table = figures.stack_panels(
+        {
+            title: Table({"dataset": names, "kind": len(names) * ["simulated"]})
+            for title, names in (("both", ["run 0", "toy-1", "toy-3"]), ("one", ["toy-3"]))
+        }
+    )
+    seen = []
+
+    def draw(rows, ax):
+        seen.append(figures.styles_of(rows["dataset"], rows["kind"])["toy-3"])
+        return ax
+
+    figures.draw_grid(table, draw)
+    assert seen[0] == seen[1] != figures.styles_of(["toy-3"])["toy-3"]
+
+
 def test_plane_shows_where_the_difference_is():
     scores = toy_scores(1, 600, seed=3)
     small = (scores["dataset"] == "sim-0") & (scores["half_light_radius"] < 2.7)
