@@ -13,7 +13,7 @@ REACH = np.array([2.4, 5.5])
 Up to 2 % of the light of the widest would fall beside their stamp; the pixels within share it.
 """
 PAD = 10
-"""Pixels around a grid, even: the stamp of a particle a support outside still fits, with 4 to spare."""
+"""Pixels around a grid, even: at least 4, half a stamp, more than the widest support."""
 _SIDES = (4, 8, 8)
 _OFFSETS = 32
 _SIZES = 32
