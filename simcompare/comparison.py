@@ -9,6 +9,7 @@ from scipy import stats
 
 from mocks.streams import stream
 from simcompare.intervals import Estimate
+from simcompare.resampling import blocks
 from simcompare.scoretables import (
     galaxies_of,
     headline_score,
@@ -18,7 +19,7 @@ from simcompare.scoretables import (
     sample_rows,
 )
 from simcompare.significance import adjust_p_values, detectable_difference, trend, welch
-from simcompare.statistics import Clustered, blocks, difference_of_means, two_sample
+from simcompare.statistics import Clustered, difference_of_means, two_sample
 from simcompare.words import words_of
 
 __all__ = [

@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from mocks.streams import stream
 from simcompare.rows import Rows, standardise
-from simcompare.scoretables import galaxies_of, reference_rows
+from simcompare.scoretables import first_views, reference_rows
 from simcompare.significance import adjust_p_values
 from simcompare.twosample import (
     classifier_test,
@@ -238,7 +238,7 @@ def compare_features(
 def _first_views(scores: Table, dataset: str) -> np.ndarray:
     """Row of the first view of every galaxy of a data set."""
     rows = np.flatnonzero(reference_rows(scores, dataset))
-    return rows[np.unique(galaxies_of(scores)[rows], return_index=True)[1]]
+    return first_views(scores, rows)
 
 
 def _coverage_rows(

@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from simcompare.intervals import Estimate
 from simcompare.nuisance import read_columns
-from simcompare.scoretables import galaxies_of, headline_score, reference_rows, row_codes
+from simcompare.scoretables import first_views, galaxies_of, headline_score, reference_rows, row_codes
 from simcompare.statistics import Clustered, difference_of_means, ks_statistic
 from simcompare.words import words_of
 
@@ -106,8 +106,7 @@ def _one_per_galaxy(scores: Table, dataset: str, columns: Sequence[str]) -> np.n
     """Row of the first view of each galaxy with finite columns."""
     rows = np.flatnonzero(reference_rows(scores, dataset))
     finite = np.isfinite(_transformed(scores, columns, rows)).all(axis=1)
-    galaxy = galaxies_of(scores)[rows[finite]]
-    return rows[finite][np.unique(galaxy, return_index=True)[1]]
+    return first_views(scores, rows[finite])
 
 
 def _transformed(table: Table, columns: Sequence[str], rows: np.ndarray | slice = slice(None)) -> np.ndarray:

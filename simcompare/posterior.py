@@ -9,8 +9,8 @@ from scipy.optimize import minimize, minimize_scalar
 from scipy.spatial import cKDTree
 from scipy.special import log_softmax, logsumexp, softmax
 
-from simcompare.scoretables import galaxies_of, reference_rows
-from simcompare.statistics import resampled_means
+from simcompare.resampling import resampled_means
+from simcompare.scoretables import first_views, reference_rows
 from simcompare.words import equals, words_of
 
 __all__ = ["ModelComparison", "compare_models"]
@@ -137,7 +137,7 @@ def _simulated(scores: Table) -> list[str]:
 def _first_views(scores: Table, dataset: str, features: np.ndarray) -> np.ndarray:
     """Row of the first view with finite features of every galaxy."""
     rows = np.flatnonzero(reference_rows(scores, dataset) & np.isfinite(features).all(axis=1))
-    return rows[np.unique(galaxies_of(scores)[rows], return_index=True)[1]]
+    return first_views(scores, rows)
 
 
 def _design(x: np.ndarray) -> np.ndarray:

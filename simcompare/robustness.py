@@ -166,7 +166,7 @@ def model_null(first: Table, second: Table, reference: str, seed: int, *, n_boot
         )
     gap = np.asarray(first["log_prob"], float) - np.asarray(second["log_prob"], float)
     rows = []
-    for name in sorted(set(words_of(first["dataset"])), key=lambda name: (name != reference, name)):
+    for name in sorted(words_of(first["dataset"]), key=lambda name: (name != reference, name)):
         chosen = reference_rows(first, name) & np.isfinite(gap)
         if not chosen.any():
             continue

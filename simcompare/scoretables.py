@@ -122,6 +122,11 @@ def galaxies_of(scores: Table) -> np.ndarray:
     return column.codes if isinstance(column, Words) else np.asarray(column).astype(str, copy=False)
 
 
+def first_views(scores: Table, rows: np.ndarray) -> np.ndarray:
+    """Choose the first of the rows of each galaxy, in order of their names, shape (n_galaxies,)."""
+    return rows[np.unique(galaxies_of(scores)[rows], return_index=True)[1]]
+
+
 def nuisance_columns(scores: Table) -> list[str]:
     """Name the columns of brightness, noise, seeing and size."""
     return [

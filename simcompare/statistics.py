@@ -4,7 +4,6 @@ Arrays in, numbers out; numpy and scipy alone. Several views of one galaxy are n
 galaxy carries the same total weight, shared by its views, and the bootstrap draws whole galaxies.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,21 +20,17 @@ from simcompare.intervals import (
     welch_freedom,
     wider,
 )
+from simcompare.resampling import blocks, resampled_counts, resamples
 
 __all__ = [
     "Clustered",
-    "blocks",
     "bootstrap_means",
     "difference_of_means",
     "galaxy_means",
     "ks_statistic",
-    "resampled_counts",
-    "resampled_means",
-    "resamples",
     "two_sample",
 ]
 
-BLOCK = 1_000_000  # resampled weights held at once: 8 MB, whatever the sample
 DEALT = 8_000_000  # numbers in the resamples of one sample that are drawn before those of the other
 MOST_POINTS = 1024  # distinct values kept apart in resamples; the estimates themselves use all
 LEAST_VARIANCE = 1e-4  # of a resample's mean, in that of the sample: one galaxy drawn every time has none
@@ -383,57 +378,6 @@ class _Grid:
             "wasserstein": np.abs(gap[:, :-1]) @ np.diff(self.points),
             "overlap": 0.5 * np.abs(np.add.reduceat(difference, self.edges, axis=1)).sum(axis=1),
         }
-
-
-def resampled_counts(n_galaxies: int, n_bootstrap: int, rng: np.random.Generator) -> np.ndarray:
-    """How often each galaxy is drawn in each resample, shape (n_bootstrap, n_galaxies)."""
-    drawn = rng.integers(n_galaxies, size=(n_bootstrap, n_galaxies))
-    drawn += n_galaxies * np.arange(n_bootstrap)[:, None]
-    return np.bincount(drawn.ravel(), minlength=n_bootstrap * n_galaxies).reshape(n_bootstrap, n_galaxies)
-
-
-def resamples(n_galaxies: int, n_bootstrap: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Yield what `resampled_counts` gives row by row, of which some are in memory."""
-    for n in blocks(n_bootstrap, n_galaxies):
-        yield from resampled_counts(n_galaxies, n, rng)
-
-
-def resampled_means(values: np.ndarray, size: int, n_draws: int, rng: np.random.Generator) -> np.ndarray:
-    """Means of rows drawn with replacement.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n, ...)
-    size : int
-        Rows drawn each time.
-    n_draws : int
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    ndarray, shape (n_draws, ...)
-    """
-    row = size * values[:1].size
-    drawn = (rng.integers(len(values), size=(n, size)) for n in blocks(n_draws, row))
-    return np.concatenate([values[index].mean(axis=1) for index in drawn])
-
-
-def blocks(n: int, row: int, most: int | None = None) -> Iterator[int]:
-    """Divide n rows of the given length into blocks of so many numbers, 8 MB by default.
-
-    Parameters
-    ----------
-    n, row : int
-    most : int, optional
-
-    Yields
-    ------
-    int
-        Rows of each block.
-    """
-    step = max(1, (most or BLOCK) // max(row, 1))
-    for start in range(0, n, step):
-        yield min(step, n - start)
 
 
 def ks_statistic(first: np.ndarray, second: np.ndarray) -> float:

@@ -8,8 +8,9 @@ import numpy as np
 from astropy.table import Table
 
 from simcompare.nuisance import AT_ONCE, NuisanceModel, read_columns
+from simcompare.resampling import resampled_means
 from simcompare.scoretables import galaxies_of, headline_score, nuisance_columns, reference_rows
-from simcompare.statistics import galaxy_means, resampled_means
+from simcompare.statistics import galaxy_means
 from simcompare.words import equals, words_of
 
 __all__ = ["Typicality", "add_typicality", "batch_typicality"]

@@ -17,7 +17,7 @@ from simcompare.figures.latents import latent_coordinates
 from simcompare.figures.panels import budget_numbers
 from simcompare.scoretables import galaxies_of, reference_rows
 from simcompare.scoring import context_of
-from simcompare.words import equals, words_of
+from simcompare.words import equals
 
 __all__ = ["draw_looks"]
 
@@ -41,7 +41,7 @@ def draw_looks(
 ) -> None:
     """Draw the galleries, and with the flows at hand panels, radial profiles and the map of latents."""
     reference = comparison.meta["reference"]
-    known = [name for name in _in_order(scores) if name in image_sets]
+    known = [name for name in figures.names_and_kinds(scores)[0] if name in image_sets]
     known = sorted(known, key=lambda name: name != reference)
     table = figures.gallery_numbers(scores, reference, n=_PER_GROUP, datasets=known)
     images = figures.gallery_images(table, image_sets)
@@ -65,12 +65,6 @@ def draw_looks(
     if "model" in models:
         _draw_maps(book, scores, reference, image_sets, known, models, stretch, seed)
         _draw_latents(book, scores, reference, image_sets, models["model"], seed, embedding)
-
-
-def _in_order(scores: Table) -> list[str]:
-    """Names of the data sets in the order in which they appear."""
-    column = scores["dataset"]
-    return sorted(words_of(column), key=lambda name: np.argmax(equals(column, name)))
 
 
 def _draw_chosen(
@@ -226,7 +220,7 @@ def _draw_latents(
 ) -> None:
     """Draw all galaxies in two coordinates of the latents of the flow."""
     learned = np.flatnonzero(equals(scores["dataset"], reference) & ~reference_rows(scores, reference))
-    names = [name for name in _in_order(scores) if name in image_sets]
+    names = [name for name in figures.names_and_kinds(scores)[0] if name in image_sets]
     shown = [np.flatnonzero(reference_rows(scores, name)) for name in names]
     parts = [rows[:: max(1, rows.size // _MOST_LATENTS)][:_MOST_LATENTS] for rows in (learned, *shown)]
     rows = np.concatenate(parts)

@@ -81,7 +81,7 @@ def _draw_bins(book: Sketchbook, scores: Table, reference: str, headline: str, s
     panels = {}
     for x in [name for name in scores.colnames if name.startswith(stems)]:
         values = np.asarray(scores[x], float)
-        known = [name for name in set(words_of(scores["dataset"])) if np.isfinite(
+        known = [name for name in words_of(scores["dataset"]) if np.isfinite(
             values[equals(scores["dataset"], name)]).any()]  # fmt: skip
         if np.isfinite(values[real]).sum() < 3 * _LEAST_OF_A_SPLIT or len(known) < 2:
             continue

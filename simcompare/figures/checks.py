@@ -26,8 +26,9 @@ from simcompare.figures.style import (
     table_styles,
 )
 from simcompare.matching import Match
+from simcompare.resampling import blocks, resampled_counts
 from simcompare.scoretables import galaxies_of, narrowed, nuisance_columns, reference_rows
-from simcompare.statistics import blocks, ks_statistic, resampled_counts
+from simcompare.statistics import ks_statistic
 
 __all__ = [
     "draw_matched",

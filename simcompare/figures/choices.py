@@ -7,7 +7,7 @@ from astropy.table import Table
 
 from simcompare.figures.numbers import datasets_of, sample_of
 from simcompare.figures.populations import galaxy_classes
-from simcompare.scoretables import galaxies_of, headline_score, reference_rows
+from simcompare.scoretables import first_views, headline_score, reference_rows
 
 __all__ = ["class_gallery_numbers", "gallery_numbers", "outlier_numbers"]
 
@@ -61,7 +61,7 @@ def gallery_numbers(
 def _by_score(scores: Table, dataset: str, column: str) -> np.ndarray:
     """Row of the first view of every galaxy of a data set, the least likely one first."""
     chosen = np.flatnonzero(reference_rows(scores, dataset) & np.isfinite(np.asarray(scores[column], float)))
-    chosen = chosen[np.unique(galaxies_of(scores)[chosen], return_index=True)[1]]
+    chosen = first_views(scores, chosen)
     return chosen[np.argsort(np.asarray(scores[column], float)[chosen], kind="stable")]
 
 

@@ -7,8 +7,9 @@ import numpy as np
 from astropy.table import Table
 
 from simcompare.figures.style import axis_label
+from simcompare.resampling import resamples
 from simcompare.scoretables import galaxies_of, headline_score, narrowed, reference_rows
-from simcompare.statistics import Clustered, bootstrap_means, difference_of_means, resamples
+from simcompare.statistics import Clustered, bootstrap_means, difference_of_means
 from simcompare.words import equals, words_of
 
 __all__ = [

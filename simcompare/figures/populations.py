@@ -15,7 +15,7 @@ from simcompare.figures.style import (
     styled,
     table_styles,
 )
-from simcompare.scoretables import galaxies_of, reference_rows
+from simcompare.scoretables import first_views, galaxies_of, reference_rows
 from simcompare.words import equals, words_of
 
 __all__ = [
@@ -188,7 +188,7 @@ def _galaxies(scores: Table, reference: str, column: str) -> dict[str, tuple[np.
     for name in _populations(scores, reference) if column in scores.colnames else ():
         mass = np.asarray(scores[column], float)
         rows = np.flatnonzero(reference_rows(scores, name) & np.isfinite(mass) & (mass > 0))
-        rows = rows[np.unique(galaxies_of(scores)[rows], return_index=True)[1]]
+        rows = first_views(scores, rows)
         if rows.size:
             has_rate = SPECIFIC_RATE in scores.colnames
             rate = np.asarray(scores[SPECIFIC_RATE], float)[rows] if has_rate else np.full(rows.size, np.nan)
@@ -259,7 +259,7 @@ def fraction_numbers(scores: Table, reference: str) -> Table:
     for group, (inside, known) in galaxy_classes(scores).items():
         for name in _populations(scores, reference):
             chosen = np.flatnonzero(reference_rows(scores, name) & known)
-            chosen = chosen[np.unique(galaxies_of(scores)[chosen], return_index=True)[1]]
+            chosen = first_views(scores, chosen)
             if not chosen.size:
                 continue
             k, n = int(inside[chosen].sum()), chosen.size

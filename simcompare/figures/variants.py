@@ -128,7 +128,7 @@ def map_numbers(scores: Table, coordinates: np.ndarray, reference: str) -> Table
     """
     finite = np.isfinite(coordinates[:, :2]).all(axis=1)
     usable = np.zeros(len(scores), bool)
-    for name in set(words_of(scores["dataset"])):
+    for name in words_of(scores["dataset"]):
         usable |= reference_rows(scores, name)
     kept = finite & usable
     table = Table({name: np.asarray(scores[name][kept]) for name in ("dataset", "kind", "galaxy_id")})

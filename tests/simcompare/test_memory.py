@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from simcompare import analysis, features, matching, nuisance, rows, statistics, twosample, typicality
+from simcompare import (
+    analysis,
+    features,
+    matching,
+    nuisance,
+    resampling,
+    rows,
+    statistics,
+    twosample,
+    typicality,
+)
 from simcompare.analysis import further_tables
 from simcompare.chunks import joined_form, joined_table
 from simcompare.comparison import compare
@@ -23,7 +33,7 @@ def sliced(first, second, rng, n_permutations):
 
 
 SMALL = (
-    (statistics, "BLOCK", 100_000), (statistics, "DEALT", 100_000), (statistics, "MOST_UNITS", 200),
+    (resampling, "BLOCK", 100_000), (statistics, "DEALT", 100_000), (statistics, "MOST_UNITS", 200),
     (twosample, "BLOCK", 100_000), (twosample, "LARGEST_SQUARE", 50), (rows, "AT_ONCE", 500),
     (nuisance, "AT_ONCE", 500), (typicality, "AT_ONCE", 500), (analysis, "MOST_COMPARED", 200),
     (matching, "LARGEST_OPTIMAL", 10_000), (matching, "MOST_CANDIDATES", 3_000),

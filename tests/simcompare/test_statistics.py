@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from simcompare import statistics
+from simcompare import resampling
 from simcompare.comparison import split_differences
+from simcompare.resampling import resampled_means, resamples
 from simcompare.statistics import (
     Clustered,
     difference_of_means,
     galaxy_means,
-    resampled_means,
-    resamples,
     two_sample,
 )
 
@@ -201,7 +200,7 @@ def test_resamples_drawn_in_blocks_are_those_drawn_at_once(monkeypatch):
     values = np.random.default_rng(0).normal(size=(41, 2))
 
     def drawn(block):
-        monkeypatch.setattr(statistics, "BLOCK", block)
+        monkeypatch.setattr(resampling, "BLOCK", block)
         return [
             resampled_means(values, 37, 50, np.random.default_rng(1)),
             np.array(list(resamples(41, 50, np.random.default_rng(2)))),
