@@ -9,6 +9,7 @@ from simcompare.words import Words, equals, ordered, words_of
 
 __all__ = [
     "blank_of",
+    "first_views",
     "galaxies_of",
     "headline_score",
     "narrowed",

@@ -28,7 +28,18 @@ from simcompare.files import atomic_path
 from simcompare.tables import write_table
 from simcompare.words import equals, words_of
 
-__all__ = ["COLUMN", "PAGE", "DatasetStyle", "axis_label", "new_axes", "save_figure", "styled", "styles_of"]
+__all__ = [
+    "COLUMN",
+    "PAGE",
+    "DatasetStyle",
+    "axis_label",
+    "fixed_styles",
+    "names_and_kinds",
+    "new_axes",
+    "save_figure",
+    "styled",
+    "styles_of",
+]
 
 COLUMN, PAGE = 3.4, 7.1  # widths of one column and of the text [inch]
 
@@ -125,7 +136,8 @@ def styles_of(names: Iterable[str], kinds: Iterable[str] | None = None) -> dict[
     """Colour, line and marker of each data set.
 
     A simulation that is known by name always has the same colour. Others take one by their name, and the next
-    free one when it is taken. Data sets of one colour differ in line and marker.
+    free one when it is taken. Data sets of one colour differ in line and marker. Those of `fixed_styles` keep
+    theirs.
 
     Parameters
     ----------
