@@ -32,7 +32,7 @@ from scipy.ndimage import gaussian_filter
 from torch.utils.flop_counter import FlopCounterMode
 
 from flows import FlowConfig, FlowModel, TrainingConfig, symmetries, train
-from flows.layers import ActNorm
+from flows.densities.layers import ActNorm
 
 SOFTENING = 5.0  # in units of the noise
 PEAK_RATE = {"wavelet": 1e-2, "wavelet-wide": 1e-2, "glow": 5e-3, "normflows": 2e-3}

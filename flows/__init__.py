@@ -1,8 +1,8 @@
 """The probability density of galaxy images, learnt with normalizing flows."""
 
-from flows.architectures import ARCHITECTURES
 from flows.augment import symmetries
 from flows.config import FlowConfig, TrainingConfig
+from flows.densities.registry import ARCHITECTURES
 from flows.diagnostics import calibration, sample_sheet
 from flows.distributed import process_group
 from flows.ensemble import Ensemble, train_ensemble

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 
-from flows.haar import unmosaic
+from flows.densities.haar import unmosaic
 from flows.model import FlowModel
 
 __all__ = ["calibration", "sample_sheet"]

@@ -15,7 +15,7 @@ from flows import distributed
 from flows.augment import augment, crop
 from flows.checkpoint import load_snapshot, save_snapshot
 from flows.config import TrainingConfig
-from flows.layers import ActNorm
+from flows.densities.layers import ActNorm
 from flows.model import FlowModel
 from flows.pixels import RgbPixels, dequantise
 

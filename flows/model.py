@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from flows.architectures import make_density
 from flows.checks import check_context, check_images
 from flows.config import FlowConfig
+from flows.densities.registry import make_density
 from flows.pixels import make_pixels
 
 __all__ = ["FlowModel", "bits_per_dim"]

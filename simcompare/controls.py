@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from astropy.table import Table
 
-from flows.haar import split
+from flows.densities.haar import split
 from mocks.streams import stream
 from simcompare.imageset import LINEAR_UNIT, ImageSet, Stack
 from simcompare.scoring import SKY, Density

@@ -189,9 +189,7 @@ def empirical_psf(image: np.ndarray, candidates: Candidates, side: int = PSF_SID
     return psf / psf.sum()
 
 
-def read_sdss_frame(
-    path: Path, bands: tuple[str, ...], places: Table | None = None
-) -> Iterator[RawStamp]:
+def read_sdss_frame(path: Path, bands: tuple[str, ...], places: Table | None = None) -> Iterator[RawStamp]:
     """Galaxies of one SDSS field, found in r (or in the first band wanted) and cut from all of its bands.
 
     Bands are aligned by whole pixels through their coordinates; nothing is interpolated.
@@ -274,11 +272,15 @@ def _inside(reference: Frame, places: Table) -> Iterator[tuple]:
         if not (-0.5 <= x < n_x - 0.5 and -0.5 <= y < n_y - 0.5):
             continue
         others = {name: places[name][i] for name in places.colnames if name not in ("ra", "dec")}
-        yield x, y, {
-            f"catalogue_{name}": value.item() if isinstance(value, np.generic) else value
-            for name, value in others.items()
-            if not np.ma.is_masked(value)
-        }
+        yield (
+            x,
+            y,
+            {
+                f"catalogue_{name}": value.item() if isinstance(value, np.generic) else value
+                for name, value in others.items()
+                if not np.ma.is_masked(value)
+            },
+        )
 
 
 def psfield_of(path: Path) -> Path | None:

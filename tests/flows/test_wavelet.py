@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from flows import ARCHITECTURES, FlowConfig, FlowModel, haar, symmetries
-from flows.layers import ActNorm, ConditionalAffine, Coupling, Mixing, SpreadNormal
-from flows.wavelet import ScaleFlow
+from flows import ARCHITECTURES, FlowConfig, FlowModel, symmetries
+from flows.densities import haar
+from flows.densities.layers import ActNorm, ConditionalAffine, Coupling, Mixing, SpreadNormal
+from flows.densities.wavelet import ScaleFlow
 
 
 def shaken(module: torch.nn.Module, seed: int = 0, size: float = 0.2) -> torch.nn.Module:

@@ -52,11 +52,15 @@ def submit(folder, lines, site, **environment):
     text[2:4] = [f'SITE="{site}"', 'GPU_SITE="--account=a --gpus-per-node=1"']
     text = [line for line in text if not line.startswith(("job_", "echo")) or line.startswith(lines)]
     script.write_text("\n".join(text))
-    environment = os.environ | environment | {
-        "PATH": f"{STANDIN}:{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PYTHONPATH": str(Path(simcompare.__file__).parents[1]),
-        "STANDIN_STATE": str(folder / "state"),
-    }
+    environment = (
+        os.environ
+        | environment
+        | {
+            "PATH": f"{STANDIN}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(Path(simcompare.__file__).parents[1]),
+            "STANDIN_STATE": str(folder / "state"),
+        }
+    )
     return subprocess.run(["bash", script], env=environment, capture_output=True, text=True, check=True)
 
 

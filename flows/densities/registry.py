@@ -2,7 +2,7 @@
 
 An entry takes a `FlowConfig` and returns an nflows ``Distribution`` with ``scale_names``,
 ``scale_dims``, ``scale_of(parameter_name)``, ``terms(images, context)``, ``latents``, ``inverse`` and
-``draw``, as `flows.wavelet.WaveletFlow` defines them, and ``is_local``: whether terms have band and place.
+``draw``, as `flows.densities.wavelet.WaveletFlow` defines them, and ``is_local``: whether terms have band and place.
 """
 
 from collections.abc import Callable
@@ -11,8 +11,8 @@ from functools import partial
 from nflows.distributions.base import Distribution
 
 from flows.config import FlowConfig
-from flows.glow import GlowFlow
-from flows.wavelet import WaveletFlow
+from flows.densities.glow import GlowFlow
+from flows.densities.wavelet import WaveletFlow
 
 __all__ = ["ARCHITECTURES", "make_density"]
 

@@ -14,9 +14,9 @@ from nflows.transforms.base import CompositeTransform
 from torch import nn
 from torch.nn import functional
 
-from flows import haar
 from flows.config import FlowConfig
-from flows.layers import ActNorm, ConditionalAffine, Coupling, Mixing, SpreadNormal
+from flows.densities import haar
+from flows.densities.layers import ActNorm, ConditionalAffine, Coupling, Mixing, SpreadNormal
 
 __all__ = ["Conditioner", "ScaleFlow", "WaveletFlow"]
 

@@ -21,7 +21,7 @@ from torch import nn
 from torch.nn import functional
 
 from flows.config import FlowConfig
-from flows.layers import started_small
+from flows.densities.layers import started_small
 
 __all__ = ["GlowFlow"]
 

@@ -1,0 +1,1 @@
+"""Families of densities, one a file, behind one registry."""
