@@ -1,14 +1,14 @@
 """The probability density of galaxy images, learnt with normalizing flows."""
 
-from flows.augment import symmetries
 from flows.config import FlowConfig, TrainingConfig
 from flows.densities.registry import ARCHITECTURES
 from flows.diagnostics import calibration, sample_sheet
-from flows.distributed import process_group
 from flows.ensemble import Ensemble, train_ensemble
 from flows.model import FlowModel, bits_per_dim
 from flows.pixels import PIXEL_TRANSFORMS, dequantise, measure_softening
-from flows.training import Progress, train
+from flows.training.augment import symmetries
+from flows.training.distributed import process_group
+from flows.training.train import Progress, train
 
 __all__ = [
     "ARCHITECTURES",

@@ -8,7 +8,7 @@ import torch
 
 from flows.config import FlowConfig
 from flows.model import FlowModel
-from flows.training import train
+from flows.training.train import train
 
 __all__ = ["Ensemble", "train_ensemble"]
 

@@ -188,7 +188,7 @@ def twins(settings):
 @_verb(config.TrainSettings, "images", is_long=True)
 def train(settings):
     """Learn the probability density of an image set."""
-    from flows.distributed import is_first
+    from flows.training.distributed import is_first
     from simcompare.training import train_model
 
     model = train_model(settings)

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from flows import FlowConfig, FlowModel, Progress, TrainingConfig, process_group, sample_sheet, train
-from flows.distributed import is_first
+from flows.training.distributed import is_first
 from simcompare.config import TrainSettings
 from simcompare.files import atomic_path, fingerprint, sha256
 from simcompare.imageset import LINEAR_UNIT, ImageSet

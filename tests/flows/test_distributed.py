@@ -13,8 +13,9 @@ import torch
 from safetensors.torch import load_file
 
 import flows
-from flows import FlowConfig, TrainingConfig, fitting, train
-from flows.distributed import average_gradients, process_group, sum_over
+from flows import FlowConfig, TrainingConfig, train
+from flows.training import fitting
+from flows.training.distributed import average_gradients, process_group, sum_over
 
 CONFIG = FlowConfig(size=8, softening=(5.0,), widths=(6,), steps=(1,), dropout=0.0)
 TRAINING = TrainingConfig(epochs=3, batch_size=15, snapshot_every=1)
@@ -24,7 +25,7 @@ SCRIPT = """
 import os, signal, sys
 import torch
 from flows import fitting, process_group, train
-from flows.distributed import rank
+from flows.training.distributed import rank
 from test_distributed import CONFIG, IMAGES, TRAINING
 from safetensors.torch import save_file
 

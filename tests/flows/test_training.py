@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from flows import FlowConfig, FlowModel, TrainingConfig, fitting, train
-from flows.augment import augment
+from flows import FlowConfig, FlowModel, TrainingConfig, train
+from flows.training import fitting
+from flows.training.augment import augment
 
 CONFIG = FlowConfig(size=8, softening=(0.5,), widths=(8,), steps=(1,))
 SHORT = TrainingConfig(epochs=4, batch_size=16, snapshot_every=1)

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from flows.augment import crop
 from flows.checks import check_context, check_images
 from flows.config import FlowConfig, TrainingConfig
-from flows.fitting import Fit, Progress
 from flows.model import FlowModel
 from flows.pixels import measure_softening
+from flows.training.augment import crop
+from flows.training.fitting import Fit, Progress
 
 __all__ = ["Progress", "train"]
 
@@ -73,7 +73,7 @@ def train(
     callback : callable, optional
         Called with a `Progress` after each validation.
     device : str
-        Where to compute, e.g. ``"cuda"``. Inside a `flows.distributed.process_group` each process takes
+        Where to compute, e.g. ``"cuda"``. Inside a `flows.training.distributed.process_group` each process takes
         its share of every batch, and all end with equal weights.
     metadata : dict, optional
         Stored with the model.

@@ -11,13 +11,13 @@ import torch
 from nflows.transforms.normalization import ActNorm as NflowsActNorm
 from torch import nn
 
-from flows import distributed
-from flows.augment import augment, crop
 from flows.checkpoint import load_snapshot, save_snapshot
 from flows.config import TrainingConfig
 from flows.densities.layers import ActNorm
 from flows.model import FlowModel
 from flows.pixels import RgbPixels, dequantise
+from flows.training import distributed
+from flows.training.augment import augment, crop
 
 __all__ = ["Fit", "Progress"]
 

@@ -1,0 +1,1 @@
+"""Fitting a density to images: the loop, its augmentation, several processes."""
