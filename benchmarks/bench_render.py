@@ -23,11 +23,11 @@ from numba import njit
 from scipy.spatial import cKDTree
 
 from mocks import ObservingConditions, random_view, stream
-from mocks.deposit import deposit
-from mocks.kernel import cubic_spline, kernel_share
+from mocks.deposit.kernel import cubic_spline, kernel_share
+from mocks.deposit.particles import deposit
+from mocks.deposit.smoothing import smoothing_lengths
 from mocks.observe import add_noise, bin_pixels
 from mocks.psf import convolve_psf, effective_psf
-from mocks.smoothing import smoothing_lengths
 
 FRAME = 64.0  # kpc
 

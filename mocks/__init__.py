@@ -1,6 +1,7 @@
 """From a simulation snapshot to the image a survey would have taken."""
 
 from mocks.conditions import ConditionsBank, ObservingConditions, draw_conditions
+from mocks.deposit.smoothing import smoothing_lengths, with_smoothing_lengths
 from mocks.dust import DUST, Dust, dust_model
 from mocks.galaxy import Galaxy, Gas, Stars
 from mocks.ideal import IdealImage
@@ -15,7 +16,6 @@ from mocks.readers import SIMULATIONS, Snapshot, open_snapshot, recognise
 from mocks.reobserve import RealImage, redshifted, reobserve
 from mocks.sky import SkyBank
 from mocks.sky_check import SkyCheck, blank_sky_check
-from mocks.smoothing import smoothing_lengths, with_smoothing_lengths
 from mocks.streams import stream
 from mocks.surveys import SURVEYS, Band, Survey, load_survey
 

@@ -3,11 +3,11 @@
 import numpy as np
 from numba import njit
 
+from mocks.deposit.kernel import PAD, REACH, stamps
+from mocks.deposit.patches import add_4, add_8
+from mocks.deposit.smoothing import smoothing_lengths
 from mocks.dust import Dust, TwoComponentScreen, cardelli_curve
 from mocks.galaxy import Galaxy, Gas
-from mocks.kernel import PAD, REACH, stamps
-from mocks.patches import add_4, add_8
-from mocks.smoothing import smoothing_lengths
 
 __all__ = ["GasColumn", "column_in_front", "neutral_hydrogen", "scattering_factor"]
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from mocks.deposit.smoothing import with_smoothing_lengths
 from mocks.dust import Dust, dust_model
 from mocks.galaxy import Galaxy
 from mocks.ideal import IdealImage
 from mocks.light import StellarPopulation, dimming, load_filter
 from mocks.light_populations import stellar_population
-from mocks.smoothing import with_smoothing_lengths
 from mocks.surveys import Survey, load_survey
 
 __all__ = ["VIEWS", "kpc_per_arcsec", "project", "random_view", "view_matrix"]
@@ -156,7 +156,7 @@ def project(
     ValueError
         For a redshift of zero, an unknown band, view, population or dust, or a galaxy without stars.
     """
-    from mocks.deposit import deposit  # numba takes half a second to load
+    from mocks.deposit.particles import deposit  # numba takes half a second to load
 
     if not len(galaxy.stars):
         raise ValueError(f"{galaxy.galaxy_id} ({galaxy.source}) has no stars.")

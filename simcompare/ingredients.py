@@ -17,9 +17,9 @@ from mocks import (
     mock_galaxy,
     stream,
 )
+from mocks.deposit.smoothing import smoothing_lengths
 from mocks.projection import random_view
 from mocks.sky import SkyBank
-from mocks.smoothing import smoothing_lengths
 from simcompare.config import MockSettings
 from simcompare.mocking import observe_image
 from simcompare.preparation import Preparation, preparation_stream, prepare_stamp

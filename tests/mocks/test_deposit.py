@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from mocks import stream
-from mocks.deposit import deposit
-from mocks.kernel import cubic_spline, kernel_share, stamps
+from mocks.deposit.kernel import cubic_spline, kernel_share, stamps
+from mocks.deposit.particles import deposit
 
 SIZES = [0.0, 0.01, 0.1, 0.3, 0.5, 1.0, 1.49, 1.51, 3.4, 3.6, 7.4, 7.6, 14.0, 16.0, 31.0, 50.0]
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from mocks import stream
-from mocks.smoothing import smoothing_lengths, with_smoothing_lengths
+from mocks.deposit.smoothing import smoothing_lengths, with_smoothing_lengths
 from mocks.toys import toy_galaxy
 
 

@@ -40,7 +40,7 @@ def smoothing_lengths(position: np.ndarray, k: int = 32) -> np.ndarray:
     k = min(k, len(position) - 1)
     if k < 1:
         return np.zeros(len(position))
-    from mocks.neighbours import neighbour_distances  # numba takes half a second to load
+    from mocks.deposit.neighbours import neighbour_distances  # numba takes half a second to load
 
     return neighbour_distances(position, k)
 

@@ -3,8 +3,8 @@
 import numpy as np
 from numba import njit
 
-from mocks.kernel import PAD, REACH, stamps
-from mocks.patches import add_4, add_8
+from mocks.deposit.kernel import PAD, REACH, stamps
+from mocks.deposit.patches import add_4, add_8
 
 __all__ = ["deposit"]
 

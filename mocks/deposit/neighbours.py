@@ -3,7 +3,14 @@
 import numpy as np
 from numba import njit
 
-from mocks.lanes import LANES, boxes_within, count_at_most, largest_within, points_within, smallest_above
+from mocks.deposit.vector_lanes import (
+    LANES,
+    boxes_within,
+    count_at_most,
+    largest_within,
+    points_within,
+    smallest_above,
+)
 
 __all__ = ["neighbour_distances"]
 

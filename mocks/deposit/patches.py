@@ -5,7 +5,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from mocks.lanes import everywhere, vector_at
+from mocks.deposit.vector_lanes import everywhere, vector_at
 
 __all__ = ["add_4", "add_8"]
 

@@ -1,0 +1,1 @@
+"""Particles onto pixels: smoothing lengths, kernels, exact deposit."""
