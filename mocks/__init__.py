@@ -2,7 +2,7 @@
 
 from mocks.conditions import ConditionsBank, ObservingConditions, draw_conditions
 from mocks.deposit.smoothing import smoothing_lengths, with_smoothing_lengths
-from mocks.dust import DUST, Dust, dust_model
+from mocks.dust.screens import DUST, Dust, dust_model
 from mocks.galaxy import Galaxy, Gas, Stars
 from mocks.ideal import IdealImage
 from mocks.light import StellarPopulation

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from mocks.conditions import ConditionsBank, ObservingConditions, draw_conditions
-from mocks.dust import Dust
+from mocks.dust.screens import Dust
 from mocks.galaxy import Galaxy
 from mocks.light import StellarPopulation
 from mocks.observe import Cutout, observe

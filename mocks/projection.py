@@ -3,7 +3,7 @@
 import numpy as np
 
 from mocks.deposit.smoothing import with_smoothing_lengths
-from mocks.dust import Dust, dust_model
+from mocks.dust.screens import Dust, dust_model
 from mocks.galaxy import Galaxy
 from mocks.ideal import IdealImage
 from mocks.light import StellarPopulation, dimming, load_filter

@@ -10,7 +10,7 @@ import numpy as np
 from astropy.table import Table, vstack
 
 from mocks import ConditionsBank, load_survey
-from mocks.dust import DUST
+from mocks.dust.screens import DUST
 from mocks.sky import SkyBank
 from simcompare.attribution import ATTRIBUTION, ladder, systematic_floor
 from simcompare.conditions import conditions_bank

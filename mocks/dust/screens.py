@@ -189,7 +189,7 @@ class CalzettiScreen(Dust):
 
 def _gas_column(**options) -> Dust:
     """Make the resolved treatment, whose module loads numba."""
-    from mocks.dust_column import GasColumn
+    from mocks.dust.gas_column import GasColumn
 
     return GasColumn(**options)
 

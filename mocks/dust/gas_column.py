@@ -6,7 +6,7 @@ from numba import njit
 from mocks.deposit.kernel import PAD, REACH, stamps
 from mocks.deposit.patches import add_4, add_8
 from mocks.deposit.smoothing import smoothing_lengths
-from mocks.dust import Dust, TwoComponentScreen, cardelli_curve
+from mocks.dust.screens import Dust, TwoComponentScreen, cardelli_curve
 from mocks.galaxy import Galaxy, Gas
 
 __all__ = ["GasColumn", "column_in_front", "neutral_hydrogen", "scattering_factor"]

@@ -1,0 +1,1 @@
+"""Treatments of dust, behind one registry."""
