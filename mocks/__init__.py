@@ -4,7 +4,7 @@ from mocks.conditions import ConditionsBank, ObservingConditions, draw_condition
 from mocks.deposit.smoothing import smoothing_lengths, with_smoothing_lengths
 from mocks.dust.screens import DUST, Dust, dust_model
 from mocks.galaxy import Galaxy, Gas, Stars
-from mocks.ideal import IdealImage
+from mocks.ideal.record import IdealImage
 from mocks.light import StellarPopulation
 from mocks.light_populations import POPULATIONS, stellar_population
 from mocks.observe import MASK_BITS, Cutout, observe

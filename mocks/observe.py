@@ -7,7 +7,7 @@ import numpy as np
 from mocks.background import faint_field, residual_sky
 from mocks.conditions import ObservingConditions
 from mocks.draws import poisson, standard_normal
-from mocks.ideal import IdealImage
+from mocks.ideal.record import IdealImage
 from mocks.noise import correlate, correlated_noise
 from mocks.psf import convolve_psf
 from mocks.sky import segment

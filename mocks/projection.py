@@ -5,7 +5,7 @@ import numpy as np
 from mocks.deposit.smoothing import with_smoothing_lengths
 from mocks.dust.screens import Dust, dust_model
 from mocks.galaxy import Galaxy
-from mocks.ideal import IdealImage
+from mocks.ideal.record import IdealImage
 from mocks.light import StellarPopulation, dimming, load_filter
 from mocks.light_populations import stellar_population
 from mocks.surveys import Survey, load_survey

@@ -9,7 +9,7 @@ from scipy.optimize import least_squares
 from scipy.special import gamma, gammainc, gammaincinv
 from scipy.stats import ncx2
 
-from mocks.ideal import IdealImage
+from mocks.ideal.record import IdealImage
 from mocks.observe import bin_pixels
 from mocks.psf import convolve_psf
 

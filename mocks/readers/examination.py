@@ -8,9 +8,9 @@ from astropy import units as u
 from astropy.table import Table
 
 from mocks.galaxy import Galaxy
+from mocks.ideal.files import is_ideal_image, read_ideal_image
 from mocks.readers.base import Snapshot
 from mocks.readers.headers import RUNS
-from mocks.readers.images import is_ideal_image, read_ideal_image
 from mocks.readers.inputs import members
 from mocks.readers.registry import open_snapshot
 

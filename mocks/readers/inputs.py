@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from mocks.readers.images import is_ideal_image
+from mocks.ideal.files import is_ideal_image
 from mocks.readers.registry import recognise
 
 __all__ = ["members", "parse_options"]

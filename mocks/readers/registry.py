@@ -8,6 +8,7 @@ from pathlib import Path
 
 import h5py
 
+from mocks.ideal.files import is_ideal_image
 from mocks.readers.base import Fingerprint, Format, Snapshot
 from mocks.readers.camels import open_pair, pair_in
 from mocks.readers.eagle import is_eagle_folder, open_eagle
@@ -16,7 +17,6 @@ from mocks.readers.gadget import open_gadget
 from mocks.readers.hdf5 import ALIASES, header_of, open_hdf5
 from mocks.readers.headers import RUNS
 from mocks.readers.illustris import is_snapshot_folder, open_illustris
-from mocks.readers.images import is_ideal_image
 from mocks.readers.layout import CHUNK
 from mocks.readers.ramses import is_output_folder, open_ramses
 from mocks.readers.swift import open_swift

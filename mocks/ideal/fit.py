@@ -3,8 +3,8 @@
 import numpy as np
 from astropy.cosmology import FLRW
 
-from mocks.ideal import IdealImage
-from mocks.readers.images import COSMOLOGY
+from mocks.ideal.files import COSMOLOGY
+from mocks.ideal.record import IdealImage
 
 __all__ = ["fit_to_survey"]
 

@@ -11,7 +11,7 @@ from astropy.cosmology import FLRW, FlatLambdaCDM
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 
-from mocks.ideal import IdealImage
+from mocks.ideal.record import IdealImage
 
 __all__ = ["IMAGE_UNITS", "ideal_image_from_array", "is_ideal_image", "read_ideal_image"]
 

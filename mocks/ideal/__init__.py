@@ -1,0 +1,1 @@
+"""Images without noise made by others: SKIRT files, FITS cubes, arrays."""
