@@ -15,8 +15,8 @@ import numpy as np
 from numpy.polynomial.chebyshev import chebvander3d
 
 from mocks import SURVEYS, load_survey
-from mocks.light import band_weights, load_filter
-from mocks.light_grid import bc03_grid
+from mocks.light.base import band_weights, load_filter
+from mocks.light.grid import bc03_grid
 
 ERAS = {"young": (6.0, 7.0), "old": (7.0, 10.15)}
 METALLICITY = (1e-4, 0.05)

@@ -5,8 +5,8 @@ from mocks.deposit.smoothing import smoothing_lengths, with_smoothing_lengths
 from mocks.dust.screens import DUST, Dust, dust_model
 from mocks.galaxy import Galaxy, Gas, Stars
 from mocks.ideal.record import IdealImage
-from mocks.light import StellarPopulation
-from mocks.light_populations import POPULATIONS, stellar_population
+from mocks.light.base import StellarPopulation
+from mocks.light.registry import POPULATIONS, stellar_population
 from mocks.observe import MASK_BITS, Cutout, observe
 from mocks.pipeline import draw_state, mock_galaxy
 from mocks.products import lupton_rgb, write_fits

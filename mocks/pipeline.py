@@ -8,7 +8,7 @@ import numpy as np
 from mocks.conditions import ConditionsBank, ObservingConditions, draw_conditions
 from mocks.dust.screens import Dust
 from mocks.galaxy import Galaxy
-from mocks.light import StellarPopulation
+from mocks.light.base import StellarPopulation
 from mocks.observe import Cutout, observe
 from mocks.projection import project, random_view
 from mocks.sky import SkyBank

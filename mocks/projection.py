@@ -6,8 +6,8 @@ from mocks.deposit.smoothing import with_smoothing_lengths
 from mocks.dust.screens import Dust, dust_model
 from mocks.galaxy import Galaxy
 from mocks.ideal.record import IdealImage
-from mocks.light import StellarPopulation, dimming, load_filter
-from mocks.light_populations import stellar_population
+from mocks.light.base import StellarPopulation, dimming, load_filter
+from mocks.light.registry import stellar_population
 from mocks.surveys import Survey, load_survey
 
 __all__ = ["VIEWS", "kpc_per_arcsec", "project", "random_view", "view_matrix"]

@@ -4,7 +4,7 @@ from astropy.cosmology import FlatLambdaCDM
 
 from mocks import Galaxy, Stars
 from mocks.dust.screens import DUST, calzetti_curve, dust_model
-from mocks.light import load_filter
+from mocks.light.base import load_filter
 
 PIVOTS = np.array([load_filter(f"sdss2010-{band}").pivot for band in "ugriz"])
 

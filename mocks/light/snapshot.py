@@ -3,7 +3,7 @@
 import numpy as np
 
 from mocks.galaxy import Stars
-from mocks.light import StellarPopulation
+from mocks.light.base import StellarPopulation
 
 __all__ = ["SnapshotPopulation"]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.polynomial.chebyshev import chebval3d
 
 from mocks.galaxy import Stars
-from mocks.light import StellarPopulation
+from mocks.light.base import StellarPopulation
 
 __all__ = ["AnalyticPopulation"]
 

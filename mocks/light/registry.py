@@ -4,10 +4,10 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
-from mocks.light import StellarPopulation
-from mocks.light_analytic import AnalyticPopulation
-from mocks.light_grid import GridPopulation, bc03_grid, fsps_grid, read_grid
-from mocks.light_snapshot import SnapshotPopulation
+from mocks.light.analytic import AnalyticPopulation
+from mocks.light.base import StellarPopulation
+from mocks.light.grid import GridPopulation, bc03_grid, fsps_grid, read_grid
+from mocks.light.snapshot import SnapshotPopulation
 
 __all__ = ["POPULATIONS", "stellar_population"]
 
@@ -34,7 +34,7 @@ def stellar_population(population: str | StellarPopulation = "analytic", **optio
     ----------
     population : str or StellarPopulation
         Name in ``POPULATIONS``, or the path of a grid of spectra (``.h5`` or ``.hdf5``, see
-        ``mocks.light_grid.read_grid``); a population is returned as it is.
+        ``mocks.light.grid.read_grid``); a population is returned as it is.
     **options
         Of that population: ``path`` for ``"grid"``, ``allow_any_redshift`` for ``"snapshot"``.
 

@@ -15,7 +15,7 @@ from astropy.io.fits.verify import VerifyWarning
 
 from mocks.checked_hdf5 import open_checked
 from mocks.galaxy import Stars
-from mocks.light import StellarPopulation, band_weights, load_filter
+from mocks.light.base import StellarPopulation, band_weights, load_filter
 
 __all__ = ["GridPopulation", "SpectralGrid", "bc03_grid", "fsps_grid", "read_grid", "write_grid"]
 

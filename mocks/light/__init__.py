@@ -1,0 +1,1 @@
+"""Light of stellar populations, behind one registry."""
