@@ -28,7 +28,7 @@ import numpy as np
 import psutil
 from astropy.io import fits
 
-from mocks.psf import gaussian_psf
+from mocks.observing.psf import gaussian_psf
 from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare import mocking, preparing, score_runs
 from simcompare.cli import main as simcompare

@@ -1,21 +1,21 @@
 """From a simulation snapshot to the image a survey would have taken."""
 
-from mocks.conditions import ConditionsBank, ObservingConditions, draw_conditions
 from mocks.deposit.smoothing import smoothing_lengths, with_smoothing_lengths
 from mocks.dust.screens import DUST, Dust, dust_model
 from mocks.galaxy import Galaxy, Gas, Stars
 from mocks.ideal.record import IdealImage
 from mocks.light.base import StellarPopulation
 from mocks.light.registry import POPULATIONS, stellar_population
-from mocks.observe import MASK_BITS, Cutout, observe
+from mocks.observing.conditions import ConditionsBank, ObservingConditions, draw_conditions
+from mocks.observing.observe import MASK_BITS, Cutout, observe
+from mocks.observing.psf import measure_fwhm, psf_from_image
+from mocks.observing.reobserve import RealImage, redshifted, reobserve
+from mocks.observing.sky_bank import SkyBank
+from mocks.observing.sky_check import SkyCheck, blank_sky_check
 from mocks.pipeline import draw_state, mock_galaxy
 from mocks.products import lupton_rgb, write_fits
 from mocks.projection import VIEWS, project, random_view, view_matrix
-from mocks.psf import measure_fwhm, psf_from_image
 from mocks.readers import SIMULATIONS, Snapshot, open_snapshot, recognise
-from mocks.reobserve import RealImage, redshifted, reobserve
-from mocks.sky import SkyBank
-from mocks.sky_check import SkyCheck, blank_sky_check
 from mocks.streams import stream
 from mocks.surveys import SURVEYS, Band, Survey, load_survey
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from mocks.psf import measure_fwhm, psf_from_image
-from mocks.sky import SkyBank, clipped_sigma, cut_sky, find_sites, segment
+from mocks.observing.psf import measure_fwhm, psf_from_image
+from mocks.observing.sky_bank import SkyBank, clipped_sigma, cut_sky, find_sites, segment
 from mocks.surveys import load_survey
 
 __all__ = ["UNUSABLE_PLANES", "Coadd", "hsc_sky_bank", "open_coadd", "open_psf"]

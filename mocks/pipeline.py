@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from mocks.conditions import ConditionsBank, ObservingConditions, draw_conditions
 from mocks.dust.screens import Dust
 from mocks.galaxy import Galaxy
 from mocks.light.base import StellarPopulation
-from mocks.observe import Cutout, observe
+from mocks.observing.conditions import ConditionsBank, ObservingConditions, draw_conditions
+from mocks.observing.observe import Cutout, observe
+from mocks.observing.sky_bank import SkyBank
 from mocks.projection import project, random_view
-from mocks.sky import SkyBank
 from mocks.streams import stream
 from mocks.surveys import Survey, load_survey
 

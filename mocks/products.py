@@ -7,7 +7,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from mocks.observe import MASK_BITS, Cutout
+from mocks.observing.observe import MASK_BITS, Cutout
 
 __all__ = ["cutout_wcs", "lupton_rgb", "read_fits", "write_fits", "write_rgb"]
 

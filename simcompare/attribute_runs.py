@@ -11,7 +11,7 @@ from astropy.table import Table, vstack
 
 from mocks import ConditionsBank, load_survey
 from mocks.dust.screens import DUST
-from mocks.sky import SkyBank
+from mocks.observing.sky_bank import SkyBank
 from simcompare.attribution import ATTRIBUTION, ladder, systematic_floor
 from simcompare.conditions import conditions_bank
 from simcompare.config import AttributeSettings, ScoreSettings

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mocks import ConditionsBank, stream
-from mocks.noise import measure_correlation
+from mocks.observing.noise import measure_correlation
 from simcompare.imageset import ImageSet
 from simcompare.sanity import blank_patches
 

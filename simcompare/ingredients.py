@@ -18,8 +18,8 @@ from mocks import (
     stream,
 )
 from mocks.deposit.smoothing import smoothing_lengths
+from mocks.observing.sky_bank import SkyBank
 from mocks.projection import random_view
-from mocks.sky import SkyBank
 from simcompare.config import MockSettings
 from simcompare.mocking import observe_image
 from simcompare.preparation import Preparation, preparation_stream, prepare_stamp

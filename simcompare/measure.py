@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mocks.psf import measure_fwhm
+from mocks.observing.psf import measure_fwhm
 from simcompare.sersic import index_of_light
 from simcompare.stamps import FLAGS, RawStamp
 

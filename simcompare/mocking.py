@@ -18,11 +18,11 @@ from mocks import (
     dust_model,
     load_survey,
     mock_galaxy,
-    observe,
     stellar_population,
     stream,
     with_smoothing_lengths,
 )
+from mocks.observing import observe
 from mocks.products import write_fits, write_rgb
 from mocks.readers import fit_to_survey
 from simcompare.conditions import conditions_bank

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 from astropy.cosmology import FlatLambdaCDM
 
-from mocks import RealImage, draw_state, load_survey, redshifted, reobserve, stream
-from mocks.psf import fit_moffat
-from mocks.reobserve import MOST_NEGATIVE
-from mocks.sky import clipped_sigma, segment
+from mocks import RealImage, draw_state, load_survey, redshifted, stream
+from mocks.observing import reobserve
+from mocks.observing.psf import fit_moffat
+from mocks.observing.reobserve import MOST_NEGATIVE
+from mocks.observing.sky_bank import clipped_sigma, segment
 from simcompare.conditions import conditions_bank
 from simcompare.config import ReobserveSettings
 from simcompare.imageset import ImageSet

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import numpy as np
 from astropy.table import Table
 
-from mocks.noise import measure_correlation
-from mocks.sky_check import SkyCheck, blank_sky_check
+from mocks.observing.noise import measure_correlation
+from mocks.observing.sky_check import SkyCheck, blank_sky_check
 from mocks.streams import stream
 from simcompare.imageset import ImageSet
 from simcompare.statistics import ks_statistic

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mocks.observe import MASK_BITS as MOCK_MASK_BITS
+from mocks.observing.observe import MASK_BITS as MOCK_MASK_BITS
 
 __all__ = ["FLAGS", "MASK_BITS", "RAW_MASK_BITS", "PreparedStamp", "RawStamp", "RejectedStampError"]
 

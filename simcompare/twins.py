@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from mocks import ObservingConditions, observe, stream
-from mocks.background import faint_sources
+from mocks import ObservingConditions, stream
+from mocks.observing import observe
+from mocks.observing.background import faint_sources
 from mocks.surveys import load_survey
 from simcompare.imageset import ImageSet, Stack
 from simcompare.observed.sample import refuse_flagged, rejected_flags_of

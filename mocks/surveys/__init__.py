@@ -87,7 +87,7 @@ class Survey:
     bands : dict of Band
         In order of wavelength.
     psf_model : str
-        Name in ``mocks.psf.PSF_MODELS``.
+        Name in ``mocks.observing.psf.PSF_MODELS``.
     psf_parameters : dict of float
         Parameters of that model.
     psf_size : int

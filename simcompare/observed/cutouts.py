@@ -13,7 +13,7 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 from scipy.ndimage import gaussian_filter
 
 from mocks.checked_hdf5 import open_checked
-from mocks.psf import effective_psf
+from mocks.observing.psf import effective_psf
 from simcompare.observed.names import coordinate_name, word
 from simcompare.observed.units import nanomaggies_per_unit
 from simcompare.stamps import RAW_MASK_BITS, RawStamp

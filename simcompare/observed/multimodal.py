@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mocks.checked_hdf5 import open_checked
-from mocks.psf import effective_psf
+from mocks.observing.psf import effective_psf
 from simcompare.observed.names import word
 from simcompare.observed.units import nanomaggies_per_unit
 from simcompare.stamps import RAW_MASK_BITS, RawStamp

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from mocks import draw_conditions, load_survey, stream
-from mocks.background import FaintSources, faint_field, faint_sources, residual_sky
-from mocks.psf import gaussian_psf
+from mocks.observing.background import FaintSources, faint_field, faint_sources, residual_sky
+from mocks.observing.psf import gaussian_psf
 
 PSF = gaussian_psf(3.0, 21)
 

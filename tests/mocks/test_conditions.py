@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mocks import ConditionsBank, draw_conditions, load_survey, stream
-from mocks.psf import gaussian_psf, measure_fwhm
+from mocks.observing.psf import gaussian_psf, measure_fwhm
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare, poisson
 
-from mocks import draws, stream
+from mocks import stream
+from mocks.observing import fast_random as draws
 
 
 @pytest.mark.parametrize("mean", [0.003, 0.7, 9.9, 10.0, 14.2, 60.0, 729.0, 1e5])

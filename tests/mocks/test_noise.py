@@ -5,14 +5,14 @@ import pytest
 from scipy.signal import correlate2d
 
 from mocks import ConditionsBank, draw_conditions, load_survey, stream
-from mocks.noise import (
+from mocks.observing.noise import (
     correlated_noise,
     measure_correlation,
     sigma_from_aperture_depth,
     sigma_from_point_depth,
 )
-from mocks.observe import add_noise
-from mocks.psf import effective_psf, gaussian_psf
+from mocks.observing.observe import add_noise
+from mocks.observing.psf import effective_psf, gaussian_psf
 
 KERNEL = np.outer([0.25, 0.5, 0.25], [0.2, 0.6, 0.2])
 TABLE = correlate2d(KERNEL, KERNEL) / np.sum(KERNEL**2)

@@ -6,8 +6,8 @@ import pytest
 from astropy.cosmology import FlatLambdaCDM
 
 from mocks import ConditionsBank, Galaxy, Stars, draw_conditions, load_survey, stream
+from mocks.observing.psf import gaussian_psf
 from mocks.pipeline import mock_galaxy
-from mocks.psf import gaussian_psf
 
 
 def galaxy(subhalo_id=7, n=3000):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mocks import stream
-from mocks.psf import (
+from mocks.observing.psf import (
     PSF_MODELS,
     check_psf,
     convolve_psf,

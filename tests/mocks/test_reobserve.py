@@ -7,9 +7,9 @@ from astropy.cosmology import FlatLambdaCDM
 from scipy.ndimage import shift
 
 from mocks import draw_conditions, stream
-from mocks.noise import measure_correlation
-from mocks.psf import fit_moffat, gaussian_psf
-from mocks.reobserve import RealImage, _blur, redshifted, reobserve
+from mocks.observing.noise import measure_correlation
+from mocks.observing.psf import fit_moffat, gaussian_psf
+from mocks.observing.reobserve import RealImage, _blur, redshifted, reobserve
 
 COSMOLOGY = FlatLambdaCDM(70, 0.3)
 CONDITIONS = draw_conditions("sdss", "r", stream(1, "reobserve"))

@@ -3,7 +3,7 @@ import pytest
 
 from mocks import SURVEYS, load_survey
 from mocks.light.base import load_filter
-from mocks.psf import effective_psf
+from mocks.observing.psf import effective_psf
 
 
 @pytest.mark.parametrize("name", SURVEYS)

@@ -8,7 +8,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from mocks.psf import gaussian_psf
+from mocks.observing.psf import gaussian_psf
 from simcompare.observed import prepare_observed, read_stamps, recognise
 from simcompare.preparation import Preparation
 

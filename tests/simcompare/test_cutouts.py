@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from mocks.psf import gaussian_psf
+from mocks.observing.psf import gaussian_psf
 from simcompare.observed import prepare_observed, read_stamps, recognise
 from simcompare.observed.units import nanomaggies_per_unit
 from simcompare.preparation import Preparation, preparation_stream, prepare_stamp

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mocks.psf import gaussian_psf
+from mocks.observing.psf import gaussian_psf
 from simcompare.description import data_section, summarise
 from simcompare.imageset import ImageSet, collect_stamps, write_part
 from simcompare.places import assign_split

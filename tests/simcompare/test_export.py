@@ -6,7 +6,7 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from mocks.psf import gaussian_psf
+from mocks.observing.psf import gaussian_psf
 from simcompare.export import export_fits, export_mmu
 from simcompare.imageset import ImageSet, collect_stamps, write_part
 from simcompare.observed import prepare_observed, read_stamps, recognise

@@ -9,7 +9,7 @@ import pytest
 from scipy.ndimage import binary_dilation, gaussian_filter
 
 from mocks.frames_sdss import frame_siblings, open_frame
-from mocks.psf import measure_fwhm
+from mocks.observing.psf import measure_fwhm
 from mocks.psf_sdss import read_psfield
 from simcompare.observed import read_stamps
 from simcompare.observed.detect import empirical_psf, find_candidates

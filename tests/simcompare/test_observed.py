@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mocks.camera_sdss import dark_variance, gain, sky_noise
-from mocks.psf import gaussian_psf
+from mocks.observing.psf import gaussian_psf
 from simcompare.description import summarise
 from simcompare.imageset import ImageSet, part_path
 from simcompare.observed import prepare_observed, read_stamps, recognise

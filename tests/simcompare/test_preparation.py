@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mocks.psf import gaussian_psf
+from mocks.observing.psf import gaussian_psf
 from simcompare.observed.lattice import camera_quantum
 from simcompare.parts import collect_stamps
 from simcompare.preparation import Preparation, preparation_stream, prepare_stamp

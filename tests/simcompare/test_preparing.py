@@ -11,7 +11,7 @@ from astropy.table import Table
 from PIL import Image
 
 from mocks import SkyBank
-from mocks.psf import gaussian_psf
+from mocks.observing.psf import gaussian_psf
 from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare.cli import main
 from simcompare.config import MockSettings, PrepareSettings

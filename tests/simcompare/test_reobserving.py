@@ -6,7 +6,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from mocks.psf import gaussian_psf
+from mocks.observing.psf import gaussian_psf
 from simcompare.cli import main
 from simcompare.imageset import ImageSet
 from simcompare.observed.formats import read_stamps

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mocks import draw_conditions, stream
-from mocks.observe import add_noise, bin_pixels
-from mocks.psf import convolve_psf, effective_psf, measure_fwhm
+from mocks.observing.observe import add_noise, bin_pixels
+from mocks.observing.psf import convolve_psf, effective_psf, measure_fwhm
 from simcompare.measure import measure_shape
 from simcompare.sersic import (
     SersicProfile,

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mocks.conditions import ObservingConditions
-from mocks.observe import Cutout
-from mocks.psf import check_psf
+from mocks.observing.conditions import ObservingConditions
+from mocks.observing.observe import Cutout
+from mocks.observing.psf import check_psf
 from mocks.surveys import Survey, load_survey
 
 __all__ = ["RealImage", "redshifted", "reobserve"]
@@ -57,7 +57,7 @@ class RealImage:
             if negative > MOST_NEGATIVE:
                 raise ValueError(
                     f"psf of band {band} holds {-negative:.0%} of its light in negative pixels: its "
-                    "background is not zero. mocks.psf.fit_moffat makes a PSF without it."
+                    "background is not zero. mocks.observing.psf.fit_moffat makes a PSF without it."
                 )
 
 

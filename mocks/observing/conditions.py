@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mocks.background import FaintSources, faint_sources
-from mocks.psf import check_psf, effective_psf
+from mocks.observing.background import FaintSources, faint_sources
+from mocks.observing.psf import check_psf, effective_psf
 from mocks.surveys import Survey, load_survey
 
 __all__ = ["ConditionsBank", "ObservingConditions", "draw_conditions"]

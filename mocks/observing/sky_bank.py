@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from mocks.checked_hdf5 import open_checked
-from mocks.conditions import ObservingConditions
+from mocks.observing.conditions import ObservingConditions
 
 __all__ = ["SkyBank", "clipped_sigma", "cut_sky", "find_sites", "segment"]
 

@@ -4,13 +4,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mocks.background import faint_field, residual_sky
-from mocks.conditions import ObservingConditions
-from mocks.draws import poisson, standard_normal
 from mocks.ideal.record import IdealImage
-from mocks.noise import correlate, correlated_noise
-from mocks.psf import convolve_psf
-from mocks.sky import segment
+from mocks.observing.background import faint_field, residual_sky
+from mocks.observing.conditions import ObservingConditions
+from mocks.observing.fast_random import poisson, standard_normal
+from mocks.observing.noise import correlate, correlated_noise
+from mocks.observing.psf import convolve_psf
+from mocks.observing.sky_bank import segment
 from mocks.surveys import Survey, load_survey
 
 __all__ = ["MASK_BITS", "Cutout", "add_noise", "add_to_sky", "bin_pixels", "observe"]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mocks.draws import standard_normal
+from mocks.observing.fast_random import standard_normal
 
 __all__ = [
     "correlate",

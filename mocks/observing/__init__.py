@@ -1,0 +1,1 @@
+"""What telescope, sky and camera do to an ideal image."""
