@@ -10,16 +10,16 @@ import h5py
 
 from mocks.ideal.files import is_ideal_image
 from mocks.readers.base import Fingerprint, Format, Snapshot
-from mocks.readers.camels import open_pair, pair_in
-from mocks.readers.eagle import is_eagle_folder, open_eagle
-from mocks.readers.extract import open_extract
-from mocks.readers.gadget import open_gadget
+from mocks.readers.formats.camels import open_pair, pair_in
+from mocks.readers.formats.eagle import is_eagle_folder, open_eagle
+from mocks.readers.formats.extract import open_extract
+from mocks.readers.formats.gadget import open_gadget
+from mocks.readers.formats.illustris import is_snapshot_folder, open_illustris
+from mocks.readers.formats.ramses import is_output_folder, open_ramses
+from mocks.readers.formats.swift import open_swift
 from mocks.readers.hdf5 import ALIASES, header_of, open_hdf5
 from mocks.readers.headers import RUNS
-from mocks.readers.illustris import is_snapshot_folder, open_illustris
 from mocks.readers.layout import CHUNK
-from mocks.readers.ramses import is_output_folder, open_ramses
-from mocks.readers.swift import open_swift
 
 __all__ = ["SIMULATIONS", "fingerprint", "formats", "open_snapshot", "recognise"]
 

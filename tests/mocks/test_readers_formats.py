@@ -8,7 +8,7 @@ import pytest
 from astropy import units as u
 
 from mocks.readers import galaxy_from_arrays, open_snapshot, recognise
-from mocks.readers.gadget import parse_unit
+from mocks.readers.formats.gadget import parse_unit
 from mocks.readers.galaxymaker import read_tree_bricks
 from mocks.readers.gathering import Part, gather
 from mocks.readers.hdf5 import KM, KPC, MSUN

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mocks.readers.extract import ExtractSnapshot, open_extract
+from mocks.readers.formats.extract import ExtractSnapshot, open_extract
 from mocks.readers.hdf5 import ALIASES, KM, KPC, MSUN, Units
 
 __all__ = ["open_gadget", "parse_unit"]
@@ -93,7 +93,7 @@ def open_gadget(
     fields : dict of str, optional
         The file's names for fields that go by other names, for example ``{"birth": "StarAge"}``.
     **options
-        Of `mocks.readers.extract.open_extract`: ``simulation``, ``snapshot``, ``subhalo_id``, ``centre``,
+        Of `mocks.readers.formats.extract.open_extract`: ``simulation``, ``snapshot``, ``subhalo_id``, ``centre``,
         ``gas``, ``linking_length`` (for a file with several galaxies), ``min_stars``.
 
     Returns

@@ -16,7 +16,6 @@ from mocks.readers.attributes import attribute
 from mocks.readers.base import Fingerprint, Snapshot
 from mocks.readers.chunks import chunk_files, count_problems
 from mocks.readers.dialects import DIALECTS
-from mocks.readers.eagle_catalogue import particle_table, subfind_table
 from mocks.readers.fields import (
     GAS_FIELDS,
     STAR_FIELDS,
@@ -26,6 +25,7 @@ from mocks.readers.fields import (
     read_part,
     stars_from_parts,
 )
+from mocks.readers.formats.eagle_catalogue import particle_table, subfind_table
 from mocks.readers.gathering import Part
 from mocks.readers.geometry import in_sphere
 from mocks.readers.hdf5 import conversion, find, header_of, open_hdf5, read_array

@@ -14,7 +14,6 @@ from mocks.readers.attributes import attribute
 from mocks.readers.base import Snapshot
 from mocks.readers.chunks import count_problems
 from mocks.readers.dialects import DIALECTS
-from mocks.readers.extract import ExtractSnapshot, open_extract
 from mocks.readers.fields import (
     GAS_FIELDS,
     STAR_FIELDS,
@@ -23,6 +22,7 @@ from mocks.readers.fields import (
     read_part,
     stars_from_parts,
 )
+from mocks.readers.formats.extract import ExtractSnapshot, open_extract
 from mocks.readers.gathering import Part
 from mocks.readers.geometry import in_sphere
 from mocks.readers.hdf5 import conversion, find, open_hdf5, physical, read_array
@@ -281,7 +281,7 @@ def open_swift(
         HDF5 file, one of its chunks, or the folder of the chunks.
     soap : str or Path, optional
         ``halo_properties_NNNN.hdf5``; looked for beside the snapshot when left out. Without one all stars are
-        read, as one galaxy or as several; see `mocks.readers.extract.open_extract`.
+        read, as one galaxy or as several; see `mocks.readers.formats.extract.open_extract`.
     reach : float
         Particles beyond this radius about their galaxy's centre [physical kpc] are not read.
     **options
