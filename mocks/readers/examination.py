@@ -10,7 +10,7 @@ from astropy.table import Table
 from mocks.galaxy import Galaxy
 from mocks.ideal.files import is_ideal_image, read_ideal_image
 from mocks.readers.base import Snapshot
-from mocks.readers.headers import RUNS
+from mocks.readers.hdf5.headers import RUNS
 from mocks.readers.inputs import members
 from mocks.readers.registry import open_snapshot
 

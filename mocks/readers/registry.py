@@ -17,9 +17,9 @@ from mocks.readers.formats.gadget import open_gadget
 from mocks.readers.formats.illustris import is_snapshot_folder, open_illustris
 from mocks.readers.formats.ramses import is_output_folder, open_ramses
 from mocks.readers.formats.swift import open_swift
-from mocks.readers.hdf5 import ALIASES, header_of, open_hdf5
-from mocks.readers.headers import RUNS
-from mocks.readers.layout import CHUNK
+from mocks.readers.hdf5.headers import RUNS
+from mocks.readers.hdf5.layout import CHUNK
+from mocks.readers.hdf5.snapshot import ALIASES, header_of, open_hdf5
 
 __all__ = ["SIMULATIONS", "fingerprint", "formats", "open_snapshot", "recognise"]
 

@@ -7,7 +7,7 @@ from typing import BinaryIO
 import numpy as np
 
 from mocks.galaxy import Galaxy
-from mocks.readers.hdf5 import KM, KPC, MSUN
+from mocks.readers.hdf5.snapshot import KM, KPC, MSUN
 from mocks.readers.hilbert import hilbert_keys
 from mocks.readers.times import conformal_time
 from mocks.toys.placing import birth_scale_factor, check_one_output, places

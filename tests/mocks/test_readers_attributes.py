@@ -7,12 +7,12 @@ import h5py
 import numpy as np
 import pytest
 
-from mocks.readers.attributes import attribute, attributes
+from mocks.readers.hdf5.attributes import attribute, attributes
 
 LIMIT = 60  # seconds, import of the readers included
 READ = """
 import sys, h5py
-from mocks.readers.attributes import attributes
+from mocks.readers.hdf5.attributes import attributes
 try:
     with h5py.File(sys.argv[1]) as file:
         attributes(file["Header"])

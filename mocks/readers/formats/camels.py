@@ -10,7 +10,8 @@ from astropy.table import Table
 
 from mocks.galaxy import Galaxy
 from mocks.readers.base import Snapshot
-from mocks.readers.fields import (
+from mocks.readers.gathering import Part
+from mocks.readers.hdf5.fields import (
     GAS_FIELDS,
     STAR_FIELDS,
     column_factors,
@@ -19,12 +20,11 @@ from mocks.readers.fields import (
     read_part,
     stars_from_parts,
 )
-from mocks.readers.gathering import Part
-from mocks.readers.hdf5 import Units, conversion, find, header_of, open_hdf5, read_array
-from mocks.readers.headers import RUNS, cosmology_of, number_in_path, redshift_of, run_name
-from mocks.readers.layout import box_side, with_units
+from mocks.readers.hdf5.headers import RUNS, cosmology_of, number_in_path, redshift_of, run_name
+from mocks.readers.hdf5.layout import box_side, with_units
+from mocks.readers.hdf5.snapshot import Units, conversion, find, header_of, open_hdf5, read_array
+from mocks.readers.hdf5.subhaloes import SUBHALO_FIELDS, subhalo_columns, subhalo_properties
 from mocks.readers.particles import assemble
-from mocks.readers.subhaloes import SUBHALO_FIELDS, subhalo_columns, subhalo_properties
 
 __all__ = ["PairSnapshot", "open_pair", "pair_in"]
 

@@ -12,11 +12,14 @@ import numpy as np
 from astropy.table import Table
 
 from mocks.galaxy import Galaxy
-from mocks.readers.attributes import attribute
 from mocks.readers.base import Fingerprint, Snapshot
-from mocks.readers.chunks import chunk_files, count_problems
-from mocks.readers.dialects import DIALECTS
-from mocks.readers.fields import (
+from mocks.readers.formats.eagle_catalogue import particle_table, subfind_table
+from mocks.readers.gathering import Part
+from mocks.readers.geometry import in_sphere
+from mocks.readers.hdf5.attributes import attribute
+from mocks.readers.hdf5.chunks import chunk_files, count_problems
+from mocks.readers.hdf5.dialects import DIALECTS
+from mocks.readers.hdf5.fields import (
     GAS_FIELDS,
     STAR_FIELDS,
     column_factors,
@@ -25,13 +28,10 @@ from mocks.readers.fields import (
     read_part,
     stars_from_parts,
 )
-from mocks.readers.formats.eagle_catalogue import particle_table, subfind_table
-from mocks.readers.gathering import Part
-from mocks.readers.geometry import in_sphere
-from mocks.readers.hdf5 import conversion, find, header_of, open_hdf5, read_array
-from mocks.readers.headers import cosmology_of, redshift_of, run_name
+from mocks.readers.hdf5.headers import cosmology_of, redshift_of, run_name
+from mocks.readers.hdf5.layout import galaxy_numbers, with_units
+from mocks.readers.hdf5.snapshot import conversion, find, header_of, open_hdf5, read_array
 from mocks.readers.hilbert import GADGET_CURVE, cells_in_sphere, hilbert_keys
-from mocks.readers.layout import galaxy_numbers, with_units
 from mocks.readers.particles import assemble
 
 __all__ = ["EagleSnapshot", "is_eagle_folder", "open_eagle"]

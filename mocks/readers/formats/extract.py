@@ -10,9 +10,12 @@ from astropy.table import Table
 
 from mocks.galaxy import Galaxy, Gas
 from mocks.readers.base import Snapshot
-from mocks.readers.chunks import count_problems
-from mocks.readers.dialects import DIALECTS
-from mocks.readers.fields import (
+from mocks.readers.friends import friends_of_friends
+from mocks.readers.gathering import Part
+from mocks.readers.geometry import half_mass_radius, shrinking_sphere, unwrap
+from mocks.readers.hdf5.chunks import count_problems
+from mocks.readers.hdf5.dialects import DIALECTS
+from mocks.readers.hdf5.fields import (
     GAS_FIELDS,
     STAR_FIELDS,
     column_factors,
@@ -22,12 +25,9 @@ from mocks.readers.fields import (
     require_fields,
     stars_from_parts,
 )
-from mocks.readers.friends import friends_of_friends
-from mocks.readers.gathering import Part
-from mocks.readers.geometry import half_mass_radius, shrinking_sphere, unwrap
-from mocks.readers.hdf5 import Units, conversion, find, header_of, open_hdf5, read_array
-from mocks.readers.headers import cosmology_of, number_in_path, redshift_of, run_name
-from mocks.readers.layout import EAGLE_ID, box_side, files_of, galaxy_id, galaxy_numbers, with_units
+from mocks.readers.hdf5.headers import cosmology_of, number_in_path, redshift_of, run_name
+from mocks.readers.hdf5.layout import EAGLE_ID, box_side, files_of, galaxy_id, galaxy_numbers, with_units
+from mocks.readers.hdf5.snapshot import Units, conversion, find, header_of, open_hdf5, read_array
 from mocks.readers.particles import assemble
 
 __all__ = ["ExtractSnapshot", "open_extract"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mocks.readers.formats.extract import ExtractSnapshot, open_extract
-from mocks.readers.hdf5 import ALIASES, KM, KPC, MSUN, Units
+from mocks.readers.hdf5.snapshot import ALIASES, KM, KPC, MSUN, Units
 
 __all__ = ["open_gadget", "parse_unit"]
 

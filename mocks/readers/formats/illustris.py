@@ -17,8 +17,9 @@ from astropy.table import Table
 
 from mocks.galaxy import Galaxy
 from mocks.readers.base import Fingerprint, Snapshot
-from mocks.readers.chunks import chunk_files, count_problems
-from mocks.readers.fields import (
+from mocks.readers.gathering import Part
+from mocks.readers.hdf5.chunks import chunk_files, count_problems
+from mocks.readers.hdf5.fields import (
     GAS_FIELDS,
     STAR_FIELDS,
     column_factors,
@@ -27,12 +28,11 @@ from mocks.readers.fields import (
     require_fields,
     stars_from_parts,
 )
-from mocks.readers.gathering import Part
-from mocks.readers.hdf5 import Units, header_of, open_hdf5, read_array
-from mocks.readers.headers import cosmology_of, redshift_of, run_name
-from mocks.readers.layout import with_units
+from mocks.readers.hdf5.headers import cosmology_of, redshift_of, run_name
+from mocks.readers.hdf5.layout import with_units
+from mocks.readers.hdf5.snapshot import Units, header_of, open_hdf5, read_array
+from mocks.readers.hdf5.subhaloes import SUBHALO_FIELDS, subhalo_columns, subhalo_properties
 from mocks.readers.particles import assemble
-from mocks.readers.subhaloes import SUBHALO_FIELDS, subhalo_columns, subhalo_properties
 
 __all__ = ["IllustrisSnapshot", "is_snapshot_folder", "open_illustris"]
 

@@ -24,9 +24,9 @@ from mocks.readers.galaxymaker import (
 from mocks.readers.gas_cells import read_gas_cells
 from mocks.readers.gathering import Part, gather
 from mocks.readers.geometry import half_mass_radius, shrinking_sphere, unwrap
-from mocks.readers.hdf5 import KM, KPC, MSUN
+from mocks.readers.hdf5.layout import with_units
+from mocks.readers.hdf5.snapshot import KM, KPC, MSUN
 from mocks.readers.hilbert import domains_in_sphere
-from mocks.readers.layout import with_units
 from mocks.readers.mass_loss import remaining_mass_fraction
 from mocks.readers.particles import assemble, check_ages, make_stars
 from mocks.readers.ramses_files import Info, read_info, read_stars

@@ -10,11 +10,14 @@ import numpy as np
 from astropy.table import Table
 
 from mocks.galaxy import Galaxy
-from mocks.readers.attributes import attribute
 from mocks.readers.base import Snapshot
-from mocks.readers.chunks import count_problems
-from mocks.readers.dialects import DIALECTS
-from mocks.readers.fields import (
+from mocks.readers.formats.extract import ExtractSnapshot, open_extract
+from mocks.readers.gathering import Part
+from mocks.readers.geometry import in_sphere
+from mocks.readers.hdf5.attributes import attribute
+from mocks.readers.hdf5.chunks import count_problems
+from mocks.readers.hdf5.dialects import DIALECTS
+from mocks.readers.hdf5.fields import (
     GAS_FIELDS,
     STAR_FIELDS,
     column_factors,
@@ -22,11 +25,8 @@ from mocks.readers.fields import (
     read_part,
     stars_from_parts,
 )
-from mocks.readers.formats.extract import ExtractSnapshot, open_extract
-from mocks.readers.gathering import Part
-from mocks.readers.geometry import in_sphere
-from mocks.readers.hdf5 import conversion, find, open_hdf5, physical, read_array
-from mocks.readers.layout import files_of, with_units
+from mocks.readers.hdf5.layout import files_of, with_units
+from mocks.readers.hdf5.snapshot import conversion, find, open_hdf5, physical, read_array
 from mocks.readers.particles import assemble, require_shapes
 
 __all__ = ["SwiftSnapshot", "open_swift"]

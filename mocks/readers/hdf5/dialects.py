@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mocks.readers.hdf5 import Units
+from mocks.readers.hdf5.snapshot import Units
 
 __all__ = ["DIALECTS", "Dialect"]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mocks.readers.hdf5 import header_of, open_hdf5
+from mocks.readers.hdf5.snapshot import header_of, open_hdf5
 
 __all__ = ["chunk_files", "count_problems"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from mocks.readers.attributes import attribute, attributes
+from mocks.readers.hdf5.attributes import attribute, attributes
 
 __all__ = ["ALIASES", "Units", "find", "header_of", "open_hdf5", "physical", "read_array"]
 

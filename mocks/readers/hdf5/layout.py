@@ -7,8 +7,8 @@ import numpy as np
 from astropy import units as u
 from astropy.table import Table
 
-from mocks.readers.chunks import chunk_files
-from mocks.readers.hdf5 import header_of, open_hdf5
+from mocks.readers.hdf5.chunks import chunk_files
+from mocks.readers.hdf5.snapshot import header_of, open_hdf5
 
 __all__ = [
     "CHUNK",

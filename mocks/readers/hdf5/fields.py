@@ -7,9 +7,9 @@ import numpy as np
 from astropy.cosmology import FLRW
 
 from mocks.galaxy import Gas, Stars
-from mocks.readers.attributes import attribute
 from mocks.readers.gathering import Part, gather
-from mocks.readers.hdf5 import ALIASES, Units, conversion, find, read_array
+from mocks.readers.hdf5.attributes import attribute
+from mocks.readers.hdf5.snapshot import ALIASES, Units, conversion, find, read_array
 from mocks.readers.particles import ages, gas_temperature, make_stars, require_finite, require_shapes
 
 __all__ = [
@@ -70,7 +70,7 @@ def column_factors(group: h5py.Group, fields: tuple[str, ...], a: float, h: floa
     group : h5py.Group
         ``PartType0`` or ``PartType4``.
     fields : tuple of str
-        House names, see `mocks.readers.hdf5.ALIASES`.
+        House names, see `mocks.readers.hdf5.snapshot.ALIASES`.
     a, h : float
         Scale factor, Hubble constant [100 km/s/Mpc].
     units : Units
