@@ -2,11 +2,11 @@
 
 from mocks.ideal.files import ideal_image_from_array, is_ideal_image, read_ideal_image
 from mocks.ideal.fit import fit_to_survey
-from mocks.readers.arrays import galaxy_from_arrays
 from mocks.readers.base import Fingerprint, Format, Snapshot
 from mocks.readers.examination import Examination, Finding, examine, examine_all
 from mocks.readers.hdf5.headers import RUNS
 from mocks.readers.inputs import members, parse_options
+from mocks.readers.particles.arrays import galaxy_from_arrays
 from mocks.readers.registry import SIMULATIONS, formats, open_snapshot, recognise
 from mocks.readers.selection import aperture_radius, cut_aperture, evaluate, select
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from mocks.galaxy import Galaxy
 from mocks.readers.hdf5.layout import UNBOUND
-from mocks.readers.hilbert import GADGET_CURVE, hilbert_keys
+from mocks.readers.particles.hilbert import GADGET_CURVE, hilbert_keys
 from mocks.toys.placing import birth_scale_factor, check_one_output, places
 
 __all__ = ["write_eagle_extract", "write_eagle_snapshot"]

@@ -6,9 +6,9 @@ import numpy as np
 from astropy.cosmology import FLRW, FlatLambdaCDM
 
 from mocks.galaxy import Galaxy, Gas, Stars
-from mocks.readers.geometry import half_mass_radius
-from mocks.readers.mass_loss import remaining_mass_fraction
-from mocks.readers.times import cosmic_time
+from mocks.readers.particles.geometry import half_mass_radius
+from mocks.readers.particles.mass_loss import remaining_mass_fraction
+from mocks.readers.particles.times import cosmic_time
 from mocks.streams import stream
 from mocks.toys.physics import TOY_GENERATIONS, ToyPhysics
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mocks.galaxy import Galaxy
-from mocks.readers.times import cosmic_time, scale_factor_at
+from mocks.readers.particles.times import cosmic_time, scale_factor_at
 
 __all__ = ["birth_scale_factor", "check_one_output", "places"]
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from mocks.galaxy import Galaxy
 from mocks.readers.hdf5.snapshot import KM, KPC, MSUN
-from mocks.readers.hilbert import hilbert_keys
-from mocks.readers.times import conformal_time
+from mocks.readers.particles.hilbert import hilbert_keys
+from mocks.readers.particles.times import conformal_time
 from mocks.toys.placing import birth_scale_factor, check_one_output, places
 
 __all__ = ["write_ramses_output"]

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 
 from mocks.galaxy import Galaxy
-from mocks.readers.particles import PHOTOMETRY_BANDS
+from mocks.readers.particles.records import PHOTOMETRY_BANDS
 from mocks.toys.placing import birth_scale_factor, check_one_output, places
 
 __all__ = ["write_tng_snapshot"]

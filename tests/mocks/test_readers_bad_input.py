@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mocks.readers import open_snapshot, recognise
-from mocks.readers.friends import friends_of_friends
+from mocks.readers.particles.friends import friends_of_friends
 from mocks.toys import (
     ToyPhysics,
     toy_galaxies,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mocks.readers import SIMULATIONS, cut_aperture, examine, open_snapshot, recognise, select
-from mocks.readers.times import cosmic_time
+from mocks.readers.particles.times import cosmic_time
 from mocks.toys import (
     ToyPhysics,
     toy_galaxies,

@@ -5,11 +5,11 @@ import pytest
 from astropy import units as u
 from astropy.cosmology import FlatLambdaCDM
 
-from mocks.readers.friends import friends_of_friends
-from mocks.readers.geometry import half_mass_radius, shrinking_sphere, unwrap
-from mocks.readers.hilbert import domains_in_sphere, hilbert_keys
-from mocks.readers.mass_loss import IMFS, remaining_mass_fraction
-from mocks.readers.times import (
+from mocks.readers.particles.friends import friends_of_friends
+from mocks.readers.particles.geometry import half_mass_radius, shrinking_sphere, unwrap
+from mocks.readers.particles.hilbert import domains_in_sphere, hilbert_keys
+from mocks.readers.particles.mass_loss import IMFS, remaining_mass_fraction
+from mocks.readers.particles.times import (
     age_from_conformal_time,
     age_from_scale_factor,
     conformal_time,

@@ -8,7 +8,7 @@ import pytest
 from astropy.cosmology import FlatLambdaCDM
 
 from mocks.readers import galaxy_from_arrays, open_snapshot, recognise
-from mocks.readers.geometry import half_mass_radius, unwrap
+from mocks.readers.particles.geometry import half_mass_radius, unwrap
 from mocks.toys import toy_galaxies, write_tng_snapshot
 
 SUBHALO_POS = (62337.96, 64240.777, 41446.176)  # of TNG100-1 subhalo 565261 at snapshot 99 [ckpc/h]

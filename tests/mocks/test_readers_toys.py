@@ -8,7 +8,7 @@ import pytest
 from illustris_python.snapshot import loadSubhalo
 
 from mocks.readers import SIMULATIONS, open_snapshot, recognise
-from mocks.readers.particles import PHOTOMETRY_BANDS
+from mocks.readers.particles.records import PHOTOMETRY_BANDS
 from mocks.toys import ToyPhysics, toy_galaxies, write_eagle_extract, write_ramses_output, write_tng_snapshot
 
 COARSE = ToyPhysics("toy-1", 4e7, 1.0, 0.0, 0.0)

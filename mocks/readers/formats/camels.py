@@ -10,7 +10,6 @@ from astropy.table import Table
 
 from mocks.galaxy import Galaxy
 from mocks.readers.base import Snapshot
-from mocks.readers.gathering import Part
 from mocks.readers.hdf5.fields import (
     GAS_FIELDS,
     STAR_FIELDS,
@@ -24,7 +23,8 @@ from mocks.readers.hdf5.headers import RUNS, cosmology_of, number_in_path, redsh
 from mocks.readers.hdf5.layout import box_side, with_units
 from mocks.readers.hdf5.snapshot import Units, conversion, find, header_of, open_hdf5, read_array
 from mocks.readers.hdf5.subhaloes import SUBHALO_FIELDS, subhalo_columns, subhalo_properties
-from mocks.readers.particles import assemble
+from mocks.readers.particles.gathering import Part
+from mocks.readers.particles.records import assemble
 
 __all__ = ["PairSnapshot", "open_pair", "pair_in"]
 

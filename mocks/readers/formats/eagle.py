@@ -14,8 +14,6 @@ from astropy.table import Table
 from mocks.galaxy import Galaxy
 from mocks.readers.base import Fingerprint, Snapshot
 from mocks.readers.formats.eagle_catalogue import particle_table, subfind_table
-from mocks.readers.gathering import Part
-from mocks.readers.geometry import in_sphere
 from mocks.readers.hdf5.attributes import attribute
 from mocks.readers.hdf5.chunks import chunk_files, count_problems
 from mocks.readers.hdf5.dialects import DIALECTS
@@ -31,8 +29,10 @@ from mocks.readers.hdf5.fields import (
 from mocks.readers.hdf5.headers import cosmology_of, redshift_of, run_name
 from mocks.readers.hdf5.layout import galaxy_numbers, with_units
 from mocks.readers.hdf5.snapshot import conversion, find, header_of, open_hdf5, read_array
-from mocks.readers.hilbert import GADGET_CURVE, cells_in_sphere, hilbert_keys
-from mocks.readers.particles import assemble
+from mocks.readers.particles.gathering import Part
+from mocks.readers.particles.geometry import in_sphere
+from mocks.readers.particles.hilbert import GADGET_CURVE, cells_in_sphere, hilbert_keys
+from mocks.readers.particles.records import assemble
 
 __all__ = ["EagleSnapshot", "is_eagle_folder", "open_eagle"]
 

@@ -8,9 +8,9 @@ import h5py
 import numpy as np
 from astropy.table import Table
 
-from mocks.readers.geometry import unwrap
 from mocks.readers.hdf5.layout import EAGLE_ID, galaxy_numbers
 from mocks.readers.hdf5.snapshot import Units, open_hdf5, physical, read_array
+from mocks.readers.particles.geometry import unwrap
 
 __all__ = ["particle_table", "subfind_table"]
 

@@ -10,9 +10,6 @@ from astropy.table import Table
 
 from mocks.galaxy import Galaxy, Gas
 from mocks.readers.base import Snapshot
-from mocks.readers.friends import friends_of_friends
-from mocks.readers.gathering import Part
-from mocks.readers.geometry import half_mass_radius, shrinking_sphere, unwrap
 from mocks.readers.hdf5.chunks import count_problems
 from mocks.readers.hdf5.dialects import DIALECTS
 from mocks.readers.hdf5.fields import (
@@ -28,7 +25,10 @@ from mocks.readers.hdf5.fields import (
 from mocks.readers.hdf5.headers import cosmology_of, number_in_path, redshift_of, run_name
 from mocks.readers.hdf5.layout import EAGLE_ID, box_side, files_of, galaxy_id, galaxy_numbers, with_units
 from mocks.readers.hdf5.snapshot import Units, conversion, find, header_of, open_hdf5, read_array
-from mocks.readers.particles import assemble
+from mocks.readers.particles.friends import friends_of_friends
+from mocks.readers.particles.gathering import Part
+from mocks.readers.particles.geometry import half_mass_radius, shrinking_sphere, unwrap
+from mocks.readers.particles.records import assemble
 
 __all__ = ["ExtractSnapshot", "open_extract"]
 

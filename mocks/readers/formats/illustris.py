@@ -17,7 +17,6 @@ from astropy.table import Table
 
 from mocks.galaxy import Galaxy
 from mocks.readers.base import Fingerprint, Snapshot
-from mocks.readers.gathering import Part
 from mocks.readers.hdf5.chunks import chunk_files, count_problems
 from mocks.readers.hdf5.fields import (
     GAS_FIELDS,
@@ -32,7 +31,8 @@ from mocks.readers.hdf5.headers import cosmology_of, redshift_of, run_name
 from mocks.readers.hdf5.layout import with_units
 from mocks.readers.hdf5.snapshot import Units, header_of, open_hdf5, read_array
 from mocks.readers.hdf5.subhaloes import SUBHALO_FIELDS, subhalo_columns, subhalo_properties
-from mocks.readers.particles import assemble
+from mocks.readers.particles.gathering import Part
+from mocks.readers.particles.records import assemble
 
 __all__ = ["IllustrisSnapshot", "is_snapshot_folder", "open_illustris"]
 

@@ -12,7 +12,6 @@ from astropy.table import Table
 
 from mocks.galaxy import Galaxy
 from mocks.readers.base import Fingerprint, Snapshot
-from mocks.readers.friends import friends_of_friends
 from mocks.readers.galaxymaker import (
     Brick,
     find_galaxies,
@@ -22,15 +21,16 @@ from mocks.readers.galaxymaker import (
     read_tree_bricks,
 )
 from mocks.readers.gas_cells import read_gas_cells
-from mocks.readers.gathering import Part, gather
-from mocks.readers.geometry import half_mass_radius, shrinking_sphere, unwrap
 from mocks.readers.hdf5.layout import with_units
 from mocks.readers.hdf5.snapshot import KM, KPC, MSUN
-from mocks.readers.hilbert import domains_in_sphere
-from mocks.readers.mass_loss import remaining_mass_fraction
-from mocks.readers.particles import assemble, check_ages, make_stars
+from mocks.readers.particles.friends import friends_of_friends
+from mocks.readers.particles.gathering import Part, gather
+from mocks.readers.particles.geometry import half_mass_radius, shrinking_sphere, unwrap
+from mocks.readers.particles.hilbert import domains_in_sphere
+from mocks.readers.particles.mass_loss import remaining_mass_fraction
+from mocks.readers.particles.records import assemble, check_ages, make_stars
+from mocks.readers.particles.times import age_from_conformal_time, conformal_time, cosmic_time, make_cosmology
 from mocks.readers.ramses_files import Info, read_info, read_stars
-from mocks.readers.times import age_from_conformal_time, conformal_time, cosmic_time, make_cosmology
 
 __all__ = ["RamsesSnapshot", "is_output_folder", "open_ramses"]
 

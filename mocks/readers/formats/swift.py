@@ -12,8 +12,6 @@ from astropy.table import Table
 from mocks.galaxy import Galaxy
 from mocks.readers.base import Snapshot
 from mocks.readers.formats.extract import ExtractSnapshot, open_extract
-from mocks.readers.gathering import Part
-from mocks.readers.geometry import in_sphere
 from mocks.readers.hdf5.attributes import attribute
 from mocks.readers.hdf5.chunks import count_problems
 from mocks.readers.hdf5.dialects import DIALECTS
@@ -27,7 +25,9 @@ from mocks.readers.hdf5.fields import (
 )
 from mocks.readers.hdf5.layout import files_of, with_units
 from mocks.readers.hdf5.snapshot import conversion, find, open_hdf5, physical, read_array
-from mocks.readers.particles import assemble, require_shapes
+from mocks.readers.particles.gathering import Part
+from mocks.readers.particles.geometry import in_sphere
+from mocks.readers.particles.records import assemble, require_shapes
 
 __all__ = ["SwiftSnapshot", "open_swift"]
 

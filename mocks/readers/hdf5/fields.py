@@ -7,10 +7,10 @@ import numpy as np
 from astropy.cosmology import FLRW
 
 from mocks.galaxy import Gas, Stars
-from mocks.readers.gathering import Part, gather
 from mocks.readers.hdf5.attributes import attribute
 from mocks.readers.hdf5.snapshot import ALIASES, Units, conversion, find, read_array
-from mocks.readers.particles import ages, gas_temperature, make_stars, require_finite, require_shapes
+from mocks.readers.particles.gathering import Part, gather
+from mocks.readers.particles.records import ages, gas_temperature, make_stars, require_finite, require_shapes
 
 __all__ = [
     "GAS_FIELDS",

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from astropy.cosmology import FLRW
 
-from mocks.readers.times import make_cosmology
+from mocks.readers.particles.times import make_cosmology
 
 __all__ = ["RUNS", "Run", "cosmology_of", "number_in_path", "redshift_of", "run_name"]
 

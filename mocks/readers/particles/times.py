@@ -7,7 +7,7 @@ import numpy as np
 from astropy import units as u
 from astropy.cosmology import FLRW, FlatLambdaCDM, LambdaCDM
 
-from mocks.readers.interpolation import on_even_grid
+from mocks.readers.particles.interpolation import on_even_grid
 
 __all__ = [
     "age_from_conformal_time",

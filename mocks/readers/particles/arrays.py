@@ -5,7 +5,7 @@ from astropy import units as u
 from astropy.cosmology import FLRW
 
 from mocks.galaxy import Galaxy
-from mocks.readers.particles import assemble, check_ages, make_stars
+from mocks.readers.particles.records import assemble, check_ages, make_stars
 
 __all__ = ["galaxy_from_arrays"]
 
@@ -47,7 +47,7 @@ def galaxy_from_arrays(
     cosmology : astropy.cosmology.FLRW
         The simulation's own.
     initial_mass, velocity, smoothing_length : Quantity or ndarray, optional
-        A missing initial mass is computed from the age, see `mocks.readers.mass_loss`.
+        A missing initial mass is computed from the age, see `mocks.readers.particles.mass_loss`.
     centre : Quantity or ndarray, shape (3,), optional
         In the frame of `position`; found by a shrinking sphere when left out.
     box_size : Quantity or float, optional

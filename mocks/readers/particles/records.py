@@ -7,9 +7,9 @@ import numpy as np
 from astropy.cosmology import FLRW
 
 from mocks.galaxy import Galaxy, Gas, Stars
-from mocks.readers.geometry import half_mass_radius, shrinking_sphere, unwrap
-from mocks.readers.mass_loss import remaining_mass_fraction
-from mocks.readers.times import age_from_scale_factor
+from mocks.readers.particles.geometry import half_mass_radius, shrinking_sphere, unwrap
+from mocks.readers.particles.mass_loss import remaining_mass_fraction
+from mocks.readers.particles.times import age_from_scale_factor
 
 __all__ = ["ages", "assemble", "gas_temperature", "make_stars", "require_finite", "require_shapes"]
 

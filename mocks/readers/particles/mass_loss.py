@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from mocks.readers.interpolation import on_even_grid
+from mocks.readers.particles.interpolation import on_even_grid
 
 __all__ = ["IMFS", "remaining_mass_fraction"]
 

@@ -1,0 +1,1 @@
+"""From raw particle arrays to a galaxy: units, times, geometry, groups."""
