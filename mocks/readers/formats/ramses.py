@@ -12,15 +12,6 @@ from astropy.table import Table
 
 from mocks.galaxy import Galaxy
 from mocks.readers.base import Fingerprint, Snapshot
-from mocks.readers.galaxymaker import (
-    Brick,
-    find_galaxies,
-    galaxy_table,
-    read_galaxy,
-    read_identities,
-    read_tree_bricks,
-)
-from mocks.readers.gas_cells import read_gas_cells
 from mocks.readers.hdf5.layout import with_units
 from mocks.readers.hdf5.snapshot import KM, KPC, MSUN
 from mocks.readers.particles.friends import friends_of_friends
@@ -30,7 +21,16 @@ from mocks.readers.particles.hilbert import domains_in_sphere
 from mocks.readers.particles.mass_loss import remaining_mass_fraction
 from mocks.readers.particles.records import assemble, check_ages, make_stars
 from mocks.readers.particles.times import age_from_conformal_time, conformal_time, cosmic_time, make_cosmology
-from mocks.readers.ramses_files import Info, read_info, read_stars
+from mocks.readers.ramses.files import Info, read_info, read_stars
+from mocks.readers.ramses.galaxymaker import (
+    Brick,
+    find_galaxies,
+    galaxy_table,
+    read_galaxy,
+    read_identities,
+    read_tree_bricks,
+)
+from mocks.readers.ramses.gas_cells import read_gas_cells
 
 __all__ = ["RamsesSnapshot", "is_output_folder", "open_ramses"]
 

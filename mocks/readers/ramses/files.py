@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mocks.readers.fortran import Records
 from mocks.readers.particles.gathering import Part
 from mocks.readers.particles.geometry import in_sphere
+from mocks.readers.ramses.fortran import Records
 
 __all__ = ["Info", "read_info", "read_stars"]
 

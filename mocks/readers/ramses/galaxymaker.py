@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-from mocks.readers.fortran import Records
+from mocks.readers.ramses.fortran import Records
 
 __all__ = ["Brick", "find_galaxies", "galaxy_table", "read_galaxy", "read_identities", "read_tree_bricks"]
 
