@@ -9,7 +9,7 @@ from astropy.table import Table
 
 from flows import TrainingConfig
 from mocks import load_survey
-from mocks.frames_sdss import FRAME_NAME
+from mocks.survey_files.sdss_frames import FRAME_NAME
 from simcompare.config import (
     CompareSettings,
     MockSettings,

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from mocks import SkyBank, load_survey, stream
-from mocks.coadds_hsc import hsc_sky_bank, open_psf
-from mocks.frames_sdss import FRAME_NAME, frame_siblings, open_frame
-from mocks.sky_sdss import sdss_sky_bank
+from mocks.survey_files.hsc_coadds import hsc_sky_bank, open_psf
+from mocks.survey_files.sdss_frames import FRAME_NAME, frame_siblings, open_frame
+from mocks.survey_files.sdss_sky import sdss_sky_bank
 from simcompare.config import SKY_FILE, PrepareSettings, SkySettings
 from simcompare.files import atomic_path
 from simcompare.observed.detect import empirical_psf, find_candidates, psfield_of

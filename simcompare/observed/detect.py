@@ -9,9 +9,9 @@ import numpy as np
 from astropy.table import Table
 from scipy.ndimage import gaussian_filter, maximum_filter, shift
 
-from mocks import camera_sdss as sdss
-from mocks.frames_sdss import FRAME_NAME, Frame, frame_siblings, open_frame
-from mocks.psf_sdss import read_psfield
+from mocks.survey_files import sdss_camera as sdss
+from mocks.survey_files.sdss_frames import FRAME_NAME, Frame, frame_siblings, open_frame
+from mocks.survey_files.sdss_psf import read_psfield
 from simcompare.observed.names import coordinate_name
 from simcompare.places import separation
 from simcompare.segmentation import DETECTION_SIGMA, pixel_noise

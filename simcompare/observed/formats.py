@@ -8,7 +8,7 @@ import h5py
 from astropy.table import Table
 
 from mocks.checked_hdf5 import open_checked
-from mocks.frames_sdss import FRAME_NAME
+from mocks.survey_files.sdss_frames import FRAME_NAME
 from simcompare.observed.cutouts import (
     BAND_IN_NAME,
     is_fits_cutout,

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mocks import camera_sdss as sdss
 from mocks.checked_hdf5 import open_checked
+from mocks.survey_files import sdss_camera as sdss
 from simcompare.observed.lattice import camera_quantum
 from simcompare.observed.names import coordinate_name, word
 from simcompare.stamps import RAW_MASK_BITS, RawStamp

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from mocks import IdealImage, draw_conditions, stream
-from mocks.frames_sdss import open_frame
 from mocks.observing import observe
 from mocks.observing.observe import add_noise, add_to_sky
 from mocks.observing.psf import gaussian_psf
 from mocks.observing.sky_bank import SkyBank, clipped_sigma, cut_sky, find_sites, segment
 from mocks.observing.sky_check import blank_sky_check
-from mocks.sky_sdss import sdss_sky_bank
+from mocks.survey_files.sdss_frames import open_frame
+from mocks.survey_files.sdss_sky import sdss_sky_bank
 
 BANDS = ("g", "r", "i")
 

@@ -13,8 +13,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from mocks.frames_sdss import open_frame
-from mocks.psf_sdss import read_psfield
+from mocks.survey_files.sdss_frames import open_frame
+from mocks.survey_files.sdss_psf import read_psfield
 from simcompare.fetch import ARCHIVES, FetchError, Item, Transfer, archive_url, fetch, fetch_items
 from simcompare.fetch.archives import hsc_bulk_list, sdss_galaxy_query, transfer_for
 from simcompare.fetch.transfer import basic_authorization

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation, gaussian_filter
 
-from mocks.frames_sdss import frame_siblings, open_frame
 from mocks.observing.psf import measure_fwhm
-from mocks.psf_sdss import read_psfield
+from mocks.survey_files.sdss_frames import frame_siblings, open_frame
+from mocks.survey_files.sdss_psf import read_psfield
 from simcompare.observed import read_stamps
 from simcompare.observed.detect import empirical_psf, find_candidates
 from simcompare.places import split_of_place

@@ -4,8 +4,8 @@ import h5py
 import numpy as np
 import pytest
 
-from mocks.camera_sdss import dark_variance, gain, sky_noise
 from mocks.observing.psf import gaussian_psf
+from mocks.survey_files.sdss_camera import dark_variance, gain, sky_noise
 from simcompare.description import summarise
 from simcompare.imageset import ImageSet, part_path
 from simcompare.observed import prepare_observed, read_stamps, recognise

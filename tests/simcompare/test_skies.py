@@ -4,11 +4,11 @@ import pytest
 from astropy.io import fits
 
 from mocks import SkyBank, draw_conditions, load_survey, stream
-from mocks.coadds_hsc import hsc_sky_bank, open_coadd, open_psf
 from mocks.observing.noise import measure_correlation
 from mocks.observing.observe import add_noise
 from mocks.observing.psf import gaussian_psf
 from mocks.products import read_fits
+from mocks.survey_files.hsc_coadds import hsc_sky_bank, open_coadd, open_psf
 from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare.cli import main
 from simcompare.config import MockSettings, SkySettings

@@ -15,7 +15,7 @@ from astropy.io.fits.verify import VerifyWarning
 from astropy.wcs import WCS
 from scipy.ndimage import map_coordinates
 
-from mocks.camera_sdss import sky_noise
+from mocks.survey_files.sdss_camera import sky_noise
 
 __all__ = ["Frame", "frame_siblings", "open_frame"]
 

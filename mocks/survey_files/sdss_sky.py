@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mocks.camera_sdss import electrons_per_nanomaggy
-from mocks.frames_sdss import Frame, open_frame
 from mocks.observing.psf import measure_fwhm
 from mocks.observing.sky_bank import SkyBank, clipped_sigma, find_sites, segment
-from mocks.psf_sdss import read_psfield
+from mocks.survey_files.sdss_camera import electrons_per_nanomaggy
+from mocks.survey_files.sdss_frames import Frame, open_frame
+from mocks.survey_files.sdss_psf import read_psfield
 from mocks.surveys import load_survey
 
 __all__ = ["sdss_sky_bank"]

@@ -1,0 +1,1 @@
+"""Files of SDSS and HSC: frames, coadds, PSFs, camera counts, sky."""
