@@ -24,10 +24,10 @@ from pathlib import Path
 
 from smooth_pictures import write_smooth_pictures
 
-from simcompare.config import PrepareSettings, TwinsSettings
 from simcompare.description import data_section
 from simcompare.imageset import ImageSet
 from simcompare.preparing import make_image_set, make_twins
+from simcompare.settings import PrepareSettings, TwinsSettings
 
 R_FILES = (
     "sdss-r-with-psf/sdss-r-with-psf.h5",

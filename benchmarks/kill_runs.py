@@ -32,10 +32,10 @@ from mocks.observing.psf import gaussian_psf
 from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare import mocking, preparing, score_runs
 from simcompare.cli import main as simcompare
-from simcompare.config import MockSettings
 from simcompare.imageset import ImageSet
 from simcompare.mocking import make_mocks
 from simcompare.observed import sample
+from simcompare.settings import MockSettings
 
 VERBS = {
     "mock": "mock toy-1 --out mock --redshift 0.05 --size 32 --views 2 --workers 1",

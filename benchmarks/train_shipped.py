@@ -18,12 +18,12 @@ from astropy.table import Table
 from scipy.stats import mannwhitneyu
 
 from flows import FlowConfig
-from simcompare.config import TrainSettings
 from simcompare.controls import SkyDensity
 from simcompare.files import atomic_path
 from simcompare.imageset import LINEAR_UNIT, ImageSet
 from simcompare.modelcard import model_card
 from simcompare.scoring import score
+from simcompare.settings import TrainSettings
 from simcompare.training import load_model, model_hash, train_model
 
 SAMPLES = {"sdss-r": "r", "sdss-gri": "gri", "sdss-rgb": "rgb"}

@@ -14,7 +14,6 @@ from mocks.dust.screens import DUST
 from mocks.observing.sky_bank import SkyBank
 from simcompare.attribution import ATTRIBUTION, ladder, systematic_floor
 from simcompare.conditions import conditions_bank
-from simcompare.config import AttributeSettings, ScoreSettings
 from simcompare.files import write_text
 from simcompare.further import FurtherTable, write_further
 from simcompare.imageset import ImageSet
@@ -26,6 +25,7 @@ from simcompare.preparation import Preparation
 from simcompare.runs import open_run
 from simcompare.score_runs import score_image_sets
 from simcompare.scoretables import headline_score
+from simcompare.settings import AttributeSettings, ScoreSettings
 from simcompare.shipped import find_model
 from simcompare.tables import plain
 from simcompare.targets import Target, read_target, select_targets

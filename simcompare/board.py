@@ -9,9 +9,9 @@ import numpy as np
 from astropy.table import Table
 
 from simcompare import __version__
-from simcompare.config import BoardSettings
 from simcompare.files import write_text
 from simcompare.results import as_json
+from simcompare.settings import BoardSettings
 from simcompare.tables import write_table
 
 __all__ = ["board", "board_of", "read_record", "write_record"]

@@ -24,10 +24,10 @@ from simcompare.browse import (
     word_columns,
     write_browse,
 )
-from simcompare.config import BrowseSettings
 from simcompare.files import remove_leftovers
 from simcompare.locking import lock_folder
 from simcompare.runs import read_settings
+from simcompare.settings import BrowseSettings
 from simcompare.sources import is_toy, run_image_sets, run_scores
 from simcompare.tables import plain
 

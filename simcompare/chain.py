@@ -10,7 +10,6 @@ import torch
 from astropy.table import Table
 
 from simcompare.citations import cite_run
-from simcompare.config import ReportSettings
 from simcompare.drawing import draw_figures, figure_columns
 from simcompare.files import remove_leftovers
 from simcompare.further import INDEX, FurtherTable, read_further
@@ -21,6 +20,7 @@ from simcompare.results import read_comparison
 from simcompare.runs import read_config, read_provenance, read_settings, runs_behind
 from simcompare.sanity import sanity_curves, sanity_notes, sanity_table
 from simcompare.scoring import context_of
+from simcompare.settings import ReportSettings
 from simcompare.sources import is_toy, run_image_sets, run_models, run_scores
 from simcompare.words import equals
 

@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from simcompare import __version__, config
+from simcompare import __version__
+from simcompare import settings as config
 from simcompare.engine import StoppedError
 
 __all__ = ["main"]

@@ -14,7 +14,6 @@ from simcompare.attribution import ATTRIBUTION, attribution_tables, with_floors
 from simcompare.board import write_record
 from simcompare.chunks import joined_blocks, joined_form, joined_table
 from simcompare.comparison import compare
-from simcompare.config import CompareSettings
 from simcompare.controls import blank_sky_of
 from simcompare.further import INDEX, with_columns_of, write_further
 from simcompare.imageset import LINEAR_UNIT
@@ -24,6 +23,7 @@ from simcompare.placing import SPACES, Reader, place_scores
 from simcompare.results import read_comparison, write_comparison
 from simcompare.runs import Run, open_run, read_settings
 from simcompare.scoretables import only_real
+from simcompare.settings import CompareSettings
 from simcompare.sources import run_image_sets, run_models
 from simcompare.spaces import find_embedding, open_spaces
 from simcompare.tables import write_blocks

@@ -21,7 +21,11 @@ from mocks.toys import (
 )
 from simcompare.chain import report_run
 from simcompare.compare_runs import compare_runs
-from simcompare.config import (
+from simcompare.locking import lock_folder
+from simcompare.mocking import make_mocks
+from simcompare.preparing import make_twins
+from simcompare.score_runs import score_image_sets
+from simcompare.settings import (
     CompareSettings,
     DemoSettings,
     MockSettings,
@@ -30,10 +34,6 @@ from simcompare.config import (
     TrainSettings,
     TwinsSettings,
 )
-from simcompare.locking import lock_folder
-from simcompare.mocking import make_mocks
-from simcompare.preparing import make_twins
-from simcompare.score_runs import score_image_sets
 from simcompare.training import train_model
 
 __all__ = ["DATASETS", "NATURE", "finished_demo", "run_demo", "write_toy_simulations"]

@@ -5,9 +5,9 @@ from collections import Counter
 
 import numpy as np
 
-from simcompare.config import InfoSettings
 from simcompare.imageset import ImageSet
 from simcompare.places import SPLITS
+from simcompare.settings import InfoSettings
 from simcompare.stamps import FLAGS
 
 __all__ = ["data_section", "describe", "summarise"]

@@ -10,7 +10,11 @@ from astropy.table import Table
 from flows import TrainingConfig
 from mocks import load_survey
 from mocks.survey_files.sdss_frames import FRAME_NAME
-from simcompare.config import (
+from simcompare.engine import available_cores
+from simcompare.imageset import ImageSet
+from simcompare.observed.formats import files_of, recognise
+from simcompare.preparing import preparation_of
+from simcompare.settings import (
     CompareSettings,
     MockSettings,
     PrepareSettings,
@@ -20,10 +24,6 @@ from simcompare.config import (
     TrainSettings,
     TwinsSettings,
 )
-from simcompare.engine import available_cores
-from simcompare.imageset import ImageSet
-from simcompare.observed.formats import files_of, recognise
-from simcompare.preparing import preparation_of
 from simcompare.shipped import ensemble_members
 from simcompare.skies import MOST_FIELDS, MOST_PATCHES, PER_FIELD
 from simcompare.tables import count_rows

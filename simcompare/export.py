@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from simcompare.config import ExportSettings
 from simcompare.files import atomic_hdf5, atomic_path, remove_leftovers
 from simcompare.imageset import ImageSet
+from simcompare.settings import ExportSettings
 
 __all__ = ["export_fits", "export_images", "export_mmu"]
 

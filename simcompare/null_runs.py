@@ -11,7 +11,6 @@ from astropy.table import Table
 from flows import FlowConfig, FlowModel, TrainingConfig, train
 from mocks import stream
 from mocks.surveys import load_survey
-from simcompare.config import NullsSettings
 from simcompare.controls import with_sky
 from simcompare.files import write_text
 from simcompare.further import FurtherTable, write_further
@@ -22,6 +21,7 @@ from simcompare.robustness import model_null, stability
 from simcompare.runs import open_run, read_settings
 from simcompare.scoretables import headline_score, stack_scores
 from simcompare.scoring import context_of, score
+from simcompare.settings import NullsSettings
 from simcompare.shipped import find_model
 from simcompare.tables import write_table
 from simcompare.training import load_model, model_metadata

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mocks import load_survey
-from simcompare.config import PrepareSettings, TwinsSettings
 from simcompare.engine import available_cores
 from simcompare.imageset import LINEAR_UNIT, ImageSet
 from simcompare.making import Images, make_parts
@@ -13,6 +12,7 @@ from simcompare.observed import PICTURE_BANDS, files_of, prepare_observed, read_
 from simcompare.parts import collect_stamps
 from simcompare.preparation import Preparation
 from simcompare.runs import open_run
+from simcompare.settings import PrepareSettings, TwinsSettings
 from simcompare.skies import sky_beside_galaxies
 from simcompare.twins import twin_stamps
 from simcompare.watch import Watch

@@ -13,7 +13,6 @@ from mocks.observing.psf import fit_moffat
 from mocks.observing.reobserve import MOST_NEGATIVE
 from mocks.observing.sky_bank import clipped_sigma, segment
 from simcompare.conditions import conditions_bank
-from simcompare.config import ReobserveSettings
 from simcompare.imageset import ImageSet
 from simcompare.making import Images, make_parts
 from simcompare.observed import files_of
@@ -23,6 +22,7 @@ from simcompare.parts import collect_stamps
 from simcompare.places import assign_split
 from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
 from simcompare.runs import open_run
+from simcompare.settings import ReobserveSettings
 from simcompare.stamps import PreparedStamp, RawStamp
 from simcompare.watch import Watch
 

@@ -17,7 +17,7 @@ from mocks.readers import (
     read_ideal_image,
     select,
 )
-from simcompare.config import MockSettings
+from simcompare.settings import MockSettings
 
 __all__ = ["Target", "read_target", "select_targets"]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import tomli_w
 from pydantic import ValidationError
 
-from simcompare.config import SECTIONS, Settings, WorkflowSettings
 from simcompare.files import write_text
+from simcompare.settings import SECTIONS, Settings, WorkflowSettings
 
 __all__ = ["Step", "plan_workflow", "read_workflow", "run_workflow"]
 

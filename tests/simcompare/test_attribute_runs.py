@@ -14,13 +14,13 @@ from mocks.observing.sky_bank import SkyBank
 from mocks.toys import toy_galaxy, toy_structure, write_tng_snapshot
 from simcompare.attribute_runs import Attribution
 from simcompare.cli import main
-from simcompare.config import MockSettings
 from simcompare.further import read_further
 from simcompare.imageset import ImageSet
 from simcompare.ingredients import LADDER, Variation, altered, scaled_psf, variations, varied_stamps
 from simcompare.mocking import make_mocks
 from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
 from simcompare.results import read_comparison
+from simcompare.settings import MockSettings
 from simcompare.stamps import RawStamp
 
 SIZE = 32

@@ -15,13 +15,13 @@ from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare import engine, mocking, score_runs
 from simcompare.attribute_runs import attribute_mocks
 from simcompare.cli import main
-from simcompare.config import AttributeSettings, MockSettings, PrepareSettings, ScoreSettings
 from simcompare.engine import StoppedError, run_in_order, run_tasks
 from simcompare.files import sha256
 from simcompare.mocking import make_mocks
 from simcompare.observed import sample
 from simcompare.preparing import make_image_set
 from simcompare.score_runs import score_image_sets
+from simcompare.settings import AttributeSettings, MockSettings, PrepareSettings, ScoreSettings
 
 
 def square_and_process(number):

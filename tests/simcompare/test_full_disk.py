@@ -12,10 +12,10 @@ from flows import FlowConfig, FlowModel
 from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare import drawing, locking, mocking, score_runs
 from simcompare.cli import main
-from simcompare.config import MockSettings
 from simcompare.files import atomic_hdf5, atomic_path, sha256
 from simcompare.mocking import make_mocks
 from simcompare.observed import sample
+from simcompare.settings import MockSettings
 
 SIZE = 32
 VERBS = {

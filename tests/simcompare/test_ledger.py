@@ -2,9 +2,9 @@ import os
 
 import pytest
 
-from simcompare.config import ReportSettings
 from simcompare.files import sha256
 from simcompare.ledger import Ledger, content_hash, digest, read_record, write_record
+from simcompare.settings import ReportSettings
 
 
 @pytest.fixture

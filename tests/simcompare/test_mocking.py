@@ -6,8 +6,8 @@ from astropy.table import Table
 from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare import mocking
 from simcompare.cli import main
-from simcompare.config import MockSettings
 from simcompare.mocking import make_mocks
+from simcompare.settings import MockSettings
 
 
 @pytest.fixture(scope="module")

@@ -14,12 +14,12 @@ from mocks import SkyBank
 from mocks.observing.psf import gaussian_psf
 from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare.cli import main
-from simcompare.config import MockSettings, PrepareSettings
 from simcompare.estimate import estimate
 from simcompare.imageset import ImageSet
 from simcompare.mocking import make_mocks
 from simcompare.observed import files_of, prepare_observed, read_places
 from simcompare.preparing import make_image_set, preparation_of
+from simcompare.settings import MockSettings, PrepareSettings
 
 
 def write_stack(path, n=3, side=96, dec=-5.03, **attributes):

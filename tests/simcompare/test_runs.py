@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from astropy.table import Table
 
-from simcompare.config import ScoreSettings, TrainSettings
 from simcompare.runs import open_run, read_provenance, read_settings
+from simcompare.settings import ScoreSettings, TrainSettings
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from simcompare.config import SECTIONS
+from simcompare.settings import SECTIONS
 from simcompare.workflow import plan_workflow
 
 ROOT = Path(__file__).parents[2]

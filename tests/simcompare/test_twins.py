@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from simcompare import preparing
-from simcompare.config import TwinsSettings
 from simcompare.observed import prepare_observed
 from simcompare.preparation import Preparation
 from simcompare.preparing import make_twins
+from simcompare.settings import TwinsSettings
 from simcompare.twins import make_twin
 
 

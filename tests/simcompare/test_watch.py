@@ -4,9 +4,9 @@ import threading
 import h5py
 import pytest
 
-from simcompare.config import MockSettings
 from simcompare.making import make_files
 from simcompare.runs import Run
+from simcompare.settings import MockSettings
 from simcompare.watch import Watch
 
 

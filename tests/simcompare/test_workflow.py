@@ -9,9 +9,9 @@ from PIL import Image
 from mocks import stream
 from mocks.toys import toy_galaxy, write_eagle_extract
 from simcompare.cli import main
-from simcompare.config import SECTIONS, MockSettings, PrepareSettings, WorkflowSettings
 from simcompare.estimate import estimate, estimate_workflow, summary
 from simcompare.preparing import make_image_set
+from simcompare.settings import SECTIONS, MockSettings, PrepareSettings, WorkflowSettings
 from simcompare.template import workflow_template
 from simcompare.workflow import plan_workflow, read_workflow, wired_names
 
