@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-from simcompare.fetch import ARCHIVES, FetchError, Transfer, fetch, fetch_items
-from simcompare.fetch.archives import hsc_bulk_list, sdss_galaxy_query, transfer_for
+from simcompare.archives import ARCHIVES, FetchError, Transfer, fetch, fetch_items
+from simcompare.archives.services import hsc_bulk_list, sdss_galaxy_query, transfer_for
 from simcompare.files import remove_leftovers
 from simcompare.observed.names import coordinate_name
 from simcompare.observed.places import read_table

@@ -15,9 +15,9 @@ import pytest
 
 from mocks.survey_files.sdss_frames import open_frame
 from mocks.survey_files.sdss_psf import read_psfield
-from simcompare.fetch import ARCHIVES, FetchError, Item, Transfer, archive_url, fetch, fetch_items
-from simcompare.fetch.archives import hsc_bulk_list, sdss_galaxy_query, transfer_for
-from simcompare.fetch.transfer import basic_authorization
+from simcompare.archives import ARCHIVES, FetchError, Item, Transfer, archive_url, fetch, fetch_items
+from simcompare.archives.services import hsc_bulk_list, sdss_galaxy_query, transfer_for
+from simcompare.archives.transfer import basic_authorization
 
 QUICK = Transfer(workers=2, rate=1000, retries=3, pause=0.01, timeout=2)
 FITS = b"SIMPLE  =                    T" + bytes(range(256)) * 400

@@ -1,7 +1,7 @@
 """Clients of public archives: what to ask for, where it lies, and getting it politely and whole."""
 
-from simcompare.fetch.archives import ARCHIVES, Archive, archive_url, fetch_items
-from simcompare.fetch.transfer import FetchError, Item, Report, Transfer, fetch
+from simcompare.archives.services import ARCHIVES, Archive, archive_url, fetch_items
+from simcompare.archives.transfer import FetchError, Item, Report, Transfer, fetch
 
 __all__ = [
     "ARCHIVES",

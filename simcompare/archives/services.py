@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
-from simcompare.fetch.transfer import FORM_BOUNDARY, Item, Transfer, basic_authorization
+from simcompare.archives.transfer import FORM_BOUNDARY, Item, Transfer, basic_authorization
 
 __all__ = [
     "ARCHIVES",
