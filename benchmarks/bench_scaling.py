@@ -22,16 +22,16 @@ import numpy as np
 from flows import FlowConfig, FlowModel
 from mocks import mock_galaxy
 from mocks.toys import toy_galaxies, write_tng_snapshot
-from simcompare import score_runs
-from simcompare.chain import report_run
-from simcompare.compare_runs import compare_runs
+from simcompare.commands import score as score_runs
+from simcompare.commands.compare import compare_runs
+from simcompare.commands.report import report_run
+from simcompare.commands.score import write_scores
 from simcompare.engine import available_cores, run_tasks
 from simcompare.making import Images, make_parts
 from simcompare.mocking import make_mocks
 from simcompare.parts import collect_stamps
 from simcompare.preparation import Preparation
 from simcompare.runs import open_run
-from simcompare.score_runs import write_scores
 from simcompare.settings import CompareSettings, MockSettings, ReportSettings, ScoreSettings
 from simcompare.stamps import PreparedStamp
 

@@ -24,9 +24,9 @@ from pathlib import Path
 
 from smooth_pictures import write_smooth_pictures
 
+from simcompare.commands.prepare import make_image_set, make_twins
 from simcompare.description import data_section
 from simcompare.imageset import ImageSet
-from simcompare.preparing import make_image_set, make_twins
 from simcompare.settings import PrepareSettings, TwinsSettings
 
 R_FILES = (

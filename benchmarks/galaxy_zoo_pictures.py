@@ -20,9 +20,9 @@ from scipy.ndimage import maximum_filter
 from smooth_pictures import as_jpeg, decoded, noise_by_level, smooth
 
 from mocks import stream
-from simcompare.compare_runs import compare_runs
-from simcompare.preparing import make_image_set
-from simcompare.score_runs import score_image_sets
+from simcompare.commands.compare import compare_runs
+from simcompare.commands.prepare import make_image_set
+from simcompare.commands.score import score_image_sets
 from simcompare.settings import CompareSettings, PrepareSettings, ScoreSettings, TrainSettings
 from simcompare.training import train_model
 

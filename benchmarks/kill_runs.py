@@ -30,8 +30,10 @@ from astropy.io import fits
 
 from mocks.observing.psf import gaussian_psf
 from mocks.toys import toy_galaxies, write_tng_snapshot
-from simcompare import mocking, preparing, score_runs
+from simcompare import mocking
 from simcompare.cli import main as simcompare
+from simcompare.commands import prepare as preparing
+from simcompare.commands import score as score_runs
 from simcompare.imageset import ImageSet
 from simcompare.mocking import make_mocks
 from simcompare.observed import sample

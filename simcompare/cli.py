@@ -73,7 +73,7 @@ _DRY_RUN = inspect.Parameter(
 
 
 def _print_estimate(settings: config.Settings) -> None:
-    from simcompare.estimate import estimate, summary
+    from simcompare.commands.dry_run import estimate, summary
 
     typer.echo(summary([estimate(settings)]))
 
@@ -98,7 +98,7 @@ def _options(
 @_verb(config.InitSettings, "path")
 def init(settings):
     """Write a commented workflow file to fill in."""
-    from simcompare.template import write_template
+    from simcompare.commands.init import write_template
 
     typer.echo(f"{write_template(settings)} written; fill in its inputs, then 'simcompare run' it")
 
@@ -106,10 +106,10 @@ def init(settings):
 @_verb(config.RunSettings, "config")
 def run(settings):
     """Do the whole chain of a workflow file: prepare, twins, train, mock, score, compare, report."""
-    from simcompare.workflow import run_workflow
+    from simcompare.commands.workflow import run_workflow
 
     if settings.dry_run:
-        from simcompare.estimate import estimate_workflow, summary
+        from simcompare.commands.dry_run import estimate_workflow, summary
 
         typer.echo(summary(estimate_workflow(settings.config, settings.overrides)))
         return
@@ -138,7 +138,7 @@ def sky(settings):
 @_verb(config.PrepareSettings, "inputs", is_long=True)
 def prepare(settings):
     """Prepare real survey images exactly as mocks are."""
-    from simcompare.preparing import make_image_set
+    from simcompare.commands.prepare import make_image_set
 
     images = make_image_set(settings)
     typer.echo(f"{len(images)} images of {images.name} in {settings.out}")
@@ -156,7 +156,7 @@ def reobserve(settings):
 @_verb(config.FetchSettings, "archive")
 def fetch(settings):
     """Fetch survey images, catalogues and simulations from public archives, politely and whole."""
-    from simcompare.fetching import fetch_archive
+    from simcompare.commands.fetch import fetch_archive
 
     typer.echo(fetch_archive(settings))
 
@@ -180,7 +180,7 @@ def info(settings):
 @_verb(config.TwinsSettings, "images", is_long=True)
 def twins(settings):
     """Fit a smooth Sersic model to each real galaxy and observe it like the galaxy."""
-    from simcompare.preparing import make_twins
+    from simcompare.commands.prepare import make_twins
 
     images = make_twins(settings)
     typer.echo(f"{len(images)} Sersic twins in {settings.out}")
@@ -203,7 +203,7 @@ def train(settings):
 @_verb(config.ScoreSettings, "images", is_long=True)
 def score(settings):
     """Give every image its log-likelihood and likelihood ratio."""
-    from simcompare.score_runs import write_scores
+    from simcompare.commands.score import write_scores
     from simcompare.tables import count_rows
 
     path = write_scores(settings)
@@ -213,7 +213,7 @@ def score(settings):
 @_verb(config.CompareSettings, "scores", is_long=True)
 def compare(settings):
     """Compare data sets with a reference: differences, errors, doubts."""
-    from simcompare.compare_runs import compare_runs
+    from simcompare.commands.compare import compare_runs
 
     table = compare_runs(settings)
     names = ["dataset", "n_galaxies", "n_images", "delta_mean", "delta_mean_low", "delta_mean_high", "auc"]
@@ -229,7 +229,7 @@ def compare(settings):
 @_verb(config.AttributeSettings, "inputs")
 def attribute(settings):
     """Say how many nats each ingredient of a mock is worth, and the systematic floor under a gap."""
-    from simcompare.attribute_runs import attribute_mocks
+    from simcompare.commands.attribute import attribute_mocks
 
     found = attribute_mocks(settings)
     for table, name in ((found.ladder, "change"), (found.perturbations, "shift")):
@@ -244,7 +244,7 @@ def attribute(settings):
 @_verb(config.NullsSettings, "images")
 def nulls(settings):
     """Train again with other seeds, halves and pixel transforms: what a gap must exceed."""
-    from simcompare.null_runs import make_nulls
+    from simcompare.commands.nulls import make_nulls
 
     for each in make_nulls(settings):
         typer.echo(f"{each.title}. {each.note}")
@@ -267,7 +267,7 @@ def board(settings):
 @_verb(config.ReportSettings, "run", is_long=True)
 def report(settings):
     """Draw the figures and write one self-contained page."""
-    from simcompare.chain import report_run
+    from simcompare.commands.report import report_run
 
     page = report_run(settings)
     content = page.with_suffix(".json")
@@ -291,7 +291,7 @@ def browse(settings):
 @_verb(config.SlurmSettings, "config")
 def slurm(settings):
     """Write the job scripts that run a workflow file on a SLURM cluster."""
-    from simcompare.slurm import write_jobs
+    from simcompare.commands.slurm import write_jobs
 
     path = write_jobs(settings)
     typer.echo(f"edit the three lines on top of {path}, then: bash {path}")
@@ -320,7 +320,7 @@ def doctor(settings):
 @_verb(config.DemoSettings)
 def demo(settings):
     """Show the whole story on toy galaxies; needs no data and no network."""
-    from simcompare.demo import run_demo
+    from simcompare.commands.demo import run_demo
 
     page = run_demo(settings)
     typer.echo(f"report in {page}")

@@ -12,7 +12,7 @@ import pytest
 import flows
 import mocks
 import simcompare
-from simcompare.workflow import plan_workflow
+from simcompare.commands.workflow import plan_workflow
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -8,9 +8,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from simcompare import figures
+from simcompare.commands.demo import NATURE, finished_demo
 from simcompare.comparison import compare
 from simcompare.controls import BLANK_SKY
-from simcompare.demo import NATURE, finished_demo
 from simcompare.sources import run_image_sets, run_scores
 
 SHOWN = (NATURE, "toy-3", "toy-2", "toy-1")

@@ -12,8 +12,8 @@ from mocks import draw_conditions, load_survey, mock_galaxy, stream
 from mocks.observing.psf import gaussian_psf, measure_fwhm
 from mocks.observing.sky_bank import SkyBank
 from mocks.toys import toy_galaxy, toy_structure, write_tng_snapshot
-from simcompare.attribute_runs import Attribution
 from simcompare.cli import main
+from simcompare.commands.attribute import Attribution
 from simcompare.further import read_further
 from simcompare.imageset import ImageSet
 from simcompare.ingredients import LADDER, Variation, altered, scaled_psf, variations, varied_stamps

@@ -4,7 +4,7 @@ import numpy as np
 from astropy.table import Table
 
 from simcompare.cli import main
-from simcompare.demo import DATASETS, NATURE
+from simcompare.commands.demo import DATASETS, NATURE
 from simcompare.results import read_comparison
 
 
@@ -48,7 +48,9 @@ def test_everything_is_labelled_as_toy(demo):
 
 
 def test_second_run_changes_nothing(demo, monkeypatch):
-    monkeypatch.setattr("simcompare.demo.report_run", lambda settings: settings.run)  # drawn anew each time
+    monkeypatch.setattr(
+        "simcompare.commands.demo.report_run", lambda settings: settings.run
+    )  # drawn anew each time
     scores = demo / "scores" / "scores.ecsv"
     written = scores.stat().st_mtime_ns
     assert main(["--quiet", "demo", "--out", str(demo)]) == 0

@@ -104,7 +104,7 @@ def test_failures_are_listed_and_nothing_at_all_is_an_error(server, tmp_path, ca
 
 
 def test_bulk_lists_of_cutouts_and_psfs_agree_line_by_line(tmp_path, monkeypatch):
-    from simcompare.fetching import _targets
+    from simcompare.commands.fetch import _targets
     from simcompare.settings import FetchSettings
 
     Table({"ra": np.linspace(150, 151, 450), "dec": np.full(450, 2.0)}).write(tmp_path / "t.ecsv")

@@ -177,7 +177,7 @@ def test_maps_are_turned_back_and_kept_in_bounded_files(runs, tmp_path, monkeypa
 
 def test_order_and_number_of_workers_change_nothing(runs, monkeypatch):
     folder, sets, models = runs
-    monkeypatch.setattr("simcompare.score_runs._IMAGES_PER_TASK", 15)
+    monkeypatch.setattr("simcompare.commands.score._IMAGES_PER_TASK", 15)
     out = folder / "again"
     options = ["--out", str(out), "--batch-size", "15", "--workers", "2"]
     assert main(["score", *sets[:1:-1], *models, *options]) == 0

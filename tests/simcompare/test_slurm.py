@@ -9,10 +9,10 @@ import pytest
 import simcompare
 from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare.cli import main
+from simcompare.commands.slurm import write_jobs
 from simcompare.files import sha256
 from simcompare.mocking import make_mocks
 from simcompare.settings import MockSettings, SlurmSettings
-from simcompare.slurm import write_jobs
 
 STANDIN = Path(__file__).parent / "slurm_standin"
 WORKFLOW = """

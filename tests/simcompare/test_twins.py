@@ -4,10 +4,10 @@ import h5py
 import numpy as np
 import pytest
 
-from simcompare import preparing
+from simcompare.commands import prepare as preparing
+from simcompare.commands.prepare import make_twins
 from simcompare.observed import prepare_observed
 from simcompare.preparation import Preparation
-from simcompare.preparing import make_twins
 from simcompare.settings import TwinsSettings
 from simcompare.twins import make_twin
 

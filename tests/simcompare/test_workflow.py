@@ -9,11 +9,11 @@ from PIL import Image
 from mocks import stream
 from mocks.toys import toy_galaxy, write_eagle_extract
 from simcompare.cli import main
-from simcompare.estimate import estimate, estimate_workflow, summary
-from simcompare.preparing import make_image_set
+from simcompare.commands.dry_run import estimate, estimate_workflow, summary
+from simcompare.commands.init import workflow_template
+from simcompare.commands.prepare import make_image_set
+from simcompare.commands.workflow import plan_workflow, read_workflow, wired_names
 from simcompare.settings import SECTIONS, MockSettings, PrepareSettings, WorkflowSettings
-from simcompare.template import workflow_template
-from simcompare.workflow import plan_workflow, read_workflow, wired_names
 
 MINIMAL = """
 out = "run"

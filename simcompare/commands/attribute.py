@@ -13,6 +13,7 @@ from mocks import ConditionsBank, load_survey
 from mocks.dust.screens import DUST
 from mocks.observing.sky_bank import SkyBank
 from simcompare.attribution import ATTRIBUTION, ladder, systematic_floor
+from simcompare.commands.score import score_image_sets
 from simcompare.conditions import conditions_bank
 from simcompare.files import write_text
 from simcompare.further import FurtherTable, write_further
@@ -23,7 +24,6 @@ from simcompare.mocking import sky_file
 from simcompare.parts import collect_stamps
 from simcompare.preparation import Preparation
 from simcompare.runs import open_run
-from simcompare.score_runs import score_image_sets
 from simcompare.scoretables import headline_score
 from simcompare.settings import AttributeSettings, ScoreSettings
 from simcompare.shipped import find_model

@@ -29,13 +29,13 @@ _WIRED = {
     "report": ("run",),
 }
 _FUNCTIONS = {
-    "prepare": "simcompare.preparing:make_image_set",
-    "twins": "simcompare.preparing:make_twins",
+    "prepare": "simcompare.commands.prepare:make_image_set",
+    "twins": "simcompare.commands.prepare:make_twins",
     "train": "simcompare.training:train_model",
     "mock": "simcompare.mocking:make_mocks",
-    "score": "simcompare.score_runs:write_scores",
-    "compare": "simcompare.compare_runs:recompare_runs",
-    "report": "simcompare.chain:report_run",
+    "score": "simcompare.commands.score:write_scores",
+    "compare": "simcompare.commands.compare:recompare_runs",
+    "report": "simcompare.commands.report:report_run",
 }
 
 
@@ -75,7 +75,7 @@ def read_workflow(path: str | Path, overrides: Sequence[str] = ()) -> dict:
     Parameters
     ----------
     path : path-like
-        TOML file, as `simcompare.template.workflow_template` makes them.
+        TOML file, as `simcompare.commands.init.workflow_template` makes them.
     overrides : sequence of str
         Such as ``"train.epochs=20"``: dotted key and value, in TOML or as plain text.
 

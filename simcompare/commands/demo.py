@@ -19,12 +19,12 @@ from mocks.toys import (
     write_ramses_output,
     write_tng_snapshot,
 )
-from simcompare.chain import report_run
-from simcompare.compare_runs import compare_runs
+from simcompare.commands.compare import compare_runs
+from simcompare.commands.prepare import make_twins
+from simcompare.commands.report import report_run
+from simcompare.commands.score import score_image_sets
 from simcompare.locking import lock_folder
 from simcompare.mocking import make_mocks
-from simcompare.preparing import make_twins
-from simcompare.score_runs import score_image_sets
 from simcompare.settings import (
     CompareSettings,
     DemoSettings,

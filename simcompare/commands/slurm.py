@@ -9,9 +9,9 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
+from simcompare.commands.workflow import Step, plan_workflow, read_workflow
 from simcompare.files import write_text
 from simcompare.settings import Settings, SlurmSettings
-from simcompare.workflow import Step, plan_workflow, read_workflow
 
 __all__ = ["command_of", "write_jobs"]
 

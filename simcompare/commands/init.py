@@ -7,9 +7,9 @@ from typing import Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from simcompare.commands.workflow import wired_names
 from simcompare.files import write_text
 from simcompare.settings import SECTIONS, InitSettings, WorkflowSettings
-from simcompare.workflow import wired_names
 
 __all__ = ["workflow_template", "write_template"]
 

@@ -10,10 +10,11 @@ from astropy.table import Table
 from flows import TrainingConfig
 from mocks import load_survey
 from mocks.survey_files.sdss_frames import FRAME_NAME
+from simcompare.commands.prepare import preparation_of
+from simcompare.commands.workflow import plan_workflow, read_workflow
 from simcompare.engine import available_cores
 from simcompare.imageset import ImageSet
 from simcompare.observed.formats import files_of, recognise
-from simcompare.preparing import preparation_of
 from simcompare.settings import (
     CompareSettings,
     MockSettings,
@@ -28,7 +29,6 @@ from simcompare.shipped import ensemble_members
 from simcompare.skies import MOST_FIELDS, MOST_PATCHES, PER_FIELD
 from simcompare.tables import count_rows
 from simcompare.targets import select_targets
-from simcompare.workflow import plan_workflow, read_workflow
 
 __all__ = ["Estimate", "count_stamps", "estimate", "estimate_workflow", "summary"]
 
@@ -267,7 +267,7 @@ def estimate_workflow(path: str | Path, overrides: Sequence[str] = ()) -> list[E
     Parameters
     ----------
     path, overrides
-        As for `simcompare.workflow.run_workflow`.
+        As for `simcompare.commands.workflow.run_workflow`.
 
     Returns
     -------
