@@ -11,7 +11,7 @@ import time
 import numpy as np
 from astropy.table import Table, vstack
 
-from simcompare.comparison import compare
+from simcompare.comparison.headline import compare
 from simcompare.nuisance import adjusted_differences
 from simcompare.preparation import Preparation
 from simcompare.scoring import score

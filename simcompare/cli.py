@@ -254,7 +254,7 @@ def nulls(settings):
 @_verb(config.BoardSettings, "runs")
 def board(settings):
     """Rank stored comparisons of one survey, preparation and model."""
-    from simcompare.board import board_of
+    from simcompare.comparison.board import board_of
 
     table = board_of(settings)
     for name in ("delta_mean", "delta_mean_low", "delta_mean_high"):

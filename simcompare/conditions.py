@@ -4,8 +4,8 @@ import numpy as np
 
 from mocks import ConditionsBank, stream
 from mocks.observing.noise import measure_correlation
+from simcompare.comparison.realism import blank_patches
 from simcompare.imageset import ImageSet
-from simcompare.sanity import blank_patches
 
 __all__ = ["conditions_bank"]
 

@@ -11,7 +11,7 @@ import numpy as np
 from astropy.table import Table, hstack, vstack
 
 from mocks.streams import stream
-from simcompare.analysis import usable_nuisances
+from simcompare.comparison.further_tables import usable_nuisances
 from simcompare.features import RealGalaxies
 from simcompare.parts import read_rows
 from simcompare.scoretables import headline_score, nuisance_columns

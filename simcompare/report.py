@@ -18,8 +18,8 @@ from PIL import Image
 
 from simcompare import __version__
 from simcompare.citations import Citations, short_reference
+from simcompare.comparison.report_table import FurtherTable
 from simcompare.files import write_text
-from simcompare.further import FurtherTable
 from simcompare.results import as_json
 from simcompare.tables import plain, write_table
 
@@ -74,7 +74,7 @@ def answer(table: Table) -> str:
     Parameters
     ----------
     table : Table
-        From `simcompare.comparison.compare`.
+        From `simcompare.comparison.headline.compare`.
 
     Returns
     -------
@@ -176,7 +176,7 @@ def write_report(
     folder : path-like
         Made when it does not exist.
     comparison : Table
-        From `simcompare.comparison.compare`.
+        From `simcompare.comparison.headline.compare`.
     figures : sequence of ReportFigure
         In the order shown.
     title : str
@@ -187,7 +187,7 @@ def write_report(
     notes : sequence of str
         Paragraphs below the answer.
     further : sequence of FurtherTable
-        Tables beside the headline, see `simcompare.analysis.further_tables`; also written as ECSV into
+        Tables beside the headline, see `simcompare.comparison.further_tables.further_tables`; also written as ECSV into
         ``tables/``.
     there : collection of str
         Names of tables that lie there already, as their own command has written them.

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from simcompare import figures
 from simcompare.commands.demo import NATURE, finished_demo
-from simcompare.comparison import compare
+from simcompare.comparison.headline import compare
 from simcompare.controls import BLANK_SKY
 from simcompare.sources import run_image_sets, run_scores
 

@@ -12,11 +12,11 @@ from astropy.table import Table, vstack
 from mocks import ConditionsBank, load_survey
 from mocks.dust.screens import DUST
 from mocks.observing.sky_bank import SkyBank
-from simcompare.attribution import ATTRIBUTION, ladder, systematic_floor
 from simcompare.commands.score import score_image_sets
+from simcompare.comparison.attribution import ATTRIBUTION, ladder, systematic_floor
+from simcompare.comparison.report_table import FurtherTable, write_further
 from simcompare.conditions import conditions_bank
 from simcompare.files import write_text
-from simcompare.further import FurtherTable, write_further
 from simcompare.imageset import ImageSet
 from simcompare.ingredients import BASELINE, LADDER, Variation, variations, varied_stamps
 from simcompare.making import Images, make_parts
@@ -46,9 +46,9 @@ class Attribution:
     Parameters
     ----------
     ladder : Table
-        From `simcompare.attribution.ladder`: the changes add up to the last difference to real galaxies.
+        From `simcompare.comparison.attribution.ladder`: the changes add up to the last difference to real galaxies.
     perturbations : Table
-        From `simcompare.attribution.systematic_floor`.
+        From `simcompare.comparison.attribution.systematic_floor`.
     gap, gap_low, gap_high : float
         Difference of the finished mocks to held-out real galaxies [nats].
     floor : float

@@ -9,16 +9,16 @@ import numpy as np
 from astropy.table import Table
 
 from mocks import stream
-from simcompare.analysis import Questions, further_tables, needed_columns
-from simcompare.attribution import ATTRIBUTION, attribution_tables, with_floors
-from simcompare.board import write_record
 from simcompare.chunks import joined_blocks, joined_form, joined_table
-from simcompare.comparison import compare
+from simcompare.comparison.attribution import ATTRIBUTION, attribution_tables, with_floors
+from simcompare.comparison.board import write_record
+from simcompare.comparison.further_tables import Questions, further_tables, needed_columns
+from simcompare.comparison.headline import compare
+from simcompare.comparison.nulls import NULLS, null_tables, with_nulls
+from simcompare.comparison.report_table import INDEX, with_columns_of, write_further
 from simcompare.controls import blank_sky_of
-from simcompare.further import INDEX, with_columns_of, write_further
 from simcompare.imageset import LINEAR_UNIT
 from simcompare.nuisance import read_columns
-from simcompare.nulls import NULLS, null_tables, with_nulls
 from simcompare.placing import SPACES, Reader, place_scores
 from simcompare.results import read_comparison, write_comparison
 from simcompare.runs import Run, open_run, read_settings
@@ -46,7 +46,7 @@ def compare_runs(settings: CompareSettings) -> Table:
     Returns
     -------
     Table
-        As `simcompare.comparison.compare` makes it, with the main columns of the further tables (matched,
+        As `simcompare.comparison.headline.compare` makes it, with the main columns of the further tables (matched,
         adjusted, jackknife, typicality, feature tests) and of the nulls. Also in ``settings.out``, with all
         scores, ``tables/`` and ``record.json``.
 

@@ -11,13 +11,13 @@ from astropy.table import Table
 from flows import FlowConfig, FlowModel, TrainingConfig, train
 from mocks import stream
 from mocks.surveys import load_survey
+from simcompare.comparison.nulls import NULLS
+from simcompare.comparison.report_table import FurtherTable, write_further
+from simcompare.comparison.stability import model_null, stability
 from simcompare.controls import with_sky
 from simcompare.files import write_text
-from simcompare.further import FurtherTable, write_further
 from simcompare.imageset import ImageSet
 from simcompare.making import make_files
-from simcompare.nulls import NULLS
-from simcompare.robustness import model_null, stability
 from simcompare.runs import open_run, read_settings
 from simcompare.scoretables import headline_score, stack_scores
 from simcompare.scoring import context_of, score

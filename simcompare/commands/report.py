@@ -10,15 +10,15 @@ import torch
 from astropy.table import Table
 
 from simcompare.citations import cite_run
+from simcompare.comparison.realism import sanity_curves, sanity_notes, sanity_table
+from simcompare.comparison.report_table import INDEX, FurtherTable, read_further
 from simcompare.drawing import draw_figures, figure_columns
 from simcompare.files import remove_leftovers
-from simcompare.further import INDEX, FurtherTable, read_further
 from simcompare.ledger import Ledger, digest
 from simcompare.locking import lock_folder
 from simcompare.report import write_report
 from simcompare.results import read_comparison
 from simcompare.runs import read_config, read_provenance, read_settings, runs_behind
-from simcompare.sanity import sanity_curves, sanity_notes, sanity_table
 from simcompare.scoring import context_of
 from simcompare.settings import ReportSettings
 from simcompare.sources import is_toy, run_image_sets, run_models, run_scores

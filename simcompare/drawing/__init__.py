@@ -10,7 +10,7 @@ import numpy as np
 from astropy.table import Table
 
 from simcompare import figures
-from simcompare.analysis import FurtherTable
+from simcompare.comparison.further_tables import FurtherTable
 from simcompare.drawing.checks import draw_checks
 from simcompare.drawing.looks import draw_looks
 from simcompare.drawing.properties import RELATIONS, draw_properties, relation_columns
@@ -75,7 +75,7 @@ def draw_figures(
     scores : Table
         Score table of all data sets.
     comparison : Table
-        From `simcompare.comparison.compare` on these scores.
+        From `simcompare.comparison.headline.compare` on these scores.
     folder : path-like
         Where the files go.
     seed : int
@@ -89,12 +89,12 @@ def draw_figures(
     models : mapping of str to FlowModel, optional
         ``model`` and ``background``, for likelihood maps and latents.
     further : sequence of FurtherTable
-        Tables of the report; those that look like a ladder of `simcompare.attribution` or a stability
-        table of `simcompare.robustness` are drawn.
+        Tables of the report; those that look like a ladder of `simcompare.comparison.attribution` or a stability
+        table of `simcompare.comparison.stability` are drawn.
     embedding : str
         Coordinates of the map of latents: "pca", or "umap" when it is installed.
     sky : Table, optional
-        Blank sky of the data sets, from `simcompare.sanity.sanity_curves`.
+        Blank sky of the data sets, from `simcompare.comparison.realism.sanity_curves`.
     done : Ledger, optional
         Figures that it has are left as they are; drawn ones are recorded in it.
 

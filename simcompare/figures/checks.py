@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from mocks.streams import stream
+from simcompare.comparison.matching import Match
 from simcompare.figures.numbers import density_numbers
 from simcompare.figures.style import (
     COLUMN,
@@ -25,7 +26,6 @@ from simcompare.figures.style import (
     styled,
     table_styles,
 )
-from simcompare.matching import Match
 from simcompare.resampling import blocks, resampled_counts
 from simcompare.scoretables import galaxies_of, narrowed, nuisance_columns, reference_rows
 from simcompare.statistics import ks_statistic
@@ -275,7 +275,7 @@ def draw_sky(table: Table) -> Figure:
     Parameters
     ----------
     table : Table
-        From `simcompare.sanity.sanity_curves`.
+        From `simcompare.comparison.realism.sanity_curves`.
 
     Returns
     -------

@@ -5,7 +5,7 @@ from astropy.table import Table, vstack
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from simcompare.comparison import NULL_KIND, split_differences
+from simcompare.comparison.headline import NULL_KIND, split_differences
 from simcompare.figures.style import COLUMN, PAGE, count_label, legend_above, new_axes, styled, table_styles
 from simcompare.scoretables import galaxies_of, reference_rows
 from simcompare.statistics import galaxy_means
@@ -20,7 +20,7 @@ def draw_forest(table: Table, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     table : Table
-        From `simcompare.comparison.compare`.
+        From `simcompare.comparison.headline.compare`.
     ax : Axes, optional
 
     Returns
@@ -111,7 +111,7 @@ def null_numbers(scores: Table, comparison: Table, rng: np.random.Generator, *, 
     scores : Table
         Score table.
     comparison : Table
-        From `simcompare.comparison.compare`.
+        From `simcompare.comparison.headline.compare`.
     rng : numpy.random.Generator
         Draws the halves.
     n_splits : int

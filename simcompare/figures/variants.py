@@ -34,7 +34,7 @@ def draw_ladder(table: Table, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     table : Table
-        From `simcompare.attribution.ladder`.
+        From `simcompare.comparison.attribution.ladder`.
     ax : Axes, optional
 
     Returns
@@ -68,7 +68,7 @@ def draw_stability(table: Table, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     table : Table
-        From `simcompare.robustness.stability`.
+        From `simcompare.comparison.stability.stability`.
     ax : Axes, optional
 
     Returns

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from simcompare.analysis import Questions, further_tables
-from simcompare.comparison import compare
-from simcompare.contrasts import contrasts, jackknife_all, match_all, with_sub_boxes
-from simcompare.further import read_further, with_columns_of, write_further
+from simcompare.comparison.further_tables import Questions, further_tables
+from simcompare.comparison.headline import compare
+from simcompare.comparison.matched import contrasts, jackknife_all, match_all, with_sub_boxes
+from simcompare.comparison.report_table import read_further, with_columns_of, write_further
 from simcompare.report import write_report
 
 

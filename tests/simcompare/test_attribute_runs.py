@@ -14,7 +14,7 @@ from mocks.observing.sky_bank import SkyBank
 from mocks.toys import toy_galaxy, toy_structure, write_tng_snapshot
 from simcompare.cli import main
 from simcompare.commands.attribute import Attribution
-from simcompare.further import read_further
+from simcompare.comparison.report_table import read_further
 from simcompare.imageset import ImageSet
 from simcompare.ingredients import LADDER, Variation, altered, scaled_psf, variations, varied_stamps
 from simcompare.mocking import make_mocks

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from simcompare.attribution import ladder, systematic_floor
+from simcompare.comparison.attribution import ladder, systematic_floor
 
 N = 60
 

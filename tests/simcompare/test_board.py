@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from simcompare.board import board, read_record, write_record
-from simcompare.comparison import compare
+from simcompare.comparison.board import board, read_record, write_record
+from simcompare.comparison.headline import compare
 
 
 def compared(name, mean, survey="sdss"):

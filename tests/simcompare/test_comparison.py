@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy.table import Table, vstack
 
-from simcompare.comparison import compare, null_splits, trend_of
+from simcompare.comparison.headline import compare, null_splits, trend_of
 from simcompare.results import read_comparison, write_comparison
 from simcompare.scoretables import only_real, reference_rows, stack_scores
 

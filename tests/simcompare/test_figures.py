@@ -8,13 +8,13 @@ from matplotlib import image
 from matplotlib.figure import Figure
 
 from simcompare import figures
-from simcompare.attribution import ladder
-from simcompare.comparison import compare
+from simcompare.comparison.attribution import ladder
+from simcompare.comparison.headline import compare
+from simcompare.comparison.matching import match
+from simcompare.comparison.stability import stability
 from simcompare.drawing import draw_figures
 from simcompare.figures.panels import smooth_map
 from simcompare.figures.style import logarithmic
-from simcompare.matching import match
-from simcompare.robustness import stability
 
 
 def toy_scores(n_simulations, n, seed=0):

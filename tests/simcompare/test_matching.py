@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from astropy.table import Table, vstack
 
-from simcompare import matching
-from simcompare.matching import compare_in_bins, match, matched_difference
+from simcompare.comparison import matching
+from simcompare.comparison.matching import compare_in_bins, match, matched_difference
 
 
 def galaxies(dataset, kind, n, rng, mass=10.0, shift=0.0, views=1):

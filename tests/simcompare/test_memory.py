@@ -7,20 +7,12 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from simcompare import (
-    analysis,
-    features,
-    matching,
-    nuisance,
-    resampling,
-    rows,
-    statistics,
-    twosample,
-    typicality,
-)
-from simcompare.analysis import further_tables
+from simcompare import features, nuisance, resampling, rows, statistics, twosample, typicality
 from simcompare.chunks import joined_form, joined_table
-from simcompare.comparison import compare
+from simcompare.comparison import further_tables as analysis
+from simcompare.comparison import matching
+from simcompare.comparison.further_tables import further_tables
+from simcompare.comparison.headline import compare
 from simcompare.drawing.checks import draw_checks
 from simcompare.drawing.scores import draw_scores
 from simcompare.tables import write_table

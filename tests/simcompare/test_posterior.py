@@ -5,7 +5,7 @@ import pytest
 from astropy.table import Table
 from scipy import stats
 
-from simcompare.posterior import compare_models
+from simcompare.comparison.model_probabilities import compare_models
 
 
 def world(real_mean, n=300, seed=0):

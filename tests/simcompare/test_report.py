@@ -11,7 +11,7 @@ from astropy.table import Table
 from PIL import Image
 
 from simcompare.citations import citations_of
-from simcompare.comparison import compare
+from simcompare.comparison.headline import compare
 from simcompare.report import ReportFigure, _smaller, answer, null_lines, write_report
 
 

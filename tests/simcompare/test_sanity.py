@@ -6,7 +6,7 @@ from astropy.table import Table
 
 from mocks import stream
 from simcompare import figures
-from simcompare.sanity import blank_patches, sanity_curves, sanity_notes, sanity_table
+from simcompare.comparison.realism import blank_patches, sanity_curves, sanity_notes, sanity_table
 
 
 class Images:

@@ -12,8 +12,8 @@ from scipy.ndimage import gaussian_filter
 from simcompare import placing, tables
 from simcompare.chunks import joined_blocks, joined_form
 from simcompare.cli import main
+from simcompare.comparison.report_table import read_further
 from simcompare.controls import blank_sky_of
-from simcompare.further import read_further
 from simcompare.imageset import ImageSet, Stack, part_path, write_part
 from simcompare.pixelmaps import orientation_back, read_map, write_maps
 from simcompare.places import assign_split

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from simcompare import resampling
-from simcompare.comparison import split_differences
+from simcompare.comparison.headline import split_differences
 from simcompare.resampling import resampled_means, resamples
 from simcompare.statistics import (
     Clustered,

@@ -5,7 +5,7 @@ import pytest
 from astropy.table import Table
 from scipy.ndimage import gaussian_filter
 
-from simcompare.comparison import compare
+from simcompare.comparison.headline import compare
 from simcompare.preparation import Preparation
 from simcompare.scoretables import stack_scores
 from simcompare.scoring import score

@@ -7,9 +7,9 @@ from astropy.table import Table, vstack
 from scipy import stats
 
 from mocks.streams import stream
+from simcompare.comparison.matching import match, matched_difference, mean_of_views
+from simcompare.comparison.stability import jackknife, sub_boxes
 from simcompare.intervals import Estimate
-from simcompare.matching import match, matched_difference, mean_of_views
-from simcompare.robustness import jackknife, sub_boxes
 from simcompare.scoretables import headline_score, narrowed, reference_rows
 from simcompare.significance import adjust_p_values
 from simcompare.words import equals, words_of
@@ -83,7 +83,7 @@ def balance_all(scores: Table, reference: str, columns: tuple[str, ...]) -> Tabl
     Returns
     -------
     Table
-        `simcompare.matching.balance` of every data set that can be matched, with ``dataset``, ``n_pairs``.
+        `simcompare.comparison.matching.balance` of every data set that can be matched, with ``dataset``, ``n_pairs``.
 
     Raises
     ------

@@ -237,7 +237,7 @@ def jackknife(
     if column not in scores.colnames:
         raise ValueError(
             f"no column {column!r} in the scores; number the parts of the box with "
-            "simcompare.robustness.sub_boxes and add them, or name another column."
+            "simcompare.comparison.stability.sub_boxes and add them, or name another column."
         )
     score = score or headline_score(scores)
     rows = reference_rows(scores, dataset) & np.isfinite(np.asarray(scores[score], float))

@@ -91,7 +91,7 @@ def with_columns_of(comparison: Table, further: Sequence[FurtherTable]) -> Table
     Parameters
     ----------
     comparison : Table
-        From `simcompare.comparison.compare`.
+        From `simcompare.comparison.headline.compare`.
     further : sequence of FurtherTable
 
     Returns

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
+from simcompare.comparison.report_table import FurtherTable, read_further
 from simcompare.controls import BLANK_SKY
-from simcompare.further import FurtherTable, read_further
 from simcompare.scoretables import headline_score, reference_rows
 
 __all__ = ["NULLS", "null_tables", "symmetry_share", "with_nulls"]
@@ -55,7 +55,7 @@ def with_nulls(comparison: Table, scores: Table, folder: str | os.PathLike | Non
     Parameters
     ----------
     comparison : Table
-        From `simcompare.comparison.compare`.
+        From `simcompare.comparison.headline.compare`.
     scores : Table
         That it was made from.
     folder : path-like or None

@@ -10,13 +10,13 @@ import numpy as np
 from astropy.table import Table
 
 from mocks.streams import stream
-from simcompare.comparison import trend_of
-from simcompare.contrasts import balance_all, contrasts, jackknife_all, match_all, with_sub_boxes
+from simcompare.comparison.headline import trend_of
+from simcompare.comparison.matched import balance_all, contrasts, jackknife_all, match_all, with_sub_boxes
+from simcompare.comparison.matching import compare_in_bins
+from simcompare.comparison.model_probabilities import ModelComparison, compare_models
+from simcompare.comparison.report_table import FurtherTable
 from simcompare.features import MORPHOLOGY, compare_features, morphology_features
-from simcompare.further import FurtherTable
-from simcompare.matching import compare_in_bins
 from simcompare.nuisance import adjusted_differences
-from simcompare.posterior import ModelComparison, compare_models
 from simcompare.rows import Rows
 from simcompare.scoretables import headline_score, nuisance_columns, reference_rows
 from simcompare.typicality import add_typicality, batch_typicality

@@ -39,7 +39,7 @@ def write_record(
     Parameters
     ----------
     comparison : Table
-        From `simcompare.comparison.compare`.
+        From `simcompare.comparison.headline.compare`.
     path : path-like
         JSON file.
     name : str

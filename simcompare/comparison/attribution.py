@@ -10,7 +10,7 @@ import numpy as np
 from astropy.table import Table
 
 from mocks.streams import stream
-from simcompare.further import FurtherTable, read_further
+from simcompare.comparison.report_table import FurtherTable, read_further
 from simcompare.intervals import Estimate, expanded_tail, percentile_interval
 from simcompare.resampling import resampled_counts
 from simcompare.scoretables import headline_score, reference_rows
@@ -208,7 +208,7 @@ def with_floors(comparison: Table, folders: Sequence[str | os.PathLike], model: 
     Parameters
     ----------
     comparison : Table
-        From `simcompare.comparison.compare`.
+        From `simcompare.comparison.headline.compare`.
     folders : sequence of path-like
         Runs of ``simcompare attribute``.
     model : str, optional

@@ -1,0 +1,1 @@
+"""Data sets held against a reference: one row for each."""
