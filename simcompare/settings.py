@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from simcompare.shipped import default_background, shipped_models
+from simcompare.data.shipped import default_background, shipped_models
 
 __all__ = [
     "SECTIONS",

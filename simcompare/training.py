@@ -14,13 +14,13 @@ from PIL import Image
 
 from flows import FlowConfig, FlowModel, Progress, TrainingConfig, process_group, sample_sheet, train
 from flows.training.distributed import is_first
+from simcompare.data.shipped import MEMBER, find_model
 from simcompare.files import atomic_path, fingerprint, sha256
 from simcompare.imageset import LINEAR_UNIT, ImageSet
 from simcompare.modelcard import depth, model_card
 from simcompare.runs import open_run
 from simcompare.scoring import context_of
 from simcompare.settings import TrainSettings
-from simcompare.shipped import MEMBER, find_model
 
 __all__ = ["load_model", "model_hash", "model_metadata", "train_model"]
 

@@ -16,6 +16,7 @@ from simcompare.commands.score import score_image_sets
 from simcompare.comparison.attribution import ATTRIBUTION, ladder, systematic_floor
 from simcompare.comparison.report_table import FurtherTable, write_further
 from simcompare.conditions import conditions_bank
+from simcompare.data.shipped import find_model
 from simcompare.files import write_text
 from simcompare.imageset import ImageSet
 from simcompare.ingredients import BASELINE, LADDER, Variation, variations, varied_stamps
@@ -26,7 +27,6 @@ from simcompare.preparation import Preparation
 from simcompare.runs import open_run
 from simcompare.scoretables import headline_score
 from simcompare.settings import AttributeSettings, ScoreSettings
-from simcompare.shipped import find_model
 from simcompare.tables import plain
 from simcompare.targets import Target, read_target, select_targets
 from simcompare.watch import Watch

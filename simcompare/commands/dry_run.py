@@ -12,6 +12,7 @@ from mocks import load_survey
 from mocks.survey_files.sdss_frames import FRAME_NAME
 from simcompare.commands.prepare import preparation_of
 from simcompare.commands.workflow import plan_workflow, read_workflow
+from simcompare.data.shipped import ensemble_members
 from simcompare.engine import available_cores
 from simcompare.imageset import ImageSet
 from simcompare.observed.formats import files_of, recognise
@@ -25,7 +26,6 @@ from simcompare.settings import (
     TrainSettings,
     TwinsSettings,
 )
-from simcompare.shipped import ensemble_members
 from simcompare.skies import MOST_FIELDS, MOST_PATCHES, PER_FIELD
 from simcompare.tables import count_rows
 from simcompare.targets import select_targets

@@ -15,6 +15,7 @@ from simcompare.comparison.nulls import NULLS
 from simcompare.comparison.report_table import FurtherTable, write_further
 from simcompare.comparison.stability import model_null, stability
 from simcompare.controls import with_sky
+from simcompare.data.shipped import find_model
 from simcompare.files import write_text
 from simcompare.imageset import ImageSet
 from simcompare.making import make_files
@@ -22,7 +23,6 @@ from simcompare.runs import open_run, read_settings
 from simcompare.scoretables import headline_score, stack_scores
 from simcompare.scoring import context_of, score
 from simcompare.settings import NullsSettings
-from simcompare.shipped import find_model
 from simcompare.tables import write_table
 from simcompare.training import load_model, model_metadata
 from simcompare.watch import Watch

@@ -13,6 +13,7 @@ from astropy.table import Table
 from flows import FlowModel
 from simcompare.chunks import joined_blocks, joined_form
 from simcompare.controls import blank_sky_of, with_sky
+from simcompare.data.shipped import ensemble_members, find_model, reference_table
 from simcompare.imageset import LINEAR_UNIT, ImageSet
 from simcompare.making import make_files
 from simcompare.pixelmaps import write_maps
@@ -21,7 +22,6 @@ from simcompare.runs import open_run
 from simcompare.scoretables import stack_scores
 from simcompare.scoring import SKY, Density, check_prepared_alike, score, warn_of_doubts
 from simcompare.settings import ScoreSettings
-from simcompare.shipped import ensemble_members, find_model, reference_table
 from simcompare.sources import run_scores
 from simcompare.spaces import find_embedding
 from simcompare.tables import count_rows, read_form, write_blocks, write_table

@@ -10,11 +10,11 @@ from astropy.table import Table
 from flows import FlowModel
 from simcompare import drawing
 from simcompare.cli import main
+from simcompare.data.shipped import default_background, find_model, reference_table, shipped_models
 from simcompare.parts import Stack, part_path, write_part
 from simcompare.preparation import Preparation
 from simcompare.results import read_comparison
 from simcompare.settings import ScoreSettings
-from simcompare.shipped import default_background, find_model, reference_table, shipped_models
 from simcompare.training import load_model, model_hash
 
 NAMES = [*shipped_models(), *(f"{name}-twins" for name in shipped_models())]

@@ -10,10 +10,10 @@ from PIL import Image
 
 from flows import Ensemble
 from simcompare.cli import main
+from simcompare.data.shipped import ensemble_members
 from simcompare.modelcard import depth
 from simcompare.parts import Stack, part_path, write_part
 from simcompare.preparation import Preparation
-from simcompare.shipped import ensemble_members
 from simcompare.training import load_model, model_hash
 
 SIZE = 8
