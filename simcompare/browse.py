@@ -16,7 +16,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from mocks.streams import stream
-from simcompare.figures.images import Stretch, common_stretch
+from simcompare.figures.galleries import Stretch, common_stretch
 from simcompare.figures.style import styles_of
 from simcompare.files import write_text
 from simcompare.scoretables import headline_score

@@ -10,7 +10,7 @@ from simcompare import figures
 from simcompare.comparison.further_tables import FurtherTable, usable_nuisances
 from simcompare.comparison.matching import match
 from simcompare.drawing.sketchbook import Sketchbook
-from simcompare.figures.numbers import binned_scores
+from simcompare.figures.samples import binned_scores
 from simcompare.scoretables import narrowed, nuisance_columns
 from simcompare.typicality import add_typicality
 from simcompare.words import equals, words_of

@@ -6,7 +6,7 @@ from astropy.table import Table
 from mocks.streams import stream
 from simcompare import figures
 from simcompare.drawing.sketchbook import Sketchbook
-from simcompare.figures.numbers import binned_scores, split_scores
+from simcompare.figures.samples import binned_scores, split_scores
 from simcompare.scoretables import narrowed, reference_rows
 from simcompare.words import equals, words_of
 

@@ -9,14 +9,13 @@ from simcompare.figures.checks import (
     realism_numbers,
     typicality_numbers,
 )
-from simcompare.figures.choices import class_gallery_numbers, gallery_numbers, outlier_numbers
-from simcompare.figures.comparisons import draw_forest, draw_scales, null_numbers
+from simcompare.figures.differences import draw_forest, draw_scales, null_numbers
 from simcompare.figures.distributions import draw_density, draw_null, draw_ridges, draw_roc, draw_violins
+from simcompare.figures.examples import class_gallery_numbers, gallery_numbers, outlier_numbers
+from simcompare.figures.galleries import Stretch, common_stretch, draw_gallery, draw_samples, gallery_images
 from simcompare.figures.grids import draw_grid, stack_panels
-from simcompare.figures.images import Stretch, common_stretch, draw_gallery, draw_samples, gallery_images
-from simcompare.figures.numbers import density_numbers, relation_numbers, roc_numbers, scale_numbers
-from simcompare.figures.panels import budget_numbers, draw_panel, draw_panels, draw_profile, profile_numbers
-from simcompare.figures.pixels import draw_pixels, pixel_numbers
+from simcompare.figures.ladders import draw_ladder, draw_map, draw_stability, map_numbers
+from simcompare.figures.pixel_values import draw_pixels, pixel_numbers
 from simcompare.figures.planes import draw_plane, plane_numbers
 from simcompare.figures.populations import (
     draw_fractions,
@@ -26,9 +25,16 @@ from simcompare.figures.populations import (
     with_derived_columns,
 )
 from simcompare.figures.relations import draw_difference, draw_relation
+from simcompare.figures.samples import density_numbers, relation_numbers, roc_numbers, scale_numbers
+from simcompare.figures.single_galaxies import (
+    budget_numbers,
+    draw_panel,
+    draw_panels,
+    draw_profile,
+    profile_numbers,
+)
 from simcompare.figures.style import fixed_styles, names_and_kinds, save_figure, styles_of
 from simcompare.figures.training import draw_training
-from simcompare.figures.variants import draw_ladder, draw_map, draw_stability, map_numbers
 
 __all__ = [
     "Stretch",

@@ -24,7 +24,7 @@ def draw_density(table: Table, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     table : Table
-        From `simcompare.figures.numbers.density_numbers`.
+        From `simcompare.figures.samples.density_numbers`.
     ax : Axes, optional
 
     Returns
@@ -54,7 +54,7 @@ def draw_ridges(table: Table, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     table : Table
-        From `simcompare.figures.numbers.density_numbers`.
+        From `simcompare.figures.samples.density_numbers`.
     ax : Axes, optional
 
     Returns
@@ -90,7 +90,7 @@ def draw_violins(table: Table, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     table : Table
-        From `simcompare.figures.numbers.density_numbers`.
+        From `simcompare.figures.samples.density_numbers`.
     ax : Axes, optional
 
     Returns
@@ -128,7 +128,7 @@ def draw_roc(table: Table, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     table : Table
-        From `simcompare.figures.numbers.roc_numbers`.
+        From `simcompare.figures.samples.roc_numbers`.
     ax : Axes, optional
 
     Returns
@@ -157,7 +157,7 @@ def draw_null(table: Table, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     table : Table
-        From `simcompare.figures.comparisons.null_numbers`: rows of ``role`` "null" and "claim".
+        From `simcompare.figures.differences.null_numbers`: rows of ``role`` "null" and "claim".
     ax : Axes, optional
 
     Returns

@@ -4,7 +4,7 @@ import numpy as np
 from astropy.table import Table
 from matplotlib.axes import Axes
 
-from simcompare.figures.numbers import datasets_of, kind_of
+from simcompare.figures.samples import datasets_of, kind_of
 from simcompare.figures.style import (
     COLUMN,
     axis_label,

@@ -27,7 +27,7 @@ def draw_relation(table: Table, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     table : Table
-        From `simcompare.figures.numbers.relation_numbers`.
+        From `simcompare.figures.samples.relation_numbers`.
     ax : Axes, optional
 
     Returns
@@ -56,7 +56,7 @@ def draw_difference(table: Table, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     table : Table
-        From `simcompare.figures.numbers.relation_numbers`.
+        From `simcompare.figures.samples.relation_numbers`.
     ax : Axes, optional
 
     Returns

@@ -5,9 +5,9 @@ import pytest
 from astropy.table import Table
 
 from simcompare import figures
-from simcompare.figures.latents import latent_coordinates
-from simcompare.figures.numbers import binned_scores, split_scores
+from simcompare.figures.feature_maps import latent_coordinates
 from simcompare.figures.populations import galaxy_classes, with_derived_columns
+from simcompare.figures.samples import binned_scores, split_scores
 
 N = 200
 

@@ -13,7 +13,7 @@ from simcompare.comparison.headline import compare
 from simcompare.comparison.matching import match
 from simcompare.comparison.stability import stability
 from simcompare.drawing import draw_figures
-from simcompare.figures.panels import smooth_map
+from simcompare.figures.single_galaxies import smooth_map
 from simcompare.figures.style import logarithmic
 
 

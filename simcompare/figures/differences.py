@@ -70,7 +70,7 @@ def draw_scales(table: Table, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     table : Table
-        From `simcompare.figures.numbers.scale_numbers`.
+        From `simcompare.figures.samples.scale_numbers`.
     ax : Axes, optional
 
     Returns

@@ -75,7 +75,7 @@ def gallery_images(table: Table, image_sets: Mapping[str, Any]) -> list[np.ndarr
     Parameters
     ----------
     table : Table
-        From `simcompare.figures.numbers.gallery_numbers`.
+        From `simcompare.figures.samples.gallery_numbers`.
     image_sets : mapping of str to ImageSet
         Image set of each data set.
 
@@ -99,7 +99,7 @@ def draw_gallery(
     Parameters
     ----------
     table : Table
-        From `simcompare.figures.numbers.gallery_numbers`.
+        From `simcompare.figures.samples.gallery_numbers`.
     images : sequence of ndarray, shape (band, y, x)
         One per row of the table.
     stretch : Stretch

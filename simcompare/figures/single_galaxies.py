@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 
-from simcompare.figures.images import Stretch
+from simcompare.figures.galleries import Stretch
 from simcompare.figures.style import COLUMN, PAGE, count_label, legend_above, new_axes, styled, table_styles
 from simcompare.scoretables import headline_score, reference_rows
 from simcompare.statistics import Clustered, bootstrap_means
