@@ -27,13 +27,13 @@ from simcompare.commands.compare import compare_runs
 from simcompare.commands.report import report_run
 from simcompare.commands.score import write_scores
 from simcompare.engine import available_cores, run_tasks
-from simcompare.making import Images, make_parts
+from simcompare.images.build import Images, make_parts
+from simcompare.images.parts import collect_stamps
+from simcompare.images.stamps import PreparedStamp
 from simcompare.mocking import make_mocks
-from simcompare.parts import collect_stamps
 from simcompare.preparation import Preparation
 from simcompare.runs import open_run
 from simcompare.settings import CompareSettings, MockSettings, ReportSettings, ScoreSettings
-from simcompare.stamps import PreparedStamp
 
 SIDE = 8
 PER_PART = 100

@@ -25,8 +25,8 @@ from pathlib import Path
 from smooth_pictures import write_smooth_pictures
 
 from simcompare.commands.prepare import make_image_set, make_twins
-from simcompare.description import data_section
-from simcompare.imageset import ImageSet
+from simcompare.images.description import data_section
+from simcompare.images.image_set import ImageSet
 from simcompare.settings import PrepareSettings, TwinsSettings
 
 R_FILES = (

@@ -34,7 +34,7 @@ from simcompare import mocking
 from simcompare.cli import main as simcompare
 from simcompare.commands import prepare as preparing
 from simcompare.commands import score as score_runs
-from simcompare.imageset import ImageSet
+from simcompare.images.image_set import ImageSet
 from simcompare.mocking import make_mocks
 from simcompare.observed import sample
 from simcompare.settings import MockSettings

@@ -20,7 +20,7 @@ from scipy.stats import mannwhitneyu
 from flows import FlowConfig
 from simcompare.controls import SkyDensity
 from simcompare.files import atomic_path
-from simcompare.imageset import LINEAR_UNIT, ImageSet
+from simcompare.images.image_set import LINEAR_UNIT, ImageSet
 from simcompare.modelcard import model_card
 from simcompare.scoring import score
 from simcompare.settings import TrainSettings

@@ -133,8 +133,8 @@ def cite_run(folder: str | Path) -> Citations:
 
 def _simulations(folder: Path) -> dict[str, None]:
     """Names of the simulations in the scores or the image set of a run."""
-    from simcompare.imageset import ImageSet
-    from simcompare.parts import read_catalogue
+    from simcompare.images.image_set import ImageSet
+    from simcompare.images.parts import read_catalogue
 
     if (folder / "scores.ecsv").is_file():
         blocks = read_blocks(folder / "scores.ecsv", ["kind", "simulation", "dataset"])

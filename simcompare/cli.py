@@ -164,7 +164,7 @@ def fetch(settings):
 @_verb(config.ExportSettings, "images")
 def export(settings):
     """Write an image set as FITS, or in the layout of the Multimodal Universe."""
-    from simcompare.export import export_images
+    from simcompare.images.export import export_images
 
     typer.echo(f"{export_images(settings)} images in {settings.out}")
 
@@ -172,7 +172,7 @@ def export(settings):
 @_verb(config.InfoSettings, "images")
 def info(settings):
     """Describe an image set: what was selected, what was left out and why, distributions."""
-    from simcompare.description import describe
+    from simcompare.images.description import describe
 
     typer.echo(describe(settings))
 

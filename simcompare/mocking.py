@@ -26,16 +26,16 @@ from mocks.observing import observe
 from mocks.products import write_fits, write_rgb
 from mocks.readers import fit_to_survey
 from simcompare.conditions import conditions_bank
-from simcompare.imageset import ImageSet
-from simcompare.making import Images, make_parts
+from simcompare.images.build import Images, make_parts
+from simcompare.images.image_set import ImageSet
+from simcompare.images.parts import collect_stamps
+from simcompare.images.positions import assign_split
+from simcompare.images.stamps import PreparedStamp, RawStamp
 from simcompare.observed.sample import refuse_flagged, rejected_flags_of
-from simcompare.parts import collect_stamps
-from simcompare.places import assign_split
 from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
 from simcompare.runs import open_run
 from simcompare.settings import MockSettings, SkySettings
 from simcompare.skies import make_sky_bank
-from simcompare.stamps import PreparedStamp, RawStamp
 from simcompare.targets import Target, read_target, select_targets
 from simcompare.watch import Watch
 

@@ -7,8 +7,8 @@ import numpy as np
 from astropy.table import Table
 
 from flows import FlowModel
-from simcompare.description import data_section
-from simcompare.imageset import ImageSet
+from simcompare.images.description import data_section
+from simcompare.images.image_set import ImageSet
 
 __all__ = ["depth", "model_card"]
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from simcompare.images.stamps import PreparedStamp, RawStamp, RejectedStampError
 from simcompare.segmentation import pixel_noise
-from simcompare.stamps import PreparedStamp, RawStamp, RejectedStampError
 
 __all__ = ["prepare_picture", "resize_psf"]
 

@@ -13,7 +13,7 @@ from astropy.table import Table, hstack, vstack
 from mocks.streams import stream
 from simcompare.comparison.further_tables import usable_nuisances
 from simcompare.features import RealGalaxies
-from simcompare.parts import read_rows
+from simcompare.images.parts import read_rows
 from simcompare.scoretables import headline_score, nuisance_columns
 from simcompare.spaces import write_spaces
 from simcompare.typicality import Typicality

@@ -8,6 +8,14 @@ from math import ceil
 import numpy as np
 
 from mocks import stream
+from simcompare.images.stamps import (
+    FLAGS,
+    MASK_BITS,
+    RAW_MASK_BITS,
+    PreparedStamp,
+    RawStamp,
+    RejectedStampError,
+)
 from simcompare.measure import RESAMPLED_CORRELATION, Sky, combined_light, measure_cut
 from simcompare.pictures import prepare_picture, resize_psf
 from simcompare.rescale import bring_to_size, side_in_radii
@@ -20,7 +28,6 @@ from simcompare.segmentation import (
     sky_level,
     sky_statistics,
 )
-from simcompare.stamps import FLAGS, MASK_BITS, RAW_MASK_BITS, PreparedStamp, RawStamp, RejectedStampError
 
 __all__ = ["Preparation", "preparation_stream", "prepare_stamp"]
 

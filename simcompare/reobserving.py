@@ -13,17 +13,17 @@ from mocks.observing.psf import fit_moffat
 from mocks.observing.reobserve import MOST_NEGATIVE
 from mocks.observing.sky_bank import clipped_sigma, segment
 from simcompare.conditions import conditions_bank
-from simcompare.imageset import ImageSet
-from simcompare.making import Images, make_parts
+from simcompare.images.build import Images, make_parts
+from simcompare.images.image_set import ImageSet
+from simcompare.images.parts import collect_stamps
+from simcompare.images.positions import assign_split
+from simcompare.images.stamps import PreparedStamp, RawStamp
 from simcompare.observed import files_of
 from simcompare.observed.formats import read_stamps
 from simcompare.observed.sample import refuse_flagged, rejected_flags_of
-from simcompare.parts import collect_stamps
-from simcompare.places import assign_split
 from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
 from simcompare.runs import open_run
 from simcompare.settings import ReobserveSettings
-from simcompare.stamps import PreparedStamp, RawStamp
 from simcompare.watch import Watch
 
 __all__ = ["make_reobserved", "real_image"]

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from simcompare.images.stamps import MASK_BITS, PreparedStamp, RawStamp, RejectedStampError
 from simcompare.measure import measure_shape
 from simcompare.segmentation import Objects
-from simcompare.stamps import MASK_BITS, PreparedStamp, RawStamp, RejectedStampError
 
 __all__ = ["bring_to_size", "overlaps", "side_in_radii"]
 

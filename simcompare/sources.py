@@ -7,7 +7,7 @@ from pathlib import Path
 from astropy.table import Table
 
 from simcompare.chunks import joined_form, joined_table
-from simcompare.imageset import ImageSet
+from simcompare.images.image_set import ImageSet
 from simcompare.runs import read_config
 from simcompare.tables import read_ecsv
 from simcompare.training import load_model

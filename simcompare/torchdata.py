@@ -5,7 +5,7 @@ import torch
 from torch.utils.data import Dataset
 
 from mocks import stream
-from simcompare.imageset import ImageSet
+from simcompare.images.image_set import ImageSet
 
 __all__ = ["SYMMETRIES", "TorchImages", "apply_symmetry"]
 

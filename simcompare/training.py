@@ -16,7 +16,7 @@ from flows import FlowConfig, FlowModel, Progress, TrainingConfig, process_group
 from flows.training.distributed import is_first
 from simcompare.data.shipped import MEMBER, find_model
 from simcompare.files import atomic_path, fingerprint, sha256
-from simcompare.imageset import LINEAR_UNIT, ImageSet
+from simcompare.images.image_set import LINEAR_UNIT, ImageSet
 from simcompare.modelcard import depth, model_card
 from simcompare.runs import open_run
 from simcompare.scoring import context_of

@@ -18,11 +18,11 @@ from simcompare.comparison.report_table import FurtherTable, write_further
 from simcompare.conditions import conditions_bank
 from simcompare.data.shipped import find_model
 from simcompare.files import write_text
-from simcompare.imageset import ImageSet
+from simcompare.images.build import Images, make_parts
+from simcompare.images.image_set import ImageSet
+from simcompare.images.parts import collect_stamps
 from simcompare.ingredients import BASELINE, LADDER, Variation, variations, varied_stamps
-from simcompare.making import Images, make_parts
 from simcompare.mocking import sky_file
-from simcompare.parts import collect_stamps
 from simcompare.preparation import Preparation
 from simcompare.runs import open_run
 from simcompare.scoretables import headline_score

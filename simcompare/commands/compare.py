@@ -17,7 +17,7 @@ from simcompare.comparison.headline import compare
 from simcompare.comparison.nulls import NULLS, null_tables, with_nulls
 from simcompare.comparison.report_table import INDEX, with_columns_of, write_further
 from simcompare.controls import blank_sky_of
-from simcompare.imageset import LINEAR_UNIT
+from simcompare.images.image_set import LINEAR_UNIT
 from simcompare.nuisance import read_columns
 from simcompare.placing import SPACES, Reader, place_scores
 from simcompare.results import read_comparison, write_comparison

@@ -14,7 +14,7 @@ from simcompare.commands.prepare import preparation_of
 from simcompare.commands.workflow import plan_workflow, read_workflow
 from simcompare.data.shipped import ensemble_members
 from simcompare.engine import available_cores
-from simcompare.imageset import ImageSet
+from simcompare.images.image_set import ImageSet
 from simcompare.observed.formats import files_of, recognise
 from simcompare.settings import (
     CompareSettings,

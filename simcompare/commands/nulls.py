@@ -17,8 +17,8 @@ from simcompare.comparison.stability import model_null, stability
 from simcompare.controls import with_sky
 from simcompare.data.shipped import find_model
 from simcompare.files import write_text
-from simcompare.imageset import ImageSet
-from simcompare.making import make_files
+from simcompare.images.build import make_files
+from simcompare.images.image_set import ImageSet
 from simcompare.runs import open_run, read_settings
 from simcompare.scoretables import headline_score, stack_scores
 from simcompare.scoring import context_of, score

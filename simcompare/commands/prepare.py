@@ -6,10 +6,10 @@ from pathlib import Path
 
 from mocks import load_survey
 from simcompare.engine import available_cores
-from simcompare.imageset import LINEAR_UNIT, ImageSet
-from simcompare.making import Images, make_parts
+from simcompare.images.build import Images, make_parts
+from simcompare.images.image_set import LINEAR_UNIT, ImageSet
+from simcompare.images.parts import collect_stamps
 from simcompare.observed import PICTURE_BANDS, files_of, prepare_observed, read_places
-from simcompare.parts import collect_stamps
 from simcompare.preparation import Preparation
 from simcompare.runs import open_run
 from simcompare.settings import PrepareSettings, TwinsSettings

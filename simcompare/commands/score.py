@@ -14,8 +14,8 @@ from flows import FlowModel
 from simcompare.chunks import joined_blocks, joined_form
 from simcompare.controls import blank_sky_of, with_sky
 from simcompare.data.shipped import ensemble_members, find_model, reference_table
-from simcompare.imageset import LINEAR_UNIT, ImageSet
-from simcompare.making import make_files
+from simcompare.images.build import make_files
+from simcompare.images.image_set import LINEAR_UNIT, ImageSet
 from simcompare.pixelmaps import write_maps
 from simcompare.placing import place_scores
 from simcompare.runs import open_run

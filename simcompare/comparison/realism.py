@@ -9,7 +9,7 @@ from astropy.table import Table
 from mocks.observing.noise import measure_correlation
 from mocks.observing.sky_check import SkyCheck, blank_sky_check
 from mocks.streams import stream
-from simcompare.imageset import ImageSet
+from simcompare.images.image_set import ImageSet
 from simcompare.statistics import ks_statistic
 
 __all__ = ["blank_patches", "sanity_curves", "sanity_notes", "sanity_table"]

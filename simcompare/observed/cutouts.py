@@ -14,9 +14,9 @@ from scipy.ndimage import gaussian_filter
 
 from mocks.checked_hdf5 import open_checked
 from mocks.observing.psf import effective_psf
+from simcompare.images.stamps import RAW_MASK_BITS, RawStamp
 from simcompare.observed.names import coordinate_name, word
 from simcompare.observed.units import nanomaggies_per_unit
-from simcompare.stamps import RAW_MASK_BITS, RawStamp
 
 __all__ = [
     "BAND_IN_NAME",

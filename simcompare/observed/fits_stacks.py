@@ -7,6 +7,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 
+from simcompare.images.stamps import RawStamp
 from simcompare.observed.cutouts import (
     band_places,
     check_axes,
@@ -16,7 +17,6 @@ from simcompare.observed.cutouts import (
     stated_unit,
 )
 from simcompare.observed.names import coordinate_name
-from simcompare.stamps import RawStamp
 
 __all__ = ["is_fits_stack", "read_fits_stack"]
 

@@ -9,6 +9,7 @@ from astropy.table import Table
 
 from mocks.checked_hdf5 import open_checked
 from mocks.survey_files.sdss_frames import FRAME_NAME
+from simcompare.images.stamps import RawStamp
 from simcompare.observed.cutouts import (
     BAND_IN_NAME,
     is_fits_cutout,
@@ -22,7 +23,6 @@ from simcompare.observed.multimodal import is_parquet, read_multimodal, read_mul
 from simcompare.observed.pictures import is_picture_folder, read_picture_folder, read_picture_stack
 from simcompare.observed.stacks import read_sdss_host_groups, read_sdss_object_groups, read_sdss_stack
 from simcompare.observed.tars import is_tar, read_hsc_tar
-from simcompare.stamps import RawStamp
 
 __all__ = ["FORMATS", "Format", "files_of", "read_stamps", "recognise"]
 

@@ -7,9 +7,9 @@ import numpy as np
 
 from mocks.checked_hdf5 import open_checked
 from mocks.observing.psf import effective_psf
+from simcompare.images.stamps import RAW_MASK_BITS, RawStamp
 from simcompare.observed.names import word
 from simcompare.observed.units import nanomaggies_per_unit
-from simcompare.stamps import RAW_MASK_BITS, RawStamp
 
 __all__ = ["is_parquet", "read_multimodal", "read_multimodal_parquet"]
 

@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 
 from mocks.checked_hdf5 import open_checked
+from simcompare.images.stamps import RawStamp
 from simcompare.observed.names import coordinate_name, place_in_name
-from simcompare.stamps import RawStamp
 
 __all__ = ["PICTURE_BANDS", "is_picture_folder", "read_picture_folder", "read_picture_stack"]
 

@@ -16,11 +16,11 @@ from astropy.table import Table
 from mocks.surveys import SURVEYS, load_survey
 from simcompare.engine import run_in_order
 from simcompare.files import fingerprint
-from simcompare.imageset import LINEAR_UNIT, ImageSet, collect_stamps, part_path, write_part
+from simcompare.images.image_set import LINEAR_UNIT, ImageSet, collect_stamps, part_path, write_part
+from simcompare.images.positions import SAME_OBJECT, TakenPlaces, assign_split, split_of_place
+from simcompare.images.stamps import FLAGS, PreparedStamp, RawStamp, RejectedStampError
 from simcompare.observed.formats import read_stamps
-from simcompare.places import SAME_OBJECT, TakenPlaces, assign_split, split_of_place
 from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
-from simcompare.stamps import FLAGS, PreparedStamp, RawStamp, RejectedStampError
 from simcompare.watch import Watch
 
 __all__ = ["REJECTED_FLAGS", "Sample", "prepare_observed", "refuse_flagged", "rejected_flags_of"]
@@ -115,7 +115,7 @@ def prepare_observed(
     fractions : sequence of 3 floats
         Of training, validation and test.
     rejected_flags : sequence of str, optional
-        Names in `simcompare.stamps.FLAGS`; a galaxy with any of them is rejected. As a rule those that
+        Names in `simcompare.images.stamps.FLAGS`; a galaxy with any of them is rejected. As a rule those that
         `rejected_flags_of` gives for the survey.
     part_size : int, optional
         Images in a part; about 100 MB when not given.

@@ -7,9 +7,9 @@ import numpy as np
 
 from mocks.checked_hdf5 import open_checked
 from mocks.survey_files import sdss_camera as sdss
+from simcompare.images.stamps import RAW_MASK_BITS, RawStamp
 from simcompare.observed.lattice import camera_quantum
 from simcompare.observed.names import coordinate_name, word
-from simcompare.stamps import RAW_MASK_BITS, RawStamp
 
 __all__ = ["read_sdss_host_groups", "read_sdss_object_groups", "read_sdss_stack"]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
+from simcompare.images.positions import SAME_OBJECT, separation
+from simcompare.images.stamps import RawStamp
 from simcompare.observed.cutouts import flux_plane, join_planes, psf_plane, read_arrays
-from simcompare.places import SAME_OBJECT, separation
-from simcompare.stamps import RawStamp
 
 __all__ = ["is_tar", "read_hsc_tar"]
 

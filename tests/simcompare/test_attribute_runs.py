@@ -15,13 +15,13 @@ from mocks.toys import toy_galaxy, toy_structure, write_tng_snapshot
 from simcompare.cli import main
 from simcompare.commands.attribute import Attribution
 from simcompare.comparison.report_table import read_further
-from simcompare.imageset import ImageSet
+from simcompare.images.image_set import ImageSet
+from simcompare.images.stamps import RawStamp
 from simcompare.ingredients import LADDER, Variation, altered, scaled_psf, variations, varied_stamps
 from simcompare.mocking import make_mocks
 from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
 from simcompare.results import read_comparison
 from simcompare.settings import MockSettings
-from simcompare.stamps import RawStamp
 
 SIZE = 32
 SETTINGS = MockSettings(inputs=["unused"], out="unused", redshift=0.12, size=SIZE, dust="none")

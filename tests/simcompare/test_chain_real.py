@@ -7,7 +7,7 @@ import pytest
 from astropy.table import Table
 
 from simcompare.cli import main
-from simcompare.imageset import ImageSet
+from simcompare.images.image_set import ImageSet
 from simcompare.results import read_comparison
 
 EPOCHS = "8"

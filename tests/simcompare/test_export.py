@@ -7,11 +7,11 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from mocks.observing.psf import gaussian_psf
-from simcompare.export import export_fits, export_mmu
-from simcompare.imageset import ImageSet, collect_stamps, write_part
+from simcompare.images.export import export_fits, export_mmu
+from simcompare.images.image_set import ImageSet, collect_stamps, write_part
+from simcompare.images.stamps import RawStamp
 from simcompare.observed import prepare_observed, read_stamps, recognise
 from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
-from simcompare.stamps import RawStamp
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from astropy.table import Table
 
 from mocks.readers import open_snapshot, read_ideal_image
 from simcompare.cli import main
-from simcompare.imageset import ImageSet
+from simcompare.images.image_set import ImageSet
 from simcompare.observed import read_places
 
 

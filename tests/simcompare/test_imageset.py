@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from simcompare.imageset import ImageSet, Stack, part_path, write_part
-from simcompare.places import SPLITS, assign_split
+from simcompare.images.image_set import ImageSet, Stack, part_path, write_part
+from simcompare.images.positions import SPLITS, assign_split
 from simcompare.preparation import Preparation
 
 

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from simcompare.places import SAME_OBJECT, SPLITS, TakenPlaces, assign_split, repeats, split_of_place
+from simcompare.images.positions import (
+    SAME_OBJECT,
+    SPLITS,
+    TakenPlaces,
+    assign_split,
+    repeats,
+    split_of_place,
+)
 
 
 def test_splits_are_deterministic_and_have_their_fractions():

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from mocks.observing.psf import gaussian_psf
+from simcompare.images.parts import collect_stamps
+from simcompare.images.stamps import FLAGS, MASK_BITS, RawStamp, RejectedStampError
 from simcompare.observed.lattice import camera_quantum
-from simcompare.parts import collect_stamps
 from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
 from simcompare.segmentation import correlated_noise, pixel_noise, sky_level, sky_statistics
-from simcompare.stamps import FLAGS, MASK_BITS, RawStamp, RejectedStampError
 
 SIGMA = 0.025
 QUANTUM = 0.005

@@ -16,7 +16,7 @@ from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare.cli import main
 from simcompare.commands.dry_run import estimate
 from simcompare.commands.prepare import make_image_set, preparation_of
-from simcompare.imageset import ImageSet
+from simcompare.images.image_set import ImageSet
 from simcompare.mocking import make_mocks
 from simcompare.observed import files_of, prepare_observed, read_places
 from simcompare.settings import MockSettings, PrepareSettings

@@ -8,7 +8,7 @@ from astropy.table import Table
 
 from mocks.observing.psf import gaussian_psf
 from simcompare.cli import main
-from simcompare.imageset import ImageSet
+from simcompare.images.image_set import ImageSet
 from simcompare.observed.formats import read_stamps
 from simcompare.reobserving import COSMOLOGY, real_image
 

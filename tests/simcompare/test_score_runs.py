@@ -14,9 +14,9 @@ from simcompare.chunks import joined_blocks, joined_form
 from simcompare.cli import main
 from simcompare.comparison.report_table import read_further
 from simcompare.controls import blank_sky_of
-from simcompare.imageset import ImageSet, Stack, part_path, write_part
+from simcompare.images.image_set import ImageSet, Stack, part_path, write_part
+from simcompare.images.positions import assign_split
 from simcompare.pixelmaps import orientation_back, read_map, write_maps
-from simcompare.places import assign_split
 from simcompare.preparation import Preparation
 from simcompare.results import read_comparison
 from simcompare.scoring import orientations

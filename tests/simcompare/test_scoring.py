@@ -12,7 +12,7 @@ from simcompare.scoring import Domain, context_of, orientations, outside_domain,
 
 
 class Images:
-    """Image set in memory, as `simcompare.imageset.ImageSet` shows itself."""
+    """Image set in memory, as `simcompare.images.image_set.ImageSet` shows itself."""
 
     def __init__(self, pixels, preparation=None, **columns):
         n = len(pixels)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from simcompare.selection import select_rows
+from simcompare.images.selection import select_rows
 
 TABLE = Table({
     "mag_r": [16.0, 18.0, np.nan, 17.0],

@@ -11,7 +11,7 @@ from flows import FlowModel
 from simcompare import drawing
 from simcompare.cli import main
 from simcompare.data.shipped import default_background, find_model, reference_table, shipped_models
-from simcompare.parts import Stack, part_path, write_part
+from simcompare.images.parts import Stack, part_path, write_part
 from simcompare.preparation import Preparation
 from simcompare.results import read_comparison
 from simcompare.settings import ScoreSettings

@@ -11,8 +11,8 @@ from PIL import Image
 from flows import Ensemble
 from simcompare.cli import main
 from simcompare.data.shipped import ensemble_members
+from simcompare.images.parts import Stack, part_path, write_part
 from simcompare.modelcard import depth
-from simcompare.parts import Stack, part_path, write_part
 from simcompare.preparation import Preparation
 from simcompare.training import load_model, model_hash
 

@@ -4,7 +4,7 @@ import threading
 import h5py
 import pytest
 
-from simcompare.making import make_files
+from simcompare.images.build import make_files
 from simcompare.runs import Run
 from simcompare.settings import MockSettings
 from simcompare.watch import Watch

@@ -9,7 +9,7 @@ from pathlib import Path
 from astropy.table import Table
 
 from simcompare.engine import available_cores, run_tasks
-from simcompare.imageset import ImageSet, Stack, part_path, write_part
+from simcompare.images.image_set import ImageSet, Stack, part_path, write_part
 from simcompare.ledger import content_hash, read_record, write_record
 from simcompare.progress import track
 from simcompare.runs import Run
@@ -103,7 +103,7 @@ def make_parts(
     tasks : sequence
         One per part; small and picklable.
     description : mapping
-        Keywords of `simcompare.imageset.write_part` that all parts share: name, kind, survey, ...
+        Keywords of `simcompare.images.image_set.write_part` that all parts share: name, kind, survey, ...
 
     Returns
     -------

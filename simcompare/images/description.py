@@ -5,10 +5,10 @@ from collections import Counter
 
 import numpy as np
 
-from simcompare.imageset import ImageSet
-from simcompare.places import SPLITS
+from simcompare.images.image_set import ImageSet
+from simcompare.images.positions import SPLITS
+from simcompare.images.stamps import FLAGS
 from simcompare.settings import InfoSettings
-from simcompare.stamps import FLAGS
 
 __all__ = ["data_section", "describe", "summarise"]
 

@@ -12,7 +12,7 @@ from astropy.table import Table
 
 from mocks.checked_hdf5 import open_checked
 from simcompare.files import atomic_hdf5
-from simcompare.stamps import PreparedStamp
+from simcompare.images.stamps import PreparedStamp
 
 __all__ = [
     "DATASETS",
@@ -90,7 +90,7 @@ COLUMN_UNITS = {
 
 
 def collect_stamps(stamps: Sequence[PreparedStamp]) -> tuple[Stack, Table]:
-    """Stack prepared galaxies and their catalogue rows, ready for `simcompare.imageset.write_part`.
+    """Stack prepared galaxies and their catalogue rows, ready for `simcompare.images.image_set.write_part`.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ import numpy as np
 from astropy.table import Table
 
 from mocks.checked_hdf5 import open_checked
-from simcompare.parts import (
+from simcompare.images.parts import (
     DATASETS,
     KINDS,
     LINEAR_UNIT,
@@ -24,9 +24,9 @@ from simcompare.parts import (
     read_rows,
     write_part,
 )
-from simcompare.places import SPLITS, repeats
+from simcompare.images.positions import SPLITS, repeats
+from simcompare.images.selection import select_rows
 from simcompare.preparation import Preparation
-from simcompare.selection import select_rows
 
 __all__ = [
     "KINDS",
@@ -295,7 +295,7 @@ class ImageSet:
         return ImageSet([self._parts[number] for number in owners], index)
 
     def select(self, expression: str) -> "ImageSet":
-        """Images whose catalogue rows fulfil an expression, see `simcompare.selection.select_rows`."""
+        """Images whose catalogue rows fulfil an expression, see `simcompare.images.selection.select_rows`."""
         return self.subset(np.flatnonzero(select_rows(self.catalogue, expression)))
 
     def split(self, name: str) -> "ImageSet":

@@ -1,0 +1,1 @@
+"""Image sets: stamps, parts on disk, positions, splits, selection."""
