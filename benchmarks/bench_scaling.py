@@ -29,9 +29,9 @@ from simcompare.commands.score import write_scores
 from simcompare.engine import available_cores, run_tasks
 from simcompare.images.build import Images, make_parts
 from simcompare.images.parts import collect_stamps
+from simcompare.images.preparation.prepare import Preparation
 from simcompare.images.stamps import PreparedStamp
 from simcompare.mocking import make_mocks
-from simcompare.preparation import Preparation
 from simcompare.runs import open_run
 from simcompare.settings import CompareSettings, MockSettings, ReportSettings, ScoreSettings
 

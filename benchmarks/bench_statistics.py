@@ -12,8 +12,8 @@ import numpy as np
 from astropy.table import Table, vstack
 
 from simcompare.comparison.headline import compare
+from simcompare.images.preparation.prepare import Preparation
 from simcompare.nuisance import adjusted_differences
-from simcompare.preparation import Preparation
 from simcompare.scoring import score
 from simcompare.statistics import Clustered, two_sample
 from simcompare.twosample import classifier_test, energy_test, kernel_test, sliced_test

@@ -20,9 +20,9 @@ from mocks import (
 from mocks.deposit.smoothing import smoothing_lengths
 from mocks.observing.sky_bank import SkyBank
 from mocks.projection import random_view
+from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
 from simcompare.images.stamps import PreparedStamp, RawStamp
 from simcompare.mocking import observe_image
-from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
 from simcompare.settings import MockSettings
 
 __all__ = ["BASELINE", "LADDER", "Variation", "altered", "scaled_psf", "variations", "varied_stamps"]

@@ -30,9 +30,9 @@ from simcompare.images.build import Images, make_parts
 from simcompare.images.image_set import ImageSet
 from simcompare.images.parts import collect_stamps
 from simcompare.images.positions import assign_split
+from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
 from simcompare.images.stamps import PreparedStamp, RawStamp
 from simcompare.observed.sample import refuse_flagged, rejected_flags_of
-from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
 from simcompare.runs import open_run
 from simcompare.settings import MockSettings, SkySettings
 from simcompare.skies import make_sky_bank

@@ -17,11 +17,11 @@ from simcompare.images.build import Images, make_parts
 from simcompare.images.image_set import ImageSet
 from simcompare.images.parts import collect_stamps
 from simcompare.images.positions import assign_split
+from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
 from simcompare.images.stamps import PreparedStamp, RawStamp
 from simcompare.observed import files_of
 from simcompare.observed.formats import read_stamps
 from simcompare.observed.sample import refuse_flagged, rejected_flags_of
-from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
 from simcompare.runs import open_run
 from simcompare.settings import ReobserveSettings
 from simcompare.watch import Watch

@@ -11,7 +11,7 @@ import torch
 from astropy.table import Table
 
 from simcompare.complexity import complexity
-from simcompare.preparation import Preparation
+from simcompare.images.preparation.prepare import Preparation
 
 __all__ = [
     "SKY",

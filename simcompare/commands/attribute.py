@@ -21,9 +21,9 @@ from simcompare.files import write_text
 from simcompare.images.build import Images, make_parts
 from simcompare.images.image_set import ImageSet
 from simcompare.images.parts import collect_stamps
+from simcompare.images.preparation.prepare import Preparation
 from simcompare.ingredients import BASELINE, LADDER, Variation, variations, varied_stamps
 from simcompare.mocking import sky_file
-from simcompare.preparation import Preparation
 from simcompare.runs import open_run
 from simcompare.scoretables import headline_score
 from simcompare.settings import AttributeSettings, ScoreSettings

@@ -9,8 +9,8 @@ from simcompare.engine import available_cores
 from simcompare.images.build import Images, make_parts
 from simcompare.images.image_set import LINEAR_UNIT, ImageSet
 from simcompare.images.parts import collect_stamps
+from simcompare.images.preparation.prepare import Preparation
 from simcompare.observed import PICTURE_BANDS, files_of, prepare_observed, read_places
-from simcompare.preparation import Preparation
 from simcompare.runs import open_run
 from simcompare.settings import PrepareSettings, TwinsSettings
 from simcompare.skies import sky_beside_galaxies

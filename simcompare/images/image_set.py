@@ -25,8 +25,8 @@ from simcompare.images.parts import (
     write_part,
 )
 from simcompare.images.positions import SPLITS, repeats
+from simcompare.images.preparation.prepare import Preparation
 from simcompare.images.selection import select_rows
-from simcompare.preparation import Preparation
 
 __all__ = [
     "KINDS",

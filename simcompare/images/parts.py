@@ -46,7 +46,7 @@ class Stack:
     variance : ndarray, shape (n, band, y, x), float32
         Of sky and source together [nanomaggies^2 per pixel^2].
     mask : ndarray, shape (n, band, y, x), uint8
-        0 where the pixel is the survey's own; bits of `simcompare.preparation.MASK_BITS` where it was filled.
+        0 where the pixel is the survey's own; bits of `simcompare.images.preparation.prepare.MASK_BITS` where it was filled.
     psf : ndarray, shape (n, band, k, k), float32
         Effective PSF on the image's pixels; k odd, sum 1.
     quantum : ndarray, shape (n, band), float32
@@ -160,7 +160,7 @@ def write_part(
         In the order of the images' band axis.
     pixel_scale : float
         [arcsec].
-    preparation : simcompare.preparation.Preparation
+    preparation : simcompare.images.preparation.prepare.Preparation
         How the images were prepared.
     provenance : mapping, optional
         Anything JSON can hold: versions, seeds, sources.

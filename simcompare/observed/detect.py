@@ -13,9 +13,9 @@ from mocks.survey_files import sdss_camera as sdss
 from mocks.survey_files.sdss_frames import FRAME_NAME, Frame, frame_siblings, open_frame
 from mocks.survey_files.sdss_psf import read_psfield
 from simcompare.images.positions import separation
+from simcompare.images.preparation.segmentation import DETECTION_SIGMA, pixel_noise
 from simcompare.images.stamps import RAW_MASK_BITS, RawStamp
 from simcompare.observed.names import coordinate_name
-from simcompare.segmentation import DETECTION_SIGMA, pixel_noise
 
 __all__ = ["Candidates", "empirical_psf", "find_candidates", "psfield_of", "read_sdss_frame"]
 

@@ -18,9 +18,9 @@ from simcompare.engine import run_in_order
 from simcompare.files import fingerprint
 from simcompare.images.image_set import LINEAR_UNIT, ImageSet, collect_stamps, part_path, write_part
 from simcompare.images.positions import SAME_OBJECT, TakenPlaces, assign_split, split_of_place
+from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
 from simcompare.images.stamps import FLAGS, PreparedStamp, RawStamp, RejectedStampError
 from simcompare.observed.formats import read_stamps
-from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
 from simcompare.watch import Watch
 
 __all__ = ["REJECTED_FLAGS", "Sample", "prepare_observed", "refuse_flagged", "rejected_flags_of"]

@@ -16,10 +16,10 @@ from simcompare.cli import main
 from simcompare.commands.attribute import Attribution
 from simcompare.comparison.report_table import read_further
 from simcompare.images.image_set import ImageSet
+from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
 from simcompare.images.stamps import RawStamp
 from simcompare.ingredients import LADDER, Variation, altered, scaled_psf, variations, varied_stamps
 from simcompare.mocking import make_mocks
-from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
 from simcompare.results import read_comparison
 from simcompare.settings import MockSettings
 

@@ -9,8 +9,8 @@ from astropy.io import fits
 from astropy.table import Table
 
 from mocks.observing.psf import gaussian_psf
+from simcompare.images.preparation.prepare import Preparation
 from simcompare.observed import prepare_observed, read_stamps, recognise
-from simcompare.preparation import Preparation
 
 
 def galaxy(flux=50.0, seed=0, side=90):

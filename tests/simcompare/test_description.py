@@ -8,8 +8,8 @@ from mocks.observing.psf import gaussian_psf
 from simcompare.images.description import data_section, summarise
 from simcompare.images.image_set import ImageSet, collect_stamps, write_part
 from simcompare.images.positions import assign_split
+from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
 from simcompare.images.stamps import RawStamp
-from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
 from simcompare.torchdata import SYMMETRIES, TorchImages, apply_symmetry
 
 

@@ -9,9 +9,9 @@ from astropy.wcs import WCS
 from mocks.observing.psf import gaussian_psf
 from simcompare.images.export import export_fits, export_mmu
 from simcompare.images.image_set import ImageSet, collect_stamps, write_part
+from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
 from simcompare.images.stamps import RawStamp
 from simcompare.observed import prepare_observed, read_stamps, recognise
-from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from mocks.observing.psf import measure_fwhm
 from mocks.survey_files.sdss_frames import frame_siblings, open_frame
 from mocks.survey_files.sdss_psf import read_psfield
 from simcompare.images.positions import split_of_place
+from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
 from simcompare.observed import read_stamps
 from simcompare.observed.detect import empirical_psf, find_candidates
-from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
 
 FRAMES = ["g-004510-4-0030", "r-004510-4-0030", "i-004510-4-0030", "r-005112-4-0345"]
 

@@ -10,7 +10,7 @@ from astropy.table import Table
 
 from simcompare.images.image_set import ImageSet, Stack, part_path, write_part
 from simcompare.images.positions import SPLITS, assign_split
-from simcompare.preparation import Preparation
+from simcompare.images.preparation.prepare import Preparation
 
 
 def make_part(

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from simcompare.measure import growth_curve, light_radius, magnitude, measure_shape, petrosian_radius
+from simcompare.images.preparation.photometry import (
+    growth_curve,
+    light_radius,
+    magnitude,
+    measure_shape,
+    petrosian_radius,
+)
 
 
 def exponential(scale_length, axis_ratio=1.0, angle=0.0, size=129, flux=1000.0, centre=None, oversampling=5):

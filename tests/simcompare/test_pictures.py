@@ -6,10 +6,10 @@ import pytest
 from PIL import Image
 
 from simcompare.images.image_set import ImageSet
+from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
 from simcompare.images.stamps import RawStamp
 from simcompare.observed import prepare_observed, read_stamps, recognise
 from simcompare.observed.lattice import camera_quantum
-from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
 
 PICTURES = Preparation(size=32, domain="8-bit")
 SETTINGS = {"survey": "sdss-pictures", "bands": ["R", "G", "B"], "name": "pictures"}

@@ -5,10 +5,15 @@ import pytest
 
 from mocks.observing.psf import gaussian_psf
 from simcompare.images.parts import collect_stamps
+from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
+from simcompare.images.preparation.segmentation import (
+    correlated_noise,
+    pixel_noise,
+    sky_level,
+    sky_statistics,
+)
 from simcompare.images.stamps import FLAGS, MASK_BITS, RawStamp, RejectedStampError
 from simcompare.observed.lattice import camera_quantum
-from simcompare.preparation import Preparation, preparation_stream, prepare_stamp
-from simcompare.segmentation import correlated_noise, pixel_noise, sky_level, sky_statistics
 
 SIGMA = 0.025
 QUANTUM = 0.005

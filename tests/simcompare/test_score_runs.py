@@ -16,8 +16,8 @@ from simcompare.comparison.report_table import read_further
 from simcompare.controls import blank_sky_of
 from simcompare.images.image_set import ImageSet, Stack, part_path, write_part
 from simcompare.images.positions import assign_split
+from simcompare.images.preparation.prepare import Preparation
 from simcompare.pixelmaps import orientation_back, read_map, write_maps
-from simcompare.preparation import Preparation
 from simcompare.results import read_comparison
 from simcompare.scoring import orientations
 from simcompare.spaces import find_embedding, open_spaces

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from simcompare.preparation import Preparation
+from simcompare.images.preparation.prepare import Preparation
 from simcompare.scoring import Domain, context_of, orientations, outside_domain, score
 
 

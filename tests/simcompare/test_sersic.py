@@ -8,8 +8,8 @@ import pytest
 from mocks import draw_conditions, stream
 from mocks.observing.observe import add_noise, bin_pixels
 from mocks.observing.psf import convolve_psf, effective_psf, measure_fwhm
-from simcompare.measure import measure_shape
-from simcompare.sersic import (
+from simcompare.images.preparation.photometry import measure_shape
+from simcompare.images.preparation.sersic import (
     SersicProfile,
     fit_sersic,
     ideal_image,

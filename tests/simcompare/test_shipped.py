@@ -12,7 +12,7 @@ from simcompare import drawing
 from simcompare.cli import main
 from simcompare.data.shipped import default_background, find_model, reference_table, shipped_models
 from simcompare.images.parts import Stack, part_path, write_part
-from simcompare.preparation import Preparation
+from simcompare.images.preparation.prepare import Preparation
 from simcompare.results import read_comparison
 from simcompare.settings import ScoreSettings
 from simcompare.training import load_model, model_hash

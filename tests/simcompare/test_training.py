@@ -12,8 +12,8 @@ from flows import Ensemble
 from simcompare.cli import main
 from simcompare.data.shipped import ensemble_members
 from simcompare.images.parts import Stack, part_path, write_part
+from simcompare.images.preparation.prepare import Preparation
 from simcompare.modelcard import depth
-from simcompare.preparation import Preparation
 from simcompare.training import load_model, model_hash
 
 SIZE = 8

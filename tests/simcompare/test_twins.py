@@ -6,8 +6,8 @@ import pytest
 
 from simcompare.commands import prepare as preparing
 from simcompare.commands.prepare import make_twins
+from simcompare.images.preparation.prepare import Preparation
 from simcompare.observed import prepare_observed
-from simcompare.preparation import Preparation
 from simcompare.settings import TwinsSettings
 from simcompare.twins import make_twin
 

@@ -6,7 +6,7 @@ from astropy.table import Table
 from scipy.ndimage import gaussian_filter
 
 from simcompare.comparison.headline import compare
-from simcompare.preparation import Preparation
+from simcompare.images.preparation.prepare import Preparation
 from simcompare.scoretables import stack_scores
 from simcompare.scoring import score
 from simcompare.significance import welch

@@ -8,18 +8,10 @@ from math import ceil
 import numpy as np
 
 from mocks import stream
-from simcompare.images.stamps import (
-    FLAGS,
-    MASK_BITS,
-    RAW_MASK_BITS,
-    PreparedStamp,
-    RawStamp,
-    RejectedStampError,
-)
-from simcompare.measure import RESAMPLED_CORRELATION, Sky, combined_light, measure_cut
-from simcompare.pictures import prepare_picture, resize_psf
-from simcompare.rescale import bring_to_size, side_in_radii
-from simcompare.segmentation import (
+from simcompare.images.preparation.photometry import RESAMPLED_CORRELATION, Sky, combined_light, measure_cut
+from simcompare.images.preparation.pictures import prepare_picture, resize_psf
+from simcompare.images.preparation.rescale import bring_to_size, side_in_radii
+from simcompare.images.preparation.segmentation import (
     Objects,
     fill_pixels,
     find_objects,
@@ -27,6 +19,14 @@ from simcompare.segmentation import (
     pixel_noise,
     sky_level,
     sky_statistics,
+)
+from simcompare.images.stamps import (
+    FLAGS,
+    MASK_BITS,
+    RAW_MASK_BITS,
+    PreparedStamp,
+    RawStamp,
+    RejectedStampError,
 )
 
 __all__ = ["Preparation", "preparation_stream", "prepare_stamp"]

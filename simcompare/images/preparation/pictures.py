@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from simcompare.images.preparation.segmentation import pixel_noise
 from simcompare.images.stamps import PreparedStamp, RawStamp, RejectedStampError
-from simcompare.segmentation import pixel_noise
 
 __all__ = ["prepare_picture", "resize_psf"]
 
@@ -17,7 +17,7 @@ def prepare_picture(stamp: RawStamp, preparation, rng: np.random.Generator) -> P
     ----------
     stamp : RawStamp
         Of domain ``"8-bit"``.
-    preparation : simcompare.preparation.Preparation
+    preparation : simcompare.images.preparation.prepare.Preparation
         Settings; size and dither count.
     rng : numpy.random.Generator
         The image's own stream.

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mocks.observing.psf import measure_fwhm
+from simcompare.images.preparation.sersic import index_of_light
 from simcompare.images.stamps import FLAGS, RawStamp
-from simcompare.sersic import index_of_light
 
 __all__ = [
     "Shape",

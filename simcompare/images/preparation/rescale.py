@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from simcompare.images.preparation.photometry import measure_shape
+from simcompare.images.preparation.segmentation import Objects
 from simcompare.images.stamps import MASK_BITS, PreparedStamp, RawStamp, RejectedStampError
-from simcompare.measure import measure_shape
-from simcompare.segmentation import Objects
 
 __all__ = ["bring_to_size", "overlaps", "side_in_radii"]
 

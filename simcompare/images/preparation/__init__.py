@@ -1,0 +1,1 @@
+"""The one preparation that real and simulated images share."""
