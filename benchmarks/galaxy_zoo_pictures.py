@@ -23,8 +23,8 @@ from mocks import stream
 from simcompare.commands.compare import compare_runs
 from simcompare.commands.prepare import make_image_set
 from simcompare.commands.score import score_image_sets
+from simcompare.models.storage import train_model
 from simcompare.settings import CompareSettings, PrepareSettings, ScoreSettings, TrainSettings
-from simcompare.training import train_model
 
 SIDE, BLOCK = 192, 3
 BRIGHT, CONTRAST, AWAY = 200, 120, 5  # a star: counts, counts above its surroundings, pixels from the middle

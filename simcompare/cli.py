@@ -190,7 +190,7 @@ def twins(settings):
 def train(settings):
     """Learn the probability density of an image set."""
     from flows.training.distributed import is_first
-    from simcompare.training import train_model
+    from simcompare.models.storage import train_model
 
     model = train_model(settings)
     if not is_first():

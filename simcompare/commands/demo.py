@@ -25,6 +25,7 @@ from simcompare.commands.report import report_run
 from simcompare.commands.score import score_image_sets
 from simcompare.locking import lock_folder
 from simcompare.mocking import make_mocks
+from simcompare.models.storage import train_model
 from simcompare.settings import (
     CompareSettings,
     DemoSettings,
@@ -34,7 +35,6 @@ from simcompare.settings import (
     TrainSettings,
     TwinsSettings,
 )
-from simcompare.training import train_model
 
 __all__ = ["DATASETS", "NATURE", "finished_demo", "run_demo", "write_toy_simulations"]
 

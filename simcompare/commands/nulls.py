@@ -19,12 +19,12 @@ from simcompare.data.shipped import find_model
 from simcompare.files import write_text
 from simcompare.images.build import make_files
 from simcompare.images.image_set import ImageSet
+from simcompare.models.storage import load_model, model_metadata
 from simcompare.runs import open_run, read_settings
 from simcompare.scoretables import headline_score, stack_scores
 from simcompare.scoring import context_of, score
 from simcompare.settings import NullsSettings
 from simcompare.tables import write_table
-from simcompare.training import load_model, model_metadata
 from simcompare.watch import Watch
 
 __all__ = ["make_nulls"]

@@ -16,6 +16,7 @@ from simcompare.controls import blank_sky_of, with_sky
 from simcompare.data.shipped import ensemble_members, find_model, reference_table
 from simcompare.images.build import make_files
 from simcompare.images.image_set import LINEAR_UNIT, ImageSet
+from simcompare.models.storage import load_model, model_hash
 from simcompare.pixelmaps import write_maps
 from simcompare.placing import place_scores
 from simcompare.runs import open_run
@@ -25,7 +26,6 @@ from simcompare.settings import ScoreSettings
 from simcompare.sources import run_scores
 from simcompare.spaces import find_embedding
 from simcompare.tables import count_rows, read_form, write_blocks, write_table
-from simcompare.training import load_model, model_hash
 from simcompare.watch import Watch
 
 __all__ = ["score_image_sets", "write_scores"]

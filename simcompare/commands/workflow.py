@@ -31,7 +31,7 @@ _WIRED = {
 _FUNCTIONS = {
     "prepare": "simcompare.commands.prepare:make_image_set",
     "twins": "simcompare.commands.prepare:make_twins",
-    "train": "simcompare.training:train_model",
+    "train": "simcompare.models.storage:train_model",
     "mock": "simcompare.mocking:make_mocks",
     "score": "simcompare.commands.score:write_scores",
     "compare": "simcompare.commands.compare:recompare_runs",

@@ -10,7 +10,7 @@ from simcompare.images.image_set import ImageSet, collect_stamps, write_part
 from simcompare.images.positions import assign_split
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
 from simcompare.images.stamps import RawStamp
-from simcompare.torchdata import SYMMETRIES, TorchImages, apply_symmetry
+from simcompare.models.torch_images import SYMMETRIES, TorchImages, apply_symmetry
 
 
 @pytest.fixture(scope="module")

@@ -17,12 +17,12 @@ from simcompare.controls import blank_sky_of
 from simcompare.images.image_set import ImageSet, Stack, part_path, write_part
 from simcompare.images.positions import assign_split
 from simcompare.images.preparation.prepare import Preparation
+from simcompare.models.storage import load_model
 from simcompare.pixelmaps import orientation_back, read_map, write_maps
 from simcompare.results import read_comparison
 from simcompare.scoring import orientations
 from simcompare.spaces import find_embedding, open_spaces
 from simcompare.tables import write_blocks
-from simcompare.training import load_model
 
 SIZE = 8
 COUNTS = {"real": 120, "twins": 120, "old": 24, "new": 24}

@@ -13,9 +13,9 @@ from simcompare.cli import main
 from simcompare.data.shipped import default_background, find_model, reference_table, shipped_models
 from simcompare.images.parts import Stack, part_path, write_part
 from simcompare.images.preparation.prepare import Preparation
+from simcompare.models.storage import load_model, model_hash
 from simcompare.results import read_comparison
 from simcompare.settings import ScoreSettings
-from simcompare.training import load_model, model_hash
 
 NAMES = [*shipped_models(), *(f"{name}-twins" for name in shipped_models())]
 

@@ -13,8 +13,8 @@ from simcompare.cli import main
 from simcompare.data.shipped import ensemble_members
 from simcompare.images.parts import Stack, part_path, write_part
 from simcompare.images.preparation.prepare import Preparation
-from simcompare.modelcard import depth
-from simcompare.training import load_model, model_hash
+from simcompare.models.card import depth
+from simcompare.models.storage import load_model, model_hash
 
 SIZE = 8
 REJECTS = [

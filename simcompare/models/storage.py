@@ -17,7 +17,7 @@ from flows.training.distributed import is_first
 from simcompare.data.shipped import MEMBER, find_model
 from simcompare.files import atomic_path, fingerprint, sha256
 from simcompare.images.image_set import LINEAR_UNIT, ImageSet
-from simcompare.modelcard import depth, model_card
+from simcompare.models.card import depth, model_card
 from simcompare.runs import open_run
 from simcompare.scoring import context_of
 from simcompare.settings import TrainSettings

@@ -51,7 +51,7 @@ def model_card(model: FlowModel, images: ImageSet, remarks: str = "") -> str:
     Parameters
     ----------
     model : FlowModel
-        With the metadata of `simcompare.training.model_metadata`.
+        With the metadata of `simcompare.models.storage.model_metadata`.
     images : ImageSet
         The set it was trained on.
     remarks : str

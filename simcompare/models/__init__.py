@@ -1,0 +1,1 @@
+"""What gives an image a log density; models on disk."""
