@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-from simcompare.browse import write_browse
+from simcompare.pages.browse_page import write_browse
 
 SIDE = 64
 

@@ -277,7 +277,7 @@ def report(settings):
 @_verb(config.BrowseSettings, "run")
 def browse(settings):
     """Sort, filter and look at scored galaxies: one page, or for more than 10,000 a local server."""
-    from simcompare.browse_server import BrowseServer, browse_run
+    from simcompare.pages.browse_server import BrowseServer, browse_run
 
     made = browse_run(settings)
     if not isinstance(made, BrowseServer):
@@ -300,7 +300,7 @@ def slurm(settings):
 @_verb(config.CiteSettings, "run")
 def cite(settings):
     """Print BibTeX and acknowledgements of all that a run has used."""
-    from simcompare.citations import bibtex, cite_run
+    from simcompare.pages.citations import bibtex, cite_run
 
     typer.echo(bibtex(cite_run(settings.run)))
 

@@ -18,7 +18,7 @@ from simcompare.drawing.scores import draw_scores
 from simcompare.drawing.sketchbook import Sketchbook
 from simcompare.figures.populations import with_derived_columns
 from simcompare.ledger import Ledger
-from simcompare.report import ReportFigure
+from simcompare.pages.page import ReportFigure
 from simcompare.scoretables import headline_score, nuisance_columns
 
 __all__ = ["draw_figures", "figure_columns", "relation_columns"]

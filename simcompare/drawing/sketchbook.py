@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from simcompare.figures.style import save_figure
 from simcompare.ledger import Ledger
-from simcompare.report import ReportFigure
+from simcompare.pages.page import ReportFigure
 
 __all__ = ["Sketchbook"]
 

@@ -11,7 +11,7 @@ from simcompare.comparison.further_tables import Questions, further_tables
 from simcompare.comparison.headline import compare
 from simcompare.comparison.matched import contrasts, jackknife_all, match_all, with_sub_boxes
 from simcompare.comparison.report_table import read_further, with_columns_of, write_further
-from simcompare.report import write_report
+from simcompare.pages.page import write_report
 
 
 def scores(n_real=80, n=40, shift=-30.0, **changes):

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from simcompare import browse
-from simcompare.browse import write_browse
-from simcompare.browse_server import make_server
 from simcompare.cli import main
+from simcompare.pages import browse_page as browse
+from simcompare.pages.browse_page import write_browse
+from simcompare.pages.browse_server import make_server
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")

@@ -1,8 +1,8 @@
 import pytest
 import tomli_w
 
-from simcompare.citations import bibtex, citations_of, cite_run, short_reference
 from simcompare.cli import main
+from simcompare.pages.citations import bibtex, citations_of, cite_run, short_reference
 
 
 def test_names_lead_to_the_papers_they_ask_for():
@@ -21,7 +21,7 @@ def test_unknown_simulations_are_listed_and_toys_need_none():
 
 
 def test_every_entry_is_whole():
-    from simcompare.citations import _entries
+    from simcompare.pages.citations import _entries
 
     entries = _entries()
     named = {key for kind in entries if kind != "paper" for entry in entries[kind] for key in entry["papers"]}

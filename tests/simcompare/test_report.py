@@ -10,9 +10,9 @@ import pytest
 from astropy.table import Table
 from PIL import Image
 
-from simcompare.citations import citations_of
 from simcompare.comparison.headline import compare
-from simcompare.report import ReportFigure, _smaller, answer, null_lines, write_report
+from simcompare.pages.citations import citations_of
+from simcompare.pages.page import ReportFigure, _smaller, answer, null_lines, write_report
 
 
 class Sources(HTMLParser):

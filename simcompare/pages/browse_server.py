@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
-from simcompare.browse import (
+from simcompare.files import remove_leftovers
+from simcompare.locking import lock_folder
+from simcompare.pages.browse_page import (
     MOST_GALAXIES,
     PER_SHEET,
     describe,
@@ -24,8 +26,6 @@ from simcompare.browse import (
     word_columns,
     write_browse,
 )
-from simcompare.files import remove_leftovers
-from simcompare.locking import lock_folder
 from simcompare.runs import read_settings
 from simcompare.settings import BrowseSettings
 from simcompare.sources import is_toy, run_image_sets, run_scores

@@ -17,9 +17,9 @@ from jinja2 import Environment, StrictUndefined
 from PIL import Image
 
 from simcompare import __version__
-from simcompare.citations import Citations, short_reference
 from simcompare.comparison.report_table import FurtherTable
 from simcompare.files import write_text
+from simcompare.pages.citations import Citations, short_reference
 from simcompare.results import as_json
 from simcompare.tables import plain, write_table
 
@@ -192,7 +192,7 @@ def write_report(
     there : collection of str
         Names of tables that lie there already, as their own command has written them.
     citations : Citations, optional
-        Papers and acknowledgements of what the run used, see `simcompare.citations.cite_run`.
+        Papers and acknowledgements of what the run used, see `simcompare.pages.citations.cite_run`.
 
     Returns
     -------

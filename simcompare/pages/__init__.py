@@ -1,0 +1,1 @@
+"""The report page, the browse page and its server, citations."""
