@@ -12,9 +12,9 @@ from simcompare.comparison.attribution import ladder
 from simcompare.comparison.headline import compare
 from simcompare.comparison.matching import match
 from simcompare.comparison.stability import stability
-from simcompare.drawing import draw_figures
 from simcompare.figures.single_galaxies import smooth_map
 from simcompare.figures.style import logarithmic
+from simcompare.pages.sections import draw_figures
 
 
 def toy_scores(n_simulations, n, seed=0):

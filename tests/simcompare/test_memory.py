@@ -13,8 +13,8 @@ from simcompare.comparison import further_tables as analysis
 from simcompare.comparison import matching
 from simcompare.comparison.further_tables import further_tables
 from simcompare.comparison.headline import compare
-from simcompare.drawing.checks import draw_checks
-from simcompare.drawing.scores import draw_scores
+from simcompare.pages.sections.checks import draw_checks
+from simcompare.pages.sections.scores import draw_scores
 from simcompare.tables import write_table
 from simcompare.words import Words, equals, ordered, words_of
 

@@ -10,11 +10,11 @@ from astropy.table import Table
 from mocks.streams import stream
 from simcompare import figures
 from simcompare.controls import SkyDensity
-from simcompare.drawing.sketchbook import Sketchbook
 from simcompare.figures.examples import class_gallery_numbers
 from simcompare.figures.feature_maps import latent_coordinates
 from simcompare.figures.galleries import Stretch
 from simcompare.figures.single_galaxies import budget_numbers
+from simcompare.pages.sections.sketchbook import Sketchbook
 from simcompare.scoretables import galaxies_of, reference_rows
 from simcompare.scoring import context_of
 from simcompare.words import equals

@@ -4,8 +4,8 @@ import numpy as np
 from astropy.table import Table
 
 from simcompare import figures
-from simcompare.drawing.sketchbook import Sketchbook
 from simcompare.figures.populations import SPECIFIC_RATE, galaxy_classes
+from simcompare.pages.sections.sketchbook import Sketchbook
 from simcompare.scoretables import headline_score, narrowed, reference_rows
 from simcompare.words import equals
 

@@ -9,8 +9,8 @@ from mocks.streams import stream
 from simcompare import figures
 from simcompare.comparison.further_tables import FurtherTable, usable_nuisances
 from simcompare.comparison.matching import match
-from simcompare.drawing.sketchbook import Sketchbook
 from simcompare.figures.samples import binned_scores
+from simcompare.pages.sections.sketchbook import Sketchbook
 from simcompare.scoretables import narrowed, nuisance_columns
 from simcompare.typicality import add_typicality
 from simcompare.words import equals, words_of

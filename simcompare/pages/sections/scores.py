@@ -5,8 +5,8 @@ from astropy.table import Table
 
 from mocks.streams import stream
 from simcompare import figures
-from simcompare.drawing.sketchbook import Sketchbook
 from simcompare.figures.samples import binned_scores, split_scores
+from simcompare.pages.sections.sketchbook import Sketchbook
 from simcompare.scoretables import narrowed, reference_rows
 from simcompare.words import equals, words_of
 
