@@ -26,13 +26,13 @@ from simcompare.commands import score as score_runs
 from simcompare.commands.compare import compare_runs
 from simcompare.commands.report import report_run
 from simcompare.commands.score import write_scores
-from simcompare.engine import available_cores, run_tasks
 from simcompare.images.build import Images, make_parts
 from simcompare.images.parts import collect_stamps
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.images.stamps import PreparedStamp
 from simcompare.mocking import make_mocks
-from simcompare.runs import open_run
+from simcompare.runs.folder import open_run
+from simcompare.runs.tasks import available_cores, run_tasks
 from simcompare.settings import CompareSettings, MockSettings, ReportSettings, ScoreSettings
 
 SIDE = 8

@@ -19,10 +19,10 @@ from scipy.stats import mannwhitneyu
 
 from flows import FlowConfig
 from simcompare.controls import SkyDensity
-from simcompare.files import atomic_path
 from simcompare.images.image_set import LINEAR_UNIT, ImageSet
 from simcompare.models.card import model_card
 from simcompare.models.storage import load_model, model_hash, train_model
+from simcompare.runs.files import atomic_path
 from simcompare.scoring import score
 from simcompare.settings import TrainSettings
 

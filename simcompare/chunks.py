@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
+from simcompare.runs.tables import count_rows, read_blocks, read_form
 from simcompare.scoretables import stack_scores
-from simcompare.tables import count_rows, read_blocks, read_form
 from simcompare.words import Words
 
 __all__ = ["joined_blocks", "joined_form", "joined_table"]

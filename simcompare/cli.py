@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from simcompare import __version__
 from simcompare import settings as config
-from simcompare.engine import StoppedError
+from simcompare.runs.tasks import StoppedError
 
 __all__ = ["main"]
 
@@ -204,7 +204,7 @@ def train(settings):
 def score(settings):
     """Give every image its log-likelihood and likelihood ratio."""
     from simcompare.commands.score import write_scores
-    from simcompare.tables import count_rows
+    from simcompare.runs.tables import count_rows
 
     path = write_scores(settings)
     typer.echo(f"{count_rows(path)} images scored in {path}")

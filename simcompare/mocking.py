@@ -33,11 +33,11 @@ from simcompare.images.positions import assign_split
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
 from simcompare.images.stamps import PreparedStamp, RawStamp
 from simcompare.observed.sample import refuse_flagged, rejected_flags_of
-from simcompare.runs import open_run
+from simcompare.runs.folder import open_run
+from simcompare.runs.time_limit import Watch
 from simcompare.settings import MockSettings, SkySettings
 from simcompare.skies import make_sky_bank
 from simcompare.targets import Target, read_target, select_targets
-from simcompare.watch import Watch
 
 __all__ = ["make_mocks", "observe_image", "sky_file"]
 

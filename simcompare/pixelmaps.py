@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from simcompare.files import atomic_hdf5
+from simcompare.runs.files import atomic_hdf5
 from simcompare.scoring import Density, context_of, orientations
 
 __all__ = ["SHARD", "orientation_back", "read_map", "write_maps"]

@@ -22,9 +22,9 @@ from simcompare.images.stamps import PreparedStamp, RawStamp
 from simcompare.observed import files_of
 from simcompare.observed.formats import read_stamps
 from simcompare.observed.sample import refuse_flagged, rejected_flags_of
-from simcompare.runs import open_run
+from simcompare.runs.folder import open_run
+from simcompare.runs.time_limit import Watch
 from simcompare.settings import ReobserveSettings
-from simcompare.watch import Watch
 
 __all__ = ["make_reobserved", "real_image"]
 

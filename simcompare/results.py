@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-from simcompare.files import write_text
-from simcompare.tables import plain, write_table
+from simcompare.runs.files import write_text
+from simcompare.runs.tables import plain, write_table
 
 __all__ = ["as_json", "read_comparison", "write_comparison"]
 

@@ -11,9 +11,9 @@ from mocks import SkyBank, load_survey, stream
 from mocks.survey_files.hsc_coadds import hsc_sky_bank, open_psf
 from mocks.survey_files.sdss_frames import FRAME_NAME, frame_siblings, open_frame
 from mocks.survey_files.sdss_sky import sdss_sky_bank
-from simcompare.files import atomic_path
 from simcompare.observed.detect import empirical_psf, find_candidates, psfield_of
-from simcompare.runs import Run
+from simcompare.runs.files import atomic_path
+from simcompare.runs.folder import Run
 from simcompare.settings import SKY_FILE, PrepareSettings, SkySettings
 
 __all__ = ["MOST_FIELDS", "MOST_PATCHES", "PER_FIELD", "make_sky_bank", "sky_beside_galaxies"]

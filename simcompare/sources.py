@@ -9,8 +9,8 @@ from astropy.table import Table
 from simcompare.chunks import joined_form, joined_table
 from simcompare.images.image_set import ImageSet
 from simcompare.models.storage import load_model
-from simcompare.runs import read_config
-from simcompare.tables import read_ecsv
+from simcompare.runs.folder import read_config
+from simcompare.runs.tables import read_ecsv
 
 __all__ = ["is_toy", "run_image_sets", "run_models", "run_scores", "score_runs"]
 

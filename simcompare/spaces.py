@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 
 from simcompare.features import Components
-from simcompare.files import atomic_hdf5
+from simcompare.runs.files import atomic_hdf5
 from simcompare.scoring import context_of
 
 __all__ = ["Embedding", "find_embedding", "open_spaces", "write_spaces"]
@@ -87,7 +87,7 @@ def write_spaces(
     ValueError
         When the real images are too few.
     OSError
-        As `simcompare.files.atomic_hdf5`.
+        As `simcompare.runs.files.atomic_hdf5`.
     """
     real = next((images for images in sets if images.name == reference), None)
     if real is None or len(real) < 3:

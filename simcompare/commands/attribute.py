@@ -17,19 +17,19 @@ from simcompare.comparison.attribution import ATTRIBUTION, ladder, systematic_fl
 from simcompare.comparison.report_table import FurtherTable, write_further
 from simcompare.conditions import conditions_bank
 from simcompare.data.shipped import find_model
-from simcompare.files import write_text
 from simcompare.images.build import Images, make_parts
 from simcompare.images.image_set import ImageSet
 from simcompare.images.parts import collect_stamps
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.ingredients import BASELINE, LADDER, Variation, variations, varied_stamps
 from simcompare.mocking import sky_file
-from simcompare.runs import open_run
+from simcompare.runs.files import write_text
+from simcompare.runs.folder import open_run
+from simcompare.runs.tables import plain
+from simcompare.runs.time_limit import Watch
 from simcompare.scoretables import headline_score
 from simcompare.settings import AttributeSettings, ScoreSettings
-from simcompare.tables import plain
 from simcompare.targets import Target, read_target, select_targets
-from simcompare.watch import Watch
 
 __all__ = ["Attribution", "attribute_mocks"]
 

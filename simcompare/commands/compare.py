@@ -21,12 +21,12 @@ from simcompare.images.image_set import LINEAR_UNIT
 from simcompare.nuisance import read_columns
 from simcompare.placing import SPACES, Reader, place_scores
 from simcompare.results import read_comparison, write_comparison
-from simcompare.runs import Run, open_run, read_settings
+from simcompare.runs.folder import Run, open_run, read_settings
+from simcompare.runs.tables import write_blocks
 from simcompare.scoretables import only_real
 from simcompare.settings import CompareSettings
 from simcompare.sources import run_image_sets, run_models
 from simcompare.spaces import find_embedding, open_spaces
-from simcompare.tables import write_blocks
 from simcompare.words import words_of
 
 __all__ = ["compare_runs", "recompare_runs"]

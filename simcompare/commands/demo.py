@@ -23,9 +23,9 @@ from simcompare.commands.compare import compare_runs
 from simcompare.commands.prepare import make_twins
 from simcompare.commands.report import report_run
 from simcompare.commands.score import score_image_sets
-from simcompare.locking import lock_folder
 from simcompare.mocking import make_mocks
 from simcompare.models.storage import train_model
+from simcompare.runs.lock import lock_folder
 from simcompare.settings import (
     CompareSettings,
     DemoSettings,

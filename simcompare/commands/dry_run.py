@@ -13,9 +13,10 @@ from mocks.survey_files.sdss_frames import FRAME_NAME
 from simcompare.commands.prepare import preparation_of
 from simcompare.commands.workflow import plan_workflow, read_workflow
 from simcompare.data.shipped import ensemble_members
-from simcompare.engine import available_cores
 from simcompare.images.image_set import ImageSet
 from simcompare.observed.formats import files_of, recognise
+from simcompare.runs.tables import count_rows
+from simcompare.runs.tasks import available_cores
 from simcompare.settings import (
     CompareSettings,
     MockSettings,
@@ -27,7 +28,6 @@ from simcompare.settings import (
     TwinsSettings,
 )
 from simcompare.skies import MOST_FIELDS, MOST_PATCHES, PER_FIELD
-from simcompare.tables import count_rows
 from simcompare.targets import select_targets
 
 __all__ = ["Estimate", "count_stamps", "estimate", "estimate_workflow", "summary"]

@@ -9,11 +9,11 @@ from astropy.table import Table
 
 from simcompare.archives import ARCHIVES, FetchError, Transfer, fetch, fetch_items
 from simcompare.archives.services import hsc_bulk_list, sdss_galaxy_query, transfer_for
-from simcompare.files import remove_leftovers
 from simcompare.observed.names import coordinate_name
 from simcompare.observed.places import read_table
+from simcompare.runs.files import remove_leftovers
+from simcompare.runs.tables import write_table
 from simcompare.settings import FetchSettings
-from simcompare.tables import write_table
 
 __all__ = ["fetch_archive"]
 

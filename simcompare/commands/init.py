@@ -8,7 +8,7 @@ from typing import Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from simcompare.commands.workflow import wired_names
-from simcompare.files import write_text
+from simcompare.runs.files import write_text
 from simcompare.settings import SECTIONS, InitSettings, WorkflowSettings
 
 __all__ = ["workflow_template", "write_template"]

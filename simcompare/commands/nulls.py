@@ -16,16 +16,16 @@ from simcompare.comparison.report_table import FurtherTable, write_further
 from simcompare.comparison.stability import model_null, stability
 from simcompare.controls import with_sky
 from simcompare.data.shipped import find_model
-from simcompare.files import write_text
 from simcompare.images.build import make_files
 from simcompare.images.image_set import ImageSet
 from simcompare.models.storage import load_model, model_metadata
-from simcompare.runs import open_run, read_settings
+from simcompare.runs.files import write_text
+from simcompare.runs.folder import open_run, read_settings
+from simcompare.runs.tables import write_table
+from simcompare.runs.time_limit import Watch
 from simcompare.scoretables import headline_score, stack_scores
 from simcompare.scoring import context_of, score
 from simcompare.settings import NullsSettings
-from simcompare.tables import write_table
-from simcompare.watch import Watch
 
 __all__ = ["make_nulls"]
 

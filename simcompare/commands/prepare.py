@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mocks import load_survey
-from simcompare.engine import available_cores
 from simcompare.images.build import Images, make_parts
 from simcompare.images.image_set import LINEAR_UNIT, ImageSet
 from simcompare.images.parts import collect_stamps
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.observed import PICTURE_BANDS, files_of, prepare_observed, read_places
-from simcompare.runs import open_run
+from simcompare.runs.folder import open_run
+from simcompare.runs.tasks import available_cores
+from simcompare.runs.time_limit import Watch
 from simcompare.settings import PrepareSettings, TwinsSettings
 from simcompare.skies import sky_beside_galaxies
 from simcompare.twins import twin_stamps
-from simcompare.watch import Watch
 
 __all__ = ["make_image_set", "make_twins", "preparation_of"]
 

@@ -11,14 +11,14 @@ from astropy.table import Table
 
 from simcompare.comparison.realism import sanity_curves, sanity_notes, sanity_table
 from simcompare.comparison.report_table import INDEX, FurtherTable, read_further
-from simcompare.files import remove_leftovers
-from simcompare.ledger import Ledger, digest
-from simcompare.locking import lock_folder
 from simcompare.pages.citations import cite_run
 from simcompare.pages.page import write_report
 from simcompare.pages.sections import draw_figures, figure_columns
 from simcompare.results import read_comparison
-from simcompare.runs import read_config, read_provenance, read_settings, runs_behind
+from simcompare.runs.files import remove_leftovers
+from simcompare.runs.folder import read_config, read_provenance, read_settings, runs_behind
+from simcompare.runs.ledger import Ledger, digest
+from simcompare.runs.lock import lock_folder
 from simcompare.scoring import context_of
 from simcompare.settings import ReportSettings
 from simcompare.sources import is_toy, run_image_sets, run_models, run_scores

@@ -19,14 +19,14 @@ from simcompare.images.image_set import LINEAR_UNIT, ImageSet
 from simcompare.models.storage import load_model, model_hash
 from simcompare.pixelmaps import write_maps
 from simcompare.placing import place_scores
-from simcompare.runs import open_run
+from simcompare.runs.folder import open_run
+from simcompare.runs.tables import count_rows, read_form, write_blocks, write_table
+from simcompare.runs.time_limit import Watch
 from simcompare.scoretables import stack_scores
 from simcompare.scoring import SKY, Density, check_prepared_alike, score, warn_of_doubts
 from simcompare.settings import ScoreSettings
 from simcompare.sources import run_scores
 from simcompare.spaces import find_embedding
-from simcompare.tables import count_rows, read_form, write_blocks, write_table
-from simcompare.watch import Watch
 
 __all__ = ["score_image_sets", "write_scores"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 
 from simcompare.commands.workflow import Step, plan_workflow, read_workflow
-from simcompare.files import write_text
+from simcompare.runs.files import write_text
 from simcompare.settings import Settings, SlurmSettings
 
 __all__ = ["command_of", "write_jobs"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import tomli_w
 from pydantic import ValidationError
 
-from simcompare.files import write_text
+from simcompare.runs.files import write_text
 from simcompare.settings import SECTIONS, Settings, WorkflowSettings
 
 __all__ = ["Step", "plan_workflow", "read_workflow", "run_workflow"]

@@ -9,10 +9,10 @@ import numpy as np
 from astropy.table import Table
 
 from simcompare import __version__
-from simcompare.files import write_text
 from simcompare.results import as_json
+from simcompare.runs.files import write_text
+from simcompare.runs.tables import write_table
 from simcompare.settings import BoardSettings
-from simcompare.tables import write_table
 
 __all__ = ["board", "board_of", "read_record", "write_record"]
 

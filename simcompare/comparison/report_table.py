@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-from simcompare.files import write_text
-from simcompare.tables import write_table
+from simcompare.runs.files import write_text
+from simcompare.runs.tables import write_table
 
 __all__ = ["INDEX", "FurtherTable", "read_further", "with_columns_of", "write_further"]
 

@@ -24,8 +24,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
-from simcompare.files import atomic_path
-from simcompare.tables import write_table
+from simcompare.runs.files import atomic_path
+from simcompare.runs.tables import write_table
 from simcompare.words import equals, words_of
 
 __all__ = [

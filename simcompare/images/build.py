@@ -8,12 +8,12 @@ from pathlib import Path
 
 from astropy.table import Table
 
-from simcompare.engine import available_cores, run_tasks
 from simcompare.images.image_set import ImageSet, Stack, part_path, write_part
-from simcompare.ledger import content_hash, read_record, write_record
-from simcompare.progress import track
-from simcompare.runs import Run
-from simcompare.watch import Watch
+from simcompare.runs.folder import Run
+from simcompare.runs.ledger import content_hash, read_record, write_record
+from simcompare.runs.progress import track
+from simcompare.runs.tasks import available_cores, run_tasks
+from simcompare.runs.time_limit import Watch
 
 __all__ = ["Images", "make_files", "make_parts"]
 
@@ -52,7 +52,7 @@ def make_files(
     """Write the files that are not finished yet, where the run's settings say: here or on a cluster.
 
     A file counts as finished when its record, a JSON file beside it, names the hash of what lies there; see
-    `simcompare.ledger`.
+    `simcompare.runs.ledger`.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def make_files(
         Its settings give ``workers`` and may give ``scheduler`` and ``timeout``.
     write : callable
         Importable function of (path, task, watch) that writes the file, or not when there is nothing to
-        write; what it returns is kept in the record. See `simcompare.watch.Watch`.
+        write; what it returns is kept in the record. See `simcompare.runs.time_limit.Watch`.
     paths, tasks : sequence
         Files and what each is made from; small and picklable.
     gpu : bool

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from simcompare.files import atomic_hdf5, atomic_path, remove_leftovers
 from simcompare.images.image_set import ImageSet
+from simcompare.runs.files import atomic_hdf5, atomic_path, remove_leftovers
 from simcompare.settings import ExportSettings
 
 __all__ = ["export_fits", "export_images", "export_mmu"]

@@ -11,8 +11,8 @@ import numpy as np
 from astropy.table import Table
 
 from mocks.checked_hdf5 import open_checked
-from simcompare.files import atomic_hdf5
 from simcompare.images.stamps import PreparedStamp
+from simcompare.runs.files import atomic_hdf5
 
 __all__ = [
     "DATASETS",

@@ -15,10 +15,10 @@ from PIL import Image
 from flows import FlowConfig, FlowModel, Progress, TrainingConfig, process_group, sample_sheet, train
 from flows.training.distributed import is_first
 from simcompare.data.shipped import MEMBER, find_model
-from simcompare.files import atomic_path, fingerprint, sha256
 from simcompare.images.image_set import LINEAR_UNIT, ImageSet
 from simcompare.models.card import depth, model_card
-from simcompare.runs import open_run
+from simcompare.runs.files import atomic_path, fingerprint, sha256
+from simcompare.runs.folder import open_run
 from simcompare.scoring import context_of
 from simcompare.settings import TrainSettings
 

@@ -14,14 +14,14 @@ import numpy as np
 from astropy.table import Table
 
 from mocks.surveys import SURVEYS, load_survey
-from simcompare.engine import run_in_order
-from simcompare.files import fingerprint
 from simcompare.images.image_set import LINEAR_UNIT, ImageSet, collect_stamps, part_path, write_part
 from simcompare.images.positions import SAME_OBJECT, TakenPlaces, assign_split, split_of_place
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
 from simcompare.images.stamps import FLAGS, PreparedStamp, RawStamp, RejectedStampError
 from simcompare.observed.formats import read_stamps
-from simcompare.watch import Watch
+from simcompare.runs.files import fingerprint
+from simcompare.runs.tasks import run_in_order
+from simcompare.runs.time_limit import Watch
 
 __all__ = ["REJECTED_FLAGS", "Sample", "prepare_observed", "refuse_flagged", "rejected_flags_of"]
 
@@ -124,7 +124,7 @@ def prepare_observed(
     units, places
         As of `read_stamps`.
     workers, scheduler
-        As of `simcompare.engine.run_tasks`. This process reads, the workers prepare.
+        As of `simcompare.runs.tasks.run_tasks`. This process reads, the workers prepare.
     timeout : float
         Seconds after which reading one image is given up, and with it its file.
     kind : str

@@ -18,7 +18,7 @@ from PIL import Image
 from mocks.streams import stream
 from simcompare.figures.galleries import Stretch, common_stretch
 from simcompare.figures.style import styles_of
-from simcompare.files import write_text
+from simcompare.runs.files import write_text
 from simcompare.scoretables import headline_score
 
 __all__ = ["MOST_GALAXIES", "write_browse"]

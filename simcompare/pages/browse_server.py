@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
-from simcompare.files import remove_leftovers
-from simcompare.locking import lock_folder
 from simcompare.pages.browse_page import (
     MOST_GALAXIES,
     PER_SHEET,
@@ -26,10 +24,12 @@ from simcompare.pages.browse_page import (
     word_columns,
     write_browse,
 )
-from simcompare.runs import read_settings
+from simcompare.runs.files import remove_leftovers
+from simcompare.runs.folder import read_settings
+from simcompare.runs.lock import lock_folder
+from simcompare.runs.tables import plain
 from simcompare.settings import BrowseSettings
 from simcompare.sources import is_toy, run_image_sets, run_scores
-from simcompare.tables import plain
 
 __all__ = ["BrowseServer", "browse_run", "make_server"]
 

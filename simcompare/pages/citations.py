@@ -8,8 +8,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from simcompare import __version__
-from simcompare.runs import read_config, read_provenance, runs_behind
-from simcompare.tables import read_blocks
+from simcompare.runs.folder import read_config, read_provenance, runs_behind
+from simcompare.runs.tables import read_blocks
 
 __all__ = ["Citations", "bibtex", "citations_of", "cite_run", "short_reference"]
 

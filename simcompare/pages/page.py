@@ -18,10 +18,10 @@ from PIL import Image
 
 from simcompare import __version__
 from simcompare.comparison.report_table import FurtherTable
-from simcompare.files import write_text
 from simcompare.pages.citations import Citations, short_reference
 from simcompare.results import as_json
-from simcompare.tables import plain, write_table
+from simcompare.runs.files import write_text
+from simcompare.runs.tables import plain, write_table
 
 __all__ = ["ReportFigure", "answer", "cautions", "null_lines", "write_report"]
 

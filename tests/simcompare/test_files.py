@@ -1,6 +1,6 @@
 import pytest
 
-from simcompare.files import atomic_path, fingerprint, sha256, write_text
+from simcompare.runs.files import atomic_path, fingerprint, sha256, write_text
 
 
 def test_failed_write_leaves_the_old_file(tmp_path):

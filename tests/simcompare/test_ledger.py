@@ -2,8 +2,8 @@ import os
 
 import pytest
 
-from simcompare.files import sha256
-from simcompare.ledger import Ledger, content_hash, digest, read_record, write_record
+from simcompare.runs.files import sha256
+from simcompare.runs.ledger import Ledger, content_hash, digest, read_record, write_record
 from simcompare.settings import ReportSettings
 
 
@@ -61,7 +61,7 @@ def test_a_change_deep_in_a_recorded_file_is_seen_and_the_record_spares_the_read
     write_record(path, {"failures": []})
     assert read_record(path)["failures"] == []
     with monkeypatch.context() as patch:
-        patch.setattr("simcompare.ledger.sha256", None)
+        patch.setattr("simcompare.runs.ledger.sha256", None)
         assert content_hash(path) == whole
     with open(path, "r+b") as file:
         file.seek(150_000)

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from simcompare.cli import main
-from simcompare.locking import lock_folder
+from simcompare.runs.lock import lock_folder
 
 HOLD = (
     "import sys, pathlib\nfrom simcompare.locking import lock_folder\n"

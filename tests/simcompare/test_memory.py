@@ -15,7 +15,7 @@ from simcompare.comparison.further_tables import further_tables
 from simcompare.comparison.headline import compare
 from simcompare.pages.sections.checks import draw_checks
 from simcompare.pages.sections.scores import draw_scores
-from simcompare.tables import write_table
+from simcompare.runs.tables import write_table
 from simcompare.words import Words, equals, ordered, words_of
 
 

@@ -1,6 +1,6 @@
 import logging
 
-from simcompare import progress
+from simcompare.runs import progress
 
 
 def test_plain_lines_without_a_terminal(caplog):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from astropy.table import Table
 
-from simcompare.runs import open_run, read_provenance, read_settings
+from simcompare.runs.folder import open_run, read_provenance, read_settings
 from simcompare.settings import ScoreSettings, TrainSettings
 
 

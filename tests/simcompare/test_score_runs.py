@@ -9,7 +9,7 @@ import pytest
 from astropy.table import Table
 from scipy.ndimage import gaussian_filter
 
-from simcompare import placing, tables
+from simcompare import placing
 from simcompare.chunks import joined_blocks, joined_form
 from simcompare.cli import main
 from simcompare.comparison.report_table import read_further
@@ -20,9 +20,10 @@ from simcompare.images.preparation.prepare import Preparation
 from simcompare.models.storage import load_model
 from simcompare.pixelmaps import orientation_back, read_map, write_maps
 from simcompare.results import read_comparison
+from simcompare.runs import tables
+from simcompare.runs.tables import write_blocks
 from simcompare.scoring import orientations
 from simcompare.spaces import find_embedding, open_spaces
-from simcompare.tables import write_blocks
 
 SIZE = 8
 COUNTS = {"real": 120, "twins": 120, "old": 24, "new": 24}

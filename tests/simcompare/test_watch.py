@@ -5,9 +5,9 @@ import h5py
 import pytest
 
 from simcompare.images.build import make_files
-from simcompare.runs import Run
+from simcompare.runs.folder import Run
+from simcompare.runs.time_limit import Watch
 from simcompare.settings import MockSettings
-from simcompare.watch import Watch
 
 
 def write_what_can_be_read(path, names, watch):

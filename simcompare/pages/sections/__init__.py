@@ -12,13 +12,13 @@ from astropy.table import Table
 from simcompare import figures
 from simcompare.comparison.further_tables import FurtherTable
 from simcompare.figures.populations import with_derived_columns
-from simcompare.ledger import Ledger
 from simcompare.pages.page import ReportFigure
 from simcompare.pages.sections.checks import draw_checks
 from simcompare.pages.sections.galaxies import draw_looks
 from simcompare.pages.sections.properties import RELATIONS, draw_properties, relation_columns
 from simcompare.pages.sections.scores import draw_scores
 from simcompare.pages.sections.sketchbook import Sketchbook
+from simcompare.runs.ledger import Ledger
 from simcompare.scoretables import headline_score, nuisance_columns
 
 __all__ = ["draw_figures", "figure_columns", "relation_columns"]

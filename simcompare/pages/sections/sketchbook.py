@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from simcompare.figures.style import save_figure
-from simcompare.ledger import Ledger
 from simcompare.pages.page import ReportFigure
+from simcompare.runs.ledger import Ledger
 
 __all__ = ["Sketchbook"]
 

@@ -9,7 +9,7 @@ import numpy as np
 from astropy.io import ascii
 from astropy.table import Table, vstack
 
-from simcompare.files import atomic_path
+from simcompare.runs.files import atomic_path
 
 __all__ = ["count_rows", "plain", "read_blocks", "read_ecsv", "read_form", "write_blocks", "write_table"]
 
@@ -27,7 +27,7 @@ def write_table(table: Table, path: str | os.PathLike) -> None:
     Raises
     ------
     OSError
-        As `simcompare.files.atomic_path`.
+        As `simcompare.runs.files.atomic_path`.
     """
     starts = range(0, max(1, len(table)), _ROWS_AT_ONCE)
     write_blocks((table[start : start + _ROWS_AT_ONCE] for start in starts), path)

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from simcompare.files import explained
+from simcompare.runs.files import explained
 
 try:
     import fcntl

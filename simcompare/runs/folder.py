@@ -17,11 +17,11 @@ import tomli_w
 from astropy.table import Table
 
 from simcompare import __version__
-from simcompare.files import explained, fingerprint, remove_leftovers, write_text
-from simcompare.ledger import Ledger, digest
-from simcompare.locking import lock_folder
+from simcompare.runs.files import explained, fingerprint, remove_leftovers, write_text
+from simcompare.runs.ledger import Ledger, digest
+from simcompare.runs.lock import lock_folder
+from simcompare.runs.tables import write_table
 from simcompare.settings import WHERE_AND_HOW, Settings
-from simcompare.tables import write_table
 
 __all__ = ["Run", "open_run", "read_config", "read_provenance", "read_settings", "runs_behind"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simcompare import __version__
-from simcompare.files import sha256, write_text
+from simcompare.runs.files import sha256, write_text
 from simcompare.settings import Settings
 
 __all__ = ["Ledger", "content_hash", "digest", "read_record", "write_record"]

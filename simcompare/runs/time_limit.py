@@ -10,7 +10,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 
-from simcompare.files import explained
+from simcompare.runs.files import explained
 
 __all__ = ["Watch"]
 
