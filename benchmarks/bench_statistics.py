@@ -13,11 +13,11 @@ from astropy.table import Table, vstack
 
 from simcompare.comparison.headline import compare
 from simcompare.images.preparation.prepare import Preparation
-from simcompare.nuisance import adjusted_differences
-from simcompare.scoring import score
+from simcompare.scores.likelihood import score
+from simcompare.scores.nuisance import adjusted_differences
+from simcompare.scores.typicality import add_typicality
 from simcompare.statistics import Clustered, two_sample
 from simcompare.twosample import classifier_test, energy_test, kernel_test, sliced_test
-from simcompare.typicality import add_typicality
 
 ROWS = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
 

@@ -23,7 +23,7 @@ from simcompare.images.image_set import LINEAR_UNIT, ImageSet
 from simcompare.models.card import model_card
 from simcompare.models.storage import load_model, model_hash, train_model
 from simcompare.runs.files import atomic_path
-from simcompare.scoring import score
+from simcompare.scores.likelihood import score
 from simcompare.settings import TrainSettings
 
 SAMPLES = {"sdss-r": "r", "sdss-gri": "gri", "sdss-rgb": "rgb"}

@@ -10,7 +10,7 @@ from astropy.table import Table
 from flows.densities.haar import split
 from mocks.streams import stream
 from simcompare.images.image_set import LINEAR_UNIT, ImageSet, Stack
-from simcompare.scoring import SKY, Density
+from simcompare.scores.likelihood import SKY, Density
 
 __all__ = ["BLANK_SKY", "CONTROL_KIND", "BlankSky", "SkyDensity", "blank_sky_of", "with_sky"]
 

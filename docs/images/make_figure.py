@@ -11,7 +11,7 @@ from simcompare import figures
 from simcompare.commands.demo import NATURE, finished_demo
 from simcompare.comparison.headline import compare
 from simcompare.controls import BLANK_SKY
-from simcompare.sources import run_image_sets, run_scores
+from simcompare.scores.run_inputs import run_image_sets, run_scores
 
 SHOWN = (NATURE, "toy-3", "toy-2", "toy-1")
 

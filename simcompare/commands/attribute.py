@@ -27,7 +27,7 @@ from simcompare.runs.files import write_text
 from simcompare.runs.folder import open_run
 from simcompare.runs.tables import plain
 from simcompare.runs.time_limit import Watch
-from simcompare.scoretables import headline_score
+from simcompare.scores.table import headline_score
 from simcompare.settings import AttributeSettings, ScoreSettings
 from simcompare.targets import Target, read_target, select_targets
 

@@ -9,7 +9,6 @@ import numpy as np
 from astropy.table import Table
 
 from mocks import stream
-from simcompare.chunks import joined_blocks, joined_form, joined_table
 from simcompare.comparison.attribution import ATTRIBUTION, attribution_tables, with_floors
 from simcompare.comparison.board import write_record
 from simcompare.comparison.further_tables import Questions, further_tables, needed_columns
@@ -18,16 +17,17 @@ from simcompare.comparison.nulls import NULLS, null_tables, with_nulls
 from simcompare.comparison.report_table import INDEX, with_columns_of, write_further
 from simcompare.controls import blank_sky_of
 from simcompare.images.image_set import LINEAR_UNIT
-from simcompare.nuisance import read_columns
-from simcompare.placing import SPACES, Reader, place_scores
 from simcompare.results import read_comparison, write_comparison
 from simcompare.runs.folder import Run, open_run, read_settings
 from simcompare.runs.tables import write_blocks
-from simcompare.scoretables import only_real
+from simcompare.scores.files import joined_blocks, joined_form, joined_table
+from simcompare.scores.nuisance import read_columns
+from simcompare.scores.ranking import SPACES, Reader, place_scores
+from simcompare.scores.run_inputs import run_image_sets, run_models
+from simcompare.scores.spaces import find_embedding, open_spaces
+from simcompare.scores.table import only_real
+from simcompare.scores.text_column import words_of
 from simcompare.settings import CompareSettings
-from simcompare.sources import run_image_sets, run_models
-from simcompare.spaces import find_embedding, open_spaces
-from simcompare.words import words_of
 
 __all__ = ["compare_runs", "recompare_runs"]
 

@@ -23,8 +23,8 @@ from simcompare.runs.files import write_text
 from simcompare.runs.folder import open_run, read_settings
 from simcompare.runs.tables import write_table
 from simcompare.runs.time_limit import Watch
-from simcompare.scoretables import headline_score, stack_scores
-from simcompare.scoring import context_of, score
+from simcompare.scores.likelihood import context_of, score
+from simcompare.scores.table import headline_score, stack_scores
 from simcompare.settings import NullsSettings
 
 __all__ = ["make_nulls"]

@@ -19,10 +19,10 @@ from simcompare.runs.files import remove_leftovers
 from simcompare.runs.folder import read_config, read_provenance, read_settings, runs_behind
 from simcompare.runs.ledger import Ledger, digest
 from simcompare.runs.lock import lock_folder
-from simcompare.scoring import context_of
+from simcompare.scores.likelihood import context_of
+from simcompare.scores.run_inputs import is_toy, run_image_sets, run_models, run_scores
+from simcompare.scores.text_column import equals
 from simcompare.settings import ReportSettings
-from simcompare.sources import is_toy, run_image_sets, run_models, run_scores
-from simcompare.words import equals
 
 __all__ = ["report_run"]
 

@@ -11,22 +11,22 @@ import torch
 from astropy.table import Table
 
 from flows import FlowModel
-from simcompare.chunks import joined_blocks, joined_form
 from simcompare.controls import blank_sky_of, with_sky
 from simcompare.data.shipped import ensemble_members, find_model, reference_table
 from simcompare.images.build import make_files
 from simcompare.images.image_set import LINEAR_UNIT, ImageSet
 from simcompare.models.storage import load_model, model_hash
-from simcompare.pixelmaps import write_maps
-from simcompare.placing import place_scores
 from simcompare.runs.folder import open_run
 from simcompare.runs.tables import count_rows, read_form, write_blocks, write_table
 from simcompare.runs.time_limit import Watch
-from simcompare.scoretables import stack_scores
-from simcompare.scoring import SKY, Density, check_prepared_alike, score, warn_of_doubts
+from simcompare.scores.files import joined_blocks, joined_form
+from simcompare.scores.likelihood import SKY, Density, check_prepared_alike, score, warn_of_doubts
+from simcompare.scores.pixel_maps import write_maps
+from simcompare.scores.ranking import place_scores
+from simcompare.scores.run_inputs import run_scores
+from simcompare.scores.spaces import find_embedding
+from simcompare.scores.table import stack_scores
 from simcompare.settings import ScoreSettings
-from simcompare.sources import run_scores
-from simcompare.spaces import find_embedding
 
 __all__ = ["score_image_sets", "write_scores"]
 
@@ -57,8 +57,8 @@ def write_scores(settings: ScoreSettings) -> Path:
     -------
     pathlib.Path
         ``settings.out / "scores.ecsv"``, one row per image of all sets: the columns of
-        `simcompare.scoring.score` and, where real images are among the sets, those of
-        `simcompare.placing.place_scores`. Beside it lie ``spaces.h5`` and, on request, ``maps/``. Chunks
+        `simcompare.scores.likelihood.score` and, where real images are among the sets, those of
+        `simcompare.scores.ranking.place_scores`. Beside it lie ``spaces.h5`` and, on request, ``maps/``. Chunks
         scored by an interrupted run are kept. Memory holds some rows at a time, and one number of each.
 
     Raises

@@ -15,12 +15,12 @@ from simcompare.comparison.matched import balance_all, contrasts, jackknife_all,
 from simcompare.comparison.matching import compare_in_bins
 from simcompare.comparison.model_probabilities import ModelComparison, compare_models
 from simcompare.comparison.report_table import FurtherTable
-from simcompare.features import MORPHOLOGY, compare_features, morphology_features
-from simcompare.nuisance import adjusted_differences
 from simcompare.rows import Rows
-from simcompare.scoretables import headline_score, nuisance_columns, reference_rows
-from simcompare.typicality import add_typicality, batch_typicality
-from simcompare.words import equals, words_of
+from simcompare.scores.features import MORPHOLOGY, compare_features, morphology_features
+from simcompare.scores.nuisance import adjusted_differences
+from simcompare.scores.table import headline_score, nuisance_columns, reference_rows
+from simcompare.scores.text_column import equals, words_of
+from simcompare.scores.typicality import add_typicality, batch_typicality
 
 __all__ = ["FurtherTable", "Questions", "further_tables", "needed_columns", "usable_nuisances"]
 
@@ -99,7 +99,7 @@ def further_tables(
     seed : int
     spaces : mapping of str to array_like, shape (len(scores), d), optional
         Features for the two-sample tests besides the shape measurements of the catalogue, as of
-        `simcompare.features.compare_features`.
+        `simcompare.scores.features.compare_features`.
     questions : Questions, optional
     n_bootstrap : int
 

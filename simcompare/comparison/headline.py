@@ -10,7 +10,7 @@ from scipy import stats
 from mocks.streams import stream
 from simcompare.intervals import Estimate
 from simcompare.resampling import blocks
-from simcompare.scoretables import (
+from simcompare.scores.table import (
     galaxies_of,
     headline_score,
     nuisance_columns,
@@ -18,9 +18,9 @@ from simcompare.scoretables import (
     row_codes,
     sample_rows,
 )
+from simcompare.scores.text_column import words_of
 from simcompare.significance import adjust_p_values, detectable_difference, trend, welch
 from simcompare.statistics import Clustered, difference_of_means, two_sample
-from simcompare.words import words_of
 
 __all__ = [
     "NULL_KIND",

@@ -10,8 +10,8 @@ from scipy.spatial import cKDTree
 from scipy.special import log_softmax, logsumexp, softmax
 
 from simcompare.resampling import resampled_means
-from simcompare.scoretables import first_views, reference_rows
-from simcompare.words import equals, words_of
+from simcompare.scores.table import first_views, reference_rows
+from simcompare.scores.text_column import equals, words_of
 
 __all__ = ["ModelComparison", "compare_models"]
 

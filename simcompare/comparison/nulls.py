@@ -10,7 +10,7 @@ from astropy.table import Table
 
 from simcompare.comparison.report_table import FurtherTable, read_further
 from simcompare.controls import BLANK_SKY
-from simcompare.scoretables import headline_score, reference_rows
+from simcompare.scores.table import headline_score, reference_rows
 
 __all__ = ["NULLS", "null_tables", "symmetry_share", "with_nulls"]
 

@@ -8,9 +8,9 @@ from scipy import stats
 
 from mocks.streams import stream
 from simcompare.intervals import Estimate
-from simcompare.scoretables import galaxies_of, headline_score, reference_rows
+from simcompare.scores.table import galaxies_of, headline_score, reference_rows
+from simcompare.scores.text_column import words_of
 from simcompare.statistics import Clustered, difference_of_means, galaxy_means
-from simcompare.words import words_of
 
 __all__ = ["jackknife", "model_null", "order_agreement", "stability", "sub_boxes"]
 

@@ -27,7 +27,7 @@ from simcompare.figures.style import (
     table_styles,
 )
 from simcompare.resampling import blocks, resampled_counts
-from simcompare.scoretables import galaxies_of, narrowed, nuisance_columns, reference_rows
+from simcompare.scores.table import galaxies_of, narrowed, nuisance_columns, reference_rows
 from simcompare.statistics import ks_statistic
 
 __all__ = [
@@ -134,7 +134,7 @@ def typicality_numbers(table: Table, reference: str, *, n_bins: int = 20) -> Tab
     Parameters
     ----------
     table : Table
-        From `simcompare.typicality.add_typicality`.
+        From `simcompare.scores.typicality.add_typicality`.
     reference : str
     n_bins : int
 

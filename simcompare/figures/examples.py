@@ -7,7 +7,7 @@ from astropy.table import Table
 
 from simcompare.figures.populations import galaxy_classes
 from simcompare.figures.samples import datasets_of, sample_of
-from simcompare.scoretables import first_views, headline_score, reference_rows
+from simcompare.scores.table import first_views, headline_score, reference_rows
 
 __all__ = ["class_gallery_numbers", "gallery_numbers", "outlier_numbers"]
 

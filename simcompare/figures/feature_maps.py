@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from simcompare.features import Components
+from simcompare.scores.features import Components
 
 __all__ = ["EMBEDDINGS", "latent_coordinates"]
 

@@ -19,8 +19,8 @@ from simcompare.figures.style import (
     styles_of,
     table_styles,
 )
-from simcompare.scoretables import reference_rows
-from simcompare.words import words_of
+from simcompare.scores.table import reference_rows
+from simcompare.scores.text_column import words_of
 
 __all__ = ["draw_ladder", "draw_map", "draw_stability", "map_numbers"]
 

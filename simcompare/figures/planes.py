@@ -11,7 +11,7 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.patches import Rectangle
 
 from simcompare.figures.style import COLUMN, LOGARITHMIC, axis_label, logarithmic, new_axes, styled
-from simcompare.scoretables import galaxies_of, headline_score, reference_rows
+from simcompare.scores.table import galaxies_of, headline_score, reference_rows
 from simcompare.significance import welch
 from simcompare.statistics import Clustered
 

@@ -15,8 +15,8 @@ from simcompare.figures.style import (
     styled,
     table_styles,
 )
-from simcompare.scoretables import first_views, galaxies_of, reference_rows
-from simcompare.words import equals, words_of
+from simcompare.scores.table import first_views, galaxies_of, reference_rows
+from simcompare.scores.text_column import equals, words_of
 
 __all__ = [
     "draw_fractions",

@@ -8,9 +8,9 @@ from astropy.table import Table
 
 from simcompare.figures.style import axis_label
 from simcompare.resampling import resamples
-from simcompare.scoretables import galaxies_of, headline_score, narrowed, reference_rows
+from simcompare.scores.table import galaxies_of, headline_score, narrowed, reference_rows
+from simcompare.scores.text_column import equals, words_of
 from simcompare.statistics import Clustered, bootstrap_means, difference_of_means
-from simcompare.words import equals, words_of
 
 __all__ = [
     "binned_scores",

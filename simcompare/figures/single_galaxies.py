@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from simcompare.figures.galleries import Stretch
 from simcompare.figures.style import COLUMN, PAGE, count_label, legend_above, new_axes, styled, table_styles
-from simcompare.scoretables import headline_score, reference_rows
+from simcompare.scores.table import headline_score, reference_rows
 from simcompare.statistics import Clustered, bootstrap_means
 
 __all__ = ["budget_numbers", "draw_panel", "draw_panels", "draw_profile", "profile_numbers", "smooth_map"]

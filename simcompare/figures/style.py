@@ -26,7 +26,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullForm
 
 from simcompare.runs.files import atomic_path
 from simcompare.runs.tables import write_table
-from simcompare.words import equals, words_of
+from simcompare.scores.text_column import equals, words_of
 
 __all__ = [
     "COLUMN",

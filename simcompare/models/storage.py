@@ -19,7 +19,7 @@ from simcompare.images.image_set import LINEAR_UNIT, ImageSet
 from simcompare.models.card import depth, model_card
 from simcompare.runs.files import atomic_path, fingerprint, sha256
 from simcompare.runs.folder import open_run
-from simcompare.scoring import context_of
+from simcompare.scores.likelihood import context_of
 from simcompare.settings import TrainSettings
 
 __all__ = ["load_model", "model_hash", "model_metadata", "train_model"]

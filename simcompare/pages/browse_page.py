@@ -19,7 +19,7 @@ from mocks.streams import stream
 from simcompare.figures.galleries import Stretch, common_stretch
 from simcompare.figures.style import styles_of
 from simcompare.runs.files import write_text
-from simcompare.scoretables import headline_score
+from simcompare.scores.table import headline_score
 
 __all__ = ["MOST_GALAXIES", "write_browse"]
 

@@ -28,8 +28,8 @@ from simcompare.runs.files import remove_leftovers
 from simcompare.runs.folder import read_settings
 from simcompare.runs.lock import lock_folder
 from simcompare.runs.tables import plain
+from simcompare.scores.run_inputs import is_toy, run_image_sets, run_scores
 from simcompare.settings import BrowseSettings
-from simcompare.sources import is_toy, run_image_sets, run_scores
 
 __all__ = ["BrowseServer", "browse_run", "make_server"]
 

@@ -6,7 +6,7 @@ from astropy.table import Table, vstack
 
 from simcompare.comparison.headline import compare, null_splits, trend_of
 from simcompare.results import read_comparison, write_comparison
-from simcompare.scoretables import only_real, reference_rows, stack_scores
+from simcompare.scores.table import only_real, reference_rows, stack_scores
 
 
 def scores(dataset, kind, mean, n, seed=0, views=1, split="test", raw=0.0):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from simcompare.complexity import complexity
+from simcompare.scores.complexity import complexity
 
 
 def test_noise_costs_about_its_entropy():

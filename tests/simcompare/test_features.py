@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from simcompare.features import (
+from simcompare.scores.features import (
     Components,
     RealGalaxies,
     compare_features,

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from simcompare import features, nuisance, resampling, rows, statistics, twosample, typicality
-from simcompare.chunks import joined_form, joined_table
+from simcompare import resampling, rows, statistics, twosample
 from simcompare.comparison import further_tables as analysis
 from simcompare.comparison import matching
 from simcompare.comparison.further_tables import further_tables
@@ -16,7 +15,9 @@ from simcompare.comparison.headline import compare
 from simcompare.pages.sections.checks import draw_checks
 from simcompare.pages.sections.scores import draw_scores
 from simcompare.runs.tables import write_table
-from simcompare.words import Words, equals, ordered, words_of
+from simcompare.scores import features, nuisance, typicality
+from simcompare.scores.files import joined_form, joined_table
+from simcompare.scores.text_column import Words, equals, ordered, words_of
 
 
 def sliced(first, second, rng, n_permutations):

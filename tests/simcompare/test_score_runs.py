@@ -9,8 +9,6 @@ import pytest
 from astropy.table import Table
 from scipy.ndimage import gaussian_filter
 
-from simcompare import placing
-from simcompare.chunks import joined_blocks, joined_form
 from simcompare.cli import main
 from simcompare.comparison.report_table import read_further
 from simcompare.controls import blank_sky_of
@@ -18,12 +16,14 @@ from simcompare.images.image_set import ImageSet, Stack, part_path, write_part
 from simcompare.images.positions import assign_split
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.models.storage import load_model
-from simcompare.pixelmaps import orientation_back, read_map, write_maps
 from simcompare.results import read_comparison
 from simcompare.runs import tables
 from simcompare.runs.tables import write_blocks
-from simcompare.scoring import orientations
-from simcompare.spaces import find_embedding, open_spaces
+from simcompare.scores import ranking as placing
+from simcompare.scores.files import joined_blocks, joined_form
+from simcompare.scores.likelihood import orientations
+from simcompare.scores.pixel_maps import orientation_back, read_map, write_maps
+from simcompare.scores.spaces import find_embedding, open_spaces
 
 SIZE = 8
 COUNTS = {"real": 120, "twins": 120, "old": 24, "new": 24}
@@ -164,7 +164,7 @@ def test_maps_are_turned_back_and_kept_in_bounded_files(runs, tmp_path, monkeypa
     image = np.arange(16.0).reshape(1, 1, 4, 4)
     for k, view in enumerate(orientations(image)):
         np.testing.assert_array_equal(orientation_back(view, k), image)
-    monkeypatch.setattr("simcompare.pixelmaps.SHARD", 10)
+    monkeypatch.setattr("simcompare.scores.pixel_maps.SHARD", 10)
     images = ImageSet.open(runs[0] / "old")
     square = type("Square", (), {"map": lambda self, stack, context: (stack**2)[:, 0]})()
     paths = write_maps(images, {"square": square}, tmp_path, batch_size=4)

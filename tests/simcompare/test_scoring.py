@@ -8,7 +8,7 @@ import pytest
 from astropy.table import Table
 
 from simcompare.images.preparation.prepare import Preparation
-from simcompare.scoring import Domain, context_of, orientations, outside_domain, score
+from simcompare.scores.likelihood import Domain, context_of, orientations, outside_domain, score
 
 
 class Images:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from astropy.table import MaskedColumn, Table, vstack
 
-from simcompare.chunks import joined_blocks, joined_form
 from simcompare.runs import tables
 from simcompare.runs.tables import count_rows, read_blocks, read_ecsv, write_blocks, write_table
-from simcompare.scoretables import stack_scores
+from simcompare.scores.files import joined_blocks, joined_form
+from simcompare.scores.table import stack_scores
 
 
 def odd_table(n, seed=0):

@@ -5,7 +5,7 @@ import pytest
 from astropy.table import Table, vstack
 from scipy import stats
 
-from simcompare.typicality import add_typicality, batch_typicality
+from simcompare.scores.typicality import add_typicality, batch_typicality
 
 
 def galaxies(dataset, kind, n, rng, shift=0.0, spread=10.0):

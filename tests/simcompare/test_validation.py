@@ -7,8 +7,8 @@ from scipy.ndimage import gaussian_filter
 
 from simcompare.comparison.headline import compare
 from simcompare.images.preparation.prepare import Preparation
-from simcompare.scoretables import stack_scores
-from simcompare.scoring import score
+from simcompare.scores.likelihood import score
+from simcompare.scores.table import stack_scores
 from simcompare.significance import welch
 from simcompare.statistics import Clustered
 

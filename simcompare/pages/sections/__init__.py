@@ -19,7 +19,7 @@ from simcompare.pages.sections.properties import RELATIONS, draw_properties, rel
 from simcompare.pages.sections.scores import draw_scores
 from simcompare.pages.sections.sketchbook import Sketchbook
 from simcompare.runs.ledger import Ledger
-from simcompare.scoretables import headline_score, nuisance_columns
+from simcompare.scores.table import headline_score, nuisance_columns
 
 __all__ = ["draw_figures", "figure_columns", "relation_columns"]
 

@@ -11,9 +11,9 @@ from simcompare.comparison.further_tables import FurtherTable, usable_nuisances
 from simcompare.comparison.matching import match
 from simcompare.figures.samples import binned_scores
 from simcompare.pages.sections.sketchbook import Sketchbook
-from simcompare.scoretables import narrowed, nuisance_columns
-from simcompare.typicality import add_typicality
-from simcompare.words import equals, words_of
+from simcompare.scores.table import narrowed, nuisance_columns
+from simcompare.scores.text_column import equals, words_of
+from simcompare.scores.typicality import add_typicality
 
 __all__ = ["draw_checks"]
 

@@ -15,9 +15,9 @@ from simcompare.figures.feature_maps import latent_coordinates
 from simcompare.figures.galleries import Stretch
 from simcompare.figures.single_galaxies import budget_numbers
 from simcompare.pages.sections.sketchbook import Sketchbook
-from simcompare.scoretables import galaxies_of, reference_rows
-from simcompare.scoring import context_of
-from simcompare.words import equals
+from simcompare.scores.likelihood import context_of
+from simcompare.scores.table import galaxies_of, reference_rows
+from simcompare.scores.text_column import equals
 
 __all__ = ["draw_looks"]
 

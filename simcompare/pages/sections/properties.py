@@ -6,8 +6,8 @@ from astropy.table import Table
 from simcompare import figures
 from simcompare.figures.populations import SPECIFIC_RATE, galaxy_classes
 from simcompare.pages.sections.sketchbook import Sketchbook
-from simcompare.scoretables import headline_score, narrowed, reference_rows
-from simcompare.words import equals
+from simcompare.scores.table import headline_score, narrowed, reference_rows
+from simcompare.scores.text_column import equals
 
 __all__ = ["RELATIONS", "draw_properties", "relation_columns"]
 

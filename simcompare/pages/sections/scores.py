@@ -7,8 +7,8 @@ from mocks.streams import stream
 from simcompare import figures
 from simcompare.figures.samples import binned_scores, split_scores
 from simcompare.pages.sections.sketchbook import Sketchbook
-from simcompare.scoretables import narrowed, reference_rows
-from simcompare.words import equals, words_of
+from simcompare.scores.table import narrowed, reference_rows
+from simcompare.scores.text_column import equals, words_of
 
 __all__ = ["draw_scores"]
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from astropy.table import Table
 
-from simcompare.chunks import joined_form, joined_table
 from simcompare.images.image_set import ImageSet
 from simcompare.models.storage import load_model
 from simcompare.runs.folder import read_config
 from simcompare.runs.tables import read_ecsv
+from simcompare.scores.files import joined_form, joined_table
 
 __all__ = ["is_toy", "run_image_sets", "run_models", "run_scores", "score_runs"]
 
@@ -25,7 +25,7 @@ def run_scores(run: str | Path, wanted: Callable[[Table], Collection[str]] | Non
     run : path-like
     wanted : callable, optional
         Chooses from a table without rows the columns to be read, which are then held in as little memory as
-        they need, see `simcompare.chunks.joined_table`. Default: all, as ordinary columns.
+        they need, see `simcompare.scores.files.joined_table`. Default: all, as ordinary columns.
 
     Raises
     ------

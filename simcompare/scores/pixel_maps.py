@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from simcompare.runs.files import atomic_hdf5
-from simcompare.scoring import Density, context_of, orientations
+from simcompare.scores.likelihood import Density, context_of, orientations
 
 __all__ = ["SHARD", "orientation_back", "read_map", "write_maps"]
 
@@ -107,7 +107,7 @@ def _mean_map(
 
 
 def orientation_back(maps: np.ndarray, number: int) -> np.ndarray:
-    """Undo one of `simcompare.scoring.orientations`.
+    """Undo one of `simcompare.scores.likelihood.orientations`.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from astropy.table import Table, vstack
 
-from simcompare.words import Words, equals, ordered, words_of
+from simcompare.scores.text_column import Words, equals, ordered, words_of
 
 __all__ = [
     "blank_of",
@@ -33,7 +33,7 @@ def stack_scores(tables: Sequence[Table]) -> Table:
     Parameters
     ----------
     tables : sequence of Table
-        As made by `simcompare.scoring.score`, under the same models.
+        As made by `simcompare.scores.likelihood.score`, under the same models.
 
     Returns
     -------

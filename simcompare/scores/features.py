@@ -11,7 +11,8 @@ from scipy.spatial import cKDTree
 
 from mocks.streams import stream
 from simcompare.rows import Rows, standardise
-from simcompare.scoretables import first_views, reference_rows
+from simcompare.scores.table import first_views, reference_rows
+from simcompare.scores.text_column import words_of
 from simcompare.significance import adjust_p_values
 from simcompare.twosample import (
     classifier_test,
@@ -20,7 +21,6 @@ from simcompare.twosample import (
     kernel_test,
     sliced_test,
 )
-from simcompare.words import words_of
 
 __all__ = [
     "MORPHOLOGY",

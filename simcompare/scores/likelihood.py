@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from astropy.table import Table
 
-from simcompare.complexity import complexity
 from simcompare.images.preparation.prepare import Preparation
+from simcompare.scores.complexity import complexity
 
 __all__ = [
     "SKY",
@@ -105,7 +105,7 @@ def score(
         ``log_prob_background_scale_<k>`` and ``log_likelihood_ratio_scale_<k>``, k = 0 the finest, with
         the names of the scales in ``meta["scale_names"]``; ``symmetry_scatter``, the standard deviation
         of the ratio (of log_prob without background) over the orientations; ``ensemble_scatter``;
-        ``complexity`` and ``log_prob_corrected``, see `simcompare.complexity`, where the model says what
+        ``complexity`` and ``log_prob_corrected``, see `simcompare.scores.complexity`, where the model says what
         noise it was trained on; then
         ``outside_domain`` (bits of `Domain`) and ``is_finite``.
 

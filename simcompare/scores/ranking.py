@@ -12,11 +12,11 @@ from astropy.table import Table, hstack, vstack
 
 from mocks.streams import stream
 from simcompare.comparison.further_tables import usable_nuisances
-from simcompare.features import RealGalaxies
 from simcompare.images.parts import read_rows
-from simcompare.scoretables import headline_score, nuisance_columns
-from simcompare.spaces import write_spaces
-from simcompare.typicality import Typicality
+from simcompare.scores.features import RealGalaxies
+from simcompare.scores.spaces import write_spaces
+from simcompare.scores.table import headline_score, nuisance_columns
+from simcompare.scores.typicality import Typicality
 
 __all__ = ["MOST_REAL", "SPACES", "place_scores"]
 
@@ -57,7 +57,7 @@ def place_scores(
         Data set of real galaxies.
     model : FlowModel
     folder : path-like
-        Gets ``spaces.h5``: coordinates of every row, see `simcompare.spaces.write_spaces`.
+        Gets ``spaces.h5``: coordinates of every row, see `simcompare.scores.spaces.write_spaces`.
     seed : int
     neighbours : int
         Nearest real galaxies named for each image.
@@ -67,8 +67,8 @@ def place_scores(
     Returns
     -------
     iterator of Table
-        The blocks of ``read``, with the columns of `simcompare.typicality.add_typicality` and of
-        `simcompare.features.RealGalaxies.nearest`, in the latents and, as ``embedding_...``, in the
+        The blocks of ``read``, with the columns of `simcompare.scores.typicality.add_typicality` and of
+        `simcompare.scores.features.RealGalaxies.nearest`, in the latents and, as ``embedding_...``, in the
         embedding.
     """
     nuisances = nuisance_columns(form)

@@ -8,9 +8,9 @@ from astropy.table import Table
 from scipy.special import ndtr
 
 from simcompare.resampling import blocks, resampled_counts, resamples
-from simcompare.scoretables import galaxies_of, headline_score, nuisance_columns, sample_rows
+from simcompare.scores.table import galaxies_of, headline_score, nuisance_columns, sample_rows
+from simcompare.scores.text_column import words_of
 from simcompare.significance import adjust_p_values
-from simcompare.words import words_of
 
 __all__ = ["NuisanceModel", "adjusted_differences", "read_columns"]
 

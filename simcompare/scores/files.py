@@ -7,8 +7,8 @@ import numpy as np
 from astropy.table import Table
 
 from simcompare.runs.tables import count_rows, read_blocks, read_form
-from simcompare.scoretables import stack_scores
-from simcompare.words import Words
+from simcompare.scores.table import stack_scores
+from simcompare.scores.text_column import Words
 
 __all__ = ["joined_blocks", "joined_form", "joined_table"]
 
@@ -19,7 +19,7 @@ def joined_form(paths: Sequence[Path]) -> Table:
     Parameters
     ----------
     paths : sequence of Path
-        Score tables, as of `simcompare.scoring.score`.
+        Score tables, as of `simcompare.scores.likelihood.score`.
 
     Returns
     -------
@@ -28,7 +28,7 @@ def joined_form(paths: Sequence[Path]) -> Table:
     Raises
     ------
     ValueError
-        As `simcompare.scoretables.stack_scores`.
+        As `simcompare.scores.table.stack_scores`.
     """
     form = stack_scores([read_form(path) for path in paths[:1]])
     for path in paths[1:]:
@@ -73,7 +73,7 @@ def joined_table(paths: Sequence[Path], form: Table, columns: Collection[str]) -
     Returns
     -------
     Table
-        Its columns of text are `simcompare.words.Words`.
+        Its columns of text are `simcompare.scores.text_column.Words`.
     """
     n, start = sum(count_rows(path) for path in paths), 0
     found: dict[str, np.ndarray | list[Words]] = {}
