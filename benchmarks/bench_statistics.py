@@ -16,8 +16,8 @@ from simcompare.images.preparation.prepare import Preparation
 from simcompare.scores.likelihood import score
 from simcompare.scores.nuisance import adjusted_differences
 from simcompare.scores.typicality import add_typicality
-from simcompare.statistics import Clustered, two_sample
-from simcompare.twosample import classifier_test, energy_test, kernel_test, sliced_test
+from simcompare.statistics.feature_tests import classifier_test, energy_test, kernel_test, sliced_test
+from simcompare.statistics.two_sample import Clustered, two_sample
 
 ROWS = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
 

@@ -11,10 +11,10 @@ from astropy.table import Table
 
 from mocks.streams import stream
 from simcompare.comparison.report_table import FurtherTable, read_further
-from simcompare.intervals import Estimate, expanded_tail, percentile_interval
-from simcompare.resampling import resampled_counts
 from simcompare.scores.table import headline_score, reference_rows
-from simcompare.statistics import Clustered, difference_of_means, galaxy_means
+from simcompare.statistics.intervals import Estimate, expanded_tail, percentile_interval
+from simcompare.statistics.resampling import resampled_counts
+from simcompare.statistics.two_sample import Clustered, difference_of_means, galaxy_means
 
 __all__ = ["ATTRIBUTION", "attribution_tables", "ladder", "systematic_floor", "with_floors"]
 

@@ -15,12 +15,12 @@ from simcompare.comparison.matched import balance_all, contrasts, jackknife_all,
 from simcompare.comparison.matching import compare_in_bins
 from simcompare.comparison.model_probabilities import ModelComparison, compare_models
 from simcompare.comparison.report_table import FurtherTable
-from simcompare.rows import Rows
 from simcompare.scores.features import MORPHOLOGY, compare_features, morphology_features
 from simcompare.scores.nuisance import adjusted_differences
 from simcompare.scores.table import headline_score, nuisance_columns, reference_rows
 from simcompare.scores.text_column import equals, words_of
 from simcompare.scores.typicality import add_typicality, batch_typicality
+from simcompare.statistics.rows import Rows
 
 __all__ = ["FurtherTable", "Questions", "further_tables", "needed_columns", "usable_nuisances"]
 

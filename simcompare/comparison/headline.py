@@ -8,8 +8,6 @@ from astropy.table import Table
 from scipy import stats
 
 from mocks.streams import stream
-from simcompare.intervals import Estimate
-from simcompare.resampling import blocks
 from simcompare.scores.table import (
     galaxies_of,
     headline_score,
@@ -19,8 +17,10 @@ from simcompare.scores.table import (
     sample_rows,
 )
 from simcompare.scores.text_column import words_of
-from simcompare.significance import adjust_p_values, detectable_difference, trend, welch
-from simcompare.statistics import Clustered, difference_of_means, two_sample
+from simcompare.statistics.intervals import Estimate
+from simcompare.statistics.resampling import blocks
+from simcompare.statistics.significance import adjust_p_values, detectable_difference, trend, welch
+from simcompare.statistics.two_sample import Clustered, difference_of_means, two_sample
 
 __all__ = [
     "NULL_KIND",
@@ -73,7 +73,7 @@ def compare(
         One row per data set, best (least absolute difference of the mean) first, single galaxies, which have
         no interval, after the others; then the controls; last
         the null: one random half of the reference against the other. Columns: ``n_images``,
-        ``n_galaxies``, ``delta_mean`` and the other statistics of `simcompare.statistics.two_sample`, each
+        ``n_galaxies``, ``delta_mean`` and the other statistics of `simcompare.statistics.two_sample.two_sample`, each
         with ``_low``, ``_high``, ``_error``; ``p_value`` and ``p_holm``; ``min_detectable`` at 80 % power;
         ``fraction_below_<q>`` and ``fraction_above_<q>`` the percentiles of the reference;
         ``delta_log_prob`` with its interval; ``caution``, empty where there is no doubt.
@@ -358,7 +358,7 @@ def trend_of(
     Returns
     -------
     dict
-        `simcompare.significance.trend` and the ``order``.
+        `simcompare.statistics.significance.trend` and the ``order``.
     """
     names = set(words_of(scores["dataset"]))
     unknown = [name for name in order if name not in names]

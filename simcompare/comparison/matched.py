@@ -9,10 +9,10 @@ from scipy import stats
 from mocks.streams import stream
 from simcompare.comparison.matching import match, matched_difference, mean_of_views
 from simcompare.comparison.stability import jackknife, sub_boxes
-from simcompare.intervals import Estimate
 from simcompare.scores.table import headline_score, narrowed, reference_rows
 from simcompare.scores.text_column import equals, words_of
-from simcompare.significance import adjust_p_values
+from simcompare.statistics.intervals import Estimate
+from simcompare.statistics.significance import adjust_p_values
 
 __all__ = ["balance_all", "contrasts", "jackknife_all", "match_all", "with_sub_boxes"]
 

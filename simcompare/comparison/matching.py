@@ -9,11 +9,11 @@ from astropy.table import Table
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 
-from simcompare.intervals import Estimate
 from simcompare.scores.nuisance import read_columns
 from simcompare.scores.table import first_views, galaxies_of, headline_score, reference_rows, row_codes
 from simcompare.scores.text_column import words_of
-from simcompare.statistics import Clustered, difference_of_means, ks_statistic
+from simcompare.statistics.intervals import Estimate
+from simcompare.statistics.two_sample import Clustered, difference_of_means, ks_statistic
 
 __all__ = ["Match", "balance", "compare_in_bins", "match", "matched_difference", "mean_of_views"]
 

@@ -9,9 +9,9 @@ from scipy.optimize import minimize, minimize_scalar
 from scipy.spatial import cKDTree
 from scipy.special import log_softmax, logsumexp, softmax
 
-from simcompare.resampling import resampled_means
 from simcompare.scores.table import first_views, reference_rows
 from simcompare.scores.text_column import equals, words_of
+from simcompare.statistics.resampling import resampled_means
 
 __all__ = ["ModelComparison", "compare_models"]
 

@@ -10,7 +10,7 @@ from mocks.observing.noise import measure_correlation
 from mocks.observing.sky_check import SkyCheck, blank_sky_check
 from mocks.streams import stream
 from simcompare.images.image_set import ImageSet
-from simcompare.statistics import ks_statistic
+from simcompare.statistics.two_sample import ks_statistic
 
 __all__ = ["blank_patches", "sanity_curves", "sanity_notes", "sanity_table"]
 

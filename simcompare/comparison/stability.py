@@ -7,10 +7,10 @@ from astropy.table import Table
 from scipy import stats
 
 from mocks.streams import stream
-from simcompare.intervals import Estimate
 from simcompare.scores.table import galaxies_of, headline_score, reference_rows
 from simcompare.scores.text_column import words_of
-from simcompare.statistics import Clustered, difference_of_means, galaxy_means
+from simcompare.statistics.intervals import Estimate
+from simcompare.statistics.two_sample import Clustered, difference_of_means, galaxy_means
 
 __all__ = ["jackknife", "model_null", "order_agreement", "stability", "sub_boxes"]
 

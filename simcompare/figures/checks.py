@@ -26,9 +26,9 @@ from simcompare.figures.style import (
     styled,
     table_styles,
 )
-from simcompare.resampling import blocks, resampled_counts
 from simcompare.scores.table import galaxies_of, narrowed, nuisance_columns, reference_rows
-from simcompare.statistics import ks_statistic
+from simcompare.statistics.resampling import blocks, resampled_counts
+from simcompare.statistics.two_sample import ks_statistic
 
 __all__ = [
     "draw_matched",

@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 from simcompare.comparison.headline import NULL_KIND, split_differences
 from simcompare.figures.style import COLUMN, PAGE, count_label, legend_above, new_axes, styled, table_styles
 from simcompare.scores.table import galaxies_of, reference_rows
-from simcompare.statistics import galaxy_means
+from simcompare.statistics.two_sample import galaxy_means
 
 __all__ = ["draw_forest", "draw_scales", "null_numbers"]
 

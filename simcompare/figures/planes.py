@@ -12,8 +12,8 @@ from matplotlib.patches import Rectangle
 
 from simcompare.figures.style import COLUMN, LOGARITHMIC, axis_label, logarithmic, new_axes, styled
 from simcompare.scores.table import galaxies_of, headline_score, reference_rows
-from simcompare.significance import welch
-from simcompare.statistics import Clustered
+from simcompare.statistics.significance import welch
+from simcompare.statistics.two_sample import Clustered
 
 __all__ = ["draw_plane", "plane_numbers"]
 

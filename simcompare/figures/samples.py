@@ -7,10 +7,10 @@ import numpy as np
 from astropy.table import Table
 
 from simcompare.figures.style import axis_label
-from simcompare.resampling import resamples
 from simcompare.scores.table import galaxies_of, headline_score, narrowed, reference_rows
 from simcompare.scores.text_column import equals, words_of
-from simcompare.statistics import Clustered, bootstrap_means, difference_of_means
+from simcompare.statistics.resampling import resamples
+from simcompare.statistics.two_sample import Clustered, bootstrap_means, difference_of_means
 
 __all__ = [
     "binned_scores",

@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 from simcompare.figures.galleries import Stretch
 from simcompare.figures.style import COLUMN, PAGE, count_label, legend_above, new_axes, styled, table_styles
 from simcompare.scores.table import headline_score, reference_rows
-from simcompare.statistics import Clustered, bootstrap_means
+from simcompare.statistics.two_sample import Clustered, bootstrap_means
 
 __all__ = ["budget_numbers", "draw_panel", "draw_panels", "draw_profile", "profile_numbers", "smooth_map"]
 

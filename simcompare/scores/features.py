@@ -10,17 +10,17 @@ from scipy.linalg import eigh
 from scipy.spatial import cKDTree
 
 from mocks.streams import stream
-from simcompare.rows import Rows, standardise
 from simcompare.scores.table import first_views, reference_rows
 from simcompare.scores.text_column import words_of
-from simcompare.significance import adjust_p_values
-from simcompare.twosample import (
+from simcompare.statistics.feature_tests import (
     classifier_test,
     coverage,
     energy_test,
     kernel_test,
     sliced_test,
 )
+from simcompare.statistics.rows import Rows, standardise
+from simcompare.statistics.significance import adjust_p_values
 
 __all__ = [
     "MORPHOLOGY",
@@ -180,7 +180,7 @@ def compare_features(
     reference : str
     spaces : mapping of str to array_like, shape (len(scores), d)
         Features by the name of their space, e.g. "pixels", "latents", "morphology": arrays, datasets of an
-        open HDF5 file, or what else `simcompare.rows.Rows` takes.
+        open HDF5 file, or what else `simcompare.statistics.rows.Rows` takes.
     seed : int
     n_permutations : int
         Exchanged labels of each null.

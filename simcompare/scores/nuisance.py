@@ -7,10 +7,10 @@ import numpy as np
 from astropy.table import Table
 from scipy.special import ndtr
 
-from simcompare.resampling import blocks, resampled_counts, resamples
 from simcompare.scores.table import galaxies_of, headline_score, nuisance_columns, sample_rows
 from simcompare.scores.text_column import words_of
-from simcompare.significance import adjust_p_values
+from simcompare.statistics.resampling import blocks, resampled_counts, resamples
+from simcompare.statistics.significance import adjust_p_values
 
 __all__ = ["NuisanceModel", "adjusted_differences", "read_columns"]
 

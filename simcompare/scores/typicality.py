@@ -7,11 +7,11 @@ from functools import cached_property
 import numpy as np
 from astropy.table import Table
 
-from simcompare.resampling import resampled_means
 from simcompare.scores.nuisance import AT_ONCE, NuisanceModel, read_columns
 from simcompare.scores.table import galaxies_of, headline_score, nuisance_columns, reference_rows
 from simcompare.scores.text_column import equals, words_of
-from simcompare.statistics import galaxy_means
+from simcompare.statistics.resampling import resampled_means
+from simcompare.statistics.two_sample import galaxy_means
 
 __all__ = ["Typicality", "add_typicality", "batch_typicality"]
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from simcompare import resampling, rows, statistics, twosample
 from simcompare.comparison import further_tables as analysis
 from simcompare.comparison import matching
 from simcompare.comparison.further_tables import further_tables
@@ -18,6 +17,9 @@ from simcompare.runs.tables import write_table
 from simcompare.scores import features, nuisance, typicality
 from simcompare.scores.files import joined_form, joined_table
 from simcompare.scores.text_column import Words, equals, ordered, words_of
+from simcompare.statistics import feature_tests as twosample
+from simcompare.statistics import resampling, rows
+from simcompare.statistics import two_sample as statistics
 
 
 def sliced(first, second, rng, n_permutations):

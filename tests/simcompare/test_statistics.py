@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from simcompare import resampling
 from simcompare.comparison.headline import split_differences
-from simcompare.resampling import resampled_means, resamples
-from simcompare.statistics import (
+from simcompare.statistics import resampling
+from simcompare.statistics.resampling import resampled_means, resamples
+from simcompare.statistics.two_sample import (
     Clustered,
     difference_of_means,
     galaxy_means,
@@ -187,7 +187,7 @@ def test_very_many_galaxies_are_grouped_without_changing_the_answer():
 def test_ks_statistic_is_scipys_and_serves_single_galaxies():
     from scipy.stats import ks_2samp
 
-    from simcompare.statistics import ks_statistic
+    from simcompare.statistics.two_sample import ks_statistic
 
     rng = np.random.default_rng(5)
     first, second = rng.normal(size=40), rng.normal(0.4, 1, size=25)

@@ -4,9 +4,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from simcompare import twosample
-from simcompare.rows import standardise
-from simcompare.twosample import classifier_test, coverage, energy_test, kernel_test, sliced_test
+from simcompare.statistics import feature_tests as twosample
+from simcompare.statistics.feature_tests import (
+    classifier_test,
+    coverage,
+    energy_test,
+    kernel_test,
+    sliced_test,
+)
+from simcompare.statistics.rows import standardise
 
 TESTS = [classifier_test, kernel_test, energy_test, sliced_test]
 

@@ -11,8 +11,8 @@ import numpy as np
 from scipy import stats
 from scipy.spatial.distance import cdist
 
-from simcompare.resampling import BLOCK
-from simcompare.rows import Rows, Sample
+from simcompare.statistics.resampling import BLOCK
+from simcompare.statistics.rows import Rows, Sample
 
 __all__ = [
     "TestResult",

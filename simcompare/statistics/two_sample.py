@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse, stats
 
-from simcompare.intervals import (
+from simcompare.statistics.intervals import (
     FINAL,
     Estimate,
     expanded_tail,
@@ -20,7 +20,7 @@ from simcompare.intervals import (
     welch_freedom,
     wider,
 )
-from simcompare.resampling import blocks, resampled_counts, resamples
+from simcompare.statistics.resampling import blocks, resampled_counts, resamples
 
 __all__ = [
     "Clustered",

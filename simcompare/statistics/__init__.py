@@ -1,0 +1,1 @@
+"""Numbers in, numbers out: resampling, intervals, tests (numpy and scipy alone)."""
