@@ -30,10 +30,10 @@ from simcompare.images.build import Images, make_parts
 from simcompare.images.parts import collect_stamps
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.images.stamps import PreparedStamp
-from simcompare.mocking import make_mocks
 from simcompare.runs.folder import open_run
 from simcompare.runs.tasks import available_cores, run_tasks
 from simcompare.settings import CompareSettings, MockSettings, ReportSettings, ScoreSettings
+from simcompare.synthetic.mocks import make_mocks
 
 SIDE = 8
 PER_PART = 100

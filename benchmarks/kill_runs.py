@@ -30,14 +30,14 @@ from astropy.io import fits
 
 from mocks.observing.psf import gaussian_psf
 from mocks.toys import toy_galaxies, write_tng_snapshot
-from simcompare import mocking
 from simcompare.cli import main as simcompare
 from simcompare.commands import prepare as preparing
 from simcompare.commands import score as score_runs
 from simcompare.images.image_set import ImageSet
-from simcompare.mocking import make_mocks
 from simcompare.observed import sample
 from simcompare.settings import MockSettings
+from simcompare.synthetic import mocks as mocking
+from simcompare.synthetic.mocks import make_mocks
 
 VERBS = {
     "mock": "mock toy-1 --out mock --redshift 0.05 --size 32 --views 2 --workers 1",

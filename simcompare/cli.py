@@ -120,7 +120,7 @@ def run(settings):
 @_verb(config.MockSettings, "inputs", is_long=True)
 def mock(settings):
     """Observe simulated galaxies as a survey would."""
-    from simcompare.mocking import make_mocks
+    from simcompare.synthetic.mocks import make_mocks
 
     images = make_mocks(settings)
     typer.echo(f"{len(images)} images of {images.name} in {settings.out}")
@@ -129,7 +129,7 @@ def mock(settings):
 @_verb(config.SkySettings, "inputs")
 def sky(settings):
     """Cut patches of real sky, for mocks to be put into."""
-    from simcompare.skies import make_sky_bank
+    from simcompare.synthetic.sky import make_sky_bank
 
     bank = make_sky_bank(settings)
     typer.echo(f"{len(bank)} patches of {bank.image.shape[-1]} pixels in {settings.out}")
@@ -147,7 +147,7 @@ def prepare(settings):
 @_verb(config.ReobserveSettings, "inputs")
 def reobserve(settings):
     """Observe real images again: with a shallower survey, or from farther away."""
-    from simcompare.reobserving import make_reobserved
+    from simcompare.synthetic.reobserved import make_reobserved
 
     images = make_reobserved(settings)
     typer.echo(f"{len(images)} images of {images.name} in {settings.out}")

@@ -15,21 +15,21 @@ from mocks.observing.sky_bank import SkyBank
 from simcompare.commands.score import score_image_sets
 from simcompare.comparison.attribution import ATTRIBUTION, ladder, systematic_floor
 from simcompare.comparison.report_table import FurtherTable, write_further
-from simcompare.conditions import conditions_bank
 from simcompare.data.shipped import find_model
 from simcompare.images.build import Images, make_parts
 from simcompare.images.image_set import ImageSet
 from simcompare.images.parts import collect_stamps
 from simcompare.images.preparation.prepare import Preparation
-from simcompare.ingredients import BASELINE, LADDER, Variation, variations, varied_stamps
-from simcompare.mocking import sky_file
 from simcompare.runs.files import write_text
 from simcompare.runs.folder import open_run
 from simcompare.runs.tables import plain
 from simcompare.runs.time_limit import Watch
 from simcompare.scores.table import headline_score
 from simcompare.settings import AttributeSettings, ScoreSettings
-from simcompare.targets import Target, read_target, select_targets
+from simcompare.synthetic.conditions import conditions_bank
+from simcompare.synthetic.mocks import sky_file
+from simcompare.synthetic.targets import Target, read_target, select_targets
+from simcompare.synthetic.variations import BASELINE, LADDER, Variation, variations, varied_stamps
 
 __all__ = ["Attribution", "attribute_mocks"]
 

@@ -15,7 +15,6 @@ from simcompare.comparison.further_tables import Questions, further_tables, need
 from simcompare.comparison.headline import compare
 from simcompare.comparison.nulls import NULLS, null_tables, with_nulls
 from simcompare.comparison.report_table import INDEX, with_columns_of, write_further
-from simcompare.controls import blank_sky_of
 from simcompare.images.image_set import LINEAR_UNIT
 from simcompare.results import read_comparison, write_comparison
 from simcompare.runs.folder import Run, open_run, read_settings
@@ -28,6 +27,7 @@ from simcompare.scores.spaces import find_embedding, open_spaces
 from simcompare.scores.table import only_real
 from simcompare.scores.text_column import words_of
 from simcompare.settings import CompareSettings
+from simcompare.synthetic.blank_sky import blank_sky_of
 
 __all__ = ["compare_runs", "recompare_runs"]
 

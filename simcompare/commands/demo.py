@@ -23,7 +23,6 @@ from simcompare.commands.compare import compare_runs
 from simcompare.commands.prepare import make_twins
 from simcompare.commands.report import report_run
 from simcompare.commands.score import score_image_sets
-from simcompare.mocking import make_mocks
 from simcompare.models.storage import train_model
 from simcompare.runs.lock import lock_folder
 from simcompare.settings import (
@@ -35,6 +34,7 @@ from simcompare.settings import (
     TrainSettings,
     TwinsSettings,
 )
+from simcompare.synthetic.mocks import make_mocks
 
 __all__ = ["DATASETS", "NATURE", "finished_demo", "run_demo", "write_toy_simulations"]
 

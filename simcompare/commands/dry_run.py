@@ -27,8 +27,8 @@ from simcompare.settings import (
     TrainSettings,
     TwinsSettings,
 )
-from simcompare.skies import MOST_FIELDS, MOST_PATCHES, PER_FIELD
-from simcompare.targets import select_targets
+from simcompare.synthetic.sky import MOST_FIELDS, MOST_PATCHES, PER_FIELD
+from simcompare.synthetic.targets import select_targets
 
 __all__ = ["Estimate", "count_stamps", "estimate", "estimate_workflow", "summary"]
 

@@ -14,7 +14,6 @@ from mocks.surveys import load_survey
 from simcompare.comparison.nulls import NULLS
 from simcompare.comparison.report_table import FurtherTable, write_further
 from simcompare.comparison.stability import model_null, stability
-from simcompare.controls import with_sky
 from simcompare.data.shipped import find_model
 from simcompare.images.build import make_files
 from simcompare.images.image_set import ImageSet
@@ -26,6 +25,7 @@ from simcompare.runs.time_limit import Watch
 from simcompare.scores.likelihood import context_of, score
 from simcompare.scores.table import headline_score, stack_scores
 from simcompare.settings import NullsSettings
+from simcompare.synthetic.blank_sky import with_sky
 
 __all__ = ["make_nulls"]
 

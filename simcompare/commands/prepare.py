@@ -14,8 +14,8 @@ from simcompare.runs.folder import open_run
 from simcompare.runs.tasks import available_cores
 from simcompare.runs.time_limit import Watch
 from simcompare.settings import PrepareSettings, TwinsSettings
-from simcompare.skies import sky_beside_galaxies
-from simcompare.twins import twin_stamps
+from simcompare.synthetic.sky import sky_beside_galaxies
+from simcompare.synthetic.twins import twin_stamps
 
 __all__ = ["make_image_set", "make_twins", "preparation_of"]
 

@@ -11,7 +11,6 @@ import torch
 from astropy.table import Table
 
 from flows import FlowModel
-from simcompare.controls import blank_sky_of, with_sky
 from simcompare.data.shipped import ensemble_members, find_model, reference_table
 from simcompare.images.build import make_files
 from simcompare.images.image_set import LINEAR_UNIT, ImageSet
@@ -27,6 +26,7 @@ from simcompare.scores.run_inputs import run_scores
 from simcompare.scores.spaces import find_embedding
 from simcompare.scores.table import stack_scores
 from simcompare.settings import ScoreSettings
+from simcompare.synthetic.blank_sky import blank_sky_of, with_sky
 
 __all__ = ["score_image_sets", "write_scores"]
 

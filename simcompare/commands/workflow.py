@@ -32,7 +32,7 @@ _FUNCTIONS = {
     "prepare": "simcompare.commands.prepare:make_image_set",
     "twins": "simcompare.commands.prepare:make_twins",
     "train": "simcompare.models.storage:train_model",
-    "mock": "simcompare.mocking:make_mocks",
+    "mock": "simcompare.synthetic.mocks:make_mocks",
     "score": "simcompare.commands.score:write_scores",
     "compare": "simcompare.commands.compare:recompare_runs",
     "report": "simcompare.commands.report:report_run",

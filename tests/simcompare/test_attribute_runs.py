@@ -18,10 +18,10 @@ from simcompare.comparison.report_table import read_further
 from simcompare.images.image_set import ImageSet
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
 from simcompare.images.stamps import RawStamp
-from simcompare.ingredients import LADDER, Variation, altered, scaled_psf, variations, varied_stamps
-from simcompare.mocking import make_mocks
 from simcompare.results import read_comparison
 from simcompare.settings import MockSettings
+from simcompare.synthetic.mocks import make_mocks
+from simcompare.synthetic.variations import LADDER, Variation, altered, scaled_psf, variations, varied_stamps
 
 SIZE = 32
 SETTINGS = MockSettings(inputs=["unused"], out="unused", redshift=0.12, size=SIZE, dust="none")

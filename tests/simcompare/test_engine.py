@@ -12,18 +12,18 @@ import pytest
 import simcompare
 from flows import FlowConfig, FlowModel
 from mocks.toys import toy_galaxies, write_tng_snapshot
-from simcompare import mocking
 from simcompare.cli import main
 from simcompare.commands import score as score_runs
 from simcompare.commands.attribute import attribute_mocks
 from simcompare.commands.prepare import make_image_set
 from simcompare.commands.score import score_image_sets
-from simcompare.mocking import make_mocks
 from simcompare.observed import sample
 from simcompare.runs import tasks as engine
 from simcompare.runs.files import sha256
 from simcompare.runs.tasks import StoppedError, run_in_order, run_tasks
 from simcompare.settings import AttributeSettings, MockSettings, PrepareSettings, ScoreSettings
+from simcompare.synthetic import mocks as mocking
+from simcompare.synthetic.mocks import make_mocks
 
 
 def square_and_process(number):

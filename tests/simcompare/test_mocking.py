@@ -4,10 +4,10 @@ import pytest
 from astropy.table import Table
 
 from mocks.toys import toy_galaxies, write_tng_snapshot
-from simcompare import mocking
 from simcompare.cli import main
-from simcompare.mocking import make_mocks
 from simcompare.settings import MockSettings
+from simcompare.synthetic import mocks as mocking
+from simcompare.synthetic.mocks import make_mocks
 
 
 @pytest.fixture(scope="module")

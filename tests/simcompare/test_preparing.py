@@ -17,9 +17,9 @@ from simcompare.cli import main
 from simcompare.commands.dry_run import estimate
 from simcompare.commands.prepare import make_image_set, preparation_of
 from simcompare.images.image_set import ImageSet
-from simcompare.mocking import make_mocks
 from simcompare.observed import files_of, prepare_observed, read_places
 from simcompare.settings import MockSettings, PrepareSettings
+from simcompare.synthetic.mocks import make_mocks
 
 
 def write_stack(path, n=3, side=96, dec=-5.03, **attributes):

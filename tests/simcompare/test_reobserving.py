@@ -10,7 +10,7 @@ from mocks.observing.psf import gaussian_psf
 from simcompare.cli import main
 from simcompare.images.image_set import ImageSet
 from simcompare.observed.formats import read_stamps
-from simcompare.reobserving import COSMOLOGY, real_image
+from simcompare.synthetic.reobserved import COSMOLOGY, real_image
 
 DIAMETER = COSMOLOGY.angular_diameter_distance
 

@@ -11,7 +11,6 @@ from scipy.ndimage import gaussian_filter
 
 from simcompare.cli import main
 from simcompare.comparison.report_table import read_further
-from simcompare.controls import blank_sky_of
 from simcompare.images.image_set import ImageSet, Stack, part_path, write_part
 from simcompare.images.positions import assign_split
 from simcompare.images.preparation.prepare import Preparation
@@ -24,6 +23,7 @@ from simcompare.scores.files import joined_blocks, joined_form
 from simcompare.scores.likelihood import orientations
 from simcompare.scores.pixel_maps import orientation_back, read_map, write_maps
 from simcompare.scores.spaces import find_embedding, open_spaces
+from simcompare.synthetic.blank_sky import blank_sky_of
 
 SIZE = 8
 COUNTS = {"real": 120, "twins": 120, "old": 24, "new": 24}

@@ -10,9 +10,9 @@ import simcompare
 from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare.cli import main
 from simcompare.commands.slurm import write_jobs
-from simcompare.mocking import make_mocks
 from simcompare.runs.files import sha256
 from simcompare.settings import MockSettings, SlurmSettings
+from simcompare.synthetic.mocks import make_mocks
 
 STANDIN = Path(__file__).parent / "slurm_standin"
 WORKFLOW = """

@@ -9,7 +9,7 @@ from simcompare.commands.prepare import make_twins
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.observed import prepare_observed
 from simcompare.settings import TwinsSettings
-from simcompare.twins import make_twin
+from simcompare.synthetic.twins import make_twin
 
 
 @pytest.fixture(scope="module")

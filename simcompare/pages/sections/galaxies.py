@@ -9,7 +9,6 @@ from astropy.table import Table
 
 from mocks.streams import stream
 from simcompare import figures
-from simcompare.controls import SkyDensity
 from simcompare.figures.examples import class_gallery_numbers
 from simcompare.figures.feature_maps import latent_coordinates
 from simcompare.figures.galleries import Stretch
@@ -18,6 +17,7 @@ from simcompare.pages.sections.sketchbook import Sketchbook
 from simcompare.scores.likelihood import context_of
 from simcompare.scores.table import galaxies_of, reference_rows
 from simcompare.scores.text_column import equals
+from simcompare.synthetic.blank_sky import SkyDensity
 
 __all__ = ["draw_looks"]
 

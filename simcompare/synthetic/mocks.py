@@ -25,7 +25,6 @@ from mocks import (
 from mocks.observing import observe
 from mocks.products import write_fits, write_rgb
 from mocks.readers import fit_to_survey
-from simcompare.conditions import conditions_bank
 from simcompare.images.build import Images, make_parts
 from simcompare.images.image_set import ImageSet
 from simcompare.images.parts import collect_stamps
@@ -36,8 +35,9 @@ from simcompare.observed.sample import refuse_flagged, rejected_flags_of
 from simcompare.runs.folder import open_run
 from simcompare.runs.time_limit import Watch
 from simcompare.settings import MockSettings, SkySettings
-from simcompare.skies import make_sky_bank
-from simcompare.targets import Target, read_target, select_targets
+from simcompare.synthetic.conditions import conditions_bank
+from simcompare.synthetic.sky import make_sky_bank
+from simcompare.synthetic.targets import Target, read_target, select_targets
 
 __all__ = ["make_mocks", "observe_image", "sky_file"]
 

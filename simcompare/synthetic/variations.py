@@ -22,8 +22,8 @@ from mocks.observing.sky_bank import SkyBank
 from mocks.projection import random_view
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
 from simcompare.images.stamps import PreparedStamp, RawStamp
-from simcompare.mocking import observe_image
 from simcompare.settings import MockSettings
+from simcompare.synthetic.mocks import observe_image
 
 __all__ = ["BASELINE", "LADDER", "Variation", "altered", "scaled_psf", "variations", "varied_stamps"]
 

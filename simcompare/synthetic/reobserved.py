@@ -12,7 +12,6 @@ from mocks.observing import reobserve
 from mocks.observing.psf import fit_moffat
 from mocks.observing.reobserve import MOST_NEGATIVE
 from mocks.observing.sky_bank import clipped_sigma, segment
-from simcompare.conditions import conditions_bank
 from simcompare.images.build import Images, make_parts
 from simcompare.images.image_set import ImageSet
 from simcompare.images.parts import collect_stamps
@@ -25,6 +24,7 @@ from simcompare.observed.sample import refuse_flagged, rejected_flags_of
 from simcompare.runs.folder import open_run
 from simcompare.runs.time_limit import Watch
 from simcompare.settings import ReobserveSettings
+from simcompare.synthetic.conditions import conditions_bank
 
 __all__ = ["make_reobserved", "real_image"]
 

@@ -1,0 +1,1 @@
+"""Images that we make: mocks, twins, blank sky, variations."""
