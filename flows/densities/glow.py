@@ -18,10 +18,9 @@ from nflows.transforms.coupling import (
 from nflows.transforms.normalization import ActNorm
 from nflows.transforms.reshape import SqueezeTransform
 from torch import nn
-from torch.nn import functional
 
 from flows.config import FlowConfig
-from flows.densities.layers import started_small
+from flows.densities.conditioners import Conditioner
 
 __all__ = ["GlowFlow"]
 
@@ -37,26 +36,6 @@ class SolvedConvolution(OneByOneConvolution):
         )
         outputs = torch.linalg.solve_triangular(upper, columns, upper=True).t()
         return outputs, -self.logabsdet().expand(len(inputs))
-
-
-class Conditioner(nn.Module):
-    """Convolutions of 3x3, 1x1 and 3x3; context enters as planes of equal values."""
-
-    def __init__(self, inputs: int, outputs: int, width: int, n_context: int, dropout: float) -> None:
-        super().__init__()
-        self.hidden_channels = width  # nflows' splines scale their inputs by it
-        self.first = nn.Conv2d(inputs + n_context, width, 3, padding=1)
-        self.second = nn.Conv2d(width, width, 1)
-        self.dropout = nn.Dropout2d(dropout)
-        self.last = started_small(nn.Conv2d(width, outputs, 3, padding=1))
-
-    def forward(self, inputs: torch.Tensor, context: torch.Tensor | None = None) -> torch.Tensor:
-        """Parameters of a coupling from the channels it keeps."""
-        if context is not None:
-            planes = context[:, :, None, None].expand(-1, -1, *inputs.shape[2:])
-            inputs = torch.cat([inputs, planes], dim=1)
-        hidden = functional.relu(self.first(inputs), inplace=True)
-        return self.last(self.dropout(functional.relu(self.second(hidden), inplace=True)))
 
 
 class GlowFlow(Distribution):
