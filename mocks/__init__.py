@@ -1,7 +1,8 @@
 """From a simulation snapshot to the image a survey would have taken."""
 
 from mocks.deposit.smoothing import smoothing_lengths, with_smoothing_lengths
-from mocks.dust.screens import DUST, Dust, dust_model
+from mocks.dust.registry import DUST, dust_model
+from mocks.dust.screens import Dust
 from mocks.galaxy import Galaxy, Gas, Stars
 from mocks.ideal.record import IdealImage
 from mocks.light.base import StellarPopulation

@@ -3,7 +3,8 @@
 import numpy as np
 
 from mocks.deposit.smoothing import with_smoothing_lengths
-from mocks.dust.screens import Dust, dust_model
+from mocks.dust.registry import dust_model
+from mocks.dust.screens import Dust
 from mocks.galaxy import Galaxy
 from mocks.ideal.record import IdealImage
 from mocks.light.base import StellarPopulation, dimming, load_filter

@@ -10,7 +10,7 @@ import numpy as np
 from astropy.table import Table, vstack
 
 from mocks import ConditionsBank, load_survey
-from mocks.dust.screens import DUST
+from mocks.dust.registry import DUST
 from mocks.observing.sky_bank import SkyBank
 from simcompare.commands.score import score_image_sets
 from simcompare.comparison.attribution import ATTRIBUTION, ladder, systematic_floor
