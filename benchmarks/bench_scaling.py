@@ -24,6 +24,7 @@ from mocks import mock_galaxy
 from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare.commands import score as score_runs
 from simcompare.commands.compare import compare_runs
+from simcompare.commands.mock import make_mocks
 from simcompare.commands.report import report_run
 from simcompare.commands.score import write_scores
 from simcompare.images.build import Images, make_parts
@@ -33,7 +34,6 @@ from simcompare.images.stamps import PreparedStamp
 from simcompare.runs.folder import open_run
 from simcompare.runs.tasks import available_cores, run_tasks
 from simcompare.settings import CompareSettings, MockSettings, ReportSettings, ScoreSettings
-from simcompare.synthetic.mocks import make_mocks
 
 SIDE = 8
 PER_PART = 100

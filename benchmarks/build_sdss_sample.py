@@ -24,7 +24,8 @@ from pathlib import Path
 
 from smooth_pictures import write_smooth_pictures
 
-from simcompare.commands.prepare import make_image_set, make_twins
+from simcompare.commands.prepare import make_image_set
+from simcompare.commands.twins import make_twins
 from simcompare.images.description import data_section
 from simcompare.images.image_set import ImageSet
 from simcompare.settings import PrepareSettings, TwinsSettings

@@ -23,7 +23,7 @@ from mocks import stream
 from simcompare.commands.compare import compare_runs
 from simcompare.commands.prepare import make_image_set
 from simcompare.commands.score import score_image_sets
-from simcompare.models.storage import train_model
+from simcompare.commands.train import train_model
 from simcompare.settings import CompareSettings, PrepareSettings, ScoreSettings, TrainSettings
 
 SIDE, BLOCK = 192, 3

@@ -33,11 +33,11 @@ from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare.cli import main as simcompare
 from simcompare.commands import prepare as preparing
 from simcompare.commands import score as score_runs
+from simcompare.commands.mock import make_mocks
 from simcompare.images.image_set import ImageSet
 from simcompare.observed import sample
 from simcompare.settings import MockSettings
 from simcompare.synthetic import mocks as mocking
-from simcompare.synthetic.mocks import make_mocks
 
 VERBS = {
     "mock": "mock toy-1 --out mock --redshift 0.05 --size 32 --views 2 --workers 1",

@@ -18,9 +18,10 @@ from astropy.table import Table
 from scipy.stats import mannwhitneyu
 
 from flows import FlowConfig
+from simcompare.commands.train import train_model
 from simcompare.images.image_set import LINEAR_UNIT, ImageSet
 from simcompare.models.card import model_card
-from simcompare.models.storage import load_model, model_hash, train_model
+from simcompare.models.storage import load_model, model_hash
 from simcompare.runs.files import atomic_path
 from simcompare.scores.likelihood import score
 from simcompare.settings import TrainSettings

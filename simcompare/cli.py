@@ -106,7 +106,7 @@ def init(settings):
 @_verb(config.RunSettings, "config")
 def run(settings):
     """Do the whole chain of a workflow file: prepare, twins, train, mock, score, compare, report."""
-    from simcompare.commands.workflow import run_workflow
+    from simcompare.commands.run import run_workflow
 
     if settings.dry_run:
         from simcompare.commands.dry_run import estimate_workflow, summary
@@ -120,7 +120,7 @@ def run(settings):
 @_verb(config.MockSettings, "inputs", is_long=True)
 def mock(settings):
     """Observe simulated galaxies as a survey would."""
-    from simcompare.synthetic.mocks import make_mocks
+    from simcompare.commands.mock import make_mocks
 
     images = make_mocks(settings)
     typer.echo(f"{len(images)} images of {images.name} in {settings.out}")
@@ -147,7 +147,7 @@ def prepare(settings):
 @_verb(config.ReobserveSettings, "inputs")
 def reobserve(settings):
     """Observe real images again: with a shallower survey, or from farther away."""
-    from simcompare.synthetic.reobserved import make_reobserved
+    from simcompare.commands.reobserve import make_reobserved
 
     images = make_reobserved(settings)
     typer.echo(f"{len(images)} images of {images.name} in {settings.out}")
@@ -164,7 +164,7 @@ def fetch(settings):
 @_verb(config.ExportSettings, "images")
 def export(settings):
     """Write an image set as FITS, or in the layout of the Multimodal Universe."""
-    from simcompare.images.export import export_images
+    from simcompare.commands.export import export_images
 
     typer.echo(f"{export_images(settings)} images in {settings.out}")
 
@@ -172,7 +172,7 @@ def export(settings):
 @_verb(config.InfoSettings, "images")
 def info(settings):
     """Describe an image set: what was selected, what was left out and why, distributions."""
-    from simcompare.images.description import describe
+    from simcompare.commands.info import describe
 
     typer.echo(describe(settings))
 
@@ -180,7 +180,7 @@ def info(settings):
 @_verb(config.TwinsSettings, "images", is_long=True)
 def twins(settings):
     """Fit a smooth Sersic model to each real galaxy and observe it like the galaxy."""
-    from simcompare.commands.prepare import make_twins
+    from simcompare.commands.twins import make_twins
 
     images = make_twins(settings)
     typer.echo(f"{len(images)} Sersic twins in {settings.out}")
@@ -190,7 +190,7 @@ def twins(settings):
 def train(settings):
     """Learn the probability density of an image set."""
     from flows.training.distributed import is_first
-    from simcompare.models.storage import train_model
+    from simcompare.commands.train import train_model
 
     model = train_model(settings)
     if not is_first():
@@ -254,7 +254,7 @@ def nulls(settings):
 @_verb(config.BoardSettings, "runs")
 def board(settings):
     """Rank stored comparisons of one survey, preparation and model."""
-    from simcompare.comparison.board import board_of
+    from simcompare.commands.board import board_of
 
     table = board_of(settings)
     for name in ("delta_mean", "delta_mean_low", "delta_mean_high"):
@@ -277,7 +277,8 @@ def report(settings):
 @_verb(config.BrowseSettings, "run")
 def browse(settings):
     """Sort, filter and look at scored galaxies: one page, or for more than 10,000 a local server."""
-    from simcompare.pages.browse_server import BrowseServer, browse_run
+    from simcompare.commands.browse import browse_run
+    from simcompare.pages.browse_server import BrowseServer
 
     made = browse_run(settings)
     if not isinstance(made, BrowseServer):
@@ -300,7 +301,8 @@ def slurm(settings):
 @_verb(config.CiteSettings, "run")
 def cite(settings):
     """Print BibTeX and acknowledgements of all that a run has used."""
-    from simcompare.pages.citations import bibtex, cite_run
+    from simcompare.commands.cite import cite_run
+    from simcompare.pages.citations import bibtex
 
     typer.echo(bibtex(cite_run(settings.run)))
 

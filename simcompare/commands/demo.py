@@ -20,10 +20,11 @@ from mocks.toys import (
     write_tng_snapshot,
 )
 from simcompare.commands.compare import compare_runs
-from simcompare.commands.prepare import make_twins
+from simcompare.commands.mock import make_mocks
 from simcompare.commands.report import report_run
 from simcompare.commands.score import score_image_sets
-from simcompare.models.storage import train_model
+from simcompare.commands.train import train_model
+from simcompare.commands.twins import make_twins
 from simcompare.runs.lock import lock_folder
 from simcompare.settings import (
     CompareSettings,
@@ -34,7 +35,6 @@ from simcompare.settings import (
     TrainSettings,
     TwinsSettings,
 )
-from simcompare.synthetic.mocks import make_mocks
 
 __all__ = ["DATASETS", "NATURE", "finished_demo", "run_demo", "write_toy_simulations"]
 

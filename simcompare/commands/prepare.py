@@ -1,27 +1,20 @@
 """Run folders of real images and of their Sersic twins."""
 
 import logging
-from dataclasses import dataclass
-from pathlib import Path
 
-from mocks import load_survey
-from simcompare.images.build import Images, make_parts
-from simcompare.images.image_set import LINEAR_UNIT, ImageSet
-from simcompare.images.parts import collect_stamps
+from mocks import load_survey, stream
+from mocks.survey_files.sdss_frames import FRAME_NAME
+from simcompare.images.image_set import ImageSet
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.observed import PICTURE_BANDS, files_of, prepare_observed, read_places
-from simcompare.runs.folder import open_run
+from simcompare.runs.folder import Run, open_run
 from simcompare.runs.tasks import available_cores
-from simcompare.runs.time_limit import Watch
-from simcompare.settings import PrepareSettings, TwinsSettings
-from simcompare.synthetic.sky import sky_beside_galaxies
-from simcompare.synthetic.twins import twin_stamps
+from simcompare.settings import SKY_FILE, PrepareSettings, SkySettings
+from simcompare.synthetic.sky import MOST_FIELDS, MOST_PATCHES, PER_FIELD, _files, make_sky_bank
 
-__all__ = ["make_image_set", "make_twins", "preparation_of"]
+__all__ = ["make_image_set", "preparation_of", "sky_beside_galaxies"]
 
 logger = logging.getLogger(__name__)
-
-_TWINS_PER_PART = 50
 
 
 def preparation_of(settings: PrepareSettings, pixel_scale: float) -> Preparation:
@@ -95,65 +88,41 @@ def make_image_set(settings: PrepareSettings) -> ImageSet:
     return sample.images
 
 
-@dataclass(frozen=True)
-class _TwinsTask:
-    """Galaxies of one part of the twins."""
+def sky_beside_galaxies(settings: PrepareSettings, run: Run, window: int) -> None:
+    """Keep sky of the SDSS frames whose galaxies are prepared, for mocks compared with them.
 
-    images: ImageSet
-    parents: str
-    source: Path
-    seed: int
-
-
-def make_twins(settings: TwinsSettings) -> ImageSet:
-    """Make the smooth Sersic twins of an image set, in the same splits as their parents.
+    The bank goes into the run folder, where ``mock --conditions`` finds it. Nothing is done when no input is
+    a frame; frames without free sky are warned of.
 
     Parameters
     ----------
-    settings : TwinsSettings
-
-    Returns
-    -------
-    ImageSet
-        Of kind ``"twins"``, also in ``settings.out``, with ``failures.ecsv`` of galaxies without one.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        For a missing image set, or when no galaxy has a twin.
+    settings : PrepareSettings
+    run : Run
+    window : int
+        Side of the patches [pixels].
     """
-    with open_run(settings.out, "twins", settings, [settings.images]) as run:
-        images = ImageSet.open(settings.images)
-        if images.unit != LINEAR_UNIT or not images.pixel_scale:
-            raise ValueError(
-                f"{settings.images}: twins need fluxes in pixels of one scale; these are {images.unit}, "
-                f"pixel scale {images.pixel_scale or 'various'}."
-            )
-        tasks = [
-            _TwinsTask(
-                images.slab(start, start + _TWINS_PER_PART), images.name, settings.images, settings.seed
-            )
-            for start in range(0, len(images), _TWINS_PER_PART)
-        ]
-        description = {
-            "name": f"{images.name} Sersic twins",
-            "kind": "twins",
-            "survey": images.survey,
-            "bands": images.bands,
-            "pixel_scale": images.pixel_scale,
-            "preparation": images.preparation,
-            "provenance": {"settings": settings.of_result(), "parents": images.name},
-        }
-        return make_parts(run, _make_twins, tasks, description)
-
-
-def _make_twins(task: _TwinsTask, watch: Watch) -> Images:
-    """Twins of the galaxies of one part."""
-    with watch("images"):
-        stamps, failures = twin_stamps(task.images, task.seed)
-    failures = tuple({"source": str(task.source), **failure} for failure in failures)
-    if not stamps:
-        return Images(None, None, failures)
-    stack, catalogue = collect_stamps(stamps)
-    catalogue["dataset"] = f"{task.parents} Sersic twins"
-    return Images(stack, catalogue, failures)
+    fields = {}
+    for path in _files(settings.inputs):
+        if match := FRAME_NAME.search(path.name):
+            fields.setdefault(match.groups()[1:4], path)
+    done = run.ledger(path for _, path in sorted(fields.items()))
+    if not fields or done.has(SKY_FILE):
+        return
+    names = sorted(fields)
+    chosen = stream(settings.seed, "sky fields").permutation(len(names))[:MOST_FIELDS]
+    wanted = SkySettings(
+        inputs=[fields[names[i]] for i in chosen],
+        out=run.folder / SKY_FILE,
+        survey=settings.survey,
+        bands=settings.bands,
+        size=window,
+        per_field=min(PER_FIELD, -(-MOST_PATCHES // len(chosen))),
+        seed=settings.seed,
+    )
+    try:
+        bank = make_sky_bank(wanted)
+    except (ValueError, OSError) as error:
+        logger.warning("no sky is kept for mocks: %s", error)
+        return
+    done.record(SKY_FILE)
+    logger.info("%d patches of the sky of %d fields are kept for mocks", len(bank), len(chosen))

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from astropy.table import Table
 
+from simcompare.commands.cite import cite_run
 from simcompare.comparison.realism import sanity_curves, sanity_notes, sanity_table
 from simcompare.comparison.report_table import INDEX, FurtherTable, read_further
-from simcompare.pages.citations import cite_run
 from simcompare.pages.page import write_report
 from simcompare.pages.sections import draw_figures, figure_columns
 from simcompare.results import read_comparison

@@ -2,19 +2,17 @@
 
 import logging
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 
-import tomli_w
 from pydantic import ValidationError
 
-from simcompare.runs.files import write_text
 from simcompare.settings import SECTIONS, Settings, WorkflowSettings
 
-__all__ = ["Step", "plan_workflow", "read_workflow", "run_workflow"]
+__all__ = ["Step", "plan_workflow", "read_workflow"]
 
 logger = logging.getLogger(__name__)
 
@@ -30,9 +28,9 @@ _WIRED = {
 }
 _FUNCTIONS = {
     "prepare": "simcompare.commands.prepare:make_image_set",
-    "twins": "simcompare.commands.prepare:make_twins",
-    "train": "simcompare.models.storage:train_model",
-    "mock": "simcompare.synthetic.mocks:make_mocks",
+    "twins": "simcompare.commands.twins:make_twins",
+    "train": "simcompare.commands.train:train_model",
+    "mock": "simcompare.commands.mock:make_mocks",
     "score": "simcompare.commands.score:write_scores",
     "compare": "simcompare.commands.compare:recompare_runs",
     "report": "simcompare.commands.report:report_run",
@@ -220,40 +218,3 @@ def _settings(
             for problem in error.errors()
         ]
         raise ValueError(f"{source}: {label}: {'; '.join(problems)}.") from error
-
-
-def run_workflow(
-    path: str | Path, overrides: Sequence[str] = (), report: Callable[[str], None] | None = None
-) -> Path:
-    """Run the whole chain of a workflow file; what is done already is skipped.
-
-    Parameters
-    ----------
-    path : path-like
-        TOML file.
-    overrides : sequence of str
-        As for `read_workflow`.
-    report : callable, optional
-        Told of each step as it begins.
-
-    Returns
-    -------
-    pathlib.Path
-        The report.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        As the steps do.
-    """
-    content = read_workflow(path, overrides)
-    steps = plan_workflow(content, str(path))
-    out = steps[-1].folder.parent
-    out.mkdir(parents=True, exist_ok=True)
-    write_text(out / "workflow.toml", tomli_w.dumps(content))
-    result = None
-    for number, step in enumerate(steps, start=1):
-        if report is not None:
-            report(f"[{number} of {len(steps)}] {step.verb}: {step.folder}")
-        result = step.run()
-    return result

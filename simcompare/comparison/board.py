@@ -11,10 +11,8 @@ from astropy.table import Table
 from simcompare import __version__
 from simcompare.results import as_json
 from simcompare.runs.files import write_text
-from simcompare.runs.tables import write_table
-from simcompare.settings import BoardSettings
 
-__all__ = ["board", "board_of", "read_record", "write_record"]
+__all__ = ["board", "read_record", "write_record"]
 
 SCHEMA = "simcompare.record/1"
 # What two runs must share for their numbers to be comparable.
@@ -146,22 +144,3 @@ def board(paths: Iterable[str | os.PathLike]) -> Table:
     table["tied"] = np.asarray(overlaps) & (len(table) > 1)
     table.meta = {"setting": first["setting"]}
     return table["rank", "run", "dataset", *_SHOWN, "tied", "caution"]
-
-
-def board_of(settings: BoardSettings) -> Table:
-    """Rank comparison runs.
-
-    Parameters
-    ----------
-    settings : BoardSettings
-
-    Returns
-    -------
-    Table
-        See `board`; also written to ``settings.out`` when that is given.
-    """
-    table = board([path / "record.json" if path.is_dir() else path for path in settings.runs])
-    if settings.out is not None:
-        settings.out.parent.mkdir(parents=True, exist_ok=True)
-        write_table(table, settings.out)
-    return table

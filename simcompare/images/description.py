@@ -8,9 +8,8 @@ import numpy as np
 from simcompare.images.image_set import ImageSet
 from simcompare.images.positions import SPLITS
 from simcompare.images.stamps import FLAGS
-from simcompare.settings import InfoSettings
 
-__all__ = ["data_section", "describe", "summarise"]
+__all__ = ["data_section", "summarise"]
 
 PERCENTILES = (5, 25, 50, 75, 95)
 
@@ -80,17 +79,6 @@ def _inputs(images: ImageSet) -> list[str]:
     """Names of the files that the set was made from."""
     paths = (item["path"] for part in images.provenance for item in part.get("inputs", []) if "path" in item)
     return list(dict.fromkeys(path.replace("\\", "/").rsplit("/", 1)[-1] for path in paths))
-
-
-def describe(settings: InfoSettings) -> str:
-    """Describe image sets, or what a condition selects of them, as `data_section` does.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        For a missing set, sets that do not fit together, a wrong condition, or one that nothing fulfils.
-    """
-    return data_section(ImageSet.join(settings.images, settings.where))
 
 
 def _counts(numbers: dict[str, int]) -> str:

@@ -7,33 +7,9 @@ import numpy as np
 from astropy.io import fits
 
 from simcompare.images.image_set import ImageSet
-from simcompare.runs.files import atomic_hdf5, atomic_path, remove_leftovers
-from simcompare.settings import ExportSettings
+from simcompare.runs.files import atomic_hdf5, atomic_path
 
-__all__ = ["export_fits", "export_images", "export_mmu"]
-
-
-def export_images(settings: ExportSettings) -> int:
-    """Write image sets, or what a condition selects of them, for other programs.
-
-    Returns
-    -------
-    int
-        Images written.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        For a missing set, sets that do not fit together, or a condition that nothing fulfils.
-    """
-    images = ImageSet.join(settings.images, settings.where)
-    remove_leftovers(settings.out)
-    if settings.layout == "fits":
-        export_fits(images, settings.out)
-    else:
-        settings.out.parent.mkdir(parents=True, exist_ok=True)
-        export_mmu(images, settings.out)
-    return len(images)
+__all__ = ["export_fits", "export_mmu"]
 
 
 def export_fits(images: ImageSet, folder: str | os.PathLike) -> list[Path]:

@@ -6,14 +6,12 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from astropy.table import Table
 
 from simcompare.pages.browse_page import (
-    MOST_GALAXIES,
     PER_SHEET,
     describe,
     number_columns,
@@ -22,53 +20,15 @@ from simcompare.pages.browse_page import (
     sheet_size,
     sheet_stretch,
     word_columns,
-    write_browse,
 )
-from simcompare.runs.files import remove_leftovers
-from simcompare.runs.folder import read_settings
-from simcompare.runs.lock import lock_folder
 from simcompare.runs.tables import plain
-from simcompare.scores.run_inputs import is_toy, run_image_sets, run_scores
-from simcompare.settings import BrowseSettings
 
-__all__ = ["BrowseServer", "browse_run", "make_server"]
+__all__ = ["BrowseServer", "make_server"]
 
 logger = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
 _SHEETS_KEPT = 64
-
-
-def browse_run(settings: BrowseSettings) -> "Path | BrowseServer":
-    """Write the page of a run, or make the server of one too large for a page.
-
-    Parameters
-    ----------
-    settings : BrowseSettings
-
-    Returns
-    -------
-    pathlib.Path or BrowseServer
-        ``browse.html`` in the run folder; or a server that waits for ``serve_forever``.
-
-    Raises
-    ------
-    FileNotFoundError
-        When the folder is no run of scores or of a comparison.
-    ValueError
-        When no image set of the run is left.
-    """
-    scores = run_scores(settings.run, lambda form: form.colnames)
-    image_sets = run_image_sets(settings.run)
-    inside = np.isin(np.asarray(scores["dataset"]), list(image_sets))
-    shown = scores if inside.all() else scores[inside]
-    toy = is_toy(image_sets.values())
-    if len(shown) > MOST_GALAXIES or settings.serve:
-        return make_server(shown, image_sets, port=settings.port, toy=toy)
-    seed, page = read_settings(settings.run).get("seed", 0), settings.run / "browse.html"
-    with lock_folder(settings.run, "browse"):
-        remove_leftovers(page)
-        return write_browse(page, scores, image_sets, seed=seed, toy=toy)
 
 
 class BrowseServer(ThreadingHTTPServer):

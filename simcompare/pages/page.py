@@ -192,7 +192,7 @@ def write_report(
     there : collection of str
         Names of tables that lie there already, as their own command has written them.
     citations : Citations, optional
-        Papers and acknowledgements of what the run used, see `simcompare.pages.citations.cite_run`.
+        Papers and acknowledgements of what the run used, see `simcompare.commands.cite.cite_run`.
 
     Returns
     -------

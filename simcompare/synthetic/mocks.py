@@ -15,35 +15,30 @@ from mocks import (
     ObservingConditions,
     SkyBank,
     draw_state,
-    dust_model,
     load_survey,
     mock_galaxy,
-    stellar_population,
     stream,
     with_smoothing_lengths,
 )
 from mocks.observing import observe
 from mocks.products import write_fits, write_rgb
 from mocks.readers import fit_to_survey
-from simcompare.images.build import Images, make_parts
+from simcompare.images.build import Images
 from simcompare.images.image_set import ImageSet
 from simcompare.images.parts import collect_stamps
 from simcompare.images.positions import assign_split
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
 from simcompare.images.stamps import PreparedStamp, RawStamp
 from simcompare.observed.sample import refuse_flagged, rejected_flags_of
-from simcompare.runs.folder import open_run
 from simcompare.runs.time_limit import Watch
 from simcompare.settings import MockSettings, SkySettings
 from simcompare.synthetic.conditions import conditions_bank
 from simcompare.synthetic.sky import make_sky_bank
-from simcompare.synthetic.targets import Target, read_target, select_targets
+from simcompare.synthetic.targets import Target, read_target
 
-__all__ = ["make_mocks", "observe_image", "sky_file"]
+__all__ = ["observe_image", "sky_file"]
 
 logger = logging.getLogger(__name__)
-
-_IMAGES_PER_PART = 100
 
 
 @dataclass(frozen=True)
@@ -63,79 +58,6 @@ class _Task:
         if self.sky is not None:
             return _sky_bank(self.sky)
         return _bank(self.settings.conditions) if self.settings.conditions else None
-
-
-def make_mocks(
-    settings: MockSettings,
-    *,
-    kind: str = "simulated",
-    dataset: str | None = None,
-    fractions: tuple[float, float, float] = (0.0, 0.0, 1.0),
-) -> ImageSet:
-    """Observe the galaxies of a simulation.
-
-    Parameters
-    ----------
-    settings : MockSettings
-    kind : str
-        Kind of the image set; a toy survey calls its mocks ``"observed"``.
-    dataset : str, optional
-        Name of the data set; default: that of the simulation.
-    fractions : tuple of float
-        Shares of train, validation and test; simulated galaxies are all for testing.
-
-    Returns
-    -------
-    ImageSet
-        Also in ``settings.out``, with ``failures.ecsv`` when galaxies were left out.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        For missing, unknown or mixed inputs, or when no galaxy is left.
-    """
-    survey = load_survey(settings.survey)
-    survey.select(tuple(settings.bands))
-    survey.select(tuple(settings.rgb or settings.bands))
-    dust_model(settings.dust), stellar_population(settings.population)
-    inputs = [*settings.inputs, *filter(None, [settings.conditions, settings.real_sky])]
-    with open_run(settings.out, "mock", settings, inputs) as run:
-        targets, simulation = select_targets(settings)
-        preparation = _preparation(settings)
-        sky = sky_file(settings, run.folder, preparation.window)
-        name = dataset or simulation
-        step = max(1, _IMAGES_PER_PART // settings.views)
-        tasks = [
-            _Task(tuple(targets[start : start + step]), settings, preparation, name, fractions, sky)
-            for start in range(0, len(targets), step)
-        ]
-        logger.info("%d galaxies of %s in %d views", len(targets), simulation, settings.views)
-        description = {
-            "name": name,
-            "kind": kind,
-            "survey": survey.name,
-            "bands": tuple(settings.bands),
-            "pixel_scale": preparation.pixel_scale_of(survey.pixel_scale),
-            "preparation": preparation,
-            "provenance": {
-                "settings": settings.of_result(),
-                "sky": str(settings.real_sky or "synthetic"),
-                "is_toy": simulation.startswith("toy"),
-            },
-        }
-        return make_parts(run, _make_images, tasks, description)
-
-
-def _preparation(settings: MockSettings) -> Preparation:
-    """How the mocks are prepared: as the real images they borrow their conditions from, if any."""
-    if settings.conditions is None:
-        return Preparation(size=settings.size)
-    preparation = ImageSet.open(settings.conditions).preparation
-    if preparation.size != settings.size:
-        raise ValueError(
-            f"{settings.conditions} holds images of {preparation.size} pixels; use --size {preparation.size}."
-        )
-    return preparation
 
 
 def sky_file(settings: MockSettings, folder: Path, window: int) -> Path | None:

@@ -12,21 +12,19 @@ from mocks.observing import reobserve
 from mocks.observing.psf import fit_moffat
 from mocks.observing.reobserve import MOST_NEGATIVE
 from mocks.observing.sky_bank import clipped_sigma, segment
-from simcompare.images.build import Images, make_parts
+from simcompare.images.build import Images
 from simcompare.images.image_set import ImageSet
 from simcompare.images.parts import collect_stamps
 from simcompare.images.positions import assign_split
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
 from simcompare.images.stamps import PreparedStamp, RawStamp
-from simcompare.observed import files_of
 from simcompare.observed.formats import read_stamps
 from simcompare.observed.sample import refuse_flagged, rejected_flags_of
-from simcompare.runs.folder import open_run
 from simcompare.runs.time_limit import Watch
 from simcompare.settings import ReobserveSettings
 from simcompare.synthetic.conditions import conditions_bank
 
-__all__ = ["make_reobserved", "real_image"]
+__all__ = ["real_image"]
 
 logger = logging.getLogger(__name__)
 
@@ -42,48 +40,6 @@ class _Task:
     settings: ReobserveSettings
     preparation: Preparation
     dataset: str
-
-
-def make_reobserved(settings: ReobserveSettings) -> ImageSet:
-    """Observe real galaxies again, with the PSF, pixels and noise of another survey or from farther away.
-
-    Parameters
-    ----------
-    settings : ReobserveSettings
-
-    Returns
-    -------
-    ImageSet
-        Of kind ``"simulated"``, also in ``settings.out``; ``failures.ecsv`` says which galaxies cannot be
-        observed so, and why.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        For missing or unknown inputs, or when no galaxy can be observed so.
-    """
-    survey = load_survey(settings.survey)
-    survey.select(tuple(settings.bands))
-    inputs = [*settings.inputs, *([settings.conditions] if settings.conditions else [])]
-    with open_run(settings.out, "reobserve", settings, inputs) as run:
-        preparation = Preparation(size=settings.size)
-        if settings.conditions:
-            preparation = ImageSet.open(settings.conditions).preparation
-        name = settings.name or f"{survey.name.upper()} reobserved"
-        tasks = [
-            _Task(path, settings, preparation, name)
-            for path in files_of(settings.inputs, tuple(settings.bands))
-        ]
-        description = {
-            "name": name,
-            "kind": "simulated",
-            "survey": survey.name,
-            "bands": tuple(settings.bands),
-            "pixel_scale": preparation.pixel_scale_of(survey.pixel_scale),
-            "preparation": preparation,
-            "provenance": {"settings": settings.of_result()},
-        }
-        return make_parts(run, _observe_file, tasks, description)
 
 
 def _observe_file(task: _Task, watch: Watch) -> Images:

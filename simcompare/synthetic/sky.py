@@ -13,10 +13,9 @@ from mocks.survey_files.sdss_frames import FRAME_NAME, frame_siblings, open_fram
 from mocks.survey_files.sdss_sky import sdss_sky_bank
 from simcompare.observed.detect import empirical_psf, find_candidates, psfield_of
 from simcompare.runs.files import atomic_path
-from simcompare.runs.folder import Run
-from simcompare.settings import SKY_FILE, PrepareSettings, SkySettings
+from simcompare.settings import SkySettings
 
-__all__ = ["MOST_FIELDS", "MOST_PATCHES", "PER_FIELD", "make_sky_bank", "sky_beside_galaxies"]
+__all__ = ["MOST_FIELDS", "MOST_PATCHES", "PER_FIELD", "make_sky_bank"]
 
 logger = logging.getLogger(__name__)
 
@@ -59,46 +58,6 @@ def make_sky_bank(settings: SkySettings) -> SkyBank:
     with atomic_path(settings.out) as path:
         bank.save(path)
     return bank
-
-
-def sky_beside_galaxies(settings: PrepareSettings, run: Run, window: int) -> None:
-    """Keep sky of the SDSS frames whose galaxies are prepared, for mocks compared with them.
-
-    The bank goes into the run folder, where ``mock --conditions`` finds it. Nothing is done when no input is
-    a frame; frames without free sky are warned of.
-
-    Parameters
-    ----------
-    settings : PrepareSettings
-    run : Run
-    window : int
-        Side of the patches [pixels].
-    """
-    fields = {}
-    for path in _files(settings.inputs):
-        if match := FRAME_NAME.search(path.name):
-            fields.setdefault(match.groups()[1:4], path)
-    done = run.ledger(path for _, path in sorted(fields.items()))
-    if not fields or done.has(SKY_FILE):
-        return
-    names = sorted(fields)
-    chosen = stream(settings.seed, "sky fields").permutation(len(names))[:MOST_FIELDS]
-    wanted = SkySettings(
-        inputs=[fields[names[i]] for i in chosen],
-        out=run.folder / SKY_FILE,
-        survey=settings.survey,
-        bands=settings.bands,
-        size=window,
-        per_field=min(PER_FIELD, -(-MOST_PATCHES // len(chosen))),
-        seed=settings.seed,
-    )
-    try:
-        bank = make_sky_bank(wanted)
-    except (ValueError, OSError) as error:
-        logger.warning("no sky is kept for mocks: %s", error)
-        return
-    done.record(SKY_FILE)
-    logger.info("%d patches of the sky of %d fields are kept for mocks", len(bank), len(chosen))
 
 
 def _files(inputs: list[Path]) -> list[Path]:

@@ -2,7 +2,8 @@ import pytest
 import tomli_w
 
 from simcompare.cli import main
-from simcompare.pages.citations import bibtex, citations_of, cite_run, short_reference
+from simcompare.commands.cite import cite_run
+from simcompare.pages.citations import bibtex, citations_of, short_reference
 
 
 def test_names_lead_to_the_papers_they_ask_for():

@@ -15,6 +15,7 @@ from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare.cli import main
 from simcompare.commands import score as score_runs
 from simcompare.commands.attribute import attribute_mocks
+from simcompare.commands.mock import make_mocks
 from simcompare.commands.prepare import make_image_set
 from simcompare.commands.score import score_image_sets
 from simcompare.observed import sample
@@ -23,7 +24,6 @@ from simcompare.runs.files import sha256
 from simcompare.runs.tasks import StoppedError, run_in_order, run_tasks
 from simcompare.settings import AttributeSettings, MockSettings, PrepareSettings, ScoreSettings
 from simcompare.synthetic import mocks as mocking
-from simcompare.synthetic.mocks import make_mocks
 
 
 def square_and_process(number):

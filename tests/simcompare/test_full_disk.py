@@ -12,13 +12,13 @@ from flows import FlowConfig, FlowModel
 from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare.cli import main
 from simcompare.commands import score as score_runs
+from simcompare.commands.mock import make_mocks
 from simcompare.observed import sample
 from simcompare.pages import sections as drawing
 from simcompare.runs import lock as locking
 from simcompare.runs.files import atomic_hdf5, atomic_path, sha256
 from simcompare.settings import MockSettings
 from simcompare.synthetic import mocks as mocking
-from simcompare.synthetic.mocks import make_mocks
 
 SIZE = 32
 VERBS = {

@@ -5,9 +5,9 @@ from astropy.table import Table
 
 from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare.cli import main
+from simcompare.commands.mock import make_mocks
 from simcompare.settings import MockSettings
 from simcompare.synthetic import mocks as mocking
-from simcompare.synthetic.mocks import make_mocks
 
 
 @pytest.fixture(scope="module")

@@ -15,11 +15,11 @@ from mocks.observing.psf import gaussian_psf
 from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare.cli import main
 from simcompare.commands.dry_run import estimate
+from simcompare.commands.mock import make_mocks
 from simcompare.commands.prepare import make_image_set, preparation_of
 from simcompare.images.image_set import ImageSet
 from simcompare.observed import files_of, prepare_observed, read_places
 from simcompare.settings import MockSettings, PrepareSettings
-from simcompare.synthetic.mocks import make_mocks
 
 
 def write_stack(path, n=3, side=96, dec=-5.03, **attributes):

@@ -11,8 +11,8 @@ from mocks.products import read_fits
 from mocks.survey_files.hsc_coadds import hsc_sky_bank, open_coadd, open_psf
 from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare.cli import main
+from simcompare.commands.mock import make_mocks
 from simcompare.settings import MockSettings, SkySettings
-from simcompare.synthetic.mocks import make_mocks
 from simcompare.synthetic.sky import make_sky_bank
 
 PLANES = {"BAD": 0, "DETECTED": 5, "NO_DATA": 8}

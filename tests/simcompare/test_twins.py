@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from simcompare.commands import prepare as preparing
-from simcompare.commands.prepare import make_twins
+from simcompare.commands.twins import make_twins
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.observed import prepare_observed
 from simcompare.settings import TwinsSettings

@@ -1,0 +1,60 @@
+"""``simcompare cite``: whom to cite for a run."""
+
+from pathlib import Path
+
+from simcompare.pages.citations import Citations, citations_of
+from simcompare.runs.folder import read_config, read_provenance, runs_behind
+from simcompare.runs.tables import read_blocks
+
+__all__ = ["cite_run"]
+
+
+def cite_run(folder: str | Path) -> Citations:
+    """Collect the papers of a run and of all runs that it was made from.
+
+    Parameters
+    ----------
+    folder : path-like
+        Run folder of any command, for instance of a comparison.
+
+    Returns
+    -------
+    Citations
+
+    Raises
+    ------
+    FileNotFoundError
+        When the folder is not a run.
+    """
+    folders = runs_behind(Path(folder))
+    simulations, surveys, populations, software, methods = {}, {}, {}, {"simcompare": None}, {}
+    for each in folders:
+        verb, settings = read_config(each)
+        provenance = read_provenance(each)
+        software |= dict.fromkeys(
+            name for name, version in provenance.get("packages", {}).items() if version != "not installed"
+        )
+        surveys |= {settings["survey"]: None} if "survey" in settings else {}
+        populations |= {settings["population"]: None} if "population" in settings else {}
+        methods |= {"train": {"wavelet": None}, "score": {"log_likelihood_ratio": None}}.get(verb, {})
+        simulations |= _simulations(each) if verb in ("mock", "score", "compare") else {}
+    return citations_of(simulations, surveys, populations, software, methods)
+
+
+def _simulations(folder: Path) -> dict[str, None]:
+    """Names of the simulations in the scores or the image set of a run."""
+    from simcompare.images.image_set import ImageSet
+    from simcompare.images.parts import read_catalogue
+
+    if (folder / "scores.ecsv").is_file():
+        blocks = read_blocks(folder / "scores.ecsv", ["kind", "simulation", "dataset"])
+        blocks = (block[block["kind"] == "simulated"] for block in blocks)
+    elif (folder / "images").is_dir():
+        blocks = map(read_catalogue, ImageSet.open(folder).files)
+    else:
+        return {}
+    names: dict[str, None] = {}
+    for block in blocks:
+        column = "simulation" if "simulation" in block.colnames else "dataset"
+        names |= dict.fromkeys(str(name) for name in block[column])
+    return names

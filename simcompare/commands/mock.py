@@ -1,0 +1,93 @@
+"""``simcompare mock``: observe simulated galaxies as a survey would."""
+
+import logging
+
+from mocks import dust_model, load_survey, stellar_population
+from simcompare.images.build import make_parts
+from simcompare.images.image_set import ImageSet
+from simcompare.images.preparation.prepare import Preparation
+from simcompare.runs.folder import open_run
+from simcompare.settings import MockSettings
+from simcompare.synthetic.mocks import _make_images, _Task, sky_file
+from simcompare.synthetic.targets import select_targets
+
+__all__ = ["make_mocks"]
+
+
+logger = logging.getLogger(__name__)
+
+
+_IMAGES_PER_PART = 100
+
+
+def make_mocks(
+    settings: MockSettings,
+    *,
+    kind: str = "simulated",
+    dataset: str | None = None,
+    fractions: tuple[float, float, float] = (0.0, 0.0, 1.0),
+) -> ImageSet:
+    """Observe the galaxies of a simulation.
+
+    Parameters
+    ----------
+    settings : MockSettings
+    kind : str
+        Kind of the image set; a toy survey calls its mocks ``"observed"``.
+    dataset : str, optional
+        Name of the data set; default: that of the simulation.
+    fractions : tuple of float
+        Shares of train, validation and test; simulated galaxies are all for testing.
+
+    Returns
+    -------
+    ImageSet
+        Also in ``settings.out``, with ``failures.ecsv`` when galaxies were left out.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        For missing, unknown or mixed inputs, or when no galaxy is left.
+    """
+    survey = load_survey(settings.survey)
+    survey.select(tuple(settings.bands))
+    survey.select(tuple(settings.rgb or settings.bands))
+    dust_model(settings.dust), stellar_population(settings.population)
+    inputs = [*settings.inputs, *filter(None, [settings.conditions, settings.real_sky])]
+    with open_run(settings.out, "mock", settings, inputs) as run:
+        targets, simulation = select_targets(settings)
+        preparation = _preparation(settings)
+        sky = sky_file(settings, run.folder, preparation.window)
+        name = dataset or simulation
+        step = max(1, _IMAGES_PER_PART // settings.views)
+        tasks = [
+            _Task(tuple(targets[start : start + step]), settings, preparation, name, fractions, sky)
+            for start in range(0, len(targets), step)
+        ]
+        logger.info("%d galaxies of %s in %d views", len(targets), simulation, settings.views)
+        description = {
+            "name": name,
+            "kind": kind,
+            "survey": survey.name,
+            "bands": tuple(settings.bands),
+            "pixel_scale": preparation.pixel_scale_of(survey.pixel_scale),
+            "preparation": preparation,
+            "provenance": {
+                "settings": settings.of_result(),
+                "sky": str(settings.real_sky or "synthetic"),
+                "is_toy": simulation.startswith("toy"),
+            },
+        }
+        return make_parts(run, _make_images, tasks, description)
+
+
+def _preparation(settings: MockSettings) -> Preparation:
+    """How the mocks are prepared: as the real images they borrow their conditions from, if any."""
+    if settings.conditions is None:
+        return Preparation(size=settings.size)
+    preparation = ImageSet.open(settings.conditions).preparation
+    if preparation.size != settings.size:
+        raise ValueError(
+            f"{settings.conditions} holds images of {preparation.size} pixels; use --size {preparation.size}."
+        )
+    return preparation

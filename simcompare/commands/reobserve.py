@@ -1,0 +1,54 @@
+"""``simcompare reobserve``: observe real images again with another survey."""
+
+from mocks import load_survey
+from simcompare.images.build import make_parts
+from simcompare.images.image_set import ImageSet
+from simcompare.images.preparation.prepare import Preparation
+from simcompare.observed import files_of
+from simcompare.runs.folder import open_run
+from simcompare.settings import ReobserveSettings
+from simcompare.synthetic.reobserved import _observe_file, _Task
+
+__all__ = ["make_reobserved"]
+
+
+def make_reobserved(settings: ReobserveSettings) -> ImageSet:
+    """Observe real galaxies again, with the PSF, pixels and noise of another survey or from farther away.
+
+    Parameters
+    ----------
+    settings : ReobserveSettings
+
+    Returns
+    -------
+    ImageSet
+        Of kind ``"simulated"``, also in ``settings.out``; ``failures.ecsv`` says which galaxies cannot be
+        observed so, and why.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        For missing or unknown inputs, or when no galaxy can be observed so.
+    """
+    survey = load_survey(settings.survey)
+    survey.select(tuple(settings.bands))
+    inputs = [*settings.inputs, *([settings.conditions] if settings.conditions else [])]
+    with open_run(settings.out, "reobserve", settings, inputs) as run:
+        preparation = Preparation(size=settings.size)
+        if settings.conditions:
+            preparation = ImageSet.open(settings.conditions).preparation
+        name = settings.name or f"{survey.name.upper()} reobserved"
+        tasks = [
+            _Task(path, settings, preparation, name)
+            for path in files_of(settings.inputs, tuple(settings.bands))
+        ]
+        description = {
+            "name": name,
+            "kind": "simulated",
+            "survey": survey.name,
+            "bands": tuple(settings.bands),
+            "pixel_scale": preparation.pixel_scale_of(survey.pixel_scale),
+            "preparation": preparation,
+            "provenance": {"settings": settings.of_result()},
+        }
+        return make_parts(run, _observe_file, tasks, description)

@@ -1,0 +1,144 @@
+"""``simcompare train``: learn the density of an image set."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+
+from flows import FlowConfig, FlowModel, Progress, TrainingConfig, process_group, train
+from flows.training.distributed import is_first
+from simcompare.data.shipped import MEMBER, find_model
+from simcompare.images.image_set import ImageSet
+from simcompare.models.card import model_card
+from simcompare.models.storage import _MODEL, _write_samples, default_config, load_model, model_metadata
+from simcompare.runs.folder import open_run
+from simcompare.scores.likelihood import context_of
+from simcompare.settings import TrainSettings
+
+__all__ = ["train_model"]
+
+
+logger = logging.getLogger(__name__)
+
+
+def train_model(
+    settings: TrainSettings, config: FlowConfig | None = None, training: TrainingConfig | None = None
+) -> FlowModel:
+    """Learn the density of an image set; its own train and validation splits are used.
+
+    Parameters
+    ----------
+    settings : TrainSettings
+    config : FlowConfig, optional
+        What to build; default: a wavelet flow of the images' size and bands, conditioned on the
+        logarithm of the sky noise and on the width of the PSF of every band.
+    training : TrainingConfig, optional
+        How to fit; ``settings.epochs`` takes precedence when given.
+
+    Returns
+    -------
+    FlowModel
+        Also saved in ``settings.out / "model"``, with its card; ``samples.png`` beside it shows held-out
+        images above samples. A model that is there already is returned as it is. Further members are runs
+        of their own in ``settings.out / "member-1"`` and so on, each with the next seed.
+
+    Raises
+    ------
+    ValueError
+        When a split is empty, or the settings do not fit those of ``settings.init``.
+    """
+    with process_group(settings.device) as device:
+        model = _train_member(settings, config, training, device)
+        for number in range(1, settings.members):
+            change = {
+                "out": settings.out / f"{MEMBER}{number}",
+                "seed": settings.seed + number,
+                "members": 1,
+            }
+            _train_member(settings.model_copy(update=change), config, training, device)
+    return model
+
+
+def _train_member(
+    settings: TrainSettings, config: FlowConfig | None, training: TrainingConfig | None, device: str
+) -> FlowModel:
+    """Train one model in a run folder of its own."""
+    inputs = [settings.images, *([find_model(settings.init)] if settings.init else [])]
+    with open_run(settings.out, "train", settings, inputs) if is_first() else nullcontext():
+        if (settings.out / _MODEL).is_dir():
+            logger.info("%s holds a trained model already", settings.out)
+            return load_model(settings.out)
+        images = ImageSet.open(settings.images)
+        splits = {name: images.split(name) for name in ("train", "validation")}
+        for name, part in splits.items():
+            if len(part) < 2:
+                raise ValueError(
+                    f"{settings.images} has {len(part)} images in its {name} split; at least 2 are needed."
+                )
+        init = load_model(settings.init) if settings.init else None
+        config = config or (init.config if init else default_config(images))
+        context = {name: context_of(part.catalogue, config.context) for name, part in splits.items()}
+        with _reporter(settings) as report:
+            model = train(
+                splits["train"].read().image,
+                context["train"],
+                config=config,
+                training=_training(settings, training),
+                validation_images=splits["validation"].read().image,
+                validation_context=context["validation"],
+                seed=settings.seed,
+                init=init,
+                time_limit=settings.minutes and 60 * settings.minutes,
+                folder=settings.out,
+                callback=report,
+                device=device,
+                metadata=model_metadata(images, splits["train"]),
+            )
+        if is_first():
+            model.card = model_card(model, images)
+            _write_samples(model, splits["validation"], settings)
+            model.save(settings.out / _MODEL)  # last: a folder with a model is finished
+    return model
+
+
+def _training(settings: TrainSettings, training: TrainingConfig | None) -> TrainingConfig:
+    """How to fit: what the settings say goes before the configuration."""
+    names = ("epochs", "batch_size", "precision", "compile")
+    given = {name: value for name in names if (value := getattr(settings, name)) not in (None, False)}
+    return replace(training or TrainingConfig(), **given)
+
+
+@contextmanager
+def _reporter(settings: TrainSettings) -> Iterator[Callable[[Progress], None] | None]:
+    """Tell the progress to the log, and to TensorBoard when wanted; only the first process speaks."""
+    if not is_first():
+        yield None
+        return
+    if not settings.tensorboard:
+        yield _log_progress
+        return
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise ValueError(
+            "--tensorboard needs the package tensorboard: pip install 'simcompare[tensorboard]'."
+        ) from error
+    with SummaryWriter(settings.out / "tensorboard") as writer:
+
+        def report(progress: Progress) -> None:
+            _log_progress(progress)
+            for name, nats in {"train": progress.train, "validation": progress.validation}.items():
+                writer.add_scalar(f"nats per pixel/{name}", nats, progress.epoch)
+            for name, nats in progress.scales.items():
+                writer.add_scalar(f"nats per pixel by scale/{name}", nats, progress.epoch)
+
+        yield report
+
+
+def _log_progress(progress: Progress) -> None:
+    """One log line now and then."""
+    if progress.epoch % 10 == 0 or progress.epoch == progress.epochs:
+        logger.info(
+            "epoch %d of %d: train %.4f, validation %.4f nats per pixel, %.0f s left",
+            progress.epoch, progress.epochs, progress.train, progress.validation, progress.seconds_left,
+        )  # fmt: skip
