@@ -11,10 +11,10 @@ import time
 import numpy as np
 from astropy.table import Table, vstack
 
+from simcompare.comparison.adjusted import adjusted_differences
 from simcompare.comparison.headline import compare
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.scores.likelihood import score
-from simcompare.scores.nuisance import adjusted_differences
 from simcompare.scores.typicality import add_typicality
 from simcompare.statistics.feature_tests import classifier_test, energy_test, kernel_test, sliced_test
 from simcompare.statistics.two_sample import Clustered, two_sample

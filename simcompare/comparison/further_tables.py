@@ -10,13 +10,15 @@ import numpy as np
 from astropy.table import Table
 
 from mocks.streams import stream
+from simcompare.comparison.adjusted import adjusted_differences
+from simcompare.comparison.features import compare_features
 from simcompare.comparison.headline import trend_of
-from simcompare.comparison.matched import balance_all, contrasts, jackknife_all, match_all, with_sub_boxes
+from simcompare.comparison.matched import balance_all, contrasts, match_all
 from simcompare.comparison.matching import compare_in_bins
 from simcompare.comparison.model_probabilities import ModelComparison, compare_models
 from simcompare.comparison.report_table import FurtherTable
-from simcompare.scores.features import MORPHOLOGY, compare_features, morphology_features
-from simcompare.scores.nuisance import adjusted_differences
+from simcompare.comparison.volume import jackknife_all, with_sub_boxes
+from simcompare.scores.features import MORPHOLOGY, morphology_features
 from simcompare.scores.table import headline_score, nuisance_columns, reference_rows
 from simcompare.scores.text_column import equals, words_of
 from simcompare.scores.typicality import add_typicality, batch_typicality
@@ -99,7 +101,7 @@ def further_tables(
     seed : int
     spaces : mapping of str to array_like, shape (len(scores), d), optional
         Features for the two-sample tests besides the shape measurements of the catalogue, as of
-        `simcompare.scores.features.compare_features`.
+        `simcompare.comparison.features.compare_features`.
     questions : Questions, optional
     n_bootstrap : int
 

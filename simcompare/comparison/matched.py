@@ -8,13 +8,12 @@ from scipy import stats
 
 from mocks.streams import stream
 from simcompare.comparison.matching import match, matched_difference, mean_of_views
-from simcompare.comparison.stability import jackknife, sub_boxes
-from simcompare.scores.table import headline_score, narrowed, reference_rows
+from simcompare.scores.table import headline_score
 from simcompare.scores.text_column import equals, words_of
 from simcompare.statistics.intervals import Estimate
 from simcompare.statistics.significance import adjust_p_values
 
-__all__ = ["balance_all", "contrasts", "jackknife_all", "match_all", "with_sub_boxes"]
+__all__ = ["balance_all", "contrasts", "match_all"]
 
 _ENDS = ("", "_low", "_high", "_error")
 _UNKNOWN = (*(f"delta_matched{end}" for end in _ENDS), "imbalance_before", "imbalance_after")
@@ -168,73 +167,3 @@ def _flat(name: str, estimate: Estimate) -> dict[str, float]:
     """Columns of one estimate."""
     values = (estimate.value, estimate.low, estimate.high, estimate.error)
     return {f"{name}{end}": value for end, value in zip(_ENDS, values, strict=True)}
-
-
-def with_sub_boxes(scores: Table) -> Table:
-    """Scores with the part of the simulated box that each galaxy is in.
-
-    Parameters
-    ----------
-    scores : Table
-        With ``sub_box``, or with ``box_x``, ``box_y``, ``box_z`` and ``box_size`` in one unit.
-
-    Returns
-    -------
-    Table
-        With ``sub_box``: 0 to 7, or -1 where the place is not known.
-
-    Raises
-    ------
-    ValueError
-        When the table has neither.
-    """
-    if "sub_box" in scores.colnames:
-        return scores
-    names = ("box_x", "box_y", "box_z", "box_size")
-    if missing := [name for name in names if name not in scores.colnames]:
-        raise ValueError(
-            f"the scores lack {', '.join(missing)}: no simulation says where in its box galaxies are."
-        )
-    *position, size = (np.asarray(scores[name], float) for name in names)
-    known = np.isfinite(position).all(axis=0) & (size > 0)
-    table = scores.copy(copy_data=False)
-    table["sub_box"] = np.full(len(table), -1)
-    for side in np.unique(size[known]):
-        rows = known & (size == side)
-        table["sub_box"][rows] = sub_boxes(np.stack(position, axis=1)[rows], side)
-    return table
-
-
-def jackknife_all(scores: Table, reference: str) -> Table:
-    """Difference of every simulation with the error that its finite volume causes.
-
-    Parameters
-    ----------
-    scores : Table
-        With ``sub_box``.
-    reference : str
-
-    Returns
-    -------
-    Table
-        ``dataset``, ``n_parts``, ``delta_jackknife`` with ``_low``, ``_high``, ``_error``.
-
-    Raises
-    ------
-    ValueError
-        When no simulation lies in three parts of a box or more.
-    """
-    rows, reasons = [], []
-    part, scores = np.asarray(scores["sub_box"]), narrowed(scores, headline_score(scores), "sub_box")
-    for name in _simulations(scores):
-        inside = (part >= 0) | ~equals(scores["dataset"], name)
-        try:
-            delta = jackknife(scores[inside], name, reference)
-        except ValueError as error:
-            reasons.append(str(error))
-            continue
-        n_parts = np.unique(part[inside & reference_rows(scores, name)]).size
-        rows.append({"dataset": name, "n_parts": n_parts, **_flat("delta_jackknife", delta)})
-    if not rows:
-        raise ValueError(reasons[0] if reasons else "there is no simulation.")
-    return Table(rows=rows)

@@ -4,15 +4,13 @@ from collections.abc import Mapping
 
 import numpy as np
 from astropy.table import Table
-from scipy import stats
 
 from mocks.streams import stream
 from simcompare.scores.table import galaxies_of, headline_score, reference_rows
 from simcompare.scores.text_column import words_of
-from simcompare.statistics.intervals import Estimate
-from simcompare.statistics.two_sample import Clustered, difference_of_means, galaxy_means
+from simcompare.statistics.two_sample import Clustered, difference_of_means
 
-__all__ = ["jackknife", "model_null", "order_agreement", "stability", "sub_boxes"]
+__all__ = ["model_null", "order_agreement", "stability"]
 
 
 def stability(
@@ -186,70 +184,3 @@ def model_null(first: Table, second: Table, reference: str, seed: int, *, n_boot
             }
         )
     return Table(rows=rows)
-
-
-def sub_boxes(position: np.ndarray, box_size: float, n_side: int = 2) -> np.ndarray:
-    """Give each galaxy the number of its cube in a divided simulation box.
-
-    Parameters
-    ----------
-    position : ndarray, shape (n, 3)
-        In the unit of `box_size`; wrapped into the box.
-    box_size : float
-        Side of the periodic box.
-    n_side : int
-        Cubes along each side.
-
-    Returns
-    -------
-    ndarray of int, shape (n,)
-        0 to n_side**3 - 1.
-    """
-    cell = np.floor((np.asarray(position, float) % box_size) / box_size * n_side).astype(np.int64)
-    cell = np.minimum(cell, n_side - 1)
-    return cell @ np.array([1, n_side, n_side**2])
-
-
-def jackknife(
-    scores: Table, dataset: str, reference: str, *, column: str = "sub_box", score: str | None = None
-) -> Estimate:
-    """Difference of means with the error that the finite volume of the simulation causes.
-
-    Parameters
-    ----------
-    scores : Table
-    dataset, reference : str
-    column : str
-        Which part of the box each galaxy is in, see `sub_boxes`.
-    score : str, optional
-
-    Returns
-    -------
-    Estimate
-        Each part left out in turn; the interval is Student's for the number of parts. The error of the
-        reference is added in quadrature.
-
-    Raises
-    ------
-    ValueError
-        When the column is missing or holds fewer than three parts.
-    """
-    if column not in scores.colnames:
-        raise ValueError(
-            f"no column {column!r} in the scores; number the parts of the box with "
-            "simcompare.comparison.stability.sub_boxes and add them, or name another column."
-        )
-    score = score or headline_score(scores)
-    rows = reference_rows(scores, dataset) & np.isfinite(np.asarray(scores[score], float))
-    values = np.asarray(scores[score], float)[rows]
-    part, galaxy = np.asarray(scores[column])[rows], galaxies_of(scores)[rows]
-    parts = np.unique(part)
-    if parts.size < 3:
-        raise ValueError(f"{dataset!r} lies in {parts.size} parts of the box; a jackknife needs at least 3.")
-    real = _sample(scores, reference, score).means
-    left_out = np.array([galaxy_means(values[part != p], galaxy[part != p]).mean() for p in parts])
-    variance = (parts.size - 1) / parts.size * ((left_out - left_out.mean()) ** 2).sum()
-    error = float(np.sqrt(variance + real.var(ddof=1) / real.size))
-    value = float(galaxy_means(values, galaxy).mean() - real.mean())
-    reach = float(stats.t.ppf(0.975, parts.size - 1) * error)
-    return Estimate(value, value - reach, value + reach, error)

@@ -9,8 +9,9 @@ from astropy.table import Table
 
 from simcompare.comparison.further_tables import Questions, further_tables
 from simcompare.comparison.headline import compare
-from simcompare.comparison.matched import contrasts, jackknife_all, match_all, with_sub_boxes
+from simcompare.comparison.matched import contrasts, match_all
 from simcompare.comparison.report_table import read_further, with_columns_of, write_further
+from simcompare.comparison.volume import jackknife_all, with_sub_boxes
 from simcompare.pages.page import write_report
 
 

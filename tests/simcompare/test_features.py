@@ -4,13 +4,8 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from simcompare.scores.features import (
-    Components,
-    RealGalaxies,
-    compare_features,
-    image_features,
-    morphology_features,
-)
+from simcompare.comparison.features import compare_features
+from simcompare.scores.features import Components, RealGalaxies, image_features, morphology_features
 
 
 def table_of(**counts):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from astropy.table import Table, vstack
 
-from simcompare.scores.nuisance import NuisanceModel, adjusted_differences
+from simcompare.comparison.adjusted import adjusted_differences
+from simcompare.scores.nuisance import NuisanceModel
 
 
 def galaxies(dataset, kind, n, rng, magnitude=17.0, shift=0.0):

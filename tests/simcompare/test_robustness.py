@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from simcompare.comparison.stability import jackknife, model_null, order_agreement, stability, sub_boxes
+from simcompare.comparison.stability import model_null, order_agreement, stability
+from simcompare.comparison.volume import jackknife, sub_boxes
 
 
 def scores(means, seed=0, noise=0.0, n=200):
