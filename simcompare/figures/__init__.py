@@ -9,12 +9,21 @@ from simcompare.figures.checks import (
     realism_numbers,
     typicality_numbers,
 )
-from simcompare.figures.differences import draw_forest, draw_scales, null_numbers
-from simcompare.figures.distributions import draw_density, draw_null, draw_ridges, draw_roc, draw_violins
+from simcompare.figures.differences import draw_forest, draw_scales, null_numbers, scale_numbers
+from simcompare.figures.distributions import (
+    density_numbers,
+    draw_density,
+    draw_null,
+    draw_ridges,
+    draw_roc,
+    draw_violins,
+    roc_numbers,
+)
 from simcompare.figures.examples import class_gallery_numbers, gallery_numbers, outlier_numbers
+from simcompare.figures.feature_maps import draw_map, map_numbers
 from simcompare.figures.galleries import Stretch, common_stretch, draw_gallery, draw_samples, gallery_images
 from simcompare.figures.grids import draw_grid, stack_panels
-from simcompare.figures.ladders import draw_ladder, draw_map, draw_stability, map_numbers
+from simcompare.figures.ladders import draw_ladder, draw_stability
 from simcompare.figures.pixel_values import draw_pixels, pixel_numbers
 from simcompare.figures.planes import draw_plane, plane_numbers
 from simcompare.figures.populations import (
@@ -24,8 +33,7 @@ from simcompare.figures.populations import (
     mass_function_numbers,
     with_derived_columns,
 )
-from simcompare.figures.relations import draw_difference, draw_relation
-from simcompare.figures.samples import density_numbers, relation_numbers, roc_numbers, scale_numbers
+from simcompare.figures.relations import draw_difference, draw_relation, relation_numbers
 from simcompare.figures.single_galaxies import (
     budget_numbers,
     draw_panel,

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from mocks.streams import stream
 from simcompare.comparison.matching import Match
-from simcompare.figures.samples import density_numbers
+from simcompare.figures.distributions import density_numbers
 from simcompare.figures.style import (
     COLUMN,
     PAGE,
@@ -57,7 +57,7 @@ def realism_numbers(
     Returns
     -------
     Table
-        `simcompare.figures.samples.density_numbers` of each column one below the other, with ``column`` and
+        `simcompare.figures.distributions.density_numbers` of each column one below the other, with ``column`` and
         ``ks``, the Kolmogorov-Smirnov distance of the data set to the reference.
     """
     tables = []

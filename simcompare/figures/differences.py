@@ -6,11 +6,12 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from simcompare.comparison.headline import NULL_KIND, split_differences
+from simcompare.figures.samples import datasets_of, kind_of, sample_of
 from simcompare.figures.style import COLUMN, PAGE, count_label, legend_above, new_axes, styled, table_styles
-from simcompare.scores.table import galaxies_of, reference_rows
-from simcompare.statistics.two_sample import galaxy_means
+from simcompare.scores.table import galaxies_of, headline_score, reference_rows
+from simcompare.statistics.two_sample import bootstrap_means, difference_of_means, galaxy_means
 
-__all__ = ["draw_forest", "draw_scales", "null_numbers"]
+__all__ = ["draw_forest", "draw_scales", "null_numbers", "scale_numbers"]
 
 
 @styled
@@ -150,4 +151,65 @@ def null_numbers(scores: Table, comparison: Table, rng: np.random.Generator, *, 
     for name in table.colnames:
         table[name].description = None
     table.meta = {"reference": reference, "column": score}
+    return table
+
+
+def scale_numbers(
+    scores: Table, reference: str, rng: np.random.Generator, *, n_bootstrap: int = 1000
+) -> Table:
+    """Which scales of the image carry the difference to real galaxies.
+
+    Parameters
+    ----------
+    scores : Table
+        With columns ``log_likelihood_ratio_scale_<k>`` (or, without background, ``log_prob_scale_<k>``).
+    reference, rng, n_bootstrap
+        As for `density_numbers`.
+
+    Returns
+    -------
+    Table
+        ``dataset``, ``kind``, ``n_galaxies``, ``scale`` (0 finest), ``scale_name``, ``mean``, ``mean_low``,
+        ``mean_high``, ``delta_mean`` (to the reference), ``delta_mean_low``, ``delta_mean_high`` [nats].
+
+    Raises
+    ------
+    ValueError
+        When the table has no such columns.
+    """
+    stem = f"{headline_score(scores)}_scale_"
+    columns = sorted(
+        (name for name in scores.colnames if name.startswith(stem)), key=lambda n: int(n[len(stem) :])
+    )
+    if not columns:
+        raise ValueError(
+            f"the scores have no columns {stem}<k>; the model does not split its likelihood by scale."
+        )
+    names = scores.meta.get("scale_names") or [f"scale {k}" for k in range(len(columns))]
+    rows = []
+    for dataset in datasets_of(scores, reference):
+        for k, column in enumerate(columns):
+            sample, real = sample_of(scores, dataset, column), sample_of(scores, reference, column)
+            own = np.full(2, np.nan)
+            if sample.n_galaxies > 1:
+                own = np.quantile(bootstrap_means(sample, rng, n_bootstrap), [0.025, 0.975])
+            delta = difference_of_means(sample, real, rng, n_bootstrap=n_bootstrap)
+            is_reference = dataset == reference
+            rows.append(
+                {
+                    "dataset": dataset,
+                    "kind": kind_of(scores, dataset),
+                    "n_galaxies": sample.n_galaxies,
+                    "scale": k,
+                    "scale_name": str(names[k]),
+                    "mean": float(sample.means.mean()),
+                    "mean_low": own[0],
+                    "mean_high": own[1],
+                    "delta_mean": 0.0 if is_reference else delta.value,
+                    "delta_mean_low": 0.0 if is_reference else delta.low,
+                    "delta_mean_high": 0.0 if is_reference else delta.high,
+                }
+            )
+    table = Table(rows=rows)
+    table.meta = {"column": stem, "reference": reference}
     return table

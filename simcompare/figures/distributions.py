@@ -1,9 +1,13 @@
 """Distributions of scores: curves with bands, ridges, ROC curves and the null."""
 
+from collections.abc import Mapping, Sequence
+from itertools import chain
+
 import numpy as np
 from astropy.table import Table
 from matplotlib.axes import Axes
 
+from simcompare.figures.samples import datasets_of, kind_of, sample_of
 from simcompare.figures.style import (
     COLUMN,
     axis_label,
@@ -13,8 +17,22 @@ from simcompare.figures.style import (
     styled,
     table_styles,
 )
+from simcompare.scores.table import headline_score
+from simcompare.statistics.resampling import resamples
+from simcompare.statistics.two_sample import Clustered
 
-__all__ = ["draw_density", "draw_null", "draw_ridges", "draw_roc", "draw_violins"]
+__all__ = [
+    "FEW",
+    "FINE",
+    "POINTS",
+    "density_numbers",
+    "draw_density",
+    "draw_null",
+    "draw_ridges",
+    "draw_roc",
+    "draw_violins",
+    "roc_numbers",
+]
 
 
 @styled
@@ -184,3 +202,154 @@ def draw_null(table: Table, ax: Axes | None = None) -> Axes:
     ax.set_ylabel("number of random halves")
     legend_above(ax)
     return ax
+
+
+FINE = 1024  # cells that values are gathered in before smoothing
+
+
+POINTS = 240  # points of a drawn curve
+
+
+FEW = 40  # data sets with fewer galaxies are shown galaxy by galaxy
+
+
+def density_numbers(
+    scores: Table,
+    reference: str,
+    rng: np.random.Generator,
+    *,
+    column: str | None = None,
+    n_bootstrap: int = 300,
+) -> Table:
+    """Smoothed distribution of a score in every data set, with a bootstrap band.
+
+    Parameters
+    ----------
+    scores : Table
+        Score table.
+    reference : str
+        Data set of real galaxies.
+    rng : numpy.random.Generator
+        Draws the galaxies of the band.
+    column : str, optional
+        Score; default the headline.
+    n_bootstrap : int
+
+    Returns
+    -------
+    Table
+        ``dataset``, ``kind``, ``n_galaxies``, ``n_images``, ``value``, ``density``, ``density_low`` and
+        ``density_high`` (2.5 and 97.5 %), a Gaussian kernel of Silverman's width for the number of galaxies;
+        ``median``, ``quartile_low``, ``quartile_high`` of the data set.
+    """
+    column = column or headline_score(scores)
+    samples = {name: sample_of(scores, name, column) for name in datasets_of(scores, reference)}
+    low, high = _common_range([sample.values for sample in samples.values()])
+    edges = np.linspace(low, high, FINE + 1)
+    centres = 0.5 * (edges[1:] + edges[:-1])
+    points = np.linspace(low, high, POINTS)
+    tables = []
+    for name, sample in samples.items():
+        width = max(_silverman(sample), edges[1] - edges[0])
+        kernel = np.exp(-0.5 * ((points[:, None] - centres) / width) ** 2) / (width * np.sqrt(2 * np.pi))
+        cells = np.searchsorted(edges, sample.values, side="right")  # 0 and FINE + 1 lie outside the range
+        curves = [
+            kernel
+            @ np.bincount(cells, row[sample.codes] * sample.weights, FINE + 2)[1:-1]
+            / sample.n_galaxies
+            for row in chain([np.ones(sample.n_galaxies)], resamples(sample.n_galaxies, n_bootstrap, rng))
+        ]
+        band = np.quantile(curves[1:], [0.025, 0.975], axis=0)
+        n = len(points)
+        tables.append(
+            {
+                "dataset": np.full(n, name),
+                "kind": np.full(n, kind_of(scores, name)),
+                "n_galaxies": np.full(n, sample.n_galaxies),
+                "n_images": np.full(n, sample.values.size),
+                "value": points,
+                "density": curves[0],
+                "density_low": band[0],
+                "density_high": band[1],
+                "median": np.full(n, _quantile(sample, 0.5)),
+                "quartile_low": np.full(n, _quantile(sample, 0.25)),
+                "quartile_high": np.full(n, _quantile(sample, 0.75)),
+            }
+        )
+    return _joined(tables, column=column, reference=reference)
+
+
+def _quantile(sample: Clustered, share: float) -> float:
+    """Value below which a share of the images lies, every galaxy counted once."""
+    total = np.cumsum(sample.weights)
+    return float(sample.values[min(np.searchsorted(total, share * total[-1]), total.size - 1)])
+
+
+def _common_range(values: Sequence[np.ndarray]) -> tuple[float, float]:
+    """Range that shows all data sets, each without its farthest outliers, with a margin."""
+    ends = np.array([np.quantile(each, [0.002, 0.998]) for each in values])
+    low, high = ends[:, 0].min(), ends[:, 1].max()
+    margin = 0.08 * (high - low) or 1.0
+    return low - margin, high + margin
+
+
+def _silverman(sample: Clustered) -> float:
+    """Width of the kernel for this spread and number of galaxies."""
+    low, high = np.quantile(sample.values, [0.25, 0.75])
+    spread = sample.values.std()
+    if sample.n_galaxies >= FEW and high > low:  # quartiles of a few galaxies mean little
+        spread = min(spread, (high - low) / 1.349)
+    return 0.9 * spread * sample.n_galaxies**-0.2
+
+
+def _joined(tables: Sequence[Mapping[str, np.ndarray]], **meta: object) -> Table:
+    """Tables of equal columns one below the other."""
+    joined = Table({name: np.concatenate([table[name] for table in tables]) for name in tables[0]})
+    joined.meta = dict(meta)
+    return joined
+
+
+def roc_numbers(scores: Table, reference: str, *, column: str | None = None) -> Table:
+    """Share of simulated against share of real images below each value of the score.
+
+    Parameters
+    ----------
+    scores, reference, column
+        As for `density_numbers`.
+
+    Returns
+    -------
+    Table
+        ``dataset``, ``kind``, ``n_galaxies``, ``real_below``, ``simulated_below``, ``auc``.
+    """
+    column = column or headline_score(scores)
+    real = sample_of(scores, reference, column)
+    tables = []
+    for name in datasets_of(scores, reference):
+        if name == reference:
+            continue
+        sample = sample_of(scores, name, column)
+        grid = np.unique(np.concatenate([real.values, sample.values]))
+        below = [_share_below(each, grid) for each in (real, sample)]
+        n = grid.size + 1
+        pick = np.unique(np.linspace(0, n - 1, min(n, POINTS)).astype(int))
+        auc = float(np.trapezoid(below[1], below[0]))
+        n = pick.size
+        tables.append(
+            {
+                "dataset": np.full(n, name),
+                "kind": np.full(n, kind_of(scores, name)),
+                "n_galaxies": np.full(n, sample.n_galaxies),
+                "real_below": below[0][pick],
+                "simulated_below": below[1][pick],
+                "auc": np.full(n, auc),
+            }
+        )
+    return _joined(tables, column=column, reference=reference)
+
+
+def _share_below(sample: Clustered, grid: np.ndarray) -> np.ndarray:
+    """Distribution function at and below each grid value, starting at 0."""
+    lower = np.concatenate([[0.0], np.cumsum(sample.weights)])
+    share = lower[np.searchsorted(sample.values, grid, side="right")] / lower[-1]
+    return np.concatenate([[0.0], share])

@@ -8,21 +8,15 @@ from matplotlib.axes import Axes
 from scipy.ndimage import gaussian_filter
 
 from simcompare.figures.style import (
-    COLUMN,
     PAGE,
     DatasetStyle,
-    count_label,
-    legend_above,
     new_axes,
     order_of,
     styled,
     styles_of,
-    table_styles,
 )
-from simcompare.scores.table import reference_rows
-from simcompare.scores.text_column import words_of
 
-__all__ = ["draw_ladder", "draw_map", "draw_stability", "map_numbers"]
+__all__ = ["draw_ladder", "draw_stability"]
 
 CROWD = 250  # rows from which points would hide each other
 
@@ -109,74 +103,3 @@ def _draw_contours(ax: Axes, rows: Table, style: DatasetStyle) -> None:
     middle = [0.5 * (edge[1:] + edge[:-1]) for edge in (x, y)]
     look = {"colors": [style.color], "linestyles": [style.line], "linewidths": 1.0}
     ax.contour(*middle, smooth.T, levels=levels, **look)
-
-
-def map_numbers(scores: Table, coordinates: np.ndarray, reference: str) -> Table:
-    """Places of all galaxies in two coordinates of a space of features.
-
-    Parameters
-    ----------
-    scores : Table
-    coordinates : ndarray, shape (len(scores), 2 or more)
-        For instance the first principal components of the latents.
-    reference : str
-
-    Returns
-    -------
-    Table
-        ``dataset``, ``kind``, ``galaxy_id``, ``x``, ``y``; usable rows with finite coordinates.
-    """
-    finite = np.isfinite(coordinates[:, :2]).all(axis=1)
-    usable = np.zeros(len(scores), bool)
-    for name in words_of(scores["dataset"]):
-        usable |= reference_rows(scores, name)
-    kept = finite & usable
-    table = Table({name: np.asarray(scores[name][kept]) for name in ("dataset", "kind", "galaxy_id")})
-    table["x"], table["y"] = coordinates[kept, 0], coordinates[kept, 1]
-    table.meta = {"reference": reference}
-    return table
-
-
-@styled
-def draw_map(
-    table: Table, ax: Axes | None = None, *, labels: tuple[str, str] = ("component 1", "component 2")
-) -> Axes:
-    """Draw simulated galaxies over real ones: points, or where they are many a density and contours.
-
-    The contours hold 50 and 90 % of a data set's images.
-
-    Parameters
-    ----------
-    table : Table
-        From `map_numbers`.
-    ax : Axes, optional
-    labels : tuple of 2 str
-        Of the axes.
-
-    Returns
-    -------
-    Axes
-    """
-    ax = new_axes(ax, COLUMN, 3.3)
-    reference = table.meta["reference"]
-    styles = table_styles(table)
-    for name, style in sorted(styles.items(), key=lambda item: item[0] != reference):
-        rows = table[np.asarray(table["dataset"]) == name]
-        label = count_label(name, np.unique(rows["galaxy_id"]).size)
-        if len(rows) < CROWD:
-            look = {"color": style.color, "marker": style.marker, "lw": 0, "s": 5 if name == reference else 9}
-            ax.scatter(rows["x"], rows["y"], label=label, **look)
-        elif name == reference:
-            ax.hexbin(rows["x"], rows["y"], gridsize=26, cmap="Greys", mincnt=1, linewidths=0.1, bins="log")
-            ax.plot([], [], "h", color="0.6", label=label)
-        else:
-            _draw_contours(ax, rows, style)
-            ax.plot([], [], color=style.color, ls=style.line, label=label)
-    low, high = np.quantile([table["x"], table["y"]], [0.003, 0.997], axis=1)
-    margin = 0.06 * (high - low)
-    ax.set_xlim(low[0] - margin[0], high[0] + margin[0])
-    ax.set_ylim(low[1] - margin[1], high[1] + margin[1])
-    ax.set_xlabel(labels[0])
-    ax.set_ylabel(labels[1])
-    legend_above(ax)
-    return ax

@@ -1,10 +1,14 @@
 """Score against a property of the galaxy or of the observation."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from astropy.table import Table
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from simcompare.figures.distributions import FEW
+from simcompare.figures.samples import datasets_of, kind_of
 from simcompare.figures.style import (
     COLUMN,
     LOGARITHMIC,
@@ -16,8 +20,9 @@ from simcompare.figures.style import (
     styled,
     table_styles,
 )
+from simcompare.scores.table import galaxies_of, headline_score, reference_rows
 
-__all__ = ["draw_difference", "draw_relation"]
+__all__ = ["draw_difference", "draw_relation", "relation_numbers"]
 
 
 @styled
@@ -92,3 +97,124 @@ def _finish(table: Table, ax: Axes) -> Axes:
     else:
         ax.text(0.5, 0.5, "too few galaxies", transform=ax.transAxes, ha="center", color="0.4")
     return ax
+
+
+def relation_numbers(
+    scores: Table,
+    reference: str,
+    x: str,
+    *,
+    column: str | None = None,
+    n_bins: int = 8,
+    least: int = 5,
+) -> Table:
+    """Score against a property: median and quartiles in bins of equal numbers of real galaxies.
+
+    Parameters
+    ----------
+    scores, reference
+        As for `density_numbers`.
+    x : str
+        Column of the property.
+    column : str, optional
+        Score; default the headline.
+    n_bins : int
+        Greatest number of bins; fewer when galaxies are few.
+    least : int
+        Fewest galaxies of a bin that is shown. Data sets of fewer than 40, and a reference of fewer than
+        this, are shown galaxy by galaxy.
+
+    Returns
+    -------
+    Table
+        ``dataset``, ``kind``, ``n_galaxies`` (in the bin), ``x_low``, ``x_high``, ``x`` (median of the data
+        set in the bin), ``median``, ``quartile_low``, ``quartile_high``, ``median_error``, ``difference`` to
+        the reference in the same bin and ``difference_error``, with that of the reference's median.
+    """
+    column = column or headline_score(scores)
+    names = datasets_of(scores, reference)
+    means = {name: _galaxy_table(scores, name, [x, column]) for name in names}
+    pooled = np.concatenate([table[x] for table in means.values()])
+    real = means[reference][x] if len(means.get(reference, {x: ()})[x]) else pooled
+    n_bins = int(np.clip(len(real) // (2 * least), 1, n_bins))
+    inner = np.quantile(real, np.linspace(0, 1, n_bins + 1))[1:-1]
+    edges = np.unique(np.concatenate([[pooled.min()], inner, [pooled.max()]]))
+    known: dict[int, tuple[float, float]] = {}  # median of the reference and its error, by bin
+    unknown = (np.nan, np.nan)
+    rows = []
+    for name in names:
+        values, label = means[name], {"dataset": name, "kind": kind_of(scores, name)}
+        place = np.clip(np.searchsorted(edges, values[x], side="right") - 1, 0, max(len(edges) - 2, 0))
+        if place.size < (least if name == reference else FEW):
+            rows += [
+                label | _single(values[x][i], values[column][i], known.get(int(place[i]), unknown)[0])
+                for i in range(place.size)
+            ]
+            continue
+        for k in np.unique(place):
+            inside = values[column][place == k]
+            if inside.size < least:
+                continue
+            if name == reference:
+                known[int(k)] = float(np.median(inside)), _median_error(inside)
+            ends = {"x_low": edges[k], "x_high": edges[min(k + 1, len(edges) - 1)]}
+            middle = {"x": float(np.median(values[x][place == k]))}
+            row = label | ends | middle | _quartiles(inside, *known.get(int(k), unknown))
+            rows.append(row | ({"difference_error": 0.0} if name == reference else {}))
+    names = [
+        "dataset",
+        "kind",
+        "n_galaxies",
+        "x_low",
+        "x_high",
+        "x",
+        "median",
+        "quartile_low",
+        "quartile_high",
+        "median_error",
+        "difference",
+        "difference_error",
+    ]
+    table = (
+        Table(rows=rows, names=names) if rows else Table(names=names, dtype=["U1", "U1", int] + 9 * [float])
+    )
+    table.meta = {"x": x, "column": column, "reference": reference}
+    return table
+
+
+def _median_error(inside: np.ndarray) -> float:
+    """Estimate the standard error of the median as that of a normal distribution with these quartiles."""
+    low, high = np.quantile(inside, [0.25, 0.75])
+    return float(1.2533 * (high - low) / 1.349 / np.sqrt(inside.size))
+
+
+def _quartiles(inside: np.ndarray, real: float, real_error: float) -> dict[str, float]:
+    """Median and quartiles of the scores in one bin."""
+    low, middle, high = np.quantile(inside, [0.25, 0.5, 0.75])
+    error = _median_error(inside)
+    return {
+        "n_galaxies": inside.size,
+        "median": middle,
+        "quartile_low": low,
+        "quartile_high": high,
+        "median_error": error,
+        "difference": middle - real,
+        "difference_error": float(np.hypot(error, real_error)),
+    }
+
+
+def _single(x: float, value: float, real: float) -> dict[str, float]:
+    """Row of a single galaxy."""
+    unknown = dict.fromkeys(("quartile_low", "quartile_high", "median_error", "difference_error"), np.nan)
+    place = {"x_low": x, "x_high": x, "x": x}
+    return {"n_galaxies": 1, "median": value, "difference": value - real} | place | unknown
+
+
+def _galaxy_table(scores: Table, dataset: str, columns: Sequence[str]) -> dict[str, np.ndarray]:
+    """Mean over views of columns, one row per galaxy whose values are all finite."""
+    rows = reference_rows(scores, dataset)
+    values = {name: np.asarray(scores[name], float)[rows] for name in columns}
+    finite = np.all([np.isfinite(each) for each in values.values()], axis=0)
+    _, codes = np.unique(galaxies_of(scores)[rows][finite], return_inverse=True)
+    counts = np.bincount(codes)
+    return {name: np.bincount(codes, each[finite]) / counts for name, each in values.items()}
