@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from simcompare import figures
 from simcompare.commands.demo import NATURE, finished_demo
 from simcompare.comparison.headline import compare
+from simcompare.images.parts import BLANK_SKY
 from simcompare.scores.run_inputs import run_image_sets, run_scores
-from simcompare.synthetic.blank_sky import BLANK_SKY
 
 SHOWN = (NATURE, "toy-3", "toy-2", "toy-1")
 

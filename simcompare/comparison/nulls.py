@@ -9,8 +9,8 @@ import numpy as np
 from astropy.table import Table
 
 from simcompare.comparison.report_table import FurtherTable, read_further
+from simcompare.images.parts import BLANK_SKY
 from simcompare.scores.table import headline_score, reference_rows
-from simcompare.synthetic.blank_sky import BLANK_SKY
 
 __all__ = ["NULLS", "null_tables", "symmetry_share", "with_nulls"]
 

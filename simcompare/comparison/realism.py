@@ -9,49 +9,16 @@ from astropy.table import Table
 from mocks.observing.noise import measure_correlation
 from mocks.observing.sky_check import SkyCheck, blank_sky_check
 from mocks.streams import stream
+from simcompare.images.blank_patches import blank_patches
 from simcompare.images.image_set import ImageSet
 from simcompare.statistics.two_sample import ks_statistic
 
-__all__ = ["blank_patches", "sanity_curves", "sanity_notes", "sanity_table"]
+__all__ = ["sanity_curves", "sanity_notes", "sanity_table"]
 
 logger = logging.getLogger(__name__)
 
-PATCH = 16  # side of a patch of blank sky [pixels]
-MOST_IMAGES = 1500
 LEAST_PATCHES = 50
 MAX_LAG = 4
-
-
-def blank_patches(images: ImageSet, band: str, rng: np.random.Generator) -> np.ndarray:
-    """Corners of prepared images where neither the galaxy nor a neighbour reaches.
-
-    Parameters
-    ----------
-    images : ImageSet
-    band : str
-    rng : numpy.random.Generator
-        Chooses images where there are more than 1500.
-
-    Returns
-    -------
-    ndarray, shape (n, 16, 16)
-        [unit of the images]. The nearest pixel is farther than four half-light radii from the middle.
-    """
-    side, index = images.image_shape[-1], images.bands.index(band)
-    if side < 2 * PATCH:
-        return np.empty((0, PATCH, PATCH))
-    radius = images.columns("half_light_radius")["half_light_radius"] / images.pixel_scale
-    far = np.flatnonzero(4 * radius < np.hypot(side / 2 - PATCH, side / 2 - PATCH))
-    if len(far) > MOST_IMAGES:
-        far = np.sort(rng.choice(far, MOST_IMAGES, replace=False))
-    near, end = slice(0, PATCH), slice(side - PATCH, side)
-    found = [np.empty((0, PATCH, PATCH))]
-    for stack in images.subset(far).batches(256):
-        masked = stack.mask if stack.mask.ndim == 3 else stack.mask.any(axis=1)
-        for y, x in ((near, near), (near, end), (end, near), (end, end)):
-            clean = ~(masked[:, y, x] > 0).any(axis=(1, 2))
-            found.append(stack.image[clean, index, y, x].astype(float))
-    return np.concatenate(found)
 
 
 def _pairs(image_sets: Mapping[str, ImageSet], reference: str) -> list[tuple[str, ImageSet]]:

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 
 from simcompare.images.image_set import ImageSet
-from simcompare.images.positions import SPLITS
+from simcompare.images.splits import SPLITS
 from simcompare.images.stamps import FLAGS
 
 __all__ = ["data_section", "summarise"]

@@ -24,9 +24,10 @@ from simcompare.images.parts import (
     read_rows,
     write_part,
 )
-from simcompare.images.positions import SPLITS, repeats
+from simcompare.images.positions import repeats
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.images.selection import select_rows
+from simcompare.images.splits import SPLITS
 
 __all__ = [
     "KINDS",

@@ -15,6 +15,8 @@ from simcompare.images.stamps import PreparedStamp
 from simcompare.runs.files import atomic_hdf5
 
 __all__ = [
+    "BLANK_SKY",
+    "CONTROL_KIND",
     "DATASETS",
     "KINDS",
     "LINEAR_UNIT",
@@ -338,3 +340,9 @@ def read_catalogue(path: Path) -> Table:
             table[name] = np.char.decode(values, "utf-8") if values.dtype.kind == "S" else values
             table[name].unit = group[name].attrs["unit"] or None
     return table
+
+
+BLANK_SKY = "blank sky"
+
+
+CONTROL_KIND = "control"

@@ -15,8 +15,9 @@ from astropy.table import Table
 
 from mocks.surveys import SURVEYS, load_survey
 from simcompare.images.image_set import LINEAR_UNIT, ImageSet, collect_stamps, part_path, write_part
-from simcompare.images.positions import SAME_OBJECT, TakenPlaces, assign_split, split_of_place
+from simcompare.images.positions import SAME_OBJECT, TakenPlaces
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
+from simcompare.images.splits import assign_split, split_of_place
 from simcompare.images.stamps import FLAGS, PreparedStamp, RawStamp, RejectedStampError
 from simcompare.observed.formats import read_stamps
 from simcompare.runs.files import fingerprint

@@ -10,12 +10,11 @@ from astropy.table import Table
 from flows.densities.haar import split
 from mocks.streams import stream
 from simcompare.images.image_set import LINEAR_UNIT, ImageSet, Stack
+from simcompare.images.parts import BLANK_SKY, CONTROL_KIND
 from simcompare.scores.likelihood import SKY, Density
 
-__all__ = ["BLANK_SKY", "CONTROL_KIND", "BlankSky", "SkyDensity", "blank_sky_of", "with_sky"]
+__all__ = ["BlankSky", "SkyDensity", "blank_sky_of", "with_sky"]
 
-BLANK_SKY = "blank sky"
-CONTROL_KIND = "control"
 _ROWS_AT_ONCE = 4096
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from mocks import ConditionsBank, stream
 from mocks.observing.noise import measure_correlation
-from simcompare.comparison.realism import blank_patches
+from simcompare.images.blank_patches import blank_patches
 from simcompare.images.image_set import ImageSet
 
 __all__ = ["conditions_bank"]

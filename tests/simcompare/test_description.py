@@ -7,8 +7,8 @@ import torch
 from mocks.observing.psf import gaussian_psf
 from simcompare.images.description import data_section, summarise
 from simcompare.images.image_set import ImageSet, collect_stamps, write_part
-from simcompare.images.positions import assign_split
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
+from simcompare.images.splits import assign_split
 from simcompare.images.stamps import RawStamp
 from simcompare.models.torch_images import SYMMETRIES, TorchImages, apply_symmetry
 

@@ -11,8 +11,8 @@ from scipy.ndimage import binary_dilation, gaussian_filter
 from mocks.observing.psf import measure_fwhm
 from mocks.survey_files.sdss_frames import frame_siblings, open_frame
 from mocks.survey_files.sdss_psf import read_psfield
-from simcompare.images.positions import split_of_place
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
+from simcompare.images.splits import split_of_place
 from simcompare.observed import read_stamps
 from simcompare.observed.detect import empirical_psf, find_candidates
 

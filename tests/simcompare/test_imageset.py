@@ -9,8 +9,8 @@ import pytest
 from astropy.table import Table
 
 from simcompare.images.image_set import ImageSet, Stack, part_path, write_part
-from simcompare.images.positions import SPLITS, assign_split
 from simcompare.images.preparation.prepare import Preparation
+from simcompare.images.splits import SPLITS, assign_split
 
 
 def make_part(

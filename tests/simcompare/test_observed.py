@@ -8,8 +8,8 @@ from mocks.observing.psf import gaussian_psf
 from mocks.survey_files.sdss_camera import dark_variance, gain, sky_noise
 from simcompare.images.description import summarise
 from simcompare.images.image_set import ImageSet, part_path
-from simcompare.images.positions import split_of_place
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
+from simcompare.images.splits import split_of_place
 from simcompare.images.stamps import FLAGS
 from simcompare.observed import prepare_observed, read_stamps, recognise
 from simcompare.observed.lattice import camera_quantum

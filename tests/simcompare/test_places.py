@@ -3,14 +3,8 @@
 import numpy as np
 import pytest
 
-from simcompare.images.positions import (
-    SAME_OBJECT,
-    SPLITS,
-    TakenPlaces,
-    assign_split,
-    repeats,
-    split_of_place,
-)
+from simcompare.images.positions import SAME_OBJECT, TakenPlaces, repeats
+from simcompare.images.splits import SPLITS, assign_split, split_of_place
 
 
 def test_splits_are_deterministic_and_have_their_fractions():

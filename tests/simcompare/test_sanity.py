@@ -6,7 +6,8 @@ from astropy.table import Table
 
 from mocks import stream
 from simcompare import figures
-from simcompare.comparison.realism import blank_patches, sanity_curves, sanity_notes, sanity_table
+from simcompare.comparison.realism import sanity_curves, sanity_notes, sanity_table
+from simcompare.images.blank_patches import blank_patches
 
 
 class Images:
