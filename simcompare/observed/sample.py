@@ -16,6 +16,7 @@ from astropy.table import Table
 from mocks.surveys import SURVEYS, load_survey
 from simcompare.images.image_set import LINEAR_UNIT, ImageSet, collect_stamps, part_path, write_part
 from simcompare.images.positions import SAME_OBJECT, TakenPlaces
+from simcompare.images.preparation.flags import refuse_flagged, rejected_flags_of
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
 from simcompare.images.splits import assign_split, split_of_place
 from simcompare.images.stamps import FLAGS, PreparedStamp, RawStamp, RejectedStampError
@@ -24,7 +25,7 @@ from simcompare.runs.files import fingerprint
 from simcompare.runs.tasks import run_in_order
 from simcompare.runs.time_limit import Watch
 
-__all__ = ["REJECTED_FLAGS", "Sample", "prepare_observed", "refuse_flagged", "rejected_flags_of"]
+__all__ = ["Sample", "prepare_observed"]
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,6 @@ UNITS = {"linear": LINEAR_UNIT, "8-bit": "8-bit counts"}
 PART_BYTES = 1e8
 _STAMPS_PER_TASK = 50
 _BYTES_PER_TASK = 4 << 20  # what a cluster's scheduler passes on without complaint
-REJECTED_FLAGS = ("undetected", "resampled", "saturated")
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,22 +55,6 @@ class Sample:
         """How many were rejected for which reason; numbers in the reasons are written as N."""
         plain = [re.sub(r"\d+(\.\d+)?", "N", reason) for reason in self.rejected["reason"]]
         return dict(Counter(plain).most_common())
-
-
-def rejected_flags_of(survey: str) -> tuple[str, ...]:
-    """Name the flags that make an image of a survey unusable.
-
-    Interpolated pixels are refused only where the survey gives a camera's own: coadds are all interpolated.
-    """
-    own_pixels = survey not in SURVEYS or load_survey(survey).integer_counts
-    return tuple(flag for flag in REJECTED_FLAGS if own_pixels or flag != "resampled")
-
-
-def refuse_flagged(stamp: PreparedStamp, flags: Sequence[str]) -> None:
-    """Raise `RejectedStampError` when a prepared image, real or mock, has one of these flags."""
-    found = [flag for flag in flags if stamp.row["flags"] & FLAGS[flag]]
-    if found:
-        raise RejectedStampError(f"flagged {', '.join(found)}")
 
 
 def prepare_observed(

@@ -15,11 +15,11 @@ from mocks.observing.sky_bank import clipped_sigma, segment
 from simcompare.images.build import Images
 from simcompare.images.image_set import ImageSet
 from simcompare.images.parts import collect_stamps
+from simcompare.images.preparation.flags import refuse_flagged, rejected_flags_of
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
 from simcompare.images.splits import assign_split
 from simcompare.images.stamps import PreparedStamp, RawStamp
 from simcompare.observed.formats import read_stamps
-from simcompare.observed.sample import refuse_flagged, rejected_flags_of
 from simcompare.runs.time_limit import Watch
 from simcompare.settings import ReobserveSettings
 from simcompare.synthetic.conditions import conditions_bank

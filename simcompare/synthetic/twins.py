@@ -11,10 +11,10 @@ from mocks.observing import observe
 from mocks.observing.background import faint_sources
 from mocks.surveys import load_survey
 from simcompare.images.image_set import ImageSet, Stack
+from simcompare.images.preparation.flags import refuse_flagged, rejected_flags_of
 from simcompare.images.preparation.prepare import preparation_stream, prepare_stamp
 from simcompare.images.preparation.sersic import SersicFit, SersicProfile, fit_sersic, ideal_image
 from simcompare.images.stamps import PreparedStamp, RawStamp, RejectedStampError
-from simcompare.observed.sample import refuse_flagged, rejected_flags_of
 
 __all__ = ["fit_galaxy", "make_twin", "twin_stamps"]
 

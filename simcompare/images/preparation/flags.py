@@ -1,0 +1,27 @@
+"""Flags that reject a stamp."""
+
+from collections.abc import Sequence
+
+from mocks.surveys import SURVEYS, load_survey
+from simcompare.images.stamps import FLAGS, PreparedStamp, RejectedStampError
+
+__all__ = ["REJECTED_FLAGS", "refuse_flagged", "rejected_flags_of"]
+
+
+REJECTED_FLAGS = ("undetected", "resampled", "saturated")
+
+
+def rejected_flags_of(survey: str) -> tuple[str, ...]:
+    """Name the flags that make an image of a survey unusable.
+
+    Interpolated pixels are refused only where the survey gives a camera's own: coadds are all interpolated.
+    """
+    own_pixels = survey not in SURVEYS or load_survey(survey).integer_counts
+    return tuple(flag for flag in REJECTED_FLAGS if own_pixels or flag != "resampled")
+
+
+def refuse_flagged(stamp: PreparedStamp, flags: Sequence[str]) -> None:
+    """Raise `RejectedStampError` when a prepared image, real or mock, has one of these flags."""
+    found = [flag for flag in flags if stamp.row["flags"] & FLAGS[flag]]
+    if found:
+        raise RejectedStampError(f"flagged {', '.join(found)}")
