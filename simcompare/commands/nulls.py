@@ -17,12 +17,13 @@ from simcompare.comparison.stability import model_null, stability
 from simcompare.data.shipped import find_model
 from simcompare.images.build import make_files
 from simcompare.images.image_set import ImageSet
+from simcompare.models.density import context_of
 from simcompare.models.storage import load_model, model_metadata
 from simcompare.runs.files import write_text
 from simcompare.runs.folder import open_run, read_settings
 from simcompare.runs.tables import write_table
 from simcompare.runs.time_limit import Watch
-from simcompare.scores.likelihood import context_of, score
+from simcompare.scores.likelihood import score
 from simcompare.scores.table import headline_score, stack_scores
 from simcompare.settings import NullsSettings
 from simcompare.synthetic.blank_sky import with_sky

@@ -12,6 +12,7 @@ from astropy.table import Table
 from simcompare.commands.cite import cite_run
 from simcompare.comparison.realism import sanity_curves, sanity_notes, sanity_table
 from simcompare.comparison.report_table import INDEX, FurtherTable, read_further
+from simcompare.models.density import context_of
 from simcompare.pages.page import write_report
 from simcompare.pages.sections import draw_figures, figure_columns
 from simcompare.results import read_comparison
@@ -19,7 +20,6 @@ from simcompare.runs.files import remove_leftovers
 from simcompare.runs.folder import read_config, read_provenance, read_settings, runs_behind
 from simcompare.runs.ledger import Ledger, digest
 from simcompare.runs.lock import lock_folder
-from simcompare.scores.likelihood import context_of
 from simcompare.scores.run_inputs import is_toy, run_image_sets, run_models, run_scores
 from simcompare.scores.text_column import equals
 from simcompare.settings import ReportSettings

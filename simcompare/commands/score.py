@@ -14,12 +14,13 @@ from flows import FlowModel
 from simcompare.data.shipped import ensemble_members, find_model, reference_table
 from simcompare.images.build import make_files
 from simcompare.images.image_set import LINEAR_UNIT, ImageSet
+from simcompare.models.density import SKY, Density, check_prepared_alike
 from simcompare.models.storage import load_model, model_hash
 from simcompare.runs.folder import open_run
 from simcompare.runs.tables import count_rows, read_form, write_blocks, write_table
 from simcompare.runs.time_limit import Watch
 from simcompare.scores.files import joined_blocks, joined_form
-from simcompare.scores.likelihood import SKY, Density, check_prepared_alike, score, warn_of_doubts
+from simcompare.scores.likelihood import score, warn_of_doubts
 from simcompare.scores.pixel_maps import write_maps
 from simcompare.scores.ranking import place_scores
 from simcompare.scores.run_inputs import run_scores

@@ -10,9 +10,9 @@ from flows.training.distributed import is_first
 from simcompare.data.shipped import MEMBER, find_model
 from simcompare.images.image_set import ImageSet
 from simcompare.models.card import model_card
+from simcompare.models.density import context_of
 from simcompare.models.storage import _MODEL, _write_samples, default_config, load_model, model_metadata
 from simcompare.runs.folder import open_run
-from simcompare.scores.likelihood import context_of
 from simcompare.settings import TrainSettings
 
 __all__ = ["train_model"]

@@ -13,8 +13,8 @@ from flows import FlowConfig, FlowModel, sample_sheet
 from simcompare.data.shipped import find_model
 from simcompare.images.image_set import LINEAR_UNIT, ImageSet
 from simcompare.models.card import depth
+from simcompare.models.density import context_of
 from simcompare.runs.files import atomic_path, fingerprint, sha256
-from simcompare.scores.likelihood import context_of
 from simcompare.settings import TrainSettings
 
 __all__ = ["load_model", "model_hash", "model_metadata"]

@@ -1,65 +1,19 @@
 """Give every image its log-likelihood under a flow of real galaxies, and its ratio to background flows."""
 
-import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from enum import IntFlag
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from astropy.table import Table
 
-from simcompare.images.preparation.prepare import Preparation
+from simcompare.models.density import SKY, Density, _plain, check_prepared_alike, context_of, outside_domain
 from simcompare.scores.complexity import complexity
 
-__all__ = [
-    "SKY",
-    "Density",
-    "Domain",
-    "check_prepared_alike",
-    "context_of",
-    "orientations",
-    "outside_domain",
-    "score",
-    "warn_of_doubts",
-]
+__all__ = ["orientations", "score", "warn_of_doubts"]
 
 logger = logging.getLogger(__name__)
-
-SKY = "sky"  # name of the background that holds nothing but noise
-
-# What an image set and a model must share; the preparation's own settings are compared one by one.
-_SHARED = ("survey", "bands", "pixel_scale", "size")
-
-
-class Density(Protocol):
-    """What can be asked for a log density; a trained flow, or anything that looks like one.
-
-    Only `log_prob` is needed. `budget` with `scale_names` splits the value by scale, `context_names`
-    say which catalogue columns condition it, and `metadata` says what it was trained on.
-    """
-
-    def log_prob(self, images: np.ndarray, context: np.ndarray | None) -> np.ndarray:
-        """Natural log density of each image [nats], shape (n,)."""
-
-
-class Domain(IntFlag):
-    """Nuisances that lie outside what the model saw in training, as bits of `outside_domain`."""
-
-    SKY = 1
-    PSF = 2
-    MAGNITUDE = 4
-    SIZE = 8
-    OTHER = 16
-
-
-_DOMAIN_OF = {
-    "sky_sigma": Domain.SKY,
-    "psf_fwhm": Domain.PSF,
-    "mag": Domain.MAGNITUDE,
-    "half_light_radius": Domain.SIZE,
-}
 
 
 def score(
@@ -258,136 +212,6 @@ def orientations(stack: np.ndarray) -> list[np.ndarray]:
     """
     turned = [np.rot90(stack, k, axes=(-2, -1)) for k in range(4)]
     return [np.ascontiguousarray(image) for image in (*turned, *(t[..., ::-1] for t in turned))]
-
-
-def context_of(catalogue: Table, names: Sequence[str]) -> np.ndarray | None:
-    """Collect the columns that condition a flow.
-
-    Parameters
-    ----------
-    catalogue : Table
-        Catalogue of an image set.
-    names : sequence of str
-        Columns; ``log_<column>`` stands for the natural logarithm of a column.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, len(names)), or None
-        None when no name is given.
-
-    Raises
-    ------
-    ValueError
-        When a column is missing, naming those there are.
-    """
-    if not len(names):
-        return None
-    columns = []
-    for name in names:
-        source = name.removeprefix("log_") if name not in catalogue.colnames else name
-        if source not in catalogue.colnames:
-            raise ValueError(
-                f"the flow is conditioned on {name!r}, but the catalogue has no column {source!r}; "
-                f"it has {', '.join(catalogue.colnames)}."
-            )
-        values = np.asarray(catalogue[source], dtype=float)
-        if source != name:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                values = np.log(values)
-        columns.append(values)
-    return np.stack(columns, axis=1).astype(np.float32)
-
-
-def check_prepared_alike(images: Any, density: Density | Callable) -> None:
-    """Refuse images that were not prepared as those the density was trained on.
-
-    Parameters
-    ----------
-    images : ImageSet
-        Images to be scored.
-    density : Density or callable
-        One without metadata (a plain callable) is taken at its word.
-
-    Raises
-    ------
-    ValueError
-        Naming each setting that differs, with both values.
-    """
-    trained = {key: _plain(value) for key, value in (getattr(density, "metadata", None) or {}).items()}
-    own = {
-        "survey": images.survey,
-        "bands": list(images.bands),
-        "pixel_scale": float(images.pixel_scale),
-        "size": int(images.preparation.size),
-    }
-    differences = [
-        f"{name} is {own[name]} in the images, {trained[name]} in the model"
-        for name in _SHARED
-        if name in trained and not _same(own[name], trained[name])
-    ]
-    if "preparation_hash" in trained and trained["preparation_hash"] != images.preparation_hash:
-        differences += _preparation_differences(images.preparation, trained.get("preparation"))
-    if differences:
-        raise ValueError(
-            f"image set {images.name!r} was prepared otherwise than the model: {'; '.join(differences)}. "
-            "Prepare the images with the model's settings, or train a model on images like these."
-        )
-
-
-def _preparation_differences(own: Preparation, trained: Mapping | None) -> list[str]:
-    """Name the settings of the preparation that differ, where the model kept them."""
-    if not isinstance(trained, Mapping):
-        return [f"preparation hash is {own.hash[:12]} in the images and another in the model"]
-    mine = json.loads(own.to_json())
-    keys = sorted(key for key in mine.keys() | trained.keys() if mine.get(key) != trained.get(key))
-    return [
-        f"preparation setting {key} is {mine.get(key)} in the images, {trained.get(key)} in the model"
-        for key in keys
-    ]
-
-
-def _plain(value: Any) -> Any:
-    """Value of a metadata entry, which may be kept as JSON text."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except json.JSONDecodeError:
-        return value
-
-
-def _same(own: Any, trained: Any) -> bool:
-    """Whether two settings agree; bands may be one word, numbers may have gone through text."""
-    if isinstance(own, list):
-        words = trained.split(",") if isinstance(trained, str) and "," in trained else list(trained)
-        return own == words
-    if isinstance(own, float):
-        return bool(np.isclose(own, float(trained), rtol=1e-6))
-    return own == trained
-
-
-def outside_domain(catalogue: Table, validity: Mapping[str, Sequence[float]]) -> np.ndarray:
-    """Mark images whose nuisance lies outside the range of the training images.
-
-    Parameters
-    ----------
-    catalogue : Table
-        Catalogue of an image set.
-    validity : mapping of str to (float, float)
-        Least and greatest value of catalogue columns in training, e.g. ``{"mag_r": [13.2, 17.8]}``.
-
-    Returns
-    -------
-    ndarray of int, shape (n,)
-        Bits of `Domain`; a missing column or a value that is not finite counts as outside.
-    """
-    flags = np.zeros(len(catalogue), dtype=np.int64)
-    for name, (low, high) in validity.items():
-        values = np.asarray(catalogue[name], float) if name in catalogue.colnames else np.nan
-        bit = next((bit for prefix, bit in _DOMAIN_OF.items() if name.startswith(prefix)), Domain.OTHER)
-        inside = np.logical_and(values >= low, values <= high)
-        flags |= np.where(inside, 0, int(bit))
-    return flags
 
 
 def _table(images: Any, models: list, blocks: list[dict[str, np.ndarray]]) -> Table:

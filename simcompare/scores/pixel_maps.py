@@ -8,8 +8,9 @@ from typing import Any
 import h5py
 import numpy as np
 
+from simcompare.models.density import Density, context_of
 from simcompare.runs.files import atomic_hdf5
-from simcompare.scores.likelihood import Density, context_of, orientations
+from simcompare.scores.likelihood import orientations
 
 __all__ = ["SHARD", "orientation_back", "read_map", "write_maps"]
 

@@ -11,9 +11,9 @@ from typing import Any
 import h5py
 import numpy as np
 
+from simcompare.models.density import context_of
 from simcompare.runs.files import atomic_hdf5
 from simcompare.scores.features import Components
-from simcompare.scores.likelihood import context_of
 
 __all__ = ["Embedding", "find_embedding", "open_spaces", "write_spaces"]
 

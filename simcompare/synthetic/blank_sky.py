@@ -11,7 +11,7 @@ from flows.densities.haar import split
 from mocks.streams import stream
 from simcompare.images.image_set import LINEAR_UNIT, ImageSet, Stack
 from simcompare.images.parts import BLANK_SKY, CONTROL_KIND
-from simcompare.scores.likelihood import SKY, Density
+from simcompare.models.density import SKY, Density
 
 __all__ = ["BlankSky", "SkyDensity", "blank_sky_of", "with_sky"]
 

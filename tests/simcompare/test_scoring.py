@@ -8,7 +8,8 @@ import pytest
 from astropy.table import Table
 
 from simcompare.images.preparation.prepare import Preparation
-from simcompare.scores.likelihood import Domain, context_of, orientations, outside_domain, score
+from simcompare.models.density import Domain, context_of, outside_domain
+from simcompare.scores.likelihood import orientations, score
 
 
 class Images:

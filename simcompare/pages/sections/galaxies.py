@@ -13,8 +13,8 @@ from simcompare.figures.examples import class_gallery_numbers
 from simcompare.figures.feature_maps import latent_coordinates
 from simcompare.figures.galleries import Stretch
 from simcompare.figures.single_galaxies import budget_numbers
+from simcompare.models.density import context_of
 from simcompare.pages.sections.sketchbook import Sketchbook
-from simcompare.scores.likelihood import context_of
 from simcompare.scores.table import galaxies_of, reference_rows
 from simcompare.scores.text_column import equals
 from simcompare.synthetic.blank_sky import SkyDensity
