@@ -15,12 +15,12 @@ from simcompare.comparison.nulls import NULLS
 from simcompare.comparison.report_table import FurtherTable, write_further
 from simcompare.comparison.stability import model_null, stability
 from simcompare.data.shipped import find_model
-from simcompare.images.build import make_files
 from simcompare.images.image_set import ImageSet
 from simcompare.models.density import context_of
 from simcompare.models.storage import load_model, model_metadata
 from simcompare.runs.files import write_text
 from simcompare.runs.folder import open_run, read_settings
+from simcompare.runs.products import make_files
 from simcompare.runs.tables import write_table
 from simcompare.runs.time_limit import Watch
 from simcompare.scores.likelihood import score

@@ -12,11 +12,11 @@ from astropy.table import Table
 
 from flows import FlowModel
 from simcompare.data.shipped import ensemble_members, find_model, reference_table
-from simcompare.images.build import make_files
 from simcompare.images.image_set import LINEAR_UNIT, ImageSet
 from simcompare.models.density import SKY, Density, check_prepared_alike
 from simcompare.models.storage import load_model, model_hash
 from simcompare.runs.folder import open_run
+from simcompare.runs.products import make_files
 from simcompare.runs.tables import count_rows, read_form, write_blocks, write_table
 from simcompare.runs.time_limit import Watch
 from simcompare.scores.files import joined_blocks, joined_form

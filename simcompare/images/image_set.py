@@ -21,13 +21,13 @@ from simcompare.images.parts import (
     collect_stamps,
     part_path,
     read_catalogue,
-    read_rows,
     write_part,
 )
 from simcompare.images.positions import repeats
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.images.selection import select_rows
 from simcompare.images.splits import SPLITS
+from simcompare.runs.files import read_rows
 
 __all__ = [
     "KINDS",

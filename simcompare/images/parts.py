@@ -25,7 +25,6 @@ __all__ = [
     "collect_stamps",
     "part_path",
     "read_catalogue",
-    "read_rows",
     "write_part",
 ]
 
@@ -319,15 +318,6 @@ class Part:
             psf_side=file["psf"].shape[-1],
             **{key: str(attributes[key]) for key in words},
         )
-
-
-def read_rows(dataset: h5py.Dataset, rows: np.ndarray) -> np.ndarray:
-    """Rows of a dataset in any order, repeats allowed; one slice where they lie close together."""
-    unique, order = np.unique(rows, return_inverse=True)
-    first, last = unique[0], unique[-1]
-    if last - first < 4 * len(unique):
-        return dataset[first : last + 1][rows - first]
-    return dataset[unique][order]
 
 
 def read_catalogue(path: Path) -> Table:

@@ -12,12 +12,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import h5py
+import numpy as np
 
 __all__ = [
     "atomic_hdf5",
     "atomic_path",
     "explained",
     "fingerprint",
+    "read_rows",
     "remove_leftovers",
     "sha256",
     "write_text",
@@ -185,3 +187,12 @@ def fingerprint(path: str | os.PathLike) -> str:
     for member in members:
         digest.update(f"{member.relative_to(path.parent)} {member.stat().st_size}\n".encode())
     return f"names-and-sizes:{digest.hexdigest()}"
+
+
+def read_rows(dataset: h5py.Dataset, rows: np.ndarray) -> np.ndarray:
+    """Rows of a dataset in any order, repeats allowed; one slice where they lie close together."""
+    unique, order = np.unique(rows, return_inverse=True)
+    first, last = unique[0], unique[-1]
+    if last - first < 4 * len(unique):
+        return dataset[first : last + 1][rows - first]
+    return dataset[unique][order]

@@ -7,7 +7,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from simcompare.images.parts import read_rows
+from simcompare.runs.files import read_rows
 
 __all__ = ["Rows", "Sample", "standardise"]
 

@@ -4,8 +4,8 @@ import threading
 import h5py
 import pytest
 
-from simcompare.images.build import make_files
 from simcompare.runs.folder import Run
+from simcompare.runs.products import make_files
 from simcompare.runs.time_limit import Watch
 from simcompare.settings import MockSettings
 
