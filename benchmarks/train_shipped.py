@@ -23,9 +23,9 @@ from simcompare.images.image_set import LINEAR_UNIT, ImageSet
 from simcompare.models.card import model_card
 from simcompare.models.storage import load_model, model_hash
 from simcompare.runs.files import atomic_path
+from simcompare.scores.bare_sky import SkyDensity
 from simcompare.scores.likelihood import score
 from simcompare.settings import TrainSettings
-from simcompare.synthetic.blank_sky import SkyDensity
 
 SAMPLES = {"sdss-r": "r", "sdss-gri": "gri", "sdss-rgb": "rgb"}
 EPOCHS = {"sdss-r": (80, 0, 30), "sdss-gri": (40, 30, 30), "sdss-rgb": (30, 0, 8)}  # first, real, twins

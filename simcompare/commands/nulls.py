@@ -23,10 +23,10 @@ from simcompare.runs.folder import open_run, read_settings
 from simcompare.runs.products import make_files
 from simcompare.runs.tables import write_table
 from simcompare.runs.time_limit import Watch
+from simcompare.scores.bare_sky import with_sky
 from simcompare.scores.likelihood import score
 from simcompare.scores.table import headline_score, stack_scores
 from simcompare.settings import NullsSettings
-from simcompare.synthetic.blank_sky import with_sky
 
 __all__ = ["make_nulls"]
 

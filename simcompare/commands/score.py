@@ -19,6 +19,7 @@ from simcompare.runs.folder import open_run
 from simcompare.runs.products import make_files
 from simcompare.runs.tables import count_rows, read_form, write_blocks, write_table
 from simcompare.runs.time_limit import Watch
+from simcompare.scores.bare_sky import with_sky
 from simcompare.scores.files import joined_blocks, joined_form
 from simcompare.scores.likelihood import score, warn_of_doubts
 from simcompare.scores.pixel_maps import write_maps
@@ -27,7 +28,7 @@ from simcompare.scores.run_inputs import run_scores
 from simcompare.scores.spaces import find_embedding
 from simcompare.scores.table import stack_scores
 from simcompare.settings import ScoreSettings
-from simcompare.synthetic.blank_sky import blank_sky_of, with_sky
+from simcompare.synthetic.blank_sky import blank_sky_of
 
 __all__ = ["score_image_sets", "write_scores"]
 

@@ -1,7 +1,7 @@
 """Tables beside the headline: at fixed nuisance, matched, typical, and in other spaces."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,12 +19,13 @@ from simcompare.comparison.model_probabilities import ModelComparison, compare_m
 from simcompare.comparison.report_table import FurtherTable
 from simcompare.comparison.volume import jackknife_all, with_sub_boxes
 from simcompare.scores.features import MORPHOLOGY, morphology_features
+from simcompare.scores.nuisance import usable_nuisances
 from simcompare.scores.table import headline_score, nuisance_columns, reference_rows
 from simcompare.scores.text_column import equals, words_of
 from simcompare.scores.typicality import add_typicality, batch_typicality
 from simcompare.statistics.rows import Rows
 
-__all__ = ["FurtherTable", "Questions", "further_tables", "needed_columns", "usable_nuisances"]
+__all__ = ["FurtherTable", "Questions", "further_tables", "needed_columns"]
 
 logger = logging.getLogger(__name__)
 
@@ -310,31 +311,3 @@ class _Jobs:
                 }
             ]
         )  # fmt: skip
-
-
-def usable_nuisances(blocks: Iterable[Table], reference: str) -> list[str]:
-    """Nuisances that vary among real galaxies and are known of every data set.
-
-    Parameters
-    ----------
-    blocks : iterable of Table
-        Score table, in one piece or in several of the same columns.
-    reference : str
-        Data set of real galaxies.
-
-    Returns
-    -------
-    list of str
-    """
-    datasets, known_of, low, high = set(), {}, {}, {}
-    for block in blocks:
-        dataset = np.asarray(block["dataset"])
-        datasets |= set(dataset.tolist())
-        for name in nuisance_columns(block):
-            values = np.asarray(block[name], float)
-            finite = np.isfinite(values)
-            known_of[name] = known_of.get(name, set()) | set(dataset[finite].tolist())
-            real = values[finite & (dataset == reference)]
-            low[name] = real.min(initial=low.get(name, np.inf))
-            high[name] = real.max(initial=high.get(name, -np.inf))
-    return [name for name, known in known_of.items() if known == datasets and high[name] > low[name]]

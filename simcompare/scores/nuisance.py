@@ -1,12 +1,14 @@
 """How a score depends on brightness, size, noise and seeing, and what is left at fixed nuisance."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from astropy.table import Table
 
-__all__ = ["NuisanceModel", "read_columns"]
+from simcompare.scores.table import nuisance_columns
+
+__all__ = ["NuisanceModel", "read_columns", "usable_nuisances"]
 
 REACH = 3.0  # nuisances farther from the middle, in spreads of the real galaxies, count as this far
 AT_ONCE = 16_384  # rows whose terms are held
@@ -118,3 +120,31 @@ def _ridge(terms: _Terms, values: np.ndarray, weight: np.ndarray, n_terms: int |
     penalty = RIDGE * np.eye(len(normal))
     penalty[0, 0] = 0
     return np.linalg.solve(normal + penalty, right)
+
+
+def usable_nuisances(blocks: Iterable[Table], reference: str) -> list[str]:
+    """Nuisances that vary among real galaxies and are known of every data set.
+
+    Parameters
+    ----------
+    blocks : iterable of Table
+        Score table, in one piece or in several of the same columns.
+    reference : str
+        Data set of real galaxies.
+
+    Returns
+    -------
+    list of str
+    """
+    datasets, known_of, low, high = set(), {}, {}, {}
+    for block in blocks:
+        dataset = np.asarray(block["dataset"])
+        datasets |= set(dataset.tolist())
+        for name in nuisance_columns(block):
+            values = np.asarray(block[name], float)
+            finite = np.isfinite(values)
+            known_of[name] = known_of.get(name, set()) | set(dataset[finite].tolist())
+            real = values[finite & (dataset == reference)]
+            low[name] = real.min(initial=low.get(name, np.inf))
+            high[name] = real.max(initial=high.get(name, -np.inf))
+    return [name for name, known in known_of.items() if known == datasets and high[name] > low[name]]

@@ -11,9 +11,9 @@ import numpy as np
 from astropy.table import Table, hstack, vstack
 
 from mocks.streams import stream
-from simcompare.comparison.further_tables import usable_nuisances
 from simcompare.runs.files import read_rows
 from simcompare.scores.features import RealGalaxies
+from simcompare.scores.nuisance import usable_nuisances
 from simcompare.scores.spaces import write_spaces
 from simcompare.scores.table import headline_score, nuisance_columns
 from simcompare.scores.typicality import Typicality

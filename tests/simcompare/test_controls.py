@@ -8,7 +8,7 @@ from scipy import stats
 
 from simcompare.comparison.nulls import null_tables, symmetry_share, with_nulls
 from simcompare.pages.sections.galaxies import _ratio_maps
-from simcompare.synthetic.blank_sky import SkyDensity
+from simcompare.scores.bare_sky import SkyDensity
 
 
 def test_density_of_the_sky_is_that_of_independent_normals():

@@ -7,10 +7,11 @@ from astropy.table import Table
 
 from mocks.streams import stream
 from simcompare import figures
-from simcompare.comparison.further_tables import FurtherTable, usable_nuisances
+from simcompare.comparison.further_tables import FurtherTable
 from simcompare.comparison.matching import match
 from simcompare.figures.samples import binned_scores
 from simcompare.pages.sections.sketchbook import Sketchbook
+from simcompare.scores.nuisance import usable_nuisances
 from simcompare.scores.table import narrowed, nuisance_columns
 from simcompare.scores.text_column import equals, words_of
 from simcompare.scores.typicality import add_typicality

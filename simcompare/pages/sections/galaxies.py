@@ -15,9 +15,9 @@ from simcompare.figures.galleries import Stretch
 from simcompare.figures.single_galaxies import budget_numbers
 from simcompare.models.density import context_of
 from simcompare.pages.sections.sketchbook import Sketchbook
+from simcompare.scores.bare_sky import SkyDensity
 from simcompare.scores.table import galaxies_of, reference_rows
 from simcompare.scores.text_column import equals
-from simcompare.synthetic.blank_sky import SkyDensity
 
 __all__ = ["draw_looks"]
 
