@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from simcompare.cli import main
-from simcompare.results import read_comparison
+from simcompare.comparison.report_table import read_comparison
 
 # Folder, files, redshift.
 FAMILIES = {

@@ -1,20 +1,16 @@
-"""Models on disk: a folder of safetensors, TOML and CSV that any device reads; nothing is unpickled."""
+"""Folders of safetensors, TOML and CSV for models and snapshots of a training; nothing is unpickled."""
 
 import csv
 import hashlib
 import os
 import shutil
 import tomllib
-from dataclasses import asdict
 from pathlib import Path
 
 import tomli_w
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-
-from flows.config import FlowConfig
-from flows.model import FlowModel
 
 __all__ = ["SCHEMA", "load_model", "load_snapshot", "save_model", "save_snapshot"]
 
@@ -23,37 +19,18 @@ _CARD = "README.md"
 SCHEMA = 1  # raise with every change of the layout that older readers would misread
 
 
-def save_model(model: FlowModel, folder: str | Path) -> Path:
-    """Write a model: ``model.toml``, ``weights.safetensors``, ``history.csv``, and its card as ``README.md``.
+def save_model(
+    folder: Path, tensors: dict[str, torch.Tensor], facts: dict, history: list[dict[str, float]], card: str
+) -> Path:
+    """Write ``model.toml``, ``weights.safetensors``, ``history.csv`` and the card as ``README.md``.
 
     An existing model in the folder is replaced only once the new one is complete on disk.
-
-    Parameters
-    ----------
-    model : FlowModel
-    folder : path
-
-    Returns
-    -------
-    Path
-        The folder.
     """
-    tensors = model.state_dict()
-    facts = {
-        "format": FORMAT,
-        "schema": SCHEMA,
-        "pixels_version": model.pixels.version,
-        "scale_names": list(model.scale_names),
-        "n_parameters": model.n_parameters,
-        "config": asdict(model.config),
-        "summary": model.summary,
-        "metadata": model.metadata,
-    }
-    return _write(Path(folder), "model.toml", tensors, facts, model.history, model.card)
+    return _write(folder, "model.toml", tensors, {"format": FORMAT, "schema": SCHEMA} | facts, history, card)
 
 
-def load_model(folder: str | Path, device: str = "cpu") -> FlowModel:
-    """Read a model written by `save_model`.
+def load_model(folder: Path) -> tuple[dict[str, torch.Tensor], dict, list[dict[str, float]], str]:
+    """Tensors, facts, history and card of a model.
 
     Raises
     ------
@@ -62,24 +39,9 @@ def load_model(folder: str | Path, device: str = "cpu") -> FlowModel:
     ValueError
         Foreign, damaged, or written by a newer version.
     """
-    folder = Path(folder)
     tensors, facts, history = _read(folder, "model.toml")
-    try:
-        model = FlowModel(FlowConfig(**facts["config"]), facts["metadata"])
-        model.load_state_dict(tensors)
-    except (TypeError, KeyError, RuntimeError) as error:
-        raise ValueError(
-            f"{folder} does not hold a complete model: {error}. Train or copy it again."
-        ) from error
-    if facts["pixels_version"] != model.pixels.version:
-        raise ValueError(
-            f"{folder} was trained with version {facts['pixels_version']} of the {model.config.pixels} "
-            f"pixels, this is version {model.pixels.version}: its log_prob would differ. Train it again."
-        )
-    model.history, model.summary = history, facts["summary"]
-    if (folder / _CARD).is_file():
-        model.card = (folder / _CARD).read_text(encoding="utf-8")
-    return model.to(device).eval()
+    card = folder / _CARD
+    return tensors, facts, history, card.read_text(encoding="utf-8") if card.is_file() else ""
 
 
 def save_snapshot(

@@ -3,12 +3,14 @@
 import logging
 import math
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
+from flows.checkpoint import load_model, save_model
 from flows.checks import check_context, check_images
 from flows.config import FlowConfig
 from flows.densities.registry import make_density
@@ -89,16 +91,43 @@ class FlowModel(nn.Module):
 
     @classmethod
     def load(cls, folder: str | Path, device: str = "cpu") -> "FlowModel":
-        """Read a model from its folder; see `flows.checkpoint.load_model`."""
-        from flows.checkpoint import load_model
+        """Read a model written by `save`.
 
-        return load_model(folder, device)
+        Raises
+        ------
+        FileNotFoundError
+            No model in this folder.
+        ValueError
+            Foreign, damaged, or written by a newer version.
+        """
+        folder = Path(folder)
+        tensors, facts, history, card = load_model(folder)
+        try:
+            model = cls(FlowConfig(**facts["config"]), facts["metadata"])
+            model.load_state_dict(tensors)
+        except (TypeError, KeyError, RuntimeError) as error:
+            raise ValueError(
+                f"{folder} does not hold a complete model: {error}. Train or copy it again."
+            ) from error
+        if facts["pixels_version"] != model.pixels.version:
+            raise ValueError(
+                f"{folder} was trained with version {facts['pixels_version']} of the {model.config.pixels} "
+                f"pixels, this is version {model.pixels.version}: its log_prob would differ. Train it again."
+            )
+        model.history, model.summary, model.card = history, facts["summary"], card
+        return model.to(device).eval()
 
     def save(self, folder: str | Path) -> Path:
-        """Write the model into a folder; see `flows.checkpoint.save_model`."""
-        from flows.checkpoint import save_model
-
-        return save_model(self, folder)
+        """Write the model into a folder; an existing one is replaced only once the new one is complete."""
+        facts = {
+            "pixels_version": self.pixels.version,
+            "scale_names": list(self.scale_names),
+            "n_parameters": self.n_parameters,
+            "config": asdict(self.config),
+            "summary": self.summary,
+            "metadata": self.metadata,
+        }
+        return save_model(Path(folder), self.state_dict(), facts, self.history, self.card)
 
     def fit_context(self, context: torch.Tensor | None) -> None:
         """Take mean, spread and valid range of the context from the training images."""

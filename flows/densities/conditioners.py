@@ -6,10 +6,10 @@ from torch.nn import functional
 
 from flows.densities.layers import started_small
 
-__all__ = ["Conditioner", "ContextConditioner"]
+__all__ = ["ContextConditioner", "GlowConditioner", "WaveletConditioner"]
 
 
-class Conditioner(nn.Module):
+class GlowConditioner(nn.Module):
     """Convolutions of 3x3, 1x1 and 3x3; context enters as planes of equal values."""
 
     def __init__(self, inputs: int, outputs: int, width: int, n_context: int, dropout: float) -> None:
@@ -29,7 +29,7 @@ class Conditioner(nn.Module):
         return self.last(self.dropout(functional.relu(self.second(hidden), inplace=True)))
 
 
-class Conditioner(nn.Module):
+class WaveletConditioner(nn.Module):
     """Features of the coarser image and the context, shared by all layers of one scale.
 
     Two convolutions, a mean over the image (which tells the noise and brightness of the whole), and

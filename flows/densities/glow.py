@@ -20,7 +20,7 @@ from nflows.transforms.reshape import SqueezeTransform
 from torch import nn
 
 from flows.config import FlowConfig
-from flows.densities.conditioners import Conditioner
+from flows.densities.conditioners import GlowConditioner
 
 __all__ = ["GlowFlow"]
 
@@ -77,7 +77,7 @@ class GlowFlow(Distribution):
         """One coupling; the halves swap at every step."""
         mask = [int((channel + step) % 2) for channel in range(channels)]
         make = partial(
-            Conditioner, width=width, n_context=len(self.config.context), dropout=self.config.dropout
+            GlowConditioner, width=width, n_context=len(self.config.context), dropout=self.config.dropout
         )
         if spline:
             return PiecewiseRationalQuadraticCouplingTransform(

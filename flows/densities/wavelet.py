@@ -15,7 +15,7 @@ from torch import nn
 
 from flows.config import FlowConfig
 from flows.densities import haar
-from flows.densities.conditioners import Conditioner, ContextConditioner
+from flows.densities.conditioners import ContextConditioner, WaveletConditioner
 from flows.densities.layers import ActNorm, ConditionalAffine, Coupling, Mixing, SpreadNormal
 
 __all__ = ["ScaleFlow", "WaveletFlow"]
@@ -99,7 +99,7 @@ class WaveletFlow(Distribution):
         conditioners, scales = [], []
         for level in range(self.n_levels):
             grid, width = config.size >> (level + 1), config.at_scale("widths", level)
-            conditioners.append(Conditioner(bands, width, n_context, grid, level + 1, config.dropout))
+            conditioners.append(WaveletConditioner(bands, width, n_context, grid, level + 1, config.dropout))
             kernel, steps = 3 if grid > 1 else 1, config.at_scale("steps", level)
             scales.append(ScaleFlow(3 * bands, width, width, steps, kernel, config.clamp, bands))
         width, steps = config.at_scale("widths", self.n_levels), config.at_scale("steps", self.n_levels)

@@ -14,9 +14,14 @@ from simcompare.comparison.board import write_record
 from simcompare.comparison.further_tables import Questions, further_tables, needed_columns
 from simcompare.comparison.headline import compare
 from simcompare.comparison.nulls import NULLS, null_tables, with_nulls
-from simcompare.comparison.report_table import INDEX, with_columns_of, write_further
+from simcompare.comparison.report_table import (
+    INDEX,
+    read_comparison,
+    with_columns_of,
+    write_comparison,
+    write_further,
+)
 from simcompare.images.image_set import LINEAR_UNIT
-from simcompare.results import read_comparison, write_comparison
 from simcompare.runs.folder import Run, open_run, read_settings
 from simcompare.runs.tables import write_blocks
 from simcompare.scores.files import joined_blocks, joined_form, joined_table

@@ -11,11 +11,10 @@ from astropy.table import Table
 
 from simcompare.commands.cite import cite_run
 from simcompare.comparison.realism import sanity_curves, sanity_notes, sanity_table
-from simcompare.comparison.report_table import INDEX, FurtherTable, read_further
+from simcompare.comparison.report_table import INDEX, FurtherTable, read_comparison, read_further
 from simcompare.models.density import context_of
 from simcompare.pages.page import write_report
 from simcompare.pages.sections import draw_figures, figure_columns
-from simcompare.results import read_comparison
 from simcompare.runs.files import remove_leftovers
 from simcompare.runs.folder import read_config, read_provenance, read_settings, runs_behind
 from simcompare.runs.ledger import Ledger, digest

@@ -9,7 +9,7 @@ import numpy as np
 from astropy.table import Table
 
 from simcompare import __version__
-from simcompare.results import as_json
+from simcompare.comparison.report_table import as_json
 from simcompare.runs.files import write_text
 
 __all__ = ["board", "read_record", "write_record"]

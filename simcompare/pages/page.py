@@ -17,9 +17,8 @@ from jinja2 import Environment, StrictUndefined
 from PIL import Image
 
 from simcompare import __version__
-from simcompare.comparison.report_table import FurtherTable
+from simcompare.comparison.report_table import FurtherTable, as_json
 from simcompare.pages.citations import Citations, short_reference
-from simcompare.results import as_json
 from simcompare.runs.files import write_text
 from simcompare.runs.tables import plain, write_table
 

@@ -15,11 +15,10 @@ from mocks.toys import toy_galaxy, toy_structure, write_tng_snapshot
 from simcompare.cli import main
 from simcompare.commands.attribute import Attribution
 from simcompare.commands.mock import make_mocks
-from simcompare.comparison.report_table import read_further
+from simcompare.comparison.report_table import read_comparison, read_further
 from simcompare.images.image_set import ImageSet
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
 from simcompare.images.stamps import RawStamp
-from simcompare.results import read_comparison
 from simcompare.settings import MockSettings
 from simcompare.synthetic.variations import LADDER, Variation, altered, scaled_psf, variations, varied_stamps
 

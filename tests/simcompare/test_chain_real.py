@@ -7,8 +7,8 @@ import pytest
 from astropy.table import Table
 
 from simcompare.cli import main
+from simcompare.comparison.report_table import read_comparison
 from simcompare.images.image_set import ImageSet
-from simcompare.results import read_comparison
 
 EPOCHS = "8"
 

@@ -5,7 +5,7 @@ import pytest
 from astropy.table import Table, vstack
 
 from simcompare.comparison.headline import compare, null_splits, trend_of
-from simcompare.results import read_comparison, write_comparison
+from simcompare.comparison.report_table import read_comparison, write_comparison
 from simcompare.scores.table import only_real, reference_rows, stack_scores
 
 

@@ -5,7 +5,7 @@ from astropy.table import Table
 
 from simcompare.cli import main
 from simcompare.commands.demo import DATASETS, NATURE
-from simcompare.results import read_comparison
+from simcompare.comparison.report_table import read_comparison
 
 
 def test_generations_are_ranked_with_error_bars(demo):

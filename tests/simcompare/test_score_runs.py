@@ -10,12 +10,11 @@ from astropy.table import Table
 from scipy.ndimage import gaussian_filter
 
 from simcompare.cli import main
-from simcompare.comparison.report_table import read_further
+from simcompare.comparison.report_table import read_comparison, read_further
 from simcompare.images.image_set import ImageSet, Stack, part_path, write_part
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.images.splits import assign_split
 from simcompare.models.storage import load_model
-from simcompare.results import read_comparison
 from simcompare.runs import tables
 from simcompare.runs.tables import write_blocks
 from simcompare.scores import ranking as placing

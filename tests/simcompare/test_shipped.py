@@ -9,12 +9,12 @@ from astropy.table import Table
 
 from flows import FlowModel
 from simcompare.cli import main
+from simcompare.comparison.report_table import read_comparison
 from simcompare.data.shipped import default_background, find_model, reference_table, shipped_models
 from simcompare.images.parts import Stack, part_path, write_part
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.models.storage import load_model, model_hash
 from simcompare.pages import sections as drawing
-from simcompare.results import read_comparison
 from simcompare.settings import ScoreSettings
 
 NAMES = [*shipped_models(), *(f"{name}-twins" for name in shipped_models())]
