@@ -2,7 +2,8 @@
 
 An entry takes a `FlowConfig` and returns an nflows ``Distribution`` with ``scale_names``,
 ``scale_dims``, ``scale_of(parameter_name)``, ``terms(images, context)``, ``latents``, ``inverse`` and
-``draw``, as `flows.densities.wavelet.WaveletFlow` defines them, and ``is_local``: whether terms have band and place.
+``draw``, as `flows.densities.wavelet.WaveletFlow` defines them, and ``is_local``: whether terms have band and
+place.
 """
 
 from collections.abc import Callable

@@ -73,8 +73,8 @@ def train(
     callback : callable, optional
         Called with a `Progress` after each validation.
     device : str
-        Where to compute, e.g. ``"cuda"``. Inside a `flows.training.distributed.process_group` each process takes
-        its share of every batch, and all end with equal weights.
+        Where to compute, e.g. ``"cuda"``. Inside a `flows.training.distributed.process_group` each process
+        takes its share of every batch, and all end with equal weights.
     metadata : dict, optional
         Stored with the model.
 

@@ -46,7 +46,8 @@ class Attribution:
     Parameters
     ----------
     ladder : Table
-        From `simcompare.comparison.attribution.ladder`: the changes add up to the last difference to real galaxies.
+        From `simcompare.comparison.attribution.ladder`: the changes add up to the last difference to real
+        galaxies.
     perturbations : Table
         From `simcompare.comparison.attribution.systematic_floor`.
     gap, gap_low, gap_high : float

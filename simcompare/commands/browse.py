@@ -1,9 +1,11 @@
 """``simcompare browse``: a page or a server to look at scored galaxies."""
 
+from pathlib import Path
+
 import numpy as np
 
 from simcompare.pages.browse_page import MOST_GALAXIES, write_browse
-from simcompare.pages.browse_server import make_server
+from simcompare.pages.browse_server import BrowseServer, make_server
 from simcompare.runs.files import remove_leftovers
 from simcompare.runs.folder import read_settings
 from simcompare.runs.lock import lock_folder
@@ -13,7 +15,7 @@ from simcompare.settings import BrowseSettings
 __all__ = ["browse_run"]
 
 
-def browse_run(settings: BrowseSettings) -> "Path | BrowseServer":
+def browse_run(settings: BrowseSettings) -> Path | BrowseServer:
     """Write the page of a run, or make the server of one too large for a page.
 
     Parameters

@@ -51,9 +51,9 @@ def compare_runs(settings: CompareSettings) -> Table:
     Returns
     -------
     Table
-        As `simcompare.comparison.headline.compare` makes it, with the main columns of the further tables (matched,
-        adjusted, jackknife, typicality, feature tests) and of the nulls. Also in ``settings.out``, with all
-        scores, ``tables/`` and ``record.json``.
+        As `simcompare.comparison.headline.compare` makes it, with the main columns of the further tables
+        (matched, adjusted, jackknife, typicality, feature tests) and of the nulls. Also in ``settings.out``,
+        with all scores, ``tables/`` and ``record.json``.
 
     Raises
     ------

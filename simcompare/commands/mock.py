@@ -8,7 +8,7 @@ from simcompare.images.image_set import ImageSet
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.runs.folder import open_run
 from simcompare.settings import MockSettings
-from simcompare.synthetic.mocks import _make_images, _Task, sky_file
+from simcompare.synthetic.mocks import Task, make_images, sky_file
 from simcompare.synthetic.targets import select_targets
 
 __all__ = ["make_mocks"]
@@ -61,7 +61,7 @@ def make_mocks(
         name = dataset or simulation
         step = max(1, _IMAGES_PER_PART // settings.views)
         tasks = [
-            _Task(tuple(targets[start : start + step]), settings, preparation, name, fractions, sky)
+            Task(tuple(targets[start : start + step]), settings, preparation, name, fractions, sky)
             for start in range(0, len(targets), step)
         ]
         logger.info("%d galaxies of %s in %d views", len(targets), simulation, settings.views)
@@ -78,7 +78,7 @@ def make_mocks(
                 "is_toy": simulation.startswith("toy"),
             },
         }
-        return make_parts(run, _make_images, tasks, description)
+        return make_parts(run, make_images, tasks, description)
 
 
 def _preparation(settings: MockSettings) -> Preparation:

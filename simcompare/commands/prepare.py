@@ -10,7 +10,7 @@ from simcompare.observed import PICTURE_BANDS, files_of, prepare_observed, read_
 from simcompare.runs.folder import Run, open_run
 from simcompare.runs.tasks import available_cores
 from simcompare.settings import SKY_FILE, PrepareSettings, SkySettings
-from simcompare.synthetic.sky import MOST_FIELDS, MOST_PATCHES, PER_FIELD, _files, make_sky_bank
+from simcompare.synthetic.sky import MOST_FIELDS, MOST_PATCHES, PER_FIELD, field_files, make_sky_bank
 
 __all__ = ["make_image_set", "preparation_of", "sky_beside_galaxies"]
 
@@ -102,7 +102,7 @@ def sky_beside_galaxies(settings: PrepareSettings, run: Run, window: int) -> Non
         Side of the patches [pixels].
     """
     fields = {}
-    for path in _files(settings.inputs):
+    for path in field_files(settings.inputs):
         if match := FRAME_NAME.search(path.name):
             fields.setdefault(match.groups()[1:4], path)
     done = run.ledger(path for _, path in sorted(fields.items()))

@@ -7,7 +7,7 @@ from simcompare.images.preparation.prepare import Preparation
 from simcompare.observed import files_of
 from simcompare.runs.folder import open_run
 from simcompare.settings import ReobserveSettings
-from simcompare.synthetic.reobserved import _observe_file, _Task
+from simcompare.synthetic.reobserved import Task, observe_file
 
 __all__ = ["make_reobserved"]
 
@@ -39,7 +39,7 @@ def make_reobserved(settings: ReobserveSettings) -> ImageSet:
             preparation = ImageSet.open(settings.conditions).preparation
         name = settings.name or f"{survey.name.upper()} reobserved"
         tasks = [
-            _Task(path, settings, preparation, name)
+            Task(path, settings, preparation, name)
             for path in files_of(settings.inputs, tuple(settings.bands))
         ]
         description = {
@@ -51,4 +51,4 @@ def make_reobserved(settings: ReobserveSettings) -> ImageSet:
             "preparation": preparation,
             "provenance": {"settings": settings.of_result()},
         }
-        return make_parts(run, _observe_file, tasks, description)
+        return make_parts(run, observe_file, tasks, description)

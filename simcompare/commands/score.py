@@ -60,8 +60,9 @@ def write_scores(settings: ScoreSettings) -> Path:
     pathlib.Path
         ``settings.out / "scores.ecsv"``, one row per image of all sets: the columns of
         `simcompare.scores.likelihood.score` and, where real images are among the sets, those of
-        `simcompare.scores.ranking.place_scores`. Beside it lie ``spaces.h5`` and, on request, ``maps/``. Chunks
-        scored by an interrupted run are kept. Memory holds some rows at a time, and one number of each.
+        `simcompare.scores.ranking.place_scores`. Beside it lie ``spaces.h5`` and, on request, ``maps/``.
+        Chunks scored by an interrupted run are kept. Memory holds some rows at a time, and one number of
+        each.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from simcompare.data.shipped import MEMBER, find_model
 from simcompare.images.image_set import ImageSet
 from simcompare.models.card import model_card
 from simcompare.models.density import context_of
-from simcompare.models.storage import _MODEL, _write_samples, default_config, load_model, model_metadata
+from simcompare.models.storage import MODEL, default_config, load_model, model_metadata, write_samples
 from simcompare.runs.folder import open_run
 from simcompare.settings import TrainSettings
 
@@ -65,7 +65,7 @@ def _train_member(
     """Train one model in a run folder of its own."""
     inputs = [settings.images, *([find_model(settings.init)] if settings.init else [])]
     with open_run(settings.out, "train", settings, inputs) if is_first() else nullcontext():
-        if (settings.out / _MODEL).is_dir():
+        if (settings.out / MODEL).is_dir():
             logger.info("%s holds a trained model already", settings.out)
             return load_model(settings.out)
         images = ImageSet.open(settings.images)
@@ -96,8 +96,8 @@ def _train_member(
             )
         if is_first():
             model.card = model_card(model, images)
-            _write_samples(model, splits["validation"], settings)
-            model.save(settings.out / _MODEL)  # last: a folder with a model is finished
+            write_samples(model, splits["validation"], settings)
+            model.save(settings.out / MODEL)  # last: a folder with a model is finished
     return model
 
 

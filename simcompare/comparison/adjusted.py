@@ -6,7 +6,7 @@ import numpy as np
 from astropy.table import Table
 from scipy.special import ndtr
 
-from simcompare.scores.nuisance import NuisanceModel, _ridge, _Terms, read_columns
+from simcompare.scores.nuisance import NuisanceModel, Terms, read_columns, ridge
 from simcompare.scores.table import galaxies_of, headline_score, nuisance_columns, sample_rows
 from simcompare.scores.text_column import words_of
 from simcompare.statistics.resampling import blocks, resampled_counts, resamples
@@ -102,10 +102,8 @@ def _resampled_adjusted(
 ) -> np.ndarray:
     """Repeat fit and difference in resamples of both samples."""
     model = NuisanceModel.fit(x, y)
-    terms, own = (_Terms(each, model.centre, model.scale) for each in (x, u))
-    fits = np.array(
-        [_ridge(terms, y, counts.astype(float)) for counts in resamples(len(y), n_bootstrap, rng)]
-    )
+    terms, own = (Terms(each, model.centre, model.scale) for each in (x, u))
+    fits = np.array([ridge(terms, y, counts.astype(float)) for counts in resamples(len(y), n_bootstrap, rng)])
     found, done = [], 0
     for n in blocks(n_bootstrap, len(v)):
         ours = resampled_counts(len(v), n, rng).astype(float)

@@ -73,10 +73,11 @@ def compare(
         One row per data set, best (least absolute difference of the mean) first, single galaxies, which have
         no interval, after the others; then the controls; last
         the null: one random half of the reference against the other. Columns: ``n_images``,
-        ``n_galaxies``, ``delta_mean`` and the other statistics of `simcompare.statistics.two_sample.two_sample`, each
-        with ``_low``, ``_high``, ``_error``; ``p_value`` and ``p_holm``; ``min_detectable`` at 80 % power;
-        ``fraction_below_<q>`` and ``fraction_above_<q>`` the percentiles of the reference;
-        ``delta_log_prob`` with its interval; ``caution``, empty where there is no doubt.
+        ``n_galaxies``, ``delta_mean`` and the other statistics of
+        `simcompare.statistics.two_sample.two_sample`, each with ``_low``, ``_high``, ``_error``; ``p_value``
+        and ``p_holm``; ``min_detectable`` at 80 % power; ``fraction_below_<q>`` and ``fraction_above_<q>``
+        the percentiles of the reference; ``delta_log_prob`` with its interval; ``caution``, empty where there
+        is no doubt.
 
     Raises
     ------

@@ -13,7 +13,7 @@ from simcompare.scores.text_column import equals, words_of
 from simcompare.statistics.intervals import Estimate
 from simcompare.statistics.significance import adjust_p_values
 
-__all__ = ["balance_all", "contrasts", "match_all"]
+__all__ = ["balance_all", "contrasts", "flat", "match_all", "simulations"]
 
 _ENDS = ("", "_low", "_high", "_error")
 _UNKNOWN = (*(f"delta_matched{end}" for end in _ENDS), "imbalance_before", "imbalance_after")
@@ -82,7 +82,8 @@ def balance_all(scores: Table, reference: str, columns: tuple[str, ...]) -> Tabl
     Returns
     -------
     Table
-        `simcompare.comparison.matching.balance` of every data set that can be matched, with ``dataset``, ``n_pairs``.
+        `simcompare.comparison.matching.balance` of every data set that can be matched, with ``dataset``,
+        ``n_pairs``.
 
     Raises
     ------
@@ -110,7 +111,7 @@ def _others(scores: Table, reference: str) -> list[str]:
     return sorted(set(words_of(scores["dataset"])) - {reference})
 
 
-def _simulations(scores: Table) -> list[str]:
+def simulations(scores: Table) -> list[str]:
     """Names of the simulations."""
     rows = equals(scores["kind"], "simulated") if "kind" in scores.colnames else slice(None)
     return words_of(scores["dataset"][rows])
@@ -138,7 +139,7 @@ def contrasts(scores: Table, columns: tuple[str, ...], seed: int, *, n_bootstrap
     ValueError
         When there are fewer than two simulations.
     """
-    names = _simulations(scores)
+    names = simulations(scores)
     if len(names) < 2:
         raise ValueError(f"a contrast needs two simulations; found {', '.join(names) or 'none'}.")
     rows = []
@@ -156,14 +157,14 @@ def contrasts(scores: Table, columns: tuple[str, ...], seed: int, *, n_bootstrap
         score = headline_score(scores)
         ours, theirs = (mean_of_views(scores, side, score) for side in (pairs.first, pairs.second))
         p_value = stats.ttest_rel(ours, theirs, nan_policy="omit").pvalue if len(pairs) > 1 else np.nan
-        rows.append(row | {"n_pairs": len(pairs), **_flat("delta", delta), "p_value": float(p_value)})
+        rows.append(row | {"n_pairs": len(pairs), **flat("delta", delta), "p_value": float(p_value)})
     table = Table(rows=rows)
     table["p_holm"] = adjust_p_values(table["p_value"])
     table.meta = {"columns": list(columns)}
     return table
 
 
-def _flat(name: str, estimate: Estimate) -> dict[str, float]:
+def flat(name: str, estimate: Estimate) -> dict[str, float]:
     """Columns of one estimate."""
     values = (estimate.value, estimate.low, estimate.high, estimate.error)
     return {f"{name}{end}": value for end, value in zip(_ENDS, values, strict=True)}

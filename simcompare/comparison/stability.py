@@ -10,7 +10,7 @@ from simcompare.scores.table import galaxies_of, headline_score, reference_rows
 from simcompare.scores.text_column import words_of
 from simcompare.statistics.two_sample import Clustered, difference_of_means
 
-__all__ = ["model_null", "order_agreement", "stability"]
+__all__ = ["clustered_sample", "model_null", "order_agreement", "stability"]
 
 
 def stability(
@@ -58,10 +58,13 @@ def stability(
     rows = []
     for key, table in variants.items():
         column = score or headline_score(table)
-        real = _sample(table, reference, column)
+        real = clustered_sample(table, reference, column)
         deltas = {
             name: difference_of_means(
-                _sample(table, name, column), real, stream(seed, name, "stability"), n_bootstrap=n_bootstrap
+                clustered_sample(table, name, column),
+                real,
+                stream(seed, name, "stability"),
+                n_bootstrap=n_bootstrap,
             )
             for name in sorted(first - {reference})
         }
@@ -101,7 +104,7 @@ def _kind(table: Table, dataset: str) -> str:
     return str(table["kind"][np.asarray(table["dataset"]) == dataset][0])
 
 
-def _sample(table: Table, dataset: str, column: str) -> Clustered:
+def clustered_sample(table: Table, dataset: str, column: str) -> Clustered:
     """Scores of the usable rows of a data set."""
     rows = reference_rows(table, dataset)
     return Clustered.of(np.asarray(table[column], float)[rows], galaxies_of(table)[rows])

@@ -4,8 +4,8 @@ import numpy as np
 from astropy.table import Table
 from scipy import stats
 
-from simcompare.comparison.matched import _flat, _simulations
-from simcompare.comparison.stability import _sample
+from simcompare.comparison.matched import flat, simulations
+from simcompare.comparison.stability import clustered_sample
 from simcompare.scores.table import galaxies_of, headline_score, narrowed, reference_rows
 from simcompare.scores.text_column import equals
 from simcompare.statistics.intervals import Estimate
@@ -70,7 +70,7 @@ def jackknife_all(scores: Table, reference: str) -> Table:
     """
     rows, reasons = [], []
     part, scores = np.asarray(scores["sub_box"]), narrowed(scores, headline_score(scores), "sub_box")
-    for name in _simulations(scores):
+    for name in simulations(scores):
         inside = (part >= 0) | ~equals(scores["dataset"], name)
         try:
             delta = jackknife(scores[inside], name, reference)
@@ -78,7 +78,7 @@ def jackknife_all(scores: Table, reference: str) -> Table:
             reasons.append(str(error))
             continue
         n_parts = np.unique(part[inside & reference_rows(scores, name)]).size
-        rows.append({"dataset": name, "n_parts": n_parts, **_flat("delta_jackknife", delta)})
+        rows.append({"dataset": name, "n_parts": n_parts, **flat("delta_jackknife", delta)})
     if not rows:
         raise ValueError(reasons[0] if reasons else "there is no simulation.")
     return Table(rows=rows)
@@ -142,7 +142,7 @@ def jackknife(
     parts = np.unique(part)
     if parts.size < 3:
         raise ValueError(f"{dataset!r} lies in {parts.size} parts of the box; a jackknife needs at least 3.")
-    real = _sample(scores, reference, score).means
+    real = clustered_sample(scores, reference, score).means
     left_out = np.array([galaxy_means(values[part != p], galaxy[part != p]).mean() for p in parts])
     variance = (parts.size - 1) / parts.size * ((left_out - left_out.mean()) ** 2).sum()
     error = float(np.sqrt(variance + real.var(ddof=1) / real.size))

@@ -57,8 +57,8 @@ def realism_numbers(
     Returns
     -------
     Table
-        `simcompare.figures.distributions.density_numbers` of each column one below the other, with ``column`` and
-        ``ks``, the Kolmogorov-Smirnov distance of the data set to the reference.
+        `simcompare.figures.distributions.density_numbers` of each column one below the other, with ``column``
+        and ``ks``, the Kolmogorov-Smirnov distance of the data set to the reference.
     """
     tables = []
     for column in columns or nuisance_columns(scores):

@@ -4,7 +4,7 @@ import numpy as np
 from astropy.table import Table
 from matplotlib.axes import Axes
 
-from simcompare.figures.ladders import CROWD, _draw_contours
+from simcompare.figures.ladders import CROWD, draw_contours
 from simcompare.figures.style import COLUMN, count_label, legend_above, new_axes, styled, table_styles
 from simcompare.scores.features import Components
 from simcompare.scores.table import reference_rows
@@ -121,7 +121,7 @@ def draw_map(
             ax.hexbin(rows["x"], rows["y"], gridsize=26, cmap="Greys", mincnt=1, linewidths=0.1, bins="log")
             ax.plot([], [], "h", color="0.6", label=label)
         else:
-            _draw_contours(ax, rows, style)
+            draw_contours(ax, rows, style)
             ax.plot([], [], color=style.color, ls=style.line, label=label)
     low, high = np.quantile([table["x"], table["y"]], [0.003, 0.997], axis=1)
     margin = 0.06 * (high - low)

@@ -16,7 +16,7 @@ from simcompare.figures.style import (
     styles_of,
 )
 
-__all__ = ["draw_ladder", "draw_stability"]
+__all__ = ["draw_contours", "draw_ladder", "draw_stability"]
 
 CROWD = 250  # rows from which points would hide each other
 
@@ -93,7 +93,7 @@ def draw_stability(table: Table, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _draw_contours(ax: Axes, rows: Table, style: DatasetStyle) -> None:
+def draw_contours(ax: Axes, rows: Table, style: DatasetStyle) -> None:
     """Outline the densest places that hold 50 and 90 % of the rows."""
     counts, x, y = np.histogram2d(rows["x"], rows["y"], bins=40)
     smooth = gaussian_filter(counts, 1.5)

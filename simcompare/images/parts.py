@@ -47,7 +47,8 @@ class Stack:
     variance : ndarray, shape (n, band, y, x), float32
         Of sky and source together [nanomaggies^2 per pixel^2].
     mask : ndarray, shape (n, band, y, x), uint8
-        0 where the pixel is the survey's own; bits of `simcompare.images.preparation.prepare.MASK_BITS` where it was filled.
+        0 where the pixel is the survey's own; bits of `simcompare.images.preparation.prepare.MASK_BITS` where
+        it was filled.
     psf : ndarray, shape (n, band, k, k), float32
         Effective PSF on the image's pixels; k odd, sum 1.
     quantum : ndarray, shape (n, band), float32

@@ -111,7 +111,7 @@ def _raw_mask(mask: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class PreparedStamp:
-    """One galaxy ready for an image set; arrays as in `simcompare.images.image_set.Stack`, without its first axis.
+    """One galaxy ready for an image set; arrays as in `Stack`, without its first axis.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from astropy.table import Table
 
 from simcompare.images.preparation.prepare import Preparation
 
-__all__ = ["SKY", "Density", "Domain", "check_prepared_alike", "context_of", "outside_domain"]
+__all__ = ["SKY", "Density", "Domain", "check_prepared_alike", "context_of", "outside_domain", "plain"]
 
 
 SKY = "sky"  # name of the background that holds nothing but noise
@@ -102,7 +102,7 @@ def check_prepared_alike(images: Any, density: Density | Callable) -> None:
     ValueError
         Naming each setting that differs, with both values.
     """
-    trained = {key: _plain(value) for key, value in (getattr(density, "metadata", None) or {}).items()}
+    trained = {key: plain(value) for key, value in (getattr(density, "metadata", None) or {}).items()}
     own = {
         "survey": images.survey,
         "bands": list(images.bands),
@@ -135,7 +135,7 @@ def _preparation_differences(own: Preparation, trained: Mapping | None) -> list[
     ]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Value of a metadata entry, which may be kept as JSON text."""
     if not isinstance(value, str):
         return value

@@ -17,14 +17,14 @@ from simcompare.models.density import context_of
 from simcompare.runs.files import atomic_path, fingerprint, sha256
 from simcompare.settings import TrainSettings
 
-__all__ = ["load_model", "model_hash", "model_metadata"]
+__all__ = ["MODEL", "load_model", "model_hash", "model_metadata", "write_samples"]
 
 logger = logging.getLogger(__name__)
 
-_MODEL = "model"
+MODEL = "model"
 
 
-def _write_samples(model: FlowModel, held_out: ImageSet, settings: TrainSettings) -> None:
+def write_samples(model: FlowModel, held_out: ImageSet, settings: TrainSettings) -> None:
     """Draw held-out images and, below, samples under their conditions, as ``samples.png``."""
     held_out = held_out.subset(slice(0, 16))
     context = context_of(held_out.catalogue, model.context_names)
@@ -44,7 +44,7 @@ def load_model(path: Path) -> FlowModel:
 def _model_folder(path: Path) -> Path:
     """Where the weights are: in the model of a training run, or at the path or name itself."""
     found = find_model(path)
-    return found / _MODEL if (found / _MODEL).is_dir() else found
+    return found / MODEL if (found / MODEL).is_dir() else found
 
 
 def model_hash(path: Path) -> str:

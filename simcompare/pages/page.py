@@ -186,8 +186,8 @@ def write_report(
     notes : sequence of str
         Paragraphs below the answer.
     further : sequence of FurtherTable
-        Tables beside the headline, see `simcompare.comparison.further_tables.further_tables`; also written as ECSV into
-        ``tables/``.
+        Tables beside the headline, see `simcompare.comparison.further_tables.further_tables`; also written as
+        ECSV into ``tables/``.
     there : collection of str
         Names of tables that lie there already, as their own command has written them.
     citations : Citations, optional

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from astropy.table import Table
 
-from simcompare.models.density import SKY, Density, _plain, check_prepared_alike, context_of, outside_domain
+from simcompare.models.density import SKY, Density, check_prepared_alike, context_of, outside_domain, plain
 from simcompare.scores.complexity import complexity
 
 __all__ = ["orientations", "score", "warn_of_doubts"]
@@ -59,9 +59,8 @@ def score(
         ``log_prob_background_scale_<k>`` and ``log_likelihood_ratio_scale_<k>``, k = 0 the finest, with
         the names of the scales in ``meta["scale_names"]``; ``symmetry_scatter``, the standard deviation
         of the ratio (of log_prob without background) over the orientations; ``ensemble_scatter``;
-        ``complexity`` and ``log_prob_corrected``, see `simcompare.scores.complexity`, where the model says what
-        noise it was trained on; then
-        ``outside_domain`` (bits of `Domain`) and ``is_finite``.
+        ``complexity`` and ``log_prob_corrected``, see `simcompare.scores.complexity`, where the model says
+        what noise it was trained on; then ``outside_domain`` (bits of `Domain`) and ``is_finite``.
 
     Raises
     ------
@@ -117,7 +116,7 @@ def warn_of_doubts(blocks: Iterable[Table]) -> None:
 
 def _quantum(bands: Sequence[str], model: Density | Callable) -> np.ndarray | None:
     """Half the typical noise of the model's training images; None where the model does not say."""
-    validity = _plain((getattr(model, "metadata", None) or {}).get("validity", {}))
+    validity = plain((getattr(model, "metadata", None) or {}).get("validity", {}))
     names = [f"sky_sigma_{band}" for band in bands]
     if not all(name in validity for name in names):
         return None
@@ -224,7 +223,7 @@ def _table(images: Any, models: list, blocks: list[dict[str, np.ndarray]]) -> Ta
     for name in blocks[0]:
         table[name] = np.concatenate([block[name] for block in blocks])
     metadata = getattr(models[0], "metadata", None) or {}
-    validity = _plain(metadata.get("validity", {}))
+    validity = plain(metadata.get("validity", {}))
     table["outside_domain"] = outside_domain(images.catalogue, validity)
     headline = "log_likelihood_ratio" if "log_likelihood_ratio" in table.colnames else "log_prob"
     table["is_finite"] = np.isfinite(table[headline])

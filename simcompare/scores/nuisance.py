@@ -8,7 +8,7 @@ from astropy.table import Table
 
 from simcompare.scores.table import nuisance_columns
 
-__all__ = ["NuisanceModel", "read_columns", "usable_nuisances"]
+__all__ = ["NuisanceModel", "Terms", "read_columns", "ridge", "usable_nuisances"]
 
 REACH = 3.0  # nuisances farther from the middle, in spreads of the real galaxies, count as this far
 AT_ONCE = 16_384  # rows whose terms are held
@@ -71,21 +71,21 @@ class NuisanceModel:
         used = weight > 0
         low, centre, high = np.transpose([np.percentile(each[used], [16, 50, 84]) for each in nuisance.T])
         scale = np.where(high > low, 0.5 * (high - low), 1.0)
-        terms = _Terms(nuisance, centre, scale)
-        mean = _ridge(terms, score, weight)
+        terms = Terms(nuisance, centre, scale)
+        mean = ridge(terms, score, weight)
         residual = np.abs(score - terms @ mean)
         floor = 1e-3 * residual.mean() + 1e-12
-        log_spread = _ridge(terms, np.log(residual + floor), weight, 1 + nuisance.shape[1])
+        log_spread = ridge(terms, np.log(residual + floor), weight, 1 + nuisance.shape[1])
         return cls(centre, scale, mean, log_spread)
 
     def predict(self, nuisance: np.ndarray) -> np.ndarray:
         """Mean score at these nuisances, shape (n,)."""
-        return _Terms(nuisance, self.centre, self.scale) @ self.mean
+        return Terms(nuisance, self.centre, self.scale) @ self.mean
 
     def residual(self, nuisance: np.ndarray, score: np.ndarray) -> np.ndarray:
         """Score minus its mean, in units of its spread at these nuisances, shape (n,)."""
         found = np.empty(len(score))
-        for rows, terms in _Terms(nuisance, self.centre, self.scale):
+        for rows, terms in Terms(nuisance, self.centre, self.scale):
             # Not `@`, which rounds a row differently in other company.
             log_spread = np.einsum("nt,t->n", terms[:, : len(self.log_spread)], self.log_spread)
             found[rows] = (score[rows] - np.einsum("nt,t->n", terms, self.mean)) / np.exp(log_spread)
@@ -93,7 +93,7 @@ class NuisanceModel:
 
 
 @dataclass(frozen=True, eq=False)
-class _Terms:
+class Terms:
     """One, each nuisance and its square, shape (n, 1 + 2 n_columns), made for some rows at a time."""
 
     nuisance: np.ndarray
@@ -110,7 +110,7 @@ class _Terms:
         return np.concatenate([np.zeros(0), *(terms @ coefficients for _, terms in self)])
 
 
-def _ridge(terms: _Terms, values: np.ndarray, weight: np.ndarray, n_terms: int | None = None) -> np.ndarray:
+def ridge(terms: Terms, values: np.ndarray, weight: np.ndarray, n_terms: int | None = None) -> np.ndarray:
     """Weighted least squares in the first terms, with a small penalty on all but the constant."""
     normal = right = 0.0
     for rows, part in terms:

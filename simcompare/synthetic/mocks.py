@@ -36,13 +36,13 @@ from simcompare.synthetic.conditions import conditions_bank
 from simcompare.synthetic.sky import make_sky_bank
 from simcompare.synthetic.targets import Target, read_target
 
-__all__ = ["observe_image", "sky_file"]
+__all__ = ["Task", "make_images", "observe_image", "sky_file"]
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class _Task:
+class Task:
     """One part of the image set."""
 
     targets: tuple[Target, ...]
@@ -122,7 +122,7 @@ def _bank(path: Path) -> ConditionsBank:
     return conditions_bank(ImageSet.open(path))
 
 
-def _make_images(task: _Task, watch: Watch) -> Images:
+def make_images(task: Task, watch: Watch) -> Images:
     """Observe and prepare all views of the galaxies of one part."""
     settings, stamps, failures = task.settings, [], []
     for target in task.targets:
@@ -150,7 +150,7 @@ def _make_images(task: _Task, watch: Watch) -> Images:
     return Images(*collect_stamps(stamps), tuple(failures))
 
 
-def _prepare_view(subject: Galaxy | IdealImage, galaxy_id: str, view: int, task: _Task) -> PreparedStamp:
+def _prepare_view(subject: Galaxy | IdealImage, galaxy_id: str, view: int, task: Task) -> PreparedStamp:
     """One view of one galaxy, observed and prepared; raises as the real sample's preparation does."""
     settings, preparation = task.settings, task.preparation
     if isinstance(subject, Galaxy):

@@ -24,7 +24,7 @@ from simcompare.runs.time_limit import Watch
 from simcompare.settings import ReobserveSettings
 from simcompare.synthetic.conditions import conditions_bank
 
-__all__ = ["real_image"]
+__all__ = ["Task", "observe_file", "real_image"]
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ LEAST_SKY = 500  # pixels: noise and level to 4 % of the noise
 
 
 @dataclass(frozen=True)
-class _Task:
+class Task:
     """The galaxies of one file."""
 
     path: Path
@@ -42,7 +42,7 @@ class _Task:
     dataset: str
 
 
-def _observe_file(task: _Task, watch: Watch) -> Images:
+def observe_file(task: Task, watch: Watch) -> Images:
     """Observe every galaxy of a file again."""
     settings, stamps, failures = task.settings, [], []
     bank = None if settings.conditions is None else conditions_bank(ImageSet.open(settings.conditions))
@@ -62,7 +62,7 @@ def _observe_file(task: _Task, watch: Watch) -> Images:
     return Images(*collect_stamps(stamps), tuple(failures))
 
 
-def _observe(raw: RawStamp, task: _Task, bank) -> PreparedStamp:
+def _observe(raw: RawStamp, task: Task, bank) -> PreparedStamp:
     """One galaxy, observed again and prepared."""
     settings, preparation = task.settings, task.preparation
     real = real_image(raw)

@@ -15,7 +15,7 @@ from simcompare.observed.detect import empirical_psf, find_candidates, psfield_o
 from simcompare.runs.files import atomic_path
 from simcompare.settings import SkySettings
 
-__all__ = ["MOST_FIELDS", "MOST_PATCHES", "PER_FIELD", "make_sky_bank"]
+__all__ = ["MOST_FIELDS", "MOST_PATCHES", "PER_FIELD", "field_files", "make_sky_bank"]
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def make_sky_bank(settings: SkySettings) -> SkyBank:
     load_survey(settings.survey).select(bands)
     cut = _hsc_fields if settings.survey.startswith("hsc") else _sdss_fields
     banks, problems = [], []
-    for name, make in cut(_files(settings.inputs), bands, settings):
+    for name, make in cut(field_files(settings.inputs), bands, settings):
         try:
             banks.append(make(stream(settings.seed, "sky", name)))
             logger.info("%s: %d patches of %d pixels", name, len(banks[-1]), settings.size)
@@ -60,7 +60,7 @@ def make_sky_bank(settings: SkySettings) -> SkyBank:
     return bank
 
 
-def _files(inputs: list[Path]) -> list[Path]:
+def field_files(inputs: list[Path]) -> list[Path]:
     """Files of the inputs, those of folders included."""
     found = []
     for path in inputs:

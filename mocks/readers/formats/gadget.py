@@ -93,8 +93,8 @@ def open_gadget(
     fields : dict of str, optional
         The file's names for fields that go by other names, for example ``{"birth": "StarAge"}``.
     **options
-        Of `mocks.readers.formats.extract.open_extract`: ``simulation``, ``snapshot``, ``subhalo_id``, ``centre``,
-        ``gas``, ``linking_length`` (for a file with several galaxies), ``min_stars``.
+        Of `mocks.readers.formats.extract.open_extract`: ``simulation``, ``snapshot``, ``subhalo_id``,
+        ``centre``, ``gas``, ``linking_length`` (for a file with several galaxies), ``min_stars``.
 
     Returns
     -------

@@ -89,8 +89,8 @@ def draw_figures(
     models : mapping of str to FlowModel, optional
         ``model`` and ``background``, for likelihood maps and latents.
     further : sequence of FurtherTable
-        Tables of the report; those that look like a ladder of `simcompare.comparison.attribution` or a stability
-        table of `simcompare.comparison.stability` are drawn.
+        Tables of the report; those that look like a ladder of `simcompare.comparison.attribution` or a
+        stability table of `simcompare.comparison.stability` are drawn.
     embedding : str
         Coordinates of the map of latents: "pca", or "umap" when it is installed.
     sky : Table, optional
