@@ -43,7 +43,7 @@ def submit(folder, seconds):
     text[2:5] = LINES
     script.write_text("\n".join(text))
     state.mkdir()
-    standin = ROOT / "tests" / "simcompare" / "slurm_standin"
+    standin = ROOT / "tests" / "simcompare" / "commands" / "slurm_standin"
     environment = os.environ | {
         "PATH": f"{standin}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "STANDIN_STATE": str(state),
         "STANDIN_SECONDS": str(seconds),
