@@ -1,1 +1,5 @@
 """Families of densities, one a file, behind one registry."""
+
+from flows.densities.registry import ARCHITECTURES, make_density
+
+__all__ = ["ARCHITECTURES", "make_density"]

@@ -1,1 +1,7 @@
 """Particles onto pixels: smoothing lengths, kernels, exact deposit."""
+
+from mocks.deposit.neighbours import neighbour_distances
+from mocks.deposit.particles import deposit
+from mocks.deposit.smoothing import smoothing_lengths, with_smoothing_lengths
+
+__all__ = ["deposit", "neighbour_distances", "smoothing_lengths", "with_smoothing_lengths"]

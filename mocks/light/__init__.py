@@ -1,1 +1,17 @@
 """Light of stellar populations, behind one registry."""
+
+from mocks.light.base import Filter, StellarPopulation, load_filter
+from mocks.light.grid import GridPopulation, SpectralGrid, read_grid, write_grid
+from mocks.light.registry import POPULATIONS, stellar_population
+
+__all__ = [
+    "POPULATIONS",
+    "Filter",
+    "GridPopulation",
+    "SpectralGrid",
+    "StellarPopulation",
+    "load_filter",
+    "read_grid",
+    "stellar_population",
+    "write_grid",
+]

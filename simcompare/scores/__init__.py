@@ -1,1 +1,12 @@
 """One row for each image: likelihoods, typicality, neighbours, features."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "likelihood": ["score"],
+        "table": ["headline_score", "stack_scores"],
+        "typicality": ["add_typicality"],
+    },
+)
