@@ -1,13 +1,15 @@
-"""HDF5 files opened so that a damaged heap of texts ends in an error and never in an endless loop."""
+"""HDF5 files opened so that neither a damaged heap of texts nor a file that they point at does harm."""
 
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from functools import lru_cache
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import h5py
 
-__all__ = ["LARGEST", "open_checked"]
+__all__ = ["LARGEST", "open_checked", "open_contained", "refuse_foreign"]
 
 LARGEST = 2**26  # bytes of an attribute or a heap; real ones have a few kB
 HEAP_SIGNATURE, HEAP_HEADER, SIZE_AT = b"GCOL", 16, 8  # of a heap and of each object in it alike
@@ -47,8 +49,111 @@ class _CheckedFile(io.FileIO):
         return count
 
 
+def _is_sibling(target: str) -> bool:
+    """Whether a file named in another one lies in its folder, or below."""
+    ways = PurePosixPath(target), PureWindowsPath(target)
+    return not any(way.is_absolute() or way.drive or way.root or ".." in way.parts for way in ways)
+
+
+def _foreign(file: h5py.File, siblings: bool) -> str | None:
+    """Say which link or dataset of a file keeps its content in a file that is not to be followed."""
+    links, datasets = [], []
+
+    def note_link(name: bytes, link: object) -> None:
+        if link.type not in (h5py.h5l.TYPE_HARD, h5py.h5l.TYPE_SOFT):
+            links.append((name, link.type))
+
+    def note_object(name: bytes, item: object) -> None:
+        if item.type == h5py.h5o.TYPE_DATASET:
+            datasets.append(name)
+
+    file.id.links.visit(note_link, info=True)
+    h5py.h5o.visit(file.id, note_object, info=True)
+    for name, kind in links:
+        target = "elsewhere"
+        if kind == h5py.h5l.TYPE_EXTERNAL:
+            target = os.fsdecode(file.id.links.get_val(name)[0])
+            if siblings and _is_sibling(target):
+                continue
+        return f"{os.fsdecode(name)} is a link into another file ({target})"
+    for name in datasets:
+        layout = h5py.h5d.open(file.id, name).get_create_plist()
+        if layout.get_external_count():
+            target = os.fsdecode(layout.get_external(0)[0])
+            return f"{os.fsdecode(name)} keeps its values in another file ({target})"
+        if layout.get_layout() == h5py.h5d.VIRTUAL:
+            sources = {layout.get_virtual_filename(i) for i in range(layout.get_virtual_count())} - {"."}
+            for target in sorted(sources):
+                if not (siblings and _is_sibling(target)):
+                    return f"{os.fsdecode(name)} is put together from another file ({target})"
+    return None
+
+
+@lru_cache(maxsize=4096)
+def _remembered(path: str, _state: tuple, siblings: bool) -> str | None:
+    """As `_foreign`, of a file in the state that it has; some 50 us for each object in it."""
+    with h5py.File(path, "r", locking=False) as file:
+        return _foreign(file, siblings)
+
+
+def refuse_foreign(path: str | Path, *, siblings: bool = False) -> None:
+    """Refuse an HDF5 file that would have other files read in its place: any file of this machine.
+
+    Values in external storage may be the bytes of whatever file this user may read; external links and
+    virtual datasets lead into other HDF5 files.
+
+    Parameters
+    ----------
+    path : str or Path
+        Looked through once for each content that it has.
+    siblings : bool
+        Whether links and virtual datasets may lead to files in the same folder or below, as those of a
+        snapshot in several files do.
+
+    Raises
+    ------
+    OSError
+        When the file is no HDF5 file, or damaged.
+    ValueError
+        When it points at another file.
+    """
+    state = os.stat(path)
+    try:
+        found = _remembered(
+            str(path), (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns), siblings
+        )
+    except (RuntimeError, KeyError, ValueError) as error:
+        raise OSError(f"{path} is damaged ({error})") from error
+    if found is not None:
+        raise ValueError(f"{path}: {found}, which is not followed; write the values into the file itself.")
+
+
 @contextmanager
-def open_checked(path: str | Path) -> Iterator[h5py.File]:
+def open_contained(path: str | Path, *, siblings: bool = False) -> Iterator[h5py.File]:
+    """Open an HDF5 file for fast reading, refused when it points at other files.
+
+    Parameters
+    ----------
+    path : str or Path
+    siblings : bool
+        See `refuse_foreign`.
+
+    Yields
+    ------
+    h5py.File
+
+    Raises
+    ------
+    OSError, ValueError
+        As `refuse_foreign`.
+    """
+    refuse_foreign(path, siblings=siblings)
+    with h5py.File(path, "r", locking="best-effort") as file:
+        yield file
+
+
+@contextmanager
+def open_checked(path: str | Path, *, attributes_only: bool = False) -> Iterator[h5py.File]:
     """Open an HDF5 file of small size or few reads, each heap of texts in it checked before HDF5 sees it.
 
     All reads go through Python, some 10 us each: right for headers, tables and stamps, not for snapshots.
@@ -56,6 +161,8 @@ def open_checked(path: str | Path) -> Iterator[h5py.File]:
     Parameters
     ----------
     path : str or Path
+    attributes_only : bool
+        Attributes stand in the file itself: whether it points at other files does not matter.
 
     Yields
     ------
@@ -65,7 +172,11 @@ def open_checked(path: str | Path) -> Iterator[h5py.File]:
     ------
     OSError
         When it is missing, no HDF5 file, or damaged.
+    ValueError
+        When it points at other files, see `refuse_foreign`.
     """
     with _CheckedFile(path) as raw, h5py.File(raw, "r") as file:
         raw.width = file.id.get_create_plist().get_sizes()[1]
+        if not attributes_only:
+            refuse_foreign(path)
         yield file

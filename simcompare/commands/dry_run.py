@@ -9,6 +9,7 @@ from astropy.table import Table
 
 from flows import TrainingConfig
 from mocks import load_survey
+from mocks.checked_hdf5 import open_contained
 from mocks.survey_files.sdss_frames import FRAME_NAME
 from simcompare.commands.prepare import preparation_of
 from simcompare.commands.workflow import plan_workflow, read_workflow
@@ -252,7 +253,7 @@ def count_stamps(path: str | Path) -> int:
         return _GALAXIES_PER_FRAME
     if not h5py.is_hdf5(path):
         return 1
-    with h5py.File(path, "r", locking="best-effort") as file:
+    with open_contained(path) as file:
         if kind == "picture-stack" and "offset" in file:
             return len(file["offset"]) - 1
         for name in ("image", "image_array", "objects", "spec_hosts"):

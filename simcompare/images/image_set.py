@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
-import h5py
 import numpy as np
 from astropy.table import Table
 
-from mocks.checked_hdf5 import open_checked
+from mocks.checked_hdf5 import open_checked, open_contained
 from simcompare.images.parts import (
     DATASETS,
     KINDS,
@@ -263,7 +262,7 @@ class ImageSet:
             local = positions[rows] - (stops[number] - part.n)
             margin = (psf_side - part.psf_side) // 2
             inner = slice(margin, psf_side - margin)
-            with h5py.File(part.path, "r", locking="best-effort") as file:
+            with open_contained(part.path) as file:
                 for name in DATASETS:
                     values = read_rows(file[name], local)
                     if name == "psf":

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
+from mocks.checked_hdf5 import open_contained
 from simcompare.models.density import Density, context_of
 from simcompare.runs.files import atomic_hdf5
 from simcompare.scores.likelihood import orientations
@@ -150,5 +150,5 @@ def read_map(folder: str | os.PathLike, dataset: str, image_index: int) -> dict[
         raise FileNotFoundError(
             f"{path} does not exist; score with --maps, and name a data set scored there."
         )
-    with h5py.File(path, "r") as file:
+    with open_contained(path) as file:
         return {name: file[name][image_index % SHARD] for name in file if name != "image_index"}

@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from astropy.table import Table, hstack, vstack
 
+from mocks.checked_hdf5 import open_contained
 from mocks.streams import stream
 from simcompare.runs.files import read_rows
 from simcompare.scores.features import RealGalaxies
@@ -139,7 +139,7 @@ def _real_galaxies(
 ) -> dict[str, tuple[str, RealGalaxies]]:
     """Space and real galaxies in it, by the prefix of the columns."""
     found = {}
-    with h5py.File(path, "r") as file:
+    with open_contained(path) as file:
         wanted = {"real": "latents" if "latents" in file else "pixels"}
         wanted |= {"embedding": "embedding"} if "embedding" in file else {}
         for prefix, space in wanted.items():
@@ -175,7 +175,7 @@ def _placed(
                 done[name] += own.size
             block["anomaly_rank"] = rank
         for prefix, (space, galaxies) in near.items():
-            with h5py.File(path, "r") as file:
+            with open_contained(path) as file:
                 found = galaxies.nearest(block, file[space][rows], prefix)
             kept = block[[name for name in block.colnames if name not in found.colnames]]
             block = hstack([kept, found], metadata_conflicts="silent")

@@ -11,6 +11,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from mocks.checked_hdf5 import open_contained
 from simcompare.models.density import context_of
 from simcompare.runs.files import atomic_hdf5
 from simcompare.scores.features import Components
@@ -152,5 +153,5 @@ def open_spaces(path: str | os.PathLike) -> Iterator[dict[str, h5py.Dataset]]:
     if not Path(path).is_file():
         yield {}
         return
-    with h5py.File(path, "r") as file:
+    with open_contained(path) as file:
         yield dict(file.items())

@@ -234,3 +234,12 @@ def test_settings_travel_through_their_hash():
     assert one.difference(Preparation(size=64)) == {"size": (32, 64)}
     with pytest.raises(ValueError, match="unknown settings"):
         Preparation.from_json('{"sise":64}')
+
+
+def test_an_image_set_discloses_no_other_file(tmp_path):
+    make_part(tmp_path / "part-0000.h5")
+    with h5py.File(tmp_path / "part-0000.h5", "a") as file:
+        del file["quantum"]
+        file.create_dataset("quantum", (10, 2), "f4", external=[("/etc/passwd", 0, 80)])
+    with pytest.raises(ValueError, match=r"quantum keeps its values in another file \(/etc/passwd\)"):
+        ImageSet.open(tmp_path)
