@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mocks.deposit.particles import deposit
 from mocks.deposit.smoothing import with_smoothing_lengths
 from mocks.dust.registry import dust_model
 from mocks.dust.screens import Dust
@@ -157,8 +158,6 @@ def project(
     ValueError
         For a redshift of zero, an unknown band, view, population or dust, or a galaxy without stars.
     """
-    from mocks.deposit.particles import deposit  # numba takes half a second to load
-
     if not len(galaxy.stars):
         raise ValueError(f"{galaxy.galaxy_id} ({galaxy.source}) has no stars.")
     survey, bands = load_survey(survey), tuple(bands)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from mocks.deposit.neighbours import neighbour_distances
 from mocks.galaxy import Galaxy
 
 __all__ = ["smoothing_lengths", "with_smoothing_lengths"]
@@ -40,8 +41,6 @@ def smoothing_lengths(position: np.ndarray, k: int = 32) -> np.ndarray:
     k = min(k, len(position) - 1)
     if k < 1:
         return np.zeros(len(position))
-    from mocks.deposit.neighbours import neighbour_distances  # numba takes half a second to load
-
     return neighbour_distances(position, k)
 
 

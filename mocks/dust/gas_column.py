@@ -1,15 +1,13 @@
 """Dust from the gas between each star and the observer."""
 
 import numpy as np
-from numba import njit
 
-from mocks.deposit.kernel import PAD, REACH, stamps
-from mocks.deposit.patches import add_4, add_8
 from mocks.deposit.smoothing import smoothing_lengths
+from mocks.dust.columns import column_in_front
 from mocks.dust.screens import Dust, TwoComponentScreen, cardelli_curve
 from mocks.galaxy import Galaxy, Gas
 
-__all__ = ["GasColumn", "column_in_front", "neutral_hydrogen", "scattering_factor"]
+__all__ = ["GasColumn", "neutral_hydrogen", "scattering_factor"]
 
 HYDROGEN_FRACTION = 0.76
 SOLAR_METALLICITY = 0.0127
@@ -79,112 +77,6 @@ def scattering_factor(wavelength: np.ndarray) -> np.ndarray:
     blue = 0.43 + 0.366 * (1 - np.exp(-((y - 3) ** 2) / 0.2))
     albedo = np.clip(np.where(wavelength < 3460, blue, 2.41 - 0.48 * y), 0, 1)
     return forward * np.sqrt(1 - albedo) + (1 - forward) * (1 - albedo)
-
-
-@njit(cache=True)
-def _read(grid, n_y, n_x, u, v, smooth, out):
-    """Add the value of every quantity at a point: bilinear, or a quadratic spline where ``smooth``."""
-    column, row = int(np.floor(u)), int(np.floor(v))
-    s, t = u - column, v - row
-    if smooth:  # nearest centre and its two neighbours
-        column, row = int(np.floor(u + 0.5)) - 1, int(np.floor(v + 0.5)) - 1
-        s, t = u - column - 1, v - row - 1
-    if column < 0 or row < 0 or column + 2 >= n_x or row + 2 >= n_y:
-        return
-    wx, wy = np.zeros(3), np.zeros(3)
-    if smooth:
-        wx[0], wx[1], wx[2] = (0.5 - s) ** 2 / 2, 0.75 - s * s, (0.5 + s) ** 2 / 2
-        wy[0], wy[1], wy[2] = (0.5 - t) ** 2 / 2, 0.75 - t * t, (0.5 + t) ** 2 / 2
-    else:
-        wx[0], wx[1], wy[0], wy[1] = 1 - s, s, 1 - t, t
-    for q in range(len(out)):
-        for a in range(3):
-            for b in range(3):
-                out[q] += wy[a] * wx[b] * grid[q, (row + a) * n_x + column + b]
-
-
-@njit(cache=True)
-def _sweep(order, n_star, x, y, level, kind, reach, weight, quantities, stamps, start, shapes):
-    """Go from the front to the back: gas fills the grids, stars read them."""
-    n_quantity = weight.shape[1]
-    grids = np.zeros((n_quantity, start[-1]))
-    flat = grids.reshape(-1)
-    found = np.zeros((n_star, n_quantity))
-    for i in order:
-        if i < n_star:
-            for k in range(len(shapes)):
-                n_y, n_x = shapes[k]
-                u, v = x[i] / 2**k + (PAD - 0.5), y[i] / 2**k + (PAD - 0.5)
-                part = np.zeros(n_quantity)
-                _read(grids[:, start[k] : start[k + 1]], n_y, n_x, u, v, k > 0, part)
-                found[i] += part / 4.0**k
-        else:
-            j = i - n_star
-            k = level[j]
-            n_y, n_x = shapes[k]
-            u, v = x[i] / 2**k + (PAD - 0.5), y[i] / 2**k + (PAD - 0.5)
-            stamp, width = stamps[kind[j]], reach[j] / 2**k
-            if kind[j] == 0:
-                add_4(flat, start[k], start[-1], n_y, n_x, u, v, width, stamp, weight, j, 0, quantities)
-            else:
-                add_8(flat, start[k], start[-1], n_y, n_x, u, v, width, stamp, weight, j, 0, quantities)
-    return found
-
-
-def column_in_front(
-    stars: np.ndarray, gas: np.ndarray, reach: np.ndarray, weight: np.ndarray, cell: float = 0.1
-) -> np.ndarray:
-    """Surface density of gas in front of every star.
-
-    Parameters
-    ----------
-    stars : ndarray, shape (n, 3)
-        Positions in the observer's frame, the observer at large positive third coordinate [kpc].
-    gas : ndarray, shape (m, 3)
-        Positions in the same frame [kpc].
-    reach : ndarray, shape (m,)
-        Support of each gas particle's kernel [kpc].
-    weight : ndarray, shape (m, quantity)
-        What to add up, for example masses [Msun].
-    cell : float
-        Side of the grid's cells [kpc]; widened so that the grid has at most 1024 a side.
-
-    Returns
-    -------
-    ndarray, shape (n, quantity)
-        Per kpc^2. A gas particle counts wholly when its centre is in front of the star.
-
-    Notes
-    -----
-    Stars and gas are sorted by depth and visited once: gas is added to a grid with the same stamps as light
-    is, each star reads the grid as it stands. Cost grows as the number of particles.
-    """
-    low, high = stars[:, :2].min(axis=0), stars[:, :2].max(axis=0)
-    cell = max(cell, float((high - low).max()) / 1024)
-    shape = np.ceil((high - low) / cell).astype(int)[::-1] + 1
-    place = (np.concatenate([stars, gas])[:, :2] - low) / cell
-    reach = reach / cell
-    kind = np.searchsorted(REACH, reach)
-    level = np.where(kind < len(REACH), 0, np.ceil(np.log2(np.maximum(reach, 1) / REACH[-1]))).astype(int)
-    shapes = np.array([-(-shape // 2**k) + 2 * PAD for k in range(level.max(initial=0) + 1)])
-    start = np.concatenate([[0], np.cumsum(shapes.prod(axis=1))])
-    # Gas at the very depth of a star lies behind it.
-    order = np.argsort(-np.concatenate([stars[:, 2], gas[:, 2]]), kind="stable")
-    found = _sweep(
-        order,
-        len(stars),
-        np.ascontiguousarray(place[:, 0]),
-        np.ascontiguousarray(place[:, 1]),
-        level,
-        kind,
-        reach,
-        np.ascontiguousarray(weight, float),
-        (0.0,) * weight.shape[1],
-        stamps(),
-        start,
-        shapes,
-    )
-    return found / cell**2
 
 
 class GasColumn(Dust):

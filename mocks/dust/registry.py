@@ -2,24 +2,18 @@
 
 from collections.abc import Callable
 
+from mocks.dust.gas_column import GasColumn
 from mocks.dust.screens import CalzettiScreen, Dust, NoDust, TwoComponentScreen
 from mocks.options import parse_choice
 
 __all__ = ["DUST", "dust_model"]
 
 
-def _gas_column(**options) -> Dust:
-    """Make the resolved treatment, whose module loads numba."""
-    from mocks.dust.gas_column import GasColumn
-
-    return GasColumn(**options)
-
-
 DUST: dict[str, Callable[..., Dust]] = {
     "none": NoDust,
     "screen": TwoComponentScreen,
     "calzetti": CalzettiScreen,
-    "gas-column": _gas_column,
+    "gas-column": GasColumn,
 }
 """Name of a dust treatment and its maker."""
 

@@ -6,7 +6,8 @@ from astropy.cosmology import FlatLambdaCDM
 
 from mocks import Galaxy, Gas, Stars, stream
 from mocks.deposit.kernel import cubic_spline
-from mocks.dust.gas_column import ATOMS_PER_CM2, column_in_front, neutral_hydrogen, scattering_factor
+from mocks.dust.columns import column_in_front
+from mocks.dust.gas_column import ATOMS_PER_CM2, neutral_hydrogen, scattering_factor
 from mocks.dust.registry import dust_model
 from mocks.dust.screens import cardelli_curve
 from mocks.light.base import load_filter

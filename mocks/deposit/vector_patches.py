@@ -1,5 +1,7 @@
 """Adding one particle's stamp to an image, in vector instructions: the inner loop of every deposit."""
 
+from typing import NamedTuple
+
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
@@ -7,7 +9,17 @@ from numba.extending import intrinsic
 
 from mocks.deposit.vector_lanes import everywhere, vector_at
 
-__all__ = ["add_4", "add_8"]
+__all__ = ["Grid", "add_4", "add_8"]
+
+
+class Grid(NamedTuple):
+    """Bands in a flat array: pixel (band, y, x) is entry ``begin + band * area + y * n_x + x``."""
+
+    pixels: np.ndarray
+    begin: int
+    area: int
+    n_y: int
+    n_x: int
 
 
 def _make(side: int):
@@ -64,19 +76,21 @@ def _adder(side: int):
     add_block = _make(side)
 
     @njit(inline="always")
-    def add_particle(image, begin, area, n_y, n_x, u, v, reach, stamp, light, i, first, bands):
+    def add_particle(grid, place, stamp, light, i, first, bands):
+        u, v, reach = place
         column, row = int(np.floor(u)), int(np.floor(v))
         size = min(max(int((reach - stamp.smallest) * stamp.per_pixel), 0), stamp.n_size - 1) * stamp.n_offset
         down = 2 * side * (size + int((v - row) * stamp.n_offset))
         along = 2 * side * (size + int((u - column) * stamp.n_offset))
         row -= side // 2 - 1
         column -= side // 2 - 1
-        if (column >= 0) & (row >= 0) & (column + side <= n_x) & (row + side <= n_y):
-            start = begin + row * n_x + column
+        if (column >= 0) & (row >= 0) & (column + side <= grid.n_x) & (row + side <= grid.n_y):
+            start = grid.begin + row * grid.n_x + column
             for band in range(len(bands)):
                 add_block(
-                    image, start + band * area, n_x, stamp.table, down, along, side, light[i, first + band]
-                )
+                    grid.pixels, start + band * grid.area, grid.n_x,
+                    stamp.table, down, along, side, light[i, first + band],
+                )  # fmt: skip
 
     return add_particle
 
@@ -86,14 +100,9 @@ add_4, add_8 = _adder(4), _adder(8)
 
 Parameters
 ----------
-image : ndarray, shape (size,)
-    Pixel (band, y, x) is entry ``begin + band * area + y * n_x + x``.
-begin, area, n_y, n_x : int
-    Layout of the grid.
-u, v : float
-    Position [pixels] counted from the centre of pixel (0, 0).
-reach : float
-    Support radius of the kernel [pixels].
+grid : Grid
+place : tuple of float
+    Position u along x and v along y, counted from the centre of pixel (0, 0), and support radius [pixels].
 stamp : Stamps
     Of the kind for this reach, with 4 or 8 pixels.
 light : ndarray, shape (n, first + band)
