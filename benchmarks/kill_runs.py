@@ -31,13 +31,13 @@ from astropy.io import fits
 from mocks.observing.psf import gaussian_psf
 from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare.cli import main as simcompare
-from simcompare.commands import prepare as preparing
+from simcompare.commands import mock as mock_command
 from simcompare.commands import score as score_runs
+from simcompare.commands import twins as twins_command
 from simcompare.commands.mock import make_mocks
 from simcompare.images.image_set import ImageSet
 from simcompare.observed import sample
 from simcompare.settings import MockSettings
-from simcompare.synthetic import mocks as mocking
 
 VERBS = {
     "mock": "mock toy-1 --out mock --redshift 0.05 --size 32 --views 2 --workers 1",
@@ -384,7 +384,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     # Several parts from few galaxies.
-    mocking._IMAGES_PER_PART, preparing._TWINS_PER_PART, score_runs._IMAGES_PER_TASK = 4, 6, 8
+    mock_command._IMAGES_PER_PART, twins_command._TWINS_PER_PART, score_runs._IMAGES_PER_TASK = 4, 6, 8
     sample.PART_BYTES = 6 * 9 * 32**2
     wanted = options.verbs.split(",")
     rng = np.random.default_rng(options.seed)

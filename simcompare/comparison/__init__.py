@@ -6,7 +6,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "attribution": ["ladder", "systematic_floor"],
-        "further_tables": ["further_tables"],
         "headline": ["compare"],
         "matching": ["match", "matched_difference"],
         "report_table": ["FurtherTable", "read_comparison", "write_comparison"],

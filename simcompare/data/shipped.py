@@ -15,7 +15,7 @@ __all__ = [
 MEMBER = "member-"
 """Start of the names of the folders in which an ensemble keeps its members."""
 
-_FOLDER = Path(__file__).parent / "data" / "models"
+_FOLDER = Path(__file__).parent / "models"
 _BACKGROUND = "-twins"
 
 

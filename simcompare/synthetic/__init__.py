@@ -8,6 +8,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "mocks": ["observe_image"],
         "targets": ["select_targets"],
         "twins": ["make_twin"],
-        "variations": ["variations"],
+        "variations": ["Variation"],
     },
 )

@@ -17,10 +17,10 @@ from mocks import (
     draw_state,
     load_survey,
     mock_galaxy,
+    observe,
     stream,
     with_smoothing_lengths,
 )
-from mocks.observing import observe
 from mocks.products import write_fits, write_rgb
 from mocks.readers import fit_to_survey
 from simcompare.images.build import Images

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 from astropy.cosmology import FlatLambdaCDM
 
-from mocks import RealImage, draw_state, load_survey, redshifted, stream
-from mocks.observing import reobserve
+from mocks import RealImage, draw_state, load_survey, redshifted, reobserve, stream
 from mocks.observing.psf import fit_moffat
 from mocks.observing.reobserve import MOST_NEGATIVE
 from mocks.observing.sky_bank import clipped_sigma, segment

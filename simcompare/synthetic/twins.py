@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mocks import ObservingConditions, stream
-from mocks.observing import observe
+from mocks import ObservingConditions, observe, stream
 from mocks.observing.background import faint_sources
 from mocks.surveys import load_survey
 from simcompare.images.image_set import ImageSet, Stack

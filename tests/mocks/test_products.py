@@ -4,8 +4,7 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from mocks import IdealImage, draw_conditions, stream
-from mocks.observing import observe
+from mocks import IdealImage, draw_conditions, observe, stream
 from mocks.products import cutout_wcs, lupton_rgb, read_fits, write_fits
 
 

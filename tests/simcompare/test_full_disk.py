@@ -11,6 +11,7 @@ import pytest
 from flows import FlowConfig, FlowModel
 from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare.cli import main
+from simcompare.commands import mock as mock_command
 from simcompare.commands import score as score_runs
 from simcompare.commands.mock import make_mocks
 from simcompare.observed import sample
@@ -18,7 +19,6 @@ from simcompare.pages import sections as drawing
 from simcompare.runs import lock as locking
 from simcompare.runs.files import atomic_hdf5, atomic_path, sha256
 from simcompare.settings import MockSettings
-from simcompare.synthetic import mocks as mocking
 
 SIZE = 32
 VERBS = {
@@ -65,7 +65,7 @@ def products(folder):
 @pytest.mark.parametrize("verb", VERBS)
 def test_full_disk_is_told_of_and_the_rerun_finishes(folder, monkeypatch, capsys, verb):
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(mocking, "_IMAGES_PER_PART", 1)
+    monkeypatch.setattr(mock_command, "_IMAGES_PER_PART", 1)
     monkeypatch.setattr(score_runs, "_IMAGES_PER_TASK", 4)
     monkeypatch.setattr(sample, "PART_BYTES", 2 * 9 * SIZE**2)
     command, disk = [verb, *VERBS[verb]], Disk(monkeypatch)

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
+from simcompare.comparison import features, matching
 from simcompare.comparison import further_tables as analysis
-from simcompare.comparison import matching
 from simcompare.comparison.further_tables import further_tables
 from simcompare.comparison.headline import compare
 from simcompare.pages.sections.checks import draw_checks
 from simcompare.pages.sections.scores import draw_scores
 from simcompare.runs.tables import write_table
-from simcompare.scores import features, nuisance, typicality
+from simcompare.scores import nuisance, typicality
 from simcompare.scores.files import joined_form, joined_table
 from simcompare.scores.text_column import Words, equals, ordered, words_of
 from simcompare.statistics import feature_tests as twosample

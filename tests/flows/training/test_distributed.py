@@ -24,7 +24,8 @@ IMAGES = np.random.default_rng(1).normal(size=(50, 1, 8, 8)).astype("f4")
 SCRIPT = """
 import os, signal, sys
 import torch
-from flows import fitting, process_group, train
+from flows import process_group, train
+from flows.training import fitting
 from flows.training.distributed import rank
 from test_distributed import CONFIG, IMAGES, TRAINING
 from safetensors.torch import save_file

@@ -3,8 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mocks import IdealImage, draw_conditions, load_survey, stream
-from mocks.observing import observe
+from mocks import IdealImage, draw_conditions, load_survey, observe, stream
 from mocks.observing.observe import add_noise, bin_pixels
 from mocks.observing.psf import effective_psf
 

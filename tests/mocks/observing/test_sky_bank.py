@@ -3,8 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mocks import IdealImage, draw_conditions, stream
-from mocks.observing import observe
+from mocks import IdealImage, draw_conditions, observe, stream
 from mocks.observing.observe import add_noise, add_to_sky
 from mocks.observing.psf import gaussian_psf
 from mocks.observing.sky_bank import SkyBank, clipped_sigma, cut_sky, find_sites, segment

@@ -5,9 +5,9 @@ from astropy.table import Table
 
 from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare.cli import main
+from simcompare.commands import mock as mock_command
 from simcompare.commands.mock import make_mocks
 from simcompare.settings import MockSettings
-from simcompare.synthetic import mocks as mocking
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def settings(toys, out, **changes):
 
 def test_same_bits_alone_in_a_batch_and_for_any_worker_count(toys, tmp_path, monkeypatch):
     whole = make_mocks(settings(toys, tmp_path / "whole", views=2))
-    monkeypatch.setattr(mocking, "_IMAGES_PER_PART", 4)
+    monkeypatch.setattr(mock_command, "_IMAGES_PER_PART", 4)
     parts = make_mocks(settings(toys, tmp_path / "parts", views=2, workers=2))
     assert len(parts.files) == 3
     assert len(whole.files) == 1
@@ -51,7 +51,7 @@ def test_measured_magnitude_is_the_light_in_the_image(toys, tmp_path):
 
 
 def test_interrupted_run_does_only_what_is_missing(toys, tmp_path, monkeypatch):
-    monkeypatch.setattr(mocking, "_IMAGES_PER_PART", 2)
+    monkeypatch.setattr(mock_command, "_IMAGES_PER_PART", 2)
     whole = make_mocks(settings(toys, tmp_path / "run"))
     images = whole.read().image
     kept, lost = whole.files[0], whole.files[1]

@@ -12,7 +12,7 @@ from simcompare.cli import main
 from simcompare.runs.lock import lock_folder
 
 HOLD = (
-    "import sys, pathlib\nfrom simcompare.locking import lock_folder\n"
+    "import sys, pathlib\nfrom simcompare.runs.lock import lock_folder\n"
     "with lock_folder(pathlib.Path(sys.argv[1]), 'mock'):\n"
     "    print('held', flush=True)\n    sys.stdin.read()"
 )

@@ -13,6 +13,7 @@ import simcompare
 from flows import FlowConfig, FlowModel
 from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare.cli import main
+from simcompare.commands import mock as mock_command
 from simcompare.commands import score as score_runs
 from simcompare.commands.attribute import attribute_mocks
 from simcompare.commands.mock import make_mocks
@@ -23,7 +24,6 @@ from simcompare.runs import tasks as engine
 from simcompare.runs.files import sha256
 from simcompare.runs.tasks import StoppedError, run_in_order, run_tasks
 from simcompare.settings import AttributeSettings, MockSettings, PrepareSettings, ScoreSettings
-from simcompare.synthetic import mocks as mocking
 
 
 def square_and_process(number):
@@ -115,7 +115,7 @@ def kill_workers(nannies, stop):
 
 def test_cluster_with_dying_workers_makes_the_same_bits(cluster, stamps, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(mocking, "_IMAGES_PER_PART", 2)
+    monkeypatch.setattr(mock_command, "_IMAGES_PER_PART", 2)
     monkeypatch.setattr(score_runs, "_IMAGES_PER_TASK", 2)
     monkeypatch.setattr(sample, "_STAMPS_PER_TASK", 3)
     file, nannies = cluster

@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from simcompare.commands import prepare as preparing
+from simcompare.commands import twins as twins_command
 from simcompare.commands.twins import make_twins
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.observed import prepare_observed
@@ -38,7 +38,7 @@ def twins(parents, tmp_path_factory):
     folder = parents.files[0].parents[1]
     settings = TwinsSettings(images=folder, out=tmp_path_factory.mktemp("runs") / "twins", seed=1, workers=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(preparing, "_TWINS_PER_PART", 30)
+        patch.setattr(twins_command, "_TWINS_PER_PART", 30)
         yield make_twins(settings)
 
 
@@ -86,7 +86,7 @@ def test_twin_and_parent_share_no_noise(parents, twins):
 
 
 def test_interrupted_twins_go_on(parents, twins, monkeypatch):
-    monkeypatch.setattr(preparing, "_TWINS_PER_PART", 30)
+    monkeypatch.setattr(twins_command, "_TWINS_PER_PART", 30)
     folder, before = twins.files[0].parents[1], twins.read().image
     kept = twins.files[0].stat().st_mtime_ns
     twins.files[1].unlink()
