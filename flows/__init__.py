@@ -6,7 +6,7 @@ from flows.diagnostics import calibration, sample_sheet
 from flows.ensemble import Ensemble, train_ensemble
 from flows.model import FlowModel, bits_per_dim
 from flows.pixels import PIXEL_TRANSFORMS, dequantise, measure_softening
-from flows.training.augment import symmetries
+from flows.symmetry import symmetries
 from flows.training.distributed import process_group
 from flows.training.train import Progress, train
 

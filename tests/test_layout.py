@@ -56,7 +56,7 @@ FLOORS = {
         model
         checkpoint checks
         densities pixels
-        config
+        config symmetry
     """,
 }
 MOST_MODULES = 22

@@ -1,14 +1,10 @@
-"""Exact symmetries of galaxy images: flips, right-angle turns and whole-pixel shifts, no resampling."""
+"""Exact changes of galaxy images: flips, right-angle turns and whole-pixel shifts, no resampling."""
 
 import torch
 
-__all__ = ["augment", "crop", "symmetries"]
+from flows.symmetry import N_SYMMETRIES, symmetries
 
-
-def symmetries(images: torch.Tensor) -> list[torch.Tensor]:
-    """List the eight flips and turns of square images (..., y, x), the images themselves first."""
-    turned = [torch.rot90(images, turns, (-2, -1)) for turns in range(4)]
-    return turned + [image.flip(-1) for image in turned]
+__all__ = ["augment", "crop"]
 
 
 def crop(images: torch.Tensor, margin: int) -> torch.Tensor:
@@ -41,7 +37,7 @@ def augment(images: torch.Tensor, margin: int, generator: torch.Generator) -> to
         images = torch.stack(
             [image[:, y : y + size, x : x + size] for image, (y, x) in zip(images, start, strict=True)]
         )
-    choice = torch.randint(0, 8, (len(images),), generator=generator).to(images.device)
+    choice = torch.randint(0, N_SYMMETRIES, (len(images),), generator=generator).to(images.device)
     outputs = torch.empty_like(images)
     for index, turned in enumerate(symmetries(images)):
         outputs[choice == index] = turned[choice == index]

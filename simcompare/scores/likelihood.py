@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from astropy.table import Table
 
+from flows import symmetry
 from simcompare.models.density import SKY, Density, check_prepared_alike, context_of, outside_domain, plain
 from simcompare.scores.complexity import complexity
 
-__all__ = ["orientations", "score", "warn_of_doubts"]
+__all__ = ["score", "warn_of_doubts"]
 
 logger = logging.getLogger(__name__)
 
@@ -127,7 +128,7 @@ def _score_batch(
     stack: np.ndarray, models: list, backgrounds: dict, contexts: list, symmetries: bool
 ) -> dict[str, np.ndarray]:
     """Columns of one batch, the mean over orientations of each."""
-    views = orientations(stack) if symmetries else [stack]
+    views = symmetry.symmetries(stack) if symmetries else [stack]
     rows = [_evaluate(view, models, backgrounds, contexts) for view in views]
     columns = {name: np.mean([row[name] for row in rows], axis=0) for name in rows[0]}
     if SKY in list(backgrounds)[1:]:
@@ -194,23 +195,6 @@ def _terms(density: Density | Callable, stack: np.ndarray, context: np.ndarray |
             f"{density!r} returned shape {values.shape} for {len(stack)} images; one number each."
         )
     return np.where(usable[:, None], values.reshape(len(stack), -1), np.nan)
-
-
-def orientations(stack: np.ndarray) -> list[np.ndarray]:
-    """Turn a stack of images in the eight ways that keep its pixels.
-
-    Parameters
-    ----------
-    stack : ndarray, shape (n, band, y, x)
-        Square images.
-
-    Returns
-    -------
-    list of 8 ndarray, shape (n, band, y, x)
-        Rotations by 0, 90, 180, 270 degrees, then the same of the mirror image.
-    """
-    turned = [np.rot90(stack, k, axes=(-2, -1)) for k in range(4)]
-    return [np.ascontiguousarray(image) for image in (*turned, *(t[..., ::-1] for t in turned))]
 
 
 def _table(images: Any, models: list, blocks: list[dict[str, np.ndarray]]) -> Table:

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from flows import symmetry
 from mocks.checked_hdf5 import open_contained
 from simcompare.models.density import Density, context_of
 from simcompare.runs.files import atomic_hdf5
-from simcompare.scores.likelihood import orientations
 
-__all__ = ["SHARD", "orientation_back", "read_map", "write_maps"]
+__all__ = ["SHARD", "read_map", "write_maps"]
 
 SHARD = 512  # images per file: 16 MB for two maps of 64 x 64 pixels
 
@@ -101,27 +101,10 @@ def _mean_map(
     if not usable.any():
         return result
     context = None if context is None else context[usable]
-    views = orientations(stack[usable]) if symmetries else [stack[usable]]
-    maps = [orientation_back(np.asarray(density.map(view, context)), k) for k, view in enumerate(views)]
+    views = symmetry.symmetries(stack[usable]) if symmetries else [stack[usable]]
+    maps = [symmetry.undo_symmetry(np.asarray(density.map(view, context)), k) for k, view in enumerate(views)]
     result[usable] = np.mean(maps, axis=0)
     return result
-
-
-def orientation_back(maps: np.ndarray, number: int) -> np.ndarray:
-    """Undo one of `simcompare.scores.likelihood.orientations`.
-
-    Parameters
-    ----------
-    maps : ndarray, shape (..., y, x)
-    number : int
-        Position in the list of orientations, 0 to 7.
-
-    Returns
-    -------
-    ndarray, shape (..., y, x)
-    """
-    straight = maps if number < 4 else maps[..., ::-1]
-    return np.rot90(straight, -(number % 4), axes=(-2, -1))
 
 
 def read_map(folder: str | os.PathLike, dataset: str, image_index: int) -> dict[str, np.ndarray]:

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 from mocks.observing.psf import gaussian_psf
 from simcompare.images.description import data_section, summarise
@@ -10,7 +9,6 @@ from simcompare.images.image_set import ImageSet, collect_stamps, write_part
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
 from simcompare.images.splits import assign_split
 from simcompare.images.stamps import RawStamp
-from simcompare.models.torch_images import SYMMETRIES, TorchImages, apply_symmetry
 
 
 @pytest.fixture(scope="module")
@@ -66,39 +64,3 @@ def test_selection_by_expression(images):
     bright = images.select("mag_r < 19.5 and split == 'train'")
     assert 0 < len(bright) < 12
     assert (bright.catalogue["mag_r"] < 19.5).all()
-
-
-def test_symmetries_move_pixels_exactly_and_are_eight():
-    image = np.arange(16.0).reshape(1, 4, 4)
-    turned = [apply_symmetry(image, number) for number in range(len(SYMMETRIES))]
-    assert len({each.tobytes() for each in turned}) == 8
-    np.testing.assert_array_equal(turned[0], image)
-    for number, each in enumerate(turned):
-        assert sorted(each.ravel()) == sorted(image.ravel())
-        np.testing.assert_array_equal(apply_symmetry(torch.tensor(image), number).numpy(), each)
-
-
-def test_torch_dataset_gives_image_and_context(images):
-    plain = TorchImages(images)
-    image, context = plain[3]
-    assert len(plain) == 12
-    np.testing.assert_array_equal(image.numpy(), images.read(3).image[0])
-    row = images.catalogue[3]
-    np.testing.assert_allclose(context, [np.log(row["sky_sigma_r"]), row["psf_fwhm_r"]], rtol=1e-5)
-    with pytest.raises(IndexError):
-        plain[12]
-
-
-def test_random_symmetries_follow_from_seed_epoch_and_galaxy(images):
-    one, same, other = (
-        TorchImages(images, seed=1),
-        TorchImages(images.subset([5]), seed=1),
-        TorchImages(images, seed=2),
-    )
-    assert torch.equal(one[5][0], same[0][0])
-    assert any(not torch.equal(one[i][0], other[i][0]) for i in range(12))
-    before = [one[i][0] for i in range(12)]
-    one.set_epoch(1)
-    assert any(not torch.equal(one[i][0], before[i]) for i in range(12))
-    loader = torch.utils.data.DataLoader(one, batch_size=4)
-    assert [batch[0].shape[0] for batch in loader] == [4, 4, 4]
