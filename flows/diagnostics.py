@@ -7,10 +7,14 @@ import torch
 
 from flows.densities.haar import unmosaic
 from flows.model import FlowModel
+from flows.pixels import MAD_OF_NORMAL, SOFTENING_OVER_NOISE
 
 __all__ = ["calibration", "sample_sheet"]
 
 Array = np.ndarray | torch.Tensor
+
+KOLMOGOROV_95 = 1.358  # 95th percentile of Kolmogorov's distribution of sqrt(n) times the distance, large n
+SHEET_PERCENTILES = (1, 99.8)  # of all pixels, black and white of a sheet; our choice, for the eye alone
 
 
 def calibration(
@@ -49,7 +53,7 @@ def calibration(
                 "mean": values.mean().item(),
                 "variance": values.var(correction=0).item(),
                 "distance": distance.item(),
-                "noise": 1.358 / math.sqrt(len(values)),
+                "noise": KOLMOGOROV_95 / math.sqrt(len(values)),
             }
         )
     return rows
@@ -73,9 +77,10 @@ def sample_sheet(images: Array, columns: int = 8, softening: float | None = None
     """
     images = np.asarray(images, dtype=float).mean(1)
     if softening is None:
-        softening = 5 * np.median(np.abs(np.diff(images, axis=-1))) / (0.6745 * math.sqrt(2)) or 1.0
+        noise = np.median(np.abs(np.diff(images, axis=-1))) / (MAD_OF_NORMAL * math.sqrt(2))
+        softening = SOFTENING_OVER_NOISE * noise or 1.0
     images = np.arcsinh(images / softening)
-    low, high = np.percentile(images, [1, 99.8])
+    low, high = np.percentile(images, SHEET_PERCENTILES)
     images = np.clip((images - low) / (high - low or 1.0), 0, 1)
     n, y, x = images.shape
     rows = math.ceil(n / columns)

@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 
 Array = np.ndarray | torch.Tensor
 
+CONTEXT_RANGE = 5.0  # standard deviations of the training images within which context is held
+LEAST_SPREAD = 1e-6  # of a context column, relative: below it the column is constant but for rounding
+
 
 def bits_per_dim(log_prob: Array, n_dim: int) -> Array:
     """Code length in bits per pixel value, from log_prob in nats per image."""
@@ -136,7 +139,7 @@ class FlowModel(nn.Module):
         deviation, mean = torch.std_mean(context.double(), dim=0, correction=0)
         self.context_mean.copy_(mean)
         # a column that never changes carries no information; leave its unit alone
-        self.context_scale.copy_(torch.where(deviation > 1e-6 * (1 + mean.abs()), deviation, 1.0))
+        self.context_scale.copy_(torch.where(deviation > LEAST_SPREAD * (1 + mean.abs()), deviation, 1.0))
         self.context_low.copy_(context.amin(0))
         self.context_high.copy_(context.amax(0))
 
@@ -144,7 +147,7 @@ class FlowModel(nn.Module):
         """Context of zero mean and unit variance over the training images, held within 5 deviations."""
         if context is None:
             return None
-        return ((context - self.context_mean) / self.context_scale).clamp(-5, 5)
+        return ((context - self.context_mean) / self.context_scale).clamp(-CONTEXT_RANGE, CONTEXT_RANGE)
 
     def outside_domain(self, context: Array | None, margin: float = 0.1) -> torch.Tensor:
         """Whether the context of each image leaves the range of the training images.

@@ -8,6 +8,14 @@ from flows.densities.layers import started_small
 
 __all__ = ["ContextConditioner", "GlowConditioner", "WaveletConditioner"]
 
+MODULATION_WIDTH = 32
+"""Hidden numbers of the network that turns context into scale and shift; our choice, for a few columns."""
+FAINT_GAIN = 4
+"""Factor on the second view of the coarser image, whose tanh saturates at a quarter of the softening.
+
+With a softening of five times the noise (`flows.measure_softening`) that is about the noise of a pixel.
+"""
+
 
 class GlowConditioner(nn.Module):
     """Convolutions of 3x3, 1x1 and 3x3; context enters as planes of equal values."""
@@ -60,7 +68,9 @@ class WaveletConditioner(nn.Module):
         self.whole = nn.Linear(width, width)
         self.dropout = nn.Dropout2d(dropout)
         if n_context:
-            self.modulation = nn.Sequential(nn.Linear(n_context, 32), nn.SiLU(), nn.Linear(32, 2 * width))
+            self.modulation = nn.Sequential(
+                nn.Linear(n_context, MODULATION_WIDTH), nn.SiLU(), nn.Linear(MODULATION_WIDTH, 2 * width)
+            )
         centre = torch.arange(grid) - (grid - 1) / 2
         radius = torch.hypot(centre[:, None], centre[None, :]) / max(grid / 2, 1)
         self.register_buffer("radius", radius[None, None], persistent=False)
@@ -69,7 +79,7 @@ class WaveletConditioner(nn.Module):
         """Features (n, width, y, x) of a coarser image (n, band, y, x)."""
         mean = coarse * self.unit
         # once linear for bright light, once opened up for the faint outskirts
-        planes = [mean, torch.tanh(4 * mean), self.radius.expand(len(mean), -1, -1, -1)]
+        planes = [mean, torch.tanh(FAINT_GAIN * mean), self.radius.expand(len(mean), -1, -1, -1)]
         inputs = torch.cat(planes, dim=1).contiguous(memory_format=torch.channels_last)
         hidden = functional.silu(self.first(inputs), inplace=True)
         whole = self.whole(hidden.mean((2, 3)))

@@ -24,6 +24,11 @@ from flows.densities.conditioners import GlowConditioner
 
 __all__ = ["GlowFlow"]
 
+MOST_LEVELS, SMALLEST_GRID = 4, 4
+"""Levels of the pyramid, as many as leave a grid of at least 4 x 4; our choice."""
+SPLINE_BINS, SPLINE_BOUND = 8, 4.0
+"""Bins of a spline coupling, and half-width of the interval that it bends: 99.99 % of a unit normal."""
+
 
 class SolvedConvolution(OneByOneConvolution):
     """nflows' 1x1 convolution, inverted by a routine that present torch still has."""
@@ -59,7 +64,7 @@ class GlowFlow(Distribution):
     def __init__(self, config: FlowConfig, spline: bool = False) -> None:
         super().__init__()
         self.config = config
-        n_levels = min(4, int(math.log2(config.size)) - 2)
+        n_levels = min(MOST_LEVELS, int(math.log2(config.size // SMALLEST_GRID)))
         self.transform = MultiscaleCompositeTransform(n_levels)
         shape = (config.n_bands, config.size, config.size)
         for level in range(n_levels):
@@ -81,7 +86,7 @@ class GlowFlow(Distribution):
         )
         if spline:
             return PiecewiseRationalQuadraticCouplingTransform(
-                mask, make, num_bins=8, tails="linear", tail_bound=4.0
+                mask, make, num_bins=SPLINE_BINS, tails="linear", tail_bound=SPLINE_BOUND
             )
         return AffineCouplingTransform(mask, make)
 

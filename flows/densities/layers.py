@@ -21,6 +21,12 @@ __all__ = [
     "started_small",
 ]
 
+LEAST_DEVIATION = 1e-6  # of a channel that hardly varies in the first batch; its log scale stays finite
+LARGEST_PRODUCT_GRID = 8  # side up to which a plain product was faster than a convolution
+INITIAL_LOGIT_SHARE = -5.0  # of the wide part of the base density: 0.7 % of all values
+INITIAL_LOG_EXCESS = 0.7  # its width before training, softplus(0.7) = log(3.0): three times the unit part
+HALVINGS = 60  # of a bracket of probabilities: to 1e-18 of it, below the rounding of float64
+
 
 def started_small(layer: nn.Conv2d | nn.Linear, spread: float = 0.01) -> nn.Conv2d | nn.Linear:
     """Set a layer near zero, so that a new coupling hardly changes the image."""
@@ -39,7 +45,7 @@ def pointwise(inputs: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | N
 
 
 def _pointwise(inputs: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    if inputs.shape[-1] > 8:
+    if inputs.shape[-1] > LARGEST_PRODUCT_GRID:
         return functional.conv2d(inputs, weight[:, :, None, None], bias)
     return functional.linear(inputs.permute(0, 2, 3, 1), weight, bias).permute(0, 3, 1, 2)
 
@@ -108,7 +114,7 @@ class ActNorm(LocalTransform):
         """Set shift and scale from a batch."""
         with torch.no_grad():
             deviation, mean = torch.std_mean(inputs, dim=(0, 2, 3), keepdim=True, correction=0)
-            self.log_scale.copy_(-torch.log(deviation.clamp_min(1e-6)))
+            self.log_scale.copy_(-torch.log(deviation.clamp_min(LEAST_DEVIATION)))
             self.shift.copy_(-mean)
         self.awaits_data = False
 
@@ -308,8 +314,8 @@ class SpreadNormal(Distribution):
     def __init__(self, channels: int, bands: int = 1) -> None:
         super().__init__()
         self.bands = bands
-        self.logit_share = nn.Parameter(torch.full((1, channels, 1, 1), -5.0))
-        self.log_excess = nn.Parameter(torch.full((1, channels, 1, 1), 0.7))
+        self.logit_share = nn.Parameter(torch.full((1, channels, 1, 1), INITIAL_LOGIT_SHARE))
+        self.log_excess = nn.Parameter(torch.full((1, channels, 1, 1), INITIAL_LOG_EXCESS))
 
     def _parts(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Log share of the unit and of the wide part, and log width of the wide part (above zero)."""
@@ -367,8 +373,8 @@ class SpreadNormal(Distribution):
 
 
 def _solve(function: object, target: torch.Tensor, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
-    """Where a falling function meets its target, by 60 halvings of the bracket."""
-    for _ in range(60):
+    """Where a falling function meets its target, by halving the bracket."""
+    for _ in range(HALVINGS):
         middle = (low + high) / 2
         is_above = function(middle) > target
         low, high = torch.where(is_above, middle, low), torch.where(is_above, high, middle)

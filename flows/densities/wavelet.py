@@ -20,6 +20,13 @@ from flows.densities.layers import ActNorm, ConditionalAffine, Coupling, Mixing,
 
 __all__ = ["ScaleFlow", "WaveletFlow"]
 
+FEATURE_CLAMP = 5.0
+"""Bound of the log scale that the features of the coarser image set.
+
+Our choice: e^5 = 150 is room for details from empty sky to the core of a bright galaxy, and finite. The bound
+of one coupling among several, ``FlowConfig.clamp``, may be smaller.
+"""
+
 
 class ScaleFlow(Flow):
     """Density of one scale's detail, given features of the coarser image: an nflows flow.
@@ -39,7 +46,7 @@ class ScaleFlow(Flow):
     ) -> None:
         layers: list[nn.Module] = [
             ActNorm(channels, bands),
-            ConditionalAffine(channels, features, clamp=5.0, bands=bands),
+            ConditionalAffine(channels, features, FEATURE_CLAMP, bands=bands),
         ]
         if channels > bands:
             for _ in range(steps):

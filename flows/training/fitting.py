@@ -23,6 +23,12 @@ __all__ = ["Fit", "Progress"]
 
 log = logging.getLogger(__name__)
 
+FIRST_BATCH = 256  # images that set the ActNorms: the deviation of a channel to some per cent
+FIRST_RATE = 0.1  # of the peak learning rate, at the first step of the warm-up
+EMA_WARM_UP = 10  # steps after which the running mean of the weights forgets its start
+# Large primes, so that the streams of seeds, epochs and processes stay apart.
+SEED_STRIDE, EPOCH_STRIDE, RANK_STRIDE = 1_000_003, 7919, 104_729
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -98,7 +104,7 @@ class Fit:
 
     def _stream(self, epoch: int) -> torch.Generator:
         """Random numbers of one epoch, whatever came before."""
-        return torch.Generator().manual_seed((self.seed * 1_000_003 + epoch + 1) % 2**63)
+        return torch.Generator().manual_seed((self.seed * SEED_STRIDE + epoch + 1) % 2**63)
 
     def _batch(self, rows: torch.Tensor, stream: torch.Generator) -> tuple[torch.Tensor, torch.Tensor | None]:
         images = self.images[rows]
@@ -113,7 +119,7 @@ class Fit:
             if isinstance(module, ActNorm):
                 module.awaits_data = True
             module.training = isinstance(module, NflowsActNorm)
-        rows = torch.randperm(len(self.images), generator=self._stream(-2))[:256]
+        rows = torch.randperm(len(self.images), generator=self._stream(-2))[:FIRST_BATCH]
         with torch.no_grad():
             batch = self._batch(rows, self._stream(-3))
             self.model.scale_terms(*(part if part is None else part.to(self.device) for part in batch))
@@ -134,9 +140,8 @@ class Fit:
             with torch.random.fork_rng(
                 devices=[self.device.index or 0] if self.device.type == "cuda" else []
             ):
-                torch.manual_seed(
-                    self.seed + 7919 * (self.epoch + 1) + 104_729 * distributed.rank()
-                )  # dropout
+                of_epoch = self.seed + EPOCH_STRIDE * (self.epoch + 1)
+                torch.manual_seed(of_epoch + RANK_STRIDE * distributed.rank())  # dropout
                 losses = self._train_epoch(elapsed, time_limit)
             if losses is None:
                 break
@@ -159,7 +164,7 @@ class Fit:
             done = max(done, min(1.0, elapsed() / time_limit))
         warm_up = self.training.warm_up
         if done < warm_up:
-            return self.training.learning_rate * (done + 0.1 * warm_up) / (1.1 * warm_up)
+            return self.training.learning_rate * (done + FIRST_RATE * warm_up) / ((1 + FIRST_RATE) * warm_up)
         return self.training.learning_rate * 0.5 * (1 + math.cos(math.pi * (done - warm_up) / (1 - warm_up)))
 
     def _train_epoch(self, elapsed: Callable[[], float], time_limit: float | None) -> list[float] | None:
@@ -180,7 +185,7 @@ class Fit:
                 return None
             self.optimiser.step()
             self.step += 1
-            decay = min(self.training.ema, self.step / (10 + self.step))
+            decay = min(self.training.ema, self.step / (EMA_WARM_UP + self.step))
             torch._foreach_lerp_(
                 list(self.mean.values()), [p.detach() for p in self.named.values()], 1 - decay
             )

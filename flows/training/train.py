@@ -1,7 +1,6 @@
 """Fit a flow to images: deterministic by seed, resumable, kept at its best for every scale."""
 
 import logging
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ import torch
 from flows.checks import check_context, check_images
 from flows.config import FlowConfig, TrainingConfig
 from flows.model import FlowModel
-from flows.pixels import measure_softening
+from flows.pixels import PixelTransform, RgbPixels, measure_softening
 from flows.training.augment import crop
 from flows.training.fitting import Fit, Progress
 
@@ -92,7 +91,7 @@ def train(
     if init is not None:
         training = replace(training, learning_rate=training.learning_rate * training.transfer_rate)
     config = _resolve(config, images, init)
-    limits = (0.0, 256.0) if config.pixels == "rgb" else (-math.inf, math.inf)
+    limits = (RgbPixels if config.pixels == "rgb" else PixelTransform).limits
     images = check_images(images, config, limits, training.max_shift)
     context = check_context(context, len(images), config)
     if validation_images is None:
