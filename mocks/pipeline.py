@@ -8,6 +8,7 @@ import numpy as np
 from mocks.dust.screens import Dust
 from mocks.galaxy import Galaxy
 from mocks.light.base import StellarPopulation
+from mocks.magnitudes import nanomaggies_of
 from mocks.observing.conditions import ConditionsBank, ObservingConditions, draw_conditions
 from mocks.observing.observe import Cutout, observe
 from mocks.observing.sky_bank import SkyBank
@@ -137,7 +138,7 @@ def mock_galaxy(
         )  # fmt: skip
     cutout = observe(ideal, survey, conditions, rng("noise"), keep_stages=keep_stages, sky=sky)
     inner = slice(ideal.margin * oversampling, -ideal.margin * oversampling or None)
-    total = 10 ** (-0.4 * (np.array(list(ideal.metadata["magnitude"].values())) - 22.5))
+    total = nanomaggies_of(np.array(list(ideal.metadata["magnitude"].values())))
     outside = 1 - ideal.image[:, inner, inner].sum(axis=(1, 2)) / total
     metadata = {
         **cutout.metadata,

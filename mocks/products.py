@@ -7,9 +7,14 @@ import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
 
+from mocks.magnitudes import AB_NANOMAGGY
 from mocks.observing.observe import MASK_BITS, Cutout
 
 __all__ = ["cutout_wcs", "lupton_rgb", "read_fits", "write_fits", "write_rgb"]
+
+ARCSEC_PER_DEGREE = 3600
+WHITE = 60  # times the stretch, the flux at which a picture is white; our choice, for the eye alone
+_DARKEST = 1e-12  # intensity that stands for none, lest zero is divided by zero
 
 
 def cutout_wcs(cutout: Cutout, ra: float = 0.0, dec: float = 0.0) -> WCS:
@@ -30,7 +35,7 @@ def cutout_wcs(cutout: Cutout, ra: float = 0.0, dec: float = 0.0) -> WCS:
     wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
     wcs.wcs.crpix = (n_x + 1) / 2, (n_y + 1) / 2
     wcs.wcs.crval = ra, dec
-    wcs.wcs.cdelt = -cutout.pixel_scale / 3600, cutout.pixel_scale / 3600
+    wcs.wcs.cdelt = -cutout.pixel_scale / ARCSEC_PER_DEGREE, cutout.pixel_scale / ARCSEC_PER_DEGREE
     return wcs
 
 
@@ -69,7 +74,7 @@ def write_fits(path: str | Path, cutout: Cutout, ra: float = 0.0, dec: float = 0
     state = cutout.conditions
     for i, band in enumerate(cutout.bands):
         drawn = (
-            ("ABZP", 22.5, "AB magnitude of one nanomaggy"),
+            ("ABZP", AB_NANOMAGGY, "AB magnitude of one nanomaggy"),
             ("SEEING", float(state.psf_fwhm[i]), "PSF FWHM [arcsec]"),
             ("SKYSIG", float(state.sky_sigma[i]), "blank-pixel sigma [nanomaggy]"),
             ("EPERNMGY", float(state.electrons_per_nanomaggy[i]), "electrons per nanomaggy"),
@@ -167,9 +172,9 @@ def lupton_rgb(
     if not np.isfinite(image).all():
         raise ValueError("a colour picture needs finite pixels.")
     colour = (image - minimum) * np.reshape(scale, (3, 1, 1))
-    intensity = np.maximum(colour.mean(axis=0), 1e-12)
+    intensity = np.maximum(colour.mean(axis=0), _DARKEST)
     factor = np.arcsinh(softening * intensity / stretch) / softening / intensity
-    colour = np.maximum(colour * factor / np.arcsinh(softening * 60) * softening, 0)
+    colour = np.maximum(colour * factor / np.arcsinh(softening * WHITE) * softening, 0)
     colour /= np.maximum(colour.max(axis=0), 1)
     return np.rint(255 * np.moveaxis(colour, 0, -1)).astype(np.uint8)
 

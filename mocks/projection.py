@@ -10,6 +10,7 @@ from mocks.galaxy import Galaxy
 from mocks.ideal.record import IdealImage
 from mocks.light.base import StellarPopulation, dimming, load_filter
 from mocks.light.registry import stellar_population
+from mocks.magnitudes import magnitude_of
 from mocks.surveys import Survey, load_survey
 
 __all__ = ["VIEWS", "kpc_per_arcsec", "project", "random_view", "view_matrix"]
@@ -17,6 +18,10 @@ __all__ = ["VIEWS", "kpc_per_arcsec", "project", "random_view", "view_matrix"]
 VIEWS = ("x", "y", "z", "face-on", "edge-on")
 """Named views: along an axis of the box, along the angular momentum, or across it."""
 
+ARCSEC_PER_HALF_TURN = 648000
+SPIN_RADIUS = (
+    2  # half-mass radii within which the angular momentum is taken; our choice, the disc and no halo
+)
 # The line of sight becomes the third coordinate; the other two keep a right-handed order.
 _AXES = {
     "x": np.array([[0.0, 1, 0], [0, 0, 1], [1, 0, 0]]),
@@ -82,12 +87,12 @@ def view_matrix(view: str, galaxy: Galaxy | None = None) -> np.ndarray:
 
 
 def _angular_momentum(galaxy: Galaxy) -> np.ndarray:
-    """Direction of the angular momentum of stars within twice the half-mass radius."""
+    """Direction of the angular momentum of stars within some half-mass radii."""
     stars = galaxy.stars
     distance = np.linalg.norm(stars.position, axis=1)
     order = np.argsort(distance)
     half = distance[order[np.searchsorted(np.cumsum(stars.mass[order]), stars.mass.sum() / 2)]]
-    inner = stars.select(distance <= 2 * half)
+    inner = stars.select(distance <= SPIN_RADIUS * half)
     momentum = inner.mass[:, None] * (inner.velocity - np.average(inner.velocity, axis=0, weights=inner.mass))
     spin = np.cross(inner.position, momentum).sum(axis=0)
     if not np.linalg.norm(spin) > 0:
@@ -109,7 +114,7 @@ def kpc_per_arcsec(redshift: float, cosmology) -> float:
     float
         [kpc].
     """
-    return float(cosmology.angular_diameter_distance(redshift).to_value("kpc") * np.pi / 648000)
+    return float(cosmology.angular_diameter_distance(redshift).to_value("kpc") * np.pi / ARCSEC_PER_HALF_TURN)
 
 
 def project(
@@ -206,14 +211,9 @@ def project(
             "n_stars": len(galaxy.stars),
             "n_clamped": int(np.count_nonzero(clamped)),
             "light_clamped": float(flux[:, clamped].sum() / flux.sum()),
-            "magnitude": dict(zip(bands, _magnitude(total).tolist(), strict=True)),
+            "magnitude": dict(zip(bands, magnitude_of(total).tolist(), strict=True)),
             "attenuation": dict(
-                zip(bands, (_magnitude(total) - _magnitude(intrinsic)).tolist(), strict=True)
+                zip(bands, (magnitude_of(total) - magnitude_of(intrinsic)).tolist(), strict=True)
             ),
         },
     )
-
-
-def _magnitude(flux: np.ndarray) -> np.ndarray:
-    """AB magnitudes of nanomaggies."""
-    return 22.5 - 2.5 * np.log10(flux)

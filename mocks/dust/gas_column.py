@@ -13,6 +13,13 @@ HYDROGEN_FRACTION = 0.76
 SOLAR_METALLICITY = 0.0127
 ATOMS_PER_CM2 = 1.2477e14
 """Hydrogen atoms per cm^2 in one Msun of hydrogen per kpc^2."""
+NEUTRAL_BELOW = 8000.0
+"""Temperature [K] of gas that is taken as neutral: Camps et al. 2016, section 2."""
+# Nelson et al. 2018, section 3.3: column of atoms per cm^2 of optical depth 1 at V; power of the metallicity
+# above and below 2000 Angstrom; kernel support in radii of a cell.
+ATOMS_PER_TAU, METALLICITY_POWERS, REACH_OF_CELL = 2.1e21, (1.6, 1.35), 2.5
+_NOTHING = 1e-30  # Msun per kpc^2 that stands for an empty column, lest zero is divided by zero
+_THIN = 1e-8  # optical depth below which (1 - e^-tau) / tau is 1 to rounding
 
 
 def neutral_hydrogen(gas: Gas) -> np.ndarray:
@@ -43,7 +50,7 @@ def neutral_hydrogen(gas: Gas) -> np.ndarray:
     elif gas.temperature is not None or gas.star_formation_rate is not None:
         neutral = np.zeros(len(gas), bool)
         if gas.temperature is not None:
-            neutral |= gas.temperature < 8000
+            neutral |= gas.temperature < NEUTRAL_BELOW
         if gas.star_formation_rate is not None:
             neutral |= gas.star_formation_rate > 0
     else:
@@ -136,11 +143,11 @@ class GasColumn(Dust):
             stars.position @ view.T, gas.position[dusty] @ view.T, reach, weight, self.cell
         )
         column, metals = np.maximum(found, 0).T
-        metallicity = metals / np.maximum(column, 1e-30)
-        gamma = np.where(wavelength >= 2000, 1.6, 1.35)[:, None]
+        metallicity = metals / np.maximum(column, _NOTHING)
+        gamma = np.where(wavelength >= 2000, *METALLICITY_POWERS)[:, None]
         redshift = galaxy.redshift if self.redshift is None else self.redshift
         tau = cardelli_curve(wavelength)[:, None] * (1 + redshift) ** -0.5
-        tau = tau * (metallicity / SOLAR_METALLICITY) ** gamma * (column * ATOMS_PER_CM2 / 2.1e21)
+        tau = tau * (metallicity / SOLAR_METALLICITY) ** gamma * (column * ATOMS_PER_CM2 / ATOMS_PER_TAU)
         return tau * scattering_factor(wavelength)[:, None] if self.scattering else tau
 
     def transmission(self, galaxy: Galaxy, view: np.ndarray, wavelength: np.ndarray) -> np.ndarray:
@@ -149,14 +156,14 @@ class GasColumn(Dust):
         if self.geometry == "screen":
             share = np.exp(-tau)
         else:
-            share = np.where(tau > 1e-8, -np.expm1(-tau) / np.maximum(tau, 1e-8), 1.0)
+            share = np.where(tau > _THIN, -np.expm1(-tau) / np.maximum(tau, _THIN), 1.0)
         return share * self.birth_cloud.transmission(galaxy, view, wavelength)
 
 
 def _gas_reach(gas: Gas) -> np.ndarray:
     """Kernel support of gas [kpc]: 2.5 radii of the cell, or what the snapshot or the neighbours give."""
     if gas.density is not None:
-        return 2.5 * (3 * gas.mass / (4 * np.pi * gas.density)) ** (1 / 3)
+        return REACH_OF_CELL * (3 * gas.mass / (4 * np.pi * gas.density)) ** (1 / 3)
     if gas.smoothing_length is not None:
         return gas.smoothing_length
     return smoothing_lengths(gas.position)

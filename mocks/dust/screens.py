@@ -8,6 +8,8 @@ from mocks.galaxy import Galaxy
 
 __all__ = ["CalzettiScreen", "Dust", "NoDust", "TwoComponentScreen", "calzetti_curve", "cardelli_curve"]
 
+REFERENCE = 5500.0  # Angstrom at which the optical depths of Charlot & Fall 2000 are given
+
 
 class Dust(abc.ABC):
     """A treatment of dust: what share of each star's light gets through.
@@ -84,7 +86,7 @@ class TwoComponentScreen(Dust):
     def transmission(self, galaxy: Galaxy, view: np.ndarray, wavelength: np.ndarray) -> np.ndarray:
         """Share of the light of each star that gets through, shape (band, n)."""
         tau = np.where(galaxy.stars.age <= self.birth_cloud_age, self.tau_young, self.tau_old)
-        law = (np.asarray(wavelength) / 5500.0) ** self.slope
+        law = (np.asarray(wavelength) / REFERENCE) ** self.slope
         return np.exp(-law[:, None] * tau)
 
 

@@ -12,6 +12,7 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 
 from mocks.ideal.record import IdealImage
+from mocks.magnitudes import nanomaggies_of
 
 __all__ = ["IMAGE_UNITS", "ideal_image_from_array", "is_ideal_image", "read_ideal_image"]
 
@@ -31,6 +32,7 @@ IMAGE_UNITS = (*FLUX_UNITS, *SURFACE_UNITS, MAGNITUDES, COUNTS)
 # AB magnitude of one count per second that gives the TNG site's SDSS images sane magnitudes; r - i comes out
 # about 0.2 mag too blue, so colours across bands are not to be trusted until the true numbers are known
 SKIRT_ZEROPOINTS = {"g": 24.22, "r": 23.91, "i": 23.60, "z": 21.91}
+MOST_NEGATIVE = 1e-6  # over the largest pixel, what resampling leaves of a noiseless image
 COSMOLOGY = FlatLambdaCDM(H0=70.0, Om0=0.3)  # where a file gives parsecs and a redshift only
 BAND = re.compile(r"(?:^|[^a-zA-Z])([ugrizyUGRIZY])(?:$|[^a-zA-Z])")
 # Of a FITS header, those that are read
@@ -67,7 +69,7 @@ def _nanomaggies(
     if name == MAGNITUDES:
         if np.isnan(image).any() or (image == -np.inf).any():
             raise ValueError(f"{where}: NaN or -inf among the magnitudes; only inf (no light) is allowed.")
-        return 10.0 ** (-0.4 * (image - 22.5)) * area  # inf becomes 0
+        return nanomaggies_of(image) * area  # inf becomes 0
     if not np.isfinite(image).all():
         raise ValueError(f"{where}: {np.count_nonzero(~np.isfinite(image))} pixels are not finite numbers.")
     if name in FLUX_UNITS:
@@ -79,7 +81,7 @@ def _nanomaggies(
             raise ValueError(
                 f"{where}: counts per second need zeropoints=: the AB magnitude of one, for each band."
             )
-        return image * 10.0 ** (-0.4 * (zeropoints - 22.5))[:, None, None]
+        return image * nanomaggies_of(zeropoints)[:, None, None]
     raise ValueError(
         f"{where}: unit {unit!r} is not known; known are {', '.join(IMAGE_UNITS)}. State it with unit=."
     )
@@ -141,7 +143,7 @@ def ideal_image_from_array(
     if points is not None and points.shape != (len(bands),):
         raise ValueError(f"{source}: {points.size} zeropoints for {len(bands)} bands.")
     flux = _nanomaggies(image, unit, pixel_scale, points, source)
-    if flux.min() < -1e-6 * flux.max() or flux.max() <= 0:
+    if flux.min() < -MOST_NEGATIVE * flux.max() or flux.max() <= 0:
         raise ValueError(
             f"{source}: pixels reach from {flux.min():.3g} to {flux.max():.3g} nanomaggies; is it noiseless?"
         )

@@ -5,6 +5,7 @@ from astropy.cosmology import FLRW
 
 from mocks.ideal.files import COSMOLOGY
 from mocks.ideal.record import IdealImage
+from mocks.magnitudes import magnitude_of
 
 __all__ = ["fit_to_survey"]
 
@@ -98,7 +99,7 @@ def fit_to_survey(
     image = dimming * np.einsum("ai,bij,cj->bac", rows, ideal.image, columns, optimize=True)
     total = dimming * ideal.image.sum(axis=(1, 2))
     with np.errstate(divide="ignore"):
-        metadata["magnitude"] = dict(zip(ideal.bands, (22.5 - 2.5 * np.log10(total)).tolist(), strict=True))
+        metadata["magnitude"] = dict(zip(ideal.bands, magnitude_of(total).tolist(), strict=True))
     return IdealImage(
         image=image,
         pixel_scale=fine,

@@ -4,12 +4,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mocks.magnitudes import nanomaggies_of
 from mocks.surveys import Survey
 
 __all__ = ["FaintSources", "faint_field", "faint_sources", "residual_sky"]
 
 REFERENCE_MAGNITUDE = 22.0
-AB_NANOMAGGY = 22.5
+"""At which survey files count faint sources [AB mag]."""
+ARCSEC_PER_ARCMIN = 60
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +95,7 @@ def faint_field(
     edges = np.exp(growth * (np.array([brightest, faintest]) - REFERENCE_MAGNITUDE))
     margin = max(len(each) for each in psf) // 2
     n_y, n_x = shape[0] + 2 * margin, shape[1] + 2 * margin
-    pixel_area = (faint.pixel_scale / 60) ** 2
+    pixel_area = (faint.pixel_scale / ARCSEC_PER_ARCMIN) ** 2
     per_pixel = faint.density[0] * (edges[1] - edges[0]) / growth * pixel_area
     n = rng.poisson(per_pixel * n_y * n_x)
     place = rng.integers(0, (n_y, n_x), size=(n, 2))
@@ -103,10 +105,10 @@ def faint_field(
     mean = faint.density[0] * pixel_area * (ends[1] - ends[0]) / dimming
     field = np.empty((len(psf), n_y + 2 * margin, n_x + 2 * margin))
     for i, kernel in enumerate(psf):
-        zero = 10 ** (-0.4 * (REFERENCE_MAGNITUDE + colour[i] - AB_NANOMAGGY))
+        zero = nanomaggies_of(REFERENCE_MAGNITUDE + colour[i])
         field[i] = -mean * zero
         reach = len(kernel) // 2
-        light = 10 ** (-0.4 * (magnitude + colour[i] - AB_NANOMAGGY))
+        light = nanomaggies_of(magnitude + colour[i])
         for (y, x), flux in zip(place + margin, light, strict=True):
             field[i, y - reach : y + reach + 1, x - reach : x + reach + 1] += flux * kernel
     return field[:, 2 * margin : 2 * margin + shape[0], 2 * margin : 2 * margin + shape[1]]

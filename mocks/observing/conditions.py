@@ -8,9 +8,12 @@ from mocks.observing.background import FaintSources, faint_sources
 from mocks.observing.psf import check_psf, effective_psf
 from mocks.surveys import Survey, load_survey
 
-__all__ = ["ConditionsBank", "ObservingConditions", "draw_conditions"]
+__all__ = ["ConditionsBank", "ObservingConditions", "draw_conditions", "rounding_variance"]
 
-
+MOST_SEEING = 3.0
+"""Standard deviations of the logarithm of the seeing at which draws are cut; our choice, one in 400 is."""
+MOST_ROW_CORRELATION = 0.4
+"""Between neighbours along a row; from 0.5 on a table that is zero beyond them is no correlation at all."""
 _PER_BAND = ("psf_fwhm", "sky_sigma", "electrons_per_nanomaggy", "nanomaggies_per_count", "read_sigma")
 _OPTIONAL = ("read_sigma", "sky_level")
 
@@ -92,7 +95,7 @@ class ObservingConditions:
             check_psf(psf, f"psf of band {band}")
         if (self.electrons_per_nanomaggy <= 0).any():
             raise ValueError(f"electrons_per_nanomaggy is {self.electrons_per_nanomaggy}; must be positive.")
-        camera = np.sqrt(self.read_sigma**2 + self.nanomaggies_per_count**2 / 12)
+        camera = np.sqrt(self.read_sigma**2 + rounding_variance(self.nanomaggies_per_count))
         if (camera > self.sky_sigma * (1 + 1e-9)).any():
             raise ValueError(
                 f"sky_sigma {self.sky_sigma} is below what read-out and quantum alone give, {camera}."
@@ -183,6 +186,11 @@ class ConditionsBank:
         return len(self.psf)
 
 
+def rounding_variance(quantum):
+    """Variance that rounding to whole steps adds: that of a uniform number, quantum^2 / 12."""
+    return quantum**2 / 12
+
+
 def _joint_normal(n: int, correlation: float, rng: np.random.Generator) -> np.ndarray:
     """Draw unit normals with the same correlation between any two."""
     common, own = rng.normal(), rng.normal(size=n)
@@ -196,7 +204,7 @@ def _from_survey(survey: Survey, bands, rng: np.random.Generator) -> tuple[list,
     scatter = np.array([band.seeing_scatter for band in selected])
     # Log-normal with the quoted mean and standard deviation: seeing is positive, with a tail to bad nights.
     width = np.sqrt(np.log1p((scatter / mean) ** 2))
-    normal = np.clip(_joint_normal(len(selected), survey.seeing_correlation, rng), -3, 3)
+    normal = np.clip(_joint_normal(len(selected), survey.seeing_correlation, rng), -MOST_SEEING, MOST_SEEING)
     psf_fwhm = mean * np.exp(width * normal - width**2 / 2)
     magnitudes = _joint_normal(len(selected), survey.sky_correlation, rng)
     sky_sigma = np.array([band.sky_sigma for band in selected]) * 10 ** (
@@ -231,7 +239,8 @@ def _correlation(
     else:
         return None
     middle = tables.shape[1] // 2
-    along = np.clip(tables[:, middle, middle + 1] + scatter * rng.normal(size=len(bands)), -0.4, 0.4)
+    along = tables[:, middle, middle + 1] + scatter * rng.normal(size=len(bands))
+    along = np.clip(along, -MOST_ROW_CORRELATION, MOST_ROW_CORRELATION)
     tables[:, middle, middle - 1] = tables[:, middle, middle + 1] = along
     return tables
 
@@ -292,7 +301,7 @@ def draw_conditions(
         electrons_per_nanomaggy=counts * [band.gain[chip] for band in selected],
         nanomaggies_per_count=quantum,
         # A dark sky can be drawn below the chip's own dark noise; the total is what is to be met.
-        read_sigma=np.minimum(dark, np.sqrt(np.maximum(sky_sigma**2 - quantum**2 / 12, 0))),
+        read_sigma=np.minimum(dark, np.sqrt(np.maximum(sky_sigma**2 - rounding_variance(quantum), 0))),
         sky_level=sky_level,
         sky_gradient=np.stack(gradient, axis=1),
         faint=faint_sources(survey, bands),

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mocks.magnitudes import nanomaggies_of
 from mocks.observing.fast_random import standard_normal
 
 __all__ = [
@@ -11,8 +12,6 @@ __all__ = [
     "sigma_from_aperture_depth",
     "sigma_from_point_depth",
 ]
-
-AB_NANOMAGGY = 22.5
 
 
 def measure_correlation(patches: np.ndarray, max_lag: int = 5) -> np.ndarray:
@@ -139,7 +138,7 @@ def sigma_from_point_depth(depth: float, psf: np.ndarray, n_sigma: float = 5.0) 
     float
         [nanomaggies], for independent pixels and fluxes measured with the PSF as weight.
     """
-    return float(10 ** (-0.4 * (depth - AB_NANOMAGGY)) / n_sigma * np.sqrt(np.sum(np.asarray(psf) ** 2)))
+    return float(nanomaggies_of(depth) / n_sigma * np.sqrt(np.sum(np.asarray(psf) ** 2)))
 
 
 def sigma_from_aperture_depth(
@@ -165,4 +164,4 @@ def sigma_from_aperture_depth(
     if not diameter > 0:
         raise ValueError(f"an aperture depth needs the diameter of its aperture, not {diameter}.")
     pixels = np.pi * (diameter / 2 / pixel_scale) ** 2
-    return float(10 ** (-0.4 * (depth - AB_NANOMAGGY)) / n_sigma / np.sqrt(pixels))
+    return float(nanomaggies_of(depth) / n_sigma / np.sqrt(pixels))

@@ -6,7 +6,7 @@ import numpy as np
 
 from mocks.ideal.record import IdealImage
 from mocks.observing.background import faint_field, residual_sky
-from mocks.observing.conditions import ObservingConditions
+from mocks.observing.conditions import ObservingConditions, rounding_variance
 from mocks.observing.fast_random import poisson, standard_normal
 from mocks.observing.noise import correlate, correlated_noise
 from mocks.observing.psf import convolve_psf
@@ -17,6 +17,9 @@ __all__ = ["MASK_BITS", "Cutout", "add_noise", "add_to_sky", "bin_pixels", "obse
 
 MASK_BITS = {"no data": 1, "saturated": 2, "other object": 4}
 """Meaning of the bits of a mask plane; zero is a good pixel."""
+OBJECT_THRESHOLD, OBJECT_GROW = 3.0, 2
+"""Of ``segment`` for the objects of a real patch: stricter than where sky is looked for, to mask no noise."""
+SAME_SCALE = 1e-6  # relative difference of pixel scales that is rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +110,7 @@ def add_noise(flux: np.ndarray, conditions: ObservingConditions, rng: np.random.
     observed = np.empty(flux.shape)
     for i, gain in enumerate(conditions.electrons_per_nanomaggy):
         quantum, read = conditions.nanomaggies_per_count[i], conditions.read_sigma[i]
-        shot = max(conditions.sky_sigma[i] ** 2 - read**2 - quantum**2 / 12, 0.0)
+        shot = max(conditions.sky_sigma[i] ** 2 - read**2 - rounding_variance(quantum), 0.0)
         # Down to a whole count, a sky model is arbitrary: the shift keeps the counts off any common lattice.
         shift = rng.uniform(0, quantum)
         expected = np.maximum(flux[i] + shot * gain, 0.0)
@@ -184,7 +187,9 @@ def _mask(shape: tuple[int, int, int], sky: np.ndarray | None) -> np.ndarray:
     mask = np.zeros(shape, np.uint8)
     if sky is not None:
         low_y, low_x = (sky.shape[1] - shape[1]) // 2, (sky.shape[2] - shape[2]) // 2
-        found = segment(sky, threshold=3.0, grow=2)[low_y : low_y + shape[1], low_x : low_x + shape[2]]
+        found = segment(sky, threshold=OBJECT_THRESHOLD, grow=OBJECT_GROW)[
+            low_y : low_y + shape[1], low_x : low_x + shape[2]
+        ]
         mask[:, found] = MASK_BITS["other object"]
     return mask
 
@@ -232,7 +237,7 @@ def observe(
     """
     survey, conditions = load_survey(survey), conditions.select(ideal.bands)
     expected = survey.pixel_scale / ideal.oversampling
-    if abs(ideal.pixel_scale - expected) > 1e-6 * expected:
+    if abs(ideal.pixel_scale - expected) > SAME_SCALE * expected:
         raise ValueError(
             f"ideal image has pixels of {ideal.pixel_scale:.6g} arcsec; survey {survey.name} at oversampling "
             f"{ideal.oversampling} needs {expected:.6g}."

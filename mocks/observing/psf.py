@@ -19,6 +19,17 @@ __all__ = [
 ]
 
 
+SUM_TOLERANCE = 1e-4  # by which the sum of a PSF may differ from one: files of float32 and cut wings
+# Of a Moffat profile that is fitted: amplitude and background over the peak, FWHM [pixels] (at most the side
+# of the image), beta, offset along x and y [pixels], and two components of the ellipticity.
+MOFFAT_LOW = (0, -1, 0.5, 1.6, -3, -3, -0.6, -0.6)
+MOFFAT_HIGH = (10, 1, np.inf, 8, 3, 3, 0.6, 0.6)
+NARROWEST_PROFILE = 0.5  # of the measured width, below which pixels hide the profile's own
+WIDTH_ROUNDS = 3  # of finding the width before the pixel: to half a per cent for widths above 1.7 pixels
+NEAR_HALF = 0.4  # of the maximum: what lies above holds the contour at half of it, between pixels
+LEAST_SIDE = 6  # of the piece of an image to measure a width in: that of a quintic spline
+
+
 def check_psf(psf: np.ndarray, name: str = "psf") -> None:
     """Refuse an image that cannot serve as a point-spread function.
 
@@ -33,7 +44,7 @@ def check_psf(psf: np.ndarray, name: str = "psf") -> None:
     if not np.isfinite(psf).all():
         raise ValueError(f"{name} holds {np.count_nonzero(~np.isfinite(psf))} pixels that are not finite.")
     total = psf.sum(dtype=float)
-    if abs(total - 1) > 1e-4:
+    if abs(total - 1) > SUM_TOLERANCE:
         raise ValueError(f"{name} sums to {total:.6g}, not 1; see psf_from_image, which normalises an image.")
 
 
@@ -99,9 +110,8 @@ def fit_moffat(image: np.ndarray, size: int) -> np.ndarray:
         return (p[0] * profile(p[2:], len(image)) + p[1] - image / peak).ravel()
 
     start = [1.0, 0.0, np.clip(measure_fwhm(image / image.sum()), 1, len(image) / 2), 3.0, 0, 0, 0, 0]
-    low = [0, -1, 0.5, 1.6, -3, -3, -0.6, -0.6]
-    high = [10, 1, len(image), 8, 3, 3, 0.6, 0.6]
-    found = least_squares(residual, start, bounds=(low, high)).x
+    high = [len(image) if limit == np.inf else limit for limit in MOFFAT_HIGH]
+    found = least_squares(residual, start, bounds=(MOFFAT_LOW, high)).x
     return psf_from_image(profile(found[2:], size))
 
 
@@ -221,7 +231,8 @@ def _von_karman_profile(outer_scale: float) -> tuple[np.ndarray, np.ndarray]:
     """Radius over FWHM, and the PSF there relative to its centre."""
     from scipy.special import gamma, j0, kv
 
-    # Separations in coherence lengths r0; for small ones the structure function is 6.88 rho^(5/3).
+    # Separations in coherence lengths r0, up to a transfer of e^-68; the structure function of small ones is
+    # 6.88 rho^(5/3): Fried 1966, JOSA 56, 1372.
     rho = np.linspace(1e-6, 6, 6000)
     if np.isinf(outer_scale):
         structure = 6.8839 * rho ** (5 / 3)
@@ -232,12 +243,11 @@ def _von_karman_profile(outer_scale: float) -> tuple[np.ndarray, np.ndarray]:
         )
     transfer = np.exp(-structure / 2)
     transfer -= transfer[-1]  # an outer scale leaves a faint unblurred core, spread by the telescope
-    angle = np.concatenate(
-        [np.linspace(0, 3, 601), np.geomspace(3.01, 60, 600)]
-    )  # in units of wavelength / r0
+    core = np.linspace(0, 3, 601)  # in units of wavelength / r0, three times the FWHM; then the wings
+    angle = np.concatenate([core, np.geomspace(3.01, 60, 600)])
     profile = np.trapezoid(transfer * rho * j0(2 * np.pi * angle[:, None] * rho), rho, axis=1)
     profile = np.maximum(profile / profile[0], 0)
-    half = np.interp(-0.5, -profile[:601], angle[:601])
+    half = np.interp(-0.5, -profile[: len(core)], core)
     return angle / (2 * half), profile
 
 
@@ -301,8 +311,9 @@ def effective_psf(model: str, fwhm: float, size: int, **parameters: float) -> np
         raise ValueError(f"psf model {model!r} is unknown; known are {', '.join(PSF_MODELS)}.")
     if not fwhm > 0:
         raise ValueError(f"psf width is {fwhm} pixels; it must be positive.")
-    intrinsic = np.sqrt(max(fwhm**2 - 8 * np.log(2) / 12, 0.25 * fwhm**2))
-    for _ in range(3):
+    # Squares of widths add; a pixel has the variance 1/12.
+    intrinsic = np.sqrt(max(fwhm**2 - 8 * np.log(2) / 12, NARROWEST_PROFILE**2 * fwhm**2))
+    for _ in range(WIDTH_ROUNDS):
         psf = PSF_MODELS[model](intrinsic, size, **parameters)
         intrinsic *= fwhm / measure_fwhm(psf)
     return PSF_MODELS[model](intrinsic, size, **parameters)
@@ -332,15 +343,19 @@ def measure_fwhm(psf: np.ndarray, oversampling: int = 15) -> float:
     # The region above half maximum is found first, so that only it is refined, by a spline through what
     # surrounds it.
     grids, ranges = [], []
-    for peak, above, side in zip((peak_y, peak_x), np.nonzero(psf > 0.4 * psf.max()), psf.shape, strict=True):
+    for peak, above, side in zip(
+        (peak_y, peak_x), np.nonzero(psf > NEAR_HALF * psf.max()), psf.shape, strict=True
+    ):
         reach = int(np.abs(above - peak).max())
         low, high = max(peak - reach - 4, 0), min(peak + reach + 4, side - 1)
         inner = max(peak - reach - 1, 0), min(peak + reach + 1, side - 1)
         ranges.append(slice(low, high + 1))
         grids.append(np.linspace(*inner, (inner[1] - inner[0]) * oversampling + 1) - low)
     part = psf[tuple(ranges)]
-    if min(part.shape) < 6:
-        raise ValueError(f"psf of shape {psf.shape} is too small to measure a width; 6 pixels are needed.")
+    if min(part.shape) < LEAST_SIDE:
+        raise ValueError(
+            f"psf of shape {psf.shape} is too small to measure a width; {LEAST_SIDE} pixels are needed."
+        )
     spline = RectBivariateSpline(*map(np.arange, part.shape), part, kx=5, ky=5)
     fine = spline(*grids)
     half = fine.max() / 2

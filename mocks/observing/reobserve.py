@@ -11,8 +11,10 @@ from mocks.surveys import Survey, load_survey
 
 __all__ = ["RealImage", "redshifted", "reobserve"]
 
-
 MOST_NEGATIVE = 0.05  # share of a PSF's light: noise of a good image of a star gives 0.01 to 0.03
+LEAST_POWER = 1e-6  # of the old PSF, over that of its mean: below it a frequency is not restored
+MOST_GAIN = 4.0  # in power, of any frequency: beyond it the old image is sharpened, and its noise shown
+SAME_EXTENT = 1 - 1e-9  # for the rounding of two extents
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +135,7 @@ def _blur(image, psf, pixel_scale, new_psf, new_scale, size):
     old = scale_y @ psf @ scale_y.T
     new = new_y @ new_psf @ new_y.T
     # Where the old PSF keeps no power nothing can be restored, nor does the broader new one ask for it.
-    gain = new * np.conj(old) / (np.abs(old) ** 2 + 1e-6)
+    gain = new * np.conj(old) / (np.abs(old) ** 2 + LEAST_POWER)
     below = np.abs(frequency) < 0.5 / pixel_scale
     gain *= below[:, None] & below
     transform = (
@@ -180,14 +182,14 @@ def reobserve(
     for i, band in enumerate(real.bands):
         sigma, gain = conditions.sky_sigma[i], conditions.electrons_per_nanomaggy[i]
         extent = min(real.image.shape[1:]) * real.pixel_scale
-        if extent < size * survey.pixel_scale * (1 - 1e-9):
+        if extent < size * survey.pixel_scale * SAME_EXTENT:
             raise ValueError(
                 f"the old image spans {extent:.1f} arcsec, less than {size} pixels of {survey.pixel_scale}."
             )
         flux, power = _blur(
             real.image[i], real.psf[i], real.pixel_scale, conditions.psf[i], survey.pixel_scale, size
         )
-        if power.max() > 4:
+        if power.max() > MOST_GAIN:
             raise ValueError(
                 f"band {band}: the old image is blurrier than the new {conditions.psf_fwhm[i]:.2f} arcsec."
             )

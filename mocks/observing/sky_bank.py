@@ -13,6 +13,12 @@ from mocks.observing.conditions import ObservingConditions
 
 __all__ = ["SkyBank", "clipped_sigma", "cut_sky", "find_sites", "segment"]
 
+MOST_CLIPS = 30  # rounds of clipping, should values on the edge go on being dropped
+EVERY = 3  # pixel of an image from which its sky is measured, which costs a ninth
+FWHM_PER_SIGMA = 2.3548  # of a Gaussian, 2 sqrt(2 ln 2)
+# Free pixels that are tried, far more than places: what is left after them lies between patches already cut.
+TRIES_PER_PLACE, FEWEST_TRIES = 60, 20000
+
 
 def clipped_sigma(values: np.ndarray, clip: float = 3.0) -> tuple[float, float]:
     """Mean and standard deviation of the sky under sources.
@@ -32,7 +38,7 @@ def clipped_sigma(values: np.ndarray, clip: float = 3.0) -> tuple[float, float]:
     """
     values = np.asarray(values, float).ravel()
     values = values[np.isfinite(values)]
-    for _ in range(30):
+    for _ in range(MOST_CLIPS):
         mean, sigma = values.mean(), values.std()
         keep = np.abs(values - mean) <= clip * sigma
         if keep.all():
@@ -69,9 +75,9 @@ def segment(
     found = np.zeros(image.shape[-2:], bool)
     for plane in np.asarray(image, float):
         bad = ~np.isfinite(plane)
-        mean, _ = clipped_sigma(plane[::3, ::3])
-        smooth = ndimage.gaussian_filter(np.where(bad, mean, plane), fwhm / 2.3548)
-        mean, sigma = clipped_sigma(smooth[::3, ::3])
+        mean, _ = clipped_sigma(plane[::EVERY, ::EVERY])
+        smooth = ndimage.gaussian_filter(np.where(bad, mean, plane), fwhm / FWHM_PER_SIGMA)
+        mean, sigma = clipped_sigma(smooth[::EVERY, ::EVERY])
         label, _ = ndimage.label(smooth > mean + threshold * sigma, np.ones((3, 3)))
         area = np.bincount(label.ravel())
         area[0] = 0
@@ -129,8 +135,7 @@ def find_sites(
     centres = np.argwhere(free)
     if not len(centres):
         raise ValueError(f"no place for a patch of {size} pixels is free of sources in {n_y} x {n_x} pixels.")
-    # Far more tries than places: what is left after them lies between patches already cut.
-    centres = centres[rng.permutation(len(centres))[: max(60 * n, 20000)]]
+    centres = centres[rng.permutation(len(centres))[: max(TRIES_PER_PLACE * n, FEWEST_TRIES)]]
     used = np.zeros_like(taken)
     corners = []
     for y, x in centres:

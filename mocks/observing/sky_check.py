@@ -29,6 +29,20 @@ FEATURES = (
 )
 
 
+LAGS = slice(FEATURES.index("lag x"), FEATURES.index("lag xy") + 1)
+SMOOTHING = 1.4  # sigma of the Gaussian for the smoothed features [pixels]: the PSF of SDSS, 3.4 pixels wide
+MOST_FROM_CHANCE = 0.02
+"""Distance of the AUC from chance within which sky passes; our choice."""
+LEAST_P = 0.01
+"""Of the Kolmogorov-Smirnov test, below which sky fails: one false alarm in a hundred checks."""
+CHANCE_ERRORS = 2  # standard errors of the AUC that chance reaches, at 95 %
+FEWEST = 50  # patches of either kind; the AUC has an error of 0.06 then
+MOST_DEVIATIONS = 5  # at which features are cut for the classifier, so that no outlier rules it
+_FLAT = 1e-12  # added to a spread of nothing
+# Newton's method: all but free constant term, largest exponent, step at which it ends.
+_FREE, _LARGEST, _STEP = 1e-9, 30, 1e-8
+
+
 @dataclass(frozen=True)
 class SkyCheck:
     """How well blank mock sky can be told from blank real sky.
@@ -65,13 +79,13 @@ class SkyCheck:
     @property
     def passed(self) -> bool:
         """Whether the AUC is within 0.02 of chance and the scores are alike (p above 0.01)."""
-        return abs(self.auc - 0.5) <= 0.02 and self.ks_p > 0.01
+        return abs(self.auc - 0.5) <= MOST_FROM_CHANCE and self.ks_p > LEAST_P
 
     @property
     def is_unclear(self) -> bool:
         """Whether it failed by no more than chance does with so few patches."""
-        within = abs(self.auc - 0.5) <= 2 * self.auc_error
-        return not self.passed and within and self.ks_p > 0.01
+        within = abs(self.auc - 0.5) <= CHANCE_ERRORS * self.auc_error
+        return not self.passed and within and self.ks_p > LEAST_P
 
     @property
     def summary(self) -> str:
@@ -113,7 +127,7 @@ def sky_features(patches: np.ndarray) -> np.ndarray:
         return np.mean(unit[:, : n_y - dy, : n_x - dx] * unit[:, dy:, dx:], axis=(1, 2))
 
     slope_y, slope_x = np.arange(n_y) - (n_y - 1) / 2, np.arange(n_x) - (n_x - 1) / 2
-    smooth = ndimage.gaussian_filter(unit, (0, 1.4, 1.4), mode="nearest")
+    smooth = ndimage.gaussian_filter(unit, (0, SMOOTHING, SMOOTHING), mode="nearest")
     return np.stack(
         [
             mean / sigma * np.sqrt(n_y * n_x),
@@ -141,15 +155,15 @@ def _logistic(features: np.ndarray, label: np.ndarray, ridge: float = 1.0, steps
     """Ridge logistic regression by Newton steps; the first coefficient is the constant."""
     design = np.column_stack([np.ones(len(features)), features])
     penalty = ridge * np.eye(design.shape[1])
-    penalty[0, 0] = 1e-9
+    penalty[0, 0] = _FREE
     weight = np.zeros(design.shape[1])
     for _ in range(steps):
-        probability = 1 / (1 + np.exp(-np.clip(design @ weight, -30, 30)))
+        probability = 1 / (1 + np.exp(-np.clip(design @ weight, -_LARGEST, _LARGEST)))
         gradient = design.T @ (label - probability) - penalty @ weight
         curvature = (design * (probability * (1 - probability))[:, None]).T @ design + penalty
         step = np.linalg.solve(curvature, gradient)
         weight += step
-        if np.abs(step).max() < 1e-8:
+        if np.abs(step).max() < _STEP:
             break
     return weight
 
@@ -160,8 +174,8 @@ def _held_out_scores(features: np.ndarray, label: np.ndarray, rng: np.random.Gen
     score = np.empty(len(label))
     for k in range(folds):
         train = fold != k
-        centre, scale = features[train].mean(axis=0), features[train].std(axis=0) + 1e-12
-        unit = np.clip((features - centre) / scale, -5, 5)
+        centre, scale = features[train].mean(axis=0), features[train].std(axis=0) + _FLAT
+        unit = np.clip((features - centre) / scale, -MOST_DEVIATIONS, MOST_DEVIATIONS)
         # Squares let it see a change of spread, not only of mean.
         both = np.column_stack([unit, unit**2])
         weight = _logistic(both[train], label[train])
@@ -196,9 +210,10 @@ def blank_sky_check(real: np.ndarray, mock: np.ndarray, rng: np.random.Generator
     from scipy import stats  # half a second to load
 
     real, mock = np.asarray(real, float), np.asarray(mock, float)
-    if real.ndim != 3 or real.shape[1:] != mock.shape[1:] or min(len(real), len(mock)) < 50:
+    if real.ndim != 3 or real.shape[1:] != mock.shape[1:] or min(len(real), len(mock)) < FEWEST:
         raise ValueError(
-            f"sky patches have shapes {real.shape} and {mock.shape}; needed are 50 of each, of one size."
+            f"sky patches have shapes {real.shape} and {mock.shape}; needed are {FEWEST} of each, of "
+            "one size."
         )
     features = sky_features(np.concatenate([real, mock]))
     label = np.repeat([0.0, 1.0], [len(real), len(mock)])
@@ -219,8 +234,8 @@ def blank_sky_check(real: np.ndarray, mock: np.ndarray, rng: np.random.Generator
             name: float(stats.ks_2samp(column[:n], column[n:]).pvalue)
             for name, column in zip(FEATURES, features.T, strict=True)
         },
-        lag_real=tuple(features[:n, 4:7].mean(axis=0).tolist()),
-        lag_mock=tuple(features[n:, 4:7].mean(axis=0).tolist()),
+        lag_real=tuple(features[:n, LAGS].mean(axis=0).tolist()),
+        lag_mock=tuple(features[n:, LAGS].mean(axis=0).tolist()),
     )
     logger.log(logging.INFO if check.passed else logging.WARNING, check.summary)
     return check

@@ -9,6 +9,7 @@ from astropy.table import Table
 
 from mocks.galaxy import Galaxy
 from mocks.ideal.files import is_ideal_image, read_ideal_image
+from mocks.magnitudes import magnitude_of
 from mocks.readers.base import Snapshot
 from mocks.readers.hdf5.headers import RUNS
 from mocks.readers.inputs import members
@@ -17,6 +18,7 @@ from mocks.readers.registry import open_snapshot
 __all__ = ["Examination", "Finding", "examine", "examine_all"]
 
 SAMPLED = 3  # galaxies that are read
+COSMOLOGY_TOLERANCE = 2e-3  # relative; headers round h and Omega_m to three or four digits
 # What is done without a field, and what that costs
 COSTS = {
     "initial_mass": "computed from current mass and age: light of each star uncertain by some 5 %",
@@ -206,7 +208,7 @@ def _check_cosmology(snapshot: Snapshot) -> list[Finding]:
     if run is None:
         return [Finding("note", "simulation", f"{snapshot.simulation} is not a published run that we know")]
     found = np.array([snapshot.cosmology.h, snapshot.cosmology.Om0])
-    if np.allclose(found, [run.h, run.omega_m], rtol=2e-3):
+    if np.allclose(found, [run.h, run.omega_m], rtol=COSMOLOGY_TOLERANCE):
         return [Finding("ok", "cosmology", f"that of {snapshot.simulation}")]
     text = f"h and Omega_m are {found.tolist()}, published are {[run.h, run.omega_m]}"
     return [Finding("warning", "cosmology", text)]
@@ -271,7 +273,7 @@ def _check_units(galaxy: Galaxy) -> list[Finding]:
 def _examine_image(path: Path, known: dict) -> Examination:
     """Look over a ready-made image."""
     ideal = read_ideal_image(path)
-    total = 22.5 - 2.5 * np.log10(ideal.image.sum(axis=(1, 2)))
+    total = magnitude_of(ideal.image.sum(axis=(1, 2)))
     magnitudes = ", ".join(f"{band} = {value:.2f}" for band, value in zip(ideal.bands, total, strict=True))
     shape = " x ".join(map(str, ideal.image.shape[1:]))
     known["findings"].append(

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
+from mocks.magnitudes import AB_NANOMAGGY
 from mocks.observing.psf import measure_fwhm, psf_from_image
 from mocks.observing.sky_bank import SkyBank, clipped_sigma, cut_sky, find_sites, segment
 from mocks.surveys import load_survey
@@ -33,7 +34,6 @@ UNUSABLE_PLANES = (
 )
 """Planes of which none may be set where a galaxy is put (those of RealSim_HSC, Bottrell 2024)."""
 
-AB_NANOMAGGY = 22.5
 COADD_ZEROPOINT = 27.0
 
 

@@ -14,6 +14,10 @@ from mocks.surveys import load_survey
 
 __all__ = ["sdss_sky_bank"]
 
+EDGE = 8  # pixels at the edge of a frame that no patch holds: its bands are shifted against each other
+STRIP = 64  # columns over which noise is measured: many pixels, and well within one amplifier's half
+CELL = 128  # side of the square over which left-over sky is measured, as for the numbers of the survey file
+
 
 def sdss_sky_bank(
     paths: Mapping[str, str | Path],
@@ -58,7 +62,7 @@ def sdss_sky_bank(
     shifts = [_whole_pixel_shift(reference, frame) for frame in frames.values()]
     aligned = [_shifted(frame.image, shift) for frame, shift in zip(frames.values(), shifts, strict=True)]
     taken = segment(np.stack(aligned))
-    corners = find_sites(taken, size, n, rng, clear=clear, border=8)
+    corners = find_sites(taken, size, n, rng, clear=clear, border=EDGE)
     survey = load_survey("sdss")
     sigma, level, images, psfs, widths, gains, quanta = [], [], [], [], [], [], []
     for band, frame, whole, (dy, dx) in zip(bands, frames.values(), aligned, shifts, strict=True):
@@ -89,7 +93,7 @@ def sdss_sky_bank(
     )
 
 
-def _noise_of_columns(blank: np.ndarray, strip: int = 64) -> np.ndarray:
+def _noise_of_columns(blank: np.ndarray, strip: int = STRIP) -> np.ndarray:
     """Noise of the blank pixels (others NaN) about each column: a patch alone holds too few.
 
     The two halves of a CCD have amplifiers of their own, whose noise differs by up to 13 %.
@@ -99,7 +103,7 @@ def _noise_of_columns(blank: np.ndarray, strip: int = 64) -> np.ndarray:
     return np.array(strips)[np.minimum(np.arange(n) // strip, len(strips) - 1)]
 
 
-def _level_about(image: np.ndarray, places: np.ndarray, cell: int = 128) -> np.ndarray:
+def _level_about(image: np.ndarray, places: np.ndarray, cell: int = CELL) -> np.ndarray:
     """Clipped mean of the square of the image in which each place lies; undetected sources are part of it."""
     corners = places // cell * cell
     found = {

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from mocks.magnitudes import AB_NANOMAGGY, nanomaggies_of
+
 __all__ = ["SURVEYS", "Band", "Survey", "load_survey"]
 
 SURVEYS: dict[str, Path] = {path.stem: path for path in sorted(Path(str(files(__package__))).glob("*.toml"))}
 """Name of every survey that ships with the package, and its file. Adding a file adds a survey."""
-
-AB_NANOMAGGY = 22.5
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ def _sky_sigma(entries: _Entries, name: str, pixel_scale: float, zeropoint: floa
     unit = entries.entry("band", name, "sky_sigma").get("unit")
     value = entries.number("band", name, "sky_sigma")
     if unit == "mag / arcsec2":
-        return 10 ** (-0.4 * (value - AB_NANOMAGGY)) * pixel_scale**2
+        return nanomaggies_of(value) * pixel_scale**2
     if unit == "count":
         return value / 10 ** (0.4 * (zeropoint - AB_NANOMAGGY))
     if unit == "nanomaggy":

@@ -38,6 +38,7 @@ __all__ = ["EagleSnapshot", "is_eagle_folder", "open_eagle"]
 
 logger = logging.getLogger(__name__)
 
+MOST_HASH_BITS = 20  # keys of three times as many bits fit into an int64
 UNITS = DIALECTS["eagle-extract"].units
 GROUPS = ("group_number", "subgroup_number")
 STARS, GAS = 4, 0
@@ -232,9 +233,10 @@ class EagleSnapshot(Snapshot):
                 logger.warning("%s has no hash table: every galaxy reads the whole snapshot", self.path)
                 return found
             bits = int(attribute(file["HashTable"], "HashBits", 0))
-            if not 1 <= bits <= 20:
+            if not 1 <= bits <= MOST_HASH_BITS:
                 raise ValueError(
-                    f"{self.chunks[0]}: HashBits is {bits}; allowed are 1 to 20. The file is damaged."
+                    f"{self.chunks[0]}: HashBits is {bits}; allowed are 1 to {MOST_HASH_BITS}. "
+                    "The file is damaged."
                 )
             for kind in (GAS, STARS):
                 group = file["HashTable"].get(f"PartType{kind}")

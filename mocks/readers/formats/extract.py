@@ -25,7 +25,7 @@ from mocks.readers.hdf5.fields import (
 from mocks.readers.hdf5.headers import cosmology_of, number_in_path, redshift_of, run_name
 from mocks.readers.hdf5.layout import EAGLE_ID, box_side, files_of, galaxy_id, galaxy_numbers, with_units
 from mocks.readers.hdf5.snapshot import Units, conversion, find, header_of, open_hdf5, read_array
-from mocks.readers.particles.friends import friends_of_friends
+from mocks.readers.particles.friends import LINKS_IN_BOX, friends_of_friends
 from mocks.readers.particles.gathering import Part
 from mocks.readers.particles.geometry import half_mass_radius, shrinking_sphere, unwrap
 from mocks.readers.particles.records import assemble
@@ -98,7 +98,8 @@ class ExtractSnapshot(Snapshot):
         """Box for the search for groups; one wide enough not to wrap where the file's is unknown."""
         if self.box_size is not None:
             return self.box_size
-        return float(2.0 * np.ptp(columns["position"], axis=0).max() + 8.0 * self.linking_length)
+        widest = np.ptp(columns["position"], axis=0).max()
+        return float(2.0 * widest + LINKS_IN_BOX * self.linking_length)
 
     def _stored_numbers(self, kind: str) -> np.ndarray | None:
         """Galaxy numbers that the files, or the membership file, hold for particles of one type."""

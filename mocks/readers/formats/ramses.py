@@ -36,6 +36,7 @@ __all__ = ["RamsesSnapshot", "is_output_folder", "open_ramses"]
 
 logger = logging.getLogger(__name__)
 
+TIME_TOLERANCE = 1e-3  # of conformal times [1 / H0], which proper ones miss by far
 SEARCH_MARGIN = 1.2  # of GalaxyMaker's radius, which is rounded to float32 and may leave out its own members
 POSITIONS = ("position", "mass", "birth")
 ALL = ("position", "mass", "birth", "velocity", "metallicity")
@@ -142,7 +143,7 @@ class RamsesSnapshot(Snapshot):
                 found.append(str(error))
         if not self.proper_time:
             expected = float(conformal_time(self.scale_factor, self.cosmology))
-            if abs(self.info.time - expected) > 1e-3:
+            if abs(self.info.time - expected) > TIME_TOLERANCE:
                 found.append(
                     f"{self.path}: time {self.info.time:.6g}, not the conformal time {expected:.6g} of aexp: "
                     "proper times? Open with proper_time=True (--reader proper_time=true)."

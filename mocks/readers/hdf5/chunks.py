@@ -8,6 +8,9 @@ from mocks.readers.hdf5.snapshot import header_of, open_hdf5
 
 __all__ = ["chunk_files", "count_problems"]
 
+MOST_CHUNKS = 100_000  # files of one output; a header that promises more is damaged
+TYPES = 6  # of particles in Gadget's format
+
 
 def chunk_files(folder: Path, stems: tuple[str, ...], count_key: str) -> tuple[Path, ...]:
     """List all chunks ``stem.i.hdf5`` of a folder, and refuse a set with holes.
@@ -39,7 +42,7 @@ def chunk_files(folder: Path, stems: tuple[str, ...], count_key: str) -> tuple[P
     stem = first[0].name.split(".")[0]
     with open_hdf5(first[0]) as file:
         count = header_of(file).get(count_key)
-    if not isinstance(count, int) or not 0 < count < 100_000:
+    if not isinstance(count, int) or not 0 < count < MOST_CHUNKS:
         raise ValueError(
             f"{first[0]}: Header {count_key} is {count!r}, not a number of files; the file is damaged."
         )
@@ -66,12 +69,12 @@ def count_problems(chunks: tuple[Path, ...]) -> list[str]:
     list of str
         What is wrong, empty when nothing is.
     """
-    problems, held, promised = [], np.zeros(6, dtype=np.int64), None
+    problems, held, promised = [], np.zeros(TYPES, dtype=np.int64), None
     for chunk in chunks:
         try:
             with open_hdf5(chunk) as file:
                 header = header_of(file)
-                for kind in range(6):
+                for kind in range(TYPES):
                     group = file.get(f"PartType{kind}", {})
                     lengths = {len(dataset) for dataset in group.values() if getattr(dataset, "shape", ())}
                     if len(lengths) > 1:
@@ -82,8 +85,8 @@ def count_problems(chunks: tuple[Path, ...]) -> list[str]:
         except OSError as error:
             problems.append(str(error))
             continue
-        total = np.zeros(6, dtype=np.int64)
-        here = np.ravel(header.get("NumPart_Total", ())).astype(np.int64)[:6]
+        total = np.zeros(TYPES, dtype=np.int64)
+        here = np.ravel(header.get("NumPart_Total", ())).astype(np.int64)[:TYPES]
         total[: len(here)] = here
         high = np.ravel(header.get("NumPart_Total_HighWord", ())).astype(np.int64)[: len(here)]
         total[: len(high)] += high << 32

@@ -23,6 +23,7 @@ __all__ = [
     "stars_from_parts",
 ]
 
+LEAST_MASS_UNIT = 1e30  # g; a unit above is one of masses, and a mass fraction has one near 1
 STAR_FIELDS = (
     "position",
     "mass",
@@ -100,7 +101,7 @@ def column_factors(group: h5py.Group, fields: tuple[str, ...], a: float, h: floa
 
 def _is_mass(dataset: h5py.Dataset) -> bool:
     """Whether a metallicity table holds element masses, as Magneticum's does."""
-    return attribute(dataset, "CGSConversionFactor", 1.0) > 1e30
+    return attribute(dataset, "CGSConversionFactor", 1.0) > LEAST_MASS_UNIT
 
 
 def require_fields(where: str, found: dict, fields: tuple[str, ...] = REQUIRED_STAR_FIELDS) -> None:

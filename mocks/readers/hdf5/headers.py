@@ -44,6 +44,11 @@ def _levels(name: str, box: float, h: float, omega_m: float, finest: float, coun
 # Nelson et al. 2015 (A&C 13, 12) table 1, McAlpine et al. 2016 (A&C 15, 72) table 2,
 # Villaescusa-Navarro et al. 2023 (ApJS 265, 54), Dubois et al. 2014 (MNRAS 444, 1453), 2021 (A&A 651, A109),
 # Schaye et al. 2023 (MNRAS 526, 4978; the cosmology that COLIBRE shares)
+# How near a header's numbers come to those of the published run that they are of, relative.
+SAME_RUN, SAME_HUBBLE = 1e-3, 1e-4  # h, Omega_m and the box; h alone
+SAME_PARTICLE = 0.02  # mass of dark matter particles: runs of one series differ by a factor of 8
+MOST_MPC = 1000.0  # largest box in cMpc/h; a larger number is in ckpc/h
+LEAST_REDSHIFT, MOST_REDSHIFT = -0.01, 200.0  # below 0 by rounding of a; no run starts before
 RUNS = {
     **_levels("TNG50", 35.0, 0.6774, 0.3089, 3.07368e-5, 4),
     **_levels("TNG100", 75.0, 0.6774, 0.3089, 5.05574e-4, 3),
@@ -91,10 +96,14 @@ def run_name(header: dict, default: str) -> str:
     masses = np.atleast_1d(header.get("MassTable", 0.0))
     dark_matter = masses[1] if len(masses) > 1 else 0.0
     if isinstance(h, float) and isinstance(omega_m, float) and isinstance(box, float):
-        box = box / 1000.0 if box > 1000.0 else box  # ckpc/h or cMpc/h
+        box = box / 1000.0 if box > MOST_MPC else box
         for name, run in RUNS.items():
-            same = np.allclose([run.h, run.omega_m, run.box], [h, omega_m, box], rtol=1e-3)
-            if same and run.dark_matter_mass and np.isclose(dark_matter, run.dark_matter_mass, rtol=0.02):
+            same = np.allclose([run.h, run.omega_m, run.box], [h, omega_m, box], rtol=SAME_RUN)
+            if (
+                same
+                and run.dark_matter_mass
+                and np.isclose(dark_matter, run.dark_matter_mass, rtol=SAME_PARTICLE)
+            ):
                 return name
     label = str(header.get("RunLabel", "")).strip(" \"'")
     return label or default
@@ -125,7 +134,9 @@ def cosmology_of(where: str, header: dict) -> tuple[FLRW, float, tuple[str, ...]
     notes = ()
     if "HubbleParam" in header and "Omega0" not in header:
         same = {
-            name: run for name, run in RUNS.items() if np.isclose(run.h, header["HubbleParam"], rtol=1e-4)
+            name: run
+            for name, run in RUNS.items()
+            if np.isclose(run.h, header["HubbleParam"], rtol=SAME_HUBBLE)
         }
         if len({run.omega_m for run in same.values()}) == 1:
             name, run = next(iter(same.items()))
@@ -162,10 +173,10 @@ def redshift_of(where: str, header: dict) -> float:
         a = header.get(name)
         names[name] = 1.0 / a - 1.0 if isinstance(a, float | int) and a > 0 else None
     known = [float(value) for value in names.values() if isinstance(value, float | int)]
-    if not known or not -0.01 < known[0] < 200.0:
+    if not known or not LEAST_REDSHIFT < known[0] < MOST_REDSHIFT:
         raise ValueError(
-            f"{where}: Header tells no redshift between 0 and 200 (found {names}); one of {', '.join(names)} "
-            "is needed."
+            f"{where}: Header tells no redshift between 0 and {MOST_REDSHIFT:g} (found {names}); one of "
+            f"{', '.join(names)} is needed."
         )
     return max(known[0], 0.0)
 

@@ -21,6 +21,7 @@ __all__ = [
     "with_units",
 ]
 
+SAME_SIDE = 1e-6  # relative difference between the sides of a cubic box that is rounding
 EAGLE_ID = 100_000  # subhalo_id = GroupNumber x this + SubGroupNumber; no cluster has so many subgroups
 UNBOUND = 2**30  # EAGLE's SubGroupNumber of particles that belong to no subgroup
 CHUNK = re.compile(r"(.+)\.(\d+)\.(hdf5|h5)")
@@ -77,7 +78,7 @@ def box_side(
         Scale factor, Hubble constant [100 km/s/Mpc].
     """
     sides = np.atleast_1d(header.get("BoxSize", 0.0)).astype(float)
-    if not np.allclose(sides, sides[0], rtol=1e-6):
+    if not np.allclose(sides, sides[0], rtol=SAME_SIDE):
         raise ValueError(f"BoxSize is {sides}; only cubic boxes can be unwrapped.")
     unit = length if box is None else box[0] * a ** box[1] * h ** box[2]
     return float(sides[0] * unit) if sides[0] > 0 else None

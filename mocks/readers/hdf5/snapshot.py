@@ -28,6 +28,7 @@ CONVENTIONS = (
 )
 # What h5py raises, besides OSError and ValueError, for damaged structures inside a file
 HDF5_ERRORS = (KeyError, RuntimeError, TypeError, AttributeError, OverflowError, MemoryError)
+ROUND_UNIT = 0.02  # relative distance from a power of ten at which that is meant
 SMALL = 2**26  # bytes that can be read without harm, whatever the file
 MOST_COMPRESSION = 1000  # no real dataset unpacks to more times its file
 CGS = {"length": KPC, "mass": MSUN, "velocity": KM, "density": MSUN / KPC**3, "rate": MSUN / YEAR}
@@ -233,7 +234,7 @@ def unit_factor(cgs: float, kind: str) -> float:
     """
     ratio = cgs / CGS[kind]
     round_number = 10.0 ** np.round(np.log10(ratio))
-    return round_number if abs(ratio / round_number - 1.0) < 0.02 else ratio
+    return round_number if abs(ratio / round_number - 1.0) < ROUND_UNIT else ratio
 
 
 def physical(dataset: h5py.Dataset, kind: str, a: float, h: float, units: Units, rows=None) -> np.ndarray:

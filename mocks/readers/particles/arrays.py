@@ -9,6 +9,8 @@ from mocks.readers.particles.records import assemble, check_ages, make_stars
 
 __all__ = ["galaxy_from_arrays"]
 
+AGE_MARGIN = 0.1  # Gyr by which ages may exceed that of the universe, for another cosmology's rounding
+
 
 def galaxy_from_arrays(
     *,
@@ -80,7 +82,7 @@ def galaxy_from_arrays(
         raise ValueError(f"{where}: position has shape {position.shape}; it must be (n, 3).")
     age = plain(age, u.Gyr)
     oldest = float(cosmology.age(redshift).to_value(u.Gyr))
-    if len(age) and np.nanmax(age) > oldest + 0.1:
+    if len(age) and np.nanmax(age) > oldest + AGE_MARGIN:
         raise ValueError(
             f"{where}: ages reach {np.nanmax(age):.3g} Gyr, the universe is {oldest:.3g} Gyr old at redshift "
             f"{redshift}; are they in Gyr, and ages rather than times of birth?"

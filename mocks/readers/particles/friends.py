@@ -3,7 +3,11 @@
 import numba
 import numpy as np
 
-__all__ = ["friends_of_friends"]
+__all__ = ["LINKS_IN_BOX", "friends_of_friends"]
+
+LINKS_IN_BOX = 8
+"""Fewest linking lengths in a box: with fewer, cells of the search would meet themselves around it."""
+MOST_CELLS = 2_000_000  # along a side, so that keys fit into 63 bits
 
 
 @numba.njit(cache=True)
@@ -87,7 +91,7 @@ def friends_of_friends(position: np.ndarray, linking_length: float, box_size: fl
     ----------
     Davis et al. 1985, ApJ 292, 371, section 2.
     """
-    if not 0 < linking_length <= box_size / 8.0:
+    if not 0 < linking_length <= box_size / LINKS_IN_BOX:
         raise ValueError(
             f"linking length {linking_length:g} does not suit a box of {box_size:g}; at most an eighth."
         )
@@ -100,7 +104,7 @@ def friends_of_friends(position: np.ndarray, linking_length: float, box_size: fl
         return np.zeros(0, dtype=np.int64)
     position = np.asarray(position, dtype=float) % box_size
     n_cells = int(np.ceil(box_size * np.sqrt(3.0) / linking_length))
-    n_cells = min(n_cells, 2_000_000)  # keys must fit into 63 bits
+    n_cells = min(n_cells, MOST_CELLS)
     if box_size / n_cells * np.sqrt(3.0) > linking_length * (1 + 1e-9):
         raise ValueError(f"linking length {linking_length:g} is too short for a box of {box_size:g}.")
     cell = np.minimum((position / box_size * n_cells).astype(np.int64), n_cells - 1)

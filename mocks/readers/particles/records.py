@@ -14,6 +14,9 @@ from mocks.readers.particles.times import age_from_scale_factor
 __all__ = ["ages", "assemble", "gas_temperature", "make_stars", "require_finite", "require_shapes"]
 
 AGE_SLACK = 2e-3  # Gyr; stars born in the last step of a float32 clock come out this much too young
+HYDROGEN_FRACTION = 0.76  # of the mass, primordial; of the TNG data specification
+PROTON_MASS, BOLTZMANN = 1.67262192e-24, 1.380649e-16  # CODATA 2018 [g], [erg / K]
+CM2_PER_KM2 = 1e10
 PHOTOMETRY_BANDS = ("U", "B", "V", "K", "g", "r", "i", "z")  # columns of GFM_StellarPhotometrics
 
 
@@ -206,9 +209,8 @@ def gas_temperature(internal_energy: np.ndarray, electron_abundance: np.ndarray)
     TNG data specification, question "how are temperatures computed"; gamma = 5/3, hydrogen mass
     fraction 0.76.
     """
-    hydrogen, proton_mass, boltzmann = 0.76, 1.67262192e-24, 1.380649e-16
-    weight = 4.0 / (1.0 + 3.0 * hydrogen + 4.0 * hydrogen * electron_abundance)
-    return (2.0 / 3.0) * internal_energy * 1e10 * weight * proton_mass / boltzmann
+    weight = 4.0 / (1.0 + 3.0 * HYDROGEN_FRACTION + 4.0 * HYDROGEN_FRACTION * electron_abundance)
+    return (2.0 / 3.0) * internal_energy * CM2_PER_KM2 * weight * PROTON_MASS / BOLTZMANN
 
 
 def assemble(

@@ -33,6 +33,8 @@ SCALARS = {
     "identity": "identity",
     "initial_mass": "initial_mass",
 }
+LEAST_H0, MOST_A = 10.0, 1.1  # km/s/Mpc, scale factor: a run without cosmology has 1 and 1, or more
+MOST_FILES = 1_000_000  # of one output, whatever a damaged info file says
 HEADER_RECORDS = 8  # ncpu, ndim, npart, localseed, nstar_tot, mstar_tot, mstar_lost, nsink
 
 
@@ -153,13 +155,13 @@ def read_info(folder: Path) -> Info:
     number = folder.name[7:]
     path = folder / f"info_{number}.txt"
     values = _numbers(path)
-    if values["H0"] < 10.0 or not 0.0 < values["aexp"] <= 1.1:
+    if values["H0"] < LEAST_H0 or not 0.0 < values["aexp"] <= MOST_A:
         raise ValueError(
             f"{path}: H0 = {values['H0']:g} and aexp = {values['aexp']:g} are of a run without "
             "cosmology; ages need one."
         )
     n_cpu = int(values["ncpu"])
-    files = tuple(folder / f"part_{number}.out{cpu:05d}" for cpu in range(1, min(n_cpu, 1_000_000) + 1))
+    files = tuple(folder / f"part_{number}.out{cpu:05d}" for cpu in range(1, min(n_cpu, MOST_FILES) + 1))
     missing = [file.name for file in files if not file.is_file()]
     if missing:
         raise FileNotFoundError(
