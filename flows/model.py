@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 
 from flows.checkpoint import load_model, save_model
 from flows.checks import check_context, check_images
@@ -81,6 +82,11 @@ class FlowModel(nn.Module):
     def scale_names(self) -> tuple[str, ...]:
         """Names of the columns of `budget`, finest scale first."""
         return self.density.scale_names
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the density says at which band and place its nats arise."""
+        return self.density.is_local
 
     @property
     def context_names(self) -> tuple[str, ...]:
@@ -190,10 +196,13 @@ class FlowModel(nn.Module):
         The pixel transform's log-determinant is shared among the scales by their number of
         coefficients; it is the same for two models of equal softening, so it drops out of a ratio.
         """
-        terms, log_det = self.terms(images, context)
-        share = torch.tensor(self.density.scale_dims, device=images.device) / self.config.n_dim
-        nats = torch.stack([term.sum((2, 3), dtype=_precise(images)) for term in terms], dim=1)
-        log_det = log_det.sum((2, 3), dtype=_precise(images))
+        return self._by_scale_and_band(*self.terms(images, context))
+
+    def _by_scale_and_band(self, terms: list[torch.Tensor], log_det: torch.Tensor) -> torch.Tensor:
+        """Sum the nats of `terms` over places, shape (n, n_scales, band)."""
+        share = torch.tensor(self.density.scale_dims, device=log_det.device) / self.config.n_dim
+        nats = torch.stack([term.sum((2, 3), dtype=_precise(log_det)) for term in terms], dim=1)
+        log_det = log_det.sum((2, 3), dtype=_precise(log_det))
         if nats.shape[2] != log_det.shape[1]:  # an architecture that cannot tell bands apart
             log_det = log_det.sum(1, keepdim=True)
         return nats + log_det[:, None] * share.to(nats)[:, None]
@@ -260,6 +269,49 @@ class FlowModel(nn.Module):
         parts = [self.band_terms(*batch) for batch in self._batches(images, context, batch_size)]
         nats = torch.cat(parts).double().cpu()
         return nats if by_band else nats.sum(2)
+
+    @torch.no_grad()
+    def budget_within(
+        self, images: Array, context: Array | None, weight: Array, batch_size: int = 128
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Nats of each scale and band, of the whole image and of a region in it.
+
+        A coefficient counts for the region by the share of its block of pixels that lies inside.
+
+        Parameters
+        ----------
+        images, context, batch_size
+            As in `budget`.
+        weight : array, shape (n, y, x)
+            Share of each pixel inside the region, 0 to 1.
+
+        Returns
+        -------
+        whole, inside : Tensor of float64, shape (n, n_scales, band)
+            `whole` is ``budget(..., by_band=True)`` to the bit.
+
+        Raises
+        ------
+        ValueError
+            As `budget`, for weights of another shape, or where the architecture has no local terms.
+        """
+        self._need_local("regions")
+        size = self.config.size
+        weight = torch.as_tensor(np.asarray(weight), dtype=torch.float32)
+        if weight.shape != (len(images), size, size):
+            raise ValueError(
+                f"weight has shape {tuple(weight.shape)}; expected ({len(images)}, {size}, {size})."
+            )
+        whole, inside = [], []
+        for batch, part in zip(
+            self._batches(images, context, batch_size), weight.split(batch_size), strict=True
+        ):
+            terms, log_det = self.terms(*batch)
+            plane = part[:, None].to(log_det)
+            weighted = [term * functional.avg_pool2d(plane, size // term.shape[-1]) for term in terms]
+            whole.append(self._by_scale_and_band(terms, log_det))
+            inside.append(self._by_scale_and_band(weighted, log_det * plane))
+        return torch.cat(whole).double().cpu(), torch.cat(inside).double().cpu()
 
     def _need_local(self, what: str) -> None:
         """Refuse to split what the architecture keeps in one piece."""

@@ -10,11 +10,14 @@ from astropy.table import Table
 
 from flows import symmetry
 from simcompare.models.density import SKY, Density, check_prepared_alike, context_of, outside_domain, plain
+from simcompare.scores.aperture import aperture_columns, aperture_weights
 from simcompare.scores.complexity import complexity
 
 __all__ = ["score", "warn_of_doubts"]
 
 logger = logging.getLogger(__name__)
+
+_LOCAL = "local ratio"  # of whole image and aperture, (2, n, n_scales, band), until it becomes columns
 
 
 def score(
@@ -60,6 +63,8 @@ def score(
         ``log_prob_background_scale_<k>`` and ``log_likelihood_ratio_scale_<k>``, k = 0 the finest, with
         the names of the scales in ``meta["scale_names"]``; ``symmetry_scatter``, the standard deviation
         of the ratio (of log_prob without background) over the orientations; ``ensemble_scatter``;
+        where the flows are local and the catalogue has `simcompare.scores.aperture.GEOMETRY`, the columns of
+        `simcompare.scores.aperture.aperture_columns`;
         ``complexity`` and ``log_prob_corrected``, see `simcompare.scores.complexity`, where the model says
         what noise it was trained on; then ``outside_domain`` (bits of `Domain`) and ``is_finite``.
 
@@ -79,11 +84,18 @@ def score(
     catalogue = images.catalogue
     contexts = [context_of(catalogue, getattr(density, "context_names", ())) for density in densities]
     quantum = _quantum(images.bands, models[0])
+    split = [*models, *list(backgrounds.values())[:1]]
+    has_aperture = bool(backgrounds) and all(getattr(each, "is_local", False) for each in split)
     blocks, done = [], 0
     for stack in images.batches(batch_size):
         rows = slice(done, done + len(stack.image))
         batch = [None if context is None else context[rows] for context in contexts]
-        block = _score_batch(stack.image, models, backgrounds, batch, symmetries)
+        weight = None
+        if has_aperture:
+            weight = aperture_weights(catalogue[rows], stack.image.shape[-1], images.pixel_scale)
+        block = _score_batch(stack.image, models, backgrounds, batch, symmetries, weight)
+        if _LOCAL in block:
+            block |= aperture_columns(*block.pop(_LOCAL), images.bands)
         if quantum is not None:
             block["complexity"] = complexity(stack.image, quantum)
             rounded = block["log_prob"] + np.log(quantum).sum() * stack.image[0, 0].size
@@ -125,11 +137,20 @@ def _quantum(bands: Sequence[str], model: Density | Callable) -> np.ndarray | No
 
 
 def _score_batch(
-    stack: np.ndarray, models: list, backgrounds: dict, contexts: list, symmetries: bool
+    stack: np.ndarray,
+    models: list,
+    backgrounds: dict,
+    contexts: list,
+    symmetries: bool,
+    weight: np.ndarray | None,
 ) -> dict[str, np.ndarray]:
     """Columns of one batch, the mean over orientations of each."""
     views = symmetry.symmetries(stack) if symmetries else [stack]
-    rows = [_evaluate(view, models, backgrounds, contexts) for view in views]
+    planes = symmetry.symmetries(weight) if symmetries and weight is not None else [weight] * len(views)
+    rows = [
+        _evaluate(view, models, backgrounds, contexts, plane)
+        for view, plane in zip(views, planes, strict=True)
+    ]
     columns = {name: np.mean([row[name] for row in rows], axis=0) for name in rows[0]}
     if SKY in list(backgrounds)[1:]:
         # Neither flow of galaxies has seen an image of nothing, so their ratio says nothing of one.
@@ -152,22 +173,28 @@ def _hold_against_sky(columns: dict[str, np.ndarray], is_sky: np.ndarray) -> Non
         columns[name] = np.where(is_sky, to_sky, columns[name])
 
 
-def _evaluate(stack: np.ndarray, models: list, backgrounds: dict, contexts: list) -> dict[str, np.ndarray]:
+def _evaluate(
+    stack: np.ndarray, models: list, backgrounds: dict, contexts: list, weight: np.ndarray | None
+) -> dict[str, np.ndarray]:
     """Log densities of one orientation: mean over the ensemble, each background, and the ratios."""
-    terms = [_terms(density, stack, context) for density, context in zip(models, contexts, strict=False)]
+    found = [_terms(each, stack, context, weight) for each, context in zip(models, contexts, strict=False)]
+    terms = [each for each, _ in found]
     total = np.array([term.sum(axis=1) for term in terms])
     budget = np.mean(terms, axis=0)
     columns = {"log_prob": total.mean(axis=0)} | _by_scale("log_prob", budget)
     if len(models) > 1:
         columns["ensemble_scatter"] = total.std(axis=0, ddof=1)
     for order, (name, density) in enumerate(backgrounds.items()):
-        term = _terms(density, stack, contexts[len(models) + order])
-        other = "log_prob_background" if order == 0 else f"log_prob_{name}"
+        first = order == 0
+        term, local = _terms(density, stack, contexts[len(models) + order], weight if first else None)
+        other = "log_prob_background" if first else f"log_prob_{name}"
         columns[other] = term.sum(axis=1)
-        columns["log_likelihood_ratio" + f"_{name}" * (order > 0)] = columns["log_prob"] - columns[other]
-        if term.shape == budget.shape and (order == 0 or name == SKY):
+        columns["log_likelihood_ratio" + f"_{name}" * (not first)] = columns["log_prob"] - columns[other]
+        if term.shape == budget.shape and (first or name == SKY):
             columns |= _by_scale(other, term)
-            columns |= _by_scale("log_likelihood_ratio", budget - term) if order == 0 else {}
+            columns |= _by_scale("log_likelihood_ratio", budget - term) if first else {}
+        if local is not None and local.shape == found[0][1].shape:
+            columns[_LOCAL] = np.mean([each for _, each in found], axis=0) - local
     return columns
 
 
@@ -177,13 +204,22 @@ def _by_scale(stem: str, terms: np.ndarray) -> dict[str, np.ndarray]:
     return {f"{stem}_scale_{k}": terms[:, k] for k in range(n_scales)} if n_scales > 1 else {}
 
 
-def _terms(density: Density | Callable, stack: np.ndarray, context: np.ndarray | None) -> np.ndarray:
-    """Log density by scale, shape (n, n_scales); one column where the density knows no scales."""
+def _terms(
+    density: Density | Callable, stack: np.ndarray, context: np.ndarray | None, weight: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Log density by scale (n, n_scales), one column where the density knows none; and within a region.
+
+    The second, of shape (2, n, n_scales, band), holds whole image and region; None without a region.
+    """
     usable = np.isfinite(stack).all(axis=(1, 2, 3))
     ramp = np.linspace(0, 1, stack[0].size, dtype=stack.dtype).reshape(stack[0].shape)
     stack = np.where(usable[:, None, None, None], stack, ramp)  # a flow refuses the whole batch for one NaN
+    local = None
     with torch.inference_mode():
-        if hasattr(density, "budget"):
+        if weight is not None:
+            whole, inside = density.budget_within(stack, context, weight)
+            values, local = whole.sum(2), np.array([whole.numpy(), inside.numpy()])
+        elif hasattr(density, "budget"):
             values = density.budget(stack, context)
         elif hasattr(density, "log_prob"):
             values = density.log_prob(stack, context)
@@ -194,7 +230,9 @@ def _terms(density: Density | Callable, stack: np.ndarray, context: np.ndarray |
         raise ValueError(
             f"{density!r} returned shape {values.shape} for {len(stack)} images; one number each."
         )
-    return np.where(usable[:, None], values.reshape(len(stack), -1), np.nan)
+    if local is not None:
+        local = np.where(usable[:, None, None], local, np.nan)
+    return np.where(usable[:, None], values.reshape(len(stack), -1), np.nan), local
 
 
 def _table(images: Any, models: list, blocks: list[dict[str, np.ndarray]]) -> Table:

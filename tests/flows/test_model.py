@@ -215,3 +215,17 @@ def test_bits_per_dim_of_unit_noise():
 def test_impossible_configurations_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         FlowModel(FlowConfig(**changes))
+
+
+def test_regions_share_the_nats_exactly(model, images):
+    weight = np.random.default_rng(2).random((4, 16, 16)).astype("f4")
+    whole, inside = model.budget_within(images, CONTEXT, weight)
+    assert torch.equal(whole, model.budget(images, CONTEXT, by_band=True))
+    rest = model.budget_within(images, CONTEXT, 1 - weight)[1]
+    np.testing.assert_allclose(inside + rest, whole, atol=1e-4)
+    half = np.zeros((4, 16, 16))
+    half[:, :8] = 1
+    of_half = model.budget_within(images, CONTEXT, half)[1].sum((1, 2))
+    np.testing.assert_allclose(of_half, model.map(images, CONTEXT)[:, :8].sum((1, 2)), atol=1e-4)
+    with pytest.raises(ValueError, match=r"weight has shape \(4, 8, 16\); expected \(4, 16, 16\)"):
+        model.budget_within(images, CONTEXT, half[:, :8])
