@@ -119,7 +119,7 @@ FORMATS: dict[str, Format] = {
         ("units",),
     ),
     "multimodal-parquet": Format(
-        "Parquet in the layout of the Multimodal Universe; wants --units and pyarrow",
+        "Parquet in the layout of the Multimodal Universe; wants --units",
         is_parquet,
         read_multimodal_parquet,
         ("units",),
