@@ -80,8 +80,9 @@ _SEED = Field(0, ge=0, description="Seed of every random number of the run.")
 _WORKERS = Field(0, ge=0, description="Processes; 0 takes all cores. The result does not depend on it.")
 _SCHEDULER = Field(
     None,
-    description="Dask cluster to work on: scheduler file, address (tcp://host:8786), or 'slurm' "
-    "(dask-jobqueue); default: the cores of this machine.",
+    examples=["slurm"],
+    description="Dask cluster to work on: scheduler file or address (tcp://host:8786), on the command line "
+    "alone as it may run code here; or 'slurm' (dask-jobqueue); default: the cores of this machine.",
 )
 _TIMEOUT = Field(600.0, gt=0, description="Seconds after which reading one galaxy is given up.")
 _READER = Field(
@@ -360,7 +361,9 @@ class ScoreSettings(Settings):
     maps: bool = Field(False, description="Also write the likelihood of each pixel, in HDF5 shards.")
     neighbours: int = Field(3, ge=0, description="Nearest real galaxies named for each image; 0: none.")
     embedding: str | None = Field(
-        None, description="Further space of neighbours: 'module:function' from images to vectors."
+        None,
+        description="Further space of neighbours: a registered encoder, or 'module:function', from images to "
+        "vectors.",
     )
     batch_size: int = Field(64, ge=1, description="Images scored at once.")
     device: str = Field(
@@ -403,6 +406,11 @@ class CompareSettings(Settings):
     nulls: Path | None = Field(None, description="Run of 'simcompare nulls'.")
     attribution: list[Path] = Field(
         [], description="Run of 'simcompare attribute', whose ladder joins the report; repeatable."
+    )
+    embedding: str | None = Field(
+        None,
+        description="Encoder of the score runs; needed where it is 'module:function', which is never taken "
+        "from their folders.",
     )
     name: str | None = Field(None, description="Name of this run on the board; default: its folder's.")
     seed: int = _SEED

@@ -2,7 +2,7 @@
 
 import logging
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from simcompare.scores.encoders import is_import
 from simcompare.settings import SECTIONS, Settings, WorkflowSettings
 
 __all__ = ["Step", "plan_workflow", "read_workflow"]
@@ -95,6 +96,7 @@ def read_workflow(path: str | Path, overrides: Sequence[str] = ()) -> dict:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not TOML: {error}; text values stand in double quotes.") from error
+    _refuse_code(content, path)
     for override in overrides:
         key, equals, text = override.partition("=")
         names = [name.strip() for name in key.split(".")]
@@ -107,6 +109,34 @@ def read_workflow(path: str | Path, overrides: Sequence[str] = ()) -> dict:
                 raise ValueError(f"--set {override!r}: {name} is a value in {path}, not a section.")
         place[names[-1]] = _toml_value(text.strip())
     return content
+
+
+def _refuse_code(content: Mapping, path: Path) -> None:
+    """Refuse a file that chooses what is imported, or with whom pickles are exchanged; ``--set`` may."""
+    for section in ("score", "compare"):
+        given = content.get(section)
+        name = given.get("embedding") if isinstance(given, dict) else None
+        if isinstance(name, str) and is_import(name):
+            raise ValueError(
+                f"{path}: [{section}] embedding = {name!r} would import code; name a registered encoder, or "
+                f"give --set {section}.embedding={name}."
+            )
+    for place in _tables(content):
+        scheduler = place.get("scheduler", "slurm")
+        if scheduler != "slurm":
+            raise ValueError(
+                f"{path}: scheduler = {scheduler!r} is a cluster that may run code here; only 'slurm' may "
+                f"stand in a file; give --set scheduler={scheduler}."
+            )
+
+
+def _tables(content: Mapping) -> Iterator[Mapping]:
+    """Tables of a TOML file, at any depth."""
+    waiting = [content]
+    while waiting:
+        table = waiting.pop()
+        yield table
+        waiting += [value for value in table.values() if isinstance(value, dict)]
 
 
 def _toml_value(text: str) -> object:
