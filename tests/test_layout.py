@@ -47,7 +47,7 @@ FLOORS = {
         deposit ideal
         surveys
         galaxy
-        streams options checked_hdf5 magnitudes
+        streams options checked_hdf5 magnitudes plugins
     """,
     "flows": """
         ensemble

@@ -161,7 +161,7 @@ def _make_images(run, settings: AttributeSettings) -> ImageSet:
     description = {
         "name": simulation,
         "kind": "simulated",
-        "survey": real.survey,
+        "survey": real.survey_record,
         "bands": tuple(settings.bands),
         "pixel_scale": preparation.pixel_scale_of(load_survey(settings.survey).pixel_scale),
         "preparation": preparation,

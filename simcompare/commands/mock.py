@@ -68,7 +68,7 @@ def make_mocks(
         description = {
             "name": name,
             "kind": kind,
-            "survey": survey.name,
+            "survey": survey,
             "bands": tuple(settings.bands),
             "pixel_scale": preparation.pixel_scale_of(survey.pixel_scale),
             "preparation": preparation,

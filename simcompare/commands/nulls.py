@@ -10,7 +10,6 @@ from astropy.table import Table
 
 from flows import FlowConfig, FlowModel, TrainingConfig, train
 from mocks import stream
-from mocks.surveys import load_survey
 from simcompare.comparison.nulls import NULLS
 from simcompare.comparison.report_table import FurtherTable, write_further
 from simcompare.comparison.stability import model_null, stability
@@ -155,7 +154,7 @@ def _config(config: FlowConfig, variant: _Variant, real: ImageSet) -> FlowConfig
         gain = tuple(float(np.nanmedian(np.asarray(real.catalogue[name], float))) for name in names)
     else:
         gain = tuple(
-            band.gain[0] * band.counts_per_nanomaggy for band in load_survey(real.survey).select(real.bands)
+            band.gain[0] * band.counts_per_nanomaggy for band in real.survey_record.select(real.bands)
         )
     noise = tuple(each / _NOISES_PER_SOFTENING for each in softening)
     return config.replace(pixels="stabilised", softening=noise, gain=gain)

@@ -64,7 +64,7 @@ def make_image_set(settings: PrepareSettings) -> ImageSet:
         bands = PICTURE_BANDS if settings.domain == "8-bit" else tuple(settings.bands)
         sample = prepare_observed(
             files_of(settings.inputs, bands),
-            survey=survey.name,
+            survey=survey,
             bands=bands,
             preparation=preparation_of(settings, survey.pixel_scale),
             out=settings.out,

@@ -45,7 +45,7 @@ def make_reobserved(settings: ReobserveSettings) -> ImageSet:
         description = {
             "name": name,
             "kind": "simulated",
-            "survey": survey.name,
+            "survey": survey,
             "bands": tuple(settings.bands),
             "pixel_scale": preparation.pixel_scale_of(survey.pixel_scale),
             "preparation": preparation,

@@ -60,7 +60,7 @@ def make_twins(settings: TwinsSettings) -> ImageSet:
         description = {
             "name": f"{images.name} Sersic twins",
             "kind": "twins",
-            "survey": images.survey,
+            "survey": images.survey_record,
             "bands": images.bands,
             "pixel_scale": images.pixel_scale,
             "preparation": images.preparation,

@@ -11,6 +11,7 @@ import numpy as np
 from astropy.table import Table
 
 from mocks.checked_hdf5 import open_checked
+from mocks.surveys import Survey
 from simcompare.images.stamps import PreparedStamp
 from simcompare.runs.files import atomic_hdf5
 
@@ -132,7 +133,7 @@ def write_part(
     *,
     name: str,
     kind: str,
-    survey: str,
+    survey: str | Survey,
     bands: Sequence[str],
     pixel_scale: float,
     preparation,
@@ -156,8 +157,8 @@ def write_part(
         Of the data set, as tables and figures shall call it.
     kind : str
         One of `KINDS`.
-    survey : str
-        Name of the survey.
+    survey : str or Survey
+        Name of the survey, or its record: what a survey file that is not ours holds is kept with the images.
     bands : sequence of str
         In the order of the images' band axis.
     pixel_scale : float
@@ -187,7 +188,7 @@ def write_part(
         "schema": SCHEMA,
         "name": name,
         "kind": kind,
-        "survey": survey,
+        "survey": survey.name if isinstance(survey, Survey) else survey,
         "bands": json.dumps(bands),
         "pixel_scale": float(pixel_scale),
         "unit": unit,
@@ -195,6 +196,8 @@ def write_part(
         "preparation_hash": preparation.hash,
         "provenance": json.dumps(provenance or {}, sort_keys=True, default=str),
     }
+    if isinstance(survey, Survey) and survey.text:
+        attributes["survey_file"] = survey.text
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_hdf5(path) as file:
         file.attrs.update(attributes)
@@ -279,6 +282,7 @@ class Part:
     provenance: str
     image_shape: tuple[int, int]
     psf_side: int
+    survey_file: str = ""
 
     @classmethod
     def open(cls, path: Path) -> "Part":
@@ -317,6 +321,7 @@ class Part:
             preparation_json=str(attributes["preparation"]),
             image_shape=file["image"].shape[2:],
             psf_side=file["psf"].shape[-1],
+            survey_file=str(attributes.get("survey_file", "")),
             **{key: str(attributes[key]) for key in words},
         )
 

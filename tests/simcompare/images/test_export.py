@@ -1,5 +1,7 @@
 """Image sets written for other programs, and read again."""
 
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from mocks.observing.psf import gaussian_psf
+from mocks.surveys import load_survey
 from simcompare.images.export import export_fits, export_mmu
 from simcompare.images.image_set import ImageSet, collect_stamps, write_part
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
@@ -73,7 +76,7 @@ def test_multimodal_layout_goes_out_and_comes_back(images, tmp_path):
     assert recognise(path) == "multimodal"
     made = prepare_observed(
         [path],
-        survey="any",
+        survey=replace(load_survey("sdss"), name="any", pixel_scale=0.4),
         bands=["r"],
         preparation=Preparation(size=40),
         out=tmp_path / "run",

@@ -100,7 +100,7 @@ def test_bad_coadds_are_refused(tmp_path):
     fits.PrimaryHDU(np.full((9, 9), np.nan)).writeto(tmp_path / "nan.fits")
     with pytest.raises(ValueError, match=r"nan\.fits"):
         open_psf(tmp_path / "nan.fits")
-    with pytest.raises(ValueError, match="no SDSS frame"):
+    with pytest.raises(ValueError, match="there are no corrected frames of SDSS"):
         make_sky_bank(SkySettings(inputs=[tmp_path], out=tmp_path / "sky.h5"))
     with pytest.raises(FileNotFoundError, match="does not exist"):
         make_sky_bank(SkySettings(inputs=[tmp_path / "none"], out=tmp_path / "sky.h5"))
