@@ -1,7 +1,7 @@
 """Score runs to a comparison run: the headline table, every further table, and a record for the board."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -35,7 +35,7 @@ from simcompare.scores.text_column import words_of
 from simcompare.settings import CompareSettings
 from simcompare.synthetic.blank_sky import blank_sky_of
 
-__all__ = ["compare_runs", "recompare_runs"]
+__all__ = ["compare_runs", "messages", "recompare_runs"]
 
 logger = logging.getLogger(__name__)
 
@@ -185,3 +185,15 @@ def _refuse_unknown(form: Table, scores: Table, questions: Questions) -> None:
             f"--generations names {', '.join(unknown) or 'one data set'}; "
             f"give two or more of {', '.join(names)}."
         )
+
+
+def messages(settings: CompareSettings, table: Table) -> Iterator[str]:
+    """Show the main columns, and what is doubtful."""
+    names = ["dataset", "n_galaxies", "n_images", "delta_mean", "delta_mean_low", "delta_mean_high", "auc"]
+    shown = table[names]
+    for name in names[3:]:
+        shown[name].info.format = ".2f" if name == "auc" else "+.1f"
+    yield from shown.pformat(max_width=-1, max_lines=-1)
+    for row in table[table["caution"] != ""]:
+        yield f"{row['dataset']}: {row['caution']}"
+    yield f"all columns in {settings.out / 'comparison.ecsv'}"

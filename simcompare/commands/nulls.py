@@ -1,7 +1,7 @@
 """Train the same flows again where nothing should change: other seeds, halves, pixel transforms."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from simcompare.scores.likelihood import score
 from simcompare.scores.table import headline_score, stack_scores
 from simcompare.settings import NullsSettings
 
-__all__ = ["make_nulls"]
+__all__ = ["make_nulls", "messages"]
 
 _BASE = "unaltered"
 _HALVES = ("half 1", "half 2")
@@ -231,3 +231,10 @@ def _tables(
     note = "log_prob under the first half's flow minus the second's, of the same images, nats."
     tables.append(FurtherTable("null_models", "Two flows of disjoint halves", note, pair))
     return tables, spreads
+
+
+def messages(settings: NullsSettings, tables: list[FurtherTable]) -> Iterator[str]:
+    """Say what each table shows."""
+    for each in tables:
+        yield f"{each.title}. {each.note}"
+    yield f"give {settings.out} to 'simcompare compare' as --nulls"

@@ -30,7 +30,7 @@ from simcompare.scores.table import stack_scores
 from simcompare.settings import ScoreSettings
 from simcompare.synthetic.blank_sky import blank_sky_of
 
-__all__ = ["score_image_sets", "write_scores"]
+__all__ = ["messages", "score_image_sets", "write_scores"]
 
 logger = logging.getLogger(__name__)
 
@@ -242,3 +242,8 @@ def _write_maps(images: ImageSet, settings: ScoreSettings) -> None:
         batch_size=settings.batch_size,
         symmetries=settings.symmetries,
     )
+
+
+def messages(settings: ScoreSettings, path: Path) -> Iterator[str]:
+    """Say how many images were scored."""
+    yield f"{count_rows(path)} images scored in {path}"

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from simcompare.commands.workflow import plan_workflow, read_workflow
-from simcompare.settings import SECTIONS
+from simcompare.commands.planning.table import SECTIONS
+from simcompare.commands.planning.workflow import plan_workflow, read_workflow
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [path for name in ("mocks", "flows", "simcompare") for path in sorted((ROOT / name).rglob("*.py"))]

@@ -5,37 +5,19 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib import import_module
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from simcompare.commands.planning.table import COMMANDS, SECTIONS, Command
 from simcompare.scores.encoders import is_import
-from simcompare.settings import SECTIONS, Settings, WorkflowSettings
+from simcompare.settings import Settings, WorkflowSettings
 
 __all__ = ["Step", "plan_workflow", "read_workflow"]
 
 logger = logging.getLogger(__name__)
 
 _SHARED = ("survey", "bands", "size", "seed", "workers", "scheduler")
-_WIRED = {
-    "prepare": ("out",),
-    "twins": ("images", "out"),
-    "train": ("images", "out", "init"),
-    "mock": ("out",),
-    "score": ("images", "out"),
-    "compare": ("scores", "out"),
-    "report": ("run",),
-}
-_FUNCTIONS = {
-    "prepare": "simcompare.commands.prepare:make_image_set",
-    "twins": "simcompare.commands.twins:make_twins",
-    "train": "simcompare.commands.train:train_model",
-    "mock": "simcompare.commands.mock:make_mocks",
-    "score": "simcompare.commands.score:write_scores",
-    "compare": "simcompare.commands.compare:recompare_runs",
-    "report": "simcompare.commands.report:report_run",
-}
 
 
 @dataclass(frozen=True)
@@ -53,19 +35,18 @@ class Step:
     settings: Settings
 
     @property
+    def command(self) -> Command:
+        """Its row of the table."""
+        return COMMANDS[self.verb]
+
+    @property
     def folder(self) -> Path:
         """Where its products lie."""
-        return self.settings.run if self.verb == "report" else self.settings.out
+        return getattr(self.settings, self.command.folder)
 
     def run(self) -> object:
         """Do it; what is done already is skipped by the command itself."""
-        module, function = _FUNCTIONS[self.verb].split(":")
-        return getattr(import_module(module), function)(self.settings)
-
-
-def wired_names(section: str) -> tuple[str, ...]:
-    """Name the settings of a section that the workflow fills in itself."""
-    return _WIRED[section]
+        return self.command.find(self.command.section.function or self.command.function)(self.settings)
 
 
 def read_workflow(path: str | Path, overrides: Sequence[str] = ()) -> dict:
@@ -180,7 +161,7 @@ def plan_workflow(content: Mapping, source: str = "workflow") -> list[Step]:
 
     def settings(section: str, given: Mapping, **wired: object) -> Settings:
         kind, label = SECTIONS[section], f"[{section}]"
-        refused = sorted(set(given) & set(_WIRED[section]))
+        refused = sorted(set(given) & set(COMMANDS[section].section.wired))
         if refused:
             raise ValueError(f"{source}: {label} sets {', '.join(refused)}, which the workflow does itself.")
         known = {name: value for name, value in common.items() if name in kind.model_fields}
