@@ -9,7 +9,7 @@ from astropy.io import fits
 
 from mocks.magnitudes import AB_NANOMAGGY
 from mocks.observing.psf import measure_fwhm, psf_from_image
-from mocks.observing.sky_bank import SkyBank, clipped_sigma, cut_sky, find_sites, segment
+from mocks.observing.sky_bank import CLEAR, SkyBank, clipped_sigma, cut_sky, find_sites, segment
 from mocks.surveys import Survey, load_survey
 
 __all__ = ["UNUSABLE_PLANES", "Coadd", "hsc_sky_bank", "open_coadd", "open_psf"]
@@ -158,7 +158,7 @@ def hsc_sky_bank(
     size: int,
     n: int,
     rng: np.random.Generator,
-    clear: float | None = None,
+    clear: float | None = CLEAR,
     survey: str | Survey = "hsc-wide",
 ) -> SkyBank:
     """Cut patches of sky out of one HSC patch, at the same pixels in all bands.
@@ -174,8 +174,8 @@ def hsc_sky_bank(
     n : int
         How many at most; patches do not overlap.
     rng : numpy.random.Generator
-    clear : float, optional
-        Radius about the centre free of sources and of the pipeline's mask planes [pixels]; default the whole
+    clear : float or None
+        Radius about the centre free of sources and of the pipeline's mask planes [pixels]; None: the whole
         patch.
     survey : str or Survey
         Whose gains the coadds have.

@@ -74,7 +74,7 @@ def prepare_observed(
     places: Table | None = None,
     workers: int = 1,
     scheduler: str | None = None,
-    timeout: float = 3600.0,
+    timeout: float = 600.0,
     kind: str = "observed",
 ) -> Sample:
     """Prepare real galaxies from files of any known format into one image set in a run folder.
