@@ -15,9 +15,9 @@ Percentiles of what comes out, all from SDSS's own files of 0.396 arcsec pixels;
 | gri | 508 (337, 73, 98) | 17.6 / 19.7 / 20.4 | 1.00 / 1.57 / 3.5 |
 | rgb, 8-bit at 0.2 arcsec | 5466 (3878, 547, 1041) | | |
 
-Left aside are float images without a PSF (sparcfire, five_band), without a flux calibration (pymorph), of no stated
-band or without a star (sdss-misc-2), or interpolated (gama_pairs, sdss-ugriz-virgo-field): no flow of calibrated
-camera pixels can use them.
+Left aside are float images without a PSF (sparcfire, five_band), without a flux calibration (pymorph), of no
+stated band or without a star (sdss-misc-2), or interpolated (gama_pairs, sdss-ugriz-virgo-field): no flow of
+calibrated camera pixels can use them.
 """
 
 import sys
