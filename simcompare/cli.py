@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from simcompare import __version__
 from simcompare.commands.planning.table import COMMANDS, Command
+from simcompare.runs.names import PrintableFormatter, printable
 from simcompare.runs.tasks import StoppedError
 
 __all__ = ["main"]
@@ -121,7 +122,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValidationError as error:
         for problem in error.errors():
             option = "--" + "-".join(str(part) for part in problem["loc"]).replace("_", "-")
-            typer.echo(f"error: {option}: {problem['msg']} (given: {problem['input']!r})", err=True)
+            told = f"error: {option}: {problem['msg']} (given: {problem['input']!r})"
+            typer.echo(printable(told, keep="\n"), err=True)
         return 2
     except StoppedError as stop:
         typer.echo(str(stop), err=True)
@@ -129,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         if "--debug" in arguments:
             raise
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(printable(f"error: {error}", keep="\n\t"), err=True)
         return 2
     return 0
 
@@ -141,7 +143,7 @@ def _show_log(level: int) -> None:
         package.setLevel(level)
         package.handlers = [each for each in package.handlers if isinstance(each, logging.FileHandler)]
         handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+        handler.setFormatter(PrintableFormatter("%(levelname)s: %(message)s"))
         package.addHandler(handler)
 
 

@@ -1,7 +1,6 @@
 """Job scripts that run a whole workflow under SLURM."""
 
 import os
-import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from jinja2 import Environment, StrictUndefined
 
 from simcompare.commands.planning.workflow import Step, plan_workflow, read_workflow
 from simcompare.runs.files import write_text
+from simcompare.runs.names import printable, shell_word
 from simcompare.settings import Settings, SlurmSettings
 
 __all__ = ["command_of", "messages", "write_jobs"]
@@ -64,12 +64,12 @@ def write_jobs(settings: SlurmSettings) -> Path:
     folder = settings.out
     (folder / "logs").mkdir(parents=True, exist_ok=True)
     templates = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    templates.filters["quote"] = shlex.quote
+    templates.filters |= {"quote": shell_word, "printable": printable}
     shared = {
         "settings": settings,
-        "folder": shlex.quote(str(folder.absolute())),
-        "work": shlex.quote(os.getcwd()),
-        "activate": shlex.quote(_activation()),
+        "folder": shell_word(folder.absolute()),
+        "work": shell_word(os.getcwd()),
+        "activate": shell_word(_activation()),
         "time": _clock(settings.hours),
     }
 
@@ -151,8 +151,8 @@ def _activation() -> str:
     """Shell command that makes this Python the one of the jobs."""
     script = Path(sys.prefix) / "bin" / "activate"
     if script.is_file():
-        return f"source {shlex.quote(str(script))}"
-    return f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"
+        return f"source {shell_word(script)}"
+    return f"export PATH={shell_word(Path(sys.executable).parent)}:$PATH"
 
 
 def _clock(hours: float) -> str:

@@ -14,6 +14,7 @@ from mocks.checked_hdf5 import open_checked
 from mocks.surveys import Survey
 from simcompare.images.stamps import PreparedStamp
 from simcompare.runs.files import atomic_hdf5
+from simcompare.runs.names import printable
 
 __all__ = [
     "BLANK_SKY",
@@ -186,7 +187,7 @@ def write_part(
     attributes = {
         "format": FORMAT,
         "schema": SCHEMA,
-        "name": name,
+        "name": printable(name),
         "kind": kind,
         "survey": survey.name if isinstance(survey, Survey) else survey,
         "bands": json.dumps(bands),
@@ -258,11 +259,17 @@ def _write_catalogue(group: h5py.Group, catalogue: Table, flux_unit: str) -> Non
                 f"catalogue column {column!r} has shape {values.shape}; one dimension is needed."
             )
         if values.dtype.kind in "UO":
-            values = np.char.encode(values.astype(str), "utf-8")
+            values = np.char.encode(_on_one_line(values.astype(str)), "utf-8")
             values = values.astype("S1") if values.dtype.itemsize == 0 else values
         dataset = group.create_dataset(column, data=values)
         unit = catalogue[column].unit
         dataset.attrs["unit"] = "" if unit is None else flux_unit if str(unit) == "nmgy" else str(unit)
+
+
+def _on_one_line(texts: np.ndarray) -> np.ndarray:
+    """Texts with control characters written out, as they would break tables and act on terminals."""
+    fine = all(map(str.isprintable, texts.tolist()))
+    return texts if fine else np.array([printable(text) for text in texts.tolist()])
 
 
 @dataclass(frozen=True)

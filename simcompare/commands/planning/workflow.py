@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from simcompare.commands.planning.table import COMMANDS, SECTIONS, Command
+from simcompare.runs.names import file_names
 from simcompare.scores.encoders import is_import
 from simcompare.settings import Settings, WorkflowSettings
 
@@ -170,9 +171,9 @@ def plan_workflow(content: Mapping, source: str = "workflow") -> list[Step]:
     for name in mocks:
         if Path(name).name != name or name in ("", ".."):
             raise ValueError(f"{source}: {name!r} names a folder of mocks; give a plain name, without '/'.")
-    clashing = sorted({"real", "twins"} & set(mocks))
-    if clashing:
-        raise ValueError(f"{source}: the name {clashing[0]!r} is taken; call [mock.{clashing[0]}] otherwise.")
+        if name.lower() in ("real", "twins"):
+            raise ValueError(f"{source}: the name {name!r} is taken; call [mock.{name}] otherwise.")
+    folders = file_names(mocks)
     steps, real = [], shared.real
     if real is None:
         if "prepare" not in sections:
@@ -197,12 +198,12 @@ def plan_workflow(content: Mapping, source: str = "workflow") -> list[Step]:
         ]
         scoring |= {name: str(path) for name, path in models.items()}
     for name, entry in mocks.items():
-        images[name] = folder = out / "mocks" / name
+        images[name] = folder = out / "mocks" / folders[name]
         borrowed = {"conditions": real} if shared.real_conditions and "conditions" not in entry else {}
         steps.append(Step("mock", settings("mock", {"name": name} | entry, out=folder, **borrowed)))
     scored = []
     for name, folder in images.items():
-        scored.append(out / "scores" / name)
+        scored.append(out / "scores" / folders.get(name, name))
         steps.append(Step("score", settings("score", scoring, images=[folder], out=scored[-1])))
     comparison = out / "comparison"
     comparing = settings("compare", sections.get("compare", {}), scores=scored, out=comparison)

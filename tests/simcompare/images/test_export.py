@@ -59,6 +59,18 @@ def test_fits_files_hold_image_place_and_catalogue(images, tmp_path):
     assert not list(tmp_path.glob("*.tmp"))
 
 
+def test_hostile_names_stay_in_the_folder_and_apart(images, tmp_path):
+    names = ["../../out", "/abs/path", "a/b", "a_b", "caf\u00e9\nb"]
+    chosen = images.subset(slice(None))
+    chosen.catalogue["galaxy_id"] = names
+    chosen.catalogue["dataset"] = [".."] * 5
+    written = export_fits(chosen, tmp_path / "made" / "here")
+    assert len(set(written)) == 5
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(written)
+    assert {path.parent for path in written} == {tmp_path / "made" / "here"}
+    assert fits.getheader(written[4])["cat galaxy_id"] == r"caf\xe9\nb"
+
+
 def test_exported_fits_is_read_again(images, tmp_path):
     path = export_fits(images, tmp_path)[0]
     assert recognise(path) == "fits-cutout"
