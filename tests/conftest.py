@@ -47,6 +47,55 @@ def stamps(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def star_columns():
+    """Give a maker of a disc of stars: kpc in the box, Msun, scale factors of birth, mass fractions."""
+
+    def make(n=3000, seed=0, size=3.0, centre=(30000.0,) * 3, z=0.0):
+        rng = np.random.default_rng(seed)
+        return {
+            "position": rng.normal(0, size, (n, 3)) * [1, 1, 0.3] + centre,
+            "mass": 1e6 * rng.uniform(0.5, 1.5, n),
+            "birth": rng.uniform(0.2, 0.99 / (1 + z), n),
+            "metallicity": rng.uniform(0.005, 0.03, n),
+        }
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def write_stars():
+    """Give a writer of such stars as a Gadget-like file in ckpc/h and 1e10 Msun/h.
+
+    ``header`` changes its header's entries, None takes one out; ``groups`` adds attributes of other groups,
+    ``fields`` datasets of the stars; ``gfm`` gives them TNG's names.
+    """
+
+    def write(path, stars, z=0.0, *, h=0.6774, box=75000.0, gfm=True, header=None, groups=None, fields=None):
+        a, n = 1 / (1 + z), len(stars["mass"])
+        counts = np.array([0, 0, 0, 0, n, 0])
+        usual = {"BoxSize": box, "Time": a, "Redshift": z, "HubbleParam": h, "Omega0": 0.3089}
+        usual |= {"OmegaLambda": 0.6911, "NumFilesPerSnapshot": 1, "MassTable": np.zeros(6)}
+        usual |= {"NumPart_Total": counts, "NumPart_ThisFile": counts}
+        columns = {"Coordinates": stars["position"] / a * h, "Masses": stars["mass"] * h / 1e10}
+        if gfm:
+            columns["GFM_InitialMass"] = 1.4 * columns["Masses"]
+        columns["GFM_StellarFormationTime" if gfm else "StellarFormationTime"] = stars["birth"]
+        columns["GFM_Metallicity" if gfm else "Metallicity"] = stars["metallicity"]
+        path.parent.mkdir(exist_ok=True)
+        with h5py.File(path, "w") as file:
+            for name, attributes in ({"Header": usual | (header or {})} | (groups or {})).items():
+                group = file.create_group(name)
+                group.attrs.update({k: v for k, v in attributes.items() if v is not None})
+            group = file.create_group("PartType4")
+            for name, values in (columns | (fields or {})).items():
+                if values is not None:
+                    group[name] = values
+        return path
+
+    return write
+
+
 @pytest.fixture(autouse=True)
 def fresh_loggers():
     """Undo what a command run by another test, or by a fixture of its module, did to our loggers."""

@@ -12,8 +12,7 @@ import pytest
 import flows
 import mocks
 import simcompare
-from simcompare.commands.planning.table import COMMANDS
-from simcompare.commands.planning.workflow import plan_workflow
+from simcompare.commands.workflow import plan_workflow
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -39,7 +38,9 @@ def test_examples_run(path):
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_commands_and_links_exist(path):
-    verbs = set(COMMANDS)
+    from simcompare.cli import app
+
+    verbs = {command.name or command.callback.__name__ for command in app.registered_commands}
     text = path.read_text(encoding="utf-8")
     named = set(re.findall(r"^simcompare +([a-z]+)", "\n".join(blocks(path, "sh")), re.M))
     assert named <= verbs

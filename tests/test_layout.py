@@ -47,7 +47,8 @@ FLOORS = {
         deposit ideal
         surveys
         galaxy
-        streams options checked_hdf5 magnitudes plugins
+        filters
+        streams options checked_hdf5 magnitudes file_names
     """,
     "flows": """
         ensemble

@@ -3,8 +3,8 @@
 import numpy as np
 from astropy.cosmology import FLRW
 
-from mocks.ideal.files import COSMOLOGY
 from mocks.ideal.record import IdealImage
+from mocks.ideal.scale import COSMOLOGY
 from mocks.magnitudes import magnitude_of
 
 __all__ = ["fit_to_survey"]

@@ -1,6 +1,7 @@
 """Light of stellar populations, behind one registry."""
 
-from mocks.light.base import Filter, StellarPopulation, load_filter
+from mocks.filters import Filter, load_filter
+from mocks.light.base import StellarPopulation
 from mocks.light.grid import GridPopulation, SpectralGrid, read_grid, write_grid
 from mocks.light.registry import POPULATIONS, stellar_population
 

@@ -1,15 +1,14 @@
 """Starlight through filters: from stellar mass, age and metallicity to nanomaggies."""
 
 import abc
-from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from astropy.cosmology import FLRW
 
+from mocks.filters import Filter
 from mocks.galaxy import Stars
 
-__all__ = ["Filter", "StellarPopulation", "band_weights", "dimming", "load_filter"]
+__all__ = ["StellarPopulation", "band_weights", "dimming"]
 
 LIGHT_SPEED = 2.99792458e18
 """[Angstrom / s]."""
@@ -20,59 +19,6 @@ SOLAR_LUMINOSITY = 3.828e33
 TEN_PARSEC = 3.0856775814913674e19
 """[cm]."""
 NANOMAGGY = 1e-9
-
-
-@dataclass(frozen=True, eq=False)
-class Filter:
-    """Transmission curve of one band, atmosphere and camera included.
-
-    Parameters
-    ----------
-    name : str
-        As in ``speclite``, ``<group>-<band>``.
-    wavelength : ndarray, shape (n,)
-        [Angstrom].
-    response : ndarray, shape (n,)
-        Chance that a photon above the atmosphere is counted; any scale.
-    """
-
-    name: str
-    wavelength: np.ndarray
-    response: np.ndarray
-
-    @property
-    def pivot(self) -> float:
-        """Pivot wavelength [Angstrom]: that at which f_lambda and f_nu convert exactly."""
-        photons = np.trapezoid(self.response * self.wavelength, self.wavelength)
-        return float(np.sqrt(photons / np.trapezoid(self.response / self.wavelength, self.wavelength)))
-
-
-@lru_cache(maxsize=128)
-def load_filter(name: str) -> Filter:
-    """Read a transmission curve from ``speclite``.
-
-    Parameters
-    ----------
-    name : str
-        For example ``"sdss2010-r"``.
-
-    Returns
-    -------
-    Filter
-
-    Raises
-    ------
-    ValueError
-        For a name that ``speclite`` does not have.
-    """
-    import speclite.filters
-
-    try:
-        curve = speclite.filters.load_filter(name)
-    except (ValueError, OSError, RuntimeError) as error:
-        groups = ", ".join(speclite.filters.filter_group_names)
-        raise ValueError(f"filter {name!r} is not in speclite ({error}); its groups are {groups}.") from error
-    return Filter(name, np.array(curve.wavelength, float), np.array(curve.response, float))
 
 
 def band_weights(wavelength: np.ndarray, band: Filter, redshift: float) -> np.ndarray:

@@ -14,8 +14,9 @@ from astropy.io import fits
 from astropy.io.fits.verify import VerifyWarning
 
 from mocks.checked_hdf5 import open_checked
+from mocks.filters import load_filter
 from mocks.galaxy import Stars
-from mocks.light.base import StellarPopulation, band_weights, load_filter
+from mocks.light.base import StellarPopulation, band_weights
 
 __all__ = ["GridPopulation", "SpectralGrid", "bc03_grid", "fsps_grid", "read_grid", "write_grid"]
 

@@ -48,6 +48,11 @@ class Snapshot(abc.ABC):
         """Scale factor of the output."""
         return 1.0 / (1.0 + self.redshift)
 
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """Files that are read; when one changes, this is another snapshot."""
+        return (self.path,)
+
     def problems(self) -> list[str]:
         """Check that the files are complete and fit together, at the cost of opening each.
 

@@ -8,11 +8,11 @@ from astropy import units as u
 from astropy.table import Table
 
 from mocks.galaxy import Galaxy
-from mocks.ideal.files import is_ideal_image, read_ideal_image
+from mocks.ideal.files import is_ideal_image
 from mocks.magnitudes import magnitude_of
 from mocks.readers.base import Snapshot
 from mocks.readers.hdf5.headers import RUNS
-from mocks.readers.inputs import members
+from mocks.readers.inputs import grouped, members, read_image
 from mocks.readers.registry import open_snapshot
 
 __all__ = ["Examination", "Finding", "examine", "examine_all"]
@@ -113,30 +113,36 @@ class Examination:
 
 
 def examine(
-    path: str | Path, simulation: str | None = None, *, min_stellar_mass: float = 1e9, **options
+    path: str | Path | tuple[Path, ...],
+    simulation: str | None = None,
+    *,
+    min_stellar_mass: float = 1e9,
+    **options,
 ) -> Examination:
     """Check a snapshot or an image before a long run. Bad data end up in the findings, not in an exception.
 
     Parameters
     ----------
-    path : str or Path
+    path : str, Path or tuple of Path
+        Several only for an image with a file for each band.
     simulation : str, optional
         See `mocks.readers.open_snapshot`.
     min_stellar_mass : float
         For the count of galaxies [Msun].
     **options
-        Of the format's opener.
+        Of the format's opener, or of `mocks.ideal.read_ideal_image`.
 
     Returns
     -------
     Examination
     """
-    path, findings = Path(path), []
+    paths, findings = path if isinstance(path, tuple) else (Path(path),), []
+    path = paths[0]
     known = {"path": path, "min_stellar_mass": min_stellar_mass, "findings": findings}
     try:
         if is_ideal_image(path):
-            return _examine_image(path, known)
-        snapshot = open_snapshot(path, simulation, **options)
+            return _examine_image(paths, known, options)
+        snapshot = open_snapshot(path, simulation, check=False, **options)
     except (OSError, ValueError) as error:
         findings.append(Finding("error", "opening", str(error)))
         return Examination(**known)
@@ -193,7 +199,7 @@ def examine_all(path: str | Path, simulation: str | None = None, **options) -> l
         Examination(path=file, findings=[Finding("warning", "left out", reason)])
         for file, reason in others.items()
     ]
-    return [examine(file, simulation, **options) for file in found] + left_out
+    return [examine(files, simulation, **options) for files in grouped(found)] + left_out
 
 
 def _words(snapshot: Snapshot) -> str:
@@ -270,9 +276,11 @@ def _check_units(galaxy: Galaxy) -> list[Finding]:
     return [Finding("warning", subject, text) for text in wrong] or [Finding("ok", subject, "sane")]
 
 
-def _examine_image(path: Path, known: dict) -> Examination:
+def _examine_image(paths: tuple[Path, ...], known: dict, options: dict) -> Examination:
     """Look over a ready-made image."""
-    ideal = read_ideal_image(path)
+    ideal = read_image(paths, options)
+    if len(paths) > 1:
+        known["findings"].append(Finding("ok", "files", f"one for each band: {', '.join(map(str, paths))}"))
     total = magnitude_of(ideal.image.sum(axis=(1, 2)))
     magnitudes = ", ".join(f"{band} = {value:.2f}" for band, value in zip(ideal.bands, total, strict=True))
     shape = " x ".join(map(str, ideal.image.shape[1:]))

@@ -1,12 +1,14 @@
 """What a command line names: folders of single files, and options of a reader written as text."""
 
+import inspect
 from collections.abc import Iterable
 from pathlib import Path
 
-from mocks.ideal.files import is_ideal_image
+from mocks.ideal.files import band_groups, is_ideal_image, read_ideal_image
+from mocks.ideal.record import IdealImage
 from mocks.readers.registry import recognise
 
-__all__ = ["members", "parse_options"]
+__all__ = ["grouped", "members", "parse_options", "read_image"]
 
 WORDS = {"true": True, "false": False}
 
@@ -45,13 +47,65 @@ def members(path: str | Path) -> tuple[list[Path], dict[Path, str]]:
     return [path], {}
 
 
+def grouped(files: Iterable[Path]) -> list[tuple[Path, ...]]:
+    """Put images together that have a file for each band; every other file is an input alone.
+
+    Parameters
+    ----------
+    files : iterable of Path
+        Of `members`.
+
+    Returns
+    -------
+    list of tuple of Path
+        Images first.
+    """
+    images, others = [], []
+    for file in files:
+        (images if is_ideal_image(file) else others).append(file)
+    return [*band_groups(images), *((file,) for file in others)]
+
+
+def read_image(paths: Iterable[Path], options: dict) -> IdealImage:
+    """Read a ready-made image with options as a command line states them.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        One file with all bands, or one for each.
+    options : dict
+        Of `mocks.ideal.read_ideal_image`.
+
+    Returns
+    -------
+    IdealImage
+
+    Raises
+    ------
+    OSError, ValueError
+        As `read_ideal_image`, and for an option that images do not have.
+    """
+    paths = list(paths)
+    known = [
+        name
+        for name, item in inspect.signature(read_ideal_image).parameters.items()
+        if item.kind is item.KEYWORD_ONLY
+    ]
+    if unknown := sorted(set(options) - set(known)):
+        asked = [name for name in known if name not in ("cosmology", "filters", "simulation")]
+        raise ValueError(
+            f"{paths[0]}: images have no option {', '.join(unknown)}; they have {', '.join(asked)}."
+        )
+    return read_ideal_image(paths, **options)
+
+
 def _reason_against(file: Path) -> str:
     """Why a file is no input; empty when it is one."""
     try:
         if not is_ideal_image(file):
             recognise(file)
-    except OSError as error:
-        return str(error)
+    except OSError:
+        return ""  # meant to be one: opening it says what is wrong
     except ValueError:
         return "no snapshot and no image in a known format"
     return ""

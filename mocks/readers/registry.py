@@ -1,13 +1,14 @@
 """The formats that can be read, and how to tell them apart."""
 
 import functools
+import importlib.metadata
 import inspect
+import logging
 from pathlib import Path
 
 import h5py
 
 from mocks.ideal.files import is_ideal_image
-from mocks.plugins import load_plugins
 from mocks.readers.base import Fingerprint, Format, Snapshot
 from mocks.readers.formats.camels import open_pair, pair_in
 from mocks.readers.formats.eagle import is_eagle_folder, open_eagle
@@ -22,7 +23,10 @@ from mocks.readers.hdf5.snapshot import ALIASES, header_of, open_hdf5
 
 __all__ = ["SIMULATIONS", "fingerprint", "formats", "open_snapshot", "recognise"]
 
+logger = logging.getLogger(__name__)
+
 PLUGIN_GROUP = "simcompare.simulations"
+HDF5_ENDINGS = (".hdf5", ".h5")
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -56,7 +60,10 @@ def fingerprint(path: Path) -> Fingerprint:
         start = file.read(8)
     if is_ideal_image(path):
         return Fingerprint(**(empty | {"path": path, "kind": "fits"}))
-    if start != HDF5_SIGNATURE:
+    if start != HDF5_SIGNATURE and not h5py.is_hdf5(path):  # which looks behind a user's block
+        if path.suffix.lower() in HDF5_ENDINGS:
+            size = path.stat().st_size
+            raise OSError(f"{path} is no HDF5 file ({size} bytes); cut short or damaged? Fetch it again.")
         return Fingerprint(**(empty | {"path": path, "kind": "other"}))
     with open_hdf5(path) as file:
         group = file.get("PartType4")
@@ -188,8 +195,29 @@ SIMULATIONS: dict[str, Format] = {
 
 @functools.cache
 def _plugins() -> dict[str, Format]:
-    """Load the formats that other installed packages offer."""
-    return load_plugins(PLUGIN_GROUP, Format, "mocks.readers.Format", SIMULATIONS)
+    """Load formats that other installed packages offer; one that fails is left out with a warning."""
+    found = {}
+    for point in importlib.metadata.entry_points(group=PLUGIN_GROUP):
+        try:
+            entry = point.load()
+        except (
+            Exception
+        ):  # a stranger's code may raise anything, and must not stop the reading of other formats
+            logger.warning(
+                "plug-in %s (%s) cannot be loaded and is left out", point.name, point.value, exc_info=True
+            )
+            continue
+        if not isinstance(entry, Format):
+            logger.warning(
+                "plug-in %s (%s) is no mocks.readers.Format and is left out", point.name, point.value
+            )
+        elif point.name in SIMULATIONS:
+            logger.warning(
+                "plug-in %s (%s) has the name of a built-in format and is left out", point.name, point.value
+            )
+        else:
+            found[point.name] = entry
+    return found
 
 
 def formats() -> dict[str, Format]:
@@ -241,8 +269,10 @@ def recognise(path: str | Path) -> str:
     )
 
 
-def open_snapshot(path: str | Path, simulation: str | None = None, **options) -> Snapshot:
-    """Open one output of one simulation.
+def open_snapshot(
+    path: str | Path, simulation: str | None = None, *, check: bool = True, **options
+) -> Snapshot:
+    """Open one output of one simulation, and examine that its files are complete and fit together.
 
     Parameters
     ----------
@@ -251,6 +281,8 @@ def open_snapshot(path: str | Path, simulation: str | None = None, **options) ->
     simulation : str, optional
         Key of `SIMULATIONS` to read it in that format whatever it looks like, or the name of a published run
         (`mocks.readers.RUNS`) when the file does not tell. Recognised from the path when left out.
+    check : bool
+        Whether files are examined (`Snapshot.problems`); not needed for one that was examined before.
     **options
         Of the format's opener: ``name`` of a new run, ``snapshot`` number, ``gas``, ``centre``, ...
 
@@ -265,7 +297,8 @@ def open_snapshot(path: str | Path, simulation: str | None = None, **options) ->
     OSError
         When a file is damaged.
     ValueError
-        For an unknown simulation or format, or options the format does not have.
+        For an unknown simulation or format, options the format does not have, or files that are incomplete
+        or contradict each other.
     """
     known = formats()
     if simulation in known:
@@ -281,7 +314,7 @@ def open_snapshot(path: str | Path, simulation: str | None = None, **options) ->
     if "name" in options:
         options["simulation"] = options.pop("name")
     try:
-        return known[entry_name].open(Path(path), **options)
+        snapshot = known[entry_name].open(Path(path), **options)
     except TypeError as error:
         if "unexpected keyword" in str(error):
             allowed = inspect.signature(known[entry_name].open).parameters.values()
@@ -289,3 +322,7 @@ def open_snapshot(path: str | Path, simulation: str | None = None, **options) ->
             names = ", ".join(name for name in names if name not in ("format", "units", "header"))
             raise ValueError(f"format {entry_name}: {error}; it has {names}.") from error
         raise
+    if check and isinstance(snapshot, Snapshot) and (problems := snapshot.problems()):
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise ValueError(f"{problems[0]}{more}")
+    return snapshot

@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +18,7 @@ from simcompare.comparison.report_table import FurtherTable, write_further
 from simcompare.data.shipped import find_model
 from simcompare.images.build import Images, make_parts
 from simcompare.images.image_set import ImageSet
+from simcompare.images.notes import collect_log
 from simcompare.images.parts import collect_stamps
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.runs.files import write_text
@@ -28,11 +28,11 @@ from simcompare.runs.time_limit import Watch
 from simcompare.scores.table import headline_score
 from simcompare.settings import AttributeSettings, ScoreSettings
 from simcompare.synthetic.conditions import conditions_bank
-from simcompare.synthetic.mocks import sky_file
+from simcompare.synthetic.mocks import notes_of, sky_file
 from simcompare.synthetic.targets import Target, read_target, select_targets
 from simcompare.synthetic.variations import BASELINE, LADDER, Variation, variations, varied_stamps
 
-__all__ = ["Attribution", "attribute_mocks", "messages"]
+__all__ = ["Attribution", "attribute_mocks"]
 
 logger = logging.getLogger(__name__)
 
@@ -162,7 +162,7 @@ def _make_images(run, settings: AttributeSettings) -> ImageSet:
     description = {
         "name": simulation,
         "kind": "simulated",
-        "survey": real.survey_record,
+        "survey": real.survey,
         "bands": tuple(settings.bands),
         "pixel_scale": preparation.pixel_scale_of(load_survey(settings.survey).pixel_scale),
         "preparation": preparation,
@@ -192,10 +192,10 @@ def _bank(real: Path | None, sky: Path | None) -> ConditionsBank | SkyBank | Non
 
 def _observe(task: _Task, watch: Watch) -> Images:
     """Observe the galaxies of one part in every way."""
-    settings, stamps, failures = task.settings, [], []
+    settings, stamps, failures, notes = task.settings, [], [], []
     bank = _bank(settings.real if settings.real_conditions else None, task.sky)
     for target in task.targets:
-        name = Path(target.path).stem if target.is_image else f"{task.dataset} {target.subhalo_id}"
+        name = target.label(task.dataset)
         try:
             with watch(f"{target.path} {target.subhalo_id}"):
                 subject = read_target(target, settings.mock)
@@ -203,8 +203,12 @@ def _observe(task: _Task, watch: Watch) -> Images:
             failures.append({"source": target.path, "galaxy_id": name, "reason": str(error)})
             continue
         name = f"{task.dataset}-{name}" if target.is_image else subject.galaxy_id
+        notes += notes_of(subject, settings.mock)
         for view in range(1 if target.is_image else settings.views):
-            ways = varied_stamps(subject, name, view, task.ways, settings.mock, task.preparation, bank)
+            with collect_log("mocks", notes):
+                ways = list(
+                    varied_stamps(subject, name, view, task.ways, settings.mock, task.preparation, bank)
+                )
             for way, made in ways:
                 if isinstance(made, ValueError):
                     reason = f"view {view}, {way.name}: {made}"
@@ -215,8 +219,8 @@ def _observe(task: _Task, watch: Watch) -> Images:
                 extra["variation"] = way.name
                 stamps.append(replace(made, row=made.row | extra))
     if not stamps:
-        return Images(None, None, tuple(failures))
-    return Images(*collect_stamps(stamps), tuple(failures))
+        return Images(None, None, tuple(failures), tuple(notes))
+    return Images(*collect_stamps(stamps), tuple(failures), tuple(notes))
 
 
 def _attributed(scores: Table, dataset: str, reference: str, settings: AttributeSettings) -> Attribution:
@@ -263,14 +267,3 @@ def _in_common(tables: dict[str, Table]) -> dict[str, Table]:
 def _with_real(table: Table, real: Table) -> Table:
     """Both in one table, with the columns they share."""
     return vstack([table, real], join_type="inner", metadata_conflicts="silent")
-
-
-def messages(settings: AttributeSettings, found: Attribution) -> Iterator[str]:
-    """Show both tables and the verdict."""
-    for table, name in ((found.ladder, "change"), (found.perturbations, "shift")):
-        shown = table[table.colnames[0], "n_galaxies", name, f"{name}_low", f"{name}_high"]
-        for column in shown.colnames[2:]:
-            shown[column].info.format = "+.1f"
-        yield from shown.pformat(max_width=-1, max_lines=-1)
-    yield found.verdict
-    yield f"give {settings.out} to 'simcompare compare' as --attribution"

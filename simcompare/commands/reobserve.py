@@ -1,7 +1,5 @@
 """``simcompare reobserve``: observe real images again with another survey."""
 
-from collections.abc import Iterator
-
 from mocks import load_survey
 from simcompare.images.build import make_parts
 from simcompare.images.image_set import ImageSet
@@ -11,7 +9,7 @@ from simcompare.runs.folder import open_run
 from simcompare.settings import ReobserveSettings
 from simcompare.synthetic.reobserved import Task, observe_file
 
-__all__ = ["make_reobserved", "messages"]
+__all__ = ["make_reobserved"]
 
 
 def make_reobserved(settings: ReobserveSettings) -> ImageSet:
@@ -47,15 +45,10 @@ def make_reobserved(settings: ReobserveSettings) -> ImageSet:
         description = {
             "name": name,
             "kind": "simulated",
-            "survey": survey,
+            "survey": survey.name,
             "bands": tuple(settings.bands),
             "pixel_scale": preparation.pixel_scale_of(survey.pixel_scale),
             "preparation": preparation,
             "provenance": {"settings": settings.of_result()},
         }
         return make_parts(run, observe_file, tasks, description)
-
-
-def messages(settings: ReobserveSettings, images: ImageSet) -> Iterator[str]:
-    """Say what was made."""
-    yield f"{len(images)} images of {images.name} in {settings.out}"

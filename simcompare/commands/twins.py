@@ -1,6 +1,5 @@
 """``simcompare twins``: smooth Sersic twins of real galaxies."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from simcompare.runs.time_limit import Watch
 from simcompare.settings import TwinsSettings
 from simcompare.synthetic.twins import twin_stamps
 
-__all__ = ["make_twins", "messages"]
+__all__ = ["make_twins"]
 
 
 _TWINS_PER_PART = 50
@@ -61,7 +60,7 @@ def make_twins(settings: TwinsSettings) -> ImageSet:
         description = {
             "name": f"{images.name} Sersic twins",
             "kind": "twins",
-            "survey": images.survey_record,
+            "survey": images.survey,
             "bands": images.bands,
             "pixel_scale": images.pixel_scale,
             "preparation": images.preparation,
@@ -80,8 +79,3 @@ def _make_twins(task: _TwinsTask, watch: Watch) -> Images:
     stack, catalogue = collect_stamps(stamps)
     catalogue["dataset"] = f"{task.parents} Sersic twins"
     return Images(stack, catalogue, failures)
-
-
-def messages(settings: TwinsSettings, images: ImageSet) -> Iterator[str]:
-    """Say what was made."""
-    yield f"{len(images)} Sersic twins in {settings.out}"

@@ -97,8 +97,7 @@ def styled(function: Callable[P, T]) -> Callable[P, T]:
     def inside(*args: P.args, **kwargs: P.kwargs) -> T:
         with (
             as_file(files("simcompare") / "data" / "simcompare.mplstyle") as path,
-            # Whatever matplotlibrc lies where the command is given: one may even call LaTeX.
-            matplotlib.style.context(path, after_reset=True),
+            matplotlib.style.context(path),
         ):
             return function(*args, **kwargs)
 

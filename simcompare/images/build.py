@@ -9,6 +9,7 @@ from pathlib import Path
 from astropy.table import Table
 
 from simcompare.images.image_set import ImageSet, Stack, part_path, write_part
+from simcompare.images.notes import count_notes, join_notes
 from simcompare.runs.folder import Run
 from simcompare.runs.products import make_files
 from simcompare.runs.time_limit import Watch
@@ -30,11 +31,14 @@ class Images:
         One row per image.
     failures : tuple of dict
         ``source``, ``galaxy_id`` and ``reason`` of what could not be made.
+    notes : tuple of (level, text)
+        What was assumed or is doubtful, for each galaxy, with levels as in `logging`.
     """
 
     stack: Stack | None
     catalogue: Table | None
     failures: tuple[dict, ...] = ()
+    notes: tuple[tuple[int, str], ...] = ()
 
 
 def make_parts(
@@ -45,7 +49,7 @@ def make_parts(
 ) -> ImageSet:
     """Make the parts of an image set, skipping those already finished.
 
-    Failures are kept in the records of the parts, so that a resumed run lists them all.
+    Failures and notes are kept in the records of the parts, so that a resumed run lists them all.
 
     Parameters
     ----------
@@ -72,6 +76,8 @@ def make_parts(
     records = make_files(run, partial(_write_part, make, dict(description)), paths, tasks)
     failures = [row for record in records for row in record["failures"]]
     run.write_failures(failures)
+    for count, level, first in join_notes(record.get("notes", {}) for record in records).values():
+        logger.log(level, "%s%s", first, f" (and {count - 1} more such notes)" if count > 1 else "")
     if all(record["sha256"] is None for record in records):
         reason = failures[0]["reason"] if failures else "nothing was selected"
         raise ValueError(f"no image could be made in {run.folder}; the first reason: {reason}")
@@ -85,4 +91,4 @@ def _write_part(make: Callable, description: dict, path: Path, task: object, wat
         write_part(path, images.stack, images.catalogue, **description)
     else:
         path.unlink(missing_ok=True)
-    return {"failures": list(images.failures)}
+    return {"failures": list(images.failures), "notes": count_notes(images.notes)}

@@ -21,23 +21,24 @@ from mocks import (
     stream,
     with_smoothing_lengths,
 )
+from mocks.ideal.bands import filter_family
 from mocks.products import write_fits, write_rgb
 from mocks.readers import fit_to_survey
 from simcompare.images.build import Images
 from simcompare.images.image_set import ImageSet
+from simcompare.images.notes import collect_log
 from simcompare.images.parts import collect_stamps
 from simcompare.images.preparation.flags import refuse_flagged, rejected_flags_of
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
 from simcompare.images.splits import assign_split
 from simcompare.images.stamps import PreparedStamp, RawStamp
-from simcompare.runs.names import file_name
 from simcompare.runs.time_limit import Watch
 from simcompare.settings import MockSettings, SkySettings
 from simcompare.synthetic.conditions import conditions_bank
 from simcompare.synthetic.sky import make_sky_bank
 from simcompare.synthetic.targets import Target, read_target
 
-__all__ = ["Task", "make_images", "observe_image", "sky_file"]
+__all__ = ["Task", "make_images", "notes_of", "observe_image", "sky_file"]
 
 logger = logging.getLogger(__name__)
 
@@ -125,9 +126,9 @@ def _bank(path: Path) -> ConditionsBank:
 
 def make_images(task: Task, watch: Watch) -> Images:
     """Observe and prepare all views of the galaxies of one part."""
-    settings, stamps, failures = task.settings, [], []
+    settings, stamps, failures, notes = task.settings, [], [], []
     for target in task.targets:
-        name = Path(target.path).stem if target.is_image else f"{task.dataset} {target.subhalo_id}"
+        name = target.label(task.dataset)
         try:
             with watch(f"{target.path} {target.subhalo_id}"):
                 subject = read_target(target, settings)
@@ -137,18 +138,42 @@ def make_images(task: Task, watch: Watch) -> Images:
             failures.append({"source": target.path, "galaxy_id": name, "reason": str(error)})
             continue
         name = f"{task.dataset}-{name}" if target.is_image else subject.galaxy_id
-        if isinstance(subject, Galaxy) and subject.gas is None and settings.dust.startswith("gas-column"):
-            logger.warning("%s: no gas was read with it, so no dust but that of birth clouds", name)
+        notes += notes_of(subject, settings)
         # A ready-made image has its one view.
         for view in range(1 if target.is_image else settings.views):
             try:
-                stamps.append(_prepare_view(subject, name, view, task))
+                with collect_log("mocks", notes):
+                    stamps.append(_prepare_view(subject, name, view, task))
             except ValueError as error:
                 reason = f"view {view}: {error}"
                 failures.append({"source": target.path, "galaxy_id": name, "reason": reason})
     if not stamps:
-        return Images(None, None, tuple(failures))
-    return Images(*collect_stamps(stamps), tuple(failures))
+        return Images(None, None, tuple(failures), tuple(notes))
+    return Images(*collect_stamps(stamps), tuple(failures), tuple(notes))
+
+
+def notes_of(subject: Galaxy | IdealImage, settings: MockSettings) -> list[tuple[int, str]]:
+    """List what is assumed or doubtful about one galaxy or image, with levels as in `logging`."""
+    is_image = isinstance(subject, IdealImage)
+    said = subject.metadata["notes"] if is_image else subject.notes
+    doubts = _foreign_filters(subject, settings) if is_image else []
+    if not is_image and subject.gas is None and settings.dust.startswith("gas-column"):
+        doubts.append(f"{subject.galaxy_id}: no gas was read with it, so no dust but that of birth clouds")
+    return [*((logging.INFO, text) for text in said), *((logging.WARNING, text) for text in doubts)]
+
+
+def _foreign_filters(ideal: IdealImage, settings: MockSettings) -> list[str]:
+    """Say which bands were made for the filters of another survey."""
+    ours, foreign = load_survey(settings.survey).bands, []
+    for band, name in zip(ideal.bands, ideal.metadata.get("filters", ()), strict=False):
+        family = filter_family(name)
+        if family is not None and band in ours and not ours[band].filter.startswith(family):
+            foreign.append(f"{name} ({band})")
+    if not foreign:
+        return []
+    return [
+        f"made for other filters than {settings.survey}'s: {', '.join(foreign)}; no colour term is applied"
+    ]
 
 
 def _prepare_view(subject: Galaxy | IdealImage, galaxy_id: str, view: int, task: Task) -> PreparedStamp:
@@ -187,7 +212,6 @@ def _prepare_view(subject: Galaxy | IdealImage, galaxy_id: str, view: int, task:
 
 def _write_products(cutout: Cutout, name: str, settings: MockSettings) -> None:
     """Write one image as FITS and as a picture, as far as asked for."""
-    name = file_name(name)
     if settings.fits or settings.stages:
         path = settings.out / "fits" / f"{name}.fits"
         path.parent.mkdir(exist_ok=True)

@@ -130,6 +130,11 @@ class PairSnapshot(Snapshot):
                 "together, or the snapshot is incomplete."
             )
 
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """Files that are read; see `Snapshot.sources`."""
+        return self.path, self.catalogue_path
+
     def catalogue(self) -> Table:
         """Subhaloes with stars; see `Snapshot.catalogue`."""
         raw, where = self._subhaloes, str(self.catalogue_path)

@@ -84,15 +84,16 @@ class EagleSnapshot(Snapshot):
             raise ValueError(f"{self.path}: no galaxy with stars.")
         return with_units(table)
 
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """Files that are read; see `Snapshot.sources`."""
+        return self.chunks + self.catalogue_chunks
+
     def problems(self) -> list[str]:
         """Check chunks and hash tables; see `Snapshot.problems`."""
         found = count_problems(self.chunks)
         try:
             index = self._hash_index
-            if STARS not in index:
-                found.append(
-                    f"{self.path}: no hash table of the stars; every galaxy reads the whole snapshot"
-                )
             for chunk in range(len(self.chunks) if STARS in index else 0):
                 with open_hdf5(self.chunks[chunk]) as file:
                     there = len(find(file["PartType4"], "position")) if STARS in _types(file) else 0
@@ -230,7 +231,6 @@ class EagleSnapshot(Snapshot):
         found = {}
         with open_hdf5(self.chunks[0]) as file:
             if "HashTable" not in file:
-                logger.warning("%s has no hash table: every galaxy reads the whole snapshot", self.path)
                 return found
             bits = int(attribute(file["HashTable"], "HashBits", 0))
             if not 1 <= bits <= MOST_HASH_BITS:
@@ -359,6 +359,8 @@ def open_eagle(
     with open_hdf5(chunks[0]) as file:
         header, where = header_of(file), str(chunks[0])
         cosmology, h, notes = cosmology_of(where, header)
+        if "HashTable" not in file:
+            notes = (*notes, "no hash table: every galaxy reads the whole snapshot")
         redshift = redshift_of(where, header)
         a = 1.0 / (1.0 + redshift)
         if not isinstance(header.get("BoxSize"), float | int):

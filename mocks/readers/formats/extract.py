@@ -125,6 +125,11 @@ class ExtractSnapshot(Snapshot):
         return np.concatenate(parts) if parts else None
 
     @property
+    def sources(self) -> tuple[Path, ...]:
+        """Files that are read; see `Snapshot.sources`."""
+        return (*self.files, *filter(None, [self.membership]))
+
+    @property
     def _is_eagle(self) -> bool:
         """Whether galaxy numbers are pairs of EAGLE's."""
         return self.format == "eagle-extract" and self._numbers is not None

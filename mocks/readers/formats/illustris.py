@@ -127,6 +127,11 @@ class IllustrisSnapshot(Snapshot):
                         break
         return found
 
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """Files that are read; see `Snapshot.sources`."""
+        return (*self.chunks, *self.catalogue_chunks, *filter(None, [self.offsets]))
+
     def problems(self) -> list[str]:
         """Check chunks, catalogue and offsets against each other; see `Snapshot.problems`."""
         found = count_problems(self.chunks)

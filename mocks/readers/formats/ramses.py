@@ -133,6 +133,12 @@ class RamsesSnapshot(Snapshot):
         factors = {"position": info.unit_length / KPC, "velocity": info.unit_length / info.unit_time / KM}
         return factors | {"mass": mass, "initial_mass": mass}
 
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """Files that are read; see `Snapshot.sources`."""
+        info = self.path / f"info_{self.path.name[7:]}.txt"
+        return (info, *self.info.files, *filter(None, [self.galaxies]))
+
     def problems(self) -> list[str]:
         """Read all part files to their end; see `Snapshot.problems`."""
         found = []

@@ -98,6 +98,11 @@ class SwiftSnapshot(Snapshot):
         require_shapes(str(self.soap), columns)
         return with_units(Table(columns)[columns["n_stars"] > 0])
 
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """Files that are read; see `Snapshot.sources`."""
+        return (*self.files, self.soap, *filter(None, [self.membership]))
+
     def problems(self) -> list[str]:
         """Check files, cells and membership against each other; see `Snapshot.problems`."""
         found = count_problems(self.files)

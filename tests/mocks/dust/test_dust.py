@@ -5,7 +5,7 @@ from astropy.cosmology import FlatLambdaCDM
 from mocks import Galaxy, Stars
 from mocks.dust.registry import DUST, dust_model
 from mocks.dust.screens import calzetti_curve
-from mocks.light.base import load_filter
+from mocks.filters import load_filter
 
 PIVOTS = np.array([load_filter(f"sdss2010-{band}").pivot for band in "ugriz"])
 

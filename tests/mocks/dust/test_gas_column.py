@@ -10,7 +10,7 @@ from mocks.dust.columns import column_in_front
 from mocks.dust.gas_column import ATOMS_PER_CM2, neutral_hydrogen, scattering_factor
 from mocks.dust.registry import dust_model
 from mocks.dust.screens import cardelli_curve
-from mocks.light.base import load_filter
+from mocks.filters import load_filter
 
 PIVOTS = np.array([load_filter(f"sdss2010-{band}").pivot for band in "ugriz"])
 DEPTH, SIDE, SPACING = 4.0, 16.0, 0.25  # kpc

@@ -7,7 +7,8 @@ import pytest
 from astropy.cosmology import FlatLambdaCDM
 
 from mocks import SURVEYS, Stars, load_survey
-from mocks.light.base import AB_ZERO, LIGHT_SPEED, SOLAR_LUMINOSITY, TEN_PARSEC, band_weights, load_filter
+from mocks.filters import load_filter
+from mocks.light.base import AB_ZERO, LIGHT_SPEED, SOLAR_LUMINOSITY, TEN_PARSEC, band_weights
 from mocks.light.grid import GridPopulation, SpectralGrid, bc03_grid, read_grid, write_grid
 from mocks.light.registry import POPULATIONS, stellar_population
 from mocks.readers import open_snapshot

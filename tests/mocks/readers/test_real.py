@@ -216,7 +216,7 @@ def test_real_group_catalogue_through_illustris_python(simulated, tmp_path):
         wanted = ("SubhaloLenType", "SubhaloFlag", "SubhaloMassType")
         subhalo = {name: file[f"Subhalo/{name}"][()] for name in wanted}
     has_stars = (subhalo["SubhaloLenType"][:, 4] > 0) & subhalo["SubhaloFlag"]
-    table = open_snapshot(path).catalogue()
+    table = open_snapshot(path, check=False).catalogue()  # the toy's offsets are not of this catalogue
     assert len(table) == np.count_nonzero(has_stars)
     expected = subhalo["SubhaloMassType"][has_stars, 4].sum() * 1e10 / 0.6774
     assert np.asarray(table["stellar_mass"]).sum() == pytest.approx(expected, rel=1e-5)
