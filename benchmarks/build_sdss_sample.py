@@ -11,12 +11,13 @@ Percentiles of what comes out, all from SDSS's own files of 0.396 arcsec pixels;
 
 | sample | galaxies (train, validation, test) | r mag 5 / 50 / 95 % | size 5 / 50 / 95 % [arcsec] |
 |---|---|---|---|
-| r | 447 (317, 50, 80) | 15.3 / 19.6 / 20.4 | 0.99 / 1.70 / 6.2 |
-| gri | 369 (256, 47, 66) | 17.9 / 19.8 / 20.4 | 0.98 / 1.58 / 3.5 |
+| r | 662 (450, 91, 121) | 15.2 / 19.4 / 20.4 | 1.01 / 1.74 / 6.3 |
+| gri | 508 (337, 73, 98) | 17.6 / 19.7 / 20.4 | 1.00 / 1.57 / 3.5 |
 | rgb, 8-bit at 0.2 arcsec | 5466 (3878, 547, 1041) | | |
 
-Left aside are float images without a PSF (sparcfire, five_band), without a flux calibration (pymorph), or
-interpolated (gama_pairs): no flow of calibrated camera pixels can use them.
+Left aside are float images without a PSF (sparcfire, five_band), without a flux calibration (pymorph), of no
+stated band or without a star (sdss-misc-2), or interpolated (gama_pairs, sdss-ugriz-virgo-field): no flow of
+calibrated camera pixels can use them.
 """
 
 import sys
@@ -33,11 +34,19 @@ from simcompare.settings import PrepareSettings, TwinsSettings
 R_FILES = (
     "sdss-r-with-psf/sdss-r-with-psf.h5",
     "sdss-r-spirals/sdss-r-spirals.h5",
+    "sdss-r-dr7-mixed/sdss-r-dr7-mixed.h5",
     "sdss-ugriz-stamps/sdss-ugriz-stamps.h5",
+    "sdss-ugriz-stamps-2/sdss-ugriz-stamps-2.h5",
     "sdss-frames/frame-r-004510-4-0030.fits.bz2",
     "sdss-frames/frame-r-005112-4-0345.fits.bz2",
+    "sdss-field-000094-1-0012/frame-r-000094-1-0012.fits.bz2",
 )
-GRI_FILES = ("sdss-ugriz-stamps/sdss-ugriz-stamps.h5", "sdss-frames/frame-r-004510-4-0030.fits.bz2")
+GRI_FILES = (
+    "sdss-ugriz-stamps/sdss-ugriz-stamps.h5",
+    "sdss-ugriz-stamps-2/sdss-ugriz-stamps-2.h5",
+    "sdss-frames/frame-r-004510-4-0030.fits.bz2",
+    "sdss-field-000094-1-0012/frame-r-000094-1-0012.fits.bz2",
+)
 PICTURE_FILES = ("sdss-skyserver-rgb/sdss-skyserver-rgb.h5",)  # 0.2 arcsec everywhere
 
 

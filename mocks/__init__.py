@@ -15,7 +15,7 @@ from mocks.observing.sky_bank import SkyBank
 from mocks.observing.sky_check import SkyCheck, blank_sky_check
 from mocks.pipeline import draw_state, mock_galaxy
 from mocks.products import lupton_rgb, write_fits
-from mocks.projection import VIEWS, project, random_view, view_matrix
+from mocks.projection import VIEWS, Scene, project, random_view, view_matrix
 from mocks.readers import SIMULATIONS, Snapshot, open_snapshot, recognise
 from mocks.streams import stream
 from mocks.surveys import SURVEYS, Band, Survey, load_survey
@@ -36,6 +36,7 @@ __all__ = [
     "IdealImage",
     "ObservingConditions",
     "RealImage",
+    "Scene",
     "SkyBank",
     "SkyCheck",
     "Snapshot",

@@ -1,18 +1,17 @@
 """The whole chain for one galaxy, from particles to what the survey delivers."""
 
 import logging
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 
-from mocks.dust.screens import Dust
 from mocks.galaxy import Galaxy
-from mocks.light.base import StellarPopulation
+from mocks.ideal.record import IdealImage
 from mocks.magnitudes import nanomaggies_of
 from mocks.observing.conditions import ConditionsBank, ObservingConditions, draw_conditions
 from mocks.observing.observe import Cutout, observe
 from mocks.observing.sky_bank import SkyBank
-from mocks.projection import project, random_view
+from mocks.projection import Scene, project, random_view
 from mocks.streams import stream
 from mocks.surveys import Survey, load_survey
 
@@ -59,15 +58,10 @@ def mock_galaxy(
     bands,
     *,
     seed: int,
-    redshift: float | None = None,
-    view: np.ndarray | str = "random",
     view_index: int = 0,
-    size: int = 64,
     conditions: ObservingConditions | ConditionsBank | SkyBank | None = None,
-    population: StellarPopulation | str = "analytic",
-    dust: Dust | str = "none",
-    oversampling: int = 3,
     keep_stages: bool = False,
+    **scene,
 ) -> Cutout:
     """Observe one simulated galaxy once.
 
@@ -81,23 +75,17 @@ def mock_galaxy(
     bands : sequence of str
     seed : int
         Of the run.
-    redshift : float, optional
-        Where the galaxy is placed; default the snapshot's own.
-    view : ndarray of shape (3, 3), or str
-        Rotation, name in ``VIEWS``, or ``"random"``: another direction for every ``view_index``.
     view_index : int
         Number of this view of the galaxy.
-    size : int
-        Side of the image [pixels].
     conditions : ObservingConditions, ConditionsBank or SkyBank, optional
         One state of sky and camera, a bank of real ones to draw from, or a bank of real sky to put the galaxy
         into; default the survey file.
-    population : StellarPopulation or str
-    dust : Dust or str
-    oversampling : int
-        Fine pixels per survey pixel and axis.
     keep_stages : bool
         Keep the noiseless images.
+    **scene
+        Fields of ``mocks.Scene``: ``redshift`` (default the snapshot's own), ``view`` (``"random"``, another
+        direction for every ``view_index``), ``size`` (64 pixels), ``population`` (``"analytic"``), ``dust``
+        (``"screen"``), ``oversampling`` (3).
 
     Returns
     -------
@@ -106,46 +94,54 @@ def mock_galaxy(
 
     Raises
     ------
+    TypeError
+        For a keyword that is none of these.
     ValueError
         As ``project`` and ``observe``.
     """
-    survey, bands = load_survey(survey), tuple(bands)
+    unknown = sorted(set(scene) - {field.name for field in fields(Scene)})
+    if unknown:
+        known = ", ".join(field.name for field in fields(Scene))
+        raise TypeError(f"mock_galaxy has no {', '.join(unknown)}; the scene has {known}.")
+    survey, bands, scene = load_survey(survey), tuple(bands), Scene(**scene)
 
     def rng(purpose: str) -> np.random.Generator:
         return stream(seed, galaxy.simulation, galaxy.snapshot, galaxy.subhalo_id, view_index, purpose)
 
     conditions, sky = draw_state(survey, bands, rng("conditions"), conditions)
-    rotation = random_view(rng("view")) if isinstance(view, str) and view == "random" else view
-    ideal = project(
-        galaxy,
-        survey,
-        bands,
-        redshift,
-        rotation,
-        size,
-        population,
-        dust,
-        oversampling,
-        margin=max(len(psf) for psf in conditions.psf) // 2,
-        # Real galaxies do not sit on pixel centres.
-        offset=tuple(rng("place").uniform(-0.5, 0.5, size=2)),
-    )
-    share = ideal.metadata["light_clamped"]
-    if share > CLAMPED_LIMIT and view_index == 0:  # the same stars in every view
-        logger.warning(
-            "%s: %.1f %% of the light is from %d stars outside the ages and metallicities of population %s.",
-            galaxy.galaxy_id, 100 * share, ideal.metadata["n_clamped"], ideal.metadata["population"],
-        )  # fmt: skip
+    if isinstance(scene.view, str) and scene.view == "random":
+        scene = replace(scene, view=random_view(rng("view")))
+    margin = max(len(psf) for psf in conditions.psf) // 2
+    # Real galaxies do not sit on pixel centres.
+    offset = tuple(rng("place").uniform(-0.5, 0.5, size=2))
+    ideal = project(galaxy, survey, bands, scene, margin=margin, offset=offset)
+    if view_index == 0:  # the same stars in every view
+        _warn_of_clamped(galaxy, ideal)
     cutout = observe(ideal, survey, conditions, rng("noise"), keep_stages=keep_stages, sky=sky)
-    inner = slice(ideal.margin * oversampling, -ideal.margin * oversampling or None)
-    total = nanomaggies_of(np.array(list(ideal.metadata["magnitude"].values())))
-    outside = 1 - ideal.image[:, inner, inner].sum(axis=(1, 2)) / total
     metadata = {
         **cutout.metadata,
         "seed": seed,
         "view_index": view_index,
-        "light_outside": dict(zip(bands, np.maximum(outside, 0).tolist(), strict=True)),
+        "light_outside": dict(zip(bands, _share_outside(ideal).tolist(), strict=True)),
         "psf_fwhm": dict(zip(bands, conditions.psf_fwhm.tolist(), strict=True)),
         "sky_sigma": dict(zip(bands, conditions.sky_sigma.tolist(), strict=True)),
     }
     return replace(cutout, metadata=metadata)
+
+
+def _warn_of_clamped(galaxy: Galaxy, ideal: IdealImage) -> None:
+    """Tell of stars whose light is a guess, where it is more than a trace."""
+    share = ideal.metadata["light_clamped"]
+    if share > CLAMPED_LIMIT:
+        logger.warning(
+            "%s: %.1f %% of the light is from %d stars outside the ages and metallicities of population %s.",
+            galaxy.galaxy_id, 100 * share, ideal.metadata["n_clamped"], ideal.metadata["population"],
+        )  # fmt: skip
+
+
+def _share_outside(ideal: IdealImage) -> np.ndarray:
+    """Share of the light in each band that falls beyond the survey image, its margin left out."""
+    margin = ideal.margin * ideal.oversampling
+    inner = slice(margin, -margin or None)
+    total = nanomaggies_of(np.array(list(ideal.metadata["magnitude"].values())))
+    return np.maximum(1 - ideal.image[:, inner, inner].sum(axis=(1, 2)) / total, 0)

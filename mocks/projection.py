@@ -1,5 +1,8 @@
 """Seen from somewhere, at some distance: star particles become an ideal image."""
 
+from dataclasses import dataclass
+from typing import NamedTuple
+
 import numpy as np
 
 from mocks.deposit.particles import deposit
@@ -14,7 +17,7 @@ from mocks.light.registry import stellar_population
 from mocks.magnitudes import magnitude_of
 from mocks.surveys import Survey, load_survey
 
-__all__ = ["VIEWS", "kpc_per_arcsec", "project", "random_view", "view_matrix"]
+__all__ = ["VIEWS", "Scene", "kpc_per_arcsec", "project", "random_view", "view_matrix"]
 
 VIEWS = ("x", "y", "z", "face-on", "edge-on")
 """Named views: along an axis of the box, along the angular momentum, or across it."""
@@ -75,6 +78,8 @@ def view_matrix(view: str, galaxy: Galaxy | None = None) -> np.ndarray:
     """
     if view in _AXES:
         return _AXES[view].copy()
+    if view == "random":
+        raise ValueError("view 'random' is for mock_galaxy; give random_view(rng), or one of VIEWS.")
     if view not in VIEWS:
         raise ValueError(f"view {view!r} is unknown; known are {', '.join(VIEWS)}.")
     if galaxy is None or galaxy.stars.velocity is None:
@@ -118,16 +123,39 @@ def kpc_per_arcsec(redshift: float, cosmology) -> float:
     return float(cosmology.angular_diameter_distance(redshift).to_value("kpc") * np.pi / ARCSEC_PER_HALF_TURN)
 
 
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """Where a galaxy stands and in what light it is seen, before any telescope.
+
+    Parameters
+    ----------
+    redshift : float, optional
+        Where the galaxy is placed; default the snapshot's own. Dimming, angular size and k-correction follow,
+        in the galaxy's own cosmology; the stars keep their ages.
+    view : ndarray of shape (3, 3), or str
+        Rotation to the observer's axes, a name in ``VIEWS``, or ``"random"``, which ``mock_galaxy`` draws.
+    size : int
+        Side of the survey image [survey pixels].
+    population : StellarPopulation or str
+    dust : Dust or str
+    oversampling : int
+        Fine pixels per survey pixel and axis.
+    """
+
+    redshift: float | None = None
+    view: np.ndarray | str = "random"
+    size: int = 64
+    population: StellarPopulation | str = "analytic"
+    dust: Dust | str = "screen"
+    oversampling: int = 3
+
+
 def project(
     galaxy: Galaxy,
     survey: Survey | str,
     bands,
-    redshift: float | None = None,
-    view: np.ndarray | str = "z",
-    size: int = 64,
-    population: StellarPopulation | str = "analytic",
-    dust: Dust | str = "none",
-    oversampling: int = 3,
+    scene: Scene,
+    *,
     margin: int = 20,
     offset: tuple[float, float] = (0.0, 0.0),
 ) -> IdealImage:
@@ -139,17 +167,8 @@ def project(
     survey : Survey or str
         Gives filters and pixel scale.
     bands : sequence of str
-    redshift : float, optional
-        Where the galaxy is placed; default the snapshot's own. Dimming, angular size and k-correction follow,
-        in the galaxy's own cosmology; the stars keep their ages.
-    view : ndarray of shape (3, 3), or str
-        Rotation to the observer's axes, or a name in ``VIEWS``.
-    size : int
-        Side of the survey image [survey pixels].
-    population : StellarPopulation or str
-    dust : Dust or str
-    oversampling : int
-        Fine pixels per survey pixel and axis.
+    scene : Scene
+        With a view that is not random.
     margin : int
         Survey pixels added on every side for light that the PSF will carry in.
     offset : tuple of float
@@ -167,37 +186,33 @@ def project(
     if not len(galaxy.stars):
         raise ValueError(f"{galaxy.galaxy_id} ({galaxy.source}) has no stars.")
     survey, bands = load_survey(survey), tuple(bands)
-    population, dust = stellar_population(population), dust_model(dust)
-    redshift = galaxy.redshift if redshift is None else float(redshift)
+    redshift = galaxy.redshift if scene.redshift is None else float(scene.redshift)
     dimming(redshift, galaxy.cosmology)  # refuses a galaxy at no distance before any work is done
-    rotation = view_matrix(view, galaxy) if isinstance(view, str) else np.asarray(view, float)
+    rotation = (
+        view_matrix(scene.view, galaxy) if isinstance(scene.view, str) else np.asarray(scene.view, float)
+    )
     filters = tuple(band.filter for band in survey.select(bands))
-    flux = population.apparent_flux(galaxy.stars, filters, redshift, galaxy.cosmology)
-    rest_wavelength = np.array([load_filter(name).pivot for name in filters]) / (1 + redshift)
-    intrinsic = flux.sum(axis=1)
-    flux = flux * dust.transmission(galaxy, rotation, rest_wavelength)
+    light = _light(galaxy, filters, redshift, rotation, scene)
 
-    pixel_scale = survey.pixel_scale / oversampling
+    pixel_scale = survey.pixel_scale / scene.oversampling
     scale = kpc_per_arcsec(redshift, galaxy.cosmology) * pixel_scale  # kpc per fine pixel
-    side = (size + 2 * margin) * oversampling
+    side = (scene.size + 2 * margin) * scene.oversampling
     x, y = rotation[:2] @ galaxy.stars.position.T / scale + side / 2
     length = with_smoothing_lengths(galaxy).stars.smoothing_length
     image = deposit(
-        x + offset[1] * oversampling,
-        y + offset[0] * oversampling,
+        x + offset[1] * scene.oversampling,
+        y + offset[0] * scene.oversampling,
         length / scale,
-        flux,
+        light.flux,
         (side, side),
     )
-    total = flux.sum(axis=1)
-    clamped = population.clamped(galaxy.stars)
     return IdealImage(
         image=image,
         pixel_scale=pixel_scale,
         bands=bands,
-        oversampling=oversampling,
+        oversampling=scene.oversampling,
         margin=margin,
-        flux_outside=np.maximum(total - image.sum(axis=(1, 2)), 0),
+        flux_outside=np.maximum(light.flux.sum(axis=1) - image.sum(axis=(1, 2)), 0),
         metadata={
             "simulation": galaxy.simulation,
             "snapshot": galaxy.snapshot,
@@ -205,16 +220,45 @@ def project(
             "redshift": redshift,
             "view": rotation.round(9).tolist(),
             "offset": tuple(map(float, offset)),
-            "population": population.name,
-            "k_correction": population.k_correction,
-            "dust": dust.name,
+            **light.names,
             "kpc_per_arcsec": scale / pixel_scale,
             "n_stars": len(galaxy.stars),
-            "n_clamped": int(np.count_nonzero(clamped)),
-            "light_clamped": float(flux[:, clamped].sum() / flux.sum()),
-            "magnitude": dict(zip(bands, magnitude_of(total).tolist(), strict=True)),
-            "attenuation": dict(
-                zip(bands, (magnitude_of(total) - magnitude_of(intrinsic)).tolist(), strict=True)
-            ),
+            **light.record(bands),
         },
+    )
+
+
+class _Light(NamedTuple):
+    """Light of the stars of a galaxy on its way to the observer: flux of each (band, n) [nanomaggies].
+
+    ``emitted`` is that of all of them without dust (band,), ``clamped`` says whose is a guess (n,).
+    """
+
+    flux: np.ndarray
+    emitted: np.ndarray
+    clamped: np.ndarray
+    names: dict[str, str]
+
+    def record(self, bands) -> dict:
+        """Give what the metadata keep of it."""
+        magnitude = magnitude_of(self.flux.sum(axis=1))
+        attenuation = magnitude - magnitude_of(self.emitted)
+        return {
+            "n_clamped": int(np.count_nonzero(self.clamped)),
+            "light_clamped": float(self.flux[:, self.clamped].sum() / self.flux.sum()),
+            "magnitude": dict(zip(bands, magnitude.tolist(), strict=True)),
+            "attenuation": dict(zip(bands, attenuation.tolist(), strict=True)),
+        }
+
+
+def _light(galaxy, filters, redshift, rotation, scene) -> _Light:
+    """Light of the stars in the filters of a survey, behind dust."""
+    population, dust = stellar_population(scene.population), dust_model(scene.dust)
+    flux = population.apparent_flux(galaxy.stars, filters, redshift, galaxy.cosmology)
+    rest_wavelength = np.array([load_filter(name).pivot for name in filters]) / (1 + redshift)
+    return _Light(
+        flux=flux * dust.transmission(galaxy, rotation, rest_wavelength),
+        emitted=flux.sum(axis=1),
+        clamped=population.clamped(galaxy.stars),
+        names={"population": population.name, "k_correction": population.k_correction, "dust": dust.name},
     )

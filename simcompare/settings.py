@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from simcompare.data.shipped import default_background, shipped_models
 
 __all__ = [
-    "SECTIONS",
     "SKY_FILE",
     "WHERE_AND_HOW",
     "AttributeSettings",
@@ -40,7 +39,7 @@ __all__ = [
 
 
 class Settings(BaseModel):
-    """Settings of one command; unknown names are refused."""
+    """Settings of one command, whose help is the docstring; unknown names are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -80,8 +79,9 @@ _SEED = Field(0, ge=0, description="Seed of every random number of the run.")
 _WORKERS = Field(0, ge=0, description="Processes; 0 takes all cores. The result does not depend on it.")
 _SCHEDULER = Field(
     None,
-    description="Dask cluster to work on: scheduler file, address (tcp://host:8786), or 'slurm' "
-    "(dask-jobqueue); default: the cores of this machine.",
+    examples=["slurm"],
+    description="Dask cluster to work on: scheduler file or address (tcp://host:8786), on the command line "
+    "alone as it may run code here; or 'slurm' (dask-jobqueue); default: the cores of this machine.",
 )
 _TIMEOUT = Field(600.0, gt=0, description="Seconds after which reading one galaxy is given up.")
 _READER = Field(
@@ -101,7 +101,7 @@ _SURVEY = Field("sdss", description="Survey, by name or as the path of a survey 
 
 
 class MockSettings(Settings):
-    """Simulated galaxies to survey images."""
+    """Observe simulated galaxies as a survey would."""
 
     inputs: list[Path] = Field(
         description="Of one simulation: snapshots, cut-outs, extracts, images, or folders of such files."
@@ -164,7 +164,7 @@ class MockSettings(Settings):
 
 
 class SkySettings(Settings):
-    """Survey images to a bank of real sky."""
+    """Cut patches of real sky, for mocks to be put into."""
 
     inputs: list[Path] = Field(description="SDSS frames or HSC coadds, or folders of them.")
     out: Path = Field(description="File of the bank (HDF5).")
@@ -181,7 +181,7 @@ class SkySettings(Settings):
 
 
 class AttributeSettings(MockSettings):
-    """Nats that each ingredient of a mock is worth."""
+    """Say how many nats each ingredient of a mock is worth, and the systematic floor under a gap."""
 
     conditions: None = Field(None, exclude=True)
     real: Path = Field(description="Image set of real galaxies: conditions, preparation and reference.")
@@ -207,7 +207,7 @@ class AttributeSettings(MockSettings):
 
 
 class PrepareSettings(Settings):
-    """Real survey images to an image set."""
+    """Prepare real survey images exactly as mocks are."""
 
     inputs: list[Path] = Field(description="Files or folders with survey images, or tars of cut-outs.")
     out: Path = Field(description="Run folder.")
@@ -240,7 +240,7 @@ class PrepareSettings(Settings):
 
 
 class ReobserveSettings(Settings):
-    """Real images as another survey, or another redshift, would have them."""
+    """Observe real images again: with a shallower survey, or from farther away."""
 
     inputs: list[Path] = Field(description="Files or folders with images of a deeper and sharper survey.")
     out: Path = Field(description="Run folder.")
@@ -268,7 +268,7 @@ class ReobserveSettings(Settings):
 
 
 class FetchSettings(Settings):
-    """Files of a public archive."""
+    """Fetch survey images, catalogues and simulations from public archives, politely and whole."""
 
     archive: str = Field(description="What to fetch; 'list' says what there is.")
     out: Path = Field(Path("fetched"), description="Folder for the files; those that are there are kept.")
@@ -289,7 +289,7 @@ class FetchSettings(Settings):
 
 
 class ExportSettings(Settings):
-    """An image set for other programs."""
+    """Write an image set as FITS, or in the layout of the Multimodal Universe."""
 
     images: list[Path] = Field(description="Image sets, joined.")
     out: Path = Field(description="Folder of FITS files, or HDF5 file.")
@@ -300,14 +300,14 @@ class ExportSettings(Settings):
 
 
 class InfoSettings(Settings):
-    """An image set, described."""
+    """Describe an image set: what was selected, what was left out and why, distributions."""
 
     images: list[Path] = Field(description="Image sets, joined.")
     where: str | None = Field(None, description="Condition on catalogue columns: 'mag_r < 17.7'.")
 
 
 class TwinsSettings(Settings):
-    """Smooth Sersic twins of the galaxies of an image set."""
+    """Fit a smooth Sersic model to each real galaxy and observe it like the galaxy."""
 
     images: Path = Field(description="Image set of real galaxies.")
     out: Path = Field(description="Run folder.")
@@ -317,7 +317,7 @@ class TwinsSettings(Settings):
 
 
 class TrainSettings(Settings):
-    """An image set to the density of its images."""
+    """Learn the probability density of an image set."""
 
     images: Path = Field(description="Image set.")
     out: Path = Field(description="Folder of the model.")
@@ -340,7 +340,7 @@ class TrainSettings(Settings):
 
 
 class ScoreSettings(Settings):
-    """Image sets and models to a table of likelihoods."""
+    """Give every image its log-likelihood and likelihood ratio."""
 
     images: list[Path] = Field(description="Image sets.")
     out: Path = Field(description="Run folder.")
@@ -360,7 +360,9 @@ class ScoreSettings(Settings):
     maps: bool = Field(False, description="Also write the likelihood of each pixel, in HDF5 shards.")
     neighbours: int = Field(3, ge=0, description="Nearest real galaxies named for each image; 0: none.")
     embedding: str | None = Field(
-        None, description="Further space of neighbours: 'module:function' from images to vectors."
+        None,
+        description="Further space of neighbours: a registered encoder, or 'module:function', from images to "
+        "vectors.",
     )
     batch_size: int = Field(64, ge=1, description="Images scored at once.")
     device: str = Field(
@@ -380,7 +382,7 @@ class ScoreSettings(Settings):
 
 
 class CompareSettings(Settings):
-    """Score tables to one row per data set."""
+    """Compare data sets with a reference: differences, errors, doubts."""
 
     scores: list[Path] = Field(description="Score runs.")
     out: Path = Field(description="Run folder.")
@@ -404,12 +406,17 @@ class CompareSettings(Settings):
     attribution: list[Path] = Field(
         [], description="Run of 'simcompare attribute', whose ladder joins the report; repeatable."
     )
+    embedding: str | None = Field(
+        None,
+        description="Encoder of the score runs; needed where it is 'module:function', which is never taken "
+        "from their folders.",
+    )
     name: str | None = Field(None, description="Name of this run on the board; default: its folder's.")
     seed: int = _SEED
 
 
 class NullsSettings(Settings):
-    """Training repeated where nothing should change."""
+    """Train again with other seeds, halves and pixel transforms: what a gap must exceed."""
 
     images: list[Path] = Field(description="Image sets, those that were scored.")
     out: Path = Field(description="Run folder.")
@@ -425,14 +432,14 @@ class NullsSettings(Settings):
 
 
 class BoardSettings(Settings):
-    """Stored comparisons to one ranking."""
+    """Rank stored comparisons of one survey, preparation and model."""
 
     runs: list[Path] = Field(description="Comparison runs, or their record.json.")
     out: Path | None = Field(None, description="Also write the ranking to this file (.ecsv).")
 
 
 class ReportSettings(Settings):
-    """A comparison run to figures and one page."""
+    """Draw the figures and write one self-contained page."""
 
     run: Path = Field(description="Folder of a comparison run.")
     machine: bool = Field(False, title="--json", description="Print the page's content as JSON.")
@@ -442,7 +449,7 @@ class ReportSettings(Settings):
 
 
 class DoctorSettings(Settings):
-    """A data folder, checked before a long run."""
+    """Check a simulation's files before a long run."""
 
     path: Path = Field(description="Snapshot folder, cut-out, extract, image, or folder of such files.")
     simulation: str | None = Field(None, description="Known run or format; default: from the file.")
@@ -451,7 +458,7 @@ class DoctorSettings(Settings):
 
 
 class DemoSettings(Settings):
-    """The whole story on toy galaxies."""
+    """Show the whole story on toy galaxies; needs no data and no network."""
 
     out: Path = Field(Path("simcompare-demo"), description="Folder of the demo.")
     seed: int = _SEED
@@ -476,26 +483,14 @@ class WorkflowSettings(Settings):
     )
 
 
-SECTIONS: dict[str, type[Settings]] = {
-    "prepare": PrepareSettings,
-    "twins": TwinsSettings,
-    "train": TrainSettings,
-    "mock": MockSettings,
-    "score": ScoreSettings,
-    "compare": CompareSettings,
-    "report": ReportSettings,
-}
-"""Sections of a workflow file; ``mock`` holds one for each simulation."""
-
-
 class InitSettings(Settings):
-    """A commented workflow file."""
+    """Write a commented workflow file to fill in."""
 
     path: Path = Field(Path("simcompare.toml"), description="File to write.")
 
 
 class RunSettings(Settings):
-    """A workflow file, run."""
+    """Do the whole chain of a workflow file: prepare, twins, train, mock, score, compare, report."""
 
     config: Path = Field(description="Workflow file; 'simcompare init' writes one.")
     overrides: list[str] = Field([], title="--set", description="Other value: section.key=value; repeatable.")
@@ -503,7 +498,7 @@ class RunSettings(Settings):
 
 
 class SlurmSettings(Settings):
-    """A workflow file to job scripts."""
+    """Write the job scripts that run a workflow file on a SLURM cluster."""
 
     config: Path = Field(description="Workflow file; 'simcompare init' writes one.")
     out: Path = Field(Path("simcompare-jobs"), description="Folder of the scripts and their logs.")
@@ -515,13 +510,13 @@ class SlurmSettings(Settings):
 
 
 class CiteSettings(Settings):
-    """A run, and whom to thank for it."""
+    """Print BibTeX and acknowledgements of all that a run has used."""
 
     run: Path = Field(description="Run folder of any command.")
 
 
 class BrowseSettings(Settings):
-    """Scored galaxies to look at."""
+    """Sort, filter and look at scored galaxies: one page, or for more than 10,000 a local server."""
 
     run: Path = Field(description="Folder of a score or comparison run.")
     serve: bool = Field(False, title="--serve", description="Use a server even where one page would do.")

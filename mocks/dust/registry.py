@@ -18,7 +18,7 @@ DUST: dict[str, Callable[..., Dust]] = {
 """Name of a dust treatment and its maker."""
 
 
-def dust_model(dust: str | Dust = "none", **options) -> Dust:
+def dust_model(dust: str | Dust, **options) -> Dust:
     """Choose a dust treatment.
 
     Parameters

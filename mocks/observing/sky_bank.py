@@ -18,6 +18,8 @@ EVERY = 3  # pixel of an image from which its sky is measured, which costs a nin
 FWHM_PER_SIGMA = 2.3548  # of a Gaussian, 2 sqrt(2 ln 2)
 # Free pixels that are tried, far more than places: what is left after them lies between patches already cut.
 TRIES_PER_PLACE, FEWEST_TRIES = 60, 20000
+CLEAR = 5.0
+"""Pixels about a patch's centre without a source: no galaxy on another, neighbours as in the sky."""
 
 
 def clipped_sigma(values: np.ndarray, clip: float = 3.0) -> tuple[float, float]:

@@ -1,14 +1,13 @@
 """The formats that can be read, and how to tell them apart."""
 
 import functools
-import importlib.metadata
 import inspect
-import logging
 from pathlib import Path
 
 import h5py
 
 from mocks.ideal.files import is_ideal_image
+from mocks.plugins import load_plugins
 from mocks.readers.base import Fingerprint, Format, Snapshot
 from mocks.readers.formats.camels import open_pair, pair_in
 from mocks.readers.formats.eagle import is_eagle_folder, open_eagle
@@ -22,8 +21,6 @@ from mocks.readers.hdf5.layout import CHUNK
 from mocks.readers.hdf5.snapshot import ALIASES, header_of, open_hdf5
 
 __all__ = ["SIMULATIONS", "fingerprint", "formats", "open_snapshot", "recognise"]
-
-logger = logging.getLogger(__name__)
 
 PLUGIN_GROUP = "simcompare.simulations"
 HDF5_ENDINGS = (".hdf5", ".h5")
@@ -195,29 +192,8 @@ SIMULATIONS: dict[str, Format] = {
 
 @functools.cache
 def _plugins() -> dict[str, Format]:
-    """Load formats that other installed packages offer; one that fails is left out with a warning."""
-    found = {}
-    for point in importlib.metadata.entry_points(group=PLUGIN_GROUP):
-        try:
-            entry = point.load()
-        except (
-            Exception
-        ):  # a stranger's code may raise anything, and must not stop the reading of other formats
-            logger.warning(
-                "plug-in %s (%s) cannot be loaded and is left out", point.name, point.value, exc_info=True
-            )
-            continue
-        if not isinstance(entry, Format):
-            logger.warning(
-                "plug-in %s (%s) is no mocks.readers.Format and is left out", point.name, point.value
-            )
-        elif point.name in SIMULATIONS:
-            logger.warning(
-                "plug-in %s (%s) has the name of a built-in format and is left out", point.name, point.value
-            )
-        else:
-            found[point.name] = entry
-    return found
+    """Load the formats that other installed packages offer."""
+    return load_plugins(PLUGIN_GROUP, Format, "mocks.readers.Format", SIMULATIONS)
 
 
 def formats() -> dict[str, Format]:

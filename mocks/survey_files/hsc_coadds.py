@@ -9,8 +9,8 @@ from astropy.io import fits
 
 from mocks.magnitudes import AB_NANOMAGGY
 from mocks.observing.psf import measure_fwhm, psf_from_image
-from mocks.observing.sky_bank import SkyBank, clipped_sigma, cut_sky, find_sites, segment
-from mocks.surveys import load_survey
+from mocks.observing.sky_bank import CLEAR, SkyBank, clipped_sigma, cut_sky, find_sites, segment
+from mocks.surveys import Survey, load_survey
 
 __all__ = ["UNUSABLE_PLANES", "Coadd", "hsc_sky_bank", "open_coadd", "open_psf"]
 
@@ -35,6 +35,9 @@ UNUSABLE_PLANES = (
 """Planes of which none may be set where a galaxy is put (those of RealSim_HSC, Bottrell 2024)."""
 
 COADD_ZEROPOINT = 27.0
+"""AB magnitude of one count in coadds of the HSC pipeline, where no header says otherwise."""
+THRESHOLD = 4.0
+"""Of sources beside those of the pipeline's own plane; in resampled noise a lower one finds many more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,8 +158,8 @@ def hsc_sky_bank(
     size: int,
     n: int,
     rng: np.random.Generator,
-    clear: float | None = None,
-    survey: str = "hsc-wide",
+    clear: float | None = CLEAR,
+    survey: str | Survey = "hsc-wide",
 ) -> SkyBank:
     """Cut patches of sky out of one HSC patch, at the same pixels in all bands.
 
@@ -171,11 +174,11 @@ def hsc_sky_bank(
     n : int
         How many at most; patches do not overlap.
     rng : numpy.random.Generator
-    clear : float, optional
-        Radius about the centre free of sources and of the pipeline's mask planes [pixels]; default the whole
+    clear : float or None
+        Radius about the centre free of sources and of the pipeline's mask planes [pixels]; None: the whole
         patch.
-    survey : str
-        Survey file whose gains the coadds have.
+    survey : str or Survey
+        Whose gains the coadds have.
 
     Returns
     -------
@@ -195,8 +198,9 @@ def hsc_sky_bank(
         shapes = {band: coadd.image.shape for band, coadd in coadds.items()}
         raise ValueError(f"the coadds are not of one patch: {shapes}.")
     images = np.stack([np.where(each.taken(("NO_DATA",)), np.nan, each.image) for each in coadds.values()])
-    # The pipeline's own plane has the sources; in resampled noise a lower threshold would find many more.
-    taken = segment(images, threshold=4.0) | np.any([coadd.taken() for coadd in coadds.values()], axis=0)
+    taken = segment(images, threshold=THRESHOLD) | np.any(
+        [coadd.taken() for coadd in coadds.values()], axis=0
+    )
     corners = find_sites(taken, size, n, rng, clear=clear)
     patches = cut_sky(images, corners, size)
     finite = np.isfinite(patches).all(axis=(1, 2, 3))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mocks.observing.psf import measure_fwhm
-from mocks.observing.sky_bank import SkyBank, clipped_sigma, find_sites, segment
+from mocks.observing.sky_bank import CLEAR, SkyBank, clipped_sigma, find_sites, segment
 from mocks.survey_files.sdss_camera import electrons_per_nanomaggy
 from mocks.survey_files.sdss_frames import Frame, open_frame
 from mocks.survey_files.sdss_psf import read_psfield
@@ -25,7 +25,7 @@ def sdss_sky_bank(
     size: int,
     n: int,
     rng: np.random.Generator,
-    clear: float | None = None,
+    clear: float | None = CLEAR,
 ) -> SkyBank:
     """Cut patches of sky out of the frames of one field.
 
@@ -41,8 +41,8 @@ def sdss_sky_bank(
     n : int
         How many at most; patches do not overlap.
     rng : numpy.random.Generator
-    clear : float, optional
-        Radius about the centre free of sources [pixels]; default the whole patch.
+    clear : float or None
+        Radius about the centre free of sources [pixels]; None: the whole patch.
 
     Returns
     -------

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -32,7 +33,7 @@ from simcompare.synthetic.mocks import notes_of, sky_file
 from simcompare.synthetic.targets import Target, read_target, select_targets
 from simcompare.synthetic.variations import BASELINE, LADDER, Variation, variations, varied_stamps
 
-__all__ = ["Attribution", "attribute_mocks"]
+__all__ = ["Attribution", "attribute_mocks", "messages"]
 
 logger = logging.getLogger(__name__)
 
@@ -162,7 +163,7 @@ def _make_images(run, settings: AttributeSettings) -> ImageSet:
     description = {
         "name": simulation,
         "kind": "simulated",
-        "survey": real.survey,
+        "survey": real.survey_record,
         "bands": tuple(settings.bands),
         "pixel_scale": preparation.pixel_scale_of(load_survey(settings.survey).pixel_scale),
         "preparation": preparation,
@@ -267,3 +268,14 @@ def _in_common(tables: dict[str, Table]) -> dict[str, Table]:
 def _with_real(table: Table, real: Table) -> Table:
     """Both in one table, with the columns they share."""
     return vstack([table, real], join_type="inner", metadata_conflicts="silent")
+
+
+def messages(settings: AttributeSettings, found: Attribution) -> Iterator[str]:
+    """Show both tables and the verdict."""
+    for table, name in ((found.ladder, "change"), (found.perturbations, "shift")):
+        shown = table[table.colnames[0], "n_galaxies", name, f"{name}_low", f"{name}_high"]
+        for column in shown.colnames[2:]:
+            shown[column].info.format = "+.1f"
+        yield from shown.pformat(max_width=-1, max_lines=-1)
+    yield found.verdict
+    yield f"give {settings.out} to 'simcompare compare' as --attribution"

@@ -1,12 +1,14 @@
 """``simcompare board``: rank stored comparisons."""
 
+from collections.abc import Iterator
+
 from astropy.table import Table
 
 from simcompare.comparison.board import board
 from simcompare.runs.tables import write_table
 from simcompare.settings import BoardSettings
 
-__all__ = ["board_of"]
+__all__ = ["board_of", "messages"]
 
 
 def board_of(settings: BoardSettings) -> Table:
@@ -26,3 +28,12 @@ def board_of(settings: BoardSettings) -> Table:
         settings.out.parent.mkdir(parents=True, exist_ok=True)
         write_table(table, settings.out)
     return table
+
+
+def messages(settings: BoardSettings, table: Table) -> Iterator[str]:
+    """Show the ranking."""
+    for name in ("delta_mean", "delta_mean_low", "delta_mean_high"):
+        table[name].info.format = "+.1f"
+    for name in ("auc", "auc_low", "auc_high", "overlap"):
+        table[name].info.format = ".2f"
+    yield from table.pformat(max_width=-1, max_lines=-1)

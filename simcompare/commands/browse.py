@@ -1,5 +1,6 @@
 """``simcompare browse``: a page or a server to look at scored galaxies."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from simcompare.runs.lock import lock_folder
 from simcompare.scores.run_inputs import is_toy, run_image_sets, run_scores
 from simcompare.settings import BrowseSettings
 
-__all__ = ["browse_run"]
+__all__ = ["browse_run", "messages"]
 
 
 def browse_run(settings: BrowseSettings) -> Path | BrowseServer:
@@ -45,3 +46,13 @@ def browse_run(settings: BrowseSettings) -> Path | BrowseServer:
     with lock_folder(settings.run, "browse"):
         remove_leftovers(page)
         return write_browse(page, scores, image_sets, seed=seed, toy=toy)
+
+
+def messages(settings: BrowseSettings, made: Path | BrowseServer) -> Iterator[str]:
+    """Say where to look; a server serves until it is stopped."""
+    if not isinstance(made, BrowseServer):
+        yield f"page in {made}"
+        return
+    yield f"open {made.url} in a browser of this machine; Ctrl-C ends the server"
+    with made:
+        made.serve_forever()

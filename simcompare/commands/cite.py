@@ -1,12 +1,24 @@
 """``simcompare cite``: whom to cite for a run."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from simcompare.pages.citations import Citations, citations_of
+from simcompare.pages.citations import Citations, bibtex, citations_of
 from simcompare.runs.folder import read_config, read_provenance, runs_behind
 from simcompare.runs.tables import read_blocks
+from simcompare.settings import CiteSettings
 
-__all__ = ["cite_run"]
+__all__ = ["cite", "cite_run", "messages"]
+
+
+def cite(settings: CiteSettings) -> Citations:
+    """Collect the papers of a run as `cite_run` does."""
+    return cite_run(settings.run)
+
+
+def messages(settings: CiteSettings, citations: Citations) -> Iterator[str]:
+    """Give the BibTeX."""
+    yield bibtex(citations)
 
 
 def cite_run(folder: str | Path) -> Citations:

@@ -1,7 +1,7 @@
 """Score runs to a comparison run: the headline table, every further table, and a record for the board."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -24,17 +24,18 @@ from simcompare.comparison.report_table import (
 from simcompare.images.image_set import LINEAR_UNIT
 from simcompare.runs.folder import Run, open_run, read_settings
 from simcompare.runs.tables import write_blocks
+from simcompare.scores.encoders import Encoder, find_encoder, is_import
 from simcompare.scores.files import joined_blocks, joined_form, joined_table
 from simcompare.scores.nuisance import read_columns
 from simcompare.scores.ranking import SPACES, Reader, place_scores
 from simcompare.scores.run_inputs import run_image_sets, run_models
-from simcompare.scores.spaces import find_embedding, open_spaces
+from simcompare.scores.spaces import open_spaces
 from simcompare.scores.table import only_real
 from simcompare.scores.text_column import words_of
 from simcompare.settings import CompareSettings
 from simcompare.synthetic.blank_sky import blank_sky_of
 
-__all__ = ["compare_runs", "recompare_runs"]
+__all__ = ["compare_runs", "messages", "recompare_runs"]
 
 logger = logging.getLogger(__name__)
 
@@ -136,8 +137,25 @@ def _placed(read: Reader, form: Table, reference: str, run: Run) -> Iterable[Tab
         run.folder,
         seed=settings.seed,
         neighbours=scored.get("neighbours", 3),
-        embedding=find_embedding(scored["embedding"]) if "embedding" in scored else None,
+        embedding=_encoder(settings.embedding, scored.get("embedding")),
     )
+
+
+def _encoder(asked: str | None, scored: object) -> Encoder | None:
+    """Find the encoder of the score runs; code that a folder names is not imported."""
+    if asked is not None:
+        return find_encoder(asked, may_import=True)
+    if not isinstance(scored, str):
+        return None
+    if is_import(scored):
+        logger.warning(
+            "no neighbours in the space of the encoder %s: run folders choose no code; "
+            "give --embedding %s, if you know it",
+            scored,
+            scored,
+        )
+        return None
+    return find_encoder(scored, may_import=False)
 
 
 def _questions(settings: CompareSettings) -> Questions:
@@ -167,3 +185,15 @@ def _refuse_unknown(form: Table, scores: Table, questions: Questions) -> None:
             f"--generations names {', '.join(unknown) or 'one data set'}; "
             f"give two or more of {', '.join(names)}."
         )
+
+
+def messages(settings: CompareSettings, table: Table) -> Iterator[str]:
+    """Show the main columns, and what is doubtful."""
+    names = ["dataset", "n_galaxies", "n_images", "delta_mean", "delta_mean_low", "delta_mean_high", "auc"]
+    shown = table[names]
+    for name in names[3:]:
+        shown[name].info.format = ".2f" if name == "auc" else "+.1f"
+    yield from shown.pformat(max_width=-1, max_lines=-1)
+    for row in table[table["caution"] != ""]:
+        yield f"{row['dataset']}: {row['caution']}"
+    yield f"all columns in {settings.out / 'comparison.ecsv'}"

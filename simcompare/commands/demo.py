@@ -3,6 +3,7 @@
 import logging
 import os
 import time
+from collections.abc import Iterator
 from itertools import count, islice
 from pathlib import Path
 
@@ -36,7 +37,7 @@ from simcompare.settings import (
     TwinsSettings,
 )
 
-__all__ = ["DATASETS", "NATURE", "finished_demo", "run_demo", "write_toy_simulations"]
+__all__ = ["DATASETS", "NATURE", "finished_demo", "messages", "run_demo", "write_toy_simulations"]
 
 logger = logging.getLogger(__name__)
 
@@ -236,3 +237,8 @@ def _mark_written(path: Path) -> None:
 
 def _is_written(path: Path) -> bool:
     return _mark(path).is_file()
+
+
+def messages(settings: DemoSettings, page: Path) -> Iterator[str]:
+    """Say where the page is."""
+    yield f"report in {page}"

@@ -1,11 +1,13 @@
 """``simcompare export``: write an image set for other programs."""
 
+from collections.abc import Iterator
+
 from simcompare.images.export import export_fits, export_mmu
 from simcompare.images.image_set import ImageSet
 from simcompare.runs.files import remove_leftovers
 from simcompare.settings import ExportSettings
 
-__all__ = ["export_images"]
+__all__ = ["export_images", "messages"]
 
 
 def export_images(settings: ExportSettings) -> int:
@@ -29,3 +31,8 @@ def export_images(settings: ExportSettings) -> int:
         settings.out.parent.mkdir(parents=True, exist_ok=True)
         export_mmu(images, settings.out)
     return len(images)
+
+
+def messages(settings: ExportSettings, n: int) -> Iterator[str]:
+    """Say how many images were written."""
+    yield f"{n} images in {settings.out}"

@@ -15,7 +15,7 @@ from simcompare.runs.files import remove_leftovers
 from simcompare.runs.tables import write_table
 from simcompare.settings import FetchSettings
 
-__all__ = ["fetch_archive"]
+__all__ = ["fetch_archive", "messages"]
 
 logger = logging.getLogger(__name__)
 
@@ -123,3 +123,8 @@ def _lists(rows: list[dict], bands: str | None, shared: dict, psf: bool) -> Iter
     for number, start in enumerate(range(0, len(rows), step)):
         wanted = [row | {"band": band} for row in rows[start : start + step] for band in bands]
         yield {"name": f"hsc-{number:04d}", "list": hsc_bulk_list(wanted, psf=psf, **options), **shared}
+
+
+def messages(settings: FetchSettings, summary: str) -> Iterator[str]:
+    """Say what was done."""
+    yield summary

@@ -2,16 +2,17 @@
 
 import json
 import types
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from simcompare.commands.workflow import wired_names
+from simcompare.commands.planning.table import COMMANDS, SECTIONS
 from simcompare.runs.files import write_text
-from simcompare.settings import SECTIONS, InitSettings, WorkflowSettings
+from simcompare.settings import InitSettings, WorkflowSettings
 
-__all__ = ["workflow_template", "write_template"]
+__all__ = ["messages", "workflow_template", "write_template"]
 
 _HEAD = """\
 # Workflow of simcompare: simulations held against real galaxies, from files to report.
@@ -19,15 +20,6 @@ _HEAD = """\
 # A key behind '#' shows its default or an example; any key can also be given as --set section.key=value.
 # Run again, it goes on where it stopped; add a [mock.NAME] section and run again to add a simulation.
 """
-_TEXT = {
-    "prepare": "Real survey images (or give 'real' above and take this section out).",
-    "twins": "Smooth Sersic twins of the real galaxies: the background class.",
-    "train": "The flows of real galaxies and of twins (left out when [score] names a model).",
-    "mock": "One section per simulation; its name is the data set's. Copy it for a second simulation.",
-    "score": "Likelihoods; name 'model' and 'background' to use flows trained before.",
-    "compare": "Differences, errors, nulls.",
-    "report": "Figures and one page.",
-}
 _EXAMPLES = {float: 0.5, int: 1, str: "...", Path: "path", bool: True}
 _SECTION_NAME = {"mock": "mock.MySimulation"}
 _SHARED = set(WorkflowSettings.model_fields) - {"out"}
@@ -68,8 +60,9 @@ def workflow_template(name: str = "simcompare.toml") -> str:
     lines = [_HEAD.format(name=name)]
     lines += [_entry(key, item) for key, item in WorkflowSettings.model_fields.items()]
     for section, kind in SECTIONS.items():
-        lines.append(f"\n# {_TEXT[section]}\n[{_SECTION_NAME.get(section, section)}]")
-        hidden = {*wired_names(section), *_SHARED}
+        part = COMMANDS[section].section
+        lines.append(f"\n# {part.about}\n[{_SECTION_NAME.get(section, section)}]")
+        hidden = {*part.wired, *_SHARED}
         if section == "mock":
             hidden.add("name")
         own = {key: item for key, item in kind.model_fields.items() if key not in hidden}
@@ -122,3 +115,8 @@ def _toml(value: object) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(_toml(each) for each in value)}]"
     return repr(value) if isinstance(value, int | float) else json.dumps(str(value))
+
+
+def messages(settings: InitSettings, path: Path) -> Iterator[str]:
+    """Say what to do next."""
+    yield f"{path} written; fill in its inputs, then 'simcompare run' it"

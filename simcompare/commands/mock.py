@@ -1,6 +1,7 @@
 """``simcompare mock``: observe simulated galaxies as a survey would."""
 
 import logging
+from collections.abc import Iterator
 
 from mocks import dust_model, load_survey, stellar_population
 from simcompare.images.build import make_parts
@@ -11,7 +12,7 @@ from simcompare.settings import MockSettings
 from simcompare.synthetic.mocks import Task, make_images, sky_file
 from simcompare.synthetic.targets import select_targets
 
-__all__ = ["make_mocks"]
+__all__ = ["make_mocks", "messages"]
 
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ def make_mocks(
         description = {
             "name": name,
             "kind": kind,
-            "survey": survey.name,
+            "survey": survey,
             "bands": tuple(settings.bands),
             "pixel_scale": preparation.pixel_scale_of(survey.pixel_scale),
             "preparation": preparation,
@@ -91,3 +92,8 @@ def _preparation(settings: MockSettings) -> Preparation:
             f"{settings.conditions} holds images of {preparation.size} pixels; use --size {preparation.size}."
         )
     return preparation
+
+
+def messages(settings: MockSettings, images: ImageSet) -> Iterator[str]:
+    """Say what was made."""
+    yield f"{len(images)} images of {images.name} in {settings.out}"

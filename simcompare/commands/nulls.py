@@ -1,7 +1,7 @@
 """Train the same flows again where nothing should change: other seeds, halves, pixel transforms."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,6 @@ from astropy.table import Table
 
 from flows import FlowConfig, FlowModel, TrainingConfig, train
 from mocks import stream
-from mocks.surveys import load_survey
 from simcompare.comparison.nulls import NULLS
 from simcompare.comparison.report_table import FurtherTable, write_further
 from simcompare.comparison.stability import model_null, stability
@@ -28,7 +27,7 @@ from simcompare.scores.likelihood import score
 from simcompare.scores.table import headline_score, stack_scores
 from simcompare.settings import NullsSettings
 
-__all__ = ["make_nulls"]
+__all__ = ["make_nulls", "messages"]
 
 _BASE = "unaltered"
 _HALVES = ("half 1", "half 2")
@@ -155,7 +154,7 @@ def _config(config: FlowConfig, variant: _Variant, real: ImageSet) -> FlowConfig
         gain = tuple(float(np.nanmedian(np.asarray(real.catalogue[name], float))) for name in names)
     else:
         gain = tuple(
-            band.gain[0] * band.counts_per_nanomaggy for band in load_survey(real.survey).select(real.bands)
+            band.gain[0] * band.counts_per_nanomaggy for band in real.survey_record.select(real.bands)
         )
     noise = tuple(each / _NOISES_PER_SOFTENING for each in softening)
     return config.replace(pixels="stabilised", softening=noise, gain=gain)
@@ -232,3 +231,10 @@ def _tables(
     note = "log_prob under the first half's flow minus the second's, of the same images, nats."
     tables.append(FurtherTable("null_models", "Two flows of disjoint halves", note, pair))
     return tables, spreads
+
+
+def messages(settings: NullsSettings, tables: list[FurtherTable]) -> Iterator[str]:
+    """Say what each table shows."""
+    for each in tables:
+        yield f"{each.title}. {each.note}"
+    yield f"give {settings.out} to 'simcompare compare' as --nulls"

@@ -1,6 +1,7 @@
 """Run folders of real images and of their Sersic twins."""
 
 import logging
+from collections.abc import Iterator
 
 from mocks import load_survey, stream
 from mocks.survey_files.sdss_frames import FRAME_NAME
@@ -12,7 +13,7 @@ from simcompare.runs.tasks import available_cores
 from simcompare.settings import SKY_FILE, PrepareSettings, SkySettings
 from simcompare.synthetic.sky import MOST_FIELDS, MOST_PATCHES, PER_FIELD, field_files, make_sky_bank
 
-__all__ = ["make_image_set", "preparation_of", "sky_beside_galaxies"]
+__all__ = ["make_image_set", "messages", "preparation_of", "sky_beside_galaxies"]
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ def make_image_set(settings: PrepareSettings) -> ImageSet:
         bands = PICTURE_BANDS if settings.domain == "8-bit" else tuple(settings.bands)
         sample = prepare_observed(
             files_of(settings.inputs, bands),
-            survey=survey.name,
+            survey=survey,
             bands=bands,
             preparation=preparation_of(settings, survey.pixel_scale),
             out=settings.out,
@@ -126,3 +127,8 @@ def sky_beside_galaxies(settings: PrepareSettings, run: Run, window: int) -> Non
         return
     done.record(SKY_FILE)
     logger.info("%d patches of the sky of %d fields are kept for mocks", len(bank), len(chosen))
+
+
+def messages(settings: PrepareSettings, images: ImageSet) -> Iterator[str]:
+    """Say what was made."""
+    yield f"{len(images)} images of {images.name} in {settings.out}"

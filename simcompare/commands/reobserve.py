@@ -1,5 +1,7 @@
 """``simcompare reobserve``: observe real images again with another survey."""
 
+from collections.abc import Iterator
+
 from mocks import load_survey
 from simcompare.images.build import make_parts
 from simcompare.images.image_set import ImageSet
@@ -9,7 +11,7 @@ from simcompare.runs.folder import open_run
 from simcompare.settings import ReobserveSettings
 from simcompare.synthetic.reobserved import Task, observe_file
 
-__all__ = ["make_reobserved"]
+__all__ = ["make_reobserved", "messages"]
 
 
 def make_reobserved(settings: ReobserveSettings) -> ImageSet:
@@ -45,10 +47,15 @@ def make_reobserved(settings: ReobserveSettings) -> ImageSet:
         description = {
             "name": name,
             "kind": "simulated",
-            "survey": survey.name,
+            "survey": survey,
             "bands": tuple(settings.bands),
             "pixel_scale": preparation.pixel_scale_of(survey.pixel_scale),
             "preparation": preparation,
             "provenance": {"settings": settings.of_result()},
         }
         return make_parts(run, observe_file, tasks, description)
+
+
+def messages(settings: ReobserveSettings, images: ImageSet) -> Iterator[str]:
+    """Say what was made."""
+    yield f"{len(images)} images of {images.name} in {settings.out}"

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from simcompare.scores.run_inputs import is_toy, run_image_sets, run_models, run
 from simcompare.scores.text_column import equals
 from simcompare.settings import ReportSettings
 
-__all__ = ["report_run"]
+__all__ = ["messages", "report_run"]
 
 logger = logging.getLogger(__name__)
 
@@ -130,3 +131,9 @@ def _samples(model, scores: Table, reference: str, seed: int) -> list[np.ndarray
     context = context_of(real, model.context_names)
     generator = torch.Generator().manual_seed(seed)
     return list(np.asarray(model.sample(len(real), context, generator=generator)))
+
+
+def messages(settings: ReportSettings, page: Path) -> Iterator[str]:
+    """Say where the page is, or all that is in it."""
+    content = page.with_suffix(".json")
+    yield content.read_text(encoding="utf-8") if settings.machine else f"report in {page}"

@@ -1,48 +1,52 @@
 """``simcompare run``: the whole chain of a workflow file."""
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import tomli_w
 
-from simcompare.commands.workflow import plan_workflow, read_workflow
+from simcompare.commands.planning.dry_run import Estimate, estimate_workflow, summary
+from simcompare.commands.planning.workflow import plan_workflow, read_workflow
 from simcompare.runs.files import write_text
+from simcompare.settings import RunSettings
 
-__all__ = ["run_workflow"]
+__all__ = ["messages", "run_workflow"]
+
+logger = logging.getLogger(__name__)
 
 
-def run_workflow(
-    path: str | Path, overrides: Sequence[str] = (), report: Callable[[str], None] | None = None
-) -> Path:
+def run_workflow(settings: RunSettings) -> Path | list[Estimate]:
     """Run the whole chain of a workflow file; what is done already is skipped.
 
     Parameters
     ----------
-    path : path-like
-        TOML file.
-    overrides : sequence of str
-        As for `read_workflow`.
-    report : callable, optional
-        Told of each step as it begins.
+    settings : RunSettings
 
     Returns
     -------
-    pathlib.Path
-        The report.
+    pathlib.Path or list of Estimate
+        The report; with ``dry_run`` what each step would do.
 
     Raises
     ------
     FileNotFoundError, ValueError
         As the steps do.
     """
-    content = read_workflow(path, overrides)
-    steps = plan_workflow(content, str(path))
+    if settings.dry_run:
+        return estimate_workflow(settings.config, settings.overrides)
+    content = read_workflow(settings.config, settings.overrides)
+    steps = plan_workflow(content, str(settings.config))
     out = steps[-1].folder.parent
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / "workflow.toml", tomli_w.dumps(content))
     result = None
     for number, step in enumerate(steps, start=1):
-        if report is not None:
-            report(f"[{number} of {len(steps)}] {step.verb}: {step.folder}")
+        logger.info("[%d of %d] %s: %s", number, len(steps), step.verb, step.folder)
         result = step.run()
     return result
+
+
+def messages(settings: RunSettings, made: Path | list[Estimate]) -> Iterator[str]:
+    """Say where the report is, or the estimates."""
+    yield summary(made) if settings.dry_run else f"report in {made}"

@@ -20,17 +20,17 @@ from simcompare.runs.products import make_files
 from simcompare.runs.tables import count_rows, read_form, write_blocks, write_table
 from simcompare.runs.time_limit import Watch
 from simcompare.scores.bare_sky import with_sky
+from simcompare.scores.encoders import find_encoder
 from simcompare.scores.files import joined_blocks, joined_form
 from simcompare.scores.likelihood import score, warn_of_doubts
 from simcompare.scores.pixel_maps import write_maps
 from simcompare.scores.ranking import place_scores
 from simcompare.scores.run_inputs import run_scores
-from simcompare.scores.spaces import find_embedding
 from simcompare.scores.table import stack_scores
 from simcompare.settings import ScoreSettings
 from simcompare.synthetic.blank_sky import blank_sky_of
 
-__all__ = ["score_image_sets", "write_scores"]
+__all__ = ["messages", "score_image_sets", "write_scores"]
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ def write_scores(settings: ScoreSettings) -> Path:
     models = [*_members(settings), *_background_paths(settings)]
     inputs = [*settings.images, *map(find_model, models)]
     with open_run(settings.out, "score", settings, inputs) as run:
-        embedding = find_embedding(settings.embedding) if settings.embedding else None
+        embedding = find_encoder(settings.embedding, may_import=True) if settings.embedding else None
         sets = [ImageSet.open(folder) for folder in settings.images]
         done = run.ledger((path for images in sets for path in images.files), *_identity(settings).values())
         if done.is_of_other():
@@ -242,3 +242,8 @@ def _write_maps(images: ImageSet, settings: ScoreSettings) -> None:
         batch_size=settings.batch_size,
         symmetries=settings.symmetries,
     )
+
+
+def messages(settings: ScoreSettings, path: Path) -> Iterator[str]:
+    """Say how many images were scored."""
+    yield f"{count_rows(path)} images scored in {path}"

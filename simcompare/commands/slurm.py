@@ -1,30 +1,20 @@
 """Job scripts that run a whole workflow under SLURM."""
 
 import os
-import shlex
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
-from simcompare.commands.workflow import Step, plan_workflow, read_workflow
+from simcompare.commands.planning.workflow import Step, plan_workflow, read_workflow
 from simcompare.runs.files import write_text
+from simcompare.runs.names import printable, shell_word
 from simcompare.settings import Settings, SlurmSettings
 
-__all__ = ["command_of", "write_jobs"]
-
-_POSITIONAL = {
-    "prepare": "inputs",
-    "twins": "images",
-    "train": "images",
-    "mock": "inputs",
-    "score": "images",
-    "compare": "scores",
-    "report": "run",
-}
-_ON_WORKERS = ("prepare", "twins", "mock", "score")
+__all__ = ["command_of", "messages", "write_jobs"]
 
 
 @dataclass(frozen=True)
@@ -36,20 +26,20 @@ class _Job:
     after: tuple[str, ...]
 
     @property
-    def verb(self) -> str:
-        """Command of its first step."""
-        return self.steps[0].verb
+    def kind(self) -> str:
+        """How it runs, see `simcompare.commands.planning.table.Section`."""
+        return self.steps[0].command.section.job
 
     @property
     def is_array(self) -> bool:
         """Whether its steps run beside each other."""
-        return self.verb in ("mock", "score")
+        return self.steps[0].command.section.is_array
 
     @property
     def needs_gpu(self) -> bool:
         """Whether it is sent to nodes with GPUs."""
         device = getattr(self.steps[0].settings, "device", "")
-        return self.verb == "train" or device.startswith("cuda")
+        return self.kind == "torchrun" or device.startswith("cuda")
 
 
 def write_jobs(settings: SlurmSettings) -> Path:
@@ -74,12 +64,12 @@ def write_jobs(settings: SlurmSettings) -> Path:
     folder = settings.out
     (folder / "logs").mkdir(parents=True, exist_ok=True)
     templates = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    templates.filters["quote"] = shlex.quote
+    templates.filters |= {"quote": shell_word, "printable": printable}
     shared = {
         "settings": settings,
-        "folder": shlex.quote(str(folder.absolute())),
-        "work": shlex.quote(os.getcwd()),
-        "activate": shlex.quote(_activation()),
+        "folder": shell_word(folder.absolute()),
+        "work": shell_word(os.getcwd()),
+        "activate": shell_word(_activation()),
         "time": _clock(settings.hours),
     }
 
@@ -92,8 +82,7 @@ def write_jobs(settings: SlurmSettings) -> Path:
     write("job.sh", "job.sh")
     for job in jobs:
         commands = [command_of(step) for step in job.steps]
-        kind = "train" if job.verb == "train" else "workers" if job.verb in _ON_WORKERS else "plain"
-        write("script.sh", f"{job.name}.sh", job=job, commands=commands, kind=kind)
+        write("script.sh", f"{job.name}.sh", job=job, commands=commands)
     return write("submit.sh", "submit.sh", jobs=jobs)
 
 
@@ -109,7 +98,7 @@ def command_of(step: Step) -> list[str]:
     list of str
         Beginning with the verb.
     """
-    positional = _POSITIONAL[step.verb]
+    positional = step.command.positional
     given = getattr(step.settings, positional)
     words = [step.verb, *map(str, given if isinstance(given, list) else [given])]
     for name, item in type(step.settings).model_fields.items():
@@ -129,12 +118,13 @@ def _option(name: str, value: object) -> list[str]:
 
 
 def _jobs(steps: list[Step]) -> list[_Job]:
-    """Jobs of the steps: mocks and scores are arrays, comparison and report go together."""
+    """Jobs of the steps: an array of one verb, plain steps in a row, or one step."""
     groups: list[list[Step]] = []
     for step in steps:
-        joins = groups and (
-            (step.verb == groups[-1][0].verb and step.verb in ("mock", "score"))
-            or (step.verb, groups[-1][0].verb) == ("report", "compare")
+        before, section = groups[-1][0] if groups else None, step.command.section
+        joins = before and (
+            (step.verb == before.verb and section.is_array)
+            or section.job == before.command.section.job == "plain"
         )
         if joins:
             groups[-1].append(step)
@@ -161,11 +151,16 @@ def _activation() -> str:
     """Shell command that makes this Python the one of the jobs."""
     script = Path(sys.prefix) / "bin" / "activate"
     if script.is_file():
-        return f"source {shlex.quote(str(script))}"
-    return f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"
+        return f"source {shell_word(script)}"
+    return f"export PATH={shell_word(Path(sys.executable).parent)}:$PATH"
 
 
 def _clock(hours: float) -> str:
     """Time as SLURM writes it."""
     seconds = round(3600 * hours)
     return f"{seconds // 3600:02d}:{seconds % 3600 // 60:02d}:{seconds % 60:02d}"
+
+
+def messages(settings: SlurmSettings, path: Path) -> Iterator[str]:
+    """Say what to do next."""
+    yield f"edit the three lines on top of {path}, then: bash {path}"

@@ -15,7 +15,7 @@ from simcompare.models.storage import MODEL, default_config, load_model, model_m
 from simcompare.runs.folder import open_run
 from simcompare.settings import TrainSettings
 
-__all__ = ["train_model"]
+__all__ = ["messages", "train_model"]
 
 
 logger = logging.getLogger(__name__)
@@ -142,3 +142,12 @@ def _log_progress(progress: Progress) -> None:
             "epoch %d of %d: train %.4f, validation %.4f nats per pixel, %.0f s left",
             progress.epoch, progress.epochs, progress.train, progress.validation, progress.seconds_left,
         )  # fmt: skip
+
+
+def messages(settings: TrainSettings, model: FlowModel) -> Iterator[str]:
+    """Say how good the model is; only the first process speaks."""
+    if not is_first():
+        return
+    nats, gap = model.summary["validation_nats_per_pixel"], model.summary["gap_nats_per_pixel"]
+    yield f"-log_prob on held-out images {nats:.4f} nats per pixel ({gap:+.4f} against training)"
+    yield f"model in {settings.out}"

@@ -1,5 +1,6 @@
 """``simcompare twins``: smooth Sersic twins of real galaxies."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from simcompare.runs.time_limit import Watch
 from simcompare.settings import TwinsSettings
 from simcompare.synthetic.twins import twin_stamps
 
-__all__ = ["make_twins"]
+__all__ = ["make_twins", "messages"]
 
 
 _TWINS_PER_PART = 50
@@ -60,7 +61,7 @@ def make_twins(settings: TwinsSettings) -> ImageSet:
         description = {
             "name": f"{images.name} Sersic twins",
             "kind": "twins",
-            "survey": images.survey,
+            "survey": images.survey_record,
             "bands": images.bands,
             "pixel_scale": images.pixel_scale,
             "preparation": images.preparation,
@@ -79,3 +80,8 @@ def _make_twins(task: _TwinsTask, watch: Watch) -> Images:
     stack, catalogue = collect_stamps(stamps)
     catalogue["dataset"] = f"{task.parents} Sersic twins"
     return Images(stack, catalogue, failures)
+
+
+def messages(settings: TwinsSettings, images: ImageSet) -> Iterator[str]:
+    """Say what was made."""
+    yield f"{len(images)} Sersic twins in {settings.out}"

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
+from simcompare.runs.documents import read_json, read_json_object
 from simcompare.runs.files import write_text
+from simcompare.runs.names import file_name
 from simcompare.runs.tables import plain, write_table
 
 __all__ = [
@@ -87,11 +89,31 @@ def read_further(folder: str | os.PathLike) -> list[FurtherTable]:
     path = Path(folder) / INDEX
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; run 'simcompare compare' first.")
+    entries = read_json(path)
+    for entry in entries if isinstance(entries, list) else [None]:
+        name = entry.get("name") if isinstance(entry, dict) else None
+        if (
+            not isinstance(name, str)
+            or file_name(name) != name
+            or not {"title", "note", "made"} <= entry.keys()
+        ):
+            raise ValueError(f"{path} lists {entry!r}, no table of ours; run 'compare' again.")
     tables = []
-    for entry in json.loads(path.read_text(encoding="utf-8")):
-        table = Table.read(Path(folder) / f"{entry['name']}.ecsv").filled() if entry["made"] else None
-        tables.append(FurtherTable(entry["name"], entry["title"], entry["note"], table))
+    for entry in entries:
+        where = Path(folder) / f"{entry['name']}.ecsv"
+        table = _read_table(where).filled() if entry["made"] else None
+        tables.append(FurtherTable(entry["name"], str(entry["title"]), str(entry["note"]), table))
     return tables
+
+
+def _read_table(path: Path) -> Table:
+    """Read a table of a comparison; any damage is an error that names it."""
+    try:
+        return Table.read(path, format="ascii.ecsv")
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # astropy raises many kinds for damaged tables
+        raise ValueError(f"{path} is damaged ({error}); give 'simcompare compare' again.") from error
 
 
 def with_columns_of(comparison: Table, further: Sequence[FurtherTable]) -> Table:
@@ -181,18 +203,26 @@ def read_comparison(path: str | os.PathLike) -> Table:
     path = path / "comparison.ecsv" if path.is_dir() else path
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no comparison there; run `simcompare compare` first.")
-    if path.suffix == ".json":
-        content = json.loads(path.read_text(encoding="utf-8"))
+    is_json = path.suffix == ".json"
+    table = _from_json(read_json_object(path), path) if is_json else _read_table(path)
+    if not str(table.meta.get("schema", "")).startswith("simcompare.comparison/"):
+        raise ValueError(f"{path} is not a comparison of simcompare (schema {table.meta.get('schema')!r}).")
+    if missing := [name for name in ("dataset", "caution") if name not in table.colnames]:
+        raise ValueError(
+            f"{path} is damaged: no column {', '.join(missing)}; give 'simcompare compare' again."
+        )
+    if hasattr(table["caution"], "filled"):
+        table["caution"] = table["caution"].filled("")
+    return table
+
+
+def _from_json(content: dict, path: Path) -> Table:
+    """Comparison as the board's JSON holds it."""
+    try:
         rows = [
             {name: np.nan if value is None else value for name, value in row.items()}
             for row in content["rows"]
         ]
-        table = Table(rows=rows)
-        table.meta = content["meta"]
-    else:
-        table = Table.read(path, format="ascii.ecsv")
-    if not str(table.meta.get("schema", "")).startswith("simcompare.comparison/"):
-        raise ValueError(f"{path} is not a comparison of simcompare (schema {table.meta.get('schema')!r}).")
-    if hasattr(table["caution"], "filled"):
-        table["caution"] = table["caution"].filled("")
-    return table
+        return Table(rows=rows, meta=dict(content["meta"]))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"{path} is not a comparison of simcompare ({error}).") from error

@@ -97,7 +97,8 @@ def styled(function: Callable[P, T]) -> Callable[P, T]:
     def inside(*args: P.args, **kwargs: P.kwargs) -> T:
         with (
             as_file(files("simcompare") / "data" / "simcompare.mplstyle") as path,
-            matplotlib.style.context(path),
+            # Whatever matplotlibrc lies where the command is given: one may even call LaTeX.
+            matplotlib.style.context(path, after_reset=True),
         ):
             return function(*args, **kwargs)
 

@@ -8,6 +8,7 @@ from astropy.io import fits
 
 from simcompare.images.image_set import ImageSet
 from simcompare.runs.files import atomic_hdf5, atomic_path
+from simcompare.runs.names import file_names, printable
 
 __all__ = ["export_fits", "export_mmu"]
 
@@ -24,36 +25,44 @@ def export_fits(images: ImageSet, folder: str | os.PathLike) -> list[Path]:
     Returns
     -------
     list of Path
-        ``<dataset>-<galaxy_id>-v<view>.fits``, in the order of the set. The header of IMAGE holds what
+        ``<dataset>-<galaxy_id>-v<view>.fits``, as `simcompare.runs.names.file_names` writes such names, in
+        the order of the set. The header of IMAGE holds what
         `simcompare prepare` needs to read it again, and the scalars of the catalogue as HIERARCH cards.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for position, row in enumerate(images.catalogue):
+    table, written = images.catalogue, []
+    names = [f"{row['dataset']}-{row['galaxy_id']}-v{row['view']}" for row in table]
+    files = file_names(names)
+    for position, (row, name) in enumerate(zip(table, names, strict=True)):
         stack = images.read(position)
         header = fits.Header()
         header["BANDS"] = "".join(images.bands)
-        header["BUNIT"] = images.unit
-        header["SURVEY"] = images.survey
+        header["BUNIT"] = _card(images.unit)
+        header["SURVEY"] = _card(images.survey)
         header["PREPHASH"] = images.preparation_hash
         _add_coordinates(header, row, images)
-        for name in images.catalogue.colnames:
-            value = row[name]
+        for column in table.colnames:
+            value = row[column]
             if isinstance(value, float | np.floating) and not np.isfinite(value):
                 continue
             value = value.item() if isinstance(value, np.generic) else value
-            header[f"HIERARCH cat {name}"] = value
+            header[f"HIERARCH cat {column}"] = _card(value) if isinstance(value, str) else value
         arrays = (("VARIANCE", stack.variance[0]), ("MASK", stack.mask[0]), ("PSF", stack.psf[0]))
         hdus = [
             fits.PrimaryHDU(stack.image[0], header),
-            *(fits.ImageHDU(data, name=name) for name, data in arrays),
+            *(fits.ImageHDU(data, name=extension) for extension, data in arrays),
         ]
-        name = f"{row['dataset']}-{row['galaxy_id']}-v{row['view']}.fits".replace("/", "_").replace(" ", "_")
-        with atomic_path(folder / name) as temporary:
+        path = folder / f"{files[name]}.fits"
+        with atomic_path(path) as temporary:
             fits.HDUList(hdus).writeto(temporary, overwrite=True)
-        written.append(folder / name)
+        written.append(path)
     return written
+
+
+def _card(text: str) -> str:
+    """Text as a FITS header can hold it."""
+    return printable(text).encode("ascii", "backslashreplace").decode()
 
 
 def _add_coordinates(header: fits.Header, row, images: ImageSet) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from astropy.table import Table
 
 from mocks.checked_hdf5 import open_checked, open_contained
+from mocks.surveys import Survey, load_survey, parse_survey
 from simcompare.images.parts import (
     DATASETS,
     KINDS,
@@ -41,7 +42,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 # Parts of one set must agree in these; the unit keeps 8-bit and linear pixels apart.
-_AGREE = ("kind", "survey", "bands", "pixel_scale", "unit", "preparation_hash", "image_shape")
+_AGREE = ("kind", "survey", "bands", "pixel_scale", "unit", "preparation_hash", "image_shape", "survey_file")
 
 
 class ImageSet:
@@ -144,6 +145,26 @@ class ImageSet:
     def survey(self) -> str:
         """Name of the survey."""
         return self._parts[0].survey
+
+    @property
+    def survey_record(self) -> Survey:
+        """The survey: as the file that came with the images describes it, or else by its name.
+
+        Raises
+        ------
+        ValueError
+            When the images hold no survey file and no survey of this name is known.
+        """
+        part = self._parts[0]
+        if part.survey_file:
+            return parse_survey(part.survey_file, f"survey file kept in {part.path}")
+        try:
+            return load_survey(part.survey)
+        except ValueError as error:
+            raise ValueError(
+                f"{part.path}: {error} Images of a survey file of your own keep it; make them again, with "
+                "--survey and the path of that file."
+            ) from error
 
     @property
     def bands(self) -> tuple[str, ...]:
@@ -324,6 +345,9 @@ def _check_agreement(first: Part, other: Part) -> None:
             continue
         if item == "preparation_hash":
             item, mine, theirs = "preparation", first.preparation_json, other.preparation_json
+        elif item == "survey_file":
+            item = "survey file"
+            mine, theirs = (f"{len(text.splitlines())} lines" if text else "ours" for text in (mine, theirs))
         raise ValueError(
             f"image sets cannot be joined: {item} is {mine} in {first.path} but {theirs} in {other.path}."
         )

@@ -11,8 +11,10 @@ import numpy as np
 from astropy.table import Table
 
 from mocks.checked_hdf5 import open_checked
+from mocks.surveys import Survey
 from simcompare.images.stamps import PreparedStamp
 from simcompare.runs.files import atomic_hdf5
+from simcompare.runs.names import printable
 
 __all__ = [
     "BLANK_SKY",
@@ -132,7 +134,7 @@ def write_part(
     *,
     name: str,
     kind: str,
-    survey: str,
+    survey: str | Survey,
     bands: Sequence[str],
     pixel_scale: float,
     preparation,
@@ -156,8 +158,8 @@ def write_part(
         Of the data set, as tables and figures shall call it.
     kind : str
         One of `KINDS`.
-    survey : str
-        Name of the survey.
+    survey : str or Survey
+        Name of the survey, or its record: what a survey file that is not ours holds is kept with the images.
     bands : sequence of str
         In the order of the images' band axis.
     pixel_scale : float
@@ -185,9 +187,9 @@ def write_part(
     attributes = {
         "format": FORMAT,
         "schema": SCHEMA,
-        "name": name,
+        "name": printable(name),
         "kind": kind,
-        "survey": survey,
+        "survey": survey.name if isinstance(survey, Survey) else survey,
         "bands": json.dumps(bands),
         "pixel_scale": float(pixel_scale),
         "unit": unit,
@@ -195,6 +197,8 @@ def write_part(
         "preparation_hash": preparation.hash,
         "provenance": json.dumps(provenance or {}, sort_keys=True, default=str),
     }
+    if isinstance(survey, Survey) and survey.text:
+        attributes["survey_file"] = survey.text
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_hdf5(path) as file:
         file.attrs.update(attributes)
@@ -255,11 +259,17 @@ def _write_catalogue(group: h5py.Group, catalogue: Table, flux_unit: str) -> Non
                 f"catalogue column {column!r} has shape {values.shape}; one dimension is needed."
             )
         if values.dtype.kind in "UO":
-            values = np.char.encode(values.astype(str), "utf-8")
+            values = np.char.encode(_on_one_line(values.astype(str)), "utf-8")
             values = values.astype("S1") if values.dtype.itemsize == 0 else values
         dataset = group.create_dataset(column, data=values)
         unit = catalogue[column].unit
         dataset.attrs["unit"] = "" if unit is None else flux_unit if str(unit) == "nmgy" else str(unit)
+
+
+def _on_one_line(texts: np.ndarray) -> np.ndarray:
+    """Texts with control characters written out, as they would break tables and act on terminals."""
+    fine = all(map(str.isprintable, texts.tolist()))
+    return texts if fine else np.array([printable(text) for text in texts.tolist()])
 
 
 @dataclass(frozen=True)
@@ -279,6 +289,7 @@ class Part:
     provenance: str
     image_shape: tuple[int, int]
     psf_side: int
+    survey_file: str = ""
 
     @classmethod
     def open(cls, path: Path) -> "Part":
@@ -317,6 +328,7 @@ class Part:
             preparation_json=str(attributes["preparation"]),
             image_shape=file["image"].shape[2:],
             psf_side=file["psf"].shape[-1],
+            survey_file=str(attributes.get("survey_file", "")),
             **{key: str(attributes[key]) for key in words},
         )
 

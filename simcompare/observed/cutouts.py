@@ -16,6 +16,7 @@ from mocks.checked_hdf5 import open_checked
 from mocks.observing.psf import effective_psf
 from simcompare.images.stamps import RAW_MASK_BITS, RawStamp
 from simcompare.observed.names import coordinate_name, word
+from simcompare.observed.stated_psf import mixture_psf
 from simcompare.observed.units import nanomaggies_per_unit
 
 __all__ = [
@@ -83,7 +84,8 @@ def read_linear_stack(path: Path, bands: tuple[str, ...], units: str = "") -> It
     ----------
     path : Path
         Dataset ``image`` (n, band, y, x); attributes ``bands``, ``pixel_scale_arcsec`` and ``units``; a PSF
-        as dataset ``psf`` (n, band, k, k) or (band, k, k), or its width as ``psf_fwhm_arcsec``; if known
+        as dataset ``psf`` (n, band, k, k) or (band, k, k), three Gaussians each as ``psf_mixture``
+        (n, band, 18), or its width as ``psf_fwhm_arcsec``; if known
         datasets ``mask``, ``ra_deg``, ``dec_deg``, ``galaxy_id``.
     bands : tuple of str
         Wanted, in this order.
@@ -107,17 +109,13 @@ def read_linear_stack(path: Path, bands: tuple[str, ...], units: str = "") -> It
         check_axes(path, file["image"].shape, word(file.attrs["bands"]))
         factor = nanomaggies_per_unit(word(file.attrs.get("units", units)), where=str(path))
         scale = float(file.attrs["pixel_scale_arcsec"])
-        if "psf" not in file and "psf_fwhm_arcsec" not in file.attrs:
-            raise ValueError(f"{path}: no PSF; add dataset 'psf' or attribute 'psf_fwhm_arcsec'.")
-        shared = None if "psf" in file else gaussian_psf(file.attrs["psf_fwhm_arcsec"], scale, len(bands))
-        if shared is None and file["psf"].ndim == 3:
-            shared = odd_psf(file["psf"][chosen])
+        psfs = _stack_psfs(path, file, chosen, scale)
         for i in range(len(file["image"])):
             ra, dec = (float(file[name][i]) if name in file else np.nan for name in ("ra_deg", "dec_deg"))
             named = word(file["galaxy_id"][i]) if "galaxy_id" in file else f"{path.stem}-{i}"
             yield RawStamp(
                 image=factor * file["image"][i, chosen],
-                psf=odd_psf(file["psf"][i, chosen]) if shared is None else shared,
+                psf=psfs(i),
                 pixel_scale=scale,
                 bands=bands,
                 galaxy_id=coordinate_name("J", ra, dec)
@@ -128,6 +126,23 @@ def read_linear_stack(path: Path, bands: tuple[str, ...], units: str = "") -> It
                 dec=dec,
                 metadata={"source": path.name, "source_index": str(i)},
             )
+
+
+def _stack_psfs(path: Path, file, chosen: list[int], scale: float):
+    """Give a function from the number of an image of a stack to its PSFs."""
+    if "psf" in file and file["psf"].ndim == 3:
+        shared = odd_psf(file["psf"][chosen])
+    elif "psf" in file:
+        return lambda i: odd_psf(file["psf"][i, chosen])
+    elif "psf_mixture" in file:
+        return lambda i: np.stack([mixture_psf(each) for each in file["psf_mixture"][i, chosen]])
+    elif "psf_fwhm_arcsec" in file.attrs:
+        shared = gaussian_psf(file.attrs["psf_fwhm_arcsec"], scale, len(chosen))
+    else:
+        raise ValueError(
+            f"{path}: no PSF; add dataset 'psf' or 'psf_mixture', or attribute 'psf_fwhm_arcsec'."
+        )
+    return lambda i: shared
 
 
 def read_object_groups(path: Path, bands: tuple[str, ...], units: str = "") -> Iterator[RawStamp]:
@@ -152,9 +167,11 @@ def read_object_groups(path: Path, bands: tuple[str, ...], units: str = "") -> I
         factor = nanomaggies_per_unit(word(file.attrs.get("units", units)), where=str(path))
         for name, group in file["objects"].items():
             image = group["image"][chosen]
+            has_psf = "psf" in group
             yield RawStamp(
                 image=factor * image,
-                psf=odd_psf(group["psf"][chosen]),
+                psf=odd_psf(group["psf"][chosen]) if has_psf else np.ones((len(bands), 1, 1)),
+                problem="" if has_psf else "no PSF; add dataset 'psf' to its group",
                 pixel_scale=float(file.attrs["pixel_scale_arcsec"]),
                 bands=bands,
                 galaxy_id=f"{path.stem}-{name}",

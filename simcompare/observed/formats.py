@@ -18,6 +18,7 @@ from simcompare.observed.cutouts import (
     read_object_groups,
 )
 from simcompare.observed.detect import read_sdss_frame
+from simcompare.observed.dr7 import read_sdss_dr7_groups, read_sdss_loose_groups
 from simcompare.observed.fits_stacks import is_fits_stack, read_fits_stack
 from simcompare.observed.multimodal import is_parquet, read_multimodal, read_multimodal_parquet
 from simcompare.observed.pictures import is_picture_folder, read_picture_folder, read_picture_stack
@@ -90,6 +91,16 @@ FORMATS: dict[str, Format] = {
         _hdf5_with("image", "field_id", "field_nmgy_per_count", "psf"),
         read_sdss_stack,
     ),
+    "sdss-dr7-objects": Format(
+        "HDF5 groups objects/NNN of SDSS DR7 stamps with their field's header, without images of the PSF",
+        _hdf5_with("objects", survey="SDSS DR7"),
+        read_sdss_dr7_groups,
+    ),
+    "sdss-loose": Format(
+        "HDF5 groups <letter>_band/<name> of SDSS images with nothing beside them",
+        _hdf5_with("fit_inputs", "g_band"),
+        read_sdss_loose_groups,
+    ),
     "sdss-objects": Format(
         "HDF5 groups objects/NNN of SDSS stamps with mask and PSF",
         _hdf5_with("objects", survey="SDSS"),
@@ -119,7 +130,7 @@ FORMATS: dict[str, Format] = {
         ("units",),
     ),
     "multimodal-parquet": Format(
-        "Parquet in the layout of the Multimodal Universe; wants --units and pyarrow",
+        "Parquet in the layout of the Multimodal Universe; wants --units",
         is_parquet,
         read_multimodal_parquet,
         ("units",),

@@ -81,13 +81,11 @@ def read_multimodal_parquet(path: Path, bands: tuple[str, ...], units: str = "")
     Raises
     ------
     ValueError
-        As of `read_multimodal`; also without pyarrow, when columns are missing, or the file is damaged.
+        As of `read_multimodal`; also when columns are missing, or the file is damaged.
     """
-    try:
-        from pyarrow import ArrowException
-        from pyarrow.parquet import ParquetFile
-    except ImportError as error:
-        raise ValueError(f"{path}: Parquet needs pyarrow; pip install 'simcompare[tables]'.") from error
+    from pyarrow import ArrowException
+    from pyarrow.parquet import ParquetFile
+
     try:
         file = ParquetFile(path)
         missing = {"object_id", "image"} - set(file.schema_arrow.names)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-from mocks.surveys import SURVEYS, load_survey
+from mocks.surveys import Survey, load_survey
 from simcompare.images.image_set import LINEAR_UNIT, ImageSet, collect_stamps, part_path, write_part
 from simcompare.images.positions import SAME_OBJECT, TakenPlaces
 from simcompare.images.preparation.flags import refuse_flagged, rejected_flags_of
@@ -60,7 +60,7 @@ class Sample:
 def prepare_observed(
     paths: Sequence[str | Path],
     *,
-    survey: str,
+    survey: str | Path | Survey,
     bands: Sequence[str],
     preparation: Preparation,
     out: str | Path,
@@ -74,7 +74,7 @@ def prepare_observed(
     places: Table | None = None,
     workers: int = 1,
     scheduler: str | None = None,
-    timeout: float = 3600.0,
+    timeout: float = 600.0,
     kind: str = "observed",
 ) -> Sample:
     """Prepare real galaxies from files of any known format into one image set in a run folder.
@@ -85,8 +85,8 @@ def prepare_observed(
     ----------
     paths : sequence of path-like
         Files. Of an object that occurs twice (within 3 arcsec) the first is taken.
-    survey : str
-        Name of the survey, as mocks of it carry it.
+    survey : str, Path or Survey
+        That the images are from: its name, survey file or record.
     bands : sequence of str
         Wanted, in this order.
     preparation : Preparation
@@ -125,7 +125,7 @@ def prepare_observed(
         When a file cannot be read, pixel scales are mixed, no galaxy is usable, or the folder holds parts
         that were made with other settings.
     """
-    bands, paths = tuple(bands), [Path(path) for path in paths]
+    bands, paths, survey = tuple(bands), [Path(path) for path in paths], load_survey(survey)
     if rejected_flags is None:
         rejected_flags = rejected_flags_of(survey)
     unknown = [flag for flag in rejected_flags if flag not in FLAGS]
@@ -169,7 +169,7 @@ class _Parts:
 
     out: Path
     name: str
-    survey: str
+    survey: Survey
     bands: tuple[str, ...]
     preparation: Preparation
     settings: dict
@@ -216,13 +216,13 @@ class _Parts:
             raise ValueError(
                 f"{path}: pixel scale {stamp.pixel_scale} arcsec beside {self.scale}; prepare them apart."
             )
-        if self.survey not in SURVEYS or stamp.domain == "8-bit":
+        if stamp.domain == "8-bit":
             return
-        own = load_survey(self.survey).pixel_scale
+        own = self.survey.pixel_scale
         if abs(stamp.pixel_scale - own) > 0.01 * own:
             raise ValueError(
-                f"{path}: pixels of {stamp.pixel_scale:.4g} arcsec, but those of {self.survey} are {own:g}; "
-                "give the survey that they are from, or a survey file."
+                f"{path}: pixels of {stamp.pixel_scale:.4g} arcsec, but those of {self.survey.name} are "
+                f"{own:g}; give the survey that they are from, or a survey file."
             )
 
     def batches(self, stamps: Iterable[tuple[Path, RawStamp]]) -> Iterator[list[tuple[Path, RawStamp]]]:

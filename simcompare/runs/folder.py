@@ -20,6 +20,7 @@ from simcompare import __version__
 from simcompare.runs.files import explained, fingerprint, remove_leftovers, write_text
 from simcompare.runs.ledger import Ledger, digest
 from simcompare.runs.lock import lock_folder
+from simcompare.runs.names import PrintableFormatter, printable
 from simcompare.runs.tables import write_table
 from simcompare.settings import WHERE_AND_HOW, Settings
 
@@ -59,12 +60,13 @@ class Run:
 
     def write_failures(self, failures: Iterable[dict]) -> None:
         """List what could not be done, one row each with its reason, in ``failures.ecsv``."""
-        rows = [{"source": "", "galaxy_id": "", "reason": "", **failure} for failure in failures]
+        names = ("source", "galaxy_id", "reason")
+        rows = [{name: printable(failure.get(name, "")) for name in names} for failure in failures]
         path = self.folder / "failures.ecsv"
         if not rows:
             path.unlink(missing_ok=True)
             return
-        write_table(Table(rows=rows, names=["source", "galaxy_id", "reason"]), path)
+        write_table(Table(rows=rows, names=names), path)
         logger.warning("%d of the inputs failed; reasons in %s", len(rows), path)
 
 
@@ -276,7 +278,7 @@ class _LogFile(logging.FileHandler):
 def _log_file(path: Path) -> Iterator[None]:
     """Copy the log of our packages to a file while the block runs."""
     handler = _LogFile(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     loggers = [logging.getLogger(name) for name in ("simcompare", "mocks", "flows")]
     for each in loggers:
         each.addHandler(handler)

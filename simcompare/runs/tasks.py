@@ -1,17 +1,22 @@
 """Where the work runs: in this process, on all cores, or on a cluster, always through the same call."""
 
+import asyncio
 import logging
 import multiprocessing
 import os
+import re
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
+
+from simcompare.runs.documents import read_json
 
 __all__ = ["StoppedError", "available_cores", "run_in_order", "run_tasks"]
 
@@ -20,6 +25,8 @@ logger = logging.getLogger(__name__)
 _ONE_THREAD = {
     f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA", "VECLIB_MAXIMUM")
 }
+_ANSWER_WITHIN = 30.0  # s, for a scheduler that is there
+_ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx)://[^\s/@]+:\d{1,5}")
 _PATIENCE = 600.0  # s, until the first worker of an existing cluster must be there
 _COUNT_WORKERS_EVERY = 10.0  # s
 
@@ -174,7 +181,9 @@ def _client(scheduler: str | None, workers: int) -> Iterator:
     from distributed import Client, LocalCluster
 
     if scheduler is not None and scheduler != "slurm":
-        with Client(**_address(scheduler), set_as_default=False) as client:
+        address = _address(scheduler)
+        _greet(address)
+        with Client(address, set_as_default=False) as client:
             yield client
         return
     if scheduler == "slurm":
@@ -225,16 +234,38 @@ def _way_of_starting() -> str:
     return "forkserver"
 
 
-def _address(scheduler: str) -> dict:
-    """How a client is told of an existing scheduler."""
-    if "://" in scheduler:
-        return {"address": scheduler}
-    if not Path(scheduler).is_file():
-        raise FileNotFoundError(
-            f"scheduler file {scheduler} does not exist; give one written by 'dask scheduler "
-            "--scheduler-file FILE' that is running, an address as tcp://host:8786, or 'slurm'."
-        )
-    return {"scheduler_file": scheduler}
+def _address(scheduler: str) -> str:
+    """Address of an existing scheduler."""
+    address, source = scheduler, "--scheduler"
+    if "://" not in scheduler:
+        if not Path(scheduler).is_file():
+            raise FileNotFoundError(
+                f"scheduler file {scheduler} does not exist; give one written by 'dask scheduler "
+                "--scheduler-file FILE' that is running, an address as tcp://host:8786, or 'slurm'."
+            )
+        content, source = read_json(scheduler), scheduler
+        address = content.get("address") if isinstance(content, dict) else None
+    if not isinstance(address, str) or not _ADDRESS.fullmatch(address):
+        raise ValueError(f"{source}: {address!r} is no address of a scheduler; it reads as tcp://host:8786.")
+    return address
+
+
+def _greet(address: str) -> None:
+    """Ask a scheduler who it is: of one that answers nothing, or nonsense, Dask would wait for minutes."""
+    from distributed.core import rpc
+
+    async def ask() -> None:
+        async with rpc(address) as scheduler:
+            await asyncio.wait_for(scheduler.identity(), _ANSWER_WITHIN)
+
+    try:
+        with ThreadPoolExecutor(1) as pool:  # this thread may be a notebook's, which has a loop of its own
+            pool.submit(asyncio.run, ask()).result()
+    except Exception as error:  # whatever a stranger's answer makes of Dask
+        reason = str(error) or f"no answer in {_ANSWER_WITHIN:.0f} s"
+        raise OSError(
+            f"no Dask scheduler answers at {address} ({reason}); start it, or mend --scheduler."
+        ) from None
 
 
 def _slurm_cluster(jobs: int):

@@ -11,6 +11,7 @@ from flows import symmetry
 from mocks.checked_hdf5 import open_contained
 from simcompare.models.density import Density, context_of
 from simcompare.runs.files import atomic_hdf5
+from simcompare.runs.names import file_name
 
 __all__ = ["SHARD", "read_map", "write_maps"]
 
@@ -64,7 +65,7 @@ def write_maps(
     }
     paths = []
     for start in range(0, len(images), SHARD):
-        path = folder / f"{_file_name(images.name)}-{start // SHARD:04d}.h5"
+        path = folder / f"{file_name(images.name)}-{start // SHARD:04d}.h5"
         paths.append(path)
         if path.is_file():
             continue
@@ -85,11 +86,6 @@ def write_maps(
                     inside = slice(part.start - start, part.stop - start)
                     targets[name][inside] = _mean_map(density, stack, context, symmetries)
     return paths
-
-
-def _file_name(dataset: str) -> str:
-    """Name of a data set as a file name."""
-    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in dataset)
 
 
 def _mean_map(
@@ -128,7 +124,7 @@ def read_map(folder: str | os.PathLike, dataset: str, image_index: int) -> dict[
     FileNotFoundError
         When there is no such shard.
     """
-    path = Path(folder) / f"{_file_name(dataset)}-{image_index // SHARD:04d}.h5"
+    path = Path(folder) / f"{file_name(dataset)}-{image_index // SHARD:04d}.h5"
     if not path.is_file():
         raise FileNotFoundError(
             f"{path} does not exist; score with --maps, and name a data set scored there."

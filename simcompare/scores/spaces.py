@@ -1,7 +1,5 @@
 """Coordinates of every image in spaces where distance means something, kept beside the scores."""
 
-import importlib
-import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,44 +12,12 @@ import numpy as np
 from mocks.checked_hdf5 import open_contained
 from simcompare.models.density import context_of
 from simcompare.runs.files import atomic_hdf5
+from simcompare.scores.encoders import Encoder
 from simcompare.scores.features import Components
 
-__all__ = ["Embedding", "find_embedding", "open_spaces", "write_spaces"]
-
-logger = logging.getLogger(__name__)
-
-Embedding = Callable[[np.ndarray], np.ndarray]
+__all__ = ["open_spaces", "write_spaces"]
 
 MOST_FITTED = 1000  # real images that the components are fitted to
-
-
-def find_embedding(name: str) -> Embedding:
-    """Import an embedding by its name.
-
-    Parameters
-    ----------
-    name : str
-        ``"module:function"``; the function takes images (n, band, y, x) and returns vectors (n, d).
-
-    Returns
-    -------
-    callable
-
-    Raises
-    ------
-    ValueError
-        When the name is not of this form, or names nothing callable.
-    """
-    module, _, function = name.partition(":")
-    if not module or not function:
-        raise ValueError(f"embedding is {name!r}; name it as 'module:function'.")
-    try:
-        found = getattr(importlib.import_module(module), function, None)
-    except ModuleNotFoundError as error:
-        raise ValueError(f"embedding {name!r}: {error}; put its folder on PYTHONPATH.") from error
-    if not callable(found):
-        raise ValueError(f"embedding {name!r}: {module} holds no function {function!r}.")
-    return found
 
 
 def write_spaces(
@@ -60,7 +26,7 @@ def write_spaces(
     reference: str,
     model: Any,
     *,
-    embedding: Embedding | None = None,
+    embedding: Encoder | None = None,
     n_components: int = 16,
     batch_size: int = 128,
 ) -> None:
@@ -113,7 +79,7 @@ def write_spaces(
                 start = stop
 
 
-def _makers(real: Any, model: Any, embedding: Embedding | None) -> dict[str, Callable]:
+def _makers(real: Any, model: Any, embedding: Encoder | None) -> dict[str, Callable]:
     """Functions from images and context to vectors, by name of the space."""
     # Of a few images at a time, as their catalogues are read file by file.
     parts = [real.slab(start, start + 128).catalogue for start in range(0, len(real), 128)]

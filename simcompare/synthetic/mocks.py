@@ -32,6 +32,7 @@ from simcompare.images.preparation.flags import refuse_flagged, rejected_flags_o
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
 from simcompare.images.splits import assign_split
 from simcompare.images.stamps import PreparedStamp, RawStamp
+from simcompare.runs.names import file_name
 from simcompare.runs.time_limit import Watch
 from simcompare.settings import MockSettings, SkySettings
 from simcompare.synthetic.conditions import conditions_bank
@@ -212,6 +213,7 @@ def _prepare_view(subject: Galaxy | IdealImage, galaxy_id: str, view: int, task:
 
 def _write_products(cutout: Cutout, name: str, settings: MockSettings) -> None:
     """Write one image as FITS and as a picture, as far as asked for."""
+    name = file_name(name)
     if settings.fits or settings.stages:
         path = settings.out / "fits" / f"{name}.fits"
         path.parent.mkdir(exist_ok=True)

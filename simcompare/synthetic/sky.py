@@ -11,6 +11,7 @@ from mocks import SkyBank, load_survey, stream
 from mocks.survey_files.hsc_coadds import hsc_sky_bank, open_psf
 from mocks.survey_files.sdss_frames import FRAME_NAME, frame_siblings, open_frame
 from mocks.survey_files.sdss_sky import sdss_sky_bank
+from mocks.surveys import FRAMES
 from simcompare.observed.detect import empirical_psf, find_candidates, psfield_of
 from simcompare.runs.files import atomic_path
 from simcompare.settings import SkySettings
@@ -41,10 +42,15 @@ def make_sky_bank(settings: SkySettings) -> SkyBank:
         logged as long as another serves.
     """
     bands = tuple(settings.bands)
-    load_survey(settings.survey).select(bands)
-    cut = _hsc_fields if settings.survey.startswith("hsc") else _sdss_fields
+    survey = load_survey(settings.survey)
+    survey.select(bands)
+    if survey.frames is None:
+        raise ValueError(
+            f"{survey.source} does not say what whole images of {survey.name} are, from which to cut sky; "
+            f"write frames = {' or '.join(map(repr, FRAMES))} into a survey file of your own."
+        )
     banks, problems = [], []
-    for name, make in cut(field_files(settings.inputs), bands, settings):
+    for name, make in FIELDS[survey.frames](field_files(settings.inputs), bands, settings):
         try:
             banks.append(make(stream(settings.seed, "sky", name)))
             logger.info("%s: %d patches of %d pixels", name, len(banks[-1]), settings.size)
@@ -52,7 +58,7 @@ def make_sky_bank(settings: SkySettings) -> SkyBank:
             problems.append(f"{name}: {error}")
             logger.warning("skipped %s", problems[-1])
     if not banks:
-        reason = "; ".join(problems) or "no SDSS frame and no HSC coadd <name>-<band>.fits"
+        reason = "; ".join(problems) or f"there are no {FRAMES[survey.frames]}"
         raise ValueError(f"no sky in {', '.join(map(str, settings.inputs))}: {reason}.")
     bank = _joined(banks)
     with atomic_path(settings.out) as path:
@@ -101,10 +107,14 @@ def _hsc_fields(files: list[Path], bands: tuple[str, ...], settings: SkySettings
                 raise FileNotFoundError(f"the coadd of band {', '.join(missing)} is missing.")
             psf = {band: open_psf(name.with_name(f"{name.name}-{band}-psf.fits")) for band in bands}
             ordered = {band: paths[band] for band in bands}
-            size, n = settings.size, settings.per_field
-            return hsc_sky_bank(ordered, psf, size, n, rng, clear=settings.clear, survey=settings.survey)
+            size, n, survey = settings.size, settings.per_field, settings.survey
+            return hsc_sky_bank(ordered, psf, size, n, rng, clear=settings.clear, survey=survey)
 
         yield name.name, make
+
+
+FIELDS = {"sdss-frame": _sdss_fields, "hsc-coadd": _hsc_fields}
+"""What finds the fields among files, by the kinds of ``mocks.surveys.FRAMES``."""
 
 
 def _joined(banks: list[SkyBank]) -> SkyBank:

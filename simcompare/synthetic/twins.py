@@ -8,7 +8,6 @@ import numpy as np
 
 from mocks import ObservingConditions, observe, stream
 from mocks.observing.background import faint_sources
-from mocks.surveys import load_survey
 from simcompare.images.image_set import ImageSet, Stack
 from simcompare.images.preparation.flags import refuse_flagged, rejected_flags_of
 from simcompare.images.preparation.prepare import preparation_stream, prepare_stamp
@@ -92,13 +91,13 @@ def make_twin(stack: Stack, row: Mapping, images: ImageSet, seed: int) -> Prepar
     profiles = [replace(fit.profile, x=fit.profile.x + margin, y=fit.profile.y + margin) for fit in fits]
     ideal = ideal_image(profiles, bands, images.pixel_scale, preparation.window)
     conditions = _conditions(stack, row, images)
-    cutout = observe(ideal, images.survey, conditions, stream(seed, galaxy_id, "twin", "noise"))
+    cutout = observe(ideal, images.survey_record, conditions, stream(seed, galaxy_id, "twin", "noise"))
     level = np.array([float(row[f"sky_level_{band}"]) for band in bands])
     cutout = replace(cutout, image=cutout.image + level[:, None, None].astype(np.float32))
     stamp = RawStamp.from_cutout(cutout, galaxy_id, _fit_columns(fits, bands, images.pixel_scale))
     stamp = replace(stamp, ra=float(row["ra"]), dec=float(row["dec"]))
     prepared = prepare_stamp(stamp, preparation, preparation_stream(seed, f"twin of {galaxy_id}"))
-    refuse_flagged(prepared, rejected_flags_of(images.survey))
+    refuse_flagged(prepared, rejected_flags_of(images.survey_record))
     return replace(prepared, row=prepared.row | {"view": int(row["view"]), "split": str(row["split"])})
 
 
@@ -109,7 +108,7 @@ def _conditions(stack: Stack, row: Mapping, images: ImageSet) -> ObservingCondit
     # The measured noise holds the dither's variance, which the twin's preparation adds again.
     dither = quantum**2 / 12 if images.preparation.dither else 0.0
     measured = np.array([float(row[f"sky_sigma_{band}"]) for band in bands])
-    survey = load_survey(images.survey)
+    survey = images.survey_record
     typical = {band.name: band.gain[0] * band.counts_per_nanomaggy for band in survey.select(bands)}
     names = set(row.colnames) if hasattr(row, "colnames") else set(row)
     electrons = [

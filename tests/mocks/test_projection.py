@@ -6,7 +6,7 @@ from astropy.cosmology import FlatLambdaCDM
 
 from mocks import Galaxy, Stars, mock_galaxy, stream
 from mocks.light.base import StellarPopulation
-from mocks.projection import VIEWS, kpc_per_arcsec, project, random_view, view_matrix
+from mocks.projection import VIEWS, Scene, kpc_per_arcsec, project, random_view, view_matrix
 
 COSMOLOGY = FlatLambdaCDM(70, 0.3)
 
@@ -71,7 +71,7 @@ def test_random_views_fill_the_sphere():
 @pytest.mark.parametrize("view", VIEWS)
 def test_flux_is_the_same_from_every_side(view):
     galaxy = disc()
-    ideal = project(galaxy, "sdss", "gri", 0.05, view, size=300, population=OneNanomaggy())
+    ideal = project(galaxy, "sdss", "gri", Scene(0.05, view, 300, OneNanomaggy(), "none"))
     assert ideal.image.sum(axis=(1, 2)) == pytest.approx(np.full(3, 4000), rel=1e-6)
     assert ideal.flux_outside == pytest.approx(np.zeros(3), abs=4e-3)
     assert ideal.size == (300, 300)
@@ -79,7 +79,7 @@ def test_flux_is_the_same_from_every_side(view):
 
 def test_light_beyond_the_stamp_is_reported():
     galaxy = disc()
-    ideal = project(galaxy, "sdss", "r", 0.05, "z", size=20, population=OneNanomaggy(), margin=0)
+    ideal = project(galaxy, "sdss", "r", Scene(0.05, "z", 20, OneNanomaggy(), "none"), margin=0)
     half_side = 10 * 0.396 * kpc_per_arcsec(0.05, COSMOLOGY)
     inside = (np.abs(galaxy.stars.position[:, :2]) < half_side).all(axis=1).sum()
     assert ideal.image.sum() + ideal.flux_outside[0] == pytest.approx(4000, rel=1e-9)
@@ -92,7 +92,12 @@ def test_place_size_and_offset():
     stars = galaxy.stars.select(np.array([0]))
     stars = replace(stars, position=np.array([[5.0, 0, 0]]), smoothing_length=np.array([0.5]))
     ideal = project(
-        replace(galaxy, stars=stars), "sdss", "r", 0.05, "z", 64, OneNanomaggy(), margin=4, offset=(1.0, -2.0)
+        replace(galaxy, stars=stars),
+        "sdss",
+        "r",
+        Scene(0.05, "z", 64, OneNanomaggy(), "none"),
+        margin=4,
+        offset=(1.0, -2.0),
     )
     scale = COSMOLOGY.kpc_proper_per_arcmin(0.05).value / 60 * 0.396  # kpc per survey pixel
     grid = (np.arange(72 * 3) + 0.5) / 3 - 36
@@ -105,7 +110,7 @@ def test_angular_size_follows_distance():
     galaxy = disc()
     width = []
     for redshift in (0.05, 0.2):
-        image = project(galaxy, "sdss", "r", redshift, "z", 200, OneNanomaggy()).image[0]
+        image = project(galaxy, "sdss", "r", Scene(redshift, "z", 200, OneNanomaggy(), "none")).image[0]
         grid = (np.arange(len(image)) + 0.5 - len(image) / 2) / 3
         width.append(np.sqrt(image.sum(0) @ grid**2 / image.sum()))
     distance = COSMOLOGY.angular_diameter_distance([0.05, 0.2]).value
@@ -113,19 +118,19 @@ def test_angular_size_follows_distance():
 
 
 def test_bands_are_registered():
-    ideal = project(disc(), "sdss", "ugriz", 0.05, "face-on", 128)
+    ideal = project(disc(), "sdss", "ugriz", Scene(0.05, "face-on", 128, dust="none"))
     grid = np.arange(ideal.image.shape[1]) / 3
     total = ideal.image.sum(axis=(1, 2))
     for axis in (1, 2):
         centre = ideal.image.sum(axis=axis) @ grid / total
         assert np.ptp(centre) < 0.6  # colours differ between stars; the grid does not
-    flat = project(disc(), "sdss", "ugriz", 0.05, "face-on", 128, OneNanomaggy()).image
+    flat = project(disc(), "sdss", "ugriz", Scene(0.05, "face-on", 128, OneNanomaggy(), "none")).image
     assert np.allclose(flat, flat[0])
 
 
 def test_dust_and_population_are_recorded():
-    plain = project(disc(), "sdss", "gr", 0.05)
-    dusty = project(disc(), "sdss", "gr", 0.05, dust="screen")
+    plain = project(disc(), "sdss", "gr", Scene(0.05, "z", dust="none"))
+    dusty = project(disc(), "sdss", "gr", Scene(0.05, "z"))
     assert dusty.metadata["dust"] == "screen"
     assert plain.metadata["population"] == "analytic"
     assert plain.metadata["attenuation"] == {"g": 0.0, "r": 0.0}
@@ -137,7 +142,7 @@ def test_dust_and_population_are_recorded():
 
 def test_total_magnitude_is_that_of_the_stars():
     galaxy = disc()
-    ideal = project(galaxy, "sdss", "r", 0.03, size=600)
+    ideal = project(galaxy, "sdss", "r", Scene(0.03, "z", 600))
     magnitude = 22.5 - 2.5 * np.log10(ideal.image.sum() + ideal.flux_outside[0])
     assert magnitude == pytest.approx(ideal.metadata["magnitude"]["r"], abs=1e-6)
 
@@ -154,12 +159,19 @@ def test_clamped_light_is_counted_and_warned_about_once(caplog):
 def test_bad_requests_are_refused():
     galaxy = disc(50)
     with pytest.raises(ValueError, match="positive redshift"):
-        project(galaxy, "sdss", "r")
+        project(galaxy, "sdss", "r", Scene(view="z"))
     with pytest.raises(ValueError, match="known are x, y, z"):
-        project(galaxy, "sdss", "r", 0.1, "sideways")
+        project(galaxy, "sdss", "r", Scene(0.1, "sideways"))
     with pytest.raises(ValueError, match="needs stellar velocities"):
         view_matrix("face-on", replace(galaxy, stars=replace(galaxy.stars, velocity=None)))
     with pytest.raises(ValueError, match="no angular momentum"):
         view_matrix("face-on", replace(galaxy, stars=replace(galaxy.stars, velocity=np.zeros((50, 3)))))
     with pytest.raises(ValueError, match="has no stars"):
-        project(replace(galaxy, stars=galaxy.stars.select(np.zeros(50, bool))), "sdss", "r", 0.1)
+        project(replace(galaxy, stars=galaxy.stars.select(np.zeros(50, bool))), "sdss", "r", Scene(0.1, "z"))
+
+
+def test_a_random_view_is_drawn_elsewhere_and_unknown_fields_are_named():
+    with pytest.raises(ValueError, match="view 'random' is for mock_galaxy"):
+        project(disc(50), "sdss", "r", Scene(0.1))
+    with pytest.raises(TypeError, match="has no dist; the scene has redshift, view, size"):
+        mock_galaxy(disc(50), "sdss", "r", seed=1, dist=3)

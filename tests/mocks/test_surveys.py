@@ -1,9 +1,13 @@
+import importlib
+import logging
+
 import numpy as np
 import pytest
 
 from mocks import SURVEYS, load_survey
 from mocks.filters import load_filter
 from mocks.observing.psf import effective_psf
+from mocks.surveys import _plugins, surveys
 
 
 @pytest.mark.parametrize("name", SURVEYS)
@@ -81,3 +85,69 @@ def test_number_without_reference_is_refused(tmp_path):
     path.write_text("pixel_scale = [")
     with pytest.raises(ValueError, match="not a TOML file"):
         load_survey(path)
+
+
+def own_file(folder, name="mine", **changes):
+    """Survey file of a user: SDSS under another name, with other lines in place of some."""
+    text = SURVEYS["sdss"].read_text().replace('name = "sdss"', f'name = "{name}"', 1)
+    for line, other in changes.values():
+        assert line in text
+        text = text.replace(line, other, 1)
+    path = folder / f"{name}.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_survey_file_keeps_its_text_and_ours_do_not(tmp_path):
+    path = own_file(tmp_path)
+    survey = load_survey(path)
+    assert survey.text == path.read_text()
+    assert survey.source == str(path)
+    assert load_survey("sdss").text == ""
+    assert load_survey(str(SURVEYS["sdss"])).text == ""
+    path.write_text(path.read_text().replace("value = 0.396", "value = 0.5", 1))
+    assert load_survey(path).pixel_scale == 0.5  # as it is now, not as it was
+
+
+def test_frames_are_of_a_kind_that_is_known(tmp_path):
+    line = 'frames = "sdss-frame"'
+    assert load_survey("sdss").frames == "sdss-frame"
+    assert load_survey("hsc-deep").frames == load_survey("hsc-wide").frames == "hsc-coadd"
+    assert load_survey(own_file(tmp_path, frames=(line, ""))).frames is None
+    with pytest.raises(
+        ValueError, match=r"mine\.toml: frames is 'plates'; write one of sdss-frame, hsc-coadd"
+    ):
+        load_survey(own_file(tmp_path, frames=(line, 'frames = "plates"')))
+
+
+@pytest.fixture
+def plugins(tmp_path, monkeypatch):
+    """A distribution outside the package with one good survey and some that must be left out."""
+    own_file(tmp_path)
+    (tmp_path / "survey_plugin.py").write_text(
+        "from pathlib import Path\nMINE = Path(__file__).with_name('mine.toml')\nWRONG = 3\n"
+    )
+    info = tmp_path / "survey_plugin-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: survey-plugin\nVersion: 1.0\n")
+    names = {"mine": "MINE", "wrong": "WRONG", "lost": "NONE", "sdss": "MINE", "misnamed": "MINE"}
+    lines = [f"{name} = survey_plugin:{entry}" for name, entry in names.items()]
+    (info / "entry_points.txt").write_text("\n".join(["[simcompare.surveys]", *lines, ""]))
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.invalidate_caches()
+    _plugins.cache_clear()
+    yield
+    _plugins.cache_clear()
+
+
+def test_plugins_join_the_surveys(plugins, caplog):
+    with caplog.at_level(logging.WARNING):
+        assert set(surveys()) == {"mine", "misnamed", *SURVEYS}
+    assert sorted(record.args[0] for record in caplog.records) == ["lost", "sdss", "wrong"]
+    mine = load_survey("mine")
+    assert (mine.name, mine.pixel_scale) == ("mine", 0.396)
+    assert mine.text  # travels with images, which others open without the plug-in
+    with pytest.raises(ValueError, match=r"mine\.toml: its name is 'mine', but it is offered as 'misnamed'"):
+        load_survey("misnamed")
+    with pytest.raises(ValueError, match="known are mine, misnamed, des"):
+        load_survey("no-such-survey")

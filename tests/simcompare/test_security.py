@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from simcompare.commands.workflow import plan_workflow
-from simcompare.settings import SECTIONS
+from simcompare.commands.planning.table import SECTIONS
+from simcompare.commands.planning.workflow import plan_workflow, read_workflow
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [path for name in ("mocks", "flows", "simcompare") for path in sorted((ROOT / name).rglob("*.py"))]
@@ -44,6 +44,23 @@ def test_workflow_file_cannot_write_outside_its_folder(section):
     content[section] = content.get(section, {}) | {key: "/etc"}
     with pytest.raises(ValueError, match=f"sets {key}, which the workflow does itself"):
         plan_workflow(content)
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed"),
+    [
+        ('score.embedding = "pickle:loads"', "score.embedding=pickle:loads"),
+        ('compare.embedding = "os:system"', "compare.embedding=os:system"),
+        ('scheduler = "tcp://10.0.0.1:8786"', "scheduler=tcp://10.0.0.1:8786"),
+        ('mock.TNG.scheduler = "dask.json"', "mock.TNG.scheduler=dask.json"),
+    ],
+)
+def test_workflow_file_chooses_no_code_and_no_cluster(tmp_path, text, allowed):
+    (tmp_path / "flow.toml").write_text(text)
+    with pytest.raises(ValueError, match="give --set "):
+        read_workflow(tmp_path / "flow.toml")
+    (tmp_path / "flow.toml").write_text('scheduler = "slurm"\nscore.embedding = "registered"')
+    assert read_workflow(tmp_path / "flow.toml", [allowed])
 
 
 @pytest.mark.parametrize("name", ["../../etc", "/etc", "a/b", "..", ""])

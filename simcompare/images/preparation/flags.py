@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mocks.surveys import SURVEYS, load_survey
+from mocks.surveys import Survey, load_survey
 from simcompare.images.stamps import FLAGS, PreparedStamp, RejectedStampError
 
 __all__ = ["REJECTED_FLAGS", "refuse_flagged", "rejected_flags_of"]
@@ -11,12 +11,12 @@ __all__ = ["REJECTED_FLAGS", "refuse_flagged", "rejected_flags_of"]
 REJECTED_FLAGS = ("undetected", "resampled", "saturated")
 
 
-def rejected_flags_of(survey: str) -> tuple[str, ...]:
+def rejected_flags_of(survey: str | Survey) -> tuple[str, ...]:
     """Name the flags that make an image of a survey unusable.
 
     Interpolated pixels are refused only where the survey gives a camera's own: coadds are all interpolated.
     """
-    own_pixels = survey not in SURVEYS or load_survey(survey).integer_counts
+    own_pixels = load_survey(survey).integer_counts
     return tuple(flag for flag in REJECTED_FLAGS if own_pixels or flag != "resampled")
 
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from simcompare.figures.style import save_figure
 from simcompare.pages.page import ReportFigure
 from simcompare.runs.ledger import Ledger
+from simcompare.runs.names import file_name
 
 __all__ = ["Sketchbook"]
 
@@ -56,6 +57,7 @@ class Sketchbook:
         wide : bool
             Whether it takes the width of the page.
         """
+        name = file_name(name)
         entry = ReportFigure(name, title, caption, self.folder / f"{name}.png", wide)
         files = [f"{self.folder.name}/{name}.{ending}" for ending in ("png", "pdf", "ecsv")]
         if self.done is not None and self.done.has(*files):

@@ -231,7 +231,7 @@ def test_real_sky_passes_the_gate(shared_data):
     psf = gaussian_psf(3.0, 21)
     for path in sorted((shared_data / "observed" / "sdss-frames").glob("frame-r-*")):
         band = path.name.split("-")[1]
-        patches = sdss_sky_bank({band: path}, {band: psf}, 24, 2000, rng)
+        patches = sdss_sky_bank({band: path}, {band: psf}, 24, 2000, rng, clear=None)
         blank = IdealImage(np.zeros((1, 24, 24)), 0.396, (band,))
         for row, image in enumerate(patches.image):
             unit = patches.sky_sigma[row, 0]
@@ -253,7 +253,7 @@ def test_synthetic_sky_is_told_apart_and_says_why(shared_data):
     another amount in each amplifier, and codes of the converter differ in width.
     """
     path = shared_data / "observed" / "sdss-frames" / "frame-r-004510-4-0030.fits.bz2"
-    patches = sdss_sky_bank({"r": path}, {"r": gaussian_psf(3.0, 21)}, 24, 2000, stream(14))
+    patches = sdss_sky_bank({"r": path}, {"r": gaussian_psf(3.0, 21)}, 24, 2000, stream(14), clear=None)
     noise = []
     for i in range(len(patches)):
         rng = stream(16, i)
@@ -266,7 +266,7 @@ def test_synthetic_sky_is_told_apart_and_says_why(shared_data):
 
 def test_amplifiers_have_their_own_noise(frames, field_psf):
     """The two halves of the i CCD of column 4 differ by 13 %; the survey file gives one gain for both."""
-    patches = sdss_sky_bank({"i": frames["i"]}, field_psf, 32, 200, stream(11))
+    patches = sdss_sky_bank({"i": frames["i"]}, field_psf, 32, 200, stream(11), clear=None)
     column = np.array([int(name.rsplit(" ", 1)[1]) for name in patches.origin]) + 16
     left, right = (patches.sky_sigma[side, 0].mean() for side in (column < 1000, column > 1048))
     measured = [patches.image[side].std(axis=(2, 3)).mean() for side in (column < 1000, column > 1048)]

@@ -53,7 +53,7 @@ def test_the_baseline_is_the_mock_itself(galaxy):
     stamps = made(galaxy, ways)
     assert not [stamp for stamp in stamps.values() if isinstance(stamp, ValueError)]
     preparation = Preparation(size=SIZE)
-    cutout = mock_galaxy(galaxy, "sdss", ("r",), seed=0, redshift=0.12, size=preparation.window)
+    cutout = mock_galaxy(galaxy, "sdss", ("r",), seed=0, redshift=0.12, size=preparation.window, dust="none")
     rng = preparation_stream(0, galaxy.galaxy_id, 0)
     mock = prepare_stamp(RawStamp.from_cutout(cutout, galaxy.galaxy_id), preparation, rng)
     np.testing.assert_array_equal(stamps["sky"].image, mock.image)

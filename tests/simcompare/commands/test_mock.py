@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
@@ -60,6 +62,21 @@ def test_interrupted_run_does_only_what_is_missing(toys, tmp_path, monkeypatch):
     again = make_mocks(settings(toys, tmp_path / "run"))
     assert kept.stat().st_mtime_ns == written
     assert (again.read().image == images).all()
+
+
+@pytest.mark.parametrize("name", ["../../out", "/tmp/simcompare-abs", "a\nb\x1b[2J", "CON", "<b>x</b>"])
+def test_hostile_names_of_a_simulation_stay_in_the_run_folder(tmp_path, name):
+    toys = write_tng_snapshot(tmp_path / "toy-1", toy_galaxies("toy-1", 2, 3), n_files=1)
+    with h5py.File(toys / "output" / "snapdir_099" / "snap_099.0.hdf5", "r+") as file:
+        file["Header"].attrs["SimulationName"] = name
+    before = set(tmp_path.rglob("*"))
+    images = make_mocks(settings(toys, tmp_path / "in" / "run", name=None, fits=True, rgb="rrr"))
+    assert all(str(text).isprintable() for text in [images.name, *images.catalogue["galaxy_id"]])
+    made = set(tmp_path.rglob("*")) - before
+    inside = {path for path in made if path.is_relative_to(tmp_path / "in" / "run")}
+    assert made - inside == {tmp_path / "in"}
+    assert len(list((tmp_path / "in" / "run" / "fits").iterdir())) == len(images) == 2
+    assert not list(Path("/tmp").glob("simcompare-abs*"))
 
 
 def test_bad_galaxy_is_skipped_counted_and_listed(tmp_path):

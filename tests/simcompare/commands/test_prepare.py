@@ -14,8 +14,8 @@ from mocks import SkyBank
 from mocks.observing.psf import gaussian_psf
 from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare.cli import main
-from simcompare.commands.dry_run import estimate
 from simcompare.commands.mock import make_mocks
+from simcompare.commands.planning.dry_run import estimate
 from simcompare.commands.prepare import make_image_set, preparation_of
 from simcompare.images.image_set import ImageSet
 from simcompare.observed import files_of, prepare_observed, read_places

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from functools import partial
 
 import numpy as np
@@ -20,7 +21,7 @@ from simcompare.runs.tables import write_blocks
 from simcompare.scores import ranking as placing
 from simcompare.scores.files import joined_blocks, joined_form
 from simcompare.scores.pixel_maps import read_map, write_maps
-from simcompare.scores.spaces import find_embedding, open_spaces
+from simcompare.scores.spaces import open_spaces
 from simcompare.synthetic.blank_sky import blank_sky_of
 
 SIZE = 8
@@ -239,6 +240,25 @@ def test_nulls_are_trained_and_enter_the_comparison(runs):
     assert names[-4:] == ["null_seeds", "null_transforms", "null_halves", "null_models"]
 
 
+def test_a_score_folder_chooses_no_code(runs, tmp_path, monkeypatch, caplog):
+    """A folder from somebody else names a function in its config: compare neither imports nor calls it."""
+    (tmp_path / "planted.py").write_text("raise SystemExit('ran')")
+    monkeypatch.syspath_prepend(tmp_path)
+    config = tmp_path / "scores" / "config.toml"
+    shutil.copytree(runs[0] / "scores", config.parent)
+    config.write_text(config.read_text().replace("numpy:arctan", "planted:run"))
+    assert "planted:run" in config.read_text()
+    compare = ["compare", str(config.parent), "--reference", "real", "--bootstrap", "100"]
+    assert main([*compare, "--out", str(tmp_path / "a")]) == 0
+    assert "planted" not in sys.modules
+    assert "run folders choose no code; give --embedding planted:run" in caplog.text
+    with open_spaces(tmp_path / "a" / "spaces.h5") as spaces:
+        assert set(spaces) == {"pixels", "latents"}
+    assert main([*compare, "--out", str(tmp_path / "b"), "--embedding", "numpy:arctan"]) == 0
+    with open_spaces(tmp_path / "b" / "spaces.h5") as spaces:
+        assert set(spaces) == {"pixels", "latents", "embedding"}
+
+
 def test_what_is_asked_for_and_not_there_is_refused(runs, capsys):
     folder, sets, models = runs
     compare = ["compare", str(folder / "scores"), "--reference", "real", "--out", str(folder / "bad")]
@@ -253,14 +273,11 @@ def test_what_is_asked_for_and_not_there_is_refused(runs, capsys):
     score = ["score", *sets, "--out", str(folder / "bad-scores")]
     for options, message in (
         ([*models, "--reference", "absent"], "reference 'absent' is not among the image sets"),
-        ([*models, "--embedding", "nowhere"], "name it as 'module:function'"),
+        ([*models, "--embedding", "nowhere"], "no encoder 'nowhere' is registered"),
         ([*models, "--versus", "sky=nowhere"], "each name once, not 'background' or 'sky'"),
     ):
         assert main([*score, *options]) == 2
         assert message in capsys.readouterr().err
-    with pytest.raises(ValueError, match="holds no function"):
-        find_embedding("numpy:absent")
-    assert find_embedding("numpy:ravel") is np.ravel
 
 
 def test_a_model_of_another_preparation_is_refused(runs, tmp_path, capsys):

@@ -45,9 +45,9 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def submit(folder, lines, site, **environment):
+def submit(folder, lines, site, jobs="jobs", **environment):
     """Edit the lines on top of the script as a user does, and run some of it on the stand-in."""
-    script = folder / "jobs" / "submit.sh"
+    script = folder / jobs / "submit.sh"
     text = script.read_text().splitlines()
     text[2:4] = [f'SITE="{site}"', 'GPU_SITE="--account=a --gpus-per-node=1"']
     text = [line for line in text if not line.startswith(("job_", "echo")) or line.startswith(lines)]
@@ -85,14 +85,27 @@ def test_scripts_do_what_the_workflow_says(folder):
     assert "edit the first lines" in said.stderr
 
 
+@pytest.mark.parametrize("name", ["a\ntouch acted\nb.toml", "$(touch acted).toml", "a;touch acted;'.toml"])
+def test_name_of_a_workflow_file_does_not_act(folder, name):
+    Path("workflow.toml").rename(name)
+    path = write_jobs(SlurmSettings(config=name, out=f"jobs {name}"))
+    for script in path.parent.glob("*.sh"):
+        subprocess.run(["bash", "-n", script], check=True)
+    assert subprocess.run(["bash", path], capture_output=True).returncode == 2
+    assert not list(folder.rglob("acted"))
+
+
 def test_array_of_mocks_outlives_its_time_on_a_standin(folder):
-    assert main(["slurm", "workflow.toml", "--out", "jobs", "--cores", "2"]) == 0
-    submit(folder, ("job_04",), "--account=a --array=1-1", STANDIN_SECONDS="0.5")
-    log = (folder / "jobs" / "logs" / "04-mock-100_1.out").read_text()
+    """The folder of the jobs has a name that would act where it is not quoted, in traps above all."""
+    jobs = "jobs; touch acted; '$(touch acted)"
+    assert main(["slurm", "workflow.toml", "--out", jobs, "--cores", "2"]) == 0
+    submit(folder, ("job_04",), "--account=a --array=1-1", jobs, STANDIN_SECONDS="0.5")
+    assert not list(folder.rglob("acted"))
+    log = (folder / jobs / "logs" / "04-mock-100_1.out").read_text()
     assert "the time is over; job 100_1 goes on in a new one" in log
     assert (folder / "state" / "100.ok").exists()
     settings = {"inputs": ["toy 1"], "name": "toy;2", "redshift": 0.06, "size": 32}
     alone = make_mocks(MockSettings(out="alone", workers=1, **settings))
-    there = folder / "run" / "mocks" / "toy;2" / "images" / "part-0000.h5"
+    there = folder / "run" / "mocks" / "toy=3b2" / "images" / "part-0000.h5"
     assert sha256(there) == sha256(alone.files[0])
-    assert not list((folder / "jobs" / "logs").glob("scheduler-*.json"))
+    assert not list((folder / jobs / "logs").glob("scheduler-*.json"))

@@ -1,5 +1,7 @@
 """Image sets written for other programs, and read again."""
 
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from mocks.observing.psf import gaussian_psf
+from mocks.surveys import load_survey
 from simcompare.images.export import export_fits, export_mmu
 from simcompare.images.image_set import ImageSet, collect_stamps, write_part
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
@@ -56,6 +59,18 @@ def test_fits_files_hold_image_place_and_catalogue(images, tmp_path):
     assert not list(tmp_path.glob("*.tmp"))
 
 
+def test_hostile_names_stay_in_the_folder_and_apart(images, tmp_path):
+    names = ["../../out", "/abs/path", "a/b", "a_b", "caf\u00e9\nb"]
+    chosen = images.subset(slice(None))
+    chosen.catalogue["galaxy_id"] = names
+    chosen.catalogue["dataset"] = [".."] * 5
+    written = export_fits(chosen, tmp_path / "made" / "here")
+    assert len(set(written)) == 5
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(written)
+    assert {path.parent for path in written} == {tmp_path / "made" / "here"}
+    assert fits.getheader(written[4])["cat galaxy_id"] == r"caf\xe9\nb"
+
+
 def test_exported_fits_is_read_again(images, tmp_path):
     path = export_fits(images, tmp_path)[0]
     assert recognise(path) == "fits-cutout"
@@ -73,7 +88,7 @@ def test_multimodal_layout_goes_out_and_comes_back(images, tmp_path):
     assert recognise(path) == "multimodal"
     made = prepare_observed(
         [path],
-        survey="any",
+        survey=replace(load_survey("sdss"), name="any", pixel_scale=0.4),
         bands=["r"],
         preparation=Preparation(size=40),
         out=tmp_path / "run",

@@ -4,6 +4,8 @@ import io
 import tarfile
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
 from astropy.table import Table
@@ -127,8 +129,6 @@ def test_psfs_may_come_an_image_a_band(tmp_path):
 
 @pytest.mark.parametrize("structure_of_lists", [True, False])
 def test_parquet_of_the_multimodal_universe(tmp_path, structure_of_lists):
-    pyarrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
     rows = []
     for i in range(3):
         planes = [
@@ -142,7 +142,7 @@ def test_parquet_of_the_multimodal_universe(tmp_path, structure_of_lists):
         image = lists if structure_of_lists else planes
         rows.append({"object_id": f"o{i}", "ra": 10.03 + i, "dec": 2.03, "image": image})
     path = tmp_path / "train.parquet"
-    parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    pq.write_table(pa.Table.from_pylist(rows), path)
     assert recognise(path) == "multimodal-parquet"
     stamps = list(read_stamps(path, ("r",), units="AB zero point 27"))
     assert [stamp.galaxy_id for stamp in stamps] == ["o0", "o1", "o2"]

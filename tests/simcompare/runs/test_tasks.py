@@ -1,9 +1,11 @@
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -181,6 +183,37 @@ def test_results_come_in_the_order_of_tasks_read_one_by_one(cluster):
 def test_error_of_a_task_is_that_of_the_call(cluster):
     with pytest.raises(ValueError, match="is no good"):
         list(run_tasks(refuse, [1, 2], scheduler=str(cluster[0])))
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.0 400 Bad Request\r\n\r\n"])
+def test_an_address_where_no_scheduler_answers_is_told_in_time(answer, monkeypatch):
+    monkeypatch.setattr(engine, "_ANSWER_WITHIN", 2.0)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        open_ones = []
+
+        def take():
+            with suppress(OSError):
+                while True:
+                    open_ones.append(server.accept()[0])
+                    open_ones[-1].sendall(answer)
+
+        threading.Thread(target=take, daemon=True).start()
+        address, start = f"tcp://127.0.0.1:{server.getsockname()[1]}", time.monotonic()
+        with pytest.raises(OSError, match=f"no Dask scheduler answers at {address}"):
+            list(run_tasks(square_and_process, [1, 2], scheduler=address))
+        assert time.monotonic() - start < 10
+        server.shutdown(socket.SHUT_RDWR)
+        for each in open_ones:
+            each.close()
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[" * 100_000, '"tcp://h:1"', "{}", '{"address": 5}', '{"address": "inproc://x"}']
+)
+def test_a_file_that_names_no_scheduler_is_refused(tmp_path, content):
+    (tmp_path / "scheduler.json").write_text(content)
+    with pytest.raises(ValueError, match=r"is not JSON|is no address of a scheduler"):
+        list(run_tasks(square_and_process, [1, 2], scheduler=str(tmp_path / "scheduler.json")))
 
 
 def test_missing_scheduler_file_is_exit_2(tmp_path, capsys):

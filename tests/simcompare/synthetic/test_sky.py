@@ -100,7 +100,7 @@ def test_bad_coadds_are_refused(tmp_path):
     fits.PrimaryHDU(np.full((9, 9), np.nan)).writeto(tmp_path / "nan.fits")
     with pytest.raises(ValueError, match=r"nan\.fits"):
         open_psf(tmp_path / "nan.fits")
-    with pytest.raises(ValueError, match="no SDSS frame"):
+    with pytest.raises(ValueError, match="there are no corrected frames of SDSS"):
         make_sky_bank(SkySettings(inputs=[tmp_path], out=tmp_path / "sky.h5"))
     with pytest.raises(FileNotFoundError, match="does not exist"):
         make_sky_bank(SkySettings(inputs=[tmp_path / "none"], out=tmp_path / "sky.h5"))
@@ -157,7 +157,9 @@ def test_real_hsc_cutout_is_a_coadd(shared_data, tmp_path):
         group = file["massive_galaxy/s18a_r_9071"]
         image, mask, variance, psf = (group[name][:] for name in ("image", "mask", "variance", "psf"))
     write_coadd(tmp_path / "field-r.fits", image, mask, variance)
-    bank = hsc_sky_bank({"r": tmp_path / "field-r.fits"}, {"r": psf / psf.sum()}, 32, 40, stream(1))
+    bank = hsc_sky_bank(
+        {"r": tmp_path / "field-r.fits"}, {"r": psf / psf.sum()}, 32, 40, stream(1), clear=None
+    )
     assert len(bank) >= 10
     predicted = np.sqrt(np.median(variance)) / 63.0957
     assert bank.sky_sigma[0, 0] / predicted == pytest.approx(1.0, abs=0.25)

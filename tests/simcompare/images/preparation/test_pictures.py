@@ -12,7 +12,7 @@ from simcompare.observed import prepare_observed, read_stamps, recognise
 from simcompare.observed.lattice import camera_quantum
 
 PICTURES = Preparation(size=32, domain="8-bit")
-SETTINGS = {"survey": "sdss-pictures", "bands": ["R", "G", "B"], "name": "pictures"}
+SETTINGS = {"survey": "sdss", "bands": ["R", "G", "B"], "name": "pictures"}
 
 
 @pytest.fixture

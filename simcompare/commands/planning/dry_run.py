@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import h5py
 from astropy.table import Table
@@ -11,8 +12,9 @@ from flows import TrainingConfig
 from mocks import load_survey
 from mocks.checked_hdf5 import open_contained
 from mocks.survey_files.sdss_frames import FRAME_NAME
+from simcompare.commands.planning.table import COMMANDS
+from simcompare.commands.planning.workflow import plan_workflow, read_workflow
 from simcompare.commands.prepare import preparation_of
-from simcompare.commands.workflow import plan_workflow, read_workflow
 from simcompare.data.shipped import ensemble_members
 from simcompare.images.image_set import ImageSet
 from simcompare.observed.formats import files_of, recognise
@@ -52,9 +54,6 @@ _MODEL_BYTES = 3e6
 _REPORT_BYTES = 15e6
 _GALAXIES_PER_FRAME = 10
 
-# Last product of the commands that make no image set; image sets are counted.
-_LAST = {"train": "model", "score": "scores.ecsv", "compare": "comparison.ecsv", "report": "report.html"}
-
 
 @dataclass(frozen=True)
 class Shape:
@@ -69,6 +68,23 @@ class Shape:
 
     n: int
     n_values: int
+
+
+class Work(NamedTuple):
+    """What a command would do if nothing were done.
+
+    Parameters
+    ----------
+    n_images : int
+    bytes : float
+        On disk.
+    seconds : float
+        On this machine's cores.
+    """
+
+    n_images: int
+    bytes: float
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -103,7 +119,7 @@ def estimate(settings: Settings, coming: dict[Path, Shape] | None = None) -> Est
     Parameters
     ----------
     settings : Settings
-        Of ``mock``, ``prepare``, ``twins``, ``train``, ``score``, ``compare`` or ``report``.
+        Of a command that the table gives an estimate.
     coming : dict of pathlib.Path to Shape, optional
         Image sets that earlier commands will have made; this command's own is added.
 
@@ -114,18 +130,22 @@ def estimate(settings: Settings, coming: dict[Path, Shape] | None = None) -> Est
     Raises
     ------
     FileNotFoundError, ValueError
-        For inputs that are missing or cannot be read.
+        For inputs that are missing or cannot be read, or a command without an estimate.
     """
     coming = {} if coming is None else coming
-    verb, count, size, work = _WORK[type(settings)](settings, coming)
-    folder = Path(settings.run if isinstance(settings, ReportSettings) else settings.out)
-    if verb in _LAST:
-        return Estimate(verb, folder, count, size, work, (folder / _LAST[verb]).exists())
-    made = _made(folder)
-    if made and made[0] + made[1] >= count:
-        coming[folder] = replace(coming[folder], n=made[0])
-        return Estimate(verb, folder, made[0], size, work, True)
-    return Estimate(verb, folder, count, size, work, False)
+    command = next(each for each in COMMANDS.values() if each.settings is type(settings))
+    if not command.work:
+        known = ", ".join(verb for verb, each in COMMANDS.items() if each.work)
+        raise ValueError(f"'{command.verb}' has no estimate; these have one: {known}.")
+    work = command.find(command.work)(settings, coming)
+    folder = Path(getattr(settings, command.folder))
+    done, count = False, work.n_images
+    if command.product:
+        done = (folder / command.product).exists()
+    elif (made := _made(folder)) and sum(made) >= count:
+        done, count = True, made[0]
+        coming[folder] = replace(coming[folder], n=count)
+    return Estimate(command.verb, folder, count, work.bytes, work.seconds, done)
 
 
 def _made(folder: Path) -> tuple[int, int] | None:
@@ -136,15 +156,17 @@ def _made(folder: Path) -> tuple[int, int] | None:
     return len(ImageSet.open(folder)), len(Table.read(failures)) if failures.is_file() else 0
 
 
-def _mock(settings: MockSettings, coming: dict) -> tuple:
+def work_of_mock(settings: MockSettings, coming: dict[Path, Shape]) -> Work:
+    """Work of ``mock``."""
     targets, _ = select_targets(settings)
     n = sum(1 if target.is_image else settings.views for target in targets)
     shape = Shape(n, len(settings.bands) * settings.size**2)
     coming[settings.out] = shape
-    return "mock", n, _set_bytes(shape), n * _PER_MOCK / _cores(settings.workers)
+    return Work(n, _set_bytes(shape), n * _PER_MOCK / _cores(settings.workers))
 
 
-def _prepare(settings: PrepareSettings, coming: dict) -> tuple:
+def work_of_prepare(settings: PrepareSettings, coming: dict[Path, Shape]) -> Work:
+    """Work of ``prepare``."""
     files = files_of(settings.inputs, tuple(settings.bands))
     n = sum(count_stamps(path) for path in files)
     n_bands = 3 if settings.domain == "8-bit" else len(settings.bands)
@@ -155,24 +177,27 @@ def _prepare(settings: PrepareSettings, coming: dict) -> tuple:
     patches = min(fields * PER_FIELD, MOST_PATCHES)
     sky = patches * n_bands * (4 * preparation.window**2 + _PSF_BYTES)
     seconds = n * n_bands * _PER_STAMP + min(fields, MOST_FIELDS) * n_bands * _PER_FRAME
-    return "prepare", n, _set_bytes(shape) + sky, seconds
+    return Work(n, _set_bytes(shape) + sky, seconds)
 
 
-def _twins(settings: TwinsSettings, coming: dict) -> tuple:
+def work_of_twins(settings: TwinsSettings, coming: dict[Path, Shape]) -> Work:
+    """Work of ``twins``."""
     shape = coming[settings.out] = _shape(settings.images, coming)
-    return "twins", shape.n, _set_bytes(shape), shape.n * _PER_TWIN / _cores(settings.workers)
+    return Work(shape.n, _set_bytes(shape), shape.n * _PER_TWIN / _cores(settings.workers))
 
 
-def _train(settings: TrainSettings, coming: dict) -> tuple:
+def work_of_train(settings: TrainSettings, coming: dict[Path, Shape]) -> Work:
+    """Work of ``train``."""
     shape = _shape(settings.images, coming)
     epochs = settings.epochs or TrainingConfig().epochs
     seconds = shape.n * shape.n_values * epochs * _PER_VALUE_AND_EPOCH
     if settings.minutes is not None:
         seconds = min(seconds, 60 * settings.minutes)
-    return "train", shape.n, settings.members * _MODEL_BYTES, settings.members * seconds
+    return Work(shape.n, settings.members * _MODEL_BYTES, settings.members * seconds)
 
 
-def _score(settings: ScoreSettings, coming: dict) -> tuple:
+def work_of_score(settings: ScoreSettings, coming: dict[Path, Shape]) -> Work:
+    """Work of ``score``."""
     shapes = [_shape(path, coming) for path in settings.images]
     n = sum(shape.n for shape in shapes)
     flows = len(ensemble_members(settings.model, settings.ensemble))
@@ -180,29 +205,20 @@ def _score(settings: ScoreSettings, coming: dict) -> tuple:
     looks = (8 if settings.symmetries else 1) * flows * (2 if settings.maps else 1)
     seconds = sum(shape.n * shape.n_values for shape in shapes) * looks * _PER_VALUE_AND_LOOK
     coming[settings.out] = Shape(n, 0)
-    return "score", n, n * _SCORE_BYTES_PER_ROW, seconds
+    return Work(n, n * _SCORE_BYTES_PER_ROW, seconds)
 
 
-def _compare(settings: CompareSettings, coming: dict) -> tuple:
+def work_of_compare(settings: CompareSettings, coming: dict[Path, Shape]) -> Work:
+    """Work of ``compare``."""
     n = sum(coming[path].n if path in coming else _rows(path) for path in settings.scores)
     coming[settings.out] = Shape(n, 0)
-    return "compare", n, n * _SCORE_BYTES_PER_ROW, n * settings.bootstrap * _PER_RESAMPLE_AND_IMAGE
+    return Work(n, n * _SCORE_BYTES_PER_ROW, n * settings.bootstrap * _PER_RESAMPLE_AND_IMAGE)
 
 
-def _report(settings: ReportSettings, coming: dict) -> tuple:
+def work_of_report(settings: ReportSettings, coming: dict[Path, Shape]) -> Work:
+    """Work of ``report``."""
     n = coming[settings.run].n if settings.run in coming else _rows(settings.run)
-    return "report", n, _REPORT_BYTES, _PER_REPORT
-
-
-_WORK = {
-    MockSettings: _mock,
-    PrepareSettings: _prepare,
-    TwinsSettings: _twins,
-    TrainSettings: _train,
-    ScoreSettings: _score,
-    CompareSettings: _compare,
-    ReportSettings: _report,
-}
+    return Work(n, _REPORT_BYTES, _PER_REPORT)
 
 
 def _cores(workers: int) -> int:

@@ -2,39 +2,23 @@
 
 import logging
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib import import_module
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from simcompare.settings import SECTIONS, Settings, WorkflowSettings
+from simcompare.commands.planning.table import COMMANDS, SECTIONS, Command
+from simcompare.runs.names import file_names
+from simcompare.scores.encoders import is_import
+from simcompare.settings import Settings, WorkflowSettings
 
 __all__ = ["Step", "plan_workflow", "read_workflow"]
 
 logger = logging.getLogger(__name__)
 
 _SHARED = ("survey", "bands", "size", "seed", "workers", "scheduler")
-_WIRED = {
-    "prepare": ("out",),
-    "twins": ("images", "out"),
-    "train": ("images", "out", "init"),
-    "mock": ("out",),
-    "score": ("images", "out"),
-    "compare": ("scores", "out"),
-    "report": ("run",),
-}
-_FUNCTIONS = {
-    "prepare": "simcompare.commands.prepare:make_image_set",
-    "twins": "simcompare.commands.twins:make_twins",
-    "train": "simcompare.commands.train:train_model",
-    "mock": "simcompare.commands.mock:make_mocks",
-    "score": "simcompare.commands.score:write_scores",
-    "compare": "simcompare.commands.compare:recompare_runs",
-    "report": "simcompare.commands.report:report_run",
-}
 
 
 @dataclass(frozen=True)
@@ -52,19 +36,18 @@ class Step:
     settings: Settings
 
     @property
+    def command(self) -> Command:
+        """Its row of the table."""
+        return COMMANDS[self.verb]
+
+    @property
     def folder(self) -> Path:
         """Where its products lie."""
-        return self.settings.run if self.verb == "report" else self.settings.out
+        return getattr(self.settings, self.command.folder)
 
     def run(self) -> object:
         """Do it; what is done already is skipped by the command itself."""
-        module, function = _FUNCTIONS[self.verb].split(":")
-        return getattr(import_module(module), function)(self.settings)
-
-
-def wired_names(section: str) -> tuple[str, ...]:
-    """Name the settings of a section that the workflow fills in itself."""
-    return _WIRED[section]
+        return self.command.find(self.command.section.function or self.command.function)(self.settings)
 
 
 def read_workflow(path: str | Path, overrides: Sequence[str] = ()) -> dict:
@@ -95,6 +78,7 @@ def read_workflow(path: str | Path, overrides: Sequence[str] = ()) -> dict:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not TOML: {error}; text values stand in double quotes.") from error
+    _refuse_code(content, path)
     for override in overrides:
         key, equals, text = override.partition("=")
         names = [name.strip() for name in key.split(".")]
@@ -107,6 +91,34 @@ def read_workflow(path: str | Path, overrides: Sequence[str] = ()) -> dict:
                 raise ValueError(f"--set {override!r}: {name} is a value in {path}, not a section.")
         place[names[-1]] = _toml_value(text.strip())
     return content
+
+
+def _refuse_code(content: Mapping, path: Path) -> None:
+    """Refuse a file that chooses what is imported, or with whom pickles are exchanged; ``--set`` may."""
+    for section in ("score", "compare"):
+        given = content.get(section)
+        name = given.get("embedding") if isinstance(given, dict) else None
+        if isinstance(name, str) and is_import(name):
+            raise ValueError(
+                f"{path}: [{section}] embedding = {name!r} would import code; name a registered encoder, or "
+                f"give --set {section}.embedding={name}."
+            )
+    for place in _tables(content):
+        scheduler = place.get("scheduler", "slurm")
+        if scheduler != "slurm":
+            raise ValueError(
+                f"{path}: scheduler = {scheduler!r} is a cluster that may run code here; only 'slurm' may "
+                f"stand in a file; give --set scheduler={scheduler}."
+            )
+
+
+def _tables(content: Mapping) -> Iterator[Mapping]:
+    """Tables of a TOML file, at any depth."""
+    waiting = [content]
+    while waiting:
+        table = waiting.pop()
+        yield table
+        waiting += [value for value in table.values() if isinstance(value, dict)]
 
 
 def _toml_value(text: str) -> object:
@@ -150,7 +162,7 @@ def plan_workflow(content: Mapping, source: str = "workflow") -> list[Step]:
 
     def settings(section: str, given: Mapping, **wired: object) -> Settings:
         kind, label = SECTIONS[section], f"[{section}]"
-        refused = sorted(set(given) & set(_WIRED[section]))
+        refused = sorted(set(given) & set(COMMANDS[section].section.wired))
         if refused:
             raise ValueError(f"{source}: {label} sets {', '.join(refused)}, which the workflow does itself.")
         known = {name: value for name, value in common.items() if name in kind.model_fields}
@@ -159,9 +171,9 @@ def plan_workflow(content: Mapping, source: str = "workflow") -> list[Step]:
     for name in mocks:
         if Path(name).name != name or name in ("", ".."):
             raise ValueError(f"{source}: {name!r} names a folder of mocks; give a plain name, without '/'.")
-    clashing = sorted({"real", "twins"} & set(mocks))
-    if clashing:
-        raise ValueError(f"{source}: the name {clashing[0]!r} is taken; call [mock.{clashing[0]}] otherwise.")
+        if name.lower() in ("real", "twins"):
+            raise ValueError(f"{source}: the name {name!r} is taken; call [mock.{name}] otherwise.")
+    folders = file_names(mocks)
     steps, real = [], shared.real
     if real is None:
         if "prepare" not in sections:
@@ -186,12 +198,12 @@ def plan_workflow(content: Mapping, source: str = "workflow") -> list[Step]:
         ]
         scoring |= {name: str(path) for name, path in models.items()}
     for name, entry in mocks.items():
-        images[name] = folder = out / "mocks" / name
+        images[name] = folder = out / "mocks" / folders[name]
         borrowed = {"conditions": real} if shared.real_conditions and "conditions" not in entry else {}
         steps.append(Step("mock", settings("mock", {"name": name} | entry, out=folder, **borrowed)))
     scored = []
     for name, folder in images.items():
-        scored.append(out / "scores" / name)
+        scored.append(out / "scores" / folders.get(name, name))
         steps.append(Step("score", settings("score", scoring, images=[folder], out=scored[-1])))
     comparison = out / "comparison"
     comparing = settings("compare", sections.get("compare", {}), scores=scored, out=comparison)

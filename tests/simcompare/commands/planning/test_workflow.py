@@ -9,11 +9,12 @@ from PIL import Image
 from mocks import stream
 from mocks.toys import toy_galaxy, write_eagle_extract
 from simcompare.cli import main
-from simcompare.commands.dry_run import estimate, estimate_workflow, summary
 from simcompare.commands.init import workflow_template
+from simcompare.commands.planning.dry_run import estimate, estimate_workflow, summary
+from simcompare.commands.planning.table import COMMANDS, SECTIONS
+from simcompare.commands.planning.workflow import plan_workflow, read_workflow
 from simcompare.commands.prepare import make_image_set
-from simcompare.commands.workflow import plan_workflow, read_workflow, wired_names
-from simcompare.settings import SECTIONS, MockSettings, PrepareSettings, WorkflowSettings
+from simcompare.settings import MockSettings, PrepareSettings, WorkflowSettings
 
 MINIMAL = """
 out = "run"
@@ -49,7 +50,7 @@ def test_template_names_and_explains_every_setting():
     uncommented = tomllib.loads(re.sub(r"(?m)^# (?=\w+ = )", "", text))
     for section, kind in SECTIONS.items():
         given = uncommented[section]["MySimulation"] if section == "mock" else uncommented[section]
-        filled_in = {*wired_names(section), *WorkflowSettings.model_fields, "name", "init"}
+        filled_in = {*COMMANDS[section].section.wired, *WorkflowSettings.model_fields, "name", "init"}
         assert set(kind.model_fields) - filled_in <= set(given) <= set(kind.model_fields)
     assert set(WorkflowSettings.model_fields) <= set(uncommented)
     for item in MockSettings.model_fields.values():

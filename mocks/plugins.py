@@ -1,0 +1,48 @@
+"""What other installed packages add: entry points, of which a bad one never stops the others."""
+
+import importlib.metadata
+import logging
+from collections.abc import Container
+
+__all__ = ["load_plugins"]
+
+logger = logging.getLogger(__name__)
+
+
+def load_plugins(group: str, kind: type, what: str, ours: Container[str]) -> dict:
+    """Load the entries that installed packages offer in a group; those that cannot serve are left out.
+
+    Parameters
+    ----------
+    group : str
+        Of entry points, for example ``"simcompare.simulations"``.
+    kind : type
+        What an entry must be.
+    what : str
+        The same in words, for the log.
+    ours : container of str
+        Names that are taken.
+
+    Returns
+    -------
+    dict
+        Entries by name. Each that is left out is warned of.
+    """
+    found = {}
+    for point in importlib.metadata.entry_points(group=group):
+        try:
+            entry = point.load()
+        except Exception:  # a stranger's code may raise anything, and must not stop the others
+            logger.warning(
+                "plug-in %s (%s) cannot be loaded and is left out", point.name, point.value, exc_info=True
+            )
+            continue
+        if not isinstance(entry, kind):
+            logger.warning("plug-in %s (%s) is no %s and is left out", point.name, point.value, what)
+        elif point.name in ours:
+            logger.warning(
+                "plug-in %s (%s) has the name of one of ours and is left out", point.name, point.value
+            )
+        else:
+            found[point.name] = entry
+    return found

@@ -1,0 +1,34 @@
+"""``simcompare doctor``: look at a simulation's files before a long run."""
+
+from collections.abc import Iterator
+
+from mocks.readers import Examination, examine_all, parse_options
+from simcompare.settings import DoctorSettings
+
+__all__ = ["examine", "messages"]
+
+
+def examine(settings: DoctorSettings) -> list[Examination]:
+    """Look at a snapshot, or at each file of a folder: what is there, what is missing, if it can be used.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        For a path that does not exist, or an option that the reader does not have.
+    """
+    options = {"min_stellar_mass": settings.min_stellar_mass} | parse_options(settings.reader)
+    return examine_all(settings.path, settings.simulation, **options)
+
+
+def messages(settings: DoctorSettings, examinations: list[Examination]) -> Iterator[str]:
+    """Say what was found.
+
+    Raises
+    ------
+    ValueError
+        At the end, when something cannot be used.
+    """
+    yield "\n\n".join(map(str, examinations))
+    bad = sum(not examination.ok for examination in examinations)
+    if bad:
+        raise ValueError(f"{bad} of {len(examinations)} cannot be used; see above.")

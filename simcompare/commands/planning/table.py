@@ -1,0 +1,167 @@
+"""The table of commands: one row a verb, read by command line, workflow, dry run, cluster and Python."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+
+from simcompare import settings
+
+__all__ = ["COMMANDS", "SECTIONS", "Command", "Section"]
+
+
+@dataclass(frozen=True)
+class Section:
+    """What a command is in a workflow file.
+
+    Parameters
+    ----------
+    about : str
+        Comment above its section.
+    wired : tuple of str
+        Settings that the workflow fills in itself.
+    function : str
+        Function that does it there, where that is another than on the command line.
+    job : str
+        How a cluster runs it: "plain", "workers" (tasks on many) or "torchrun".
+    is_array : bool
+        Whether a workflow has several of it that may run beside each other.
+    """
+
+    about: str
+    wired: tuple[str, ...]
+    function: str = ""
+    job: str = "plain"
+    is_array: bool = False
+
+
+@dataclass(frozen=True)
+class Command:
+    """A verb.
+
+    Its module, ``simcompare.commands.<verb>`` unless `function` names another, also has ``messages(settings,
+    product)``: texts that the command line prints when the work is done.
+
+    Parameters
+    ----------
+    verb : str
+    settings : type of Settings
+        Their docstring is the help.
+    function : str
+        Function of these settings that does the work: its name, or "module:name".
+    group : str
+        Heading under which the help lists it.
+    positional : str
+        Setting that is given without its name.
+    python : str
+        Function that Python calls, where that is another than the command line's.
+    work : str
+        Function that estimates images, disk and time, likewise; only such commands have ``--dry-run``.
+    folder : str
+        Setting that says where the products lie.
+    product : str
+        Last product in that folder; empty for commands that make an image set, or none.
+    section : Section, optional
+        Its part in a workflow file.
+    """
+
+    verb: str
+    settings: type[settings.Settings]
+    function: str
+    group: str
+    positional: str = ""
+    python: str = ""
+    work: str = ""
+    folder: str = "out"
+    product: str = ""
+    section: Section | None = None
+
+    def find(self, name: str) -> Callable:
+        """One of its functions, by its name in the command's module or as "module:name".
+
+        The module is imported now, not when the table is read.
+        """
+        home = self.function.rpartition(":")[0] or f"simcompare.commands.{self.verb}"
+        module, _, name = name.rpartition(":")
+        return getattr(import_module(module or home), name)
+
+
+_ESTIMATES = "simcompare.commands.planning.dry_run"
+
+START, CHAIN, IMAGES = "Start", "The chain, step by step", "Images"
+WORTH, LOOK = "What a result is worth", "Look and cite"
+
+_ROWS = (
+    Command("demo", settings.DemoSettings, "run_demo", START),
+    Command("doctor", settings.DoctorSettings, "examine", START, "path"),
+    Command("init", settings.InitSettings, "write_template", START, "path"),
+    Command("run", settings.RunSettings, "run_workflow", START, "config"),
+    Command("slurm", settings.SlurmSettings, "write_jobs", START, "config"),
+    Command(
+        "prepare", settings.PrepareSettings, "make_image_set", CHAIN, "inputs",
+        work=f"{_ESTIMATES}:work_of_prepare",
+        section=Section(
+            "Real survey images (or give 'real' above and take this section out).",
+            wired=("out",), job="workers",
+        ),
+    ),
+    Command(
+        "twins", settings.TwinsSettings, "make_twins", CHAIN, "images",
+        work=f"{_ESTIMATES}:work_of_twins",
+        section=Section(
+            "Smooth Sersic twins of the real galaxies: the background class.",
+            wired=("images", "out"), job="workers",
+        ),
+    ),
+    Command(
+        "train", settings.TrainSettings, "train_model", CHAIN, "images",
+        work=f"{_ESTIMATES}:work_of_train", product="model",
+        section=Section(
+            "The flows of real galaxies and of twins (left out when [score] names a model).",
+            wired=("images", "out", "init"), job="torchrun",
+        ),
+    ),
+    Command(
+        "mock", settings.MockSettings, "make_mocks", CHAIN, "inputs",
+        work=f"{_ESTIMATES}:work_of_mock",
+        section=Section(
+            "One section per simulation; its name is the data set's. Copy it for a second simulation.",
+            wired=("out",), job="workers", is_array=True,
+        ),
+    ),
+    Command(
+        "score", settings.ScoreSettings, "write_scores", CHAIN, "images",
+        python="score_image_sets", work=f"{_ESTIMATES}:work_of_score", product="scores.ecsv",
+        section=Section(
+            "Likelihoods; name 'model' and 'background' to use flows trained before.",
+            wired=("images", "out"), job="workers", is_array=True,
+        ),
+    ),
+    Command(
+        "compare", settings.CompareSettings, "compare_runs", CHAIN, "scores",
+        work=f"{_ESTIMATES}:work_of_compare", product="comparison.ecsv",
+        section=Section(
+            "Differences, errors, nulls.", wired=("scores", "out"), function="recompare_runs",
+        ),
+    ),
+    Command(
+        "report", settings.ReportSettings, "report_run", CHAIN, "run",
+        work=f"{_ESTIMATES}:work_of_report", folder="run", product="report.html",
+        section=Section("Figures and one page.", wired=("run",)),
+    ),
+    Command("fetch", settings.FetchSettings, "fetch_archive", IMAGES, "archive"),
+    Command("sky", settings.SkySettings, "make_sky_bank", IMAGES, "inputs"),
+    Command("reobserve", settings.ReobserveSettings, "make_reobserved", IMAGES, "inputs"),
+    Command("info", settings.InfoSettings, "describe", IMAGES, "images"),
+    Command("export", settings.ExportSettings, "export_images", IMAGES, "images"),
+    Command("nulls", settings.NullsSettings, "make_nulls", WORTH, "images"),
+    Command("attribute", settings.AttributeSettings, "attribute_mocks", WORTH, "inputs"),
+    Command("board", settings.BoardSettings, "board_of", WORTH, "runs"),
+    Command("browse", settings.BrowseSettings, "browse_run", LOOK, "run"),
+    Command("cite", settings.CiteSettings, "cite", LOOK, "run"),
+)  # fmt: skip
+
+COMMANDS: dict[str, Command] = {row.verb: row for row in _ROWS}
+"""Every verb, in the order of the help."""
+
+SECTIONS = {verb: row.settings for verb, row in COMMANDS.items() if row.section}
+"""Sections of a workflow file in their order; ``mock`` holds one for each simulation."""

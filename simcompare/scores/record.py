@@ -1,0 +1,375 @@
+"""The scores of images: their columns, the data set that is the reference, the score that is compared."""
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from astropy.table import Table
+from astropy.units import Unit, UnrecognizedUnit
+
+from simcompare.scores.columns import Column, Use, axis_label, column_of, derived_columns, names_for
+from simcompare.scores.values import column_values, is_number, some_rows, word_codes
+from simcompare.statistics.two_sample import Clustered
+
+__all__ = ["Scores"]
+
+LEARNED_KINDS = ("observed", "twins")  # a model has seen their training rows
+_TELLING = ("dataset", "kind", "split", "galaxy_id")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Scores:
+    """Scores of many images of several data sets, one of which is the reference.
+
+    Nothing of it changes: `with_columns`, ``scores[rows]`` and `with_reference` return further records, which
+    share what they can. Made by `of`.
+
+    Parameters
+    ----------
+    columns : mapping of str to ndarray or pyarrow.DictionaryArray, shape (n,)
+        By name; text as numbers of words, each of which is held once, in increasing order.
+    reference : str or None
+        Data set of real galaxies that the others are held against.
+    headline : str
+        Score that is compared.
+    meta : mapping of str to anything
+        Survey, bands, models and what else all rows have in common.
+    own : mapping of str to Column
+        What is known of columns that `simcompare.scores.columns.COLUMNS` does not list.
+    """
+
+    columns: Mapping[str, np.ndarray | pa.DictionaryArray]
+    reference: str | None
+    headline: str
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    own: Mapping[str, Column] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, table: Table | Mapping, reference: str | None = None, headline: str | None = None
+    ) -> "Scores":
+        """Take the columns of a table.
+
+        Parameters
+        ----------
+        table : Table, or mapping of str to array_like
+            One row for each image, with at least ``dataset``, ``galaxy_id`` and ``split``.
+        reference : str, optional
+            Default: the one data set of kind "observed", if there is one alone.
+        headline : str, optional
+            Default: the log-likelihood ratio where there is one, else the raw log-likelihood.
+
+        Returns
+        -------
+        Scores
+
+        Raises
+        ------
+        ValueError
+            When columns have more than one value in a row, or differ in length.
+        """
+        names = table.colnames if isinstance(table, Table) else list(table)
+        columns = {name: column_values(name, table[name]) for name in names}
+        if len({len(column) for column in columns.values()}) > 1:
+            sizes = ", ".join(f"{name} {len(column)}" for name, column in columns.items())
+            raise ValueError(f"columns of scores differ in length: {sizes}.")
+        own = {name: _told(table[name]) for name in names if _told(table[name]) != Column("")}
+        own = {name: column for name, column in own.items() if not column_of(name).meaning}
+        scores = cls(columns, reference, headline or "", dict(getattr(table, "meta", {})), own)
+        if headline is None:
+            scores = replace(scores, headline=scores._usual_headline())
+        real = scores.of_kind("observed")
+        return replace(scores, reference=real[0]) if reference is None and len(real) == 1 else scores
+
+    def _usual_headline(self) -> str:
+        return "log_likelihood_ratio" if "log_likelihood_ratio" in self.columns else "log_prob"
+
+    # Columns and rows
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), ()))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.columns
+
+    @property
+    def colnames(self) -> list[str]:
+        """Names of the columns."""
+        return list(self.columns)
+
+    def __getitem__(self, item: str | slice | np.ndarray | Sequence) -> "np.ndarray | Scores":
+        """Values of a column, shape (n,), text as text; or the scores of some rows."""
+        if not isinstance(item, str):
+            return replace(self, columns={name: some_rows(each, item) for name, each in self.columns.items()})
+        if item not in self.columns:
+            raise KeyError(f"no column {item!r} in the scores; there are {', '.join(self.columns)}")
+        column = self.columns[item]
+        if isinstance(column, np.ndarray):
+            return column
+        words = np.array(column.dictionary.to_pylist(), dtype=str)
+        return words[word_codes(column)] if len(words) else np.zeros(0, "U1")
+
+    def numbers(self, name: str | None = None) -> np.ndarray:
+        """Values of a column, default the headline, as float64, shape (n,)."""
+        return np.asarray(self[self.headline if name is None else name], float)
+
+    def codes(self, name: str) -> np.ndarray:
+        """Numbers that are equal, and in order, as the values of a column are, shape (n,)."""
+        column = self.columns[name]
+        return column if isinstance(column, np.ndarray) else word_codes(column)
+
+    def words(self, name: str) -> list[str]:
+        """List the different texts of a column, in order."""
+        column = self.columns[name]
+        if isinstance(column, np.ndarray):
+            return [str(value) for value in np.unique(column)]
+        there = np.bincount(word_codes(column), minlength=len(column.dictionary)) > 0
+        return column.dictionary.filter(pa.array(there)).to_pylist()
+
+    def equals(self, name: str, word: str) -> np.ndarray:
+        """Mark the rows with a text in a column, shape (n,)."""
+        column = self.columns[name]
+        if isinstance(column, np.ndarray):
+            return column == word
+        place = column.dictionary.index(word).as_py()
+        return word_codes(column) == place if place >= 0 else np.zeros(len(column), bool)
+
+    def row_codes(self, names: Sequence[str]) -> np.ndarray:
+        """Give each row a number by its values in some columns.
+
+        Parameters
+        ----------
+        names : sequence of str
+
+        Returns
+        -------
+        ndarray of int, shape (n,)
+            From 0 without gaps, in the order of the values, the first column's first; equal rows alike.
+        """
+        codes = np.zeros(len(self), dtype=np.int64)
+        for name in names:
+            values, places = np.unique(self.codes(name), return_inverse=True)
+            codes = np.unique(codes * len(values) + places, return_inverse=True)[1]
+        return codes
+
+    def with_columns(self, **columns: np.ndarray | Sequence) -> "Scores":
+        """Scores with further columns, or with others of the same names.
+
+        Parameters
+        ----------
+        **columns : array_like, shape (n,)
+
+        Returns
+        -------
+        Scores
+        """
+        found = {name: column_values(name, values) for name, values in columns.items()}
+        if odd := [name for name, values in found.items() if len(values) != len(self)]:
+            raise ValueError(f"{', '.join(odd)}: other than {len(self)} rows; give one value for each.")
+        return replace(self, columns=dict(self.columns) | found)
+
+    def select(self, *names: str) -> "Scores":
+        """Scores with some columns, and those that tell galaxies and data sets apart."""
+        wanted = dict.fromkeys((*_TELLING, *names))
+        return replace(self, columns={name: self.columns[name] for name in wanted if name in self.columns})
+
+    def derived(self) -> "Scores":
+        """Scores with the columns that follow from others, see `Column.make`."""
+        made = {name: column.make(self) for name, column in derived_columns(self.columns).items()}
+        return self.with_columns(**made)
+
+    # Data sets and galaxies
+
+    @cached_property
+    def datasets(self) -> list[str]:
+        """Names of all data sets, in order."""
+        return self.words("dataset")
+
+    @property
+    def others(self) -> list[str]:
+        """Names of the data sets but the reference, in order."""
+        return [name for name in self.datasets if name != self.reference]
+
+    def of_kind(self, kind: str) -> list[str]:
+        """Names of the data sets of a kind; without kinds all are simulated."""
+        if "kind" not in self.columns:
+            return self.datasets if kind == "simulated" else []
+        return [name for name in self.datasets if self.kind_of(name) == kind]
+
+    def kind_of(self, dataset: str) -> str:
+        """Kind of a data set; simulated where nothing is said."""
+        if "kind" not in self.columns:
+            return "simulated"
+        first = int(np.argmax(self.equals("dataset", dataset)))
+        return self[first : first + 1].words("kind")[0]
+
+    def held_out(self, dataset: str) -> np.ndarray:
+        """Mark the rows of a data set that no model has learned from.
+
+        Parameters
+        ----------
+        dataset : str
+
+        Returns
+        -------
+        ndarray of bool, shape (n,)
+            Of real galaxies and their twins those of the split "test"; of others all.
+        """
+        chosen = self.equals("dataset", dataset)
+        if "kind" in self.columns and not any((self.equals("kind", k) & chosen).any() for k in LEARNED_KINDS):
+            return chosen
+        return chosen & self.equals("split", "test")
+
+    def sample(self, dataset: str) -> "Scores":
+        """Scores of the rows of a data set that no model has learned from, see `held_out`."""
+        chosen = self.held_out(dataset)
+        n, first = int(chosen.sum()), int(np.argmax(chosen))
+        # A slice, where the rows stand together, costs no copy.
+        return self[slice(first, first + n) if chosen[first : first + n].all() else chosen]
+
+    def reference_sample(self) -> "Scores":
+        """Scores of the held-out real galaxies.
+
+        Raises
+        ------
+        ValueError
+            When it is not said which data set is the reference.
+        """
+        return self.sample(self.named_reference)
+
+    @property
+    def named_reference(self) -> str:
+        """Name of the reference; ValueError when it is not said which it is."""
+        if self.reference is None:
+            names = self.of_kind("observed")
+            raise ValueError(
+                f"the scores hold {len(names)} real data sets ({', '.join(names) or 'score one too'});"
+                " name the reference."
+            )
+        return self.reference
+
+    def with_reference(self, reference: str | None) -> "Scores":
+        """Scores held against another data set; None leaves the one that there is."""
+        return self if reference is None else replace(self, reference=reference)
+
+    @property
+    def galaxies(self) -> np.ndarray:
+        """Numbers of the galaxies, in the order of their names, shape (n,)."""
+        return self.codes("galaxy_id")
+
+    @property
+    def n_galaxies(self) -> int:
+        """Number of different galaxies."""
+        return int(np.unique(self.galaxies).size)
+
+    def first_views(self, rows: np.ndarray) -> np.ndarray:
+        """Choose the first of some rows of each galaxy, in order of their names, shape (n_galaxies,)."""
+        return rows[np.unique(self.galaxies[rows], return_index=True)[1]]
+
+    def clustered(self, dataset: str | None = None, column: str | None = None) -> Clustered:
+        """Values of a column, default the headline, of the held-out rows of a data set, or of all rows."""
+        rows = slice(None) if dataset is None else self.held_out(dataset)
+        return Clustered.of(self.numbers(column)[rows], self.galaxies[rows])
+
+    # What the columns serve for
+
+    @property
+    def nuisances(self) -> list[str]:
+        """Columns of brightness, noise, seeing and size, as they stand."""
+        kept = set(names_for(Use.NUISANCE, self.columns))
+        return [name for name in self.columns if name in kept and is_number(self.columns[name])]
+
+    @property
+    def scales(self) -> dict[str, str]:
+        """Columns of the headline's parts by scale, finest first, and the names of the scales."""
+        stem = f"{self.headline}_scale_"
+        found = sorted(
+            (name for name in self.columns if name.startswith(stem)), key=lambda n: int(n[len(stem) :])
+        )
+        names = self.meta.get("scale_names") or [f"scale {k}" for k in range(len(found))]
+        return {name: str(names[k]) for k, name in enumerate(found)}
+
+    # For people
+
+    def plot(self, ax: Any = None, *, n_bins: int = 40) -> Any:
+        """Draw the distribution of the headline in every data set, each galaxy counted once.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Default: those of a new figure.
+        n_bins : int
+
+        Returns
+        -------
+        Axes
+        """
+        import matplotlib.pyplot as plt
+
+        ax = plt.subplots()[1] if ax is None else ax
+        finite = np.isfinite(self.numbers())
+        names = [name for name in self.datasets if (finite & self.held_out(name)).any()]
+        samples = {name: self.clustered(name) for name in names}
+        edges = np.histogram_bin_edges(np.concatenate([each.values for each in samples.values()]), n_bins)
+        for name, each in samples.items():
+            look = {"color": "black"} if name == self.reference else {}
+            share, label = each.weights / each.n_galaxies, f"{name} ({each.n_galaxies})"
+            ax.hist(each.values, edges, weights=share, histtype="step", label=label, **look)
+        ax.set_xlabel(axis_label(self.headline))
+        ax.set_ylabel("share of galaxies")
+        ax.legend(title="galaxies in brackets")
+        return ax
+
+    @property
+    def table(self) -> Table:
+        """All columns as an astropy table, with descriptions and units."""
+        table = Table({name: self[name] for name in self.columns}, copy=False)
+        for name in table.colnames:
+            column = self.own.get(name) or column_of(name)
+            unit = Unit(column.unit, parse_strict="silent")
+            table[name].unit = None if isinstance(unit, UnrecognizedUnit) or not column.unit else unit
+            in_nats = f" [{column.unit}]" if isinstance(unit, UnrecognizedUnit) else ""
+            table[name].description = f"{column.meaning}{in_nats}" or None
+        table.meta = dict(self.meta)
+        return table
+
+    def _summary(self) -> list[tuple[str, str, int, int, float]]:
+        """Name, kind, galaxies, images and mean headline of each data set."""
+        rows = []
+        for name in self.datasets if "dataset" in self.columns else ():
+            own = self.sample(name)
+            values = own.numbers() if self.headline in self.columns else np.zeros(0)
+            mean = float(np.nanmean(values)) if np.isfinite(values).any() else np.nan
+            rows.append((name, self.kind_of(name), own.n_galaxies, len(own), mean))
+        return rows
+
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{name} ({n})" for name, _, n, _, _ in self._summary())
+        return (
+            f"<Scores: {len(self)} images, {len(self.columns)} columns, {self.headline} against "
+            f"{self.reference or 'no reference'}; held-out galaxies: {parts}>"
+        )
+
+    def _repr_html_(self) -> str:
+        heads = ("data set", "kind", "held-out galaxies", "images", f"mean {self.headline}")
+        rows = [
+            "".join(
+                f"<td>{html.escape(f'{cell:.1f}' if isinstance(cell, float) else str(cell))}</td>"
+                for cell in row
+            )
+            for row in self._summary()
+        ]
+        head = "".join(f"<th>{html.escape(text)}</th>" for text in heads)
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
+        caption = html.escape(f"{len(self)} images against {self.reference or 'no reference'}")
+        return f"<table><caption>{caption}</caption><tr>{head}</tr>{body}</table>"
+
+
+def _told(column: Any) -> Column:
+    """Read unit and description of a column of an astropy table."""
+    unit, meaning = getattr(column, "unit", None), getattr(column, "description", None)
+    return Column(str(meaning or ""), str(unit or ""))

@@ -1,0 +1,59 @@
+"""Columns as scores hold them: arrays of numbers, and text as numbers of words."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from simcompare.scores.text_column import Words
+
+__all__ = ["blank_of", "column_values", "is_number", "some_rows", "word_codes"]
+
+
+def blank_of(dtype: np.dtype) -> str | float | bool | int:
+    """Value of a column where nothing is known."""
+    return {"U": "", "S": "", "f": np.nan, "b": False}.get(dtype.kind, -1)
+
+
+def is_number(column: np.ndarray | pa.DictionaryArray) -> bool:
+    """Whether a column holds numbers."""
+    return isinstance(column, np.ndarray) and column.dtype.kind in "fiu"
+
+
+def column_values(name: str, values: Any) -> np.ndarray | pa.DictionaryArray:
+    """Column as `Scores` holds it; nothing is left masked."""
+    if isinstance(values, pa.DictionaryArray):
+        return values
+    if isinstance(values, Words):
+        return _text(values.codes, np.char.decode(values.words, "utf-8"))
+    if isinstance(values, np.ma.MaskedArray):
+        values = values.filled(blank_of(values.dtype))
+    values = np.asarray(values)
+    if values.ndim != 1 or values.dtype.kind not in "biufUS":
+        raise ValueError(
+            f"column {name!r} of the scores has shape {values.shape} and type {values.dtype}; "
+            "give one number, text or truth value for each image."
+        )
+    if values.dtype.kind not in "US":
+        return values
+    words, codes = np.unique(values.astype(str, copy=False), return_inverse=True)
+    return _text(codes, words)
+
+
+def _text(codes: np.ndarray, words: np.ndarray | pa.Array) -> pa.DictionaryArray:
+    """Column of text, whose different words are given in increasing order."""
+    codes = codes.astype(np.min_scalar_type(-max(len(words), 1)), copy=False)
+    return pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(words, pa.string()), safe=False)
+
+
+def word_codes(column: pa.DictionaryArray) -> np.ndarray:
+    """Numbers of the words of a column of text."""
+    return column.indices.to_numpy(zero_copy_only=False)
+
+
+def some_rows(column: np.ndarray | pa.DictionaryArray, rows: slice | np.ndarray | Sequence) -> Any:
+    """Take some rows of a column."""
+    if isinstance(column, np.ndarray):
+        return column[rows]
+    return pa.DictionaryArray.from_arrays(pa.array(word_codes(column)[rows]), column.dictionary, safe=False)
