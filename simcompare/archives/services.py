@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
 from simcompare.archives.transfer import FORM_BOUNDARY, Item, Transfer, basic_authorization
+from simcompare.runs.names import file_names
 
 __all__ = [
     "ARCHIVES",
@@ -294,7 +295,7 @@ def fetch_items(name: str, targets: Iterable[Mapping], base: str | None = None) 
     items = []
     for fields in targets:
         body = _form(str(fields["list"])) if "list" in fields else None
-        path = _fill(name, archive.file, fields)
+        path = _fill(name, archive.file, {key: _as_file_name(value) for key, value in fields.items()})
         items.append(
             Item(
                 archive_url(name, base=base, **fields),
@@ -307,6 +308,11 @@ def fetch_items(name: str, targets: Iterable[Mapping], base: str | None = None) 
             )
         )
     return items
+
+
+def _as_file_name(value: object) -> object:
+    """Text of a field as it can stand in a path."""
+    return file_names([value])[value] if isinstance(value, str) else value
 
 
 def _form(text: str) -> bytes:

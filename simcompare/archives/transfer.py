@@ -1,38 +1,33 @@
 """Download files whole or not at all: resumed, checked, retried with growing pauses, a few at a time."""
 
 import base64
-import hashlib
 import logging
 import os
-import tarfile
+import re
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
+
+import httpx
+import tenacity
+
+from simcompare.archives.verification import problem_with
+from simcompare.runs.files import explained
 
 __all__ = ["FORM_BOUNDARY", "FetchError", "Item", "Report", "Transfer", "fetch"]
 
 log = logging.getLogger(__name__)
 
 FORM_BOUNDARY = "simcompare-list"
-_BLOCK = 256 * 1024
-_CREDENTIALS = ("Authorization", "Api-key")
+_CREDENTIALS = ("Authorization", "API-Key")
+_LONGEST_WAIT = 600.0  # s, however long a server asks to wait
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
-_SIGNATURES = {
-    "fits": (b"SIMPLE  =", b"\x1f\x8b", b"BZh"),
-    "bz2": (b"BZh",),
-    "gz": (b"\x1f\x8b",),
-    "jpeg": (b"\xff\xd8\xff",),
-    "hdf5": (b"\x89HDF\r\n\x1a\n",),
-    "png": (b"\x89PNG",),
-    "tar": (b"",),  # looked into, see `_verify`
-    "text": (b"",),
-}
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of every request, with its query
 
 
 class FetchError(OSError):
@@ -119,28 +114,6 @@ class Report:
     bytes: int = 0
 
 
-class _SameHost(urllib.request.HTTPRedirectHandler):
-    """Follow redirects; credentials go along only to the host that they were meant for."""
-
-    def redirect_request(self, request, file, code, message, headers, url):
-        """Make the next request."""
-        following = super().redirect_request(request, file, code, message, headers, url)
-        if following is not None and _host(url) == _host(request.full_url):
-            following.unredirected_hdrs.update(
-                {name: value for name, value in request.unredirected_hdrs.items() if name in _CREDENTIALS}
-            )
-        return following
-
-
-def _host(url: str) -> tuple[str, str]:
-    """Scheme and host with port: what a credential belongs to."""
-    parts = urlsplit(url)
-    return parts.scheme, parts.netloc
-
-
-_opener = urllib.request.build_opener(_SameHost)
-
-
 class _Pace:
     """At most so many requests a second, over all threads."""
 
@@ -176,7 +149,7 @@ def fetch(
     Parameters
     ----------
     items : sequence of Item
-        The same path twice is fetched once.
+        The same file twice is fetched once.
     folder : path-like
         Made when missing.
     transfer : Transfer, optional
@@ -194,12 +167,13 @@ def fetch(
     Raises
     ------
     FetchError
-        When the server refuses the credentials: nothing more is asked of it.
+        When the server refuses the credentials, or the disk is full: nothing more is asked for.
+    ValueError
+        For a path that leads out of the folder, or one path for two addresses.
     """
     folder, transfer, report = Path(folder), transfer or Transfer(), Report()
-    wanted = list({item.path: item for item in items}.values())
     missing = []
-    for item in wanted:
+    for item in _one_for_each_path(items):
         _check_inside(folder, item)
         if (folder / item.path).is_file():
             report.present.append(folder / item.path)
@@ -209,18 +183,21 @@ def fetch(
     log.info("%d files to fetch, about %.3g GB; %d are there", len(missing), size / 1e9, len(report.present))
     if dry_run:
         return report
-    pace, stop = _Pace(transfer.rate), threading.Event()
-    received = 0
-    with ThreadPoolExecutor(transfer.workers) as pool:
-        futures = {
-            pool.submit(_fetch_one, item, folder / item.path, transfer, pace, stop): item for item in missing
-        }
+    pace, stop, received = _Pace(transfer.rate), threading.Event(), 0
+    timeout = httpx.Timeout(transfer.timeout, pool=None)
+    hooks = {"request": [_keep_credentials_home]}
+    with (
+        httpx.Client(timeout=timeout, follow_redirects=True, event_hooks=hooks) as client,
+        ThreadPoolExecutor(transfer.workers) as pool,
+    ):
+        work = partial(_fetch_one, client=client, transfer=transfer, pace=pace, stop=stop)
+        futures = {pool.submit(work, item, folder / item.path): item for item in missing}
         for number, future in enumerate(as_completed(futures), start=1):
             item = futures[future]
             try:
                 received += future.result()
                 report.fetched.append(folder / item.path)
-            except _RefusedError as error:
+            except _FinalError as error:
                 stop.set()
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise FetchError(str(error)) from None
@@ -232,8 +209,34 @@ def fetch(
     return Report(report.fetched, report.present, report.failed, received)
 
 
-class _RefusedError(FetchError):
-    """Credentials that the server does not take."""
+class _PassingError(FetchError):
+    """Trouble that may be over at the next try, after `wait` seconds."""
+
+    def __init__(self, problem: str, wait: float = 0.0) -> None:
+        super().__init__(problem)
+        self.wait = wait
+
+
+class _FinalError(FetchError):
+    """Trouble that all other files would have, too: wrong credentials, a full disk."""
+
+
+def _one_for_each_path(items: Sequence[Item]) -> list[Item]:
+    """Leave out what is asked for twice; refuse two files that would lie at one path."""
+    found: dict[str, Item] = {}
+    for item in items:
+        other = found.setdefault(item.path.lower(), item)
+        if (other.url, other.body) != (item.url, item.body):
+            raise ValueError(
+                f"{item.path} would be two files, of {_asked(other)} and {_asked(item)}; give each row of "
+                "the targets a name of its own, in letters that differ by more than their case."
+            )
+    return list(found.values())
+
+
+def _asked(item: Item) -> str:
+    """Say what a server is asked for."""
+    return urlsplit(item.url)._replace(scheme="", netloc="").geturl()
 
 
 def _check_inside(folder: Path, item: Item) -> None:
@@ -250,101 +253,99 @@ def _plain(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
 
 
-def _fetch_one(item: Item, path: Path, transfer: Transfer, pace: _Pace, stop: threading.Event) -> int:
+def _keep_credentials_home(request: httpx.Request) -> None:
+    """Take the credentials off a request that a redirect sends to another host."""
+    if _home(request.url) != request.extensions["home"]:
+        for name in _CREDENTIALS:
+            request.headers.pop(name, None)
+
+
+def _home(url: httpx.URL) -> tuple:
+    """Scheme, host and port: what a credential belongs to."""
+    return url.scheme, url.host, url.port
+
+
+def _fetch_one(
+    item: Item, path: Path, *, client: httpx.Client, transfer: Transfer, pace: _Pace, stop: threading.Event
+) -> int:
     """Fetch one file with its retries; bytes received."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    problem = ""
-    for attempt in range(transfer.retries + 1):
-        if stop.is_set():
-            raise FetchError(f"{item.path}: not tried, the fetch was stopped.")
-        pace.wait()
-        wait = transfer.pause * 2**attempt
-        try:
-            received = _receive(item, partial, transfer)
-            _verify(item, partial)
-            with open(partial, "rb") as written:
-                os.fsync(written.fileno())
-            os.replace(partial, path)
-            return received
-        except urllib.error.HTTPError as error:
-            error.close()
-            problem = f"HTTP {error.code} {error.reason}"
-            if error.code in (401, 403):
-                raise _RefusedError(
-                    f"{_plain(item.url)}: {problem}; account or key in the environment are wrong or expired."
-                ) from None
-            if error.code == 416:
-                partial.unlink(missing_ok=True)
-            elif error.code not in _RETRIED:
-                break
-            wait = max(wait, _retry_after(error.headers.get("Retry-After")))
-        except _WrongContentError as error:
-            problem = str(error)
-            partial.unlink(missing_ok=True)
-        except (OSError, TimeoutError) as error:
-            problem = str(getattr(error, "reason", error)) or type(error).__name__
-        if attempt < transfer.retries:
-            stop.wait(wait)
-    raise FetchError(f"{item.path}: {problem} from {_plain(item.url)}, after {attempt + 1} tries.")
-
-
-class _WrongContentError(OSError):
-    """A body that is not what was asked for."""
-
-
-def _retry_after(text: str | None) -> float:
-    """Seconds that the server asks to wait, at most ten minutes."""
-    return min(float(text), 600.0) if text and text.isdigit() else 0.0
-
-
-def _receive(item: Item, partial: Path, transfer: Transfer) -> int:
-    """Append to the partial file what is missing of it; bytes received."""
-    there = partial.stat().st_size if partial.is_file() and item.body is None else 0
-    request = urllib.request.Request(item.url, data=item.body, headers={"User-Agent": "simcompare"})
-    if item.body is not None:
-        request.add_header("Content-Type", f"multipart/form-data; boundary={FORM_BOUNDARY}")
-    if there:
-        request.add_header("Range", f"bytes={there}-")
-    for name, value in (transfer.headers() if transfer.headers else {}).items():
-        request.add_unredirected_header(name, value)
-    with _opener.open(request, timeout=transfer.timeout) as response:
-        continues = response.status == 206
-        announced = response.headers.get("Content-Length")
-        expected = int(announced) + (there if continues else 0) if announced else None
-        received = 0
-        with open(partial, "ab" if continues else "wb") as file:
-            while block := response.read(_BLOCK):
-                file.write(block)
-                received += len(block)
-    size = partial.stat().st_size
-    if expected is not None and size < expected:
-        raise OSError(f"truncated: {size} of {expected} bytes")
-    return received
-
-
-def _has_members(path: Path) -> bool:
-    """Whether a file is a tar and holds a file; a server that has nothing sends blocks of zeros."""
+    tries = tenacity.Retrying(
+        before=lambda _: pace.wait(),
+        retry=tenacity.retry_if_exception_type(_PassingError),
+        stop=tenacity.stop_after_attempt(transfer.retries + 1) | tenacity.stop_when_event_set(stop),
+        wait=lambda state: max(
+            transfer.pause * 2 ** (state.attempt_number - 1), state.outcome.exception().wait
+        ),
+        sleep=tenacity.sleep_using_event(stop),
+        reraise=True,
+    )
     try:
-        with tarfile.open(path) as archive:
-            return archive.next() is not None
-    except tarfile.TarError:
-        return False
+        return tries(_try_once, item, path, client, transfer)
+    except _FinalError:
+        raise
+    except FetchError as error:
+        count = tries.statistics["attempt_number"]
+        raise FetchError(f"{item.path}: {error} from {_plain(item.url)}, after {count} tries.") from None
 
 
-def _verify(item: Item, partial: Path) -> None:
-    """Size, first bytes and hash."""
-    size = partial.stat().st_size
-    if size == 0 or (item.size is not None and size != item.size):
-        raise _WrongContentError(f"{size} bytes instead of {item.size or 'some'}")
-    with open(partial, "rb") as file:
-        first = file.read(16)
-        if not first.startswith(_SIGNATURES[item.content]):
-            raise _WrongContentError(f"no {item.content} file, it begins with {first[:8]!r}")
-        if item.content == "tar" and not _has_members(partial):
-            raise _WrongContentError("no tar file with anything in it; the places may not be covered")
-        if item.content == "text" and first.lstrip()[:1] == b"<":
-            raise _WrongContentError("a web page instead of a table")
-        file.seek(0)
-        if item.sha256 is not None and hashlib.file_digest(file, "sha256").hexdigest() != item.sha256:
-            raise _WrongContentError("its SHA-256 is not the announced one")
+def _try_once(item: Item, path: Path, client: httpx.Client, transfer: Transfer) -> int:
+    """Fetch one file, or what is missing of it; bytes received."""
+    unfinished = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        received = _receive(item, unfinished, client, transfer)
+        if problem := problem_with(unfinished, item.content, item.size, item.sha256):
+            unfinished.unlink()
+            raise _PassingError(problem)
+        with open(unfinished, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(unfinished, path)
+        return received
+    except httpx.HTTPError as error:
+        raise _PassingError(str(error) or type(error).__name__) from None
+    except httpx.InvalidURL as error:
+        raise FetchError(f"no address ({error})") from None
+    except OSError as error:
+        if isinstance(error, FetchError):
+            raise
+        raise _FinalError(str(explained(error, path))) from None
+
+
+def _receive(item: Item, unfinished: Path, client: httpx.Client, transfer: Transfer) -> int:
+    """Append to the unfinished file what is missing of it; bytes received."""
+    there = unfinished.stat().st_size if unfinished.is_file() and item.body is None else 0
+    headers = {"User-Agent": "simcompare", "Accept-Encoding": "identity"}
+    if item.body is not None:
+        headers["Content-Type"] = f"multipart/form-data; boundary={FORM_BOUNDARY}"
+    if there:
+        headers["Range"] = f"bytes={there}-"
+    headers |= transfer.headers() if transfer.headers else {}
+    home, method = {"home": _home(httpx.URL(item.url))}, "GET" if item.body is None else "POST"
+    with client.stream(method, item.url, content=item.body, headers=headers, extensions=home) as answer:
+        if not answer.is_success:
+            raise _refusal(answer, item, unfinished)
+        # A server that does not say where its part begins may have begun anywhere.
+        begins = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
+        start = 0 if answer.status_code != 206 else int(begins[1]) if begins else -1
+        if start not in (0, there):
+            unfinished.unlink(missing_ok=True)
+            raise _PassingError(f"a part that does not begin at the byte {there} that was asked for")
+        with open(unfinished, "ab" if start else "wb") as file:
+            for block in answer.iter_raw():
+                file.write(block)
+        return answer.num_bytes_downloaded
+
+
+def _refusal(answer: httpx.Response, item: Item, unfinished: Path) -> FetchError:
+    """Error for an answer that is no file, which says whether another try makes sense."""
+    problem = f"HTTP {answer.status_code} {answer.reason_phrase}"
+    if answer.status_code in (401, 403):
+        return _FinalError(
+            f"{_plain(item.url)}: {problem}; account or key in the environment are wrong or expired."
+        )
+    if answer.status_code == 416:  # nothing is behind what we have, so that is wrong
+        unfinished.unlink(missing_ok=True)
+    elif answer.status_code not in _RETRIED:
+        return FetchError(problem)
+    asked = answer.headers.get("Retry-After", "")
+    return _PassingError(problem, min(float(asked), _LONGEST_WAIT) if asked.isdecimal() else 0.0)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from astropy import units as u
 from astropy.table import Table
 
 __all__ = ["read_places", "read_table"]
@@ -14,21 +15,32 @@ _NAMES = {
 
 
 def read_table(path: Path) -> Table:
-    """Table of any form that astropy reads; lines that begin with ``#`` are comments in CSV, as SkyServer's.
+    """Table of any form that astropy reads, places in degrees; ``#`` begins comments in CSV, as SkyServer's.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        When there is no such file, or it is no table.
+        When there is no such file, it is no table, or its places are no angles.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; give a table.")
     form = {"comment": "#", "format": "ascii.csv"} if path.suffix.lower() == ".csv" else {}
     try:
-        return Table.read(path, **form)
+        table = Table.read(path, **form)
     except Exception as error:  # astropy raises many kinds for files that are no tables
         raise ValueError(f"{path}: no table that can be read ({error}).") from error
+    for name in table.colnames:
+        if name.lower() in (*_NAMES["ra"], *_NAMES["dec"]) and table[name].unit is not None:
+            try:
+                factor = u.Unit(table[name].unit).to(u.deg)
+            except (u.UnitsError, TypeError, ValueError) as error:
+                raise ValueError(
+                    f"{path}: column {name} has the unit {table[name].unit}, no angle."
+                ) from error
+            table[name] = table[name] * factor
+            table[name].unit = u.deg
+    return table
 
 
 def read_places(path: Path) -> Table:

@@ -1,13 +1,17 @@
 """Fetching from a real server on loopback that serves real files, and that also misbehaves."""
 
 import contextlib
+import errno
 import io
 import logging
+import os
 import socket
+import struct
 import tarfile
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,9 +22,13 @@ from mocks.survey_files.sdss_psf import read_psfield
 from simcompare.archives import ARCHIVES, FetchError, Item, Transfer, archive_url, fetch, fetch_items
 from simcompare.archives.services import hsc_bulk_list, sdss_galaxy_query, transfer_for
 from simcompare.archives.transfer import basic_authorization
+from simcompare.archives.verification import problem_with
 
 QUICK = Transfer(workers=2, rate=1000, retries=3, pause=0.01, timeout=2)
-FITS = b"SIMPLE  =                    T" + bytes(range(256)) * 400
+FITS = (b"SIMPLE  =                    T" + bytes(range(256)) * 400).ljust(36 * 2880, b"\0")
+
+
+MISBEHAVIOUR = ("garbage", "nothing", "reset", "chunks", "no-length", "from-0", "too-late", "no-range")
 
 
 def tar_of(files):
@@ -71,7 +79,39 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(3)
         if kind == "account" and "Authorization" not in self.headers and "Api-key" not in self.headers:
             return self._error(401)
+        if kind in MISBEHAVIOUR:
+            return self._misbehave(kind, seen)
         return self._send(server.files.get(parts.path, FITS))
+
+    def _misbehave(self, kind, seen):
+        """Answer as no server should; those that can be outlasted, twice."""
+        self.close_connection = True
+        if seen > 2:
+            return self._send(FITS)
+        start = int(self.headers.get("Range", "bytes=0-")[6:-1])
+        with contextlib.suppress(OSError):
+            if kind == "garbage":
+                self.wfile.write(b"garbage\r\n\r\n")
+            elif kind == "nothing":
+                self.wfile.write(b"")
+            elif kind == "reset":
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.connection.close()
+            elif kind == "chunks":
+                self.send_response(200)
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                self.wfile.write(b"%x\r\n" % len(FITS) + FITS[:50000])
+            elif kind == "no-length":
+                self.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n" + FITS[:60000])
+            else:  # the first answer breaks off, the part that is asked for then is another one
+                first = {"from-0": 0, "too-late": start + 10, "no-range": start}[kind]
+                self.send_response(206 if start else 200)
+                self.send_header("Content-Length", str(len(FITS) - first))
+                if start and kind != "no-range":
+                    self.send_header("Content-Range", f"bytes {first}-{len(FITS) - 1}/{len(FITS)}")
+                self.end_headers()
+                self.wfile.write(FITS[first:] if start else FITS[:40000])
 
     def _error(self, code, **headers):
         self.send_response(code)
@@ -89,6 +129,8 @@ class Handler(BaseHTTPRequestHandler):
         self.server.starts.append(start)
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(len(data) - start))
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
         self.end_headers()
         with contextlib.suppress(OSError):
             self.wfile.write(data[start : None if cut is None else start + cut])
@@ -144,6 +186,53 @@ def test_trouble_that_passes_is_outlasted(server, tmp_path, kind):
     assert report.failed == []
     assert report.fetched[0].read_bytes() == FITS
     assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize("kind", MISBEHAVIOUR)
+def test_misbehaviour_is_outlasted_and_the_file_is_right(server, tmp_path, kind):
+    report = fetch([item(server, f"/{kind}/a.fits"), item(server, "/files/b.fits")], tmp_path, QUICK)
+    assert report.failed == []
+    assert [path.read_bytes() == FITS for path in report.fetched] == [True, True]
+    assert {path.name for path in tmp_path.iterdir()} == {"files-b.fits", f"{kind}-a.fits"}
+
+
+@pytest.mark.parametrize("kind", MISBEHAVIOUR)
+def test_lasting_misbehaviour_is_one_failure_and_others_go_on(server, tmp_path, kind):
+    hasty = replace(QUICK, retries=1)
+    report = fetch([item(server, f"/{kind}/a.fits"), item(server, "/files/b.fits")], tmp_path, hasty)
+    if kind == "from-0":  # the second answer is the whole file
+        assert report.failed == []
+    else:
+        assert [path.name for path in report.fetched] == ["files-b.fits"]
+        assert "after 2 tries" in report.failed[0]["reason"]
+        assert not (tmp_path / f"{kind}-a.fits").exists()
+
+
+def test_cut_tar_is_not_taken_for_whole(tmp_path):
+    whole, path = tar_of({"1-a.fits": FITS, "2-b.fits": FITS}), tmp_path / "a.tar"
+    path.write_bytes(whole)
+    assert problem_with(path, "tar") == ""
+    for cut in (len(FITS) // 2, len(FITS) + 1024, len(FITS) + 5000):
+        path.write_bytes(whole[:cut])
+        assert "no tar file" in problem_with(path, "tar")
+
+
+def test_two_files_of_one_name_are_refused(server, tmp_path):
+    two = [item(server, "/files/a.fits"), replace(item(server, "/files/b.fits"), path="Files-A.fits")]
+    with pytest.raises(ValueError, match=r"two files, of /files/a\.fits and /files/b\.fits; give each row"):
+        fetch(two, tmp_path, QUICK)
+    assert server.requests == []
+    assert len(fetch([two[0], two[0]], tmp_path, QUICK).fetched) == 1
+
+
+def test_full_disk_ends_the_fetch_in_one_line(server, tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(FetchError, match="the disk is full: free some space"):
+        fetch([item(server, f"/files/{i}.fits") for i in range(20)], tmp_path, QUICK)
+    assert len(server.requests) < 5
 
 
 def test_server_that_asks_to_wait_is_obeyed(server, tmp_path):

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 import h5py
 import numpy as np
 import pytest
+from astropy import units as u
 from astropy.io import fits
 from astropy.table import Table
 
@@ -135,6 +136,41 @@ def test_what_is_missing_is_named(server, tmp_path, monkeypatch, capsys, words, 
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("unit", ["rad", "deg", "arcsec", None])
+def test_places_are_asked_for_in_degrees_whatever_their_unit(server, tmp_path, unit):
+    place = {"ra": [200.1] * u.deg, "dec": [-36.9] * u.deg}
+    table = Table({name: angle.to(unit or "deg") for name, angle in place.items()})
+    if unit is None:
+        table["ra"].unit = table["dec"].unit = None
+    table.write(tmp_path / "t.fits")
+    server.answer = lambda path: b"SIMPLE  = ".ljust(2880)
+    assert run(server, "legacy-fits", "--targets", tmp_path / "t.fits", "--out", tmp_path / "out") == 0
+    asked = parse_qs(urlsplit(server.paths[-1]).query)
+    assert float(asked["ra"][0]) == pytest.approx(200.1, abs=1e-9)
+    assert float(asked["dec"][0]) == pytest.approx(-36.9, abs=1e-9)
+
+
+def test_a_place_that_is_no_angle_is_refused(server, tmp_path, capsys):
+    Table({"ra": [1.0] * u.kpc, "dec": [1.0] * u.kpc}).write(tmp_path / "t.fits")
+    assert run(server, "legacy-fits", "--targets", tmp_path / "t.fits", "--out", tmp_path / "out") == 2
+    assert "column ra has the unit kpc, no angle" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["../../out", "/abs/path", "a/b", "a\nb", "CON"])
+def test_names_of_targets_stay_in_the_folder(server, tmp_path, name):
+    Table({"ra": [1.0], "dec": [1.0], "name": [name]}).write(tmp_path / "t.fits")
+    server.answer = lambda path: b"SIMPLE  = ".ljust(2880)
+    assert run(server, "legacy-fits", "--targets", tmp_path / "t.fits", "--out", tmp_path / "out") == 0
+    assert len(list((tmp_path / "out").glob("*.fits"))) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"t.fits", "out"}
+
+
+def test_two_targets_of_one_name_are_refused(server, tmp_path, capsys):
+    Table({"ra": [1.0, 2.0], "dec": [1.0, 1.0], "name": ["A", "a"]}).write(tmp_path / "t.fits")
+    assert run(server, "legacy-fits", "--targets", tmp_path / "t.fits", "--out", tmp_path / "out") == 2
+    assert "give each row of the targets a name of its own" in capsys.readouterr().err
+
+
 def test_archives_are_listed(capsys):
     assert main(["fetch", "list"]) == 0
     assert "eagle-image      http://virgodb" in capsys.readouterr().out
@@ -142,7 +178,7 @@ def test_archives_are_listed(capsys):
 
 def test_key_of_the_environment_is_sent_and_never_kept(server, tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("TNG_API_KEY", "secret-key")
-    server.answer = lambda path: b"SIMPLE  = "
+    server.answer = lambda path: b"SIMPLE  = ".ljust(2880)
     words = [f"--field={pair}" for pair in ("simulation=TNG100-1", "snapshot=99", "subhalo=1")]
     assert run(server, "tng-image", *words, "--out", tmp_path) == 0
     assert server.headers[0]["api-key"] == "secret-key"
