@@ -4,41 +4,36 @@ import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from astropy.table import Table, vstack
 
-from mocks import ConditionsBank, load_survey
+from mocks import Galaxy, IdealImage, load_survey
 from mocks.dust.registry import DUST
-from mocks.observing.sky_bank import SkyBank
 from simcompare.commands.score import score_image_sets
 from simcompare.comparison.attribution import ATTRIBUTION, ladder, systematic_floor
 from simcompare.comparison.report_table import FurtherTable, write_further
 from simcompare.data.shipped import find_model
 from simcompare.images.build import Images, make_parts
 from simcompare.images.image_set import ImageSet
-from simcompare.images.notes import collect_log
-from simcompare.images.parts import collect_stamps
 from simcompare.images.preparation.prepare import Preparation
+from simcompare.images.stamps import PreparedStamp
 from simcompare.runs.files import write_text
 from simcompare.runs.folder import open_run
 from simcompare.runs.tables import plain
 from simcompare.runs.time_limit import Watch
 from simcompare.scores.table import headline_score
 from simcompare.settings import AttributeSettings, ScoreSettings
-from simcompare.synthetic.conditions import conditions_bank
-from simcompare.synthetic.mocks import notes_of, sky_file
-from simcompare.synthetic.targets import Target, read_target, select_targets
-from simcompare.synthetic.variations import BASELINE, LADDER, Variation, variations, varied_stamps
+from simcompare.synthetic.mocks import n_views, read_galaxy, sky_file, target_sources
+from simcompare.synthetic.observing import Make, observe_all, read_bank
+from simcompare.synthetic.targets import Target, select_targets
+from simcompare.synthetic.variations import BASELINE, LADDER, Variation, VariedView, variations
 
 __all__ = ["Attribution", "attribute_mocks", "messages"]
 
 logger = logging.getLogger(__name__)
-
-_KNOWN = ("PSF", "noise", "background")
-_NOT_SYSTEMATIC = ("view", "resolution")  # scatter of the sample, and physics
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,9 +123,9 @@ def attribute_mocks(settings: AttributeSettings) -> Attribution:
 
 @dataclass(frozen=True)
 class _Task:
-    """Some galaxies, observed in every way."""
+    """A galaxy, observed in every way."""
 
-    targets: tuple[Target, ...]
+    target: Target
     ways: tuple[Variation, ...]
     settings: AttributeSettings
     preparation: Preparation
@@ -143,20 +138,12 @@ def _make_images(run, settings: AttributeSettings) -> ImageSet:
     mock = settings.mock
     targets, simulation = select_targets(mock)
     real = ImageSet.open(settings.real)
-    dusts = [name for name in settings.dusts.split(",") if name and name != settings.dust]
-    if unknown := [name for name in dusts if name not in DUST]:
-        raise ValueError(f"--dusts names {', '.join(unknown)}; known are {', '.join(DUST)}.")
-    ways = variations(
-        _percents(settings.percents),
-        dusts,
-        has_particles=not any(target.is_image for target in targets),
-        has_sky=settings.real_sky is not None,
-    )
+    ways = _ways(settings, has_particles=not any(target.is_image for target in targets))
     if settings.real_sky is None:
         logger.info("no --sky: the ladder ends with synthetic sky, without neighbours")
     preparation = real.preparation
     sky = sky_file(settings.mock, run.folder, preparation.window)
-    tasks = [_Task((target,), tuple(ways), settings, preparation, simulation, sky) for target in targets]
+    tasks = [_Task(target, tuple(ways), settings, preparation, simulation, sky) for target in targets]
     logger.info(
         "%d galaxies of %s in %d views and %d ways", len(targets), simulation, settings.views, len(ways)
     )
@@ -172,6 +159,16 @@ def _make_images(run, settings: AttributeSettings) -> ImageSet:
     return make_parts(run, _observe, tasks, description)
 
 
+def _ways(settings: AttributeSettings, *, has_particles: bool) -> list[Variation]:
+    """All ways to observe a galaxy, the finished image first, on which the early steps lean."""
+    dusts = [name for name in settings.dusts.split(",") if name and name != settings.dust]
+    if unknown := [name for name in dusts if name not in DUST]:
+        raise ValueError(f"--dusts names {', '.join(unknown)}; known are {', '.join(DUST)}.")
+    has_sky = settings.real_sky is not None
+    found = variations(_percents(settings.percents), dusts, has_particles=has_particles, has_sky=has_sky)
+    return sorted(found, key=lambda way: (way.step != BASELINE, way.name != BASELINE))
+
+
 def _percents(text: str) -> list[float]:
     """Numbers between commas."""
     try:
@@ -183,45 +180,29 @@ def _percents(text: str) -> list[float]:
     return percents
 
 
-@lru_cache(maxsize=2)
-def _bank(real: Path | None, sky: Path | None) -> ConditionsBank | SkyBank | None:
-    """Bank that conditions are drawn from, read once per process; None for the survey file."""
-    if sky is not None:
-        return SkyBank.load(sky)
-    return None if real is None else conditions_bank(ImageSet.open(real))
-
-
 def _observe(task: _Task, watch: Watch) -> Images:
-    """Observe the galaxies of one part in every way."""
-    settings, stamps, failures, notes = task.settings, [], [], []
-    bank = _bank(settings.real if settings.real_conditions else None, task.sky)
-    for target in task.targets:
-        name = target.label(task.dataset)
-        try:
-            with watch(f"{target.path} {target.subhalo_id}"):
-                subject = read_target(target, settings.mock)
-        except (ValueError, OSError) as error:
-            failures.append({"source": target.path, "galaxy_id": name, "reason": str(error)})
-            continue
-        name = f"{task.dataset}-{name}" if target.is_image else subject.galaxy_id
-        notes += notes_of(subject, settings.mock)
-        for view in range(1 if target.is_image else settings.views):
-            with collect_log("mocks", notes):
-                ways = list(
-                    varied_stamps(subject, name, view, task.ways, settings.mock, task.preparation, bank)
-                )
-            for way, made in ways:
-                if isinstance(made, ValueError):
-                    reason = f"view {view}, {way.name}: {made}"
-                    failures.append({"source": target.path, "galaxy_id": name, "reason": reason})
-                    continue
-                # The same view of the same galaxy, many times: each way is a data set of its own.
-                extra = {"dataset": f"{task.dataset}, {way.name}", "view": view, "split": "test"}
-                extra["variation"] = way.name
-                stamps.append(replace(made, row=made.row | extra))
-    if not stamps:
-        return Images(None, None, tuple(failures), tuple(notes))
-    return Images(*collect_stamps(stamps), tuple(failures), tuple(notes))
+    """Observe the galaxy of one part in every way."""
+    sources = target_sources([task.target], task.dataset)
+    return observe_all(
+        sources, partial(read_galaxy, task.settings.mock, task.dataset), partial(_images, task), watch
+    )
+
+
+def _images(task: _Task, galaxy_id: str, subject: Galaxy | IdealImage) -> Iterator[tuple[str, Make]]:
+    """List the images of a galaxy: every view in every way."""
+    mock = task.settings.mock
+    bank = read_bank(task.settings.real if task.settings.real_conditions else None, task.sky)
+    for number in range(n_views(subject, mock)):
+        view = VariedView(subject, galaxy_id, number, mock, task.preparation, bank)
+        for way in task.ways:
+            yield f"view {number}, {way.name}", partial(_image, task, view, way)
+
+
+def _image(task: _Task, view: VariedView, way: Variation) -> PreparedStamp:
+    """One view in one way; each way is a data set of its own."""
+    made = view.observe(way)
+    extra = {"dataset": f"{task.dataset}, {way.name}", "view": view.number, "split": "test"}
+    return replace(made, row=made.row | extra | {"variation": way.name})
 
 
 def _attributed(scores: Table, dataset: str, reference: str, settings: AttributeSettings) -> Attribution:
@@ -236,16 +217,10 @@ def _attributed(scores: Table, dataset: str, reference: str, settings: Attribute
     last = list(steps)[-1]
     steps[last] = _with_real(steps[last], scores[real])
     budget = ladder(steps, dataset, reference, settings.seed, score=score)
-    perturbed, shifts, weights = ours[BASELINE], {}, {}
-    for name, table in ours.items():
-        if name in LADDER:
-            continue
-        shifts[name] = _in_common({"baseline": perturbed, name: table})
-        ingredient = name.split()[0]
-        if ingredient in _KNOWN:
-            weights[name] = settings.known_to / abs(float(name.split()[1]))
-        elif ingredient in _NOT_SYSTEMATIC:
-            weights[name] = 0.0
+    ways = {way.name: way for way in _ways(settings, has_particles=True)}
+    perturbed = {name: table for name, table in ours.items() if not ways[name].is_step}
+    shifts = {name: _in_common({"baseline": ours[BASELINE], name: perturbed[name]}) for name in perturbed}
+    weights = {name: ways[name].weight(settings.known_to) for name in perturbed}
     table, floor = systematic_floor(shifts, dataset, settings.seed, uncertainties=weights, score=score)
     end = budget[-1]
     return Attribution(budget, table, end["to_real"], end["to_real_low"], end["to_real_high"], floor)

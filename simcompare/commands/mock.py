@@ -7,6 +7,7 @@ from mocks import dust_model, load_survey, stellar_population
 from simcompare.images.build import make_parts
 from simcompare.images.image_set import ImageSet
 from simcompare.images.preparation.prepare import Preparation
+from simcompare.images.splits import TEST_ALONE
 from simcompare.runs.folder import open_run
 from simcompare.settings import MockSettings
 from simcompare.synthetic.mocks import Task, make_images, sky_file
@@ -26,7 +27,7 @@ def make_mocks(
     *,
     kind: str = "simulated",
     dataset: str | None = None,
-    fractions: tuple[float, float, float] = (0.0, 0.0, 1.0),
+    fractions: tuple[float, float, float] = TEST_ALONE,
 ) -> ImageSet:
     """Observe the galaxies of a simulation.
 

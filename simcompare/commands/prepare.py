@@ -7,6 +7,7 @@ from mocks import load_survey, stream
 from mocks.survey_files.sdss_frames import FRAME_NAME
 from simcompare.images.image_set import ImageSet
 from simcompare.images.preparation.prepare import Preparation
+from simcompare.images.splits import TEST_ALONE
 from simcompare.observed import PICTURE_BANDS, files_of, prepare_observed, read_places
 from simcompare.runs.folder import Run, open_run
 from simcompare.runs.tasks import available_cores
@@ -59,7 +60,7 @@ def make_image_set(settings: PrepareSettings) -> ImageSet:
     survey = load_survey(settings.survey)
     fractions = (settings.train, settings.validation, 1 - settings.train - settings.validation)
     if settings.kind == "simulated":
-        fractions = (0.0, 0.0, 1.0)  # as all mocks: nothing learns from them
+        fractions = TEST_ALONE
     inputs = [*settings.inputs, *([settings.catalogue] if settings.catalogue else [])]
     with open_run(settings.out, "prepare", settings, inputs) as run:
         bands = PICTURE_BANDS if settings.domain == "8-bit" else tuple(settings.bands)

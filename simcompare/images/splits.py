@@ -7,10 +7,13 @@ import numpy as np
 
 from simcompare.images.positions import CELL, SAME_OBJECT
 
-__all__ = ["SPLITS", "assign_split", "split_of_place"]
+__all__ = ["SPLITS", "TEST_ALONE", "assign_split", "split_of_place"]
 
 
 SPLITS = ("train", "validation", "test")
+
+TEST_ALONE = (0.0, 0.0, 1.0)
+"""Fractions of images that nothing learns from, as mocks."""
 
 
 def assign_split(name: str, seed: int = 0, fractions: Sequence[float] = (0.8, 0.1, 0.1)) -> str:

@@ -1,8 +1,9 @@
 """Simulated galaxies to an image set: observed as the survey would, prepared as real images are."""
 
 import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,21 +26,16 @@ from mocks.ideal.bands import filter_family
 from mocks.products import write_fits, write_rgb
 from mocks.readers import fit_to_survey
 from simcompare.images.build import Images
-from simcompare.images.image_set import ImageSet
-from simcompare.images.notes import collect_log
-from simcompare.images.parts import collect_stamps
-from simcompare.images.preparation.flags import refuse_flagged, rejected_flags_of
-from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
-from simcompare.images.splits import assign_split
+from simcompare.images.preparation.prepare import Preparation
 from simcompare.images.stamps import PreparedStamp, RawStamp
 from simcompare.runs.names import file_name
 from simcompare.runs.time_limit import Watch
 from simcompare.settings import MockSettings, SkySettings
-from simcompare.synthetic.conditions import conditions_bank
+from simcompare.synthetic.observing import Found, Make, Sample, Source, observe_all, read_bank
 from simcompare.synthetic.sky import make_sky_bank
 from simcompare.synthetic.targets import Target, read_target
 
-__all__ = ["Task", "make_images", "notes_of", "observe_image", "sky_file"]
+__all__ = ["Task", "make_images", "n_views", "observe_image", "read_galaxy", "sky_file", "target_sources"]
 
 logger = logging.getLogger(__name__)
 
@@ -56,11 +52,16 @@ class Task:
     sky: Path | None = None
 
     @property
-    def source(self) -> ConditionsBank | SkyBank | None:
-        """Where the conditions of each image are drawn from; None is the survey file."""
-        if self.sky is not None:
-            return _sky_bank(self.sky)
-        return _bank(self.settings.conditions) if self.settings.conditions else None
+    def sample(self) -> Sample:
+        """What its images have in common."""
+        return Sample(
+            self.dataset, self.preparation, self.settings.survey, self.settings.seed, self.fractions
+        )
+
+    @property
+    def bank(self) -> ConditionsBank | SkyBank | None:
+        """What the conditions of each image are drawn from; None is the survey file."""
+        return read_bank(self.settings.conditions, self.sky)
 
 
 def sky_file(settings: MockSettings, folder: Path, window: int) -> Path | None:
@@ -102,7 +103,7 @@ def sky_file(settings: MockSettings, folder: Path, window: int) -> Path | None:
                     seed=settings.seed,
                 )
             )
-    bank = _sky_bank(path)
+    bank = read_bank(None, path)
     logger.info("real sky: %d patches of %s", len(bank), path)
     missing = [band for band in settings.bands if band not in bank.bands]
     if missing or bank.image.shape[-1] < window:
@@ -113,44 +114,29 @@ def sky_file(settings: MockSettings, folder: Path, window: int) -> Path | None:
     return path
 
 
-@lru_cache(maxsize=2)
-def _sky_bank(path: Path) -> SkyBank:
-    """Bank of real sky, read once per process."""
-    return SkyBank.load(path)
-
-
-@lru_cache(maxsize=4)
-def _bank(path: Path) -> ConditionsBank:
-    """Bank of an image set, read once per process."""
-    return conditions_bank(ImageSet.open(path))
-
-
 def make_images(task: Task, watch: Watch) -> Images:
     """Observe and prepare all views of the galaxies of one part."""
-    settings, stamps, failures, notes = task.settings, [], [], []
-    for target in task.targets:
-        name = target.label(task.dataset)
-        try:
-            with watch(f"{target.path} {target.subhalo_id}"):
-                subject = read_target(target, settings)
-                if isinstance(subject, Galaxy):
-                    subject = with_smoothing_lengths(subject)  # once for all views
-        except (ValueError, OSError) as error:
-            failures.append({"source": target.path, "galaxy_id": name, "reason": str(error)})
-            continue
-        name = f"{task.dataset}-{name}" if target.is_image else subject.galaxy_id
-        notes += notes_of(subject, settings)
-        # A ready-made image has its one view.
-        for view in range(1 if target.is_image else settings.views):
-            try:
-                with collect_log("mocks", notes):
-                    stamps.append(_prepare_view(subject, name, view, task))
-            except ValueError as error:
-                reason = f"view {view}: {error}"
-                failures.append({"source": target.path, "galaxy_id": name, "reason": reason})
-    if not stamps:
-        return Images(None, None, tuple(failures), tuple(notes))
-    return Images(*collect_stamps(stamps), tuple(failures), tuple(notes))
+    return observe_all(
+        target_sources(task.targets, task.dataset),
+        partial(read_galaxy, task.settings, task.dataset),
+        partial(_views, task),
+        watch,
+    )
+
+
+def target_sources(targets: Iterable[Target], dataset: str) -> list[Source]:
+    """Targets as sources of `observe_all`."""
+    return [Source(target, target.path, target.label(dataset)) for target in targets]
+
+
+def read_galaxy(settings: MockSettings, dataset: str, target: Target) -> Iterator[Found]:
+    """Read one galaxy, with all that its views share, for `observe_all`."""
+    subject = read_target(target, settings)
+    if isinstance(subject, Galaxy):
+        name, subject = subject.galaxy_id, with_smoothing_lengths(subject)
+    else:
+        name = f"{dataset}-{target.label(dataset)}"
+    yield Found(name, subject, tuple(notes_of(subject, settings)))
 
 
 def notes_of(subject: Galaxy | IdealImage, settings: MockSettings) -> list[tuple[int, str]]:
@@ -177,9 +163,20 @@ def _foreign_filters(ideal: IdealImage, settings: MockSettings) -> list[str]:
     ]
 
 
-def _prepare_view(subject: Galaxy | IdealImage, galaxy_id: str, view: int, task: Task) -> PreparedStamp:
-    """One view of one galaxy, observed and prepared; raises as the real sample's preparation does."""
-    settings, preparation = task.settings, task.preparation
+def n_views(subject: Galaxy | IdealImage, settings: MockSettings) -> int:
+    """Count the views of a galaxy; a ready-made image has its one."""
+    return settings.views if isinstance(subject, Galaxy) else 1
+
+
+def _views(task: Task, galaxy_id: str, subject: Galaxy | IdealImage) -> Iterator[tuple[str, Make]]:
+    """List the views of one galaxy."""
+    for view in range(n_views(subject, task.settings)):
+        yield f"view {view}", partial(_prepare_view, task, galaxy_id, subject, view)
+
+
+def _prepare_view(task: Task, galaxy_id: str, subject: Galaxy | IdealImage, view: int) -> PreparedStamp:
+    """One view of one galaxy, observed and prepared."""
+    settings, size = task.settings, task.preparation.window
     if isinstance(subject, Galaxy):
         cutout = mock_galaxy(
             subject,
@@ -188,8 +185,8 @@ def _prepare_view(subject: Galaxy | IdealImage, galaxy_id: str, view: int, task:
             seed=settings.seed,
             redshift=settings.redshift,
             view_index=view,
-            size=preparation.window,
-            conditions=task.source,
+            size=size,
+            conditions=task.bank,
             population=settings.population,
             dust=settings.dust,
             keep_stages=settings.stages,
@@ -197,18 +194,12 @@ def _prepare_view(subject: Galaxy | IdealImage, galaxy_id: str, view: int, task:
         row = _galaxy_row(subject, cutout.metadata)
     else:
         survey, bands = load_survey(settings.survey), tuple(settings.bands)
-        conditions, sky = draw_state(
-            survey, bands, stream(settings.seed, galaxy_id, "conditions"), task.source
-        )
+        conditions, sky = draw_state(survey, bands, stream(settings.seed, galaxy_id, "conditions"), task.bank)
         options = {"keep_stages": settings.stages, "sky": sky}
-        cutout = observe_image(subject, galaxy_id, preparation.window, conditions, settings, **options)
+        cutout = observe_image(subject, galaxy_id, size, conditions, settings, **options)
         row = {name: value for name, value in cutout.metadata.items() if isinstance(value, str | int | float)}
     _write_products(cutout, f"{galaxy_id}-view{view}", settings)
-    stamp = RawStamp.from_cutout(cutout, galaxy_id, row)
-    prepared = prepare_stamp(stamp, preparation, preparation_stream(settings.seed, galaxy_id, view))
-    refuse_flagged(prepared, rejected_flags_of(settings.survey))
-    split = assign_split(galaxy_id, settings.seed, task.fractions)
-    return replace(prepared, row=prepared.row | {"dataset": task.dataset, "view": view, "split": split})
+    return task.sample.prepare(RawStamp.from_cutout(cutout, galaxy_id, row), view)
 
 
 def _write_products(cutout: Cutout, name: str, settings: MockSettings) -> None:

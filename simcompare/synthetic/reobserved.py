@@ -1,7 +1,9 @@
 """Real images observed again: as a shallower survey, or at a higher redshift, would have them."""
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +14,12 @@ from mocks.observing.psf import fit_moffat
 from mocks.observing.reobserve import MOST_NEGATIVE
 from mocks.observing.sky_bank import clipped_sigma, segment
 from simcompare.images.build import Images
-from simcompare.images.image_set import ImageSet
-from simcompare.images.parts import collect_stamps
-from simcompare.images.preparation.flags import refuse_flagged, rejected_flags_of
-from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
-from simcompare.images.splits import assign_split
+from simcompare.images.preparation.prepare import Preparation
 from simcompare.images.stamps import PreparedStamp, RawStamp
 from simcompare.observed.formats import read_stamps
 from simcompare.runs.time_limit import Watch
 from simcompare.settings import ReobserveSettings
-from simcompare.synthetic.conditions import conditions_bank
+from simcompare.synthetic.observing import Found, Make, Sample, Source, observe_all, read_bank
 
 __all__ = ["Task", "observe_file", "real_image"]
 
@@ -40,28 +38,32 @@ class Task:
     preparation: Preparation
     dataset: str
 
+    @property
+    def sample(self) -> Sample:
+        """What its images have in common."""
+        return Sample(self.dataset, self.preparation, self.settings.survey, self.settings.seed)
+
 
 def observe_file(task: Task, watch: Watch) -> Images:
     """Observe every galaxy of a file again."""
-    settings, stamps, failures = task.settings, [], []
-    bank = None if settings.conditions is None else conditions_bank(ImageSet.open(settings.conditions))
-    try:
-        with watch(str(task.path)):
-            raws = list(read_stamps(task.path, tuple(settings.bands), units=settings.units or ""))
-    except (ValueError, OSError) as error:
-        return Images(None, None, ({"source": task.path.name, "reason": str(error)},))
-    for raw in raws:
-        try:
-            stamps.append(_observe(raw, task, bank))
-        except ValueError as error:
-            reason = {"galaxy_id": raw.galaxy_id, "reason": str(error)}
-            failures.append({"source": task.path.name, **reason})
-    if not stamps:
-        return Images(None, None, tuple(failures))
-    return Images(*collect_stamps(stamps), tuple(failures))
+    return observe_all(
+        [Source(task.path, task.path.name)], partial(_read, task), partial(_observe, task), watch
+    )
 
 
-def _observe(raw: RawStamp, task: Task, bank) -> PreparedStamp:
+def _read(task: Task, path: Path) -> Iterator[Found]:
+    """Real images of a file."""
+    settings = task.settings
+    for raw in read_stamps(path, tuple(settings.bands), units=settings.units or ""):
+        yield Found(raw.galaxy_id, raw)
+
+
+def _observe(task: Task, galaxy_id: str, raw: RawStamp) -> Iterator[tuple[str, Make]]:
+    """Name the one image of a galaxy."""
+    yield "", partial(_again, task, galaxy_id, raw)
+
+
+def _again(task: Task, galaxy_id: str, raw: RawStamp) -> PreparedStamp:
     """One galaxy, observed again and prepared."""
     settings, preparation = task.settings, task.preparation
     real = real_image(raw)
@@ -69,20 +71,16 @@ def _observe(raw: RawStamp, task: Task, bank) -> PreparedStamp:
         own = _own_redshift(raw, settings.own_redshift)
         real = redshifted(real, COSMOLOGY, own, settings.redshift, settings.k_correction)
     survey, bands = load_survey(settings.survey), tuple(settings.bands)
-    rng = stream(settings.seed, raw.galaxy_id, "conditions")
-    conditions, _ = draw_state(survey, bands, rng, bank)
-    noise = stream(settings.seed, raw.galaxy_id, "noise")
+    rng = stream(settings.seed, galaxy_id, "conditions")
+    conditions, _ = draw_state(survey, bands, rng, read_bank(settings.conditions, None))
+    noise = stream(settings.seed, galaxy_id, "noise")
     # With room to centre it, where the old image reaches so far.
     reach = int(min(real.image.shape[1:]) * real.pixel_scale / survey.pixel_scale + 1e-9)
     side = max(preparation.size, min(preparation.window, reach))
     cutout = reobserve(real, survey, conditions, noise, side)
     row = {name: value for name, value in cutout.metadata.items() if isinstance(value, str | int | float)}
-    stamp = replace(RawStamp.from_cutout(cutout, raw.galaxy_id, row), ra=raw.ra, dec=raw.dec)
-    rng = preparation_stream(settings.seed, raw.galaxy_id, 0)
-    prepared = prepare_stamp(stamp, preparation, rng)
-    refuse_flagged(prepared, rejected_flags_of(settings.survey))
-    split = assign_split(raw.galaxy_id, settings.seed, (0.0, 0.0, 1.0))  # as all mocks
-    return replace(prepared, row=prepared.row | {"dataset": task.dataset, "view": 0, "split": split})
+    stamp = replace(RawStamp.from_cutout(cutout, galaxy_id, row), ra=raw.ra, dec=raw.dec)
+    return task.sample.prepare(stamp)
 
 
 def real_image(raw: RawStamp) -> RealImage:

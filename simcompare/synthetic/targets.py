@@ -78,6 +78,9 @@ class Target:
             return Path(self.path).name
         return self.name or Path(self.path).stem if self.is_image else f"{dataset} {self.subhalo_id}"
 
+    def __str__(self) -> str:
+        return f"{self.path} {self.subhalo_id}"
+
 
 def select_targets(settings: MockSettings) -> tuple[list[Target], str]:
     """Galaxies of all inputs that pass the selection, and the name of their simulation.

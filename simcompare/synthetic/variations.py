@@ -1,7 +1,8 @@
 """One simulated galaxy observed in many ways: up to each step of the mock, and with one thing changed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.ndimage import map_coordinates
@@ -25,7 +26,7 @@ from simcompare.images.stamps import PreparedStamp, RawStamp
 from simcompare.settings import MockSettings
 from simcompare.synthetic.mocks import observe_image
 
-__all__ = ["BASELINE", "LADDER", "Variation", "altered", "scaled_psf", "variations", "varied_stamps"]
+__all__ = ["BASELINE", "LADDER", "Variation", "VariedView", "altered", "scaled_psf", "variations"]
 
 LADDER = ("ideal", "rebinned", "PSF", "Poisson", "sky", "neighbours")
 """Steps of an observation: light at the pixels' centres, summed over pixels, blurred, counted, on a synthetic
@@ -41,10 +42,15 @@ class Variation:
 
     Parameters
     ----------
-    name : str
-        Ingredient and change, e.g. "PSF +5 %"; the ingredient is the first word.
+    ingredient : str
+        What of the mock it is about: a step of `LADDER`, "PSF", "noise", "background", "dust", "smoothing",
+        "view" or "resolution".
+    change : str
+        What becomes of it, e.g. "+5 %"; empty for a step of the ladder.
     step : str
         Of `LADDER`: how far the observation goes.
+    percent : float
+        Size of a change that is one of several sizes; 0 for others.
     psf, noise : float
         Factors on the width of the PSF and on the noise of the sky; the catalogue keeps the nominal PSF, as
         an observer would who is wrong about it.
@@ -60,8 +66,10 @@ class Variation:
         Share of star particles kept, each as much heavier; 1 for all.
     """
 
-    name: str
+    ingredient: str
+    change: str = ""
     step: str = BASELINE
+    percent: float = 0.0
     psf: float = 1.0
     noise: float = 1.0
     background: float = 0.0
@@ -70,10 +78,42 @@ class Variation:
     other_view: bool = False
     particles: float = 1.0
 
+    @classmethod
+    def of_step(cls, step: str) -> "Variation":
+        """Nothing changed: the observation as far as a step of `LADDER`."""
+        return cls(step, step=step)
+
+    @property
+    def name(self) -> str:
+        """Ingredient and change, as tables call it."""
+        return f"{self.ingredient} {self.change}".strip()
+
+    @property
+    def is_step(self) -> bool:
+        """Whether it is a step of the ladder, not an error."""
+        return self.ingredient == self.step
+
     @property
     def needs_particles(self) -> bool:
         """Whether a ready-made image cannot be varied so."""
         return bool(self.dust) or self.smoothing != 1 or self.other_view or self.particles != 1
+
+    def weight(self, known_to: float) -> float:
+        """Share of the change by which the mock may be wrong.
+
+        Parameters
+        ----------
+        known_to : float
+            How well PSF, noise and background are known [percent].
+
+        Returns
+        -------
+        float
+            0 for the scatter of the sample and for physics, which no mock can be wrong about.
+        """
+        if self.percent:
+            return known_to / self.percent
+        return 0.0 if self.other_view or self.particles != 1 else 1.0
 
 
 def variations(
@@ -96,109 +136,127 @@ def variations(
     -------
     list of Variation
     """
-    found = [Variation(step, step) for step in LADDER if has_sky or step != "neighbours"]
+    found = [Variation.of_step(step) for step in LADDER if has_sky or step != "neighbours"]
     for percent in sorted(percents):
         for signed in (percent, -percent):
-            share = signed / 100
+            share, change = signed / 100, f"{signed:+g} %"
             found += [
-                Variation(f"PSF {signed:+g} %", psf=1 + share),
-                Variation(f"noise {signed:+g} %", noise=1 + share),
-                Variation(f"background {signed:+g} %", background=share),
+                Variation("PSF", change, percent=percent, psf=1 + share),
+                Variation("noise", change, percent=percent, noise=1 + share),
+                Variation("background", change, percent=percent, background=share),
             ]
-    found += [Variation(f"dust {name}", dust=name) for name in dusts]
-    found += [Variation(f"smoothing x{factor:g}", smoothing=factor) for factor in (0.5, 2.0)]
-    found.append(Variation("view other", other_view=True))
-    found += [Variation(f"resolution 1/{n}", particles=1 / n) for n in (2, 8)]
+    found += [Variation("dust", name, dust=name) for name in dusts]
+    found += [Variation("smoothing", f"x{factor:g}", smoothing=factor) for factor in (0.5, 2.0)]
+    found.append(Variation("view", "other", other_view=True))
+    found += [Variation("resolution", f"1/{n}", particles=1 / n) for n in (2, 8)]
     return [each for each in found if has_particles or not each.needs_particles]
 
 
-def varied_stamps(
-    subject: Galaxy | IdealImage,
-    galaxy_id: str,
-    view: int,
-    ways: Sequence[Variation],
-    settings: MockSettings,
-    preparation: Preparation,
-    bank: ConditionsBank | SkyBank | None,
-) -> Iterator[tuple[Variation, PreparedStamp | ValueError]]:
-    """Observe one view of a galaxy in every way, with the same random numbers.
+@dataclass(frozen=True, eq=False)
+class VariedView:
+    """One view of a galaxy, to be observed in many ways with the same random numbers.
 
     Parameters
     ----------
     subject : Galaxy or IdealImage
     galaxy_id : str
-    view : int
-    ways : sequence of Variation
+    number : int
+        Of the view.
     settings : MockSettings
         Of the mock that is varied.
     preparation : Preparation
     bank : ConditionsBank or SkyBank, optional
         The latter also has the sky for the step "neighbours".
-
-    Yields
-    ------
-    Variation and PreparedStamp, or the reason why there is none. Images up to the step "Poisson" have no sky
-    from which anything could be measured: they are cut like the baseline and have its catalogue row.
     """
-    conditions, patch = _drawn(subject, galaxy_id, view, settings, bank)
-    base, base_cutout = None, None
-    order = sorted(ways, key=lambda way: (way.step != BASELINE, way != Variation(BASELINE)))
-    for way in order:
+
+    subject: Galaxy | IdealImage
+    galaxy_id: str
+    number: int
+    settings: MockSettings
+    preparation: Preparation
+    bank: ConditionsBank | SkyBank | None = None
+
+    def observe(self, way: Variation) -> PreparedStamp:
+        """Observe it in one way.
+
+        Images up to the step "Poisson" have no sky from which anything could be measured: they are cut like
+        the finished image and have its catalogue row.
+
+        Raises
+        ------
+        ValueError
+            With the reason why there is no image.
+        """
+        if way.step in _NOISELESS:
+            return self._unfinished(way)
+        return self._finished[0] if way == Variation.of_step(BASELINE) else self._prepared(way)[0]
+
+    @cached_property
+    def _finished(self) -> tuple[PreparedStamp, Cutout]:
+        """The mock itself, and what it was prepared from."""
+        return self._prepared(Variation.of_step(BASELINE))
+
+    def _prepared(self, way: Variation) -> tuple[PreparedStamp, Cutout]:
+        """Image and cutout of one way with noise."""
+        cutout = self._observed(way)
+        stamp = RawStamp.from_cutout(replace(cutout, psf=self._drawn[0].psf_stack()), self.galaxy_id)
+        rng = preparation_stream(self.settings.seed, self.galaxy_id, self.number)
+        return prepare_stamp(stamp, self.preparation, rng), cutout
+
+    @cached_property
+    def _drawn(self) -> tuple[ObservingConditions, np.ndarray | None]:
+        """Conditions as the mock itself draws them, and the patch of sky that comes with them."""
+        survey, bands = load_survey(self.settings.survey), tuple(self.settings.bands)
+        return draw_state(survey, bands, self._rng("conditions"), self.bank)
+
+    def _rng(self, purpose: str) -> np.random.Generator:
+        """Stream of one purpose, the mock's own."""
+        subject, names = self.subject, (self.galaxy_id,)
+        if isinstance(subject, Galaxy):
+            names = (subject.simulation, subject.snapshot, subject.subhalo_id, self.number)
+        return stream(self.settings.seed, *names, purpose)
+
+    def _observed(self, way: Variation) -> Cutout:
+        """Observe in one way with noise."""
+        settings, size = self.settings, self.preparation.window
+        conditions, patch = self._drawn
+        sky = patch if way.step == "neighbours" else None
+        conditions = _wrong(conditions, way)
+        if not isinstance(self.subject, Galaxy):
+            options = {"keep_stages": True, "sky": sky}
+            return observe_image(self.subject, self.galaxy_id, size, conditions, settings, **options)
+        return mock_galaxy(
+            altered(self.subject, way, self._rng("particles")),
+            settings.survey,
+            tuple(settings.bands),
+            seed=settings.seed,
+            redshift=settings.redshift,
+            view=random_view(self._rng("other view")) if way.other_view else "random",
+            view_index=self.number,
+            size=size,
+            conditions=conditions if sky is None else _one_patch(conditions, sky),
+            population=settings.population,
+            dust=way.dust or settings.dust,
+            keep_stages=True,
+        )
+
+    def _unfinished(self, way: Variation) -> PreparedStamp:
+        """Image of an early step, cut as the finished one was."""
         try:
-            if way.step in _NOISELESS:
-                yield way, _unfinished(way, base, base_cutout, galaxy_id, view, settings)
-                continue
-            sky = patch if way.step == "neighbours" else None
-            cutout = _observed(subject, galaxy_id, view, way, settings, preparation.window, conditions, sky)
-            stamp = RawStamp.from_cutout(replace(cutout, psf=conditions.psf_stack()), galaxy_id)
-            prepared = prepare_stamp(stamp, preparation, preparation_stream(settings.seed, galaxy_id, view))
-        except ValueError as reason:
-            yield way, reason
-            continue
-        if way.name == BASELINE:
-            base, base_cutout = prepared, cutout
-        yield way, prepared
-
-
-def _drawn(subject, galaxy_id, view, settings, bank) -> tuple[ObservingConditions, np.ndarray | None]:
-    """Conditions of one view, as the mock itself draws them, and the patch of sky that comes with them."""
-    survey, bands = load_survey(settings.survey), tuple(settings.bands)
-    rng = _rng(subject, galaxy_id, view, "conditions", settings)
-    return draw_state(survey, bands, rng, bank)
-
-
-def _rng(subject, galaxy_id, view, purpose, settings) -> np.random.Generator:
-    """Stream of one purpose, the mock's own."""
-    if isinstance(subject, Galaxy):
-        names = (subject.simulation, subject.snapshot, subject.subhalo_id, view)
-    else:
-        names = (galaxy_id,)
-    return stream(settings.seed, *names, purpose)
-
-
-def _observed(subject, galaxy_id, view, way, settings, size, conditions, sky) -> Cutout:
-    """Observe in one way."""
-    conditions = _wrong(conditions, way)
-    if not isinstance(subject, Galaxy):
-        return observe_image(subject, galaxy_id, size, conditions, settings, keep_stages=True, sky=sky)
-    rotation = "random"
-    if way.other_view:
-        rotation = random_view(_rng(subject, galaxy_id, view, "other view", settings))
-    bank = conditions if sky is None else _one_patch(conditions, sky)
-    return mock_galaxy(
-        altered(subject, way, _rng(subject, galaxy_id, view, "particles", settings)),
-        settings.survey,
-        tuple(settings.bands),
-        seed=settings.seed,
-        redshift=settings.redshift,
-        view=rotation,
-        view_index=view,
-        size=size,
-        conditions=bank,
-        population=settings.population,
-        dust=way.dust or settings.dust,
-        keep_stages=True,
-    )
+            base, cutout = self._finished
+        except ValueError as error:
+            raise ValueError("the finished image could not be prepared, so its cut is not known") from error
+        image = cutout.stages[_NOISELESS[way.step]].astype(float)
+        rng = stream(self.settings.seed, self.galaxy_id, self.number, way.step)
+        if way.step == "Poisson":
+            gain = cutout.conditions.electrons_per_nanomaggy[:, None, None]
+            image = rng.poisson(np.maximum(image, 0) * gain) / gain
+        size = base.image.shape[-1]
+        rows, columns = (slice(base.row[name], base.row[name] + size) for name in ("cut_y", "cut_x"))
+        # The dither of whole counts is part of the preparation, whatever it is given.
+        quantum = cutout.conditions.nanomaggies_per_count[:, None, None]
+        image = image + quantum * rng.uniform(-0.5, 0.5, image.shape)
+        return replace(base, image=image[:, rows, columns].astype(np.float32))
 
 
 def _wrong(conditions: ObservingConditions, way: Variation) -> ObservingConditions:
@@ -283,21 +341,3 @@ def altered(galaxy: Galaxy, way: Variation, rng: np.random.Generator) -> Galaxy:
     if way.smoothing != 1:
         length = way.smoothing * (smoothing_lengths(stars.position) if length is None else length)
     return replace(galaxy, stars=replace(stars, smoothing_length=length))
-
-
-def _unfinished(way, base, cutout, galaxy_id, view, settings) -> PreparedStamp:
-    """Image of an early step, cut as the baseline was."""
-    if base is None:
-        raise ValueError("the finished image could not be prepared, so its cut is not known")
-    image = cutout.stages[_NOISELESS[way.step]].astype(float)
-    rng = stream(settings.seed, galaxy_id, view, way.step)
-    if way.step == "Poisson":
-        gain = cutout.conditions.electrons_per_nanomaggy[:, None, None]
-        image = rng.poisson(np.maximum(image, 0) * gain) / gain
-    size = base.image.shape[-1]
-    rows, columns = (slice(base.row[name], base.row[name] + size) for name in ("cut_y", "cut_x"))
-    # The dither of whole counts is part of the preparation, whatever it is given.
-    image = image + cutout.conditions.nanomaggies_per_count[:, None, None] * rng.uniform(
-        -0.5, 0.5, image.shape
-    )
-    return replace(base, image=image[:, rows, columns].astype(np.float32))

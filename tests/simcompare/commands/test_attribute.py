@@ -20,7 +20,7 @@ from simcompare.images.image_set import ImageSet
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
 from simcompare.images.stamps import RawStamp
 from simcompare.settings import MockSettings
-from simcompare.synthetic.variations import LADDER, Variation, altered, scaled_psf, variations, varied_stamps
+from simcompare.synthetic.variations import LADDER, Variation, VariedView, altered, scaled_psf, variations
 
 SIZE = 32
 SETTINGS = MockSettings(inputs=["unused"], out="unused", redshift=0.12, size=SIZE, dust="none")
@@ -44,14 +44,13 @@ def galaxy():
 
 
 def made(galaxy, ways, bank=None):
-    found = varied_stamps(galaxy, galaxy.galaxy_id, 0, ways, SETTINGS, Preparation(size=SIZE), bank)
-    return {way.name: stamp for way, stamp in found}
+    view = VariedView(galaxy, galaxy.galaxy_id, 0, SETTINGS, Preparation(size=SIZE), bank)
+    return {way.name: view.observe(way) for way in ways}
 
 
 def test_the_baseline_is_the_mock_itself(galaxy):
     ways = variations([10], ["none", "screen"], has_particles=True, has_sky=False)
     stamps = made(galaxy, ways)
-    assert not [stamp for stamp in stamps.values() if isinstance(stamp, ValueError)]
     preparation = Preparation(size=SIZE)
     cutout = mock_galaxy(galaxy, "sdss", ("r",), seed=0, redshift=0.12, size=preparation.window, dust="none")
     rng = preparation_stream(0, galaxy.galaxy_id, 0)
@@ -98,6 +97,23 @@ def test_early_steps_keep_the_light_and_lack_the_noise(galaxy):
         image = np.maximum(stamps[name].image[0], 0)
         middle = [(image * axis).sum() / image.sum() for axis in (y, x)]
         assert middle == pytest.approx([SIZE // 2, SIZE // 2], abs=1.5)
+
+
+def test_a_variation_says_by_how_much_a_mock_may_be_wrong():
+    ways = variations([5, 20], ["none"], has_particles=True, has_sky=True)
+    assert [way.name for way in ways if way.is_step] == list(LADDER)
+    weights = {way.name: way.weight(known_to=5) for way in ways if not way.is_step}
+    assert (weights["PSF -5 %"], weights["noise +20 %"], weights["background -20 %"]) == (1, 0.25, 0.25)
+    assert weights["dust none"] == weights["smoothing x2"] == 1
+    assert weights["view other"] == weights["resolution 1/8"] == 0
+    assert {way.ingredient for way in ways if way.percent == 20} == {"PSF", "noise", "background"}
+
+
+def test_early_steps_need_the_finished_image(galaxy):
+    small = Preparation(size=8, psf_size=9, detection_area=10**6)
+    view = VariedView(galaxy, galaxy.galaxy_id, 0, SETTINGS.model_copy(update={"bands": "x"}), small)
+    with pytest.raises(ValueError, match="finished image could not be prepared"):
+        view.observe(Variation.of_step("ideal"))
 
 
 def test_real_sky_brings_its_neighbours(galaxy):

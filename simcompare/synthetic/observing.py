@@ -1,0 +1,164 @@
+"""The one loop that makes synthetic images: read what there is, observe it, prepare it, list what failed."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from mocks import ConditionsBank, SkyBank
+from simcompare.images.build import Images
+from simcompare.images.image_set import ImageSet
+from simcompare.images.notes import collect_log
+from simcompare.images.parts import collect_stamps
+from simcompare.images.preparation.flags import refuse_flagged, rejected_flags_of
+from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
+from simcompare.images.splits import TEST_ALONE, assign_split
+from simcompare.images.stamps import PreparedStamp, RawStamp
+from simcompare.runs.time_limit import Watch
+from simcompare.synthetic.conditions import conditions_bank
+
+__all__ = ["Found", "Make", "Sample", "Source", "observe_all", "read_bank"]
+
+Make = Callable[[], PreparedStamp]
+"""Makes one image, or raises ValueError with the reason why there is none."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is read in one go: a simulated galaxy, or a file of real ones.
+
+    Parameters
+    ----------
+    item : Target or pathlib.Path
+        What it is read from.
+    path : str
+        How ``failures.ecsv`` names the file.
+    galaxy_id : str
+        How it names the galaxy, where that is known before it is read.
+    """
+
+    item: Any
+    path: str
+    galaxy_id: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """One galaxy as it was read.
+
+    Parameters
+    ----------
+    galaxy_id : str
+    galaxy : Galaxy, IdealImage or RawStamp
+    notes : tuple of (level, text)
+        What is assumed or doubtful about it, with levels as in `logging`.
+    """
+
+    galaxy_id: str
+    galaxy: Any
+    notes: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the images of one set have in common.
+
+    Parameters
+    ----------
+    dataset : str
+    preparation : Preparation
+    survey : str
+        Its name or survey file.
+    seed : int
+    fractions : tuple of float
+        Shares of train, validation and test; nothing learns from mocks.
+    """
+
+    dataset: str
+    preparation: Preparation
+    survey: str
+    seed: int
+    fractions: tuple[float, float, float] = TEST_ALONE
+
+    def prepare(self, stamp: RawStamp, view: int = 0) -> PreparedStamp:
+        """Prepare one image as the real ones are.
+
+        Raises
+        ------
+        ValueError
+            When it cannot be prepared, or has a flag for which a real image would be refused.
+        """
+        prepared = prepare_stamp(
+            stamp, self.preparation, preparation_stream(self.seed, stamp.galaxy_id, view)
+        )
+        refuse_flagged(prepared, rejected_flags_of(self.survey))
+        split = assign_split(stamp.galaxy_id, self.seed, self.fractions)
+        return replace(prepared, row=prepared.row | {"dataset": self.dataset, "view": view, "split": split})
+
+
+def observe_all(
+    sources: Iterable[Source],
+    read: Callable[[Any], Iterable[Found]],
+    observe: Callable[[str, Any], Iterable[tuple[str, Make]]],
+    watch: Watch,
+) -> Images:
+    """Observe all that is in some sources.
+
+    Parameters
+    ----------
+    sources : iterable of Source
+    read : callable
+        The galaxies of an item.
+    observe : callable
+        From name and content of a galaxy to its images: what to call each in a failure, and what makes it.
+        What `mocks` warns of meanwhile is noted, not printed galaxy by galaxy.
+    watch : Watch
+        Gives up a source that cannot be read in time.
+
+    Returns
+    -------
+    Images
+        In the order of the sources; what could not be read or made is among the failures.
+    """
+    stamps, failures, notes = [], [], []
+    for source in sources:
+        failure = {"source": source.path, "galaxy_id": source.galaxy_id}
+        try:
+            with watch(str(source.item)):
+                found = list(read(source.item))
+        except (ValueError, OSError) as error:
+            failures.append(failure | {"reason": str(error)})
+            continue
+        for each in found:
+            notes += each.notes
+            for image, make in observe(each.galaxy_id, each.galaxy):
+                try:
+                    with collect_log("mocks", notes):
+                        stamps.append(make())
+                except ValueError as error:
+                    reason = f"{image}: {error}" if image else str(error)
+                    failures.append(failure | {"galaxy_id": each.galaxy_id, "reason": reason})
+    made = collect_stamps(stamps) if stamps else (None, None)
+    return Images(*made, tuple(failures), tuple(notes))
+
+
+@lru_cache(maxsize=4)
+def read_bank(conditions: Path | None, sky: Path | None) -> ConditionsBank | SkyBank | None:
+    """Read what conditions are drawn from, once per process.
+
+    Parameters
+    ----------
+    conditions : path, optional
+        Image set of real galaxies.
+    sky : path, optional
+        File of a bank of real sky; it goes before the image set.
+
+    Returns
+    -------
+    ConditionsBank or SkyBank, optional
+        None stands for the survey file.
+    """
+    if sky is not None:
+        return SkyBank.load(sky)
+    return None if conditions is None else conditions_bank(ImageSet.open(conditions))
