@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +15,38 @@ from flows.pixels import PixelTransform, RgbPixels, measure_softening
 from flows.training.augment import crop
 from flows.training.fitting import Fit, Progress
 
-__all__ = ["Progress", "train"]
+__all__ = ["Execution", "Progress", "train"]
 
 log = logging.getLogger(__name__)
 
 Array = np.ndarray | torch.Tensor
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Where and how a training is carried out; but for a time limit the weights do not depend on it.
+
+    Parameters
+    ----------
+    folder : path, optional
+        Where snapshots go. An existing snapshot of the same fit is taken up and leads to the same
+        weights as a fit without interruption.
+    time_limit : float, optional
+        Seconds for the fit; the learning rate then falls with the time spent.
+    callback : callable, optional
+        Called with a `Progress` after each validation.
+    device : str
+        Where to compute, e.g. ``"cuda"``. Inside a `flows.training.distributed.process_group` each process
+        takes its share of every batch, and all end with equal weights.
+    metadata : dict, optional
+        Stored with the model.
+    """
+
+    folder: str | Path | None = None
+    time_limit: float | None = None
+    callback: Callable[[Progress], None] | None = None
+    device: str = "cpu"
+    metadata: dict | None = None
 
 
 def train(
@@ -28,15 +55,10 @@ def train(
     *,
     config: FlowConfig,
     training: TrainingConfig | None = None,
-    validation_images: Array | None = None,
-    validation_context: Array | None = None,
+    validation: tuple[Array, Array | None] | None = None,
     seed: int = 0,
     init: FlowModel | None = None,
-    time_limit: float | None = None,
-    folder: str | Path | None = None,
-    callback: Callable[[Progress], None] | None = None,
-    device: str = "cpu",
-    metadata: dict | None = None,
+    **execution,
 ) -> FlowModel:
     """Fit the density of a set of images.
 
@@ -54,9 +76,10 @@ def train(
         What to build. An empty softening is measured from the images.
     training : TrainingConfig, optional
         How to fit.
-    validation_images, validation_context : array, optional
-        Held-out images, of the training size or already cut. Without them a random share of the
-        images is held out; give them, split by galaxy, when one galaxy has several images.
+    validation : tuple of two arrays, optional
+        Held-out images, of the training size or already cut, and their context or None. Without it a
+        random share of the images is held out; give it, split by galaxy, when one galaxy has several
+        images.
     seed : int
         Equal seeds give equal weights on one machine and device, if no time limit cuts in.
     init : FlowModel, optional
@@ -64,18 +87,8 @@ def train(
         *subtracted* should be trained so, one from the other: they then share what they know of the
         noise, and unrelated sky pixels cancel in the ratio. Context is standardised as in `init`, and
         its softening is taken over. Steps are smaller, see ``training.transfer_rate``.
-    time_limit : float, optional
-        Seconds for the fit; the learning rate then falls with the time spent.
-    folder : path, optional
-        Where snapshots go. An existing snapshot of the same fit is taken up and leads to the same
-        weights as a fit without interruption.
-    callback : callable, optional
-        Called with a `Progress` after each validation.
-    device : str
-        Where to compute, e.g. ``"cuda"``. Inside a `flows.training.distributed.process_group` each process
-        takes its share of every batch, and all end with equal weights.
-    metadata : dict, optional
-        Stored with the model.
+    **execution
+        Fields of `Execution`: ``folder``, ``time_limit``, ``callback``, ``device``, ``metadata``.
 
     Returns
     -------
@@ -87,37 +100,45 @@ def train(
     ValueError
         Unusable images or context, settings that differ from those of `init` or of the snapshot.
     """
+    carried = Execution(**execution)
     training = training or TrainingConfig()
     if init is not None:
         training = replace(training, learning_rate=training.learning_rate * training.transfer_rate)
     config = _resolve(config, images, init)
+    sample, held = _samples(images, context, validation, config, training, seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = FlowModel(config, carried.metadata)
+    if init is not None:
+        model.load_state_dict({name: value.to(model.device) for name, value in init.state_dict().items()})
+    else:
+        model.fit_context(sample[1])
+    model.to(carried.device)
+    fit = Fit(model, *sample, *held, training, seed, carried.device)
+    if init is None:
+        fit.initialise()
+    snapshot = Path(carried.folder) / "snapshot" if carried.folder is not None else None
+    fit.run(snapshot, carried.time_limit, carried.callback)
+    return fit.finish()
+
+
+def _samples(images, context, validation, config: FlowConfig, training: TrainingConfig, seed: int) -> tuple:
+    """Images and context to train on, and those held out, all checked."""
     limits = (RgbPixels if config.pixels == "rgb" else PixelTransform).limits
     images = check_images(images, config, limits, training.max_shift)
     context = check_context(context, len(images), config)
-    if validation_images is None:
-        images, context, validation_images, validation_context = _hold_out(images, context, training, seed)
-    elif (side := validation_images.shape[-1]) != config.size:
-        validation_images = crop(torch.as_tensor(validation_images), (side - config.size) // 2)
-    validation_images = check_images(validation_images, config, limits)
-    validation_context = check_context(validation_context, len(validation_images), config)
+    if validation is None:
+        images, context, *validation = _hold_out(images, context, training, seed)
+    held_images, held_context = validation
+    if (side := held_images.shape[-1]) != config.size:
+        held_images = crop(torch.as_tensor(held_images), (side - config.size) // 2)
+    held_images = check_images(held_images, config, limits)
+    held_context = check_context(held_context, len(held_images), config)
     if len(images) < 2:
         raise ValueError(
             f"{len(images)} training image; a density needs at least 2, and better some hundreds."
         )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = FlowModel(config, metadata)
-    if init is not None:
-        model.load_state_dict({name: value.to(model.device) for name, value in init.state_dict().items()})
-    else:
-        model.fit_context(context)
-    model.to(device)
-    fit = Fit(model, images, context, validation_images, validation_context, training, seed, device)
-    if init is None:
-        fit.initialise()
-    snapshot = Path(folder) / "snapshot" if folder is not None else None
-    fit.run(snapshot, time_limit, callback)
-    return fit.finish()
+    return (images, context), (held_images, held_context)
 
 
 def _resolve(config: FlowConfig, images: Array, init: FlowModel | None) -> FlowConfig:

@@ -22,8 +22,7 @@ def test_small_sample_of_sdss_galaxies_is_not_learnt_by_heart(shared_data):
         context[kept],
         config=FlowConfig(size=32, context=("log_sky_sigma",), widths=(12, 16), steps=(2,)),
         training=TrainingConfig(epochs=10),
-        validation_images=images[held_out],
-        validation_context=context[held_out],
+        validation=(images[held_out], context[held_out]),
     )
     in_training, outside = (
         -model.log_prob(images[rows], context[rows]).numpy() / 1024 for rows in (kept, held_out)

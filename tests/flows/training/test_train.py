@@ -198,7 +198,7 @@ def test_small_and_bad_samples_are_refused():
     with pytest.raises(ValueError, match="cannot be split"):
         train(images[:2], config=CONFIG)
     with pytest.raises(ValueError, match="1 training image"):
-        train(images[:1], config=CONFIG, validation_images=images)
+        train(images[:1], config=CONFIG, validation=(images, None))
     images[3] = 0
     with pytest.raises(ValueError, match=r"index 3"):
         train(images, config=CONFIG)
