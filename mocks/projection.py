@@ -214,9 +214,7 @@ def project(
         margin=margin,
         flux_outside=np.maximum(light.flux.sum(axis=1) - image.sum(axis=(1, 2)), 0),
         metadata={
-            "simulation": galaxy.simulation,
-            "snapshot": galaxy.snapshot,
-            "subhalo_id": galaxy.subhalo_id,
+            **{name: getattr(galaxy, name) for name in ("simulation", "snapshot", "subhalo_id")},
             "redshift": redshift,
             "view": rotation.round(9).tolist(),
             "offset": tuple(map(float, offset)),

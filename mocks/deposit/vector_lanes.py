@@ -22,6 +22,7 @@ __all__ = [
 LANES = 8
 _FLOAT, _INT, _INDEX = ir.DoubleType(), ir.IntType(64), ir.IntType(32)
 _FUSED = ("contract",)
+_POINT = types.UniTuple(types.float64, 3)
 
 
 def vector_at(builder, base, place, kind):
@@ -71,19 +72,20 @@ def _sum_of_squares(builder, gaps):
 
 
 @intrinsic
-def points_within(typing_context, places, at, x, y, z, bound, found, count):
-    """Append to ``found`` the squared distances below a bound of eight points from (x, y, z).
+def points_within(typing_context, places, at, centre, bound, found, count):
+    """Append to ``found`` the squared distances below a bound of eight points from a centre (x, y, z).
 
     ``places`` is a flat float64 array that holds, from ``at`` on, the eight x, the eight y and the eight z.
     ``found`` gets float64 from element ``count`` on; returned is the element after the last.
     """
-    signature = types.intp(places, types.intp, *[types.float64] * 4, found, types.intp)
+    signature = types.intp(places, types.intp, _POINT, types.float64, found, types.intp)
 
     def codegen(context, builder, signature, arguments):
-        places, at, *centre, bound, found, count = arguments
+        places, at, centre, bound, found, count = arguments
         places, found = (
-            _data(context, builder, signature.args[i], array) for i, array in ((0, places), (6, found))
+            _data(context, builder, signature.args[i], array) for i, array in ((0, places), (4, found))
         )
+        centre = cgutils.unpack_tuple(builder, centre, 3)
         gaps = [
             builder.fsub(_load(builder, places, at, LANES * axis), everywhere(builder, value, LANES))
             for axis, value in enumerate(centre)
@@ -96,20 +98,21 @@ def points_within(typing_context, places, at, x, y, z, bound, found, count):
 
 
 @intrinsic
-def boxes_within(typing_context, boxes, at, first, x, y, z, bound, found, count):
+def boxes_within(typing_context, boxes, at, first, centre, bound, found, count):
     """Append to ``found`` the numbers of those of eight boxes that lie nearer to (x, y, z) than a bound.
 
     ``boxes`` is a flat float64 array that holds, from ``at`` on, the eight lowest x, y and z and then the
     highest ones; the first box has the number ``first``. ``bound`` is a squared distance. ``found`` gets
     int64 from element ``count`` on; returned is the element after the last.
     """
-    signature = types.intp(boxes, types.intp, types.intp, *[types.float64] * 4, found, types.intp)
+    signature = types.intp(boxes, types.intp, types.intp, _POINT, types.float64, found, types.intp)
 
     def codegen(context, builder, signature, arguments):
-        boxes, at, first, *centre, bound, found, count = arguments
+        boxes, at, first, centre, bound, found, count = arguments
         boxes, found = (
-            _data(context, builder, signature.args[i], array) for i, array in ((0, boxes), (7, found))
+            _data(context, builder, signature.args[i], array) for i, array in ((0, boxes), (5, found))
         )
+        centre = cgutils.unpack_tuple(builder, centre, 3)
 
         def larger(a, b):
             return builder.select(builder.fcmp_ordered(">", a, b), a, b)

@@ -228,11 +228,10 @@ def _leaves_near(tree, level, own, place, bound, near):
 
     Level by level, so that the processor need not guess what comes next.
     """
-    x, y, z = place
     start, flat, size = tree.start, tree.boxes.reshape(-1), 6 * LANES
     parent = own // LANES
     now = level % 2
-    found = boxes_within(flat, (start[level] + parent) * size, parent * LANES, x, y, z, bound, near[now], 0)
+    found = boxes_within(flat, (start[level] + parent) * size, parent * LANES, place, bound, near[now], 0)
     if level:  # the leaves under it were seen before
         count = 0
         for j in range(found):
@@ -244,7 +243,7 @@ def _leaves_near(tree, level, own, place, bound, near):
         for j in range(found):
             node = near[now, j]
             at = (start[below] + node) * size
-            count = boxes_within(flat, at, node * LANES, x, y, z, bound, near[1 - now], count)
+            count = boxes_within(flat, at, node * LANES, place, bound, near[1 - now], count)
         found, now = count, 1 - now
     return found
 
@@ -255,13 +254,13 @@ def _distance(tree, leaf, i, k, bound, near, square):
 
     Negative if fewer than k others are within the bound.
     """
-    x, y, z = tree.leaves[leaf, :, i]
+    place = tree.leaves[leaf, 0, i], tree.leaves[leaf, 1, i], tree.leaves[leaf, 2, i]
     flat, crowd = tree.leaves.reshape(-1), _CROWD * k + LANES
     count, own = 0, leaf
     for level in range(len(tree.start) - 1):
-        found = _leaves_near(tree, level, own, (x, y, z), bound, near)
+        found = _leaves_near(tree, level, own, place, bound, near)
         for j in range(found):
-            count = points_within(flat, near[0, j] * 3 * LANES, x, y, z, bound, square, count)
+            count = points_within(flat, near[0, j] * 3 * LANES, place, bound, square, count)
             if count > crowd:
                 bound = _smallest(square, count, k + 1, bound)
                 _keep(square, count, k + 1, bound)

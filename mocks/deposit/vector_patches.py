@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from mocks.deposit.vector_lanes import everywhere, vector_at
@@ -31,11 +32,12 @@ def _make(side: int):
     """
 
     @intrinsic
-    def add_block(typing_context, image, start, stride, table, row, column, step, light):
-        signature = types.void(image, *[types.intp] * 2, table, *[types.intp] * 3, types.float64)
+    def add_block(typing_context, image, start, stride, table, at, light):
+        signature = types.void(image, *[types.intp] * 2, table, types.UniTuple(types.intp, 3), types.float64)
 
         def codegen(context, builder, signature, arguments):
-            image, start, stride, table, row, column, step, light = arguments
+            image, start, stride, table, at, light = arguments
+            row, column, step = cgutils.unpack_tuple(builder, at, 3)
             pixels = context.make_array(signature.args[0])(context, builder, image).data
             values = context.make_array(signature.args[3])(context, builder, table).data
             number, vector = ir.DoubleType(), ir.VectorType(ir.DoubleType(), side)
@@ -70,7 +72,7 @@ def _make(side: int):
 
 def _adder(side: int):
     """Compile-time function that adds one particle, with a stamp of ``side`` pixels, to a flat grid."""
-    # Called as add_block(image, start, stride, table, row, column, step, light): image is a flat float64
+    # Called as add_block(image, start, stride, table, (row, column, step), light): image is a flat float64
     # array, its rows ``stride`` apart; table holds a factor p of the stamp and, ``step`` further on, the
     # other one, q. The caller keeps all within bounds.
     add_block = _make(side)
@@ -89,7 +91,7 @@ def _adder(side: int):
             for band in range(len(bands)):
                 add_block(
                     grid.pixels, start + band * grid.area, grid.n_x,
-                    stamp.table, down, along, side, light[i, first + band],
+                    stamp.table, (down, along, side), light[i, first + band],
                 )  # fmt: skip
 
     return add_particle

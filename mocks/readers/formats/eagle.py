@@ -41,7 +41,8 @@ logger = logging.getLogger(__name__)
 MOST_HASH_BITS = 20  # keys of three times as many bits fit into an int64
 UNITS = DIALECTS["eagle-extract"].units
 GROUPS = ("group_number", "subgroup_number")
-STARS, GAS = 4, 0
+STARS, DARK_MATTER, GAS = 4, 1, 0
+KPC_PER_MPC = 1e3
 LABEL = r"(\d{3}_z\d{3}p\d{3})"
 PREFIXES = {"snapshot": "snap", "particledata": "eagle_subfind_particles", "snipshot": "snip"}
 
@@ -338,7 +339,38 @@ def open_eagle(
     ValueError
         When the header lacks what is needed.
     """
-    path = Path(path)
+    folder, prefix, label = _output(Path(path), snapshot)
+    chunks = chunk_files(folder, (f"{prefix}_{label}",), "NumFilesPerSnapshot")
+    groups = folder.parent / f"groups_{label}"
+    catalogue = chunk_files(groups, (f"eagle_subfind_tab_{label}",), "NTask") if groups.is_dir() else ()
+    with open_hdf5(chunks[0]) as file:
+        header, where = header_of(file), str(chunks[0])
+        cosmology, h, notes = cosmology_of(where, header)
+        if "HashTable" not in file:
+            notes = (*notes, "no hash table: every galaxy reads the whole snapshot")
+        redshift = redshift_of(where, header)
+        if not isinstance(header.get("BoxSize"), float | int):
+            raise ValueError(f"{where}: Header has no number BoxSize; fetch the file again.")
+        box_size = float(header["BoxSize"]) * _length_unit(file, 1.0 / (1.0 + redshift), h)
+    return EagleSnapshot(
+        path=folder,
+        format="eagle",
+        simulation=simulation or run_name(header, folder.parent.name),
+        snapshot=int(label[:3]),
+        redshift=redshift,
+        cosmology=cosmology,
+        notes=notes,
+        h=h,
+        box_size=box_size,
+        chunks=chunks,
+        catalogue_chunks=catalogue,
+        reach=reach,
+        gas=gas,
+    )
+
+
+def _output(path: Path, snapshot: int | None) -> tuple[Path, str, str]:
+    """Folder of one output, and prefix and label of its files."""
     if snapshot is not None and path.is_dir():
         folders = [
             entry for entry in sorted(path.iterdir()) if re.match(rf"snapshot_{snapshot:03d}_z", entry.name)
@@ -353,36 +385,13 @@ def open_eagle(
         raise ValueError(
             f"{path} holds {', '.join(others)}; choose one with snapshot= (--reader snapshot=N)."
         )
-    chunks = chunk_files(folder, (f"{prefix}_{label}",), "NumFilesPerSnapshot")
-    groups = folder.parent / f"groups_{label}"
-    catalogue = chunk_files(groups, (f"eagle_subfind_tab_{label}",), "NTask") if groups.is_dir() else ()
-    with open_hdf5(chunks[0]) as file:
-        header, where = header_of(file), str(chunks[0])
-        cosmology, h, notes = cosmology_of(where, header)
-        if "HashTable" not in file:
-            notes = (*notes, "no hash table: every galaxy reads the whole snapshot")
-        redshift = redshift_of(where, header)
-        a = 1.0 / (1.0 + redshift)
-        if not isinstance(header.get("BoxSize"), float | int):
-            raise ValueError(f"{where}: Header has no number BoxSize; fetch the file again.")
-        length = 1e3 * a / h
-        for kind in (STARS, GAS, 1):
-            position = find(file[f"PartType{kind}"], "position") if f"PartType{kind}" in file else None
-            if position is not None:
-                length = conversion(position, "length", a, h, UNITS)
-                break
-    return EagleSnapshot(
-        path=folder,
-        format="eagle",
-        simulation=simulation or run_name(header, folder.parent.name),
-        snapshot=int(label[:3]),
-        redshift=redshift,
-        cosmology=cosmology,
-        notes=notes,
-        h=h,
-        box_size=float(header["BoxSize"]) * length,
-        chunks=chunks,
-        catalogue_chunks=catalogue,
-        reach=reach,
-        gas=gas,
-    )
+    return folder, prefix, label
+
+
+def _length_unit(file: h5py.File, a: float, h: float) -> float:
+    """House units in a length of the file: as its positions say, or comoving Mpc over h."""
+    for kind in (STARS, GAS, DARK_MATTER):
+        position = find(file[f"PartType{kind}"], "position") if f"PartType{kind}" in file else None
+        if position is not None:
+            return conversion(position, "length", a, h, UNITS)
+    return KPC_PER_MPC * a / h

@@ -3,9 +3,11 @@
 import functools
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import h5py
 import numpy as np
+from astropy.cosmology import FLRW
 from astropy.table import Table
 
 from mocks.galaxy import Galaxy, Gas
@@ -310,11 +312,50 @@ def open_extract(
         When the file is damaged.
     """
     path, dialect = Path(path), DIALECTS[format]
-    units = dialect.units if units is None else units
     files = files_of(path)
+    frame, notes = _frame(path, files, units or dialect.units, dialect, header or {})
+    if snapshot is None:
+        snapshot = _snapshot_number(path, frame.header)
+    if snapshot is None:
+        notes = (*notes, "snapshot number not stored: 0 taken")
+    return ExtractSnapshot(
+        path=path,
+        format=format,
+        simulation=simulation or run_name(frame.header, dialect.name),
+        snapshot=int(snapshot or 0),
+        redshift=frame.redshift,
+        cosmology=frame.cosmology,
+        notes=notes,
+        files=files,
+        h=frame.h,
+        units=units or dialect.units,
+        box_size=frame.box_size,
+        centre=None if centre is None else np.asarray(centre, dtype=float) * frame.length,
+        subhalo_id=galaxy_id(path, frame.header) if subhalo_id is None else int(subhalo_id),
+        linking_length=linking_length,
+        min_stars=min_stars,
+        membership=None if membership is None else Path(membership),
+        imf=dialect.imf,
+        gas=gas,
+    )
+
+
+class _Frame(NamedTuple):
+    """What the first file with stars tells of all: its header, cosmology, and lengths [physical kpc]."""
+
+    header: dict
+    cosmology: FLRW
+    h: float
+    redshift: float
+    length: float
+    box_size: float | None
+
+
+def _frame(path, files, units, dialect, header) -> tuple[_Frame, tuple[str, ...]]:
+    """Frame of positions and cosmology, with notes; ``header`` goes before what the files say."""
     for file_path in files:
         with open_hdf5(file_path) as file:
-            found, group = header_of(file) | (header or {}), file.get(STARS)
+            found, group = header_of(file) | header, file.get(STARS)
             position = find(group, "position", units) if isinstance(group, h5py.Group) else None
             if position is None or position.ndim != 2 or len(position) == 0:
                 continue
@@ -331,32 +372,10 @@ def open_extract(
         notes = (*notes, "box size not stored: galaxy not unwrapped")
     if found.get("CutoutType") == "halo":
         notes = (*notes, "cutout of a whole halo: all its galaxies are in it")
-    numbers = (
-        snapshot,
-        found.get("SnapshotNumber"),
-        found.get("ExtractedFromSnapshot"),
-        number_in_path(path),
-    )
-    known = [int(number) for number in numbers if isinstance(number, int | float)]
-    if not known:
-        notes = (*notes, "snapshot number not stored: 0 taken")
-    return ExtractSnapshot(
-        path=path,
-        format=format,
-        simulation=simulation or run_name(found, dialect.name),
-        snapshot=known[0] if known else 0,
-        redshift=redshift,
-        cosmology=cosmology,
-        notes=notes,
-        files=files,
-        h=h,
-        units=units,
-        box_size=box_size,
-        centre=None if centre is None else np.asarray(centre, dtype=float) * length,
-        subhalo_id=galaxy_id(path, found) if subhalo_id is None else int(subhalo_id),
-        linking_length=linking_length,
-        min_stars=min_stars,
-        membership=None if membership is None else Path(membership),
-        imf=dialect.imf,
-        gas=gas,
-    )
+    return _Frame(found, cosmology, h, redshift, length, box_size), notes
+
+
+def _snapshot_number(path: Path, header: dict) -> int | None:
+    """Snapshot number that the header or the names of file and folder tell."""
+    stored = (header.get("SnapshotNumber"), header.get("ExtractedFromSnapshot"), number_in_path(path))
+    return next((int(number) for number in stored if isinstance(number, int | float)), None)

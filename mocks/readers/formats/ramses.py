@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from astropy import units as u
+from astropy.cosmology import FLRW
 from astropy.table import Table
 
 from mocks.galaxy import Galaxy
@@ -275,25 +276,17 @@ class RamsesSnapshot(Snapshot):
         """Galaxy record from columns in house units, but for the birth times of the file."""
         if len(columns.get("mass", ())) == 0:
             raise ValueError(f"{self.path}: no stars in galaxy {subhalo_id}.")
-        mass, initial = columns["mass"], columns.get("initial_mass")
-        age = self._ages(columns["birth"])
-        if initial is None and self.remaining_fraction is not None:
-            initial = mass / self.remaining_fraction
+        names = ("position", "mass", "initial_mass", "metallicity", "velocity")
+        given = {name: columns[name] for name in names if name in columns}
+        given["age"] = self._ages(columns["birth"])
+        if given.get("initial_mass") is None and self.remaining_fraction is not None:
+            given["initial_mass"] = given["mass"] / self.remaining_fraction
             notes = (*notes, f"initial mass not stored: current mass over {self.remaining_fraction:g}")
-        if "metallicity" not in columns:
+        if "metallicity" not in given:
             raise ValueError(
                 f"{self.path}: part files hold no metallicity (run without metals); no light without it."
             )
-        stars, more = make_stars(
-            str(self.path),
-            position=columns["position"],
-            mass=mass,
-            initial_mass=initial,
-            age=age,
-            metallicity=columns["metallicity"],
-            velocity=columns["velocity"],
-            imf=self.imf,
-        )
+        stars, more = make_stars(str(self.path), given, self.imf)
         gas = None
         if self.gas_radius is not None:
             gas = read_gas_cells(self.path, centre, self.gas_radius, self.box_size)
@@ -378,17 +371,7 @@ def open_ramses(
     ValueError
         When the info file lacks what is needed, or the run is not cosmological.
     """
-    path = Path(path)
-    folder = (
-        path / f"output_{snapshot:05d}"
-        if snapshot is not None and "output_" not in path.name
-        else _locate(path)
-    )
-    if folder is None or not folder.is_dir():
-        raise FileNotFoundError(
-            f"{path} is not, and does not hold as the only one, a folder output_NNNNN; of several choose one "
-            "with snapshot= (--reader snapshot=N)."
-        )
+    folder = _output(Path(path), snapshot)
     info = read_info(folder)
     name = simulation or folder.parent.name
     number = int(folder.name[7:])
@@ -400,17 +383,13 @@ def open_ramses(
         raise ValueError(f"remaining_fraction is {remaining_fraction}; allowed is above 0 and at most 1.")
     imf = imf or ("salpeter" if name == "Horizon-AGN" else "chabrier")
     remaining_mass_fraction(np.ones(1), imf)  # refuses an unknown name before any reading
-    try:
-        cosmology = make_cosmology(info.hubble / 100.0, info.omega_m, info.omega_lambda, info.omega_b)
-    except ValueError as error:
-        raise ValueError(f"{folder}: info file: {error}") from error
     return RamsesSnapshot(
         path=folder,
         format="ramses",
         simulation=name,
         snapshot=number,
         redshift=1.0 / info.scale_factor - 1.0,
-        cosmology=cosmology,
+        cosmology=_cosmology(folder, info),
         info=info,
         galaxies=None if galaxies is None else Path(galaxies),
         linking_length=linking_length,
@@ -420,3 +399,25 @@ def open_ramses(
         remaining_fraction=remaining_fraction,
         gas_radius=gas_radius,
     )
+
+
+def _output(path: Path, snapshot: int | None) -> Path:
+    """Folder of one output: itself, or in its run's folder."""
+    if snapshot is not None and "output_" not in path.name:
+        folder = path / f"output_{snapshot:05d}"
+    else:
+        folder = _locate(path)
+    if folder is None or not folder.is_dir():
+        raise FileNotFoundError(
+            f"{path} is not, and does not hold as the only one, a folder output_NNNNN; of several choose one "
+            "with snapshot= (--reader snapshot=N)."
+        )
+    return folder
+
+
+def _cosmology(folder: Path, info: Info) -> FLRW:
+    """Cosmology that an info file tells."""
+    try:
+        return make_cosmology(info.hubble / 100.0, info.omega_m, info.omega_lambda, info.omega_b)
+    except ValueError as error:
+        raise ValueError(f"{folder}: info file: {error}") from error

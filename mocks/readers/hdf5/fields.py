@@ -215,10 +215,10 @@ def stars_from_parts(
     if n_stars == 0:
         raise ValueError(f"{where}: this galaxy has no stars.")
     columns = house_columns(stars, found)
-    birth = columns.pop("birth")
-    require_finite(where, birth=birth)
-    rest = {"initial_mass": None} | {name: values for name, values in columns.items() if name in STAR_FIELDS}
-    stars, more = make_stars(where, age=ages(where, birth, scale_factor, cosmology), imf=imf, **rest)
+    require_finite(where, birth=columns["birth"])
+    age = ages(where, columns["birth"], scale_factor, cosmology)
+    given = {name: columns[name] for name in STAR_FIELDS if name in columns and name != "birth"}
+    stars, more = make_stars(where, given | {"age": age}, imf)
     return stars, notes + more
 
 

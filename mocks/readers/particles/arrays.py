@@ -71,39 +71,25 @@ def galaxy_from_arrays(
     astropy.units.UnitConversionError
         When a quantity is of the wrong kind.
     """
-
-    def plain(value: object, unit: u.UnitBase) -> np.ndarray | None:
-        if value is None:
-            return None
-        return np.array(value.to_value(unit) if isinstance(value, u.Quantity) else value, dtype=float)
-
-    where, position = f"arrays of {simulation} {subhalo_id}", plain(position, u.kpc)
+    where, position = f"arrays of {simulation} {subhalo_id}", _plain(position, u.kpc)
     if position.ndim != 2 or position.shape[1] != 3:
         raise ValueError(f"{where}: position has shape {position.shape}; it must be (n, 3).")
-    age = plain(age, u.Gyr)
-    oldest = float(cosmology.age(redshift).to_value(u.Gyr))
-    if len(age) and np.nanmax(age) > oldest + AGE_MARGIN:
-        raise ValueError(
-            f"{where}: ages reach {np.nanmax(age):.3g} Gyr, the universe is {oldest:.3g} Gyr old at redshift "
-            f"{redshift}; are they in Gyr, and ages rather than times of birth?"
-        )
-    stars, notes = make_stars(
-        where,
-        position=position,
-        mass=plain(mass, u.Msun),
-        initial_mass=plain(initial_mass, u.Msun),
-        age=check_ages(where, age) if len(age) else age,
-        metallicity=plain(metallicity, u.dimensionless_unscaled),
-        velocity=plain(velocity, u.km / u.s),
-        smoothing_length=plain(smoothing_length, u.kpc),
-        imf=imf,
-    )
+    columns = {
+        "position": position,
+        "mass": _plain(mass, u.Msun),
+        "initial_mass": _plain(initial_mass, u.Msun),
+        "age": _ages(where, _plain(age, u.Gyr), redshift, cosmology),
+        "metallicity": _plain(metallicity, u.dimensionless_unscaled),
+        "velocity": _plain(velocity, u.km / u.s),
+        "smoothing_length": _plain(smoothing_length, u.kpc),
+    }
+    stars, notes = make_stars(where, columns, imf)
     return assemble(
         where,
         stars=stars,
         gas=None,
-        centre=plain(centre, u.kpc),
-        box_size=None if box_size is None else float(plain(box_size, u.kpc)),
+        centre=_plain(centre, u.kpc),
+        box_size=None if box_size is None else float(_plain(box_size, u.kpc)),
         properties={},
         notes=notes,
         simulation=simulation,
@@ -112,3 +98,21 @@ def galaxy_from_arrays(
         redshift=redshift,
         cosmology=cosmology,
     )
+
+
+def _plain(value: object, unit: u.UnitBase) -> np.ndarray | None:
+    """Copy of an array in a house unit; bare numbers are in it already."""
+    if value is None:
+        return None
+    return np.array(value.to_value(unit) if isinstance(value, u.Quantity) else value, dtype=float)
+
+
+def _ages(where: str, age: np.ndarray, redshift: float, cosmology: FLRW) -> np.ndarray:
+    """Ages that stars of this universe can have."""
+    oldest = float(cosmology.age(redshift).to_value(u.Gyr))
+    if len(age) and np.nanmax(age) > oldest + AGE_MARGIN:
+        raise ValueError(
+            f"{where}: ages reach {np.nanmax(age):.3g} Gyr, the universe is {oldest:.3g} Gyr old at redshift "
+            f"{redshift}; are they in Gyr, and ages rather than times of birth?"
+        )
+    return check_ages(where, age) if len(age) else age

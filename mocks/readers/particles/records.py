@@ -1,6 +1,6 @@
 """From raw particle arrays to the records of a galaxy, with every check in one place."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -110,17 +110,7 @@ def check_ages(where: str, age: np.ndarray) -> np.ndarray:
 
 
 def make_stars(
-    where: str,
-    *,
-    position: np.ndarray,
-    mass: np.ndarray,
-    initial_mass: np.ndarray | None,
-    age: np.ndarray,
-    metallicity: np.ndarray,
-    velocity: np.ndarray | None = None,
-    smoothing_length: np.ndarray | None = None,
-    photometry: np.ndarray | None = None,
-    imf: str = "chabrier",
+    where: str, columns: dict[str, np.ndarray | None], imf: str = "chabrier"
 ) -> tuple[Stars, tuple[str, ...]]:
     """Star record from arrays in house units, with what had to be mended.
 
@@ -131,10 +121,10 @@ def make_stars(
     ----------
     where : str
         File, for messages.
-    position, mass, initial_mass, age, metallicity, velocity, smoothing_length : ndarray
-        As in `Stars`; positions may still be in the box frame.
-    photometry : ndarray, shape (n, 8), optional
-        Columns U B V K g r i z.
+    columns : dict of ndarray
+        ``position``, ``mass``, ``age``, ``metallicity`` and, unless missing or None, ``initial_mass``,
+        ``velocity``, ``smoothing_length`` as in `Stars`; positions may still be in the box frame.
+        ``photometry`` is an array (n, 8) of U B V K g r i z.
     imf : str
         Initial mass function of the stars, for missing initial masses.
 
@@ -149,32 +139,12 @@ def make_stars(
     ValueError
         For no stars, arrays of unequal length, NaN, or negative masses.
     """
-    columns = {
-        "position": position,
-        "mass": mass,
-        "initial_mass": initial_mass,
-        "age": age,
-        "metallicity": metallicity,
-        "velocity": velocity,
-        "smoothing_length": smoothing_length,
-        "photometry": photometry,
-    }
+    columns = dict.fromkeys(field.name for field in fields(Stars)) | columns
     require_shapes(where, columns)
-    if len(mass) == 0:
+    if len(columns["mass"]) == 0:
         raise ValueError(f"{where}: this galaxy has no stars.")
     require_finite(where, **columns)
-    least = mass.min() if initial_mass is None else min(mass.min(), initial_mass.min())
-    if least < 0:
-        raise ValueError(
-            f"{where}: negative stellar masses; the file is damaged or its units are not as supposed."
-        )
-    notes = []
-    if least == 0:
-        massive = mass > 0 if initial_mass is None else (mass > 0) & (initial_mass > 0)
-        notes.append(f"{np.count_nonzero(~massive)} star particles without mass left out")
-        columns = {name: None if values is None else values[massive] for name, values in columns.items()}
-        if not massive.any():
-            raise ValueError(f"{where}: this galaxy has no stars with mass.")
+    columns, notes = _with_mass(where, columns)
     if columns["metallicity"].min() < 0:
         below = np.count_nonzero(columns["metallicity"] < 0)
         notes.append(f"{below} negative metallicities set to 0")
@@ -187,6 +157,23 @@ def make_stars(
             zip(PHOTOMETRY_BANDS, columns["photometry"].T.astype(float), strict=True)
         )
     return Stars(**columns), tuple(notes)
+
+
+def _with_mass(where: str, columns: dict) -> tuple[dict, list[str]]:
+    """Rows whose masses are not zero, and a note of those left out; negative masses are refused."""
+    masses = [columns[name] for name in ("mass", "initial_mass") if columns[name] is not None]
+    least = min(each.min() for each in masses)
+    if least < 0:
+        raise ValueError(
+            f"{where}: negative stellar masses; the file is damaged or its units are not as supposed."
+        )
+    if least > 0:
+        return columns, []
+    massive = np.all([each > 0 for each in masses], axis=0)
+    if not massive.any():
+        raise ValueError(f"{where}: this galaxy has no stars with mass.")
+    note = f"{np.count_nonzero(~massive)} star particles without mass left out"
+    return {name: None if each is None else each[massive] for name, each in columns.items()}, [note]
 
 
 def gas_temperature(internal_energy: np.ndarray, electron_abundance: np.ndarray) -> np.ndarray:
