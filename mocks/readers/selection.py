@@ -1,112 +1,16 @@
 """Which galaxies of a catalogue to use, and how much of each."""
 
-import ast
-import operator
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 from astropy.table import Table
 
+from mocks.expressions import evaluate
 from mocks.galaxy import Galaxy
 
 __all__ = ["aperture_radius", "cut_aperture", "evaluate", "select"]
-
-LONGEST = 1000  # characters of an expression
-OPERATORS: dict[type, Callable] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.Pow: operator.pow,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.USub: operator.neg,
-    ast.UAdd: operator.pos,
-    ast.Not: np.logical_not,
-    ast.And: np.logical_and,
-    ast.Or: np.logical_or,
-}
-FUNCTIONS = {"log10": np.log10, "sqrt": np.sqrt, "abs": np.abs}
-
-
-def evaluate(expression: str, catalogue: Table) -> np.ndarray:
-    """Evaluate an expression over the columns of a catalogue.
-
-    Numbers, column names, ``+ - * / **``, comparisons, ``and or not``, ``log10 sqrt abs`` and brackets are
-    understood and nothing else; no code is run.
-
-    Parameters
-    ----------
-    expression : str
-        For example ``"stellar_mass > 1e10 and is_central and 2 < half_mass_radius < 8"``.
-    catalogue : astropy.table.Table
-
-    Returns
-    -------
-    ndarray, shape (n,)
-
-    Raises
-    ------
-    ValueError
-        When the expression cannot be read, or names a column that the catalogue lacks.
-
-    Examples
-    --------
-    >>> evaluate("log10(stellar_mass) >= 10", Table({"stellar_mass": [1e9, 1e10]})).tolist()
-    [False, True]
-    """
-    if len(expression) > LONGEST:
-        raise ValueError(f"expression of {len(expression)} characters; at most {LONGEST} are allowed.")
-
-    def value(node: ast.AST) -> np.ndarray | float | bool:
-        match node:
-            case ast.Expression():
-                return value(node.body)
-            case ast.Constant(value=bool() | int() | float() as number):
-                return float(number) if not isinstance(number, bool) else number
-            case ast.Name(id=name) if name in catalogue.colnames:
-                return np.asarray(catalogue[name])
-            case ast.Name(id=name):
-                known = ", ".join(catalogue.colnames)
-                raise ValueError(f"no column {name!r} in the catalogue; it has {known}.")
-            case ast.UnaryOp(op=op, operand=operand) if type(op) in OPERATORS:
-                return OPERATORS[type(op)](value(operand))
-            case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:
-                return OPERATORS[type(op)](value(left), value(right))
-            case ast.BoolOp(op=op, values=parts):
-                result = value(parts[0])
-                for part in parts[1:]:
-                    result = OPERATORS[type(op)](result, value(part))
-                return result
-            case ast.Compare(left=left, ops=ops, comparators=rights) if all(
-                type(op) in OPERATORS for op in ops
-            ):
-                terms = [value(term) for term in (left, *rights)]
-                results = [
-                    OPERATORS[type(op)](*pair) for op, *pair in zip(ops, terms, terms[1:], strict=False)
-                ]
-                return (
-                    np.logical_and.reduce(np.broadcast_arrays(*results)) if len(results) > 1 else results[0]
-                )
-            case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in FUNCTIONS:
-                return FUNCTIONS[name](value(argument))
-        raise ValueError(
-            f"{ast.unparse(node)!r} is not understood in {expression!r}; allowed are columns, numbers, "
-            f"+ - * / **, comparisons, and, or, not, {', '.join(FUNCTIONS)}."
-        )
-
-    try:
-        tree = ast.parse(expression.strip(), mode="eval")
-    except (SyntaxError, RecursionError, MemoryError) as error:
-        raise ValueError(f"expression {expression!r} cannot be read: {error}.") from error
-    with np.errstate(all="ignore"):  # log10 of a zero rate is -inf, and compares as such
-        return np.broadcast_to(value(tree), len(catalogue)).copy()
 
 
 def select(
@@ -128,7 +32,7 @@ def select(
     subhalo_ids : iterable of int, optional
         These galaxies alone.
     where : str, optional
-        Expression, see `evaluate`.
+        Expression, see `mocks.expressions.evaluate`.
     every : int, optional
         Every n-th of the rows that are left, in the order of their ``subhalo_id``.
 
@@ -155,7 +59,10 @@ def select(
             )
         kept &= np.isin(catalogue["subhalo_id"], wanted)
     if where is not None:
-        kept &= evaluate(where, catalogue).astype(bool)
+        chosen = evaluate(where, catalogue)
+        if chosen.dtype.kind not in "biu":
+            raise ValueError(f"condition {where!r} does not say yes or no for each galaxy.")
+        kept &= chosen.astype(bool)
     rows = catalogue[kept]
     if every is not None:
         if every < 1:

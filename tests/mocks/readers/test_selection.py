@@ -91,7 +91,7 @@ def test_unreadable_expressions_and_unknown_columns():
     for bad in ("stellar_mass >", "", "((" * 300, "1 +" * 400):
         with pytest.raises(ValueError, match=r"cannot be read|at most 1000"):
             evaluate(bad, CATALOGUE)
-    with pytest.raises(ValueError, match=r"cannot be read|not understood|at most"):
+    with pytest.raises(ValueError, match="nested more than 100 deep"):
         evaluate("not " * 240 + "x.y", CATALOGUE)
 
 

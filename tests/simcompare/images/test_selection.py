@@ -36,16 +36,15 @@ def test_rows(expression, expected):
     ("expression", "message"),
     [
         ("mag_r <", "cannot be read"),
-        ("mag_q < 17", "no column 'mag_q'; there are mag_r, flags"),
+        ("mag_q < 17", "no column 'mag_q' in the catalogue; it has mag_r, flags"),
         ("mag_r + 1", "yes or no"),
         ("1 < 2", "yes or no"),
-        ("__import__('os').system('true')", "not allowed"),
-        ("mag_r.__class__ == 1", "not allowed"),
-        ("[x for x in mag_r]", "not allowed"),
-        ("mag_r is 3", "not allowed"),
+        ("__import__('os').system('true')", "not understood"),
+        ("mag_r.__class__ == 1", "not understood"),
+        ("[x for x in mag_r]", "not understood"),
+        ("mag_r is 3", "not understood"),
     ],
 )
-@pytest.mark.filterwarnings("ignore::SyntaxWarning")
 def test_what_is_not_a_selection_is_refused(expression, message):
     with pytest.raises(ValueError, match=message):
         select_rows(TABLE, expression)
