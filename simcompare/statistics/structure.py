@@ -93,7 +93,7 @@ def _ridge(terms: np.ndarray, values: np.ndarray, penalty: float) -> tuple[np.nd
     """Least squares with all but the constant pulled to 0, and how far each row moved the coefficients."""
     pull = penalty * np.eye(terms.shape[1])
     pull[0, 0] = 0
-    inverse = np.linalg.inv(terms.T @ terms + pull)
+    inverse = np.linalg.pinv(terms.T @ terms + pull)  # of conditions that are all alike too
     coefficients = inverse @ (terms.T @ values)
     leverage = np.einsum("ij,jk,ik->i", terms, inverse, terms)
     residual = (values - terms @ coefficients) / (1 - np.minimum(leverage, 0.99))  # as if left out
