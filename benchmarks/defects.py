@@ -1,8 +1,8 @@
 """Real galaxies with a planted defect: what a comparison must find, at a known size.
 
 Each defect is put into a prepared image inside a soft ellipse of 1.5 Petrosian radii, from the image, its
-fitted Sersic model (under the same PSF) and its noise (sky variance plus light over gain). What a defect
-takes from the noise is given back, so that nothing but structure changes. Streams are named by galaxy and defect.
+fitted Sersic model (under the same PSF) and its noise (sky variance plus light over gain). Lost noise is
+given back, so that only structure changes. Streams are named by galaxy and defect.
 """
 
 from collections.abc import Callable
