@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from astropy.table import Table
-from simcompare.scores.record import Scores
 
+from simcompare.scores.record import Scores
 from simcompare.scores.structure import conditions_of, learn_structure
 
 
