@@ -19,7 +19,7 @@ from mocks.survey_files.sdss_camera import sky_noise
 
 __all__ = ["Frame", "frame_siblings", "open_frame"]
 
-FRAME_NAME = re.compile(r"frame-([ugriz])-(\d{6})-(\d)-(\d{4})\.fits(\.bz2|\.gz)?$")
+FRAME_NAME = re.compile(r"frame-([ugriz])-(\d{6})-(\d)-(\d{4})(?i:\.fits(\.bz2|\.gz|\.fz)?)$")
 
 _DAMAGE = (OSError, EOFError, ValueError, zlib.error)
 """What reading and unpacking a cut file raises."""
@@ -67,7 +67,7 @@ def open_frame(path: str | Path) -> Frame:
     Parameters
     ----------
     path : path-like
-        ``frame-<band>-<run>-<camcol>-<field>.fits``, also ``.bz2`` or ``.gz``.
+        ``frame-<band>-<run>-<camcol>-<field>.fits``, also ``.bz2``, ``.gz`` or ``.fz``.
 
     Returns
     -------
@@ -92,10 +92,11 @@ def open_frame(path: str | Path) -> Frame:
             warnings.catch_warnings(action="error", category=VerifyWarning),
             fits.open(io.BytesIO(_content(path)), memmap=False) as hdus,
         ):
-            header = hdus[0].header
-            image = np.asarray(hdus[0].data, dtype=np.float32)
-            calibration = np.asarray(hdus[1].data, dtype=float)
-            coarse, at_x, at_y = (np.asarray(hdus[2].data[0][i], dtype=float) for i in range(3))
+            first = 1 if hdus[0].data is None else 0  # fpack moves the image behind an empty part
+            header = hdus[first].header
+            image = np.asarray(hdus[first].data, dtype=np.float32)
+            calibration = np.asarray(hdus[first + 1].data, dtype=float)
+            coarse, at_x, at_y = (np.asarray(hdus[first + 2].data[0][i], dtype=float) for i in range(3))
     except (*_DAMAGE, IndexError, TypeError, KeyError, VerifyWarning) as error:
         raise ValueError(f"{path}: no SDSS frame, or damaged ({error}).") from error
     missing = [key for key in ("RUN", "CAMCOL", "FRAME", "FILTER", "BUNIT", "CRVAL1") if key not in header]
@@ -121,7 +122,7 @@ def open_frame(path: str | Path) -> Frame:
 
 def _content(path: Path) -> bytes:
     """Bytes of a file, unpacked once; reading a packed file by parts would unpack it again and again."""
-    unpack = {".bz2": bz2.decompress, ".gz": gzip.decompress}.get(path.suffix, bytes)
+    unpack = {".bz2": bz2.decompress, ".gz": gzip.decompress}.get(path.suffix.lower(), bytes)
     return unpack(path.read_bytes())
 
 
@@ -163,7 +164,9 @@ def frame_siblings(path: str | Path, bands: tuple[str, ...]) -> list[Path]:
     found = []
     for band in bands:
         stem = "frame-{}-{}-{}-{}.fits".format(band, *match.groups()[1:4])
-        candidates = [path.with_name(stem + ending) for ending in (match.group(5) or "", "", ".bz2", ".gz")]
+        candidates = [
+            path.with_name(stem + ending) for ending in (match.group(5) or "", "", ".bz2", ".gz", ".fz")
+        ]
         existing = [candidate for candidate in candidates if candidate.is_file()]
         if not existing:
             raise FileNotFoundError(

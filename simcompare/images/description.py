@@ -9,7 +9,7 @@ from simcompare.images.image_set import ImageSet
 from simcompare.images.splits import SPLITS
 from simcompare.images.stamps import FLAGS
 
-__all__ = ["data_section", "summarise"]
+__all__ = ["data_section", "kind_of_reason", "summarise"]
 
 PERCENTILES = (5, 25, 50, 75, 95)
 
@@ -66,12 +66,20 @@ def _percentiles(values) -> list[float]:
     return [float(value) for value in np.percentile(finite, PERCENTILES)]
 
 
+def kind_of_reason(reason: str) -> str:
+    """Reason for which an image was left out without what is its alone: names of files, numbers."""
+    without_files = re.sub(
+        r"\S*\.(?:fits?|fts|h5|hdf5|tar|parquet|jpe?g|png)\b[^\s:,;]*", "FILE", reason, flags=re.I
+    )
+    return re.sub(r"\d+(\.\d+)?", "N", without_files)
+
+
 def _rejects(images: ImageSet) -> dict[str, int]:
     """Count the reasons for which images were left out; numbers in them are written as N."""
     reasons = Counter()
     for part in images.provenance:
         for row in [*part.get("rejects", []), *part.get("failures", [])]:
-            reasons[re.sub(r"\d+(\.\d+)?", "N", row["reason"])] += 1
+            reasons[kind_of_reason(row["reason"])] += 1
     return dict(reasons.most_common())
 
 

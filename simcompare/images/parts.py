@@ -90,6 +90,7 @@ COLUMN_UNITS = {
     "psf_fwhm": "arcsec",
     "half_light_radius": "arcsec",
     "petrosian_radius": "arcsec",
+    "north_angle": "deg",
 }
 
 

@@ -3,10 +3,21 @@
 import numpy as np
 from scipy.spatial import cKDTree
 
-__all__ = ["SAME_OBJECT", "TakenPlaces", "repeats", "separation"]
+__all__ = ["SAME_OBJECT", "TakenPlaces", "place_problem", "repeats", "separation"]
 
 SAME_OBJECT = 3.0  # arcsec
 CELL = 360.0  # side of the cells of sky that fall on one side of a split [arcsec]
+
+
+def place_problem(ra: float, dec: float) -> str:
+    """Say why coordinates [deg] are no place on the sky; nothing for a place, and for NaN twice: unknown."""
+    if np.isnan(ra) and np.isnan(dec):
+        return ""
+    if np.isnan(ra) or np.isnan(dec):
+        return f"its coordinates are incomplete: ra {ra}, dec {dec}"
+    if not (-180 <= ra <= 360 and -90 <= dec <= 90):
+        return f"ra {ra:g}, dec {dec:g} is no place on the sky [deg]"
+    return ""
 
 
 def _unit_vectors(ra, dec) -> np.ndarray:
@@ -61,16 +72,15 @@ class TakenPlaces:
         self.places: dict[tuple[int, ...], list[np.ndarray]] = {}
         self.names: set[str] = set()
 
-    def holds(self, galaxy_id: str, ra: float, dec: float) -> bool:
-        """Whether another object has this place, or this name."""
-        if galaxy_id in self.names:
-            return True
-        if not (np.isfinite(ra) and np.isfinite(dec)):
-            return False
-        place = _unit_vectors(ra, dec)
-        neighbours = (tuple(np.add(self._key(place), shift) - 1) for shift in np.ndindex(3, 3, 3))
-        others = (other for cell in neighbours for other in self.places.get(cell, ()))
-        return any(np.linalg.norm(other - place) < self.cell for other in others)
+    def holds(self, galaxy_id: str, ra: float, dec: float) -> str:
+        """Say in which way an object was taken before, by place or by name; nothing for a new one."""
+        if np.isfinite(ra) and np.isfinite(dec):
+            place = _unit_vectors(ra, dec)
+            neighbours = (tuple(np.add(self._key(place), shift) - 1) for shift in np.ndindex(3, 3, 3))
+            others = (other for cell in neighbours for other in self.places.get(cell, ()))
+            if any(np.linalg.norm(other - place) < self.cell for other in others):
+                return f"an object within {SAME_OBJECT} arcsec was taken before"
+        return "an image of this name was taken before" if galaxy_id in self.names else ""
 
     def add(self, galaxy_id: str, ra: float, dec: float) -> None:
         """Take a place and a name."""

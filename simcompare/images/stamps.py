@@ -6,7 +6,16 @@ import numpy as np
 
 from mocks.observing.observe import MASK_BITS as MOCK_MASK_BITS
 
-__all__ = ["FLAGS", "MASK_BITS", "RAW_MASK_BITS", "PreparedStamp", "RawStamp", "RejectedStampError"]
+__all__ = [
+    "FLAGS",
+    "MASK_BITS",
+    "RAW_MASK_BITS",
+    "PreparedStamp",
+    "RawStamp",
+    "RejectedStampError",
+    "SkyFrame",
+    "unusable_stamp",
+]
 
 # Why a pixel of a prepared image is not the survey's own.
 MASK_BITS = {"neighbour": 1, "bad": 2}
@@ -29,6 +38,40 @@ FLAGS = {
 
 # What a survey's own mask may say of a pixel.
 RAW_MASK_BITS = {"neighbour": 1, "bad": 2, "saturated": 4}
+
+
+@dataclass(frozen=True)
+class SkyFrame:
+    """How an image of square pixels lies on the sky.
+
+    Parameters
+    ----------
+    x, y : float
+        Pixel that shows the place (ra, dec) of the stamp.
+    north_angle : float
+        Direction of north, from +y towards -x [deg].
+    parity : float
+        -1 where east is to the left of north, as on the sky; 1 for a mirrored image.
+    """
+
+    x: float
+    y: float
+    north_angle: float
+    parity: float
+
+    @classmethod
+    def of_matrix(cls, x: float, y: float, matrix: np.ndarray) -> "SkyFrame":
+        """Frame by the offsets to the east and to the north (rows) of a pixel along x and y (columns)."""
+        north = matrix[1] / np.hypot(*matrix[1])
+        return cls(
+            x, y, float(np.rad2deg(np.arctan2(-north[0], north[1]))), float(np.sign(np.linalg.det(matrix)))
+        )
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """Offsets to the east and to the north (rows) of a pixel along x and y (columns) [pixels], (2, 2)."""
+        sin, cos = np.sin(np.deg2rad(self.north_angle)), np.cos(np.deg2rad(self.north_angle))
+        return np.array([[self.parity * cos, self.parity * sin], [-sin, cos]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +106,10 @@ class RawStamp:
         ``"linear"`` for fluxes, ``"8-bit"`` for pictures [counts from 0 to 255].
     problem : str
         What the reader found to prevent its use; it will be rejected with this reason.
+    sky_frame : SkyFrame, optional
+        How the image lies on the sky, where it is known.
+    filters : tuple of str
+        Names of the bands' filters as the file has them.
     metadata : dict
         Anything to keep in the catalogue: numbers and words.
     """
@@ -81,6 +128,8 @@ class RawStamp:
     resampled: bool = False
     domain: str = "linear"
     problem: str = ""
+    sky_frame: SkyFrame | None = None
+    filters: tuple[str, ...] = ()
     metadata: dict = field(default_factory=dict)
 
     @classmethod
@@ -98,6 +147,15 @@ class RawStamp:
             electrons=conditions.electrons_per_nanomaggy,
             metadata=dict(metadata or {}),
         )
+
+
+def unusable_stamp(bands: tuple[str, ...], galaxy_id: str, problem: str, source: str, index: str) -> RawStamp:
+    """Stand-in for an image that a reader found but cannot give, with the reason."""
+    return RawStamp(
+        image=np.zeros((len(bands), 1, 1)), psf=np.ones((len(bands), 1, 1)),
+        pixel_scale=0.0, bands=tuple(bands), galaxy_id=galaxy_id,
+        problem=" ".join(problem.split()).rstrip("."), metadata={"source": source, "source_index": index},
+    )  # fmt: skip
 
 
 def _raw_mask(mask: np.ndarray) -> np.ndarray:

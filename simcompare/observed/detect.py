@@ -14,8 +14,10 @@ from mocks.survey_files.sdss_frames import FRAME_NAME, Frame, frame_siblings, op
 from mocks.survey_files.sdss_psf import read_psfield
 from simcompare.images.positions import separation
 from simcompare.images.preparation.segmentation import DETECTION_SIGMA, pixel_noise
-from simcompare.images.stamps import RAW_MASK_BITS, RawStamp
+from simcompare.images.stamps import RAW_MASK_BITS, RawStamp, SkyFrame
+from simcompare.observed.headers import place_and_matrix
 from simcompare.observed.names import coordinate_name
+from simcompare.observed.rows import each_row
 
 __all__ = ["Candidates", "empirical_psf", "find_candidates", "psfield_of", "read_sdss_frame"]
 
@@ -222,14 +224,18 @@ def read_sdss_frame(path: Path, bands: tuple[str, ...], places: Table | None = N
         targets = _detected(path, reference, candidates[main], bands[main])
     else:
         targets = _inside(reference, places)
-    for x, y, metadata in targets:
+
+    def make(target: tuple) -> RawStamp:
+        x, y, metadata = target
         ra, dec = (float(value) for value in reference.wcs.pixel_to_world_values(x, y))
         column, row = round(x), round(y)
         psf = empirical
         if psf_file is not None:
             psf = np.stack([read_psfield(psf_file, band, row, column) for band in bands])
         pieces, masks, quantum = zip(*(_cut_band(frame, ra, dec) for frame in frames), strict=True)
-        yield RawStamp(
+        half = STAMP_SIDE // 2
+        matrix = place_and_matrix(reference.wcs, x, y)[1]
+        return RawStamp(
             image=np.stack(pieces),
             psf=psf,
             pixel_scale=sdss.PIXEL_SCALE,
@@ -243,11 +249,17 @@ def read_sdss_frame(path: Path, bands: tuple[str, ...], places: Table | None = N
                 sdss.electrons_per_nanomaggy(frame.run, frame.camcol, frame.band, count)
                 for frame, count in zip(frames, quantum, strict=True)
             ]),
+            sky_frame=SkyFrame.of_matrix(half + x - column, half + y - row, matrix),
             metadata={
                 "source": path.name, "source_index": f"{column},{row}",
                 "run": reference.run, "camcol": reference.camcol, "field": reference.field, **metadata,
             },
         )  # fmt: skip
+
+    stem = path.name.partition(".")[0]
+    yield from each_row(
+        targets, make, bands, path.name, stem, lambda target: f"{target[0]:.0f},{target[1]:.0f}"
+    )
 
 
 def _detected(path: Path, reference: Frame, found: Candidates, band: str) -> Iterator[tuple]:

@@ -9,9 +9,11 @@ from mocks.checked_hdf5 import open_checked
 from mocks.observing.psf import check_psf, effective_psf
 from mocks.survey_files import sdss_camera as sdss
 from simcompare.images.stamps import RAW_MASK_BITS, RawStamp
+from simcompare.observed.bands import band_names, band_places
 from simcompare.observed.detect import FULL_WELL
 from simcompare.observed.lattice import camera_quantum
-from simcompare.observed.names import coordinate_name, place_in_name, word
+from simcompare.observed.names import galaxy_name, place_in_name, word
+from simcompare.observed.rows import each_row
 from simcompare.observed.stacks import LATTICE_COHERENCE
 from simcompare.observed.stars import star_psf
 from simcompare.observed.stated_psf import header_psf
@@ -43,23 +45,26 @@ def read_sdss_dr7_groups(path: Path, bands: tuple[str, ...]) -> Iterator[RawStam
         With a problem where no PSF is known.
     """
     with open_checked(path) as file:
-        present = word(file.attrs["bands"])
-        if bands != (present,):
-            raise ValueError(f"{path}: bands {list(bands)} are not in it; it has {present}.")
-        scale = float(file.attrs["pixel_scale_arcsec"])
-        for name, group in file["objects"].items():
+        names = band_names(file.attrs["bands"], path)
+        if len(bands) != 1 or len(names) != 1:
+            raise ValueError(f"{path}: bands {list(bands)} are not in it; it has {', '.join(names)}.")
+        band_places(path, bands, names)
+        scale, present = float(file.attrs["pixel_scale_arcsec"]), names[0]
+
+        def make(name: str) -> RawStamp:
+            group = file["objects"][name]
             image, mask, stated = group["image"][:], group["mask"][:], group.attrs
             ra, dec = float(stated["ra_deg"]), float(stated["dec_deg"])
             quantum = float(stated["nmgy_per_dn"])
             electrons = float(stated["gain_e_per_dn"]) / quantum
             full = FULL_WELL * quantum
             psf, origin = _psf_of(stated, image, mask, scale, electrons, full)
-            yield RawStamp(
+            return RawStamp(
                 image=image[None],
                 psf=np.ones((1, 1, 1)) if psf is None else psf[None],
                 pixel_scale=scale,
                 bands=bands,
-                galaxy_id=coordinate_name("SDSS", ra, dec),
+                galaxy_id=galaxy_name("SDSS", ra, dec, f"{path.stem}-{name}"),
                 mask=np.where(image > full, RAW_MASK_BITS["saturated"], 0)[None].astype(np.uint8),
                 ra=ra,
                 dec=dec,
@@ -74,6 +79,8 @@ def read_sdss_dr7_groups(path: Path, bands: tuple[str, ...]) -> Iterator[RawStam
                     "source_axis_ratio": float(stated["axis_ratio"]),
                 },
             )  # fmt: skip
+
+        yield from each_row(file["objects"], make, bands, path.name, path.stem)
 
 
 def _psf_of(stated, image, mask, scale, electrons, brightest) -> tuple[np.ndarray | None, str]:
@@ -113,9 +120,14 @@ def read_sdss_loose_groups(path: Path, bands: tuple[str, ...]) -> Iterator[RawSt
             present = [name.removesuffix("_band") for name in file if name.endswith("_band")]
             raise ValueError(f"{path}: bands {list(bands)} are not in it; it has {', '.join(present)}.")
         scale = float(file.attrs["pixel_scale_arcsec"])
-        for kind in groups:
-            for name, group in file[kind].items():
-                yield _loose_stamp(path, f"{kind}/{name}", group, bands, scale)
+        names = [f"{kind}/{name}" for kind in groups for name in file[kind]]
+        yield from each_row(
+            names,
+            lambda name: _loose_stamp(path, name, file[name], bands, scale),
+            bands,
+            path.name,
+            path.stem,
+        )
 
 
 def _loose_stamp(path: Path, index: str, group, bands: tuple[str, ...], scale: float) -> RawStamp:
@@ -137,7 +149,7 @@ def _loose_stamp(path: Path, index: str, group, bands: tuple[str, ...], scale: f
         psf = star_psf(image.astype(float), around, scale, electrons, FULL_WELL * quantum, _SIDE)
         problem = _NO_PSF if psf is None else ""
     ra, dec = place_in_name(index)
-    named = coordinate_name("SDSS", ra, dec) if np.isfinite(ra) else f"SDSS-{index.split('/')[1]}"
+    named = galaxy_name("SDSS", ra, dec, f"SDSS-{index.split('/')[1]}")
     return RawStamp(
         image=image[None],
         psf=np.ones((1, 1, 1)) if psf is None else psf[None],

@@ -8,22 +8,20 @@ from astropy.io import fits
 from astropy.table import Table
 
 from simcompare.images.stamps import RawStamp
-from simcompare.observed.cutouts import (
-    band_places,
-    check_axes,
-    gaussian_psf,
-    odd_psf,
-    read_arrays,
-    stated_unit,
-)
-from simcompare.observed.names import coordinate_name
+from simcompare.observed.bands import band_names, band_places, check_axes
+from simcompare.observed.fits_images import read_arrays
+from simcompare.observed.headers import linear_pixels, stated_unit
+from simcompare.observed.names import galaxy_name, names_of
+from simcompare.observed.places import degrees_of, lower_names
+from simcompare.observed.psfs import gaussian_psf, odd_psf
+from simcompare.observed.rows import each_row
 
 __all__ = ["is_fits_stack", "read_fits_stack"]
 
 
 def is_fits_stack(path: Path) -> bool:
     """Whether a file is uncompressed FITS whose first image has four axes."""
-    if not path.is_file() or path.suffix.lower() not in (".fits", ".fit"):
+    if not path.is_file() or path.suffix.lower() not in (".fits", ".fit", ".fts"):
         return False
     with open(path, "rb") as file:
         block = file.read(2880)
@@ -38,7 +36,7 @@ def read_fits_stack(path: Path, bands: tuple[str, ...], units: str = "") -> Iter
     path : Path
         Image (n, band, y, x) in the first HDU with BANDS, PIXSCALE [arcsec], and BUNIT or MAGZERO; an
         extension PSF (band, k, k) or (n, band, k, k), or the keyword PSF_FWHM [arcsec]; if there is a
-        table, its columns ra and dec [deg].
+        table, its columns ra and dec (degrees when they state no unit) and galaxy_id.
     bands : tuple of str
         Wanted, in this order.
     units : str
@@ -57,38 +55,57 @@ def read_fits_stack(path: Path, bands: tuple[str, ...], units: str = "") -> Iter
     for card in ("BANDS", "PIXSCALE"):
         if card not in header:
             raise ValueError(f"{path}: keyword {card} is missing; state it in the header.")
-    images, scale = found[0][2], float(header["PIXSCALE"])
-    chosen = band_places(path, bands, str(header["BANDS"]).strip())
-    check_axes(path, images.shape, str(header["BANDS"]).strip())
-    factor = stated_unit(header, units, path)
+    images, names = found[0][2], band_names(header["BANDS"], path)
+    scale = _number(path, header, "PIXSCALE")
+    check_axes(path, images.shape, names)
+    chosen = band_places(path, bands, names)
+    factor = stated_unit(header, units, path, scale)
     psfs = next((np.asarray(data) for name, _, data in found[1:] if name == "PSF"), None)
     if psfs is None and "PSF_FWHM" not in header:
         raise ValueError(f"{path}: no PSF; add an extension PSF, or the keyword PSF_FWHM [arcsec].")
-    shared = gaussian_psf(header["PSF_FWHM"], scale, len(bands)) if psfs is None else None
-    places = _places(path, len(images))
-    for i, image in enumerate(images):
-        ra, dec = places[i]
-        psf = shared
-        if psf is None:
-            psf = odd_psf(psfs[i][chosen] if psfs.ndim == 4 else psfs[chosen])
-        yield RawStamp(
-            image=factor * np.asarray(image[chosen], dtype=float),
-            psf=psf,
+    shared = None
+    if psfs is None:
+        shared = gaussian_psf(_number(path, header, "PSF_FWHM"), scale, len(bands))
+    elif psfs.ndim != 4:
+        shared = odd_psf(psfs[chosen])
+    ra, dec, ids = _places(path, len(images))
+
+    def make(i: int) -> RawStamp:
+        return RawStamp(
+            image=factor * linear_pixels(np.asarray(images[i][chosen], dtype=float), header, path),
+            psf=odd_psf(psfs[i][chosen]) if shared is None else shared,
             pixel_scale=scale,
             bands=bands,
-            galaxy_id=coordinate_name("J", ra, dec) if np.isfinite(ra) else f"{path.stem}-{i}",
-            ra=ra,
-            dec=dec,
+            galaxy_id=ids[i],
+            ra=float(ra[i]),
+            dec=float(dec[i]),
+            filters=tuple(names[place] for place in chosen),
             metadata={"source": path.name, "source_index": str(i)},
         )
 
+    yield from each_row(range(len(images)), make, bands, path.name, path.stem)
 
-def _places(path: Path, n: int) -> list[tuple[float, float]]:
-    """Places of the galaxies by the first table of the file; NaN without one."""
+
+def _number(path: Path, header: fits.Header, card: str) -> float:
+    """Positive number of a card."""
+    try:
+        value = float(header[card])
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: card {card} is {header[card]!r}, no number.") from error
+    if not 0 < value < np.inf:
+        raise ValueError(f"{path}: card {card} is {value}; it must be positive.")
+    return value
+
+
+def _places(path: Path, n: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Places [deg] and names of the galaxies by the first table of the file that has as many rows."""
     with fits.open(path, memmap=False) as hdus:
-        tables = [Table.read(hdu) for hdu in hdus if isinstance(hdu, fits.BinTableHDU)]
+        tables = [Table.read(hdu) for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
     for table in tables:
-        lower = {name.lower(): name for name in table.colnames}
-        if "ra" in lower and "dec" in lower and len(table) == n:
-            return [(float(row[lower["ra"]]), float(row[lower["dec"]])) for row in table]
-    return [(np.nan, np.nan)] * n
+        names = lower_names(table)
+        if "ra" in names and "dec" in names and len(table) == n:
+            ra, dec = (degrees_of(table[names[axis]], axis, path) for axis in ("ra", "dec"))
+            if "galaxy_id" in names:
+                return ra, dec, names_of(table[names["galaxy_id"]], ra, dec, path.stem)
+            return ra, dec, [galaxy_name("J", ra[i], dec[i], f"{path.stem}-{i}") for i in range(n)]
+    return np.full(n, np.nan), np.full(n, np.nan), [f"{path.stem}-{i}" for i in range(n)]

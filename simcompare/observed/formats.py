@@ -1,5 +1,7 @@
 """The registry of formats in which real galaxy images come."""
 
+import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,24 +12,32 @@ from astropy.table import Table
 from mocks.checked_hdf5 import open_checked
 from mocks.survey_files.sdss_frames import FRAME_NAME
 from simcompare.images.stamps import RawStamp
-from simcompare.observed.cutouts import (
-    BAND_IN_NAME,
-    is_fits_cutout,
-    read_fits_cutout,
-    read_linear_stack,
-    read_object_groups,
-)
+from simcompare.observed.band_files import is_psf_file, one_a_galaxy
+from simcompare.observed.cutouts import read_fits_cutout
 from simcompare.observed.detect import read_sdss_frame
 from simcompare.observed.dr7 import read_sdss_dr7_groups, read_sdss_loose_groups
+from simcompare.observed.fits_images import is_fits
 from simcompare.observed.fits_stacks import is_fits_stack, read_fits_stack
+from simcompare.observed.hdf5_stacks import read_linear_stack, read_object_groups
 from simcompare.observed.multimodal import is_parquet, read_multimodal, read_multimodal_parquet
-from simcompare.observed.pictures import is_picture_folder, read_picture_folder, read_picture_stack
+from simcompare.observed.pictures import (
+    PICTURE_BANDS,
+    is_picture,
+    is_picture_folder,
+    read_picture_folder,
+    read_picture_stack,
+)
 from simcompare.observed.stacks import read_sdss_host_groups, read_sdss_object_groups, read_sdss_stack
 from simcompare.observed.tars import is_tar, read_hsc_tar
 
 __all__ = ["FORMATS", "Format", "files_of", "read_stamps", "recognise"]
 
-_ENDINGS = (".fits", ".fit", ".fits.gz", ".fits.bz2", ".h5", ".hdf5", ".parquet", ".tar", ".tar.gz")
+log = logging.getLogger(__name__)
+
+_ENDINGS = (
+    ".fits", ".fit", ".fts", ".fits.gz", ".fits.bz2", ".fits.fz", ".fit.gz",
+    ".h5", ".hdf5", ".parquet", ".tar", ".tar.gz", ".tgz",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -71,7 +81,9 @@ def _is_linear_stack(path: Path) -> bool:
     if not path.is_file() or not h5py.is_hdf5(path):
         return False
     with open_checked(path) as file:
-        return "image" in file and isinstance(file["image"], h5py.Dataset) and file["image"].dtype.kind == "f"
+        image = file.get("image")
+        is_numbers = isinstance(image, h5py.Dataset) and image.dtype.kind in "fiu"
+        return is_numbers and (image.dtype.kind == "f" or image.dtype.itemsize > 1)
 
 
 def _is_picture_stack(path: Path) -> bool:
@@ -82,7 +94,7 @@ def _is_picture_stack(path: Path) -> bool:
         if "jpeg_bytes" in file and "offset" in file:
             return True
         image = file.get("image")
-        return isinstance(image, h5py.Dataset) and image.dtype == "u1" and image.shape[-1] == 3
+        return isinstance(image, h5py.Dataset) and image.dtype == "u1" and image.shape[-1:] == (3,)
 
 
 FORMATS: dict[str, Format] = {
@@ -165,7 +177,7 @@ FORMATS: dict[str, Format] = {
     ),
     "fits-cutout": Format(
         "FITS cut-out (HSC, Legacy Survey, DES, KiDS, generic): a cube, or a file per band",
-        is_fits_cutout,
+        is_fits,
         read_fits_cutout,
         ("units",),
     ),
@@ -191,19 +203,38 @@ def recognise(path: Path) -> str:
                 return name
         except OSError as error:
             raise ValueError(f"{path}: damaged or truncated ({error}).") from error
-    raise ValueError(f"{path}: its format is not known; known are {', '.join(FORMATS)}.")
+    raise ValueError(f"{path}: its format is not known{_what_it_is(path)}; known are {', '.join(FORMATS)}.")
+
+
+def _what_it_is(path: Path) -> str:
+    """Say what can be said of a file that no format fits."""
+    if path.is_dir():
+        return " (a folder without pictures)"
+    if path.stat().st_size == 0:
+        return " (it is empty)"
+    if is_picture(path):
+        return " (one picture; give the folder that it is in)"
+    if not h5py.is_hdf5(path):
+        return ""
+    with open_checked(path) as file:
+        names = ", ".join(sorted(file)[:8]) or "nothing"
+        image = file.get("image")
+        of_images = f", image of {image.dtype} {image.shape}" if isinstance(image, h5py.Dataset) else ""
+        return f" (HDF5 with {names}{of_images})"
 
 
 def files_of(paths: Sequence[Path], bands: tuple[str, ...]) -> list[Path]:
     """Files to read, those of folders among them; folders of pictures are read as they are.
+
+    What a folder holds besides, by its ending no image, is counted in the log.
 
     Parameters
     ----------
     paths : sequence of path-like
         Files, and folders that hold them at any depth.
     bands : tuple of str
-        Wanted. Of frames and cut-outs that come as a file per band, that of the first band stands for all;
-        PSF files stand for nothing by themselves.
+        Wanted. Of frames and cut-outs that come as a file per band, that of the first band that is there
+        stands for all; PSF files stand for nothing by themselves.
 
     Returns
     -------
@@ -217,27 +248,49 @@ def files_of(paths: Sequence[Path], bands: tuple[str, ...]) -> list[Path]:
     """
     files = []
     for path in map(Path, paths):
-        if not path.is_dir() or is_picture_folder(path):
+        is_pictures = is_picture_folder(path) and tuple(bands) == PICTURE_BANDS
+        if not path.is_dir() or is_pictures:
             files.append(path)
+            if is_pictures:
+                _say_left_out(
+                    path, [file for file in path.iterdir() if file.is_file() and not is_picture(file)]
+                )
             continue
-        found = [file for file in sorted(path.rglob("*")) if _stands_for_galaxies(file, bands[0])]
+        members = [
+            file for file in sorted(path.rglob("*")) if file.is_file() and not file.name.startswith(".")
+        ]
+        images = [file for file in members if file.name.lower().endswith(_ENDINGS)]
+        _say_left_out(path, [file for file in members if not file.name.lower().endswith(_ENDINGS)])
+        found = _one_a_galaxy([file for file in images if not is_psf_file(file)], bands)
+        if not found and is_picture_folder(path):
+            files.append(path)  # its reader says which bands pictures have
+            continue
         if not found:
             raise FileNotFoundError(f"{path}: no {', '.join(_ENDINGS)} file with galaxies in it.")
         files.extend(found)
     return files
 
 
-def _stands_for_galaxies(file: Path, band: str) -> bool:
-    """Whether a file of a folder is to be read for itself."""
-    name = file.name.lower()
-    if not file.is_file() or not name.endswith(_ENDINGS) or name.startswith("psfield"):
-        return False
-    if "-psf." in name:
-        return False
-    frame, cutout = FRAME_NAME.search(file.name), BAND_IN_NAME.search(file.name)
-    if frame:
-        return f"frame-{band}-" in file.name
-    return cutout is None or cutout[2] == band
+def _say_left_out(path: Path, files: list[Path]) -> None:
+    """Count in the log, by ending, the files of a folder that are not read."""
+    kinds = Counter("".join(file.suffixes[-1:]) or "no ending" for file in files)
+    if kinds:
+        commonest = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))[:8]
+        words = ", ".join(f"{number} {kind}" for kind, number in commonest)
+        log.warning("%s: left out by their endings: %s", path, words)
+
+
+def _one_a_galaxy(files: list[Path], bands: tuple[str, ...]) -> list[Path]:
+    """Of the files of a folder those to be read for themselves, sorted."""
+    frames, others = {}, []
+    for file in files:
+        match = FRAME_NAME.search(file.name)
+        if match is None:
+            others.append(file)
+            continue
+        rank = bands.index(match[1]) if match[1] in bands else len(bands)
+        frames.setdefault((file.parent, *match.groups()[1:4]), []).append((rank, file))
+    return sorted([*one_a_galaxy(others, bands), *(min(each)[1] for each in frames.values())])
 
 
 def read_stamps(

@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from mocks.checked_hdf5 import open_checked
-from mocks.observing.psf import effective_psf
 from simcompare.images.stamps import RAW_MASK_BITS, RawStamp
-from simcompare.observed.names import word
+from simcompare.observed.bands import band_places
+from simcompare.observed.hdf5_stacks import degrees
+from simcompare.observed.names import names_of, word
+from simcompare.observed.psfs import gaussian_psf
+from simcompare.observed.rows import each_row
 from simcompare.observed.units import nanomaggies_per_unit
 
 __all__ = ["is_parquet", "read_multimodal", "read_multimodal_parquet"]
@@ -41,9 +44,19 @@ def read_multimodal(path: Path, bands: tuple[str, ...], units: str = "") -> Iter
     """
     with open_checked(path) as file:
         unit = word(file.attrs.get("units", file.attrs.get("unit", units)))
-        if "image_psf_fwhm" not in file:
-            raise ValueError(f"{path}: no dataset 'image_psf_fwhm'; the PSF of its images is not known.")
-        for i in range(len(file["image_array"])):
+        missing = [
+            name for name in ("object_id", "image_band", "image_psf_fwhm", "image_scale") if name not in file
+        ]
+        if missing:
+            raise ValueError(f"{path}: no dataset {missing[0]!r}; it belongs to this layout.")
+        n = len(file["image_array"])
+        if n:
+            band_places(path, bands, [word(name) for name in file["image_band"][0]])
+        nanomaggies_per_unit(unit, None, str(path), 1.0)  # once for all
+        ra, dec = (degrees(file, name, n) for name in ("ra", "dec"))
+        ids = names_of(file["object_id"][:], ra, dec, path.stem)
+
+        def make(i: int) -> RawStamp:
             planes = {
                 "band": [word(name) for name in file["image_band"][i]],
                 "flux": file["image_array"][i],
@@ -51,8 +64,9 @@ def read_multimodal(path: Path, bands: tuple[str, ...], units: str = "") -> Iter
                 "scale": file["image_scale"][i],
                 "mask": file["image_mask"][i] if "image_mask" in file else None,
             }
-            row = {name: file[name][i] for name in ("object_id", "ra", "dec") if name in file}
-            yield _stamp(path, i, planes, row, bands, unit)
+            return _stamp(path, i, planes, (ids[i], ra[i], dec[i]), bands, unit)
+
+        yield from each_row(range(n), make, bands, path.name, path.stem)
 
 
 def is_parquet(path: Path) -> bool:
@@ -86,17 +100,27 @@ def read_multimodal_parquet(path: Path, bands: tuple[str, ...], units: str = "")
     from pyarrow import ArrowException
     from pyarrow.parquet import ParquetFile
 
+    nanomaggies_per_unit(units, None, str(path), 1.0)  # once for all
     try:
         file = ParquetFile(path)
         missing = {"object_id", "image"} - set(file.schema_arrow.names)
         if missing:
             raise ValueError(f"{path}: columns {sorted(missing)} are missing; no image set of this layout.")
-        names = [name for name in ("object_id", "image", "ra", "dec") if name in file.schema_arrow.names]
-        i = 0
-        for batch in file.iter_batches(_ROWS_AT_ONCE, columns=names):
-            for row in batch.to_pylist():
-                yield _stamp(path, i, _by_name(path, row["image"]), row, bands, units)
-                i += 1
+        known = [name for name in ("object_id", "ra", "dec") if name in file.schema_arrow.names]
+        columns = file.read(columns=known).to_pydict()
+        n = len(columns["object_id"])
+        ra, dec = (np.array(columns.get(axis, [np.nan] * n), dtype=float) for axis in ("ra", "dec"))
+        ids = names_of(["" if each is None else each for each in columns["object_id"]], ra, dec, path.stem)
+        images = (
+            row for batch in file.iter_batches(_ROWS_AT_ONCE, columns=["image"]) for row in batch.to_pylist()
+        )
+
+        def make(i: int) -> RawStamp:
+            return _stamp(
+                path, i, _by_name(path, next(images)["image"]), (ids[i], ra[i], dec[i]), bands, units
+            )
+
+        yield from each_row(range(n), make, bands, path.name, path.stem)
     except ArrowException as error:
         raise ValueError(f"{path}: damaged or no Parquet ({error}).") from error
 
@@ -110,31 +134,35 @@ def _by_name(path: Path, image) -> dict:
     return planes
 
 
-def _stamp(path: Path, i: int, planes: dict, row: dict, bands: tuple[str, ...], unit: str) -> RawStamp:
-    """Stamp of one row."""
-    present = list(planes["band"])
-    if len(planes["flux"]) != len(present):
-        raise ValueError(f"{path}: row {i} has {len(planes['flux'])} images for {len(present)} bands.")
-    short = [name.rsplit("-", 1)[-1].rsplit("_", 1)[-1].lower() for name in present]
-    missing = [band for band in bands if band not in present and band.lower() not in short]
-    if missing:
-        raise ValueError(f"{path}: bands {missing} are not in it; it has {', '.join(present)}.")
-    chosen = [present.index(band) if band in present else short.index(band.lower()) for band in bands]
-    scale = float(planes["scale"][chosen[0]])
-    widths = [float(planes["psf_fwhm"][place]) / scale for place in chosen]
+def _stamp(path: Path, i: int, planes: dict, known: tuple, bands: tuple[str, ...], unit: str) -> RawStamp:
+    """Stamp of one row, by its planes and its name, right ascension and declination."""
+    present = [word(name) for name in planes["band"]]
+    if len(planes["flux"]) != len(present) or len(set(present)) < len(present):
+        raise ValueError(
+            f"{path}: row {i} has {len(planes['flux'])} images for the bands {', '.join(present)}."
+        )
+    chosen = band_places(path, bands, present)
+    scales = np.array([planes["scale"][place] for place in chosen], dtype=float)
+    if not ((scales > 0) & (np.abs(scales - scales[0]) <= 1e-3 * scales[0])).all():
+        raise ValueError(
+            f"{path}: row {i} has bands of the pixel scales {scales.round(4).tolist()} arcsec; one is needed."
+        )
+    scale = float(scales[0])
     mask = None
     if planes.get("mask") is not None:
         good = np.array([planes["mask"][place] for place in chosen], dtype=bool)
         mask = np.where(good, 0, RAW_MASK_BITS["bad"]).astype(np.uint8)
-    factor = nanomaggies_per_unit(unit, where=str(path))
+    factor = nanomaggies_per_unit(unit, None, str(path), scale)
+    name, ra, dec = known
     return RawStamp(
         image=factor * np.array([planes["flux"][place] for place in chosen], dtype=float),
-        psf=np.stack([effective_psf("gaussian", width, 31) for width in widths]),
+        psf=gaussian_psf([planes["psf_fwhm"][place] for place in chosen], scale, len(bands)),
         pixel_scale=scale,
         bands=bands,
-        galaxy_id=word(row["object_id"]),
+        galaxy_id=name,
         mask=mask,
-        ra=float(row["ra"]) if row.get("ra") is not None else np.nan,
-        dec=float(row["dec"]) if row.get("dec") is not None else np.nan,
+        ra=float(ra),
+        dec=float(dec),
+        filters=tuple(present[place] for place in chosen),
         metadata={"source": path.name, "source_index": str(i)},
     )

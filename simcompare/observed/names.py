@@ -1,10 +1,17 @@
 """Names of real galaxies."""
 
+import logging
 import re
+from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["coordinate_name", "place_in_name", "word"]
+from simcompare.images.positions import place_problem
+
+__all__ = ["coordinate_name", "galaxy_name", "names_of", "place_in_name", "word"]
+
+log = logging.getLogger(__name__)
 
 _PLACE = re.compile(r"J(\d\d)(\d\d)(\d\d(?:\.\d+)?)([+-])(\d\d)(\d\d)(\d\d(?:\.\d+)?)")
 
@@ -42,9 +49,61 @@ def place_in_name(name: str) -> tuple[float, float]:
     hours, minutes, seconds, sign, degrees, arcmin, arcsec = match.groups()
     ra = 15 * (int(hours) + int(minutes) / 60 + float(seconds) / 3600)
     dec = int(degrees) + int(arcmin) / 60 + float(arcsec) / 3600
-    return ra, -dec if sign == "-" else dec
+    return (np.nan, np.nan) if place_problem(ra, dec) else (ra, -dec if sign == "-" else dec)
+
+
+def galaxy_name(survey: str, ra: float, dec: float, otherwise: str) -> str:
+    """Name of a galaxy by its place as `coordinate_name`, or another where the place is not known."""
+    known = np.isfinite(ra) and np.isfinite(dec) and not place_problem(ra, dec)
+    return coordinate_name(survey, ra, dec) if known else otherwise
+
+
+def names_of(ids: Sequence, ra: np.ndarray, dec: np.ndarray, stem: str) -> list[str]:
+    """Names of the galaxies of one file by its column of names, as far as it tells them apart.
+
+    A galaxy without a name of its own (empty, or shared with another) is named by its place, or, where that
+    is not known, by file and row. Floating-point numbers beyond 2^53 are no names: digits of them are lost.
+
+    Parameters
+    ----------
+    ids : sequence, shape (n,)
+        Text, bytes or numbers.
+    ra, dec : ndarray, shape (n,)
+        ICRS [deg]; NaN where unknown.
+    stem : str
+        Name of the file.
+
+    Returns
+    -------
+    list of str
+    """
+    ids = np.ma.filled(np.ma.asarray(ids).astype(object), "") if np.ma.isMaskedArray(ids) else np.asarray(ids)
+    if ids.dtype.kind == "f":
+        whole = np.isfinite(ids) & (np.abs(ids) < 2.0**53) & (ids == np.rint(ids))
+        texts = [str(int(value)) if is_whole else "" for value, is_whole in zip(ids, whole, strict=True)]
+    else:
+        texts = [word(value) for value in ids]
+    times = Counter(texts)
+    unclear = sum(1 for text in texts if not text or times[text] > 1)
+    if unclear:
+        log.warning(
+            "%s: %d of %d names are empty or repeated; these galaxies go by place", stem, unclear, len(ids)
+        )
+    names = []
+    for i, text in enumerate(texts):
+        named = text if text and times[text] == 1 else ""
+        if text and not named and np.isnan(ra[i]) and np.isnan(dec[i]):
+            named = text  # the second image of a name is a repetition, for all that is known
+        names.append(named or galaxy_name("J", ra[i], dec[i], f"{stem}-{i}"))
+    return names
 
 
 def word(value) -> str:
-    """Text of an HDF5 string, however it is stored."""
-    return value.decode() if isinstance(value, bytes | np.bytes_) else str(value)
+    """Text of a stored string, however it is stored, in one line."""
+    if isinstance(value, bytes | np.bytes_):
+        try:
+            value = value.decode()
+        except UnicodeDecodeError:
+            value = value.decode("latin-1")
+    printable = "".join(each if each.isprintable() or each.isspace() else "?" for each in str(value))
+    return " ".join(printable.split())

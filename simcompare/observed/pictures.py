@@ -5,13 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from mocks.checked_hdf5 import open_checked
 from simcompare.images.stamps import RawStamp
-from simcompare.observed.names import coordinate_name, place_in_name
+from simcompare.observed.hdf5_stacks import degrees
+from simcompare.observed.names import galaxy_name, place_in_name
+from simcompare.observed.rows import each_row
 
-__all__ = ["PICTURE_BANDS", "is_picture_folder", "read_picture_folder", "read_picture_stack"]
+__all__ = ["PICTURE_BANDS", "is_picture", "is_picture_folder", "read_picture_folder", "read_picture_stack"]
 
 PICTURE_BANDS = ("R", "G", "B")
 _ENDINGS = (".jpg", ".jpeg", ".png")
@@ -32,12 +34,25 @@ def _planes(picture: np.ndarray) -> np.ndarray:
 
 
 def _decode(source) -> tuple[np.ndarray, str]:
-    """Image of a JPEG or PNG, or the reason why there is none."""
+    """Image of a JPEG or PNG as it is to be looked at, or the reason why there is none."""
+    nothing = np.zeros((3, 1, 1), dtype=np.float32)
     try:
         with Image.open(source) as picture:
-            return _planes(np.asarray(picture.convert("RGB"))), ""
+            if _bits(picture) > 8:
+                return nothing, f"picture of {_bits(picture)} bits a colour; save it with 8"
+            return _planes(np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))), ""
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return np.zeros((3, 1, 1), dtype=np.float32), "corrupted picture"
+        return nothing, "corrupted picture"
+
+
+def _bits(picture: Image.Image) -> int:
+    """Bits of one colour of one pixel as stored; Pillow gives 8 of those of a PNG of 16."""
+    if picture.mode.startswith("I;16"):
+        return 16
+    if picture.mode in ("I", "F"):
+        return 32
+    raw_mode = picture.tile[0][3] if picture.tile else ""
+    return 16 if "16" in str(raw_mode if isinstance(raw_mode, str) else raw_mode[:1]) else 8
 
 
 def _stamp(
@@ -53,9 +68,14 @@ def _stamp(
     )  # fmt: skip
 
 
+def is_picture(path: Path) -> bool:
+    """Whether a file is a JPEG or PNG by its ending; hidden files are none."""
+    return path.suffix.lower() in _ENDINGS and not path.name.startswith(".")
+
+
 def is_picture_folder(path: Path) -> bool:
     """Whether a folder holds JPEG or PNG files."""
-    return path.is_dir() and any(file.suffix.lower() in _ENDINGS for file in path.iterdir())
+    return path.is_dir() and any(is_picture(file) for file in path.iterdir())
 
 
 def read_picture_folder(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
@@ -76,7 +96,7 @@ def read_picture_folder(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp
         Of domain ``"8-bit"``; one with a ``problem`` for a picture that cannot be decoded.
     """
     _check_bands(path, bands)
-    for file in sorted(file for file in path.iterdir() if file.suffix.lower() in _ENDINGS):
+    for file in sorted(file for file in path.iterdir() if is_picture(file)):
         image, problem = _decode(file)
         ra, dec = place_in_name(file.stem)
         yield _stamp(path, file.name, file.stem, image, problem, ra=ra, dec=dec)
@@ -105,12 +125,14 @@ def read_picture_stack(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]
         encoded = "jpeg_bytes" in file
         offset = file["offset"][:] if encoded else None
         n = len(offset) - 1 if encoded else len(file["image"])
-        places = [file[name][:] if name in file else np.full(n, np.nan) for name in ("ra_deg", "dec_deg")]
-        for i in range(n):
+        ra, dec = (degrees(file, name, n) for name in ("ra_deg", "dec_deg"))
+
+        def make(i: int) -> RawStamp:
             if encoded:
                 image, problem = _decode(io.BytesIO(file["jpeg_bytes"][offset[i] : offset[i + 1]].tobytes()))
             else:
                 image, problem = _planes(file["image"][i]), ""
-            ra, dec = (float(column[i]) for column in places)
-            name = coordinate_name("SDSS", ra, dec) if np.isfinite(ra) else f"{path.stem}-{i}"
-            yield _stamp(path, str(i), name, image, problem, scale, ra, dec)
+            name = galaxy_name("SDSS", ra[i], dec[i], f"{path.stem}-{i}")
+            return _stamp(path, str(i), name, image, problem, scale, float(ra[i]), float(dec[i]))
+
+        yield from each_row(range(n), make, bands, path.name, path.stem)

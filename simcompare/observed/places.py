@@ -1,16 +1,22 @@
 """Catalogues of places on the sky, as a table in any form that astropy reads."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
 from astropy import units as u
-from astropy.table import Table
+from astropy.coordinates import Angle
+from astropy.table import Column, MaskedColumn, Table
 
-__all__ = ["read_places", "read_table"]
+from simcompare.images.positions import place_problem
+
+__all__ = ["degrees_of", "lower_names", "read_places", "read_table"]
+
+log = logging.getLogger(__name__)
 
 _NAMES = {
     "ra": ("ra", "ra_deg", "raj2000", "alpha_j2000"),
-    "dec": ("dec", "dec_deg", "dej2000", "delta_j2000"),
+    "dec": ("dec", "dec_deg", "dej2000", "decj2000", "delta_j2000"),
 }
 
 
@@ -25,22 +31,70 @@ def read_table(path: Path) -> Table:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; give a table.")
-    form = {"comment": "#", "format": "ascii.csv"} if path.suffix.lower() == ".csv" else {}
     try:
-        table = Table.read(path, **form)
+        if path.suffix.lower() == ".csv":
+            # Excel begins a CSV with a byte-order mark.
+            table = Table.read(path.read_text(encoding="utf-8-sig"), comment="#", format="ascii.csv")
+        else:
+            table = Table.read(path)
     except Exception as error:  # astropy raises many kinds for files that are no tables
-        raise ValueError(f"{path}: no table that can be read ({error}).") from error
+        raise ValueError(f"{path}: no table that can be read ({' '.join(str(error).split())}).") from error
     for name in table.colnames:
-        if name.lower() in (*_NAMES["ra"], *_NAMES["dec"]) and table[name].unit is not None:
-            try:
-                factor = u.Unit(table[name].unit).to(u.deg)
-            except (u.UnitsError, TypeError, ValueError) as error:
-                raise ValueError(
-                    f"{path}: column {name} has the unit {table[name].unit}, no angle."
-                ) from error
-            table[name] = table[name] * factor
-            table[name].unit = u.deg
+        axis = next((axis for axis, names in _NAMES.items() if name.strip().lower() in names), None)
+        if axis is not None and table[name].ndim == 1:
+            values = degrees_of(table[name], axis, path)
+            table[name] = MaskedColumn(values, mask=np.isnan(values), unit=u.deg)
     return table
+
+
+def lower_names(table: Table) -> dict[str, str]:
+    """Columns by their names in small letters, without blanks about them."""
+    return {name.strip().lower(): name for name in table.colnames}
+
+
+def degrees_of(column: Column, axis: str, where: str | Path) -> np.ndarray:
+    """Coordinates of a column [deg]; NaN where it is masked.
+
+    Parameters
+    ----------
+    column : Column
+        Numbers, in degrees when it states no unit; or sexagesimal text, right ascension in hours.
+    axis : str
+        ``"ra"`` or ``"dec"``.
+    where : path-like
+        For messages.
+
+    Raises
+    ------
+    ValueError
+        When the unit is no angle, or a text no coordinate.
+    """
+    values = np.ma.asarray(column)
+    if values.dtype.kind in "OSU":
+        return _sexagesimal(values, axis, where)
+    unit = getattr(column, "unit", None) or u.deg
+    try:
+        factor = u.Unit(unit).to(u.deg)
+    except (u.UnitConversionError, ValueError, TypeError) as error:
+        raise ValueError(f"{where}: column {axis} is in {unit}, no angle.") from error
+    return np.ma.filled(values.astype(float), np.nan) * factor
+
+
+def _sexagesimal(values: np.ma.MaskedArray, axis: str, where: str | Path) -> np.ndarray:
+    """Degrees of texts such as 12:30:45.6, of plain numbers too."""
+    texts = ["" if value is np.ma.masked else str(value).strip() for value in values]
+    unit, found = u.hourangle if axis == "ra" else u.deg, []
+    for text in texts:
+        try:
+            found.append(float(text) if text else np.nan)
+        except ValueError:
+            try:
+                found.append(Angle(text, unit=unit).deg)
+            except (ValueError, u.UnitsError) as error:
+                raise ValueError(
+                    f"{where}: column {axis} holds {text!r}, no coordinate; write degrees, or 12:30:45.6."
+                ) from error
+    return np.array(found)
 
 
 def read_places(path: Path) -> Table:
@@ -49,12 +103,13 @@ def read_places(path: Path) -> Table:
     Parameters
     ----------
     path : Path
-        ECSV, CSV, FITS or VOTable with columns ``ra`` and ``dec`` [deg], in any case of letters.
+        ECSV, CSV, FITS or VOTable with columns ``ra`` and ``dec``, in any case of letters, ICRS: degrees when
+        they state no other unit, or sexagesimal text.
 
     Returns
     -------
     Table
-        With columns ``ra`` and ``dec`` first; rows without a place are left out.
+        With columns ``ra`` and ``dec`` [deg] first; rows without a place are left out and counted in the log.
 
     Raises
     ------
@@ -62,7 +117,7 @@ def read_places(path: Path) -> Table:
         When there is no such file, it is no table, or it has no places.
     """
     table = read_table(path)
-    lower = {name.lower(): name for name in table.colnames}
+    lower = lower_names(table)
     found = {
         axis: next((lower[name] for name in names if name in lower), None) for axis, names in _NAMES.items()
     }
@@ -70,11 +125,23 @@ def read_places(path: Path) -> Table:
         raise ValueError(f"{path}: no columns ra and dec [deg]; it has {', '.join(table.colnames)}.")
     places = Table()
     for axis, name in found.items():
-        places[axis] = np.ma.filled(np.ma.asarray(table[name], float), np.nan)
+        places[axis] = degrees_of(table[name], axis, path)
     for name in table.colnames:
         if name not in found.values() and table[name].ndim == 1:
             places[name] = table[name]
-    good = np.isfinite(places["ra"]) & (np.abs(places["dec"]) <= 90)
+    good = np.array(
+        [
+            np.isfinite(ra) and not place_problem(ra, dec)
+            for ra, dec in zip(places["ra"], places["dec"], strict=True)
+        ],
+        dtype=bool,
+    )
     if not good.any():
         raise ValueError(f"{path}: none of its {len(places)} rows has a place on the sky.")
+    if not good.all():
+        row = places[~good][0]
+        log.warning(
+            "%s: %d of %d rows are left out, they have no place on the sky; the first: ra %s, dec %s",
+            path, np.sum(~good), len(good), row["ra"], row["dec"],
+        )  # fmt: skip
     return places[good]

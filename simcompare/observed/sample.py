@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,13 +13,16 @@ import numpy as np
 from astropy.table import Table
 
 from mocks.surveys import Survey, load_survey
+from simcompare.images.description import kind_of_reason
 from simcompare.images.image_set import LINEAR_UNIT, ImageSet, collect_stamps, part_path, write_part
-from simcompare.images.positions import SAME_OBJECT, TakenPlaces
+from simcompare.images.positions import TakenPlaces, place_problem
 from simcompare.images.preparation.flags import refuse_flagged, rejected_flags_of
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
 from simcompare.images.splits import assign_split, split_of_place
-from simcompare.images.stamps import FLAGS, PreparedStamp, RawStamp, RejectedStampError
+from simcompare.images.stamps import FLAGS, PreparedStamp, RawStamp, RejectedStampError, unusable_stamp
+from simcompare.observed.bands import foreign_filter
 from simcompare.observed.formats import read_stamps
+from simcompare.observed.identity import Identities
 from simcompare.runs.files import fingerprint
 from simcompare.runs.tasks import run_in_order
 from simcompare.runs.time_limit import Watch
@@ -53,8 +55,7 @@ class Sample:
     @property
     def reasons(self) -> dict[str, int]:
         """How many were rejected for which reason; numbers in the reasons are written as N."""
-        plain = [re.sub(r"\d+(\.\d+)?", "N", reason) for reason in self.rejected["reason"]]
-        return dict(Counter(plain).most_common())
+        return dict(Counter(map(kind_of_reason, self.rejected["reason"])).most_common())
 
 
 def prepare_observed(
@@ -145,7 +146,8 @@ def prepare_observed(
     parts.resume()
     Path(out).mkdir(parents=True, exist_ok=True)
     with Watch(Path(out) / "stamps.reading", timeout) as watch:
-        every_stamp = _all_stamps(paths, bands, units, places, watch)
+        identities = Identities.of(paths, [item["content"] for item in settings["inputs"]])
+        every_stamp = _all_stamps(paths, bands, units, places, watch, identities)
         stamps = islice(every_stamp, parts.start * every, None, every)
         batches = parts.batches(stamps)
         prepare = partial(_prepare_batch, preparation, seed, tuple(fractions), tuple(rejected_flags))
@@ -156,6 +158,8 @@ def prepare_observed(
         parts.flush()
     rejected = parts.rejected + parts.pending_rejects
     if not parts.number:
+        if not parts.stop:
+            raise ValueError(f"no galaxy was found in {len(paths)} files, the first {paths[0]}.")
         reasons = list(dict.fromkeys(row["reason"] for row in rejected))[:3]
         raise ValueError(f"none of {parts.stop} images can be used; first reasons: {'; '.join(reasons)}.")
     columns = ("galaxy_id", "source", "source_index", "reason")
@@ -191,7 +195,7 @@ class _Parts:
         images = ImageSet.open(self.out)
         provenance = images.provenance
         for key, value in self.settings.items():
-            if provenance[0].get(key) != value:
+            if _without_paths(provenance[0].get(key)) != _without_paths(value):
                 raise ValueError(
                     f"{self.out}: holds an image set with {key} {provenance[0].get(key)}, not {value}; "
                     "choose another folder or remove its images."
@@ -218,6 +222,11 @@ class _Parts:
             )
         if stamp.domain == "8-bit":
             return
+        for name in stamp.filters:
+            if foreign_filter(name, self.survey.name):
+                raise ValueError(
+                    f"{path}: filter {name} is not one of {self.survey.name}; give the survey that they are from."
+                )
         own = self.survey.pixel_scale
         if abs(stamp.pixel_scale - own) > 0.01 * own:
             raise ValueError(
@@ -243,8 +252,8 @@ class _Parts:
         """Let a prepared image wait, or note why there is none; of one object the first image is kept."""
         place = tuple(identity[name] for name in ("galaxy_id", "ra", "dec"))
         reason = ready
-        if identity["is_readable"] and self.seen.holds(*place):
-            reason = f"duplicate: an object within {SAME_OBJECT} arcsec was taken before"
+        if identity["is_readable"] and (how := self.seen.holds(*place)):
+            reason = f"duplicate: {how}"
         if isinstance(reason, str):
             names = ("galaxy_id", "source", "source_index")
             self.pending_rejects.append({name: identity[name] for name in names} | {"reason": reason})
@@ -285,19 +294,22 @@ def _prepare_batch(
     for path, stamp in batch:
         identity = {
             "galaxy_id": stamp.galaxy_id, "ra": stamp.ra, "dec": stamp.dec, "source": path.name,
-            "source_index": str(stamp.metadata.get("source_index", "")), "is_readable": not stamp.problem,
+            "source_index": str(stamp.metadata.get("source_index", "")),
+            "is_readable": not (stamp.problem or place_problem(stamp.ra, stamp.dec)),
         }  # fmt: skip
         try:
             outcomes.append((identity, _prepare_one(stamp, preparation, seed, fractions, rejected_flags)))
         except RejectedStampError as reason:
             outcomes.append((identity, str(reason)))
+        except (ValueError, ArithmeticError, IndexError) as error:  # no image may end the run of the others
+            outcomes.append((identity, f"cannot be prepared: {' '.join(str(error).split())}"))
     return outcomes
 
 
 def _prepare_one(stamp, preparation, seed, fractions, rejected_flags) -> PreparedStamp:
     """Prepare a stamp and assign its split, or raise the reason why not."""
-    if stamp.problem:
-        raise RejectedStampError(stamp.problem)
+    if problem := stamp.problem or place_problem(stamp.ra, stamp.dec):
+        raise RejectedStampError(problem)
     if np.isfinite(stamp.ra) and np.isfinite(stamp.dec):
         split = split_of_place(stamp.ra, stamp.dec, seed, fractions)
     else:
@@ -309,7 +321,9 @@ def _prepare_one(stamp, preparation, seed, fractions, rejected_flags) -> Prepare
     return replace(prepared, row=prepared.row | {"view": 0, "split": split})
 
 
-def _all_stamps(paths: Sequence[Path], bands, units, places, watch: Watch) -> Iterator[tuple[Path, RawStamp]]:
+def _all_stamps(
+    paths: Sequence[Path], bands, units, places, watch: Watch, identities: Identities
+) -> Iterator[tuple[Path, RawStamp]]:
     """Stamps of all files, one at a time; of several files a bad one counts as one rejected image."""
     for path in paths:
         try:
@@ -320,17 +334,20 @@ def _all_stamps(paths: Sequence[Path], bands, units, places, watch: Watch) -> It
                     stamp = next(stamps, None)
                 if stamp is None:
                     break
-                yield path, stamp
-        except FileNotFoundError:
-            raise
+                yield path, identities.distinct(path, stamp)
         except (ValueError, OSError) as error:
             if len(paths) == 1:
                 raise
-            log.warning("%s: left out: %s", path, error)
-            yield path, RawStamp(
-                image=np.zeros((len(bands), 1, 1)), psf=np.ones((len(bands), 1, 1)), pixel_scale=0.0,
-                bands=bands, galaxy_id="", problem=str(error).removeprefix(f"{path}: "),
-            )  # fmt: skip
+            yield path, unusable_stamp(bands, "", str(error).removeprefix(f"{path}: "), path.name, "")
+
+
+def _without_paths(value):
+    """Leave out of a setting how inputs were called: their content says which they are."""
+    return (
+        [item.get("content") for item in value]
+        if isinstance(value, list) and value and isinstance(value[0], dict)
+        else value
+    )
 
 
 def _digest(places: Table) -> str:

@@ -8,8 +8,10 @@ import numpy as np
 from mocks.checked_hdf5 import open_checked
 from mocks.survey_files import sdss_camera as sdss
 from simcompare.images.stamps import RAW_MASK_BITS, RawStamp
+from simcompare.observed.bands import band_names, band_places
 from simcompare.observed.lattice import camera_quantum
-from simcompare.observed.names import coordinate_name, word
+from simcompare.observed.names import galaxy_name, word
+from simcompare.observed.rows import each_row
 
 __all__ = ["read_sdss_host_groups", "read_sdss_object_groups", "read_sdss_stack"]
 
@@ -26,14 +28,6 @@ def _electrons(run: int, camcol: int, bands: tuple[str, ...], calibration) -> np
             for band, c in zip(bands, calibration, strict=True)
         ]
     )
-
-
-def _check_bands(path: Path, wanted: tuple[str, ...], present: str | tuple[str, ...]) -> list[int]:
-    """Positions of the wanted bands among those present."""
-    missing = [band for band in wanted if band not in present]
-    if missing:
-        raise ValueError(f"{path}: bands {missing} are not in it; it has {', '.join(present)}.")
-    return [list(present).index(band) for band in wanted]
 
 
 def read_sdss_stack(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
@@ -53,11 +47,12 @@ def read_sdss_stack(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
     RawStamp
     """
     with open_checked(path) as file:
-        chosen = _check_bands(path, bands, str(file.attrs["bands"]))
+        chosen = band_places(path, bands, band_names(file.attrs["bands"], path))
         field_names = [word(name) for name in file["field_id"][:]]
-        calibration = file["field_nmgy_per_count"][:, chosen]
-        psf = file["psf"][:, chosen].astype(float)
-        psf /= psf.sum(axis=(2, 3), keepdims=True)
+        calibration = file["field_nmgy_per_count"][:][:, chosen]
+        psf = file["psf"][:][:, chosen].astype(float)
+        with np.errstate(invalid="ignore", divide="ignore"):  # a field without a PSF spoils its own galaxies
+            psf /= psf.sum(axis=(2, 3), keepdims=True)
         columns = {
             name: file[name][:]
             for name in (
@@ -70,16 +65,17 @@ def read_sdss_stack(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
                 "axis_ratio",
             )
         }
-        for i in range(len(file["image"])):
+
+        def make(i: int) -> RawStamp:
             field = int(columns["field_index"][i])
             run, camcol, number = (int(part) for part in field_names[field].split("-"))
             ra, dec = float(columns["ra_deg"][i]), float(columns["dec_deg"][i])
-            yield RawStamp(
-                image=file["image"][i, chosen],
+            return RawStamp(
+                image=file["image"][i][chosen],
                 psf=psf[field],
                 pixel_scale=float(file.attrs["pixel_scale_arcsec"]),
                 bands=bands,
-                galaxy_id=coordinate_name("SDSS", ra, dec),
+                galaxy_id=galaxy_name("SDSS", ra, dec, f"{path.stem}-{i}"),
                 ra=ra,
                 dec=dec,
                 quantum=calibration[field],
@@ -92,6 +88,8 @@ def read_sdss_stack(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
                     "source_axis_ratio": float(columns["axis_ratio"][i]),
                 },
             )  # fmt: skip
+
+        yield from each_row(range(len(file["image"])), make, bands, path.name, path.stem)
 
 
 def read_sdss_object_groups(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
@@ -111,20 +109,22 @@ def read_sdss_object_groups(path: Path, bands: tuple[str, ...]) -> Iterator[RawS
     RawStamp
     """
     with open_checked(path) as file:
-        _check_bands(path, bands, str(file.attrs["bands"]))
-        for name, group in file["objects"].items():
+        band_places(path, bands, band_names(file.attrs["bands"], path))
+
+        def make(name: str) -> RawStamp:
+            group = file["objects"][name]
             image, mask = group["image"][:], group["mask"][:]
             attributes = group.attrs
             run, camcol = int(attributes["run"]), int(attributes["camcol"])
             ra, dec = float(attributes["ra_deg"]), float(attributes["dec_deg"])
             quantum, coherence = camera_quantum(image, mask == 0, *sdss.QUANTUM_RANGE)
             resampled = coherence < LATTICE_COHERENCE
-            yield RawStamp(
+            return RawStamp(
                 image=image[None],
                 psf=group["psf"][:][None].astype(float),
                 pixel_scale=float(file.attrs["pixel_scale_arcsec"]),
                 bands=bands,
-                galaxy_id=coordinate_name("SDSS", ra, dec),
+                galaxy_id=galaxy_name("SDSS", ra, dec, f"{path.stem}-{name}"),
                 mask=np.where(mask > 0, RAW_MASK_BITS["neighbour"], 0),
                 ra=ra,
                 dec=dec,
@@ -138,6 +138,8 @@ def read_sdss_object_groups(path: Path, bands: tuple[str, ...]) -> Iterator[RawS
                     "source_axis_ratio": float(attributes["sersic_axis_ratio"]),
                 },
             )  # fmt: skip
+
+        yield from each_row(file["objects"], make, bands, path.name, path.stem)
 
 
 def read_sdss_host_groups(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
@@ -158,11 +160,13 @@ def read_sdss_host_groups(path: Path, bands: tuple[str, ...]) -> Iterator[RawSta
     RawStamp
     """
     with open_checked(path) as file:
-        _check_bands(path, bands, ("r",))
-        for name, group in file["spec_hosts"].items():
+        band_places(path, bands, ("r",))
+
+        def make(name: str) -> RawStamp:
+            group = file["spec_hosts"][name]
             image, psf = group["image"][:], group["psf"][:].astype(float)
             quantum, coherence = camera_quantum(image, np.isfinite(image), *sdss.QUANTUM_RANGE)
-            yield RawStamp(
+            return RawStamp(
                 image=image[None],
                 psf=psf[None] / psf.sum(),
                 pixel_scale=float(file["spec_hosts"].attrs["pixel_scale_arcsec"]),
@@ -173,3 +177,5 @@ def read_sdss_host_groups(path: Path, bands: tuple[str, ...]) -> Iterator[RawSta
                 resampled=coherence < LATTICE_COHERENCE,
                 metadata={"source": path.name, "source_index": name},
             )
+
+        yield from each_row(file["spec_hosts"], make, bands, path.name, path.stem)

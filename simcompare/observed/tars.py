@@ -6,22 +6,25 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 from astropy.io import fits
 
 from simcompare.images.positions import SAME_OBJECT, separation
-from simcompare.images.stamps import RawStamp
-from simcompare.observed.cutouts import flux_plane, join_planes, psf_plane, read_arrays
+from simcompare.images.stamps import RawStamp, unusable_stamp
+from simcompare.observed.bands import check_filter
+from simcompare.observed.cutouts import flux_plane, join_planes
+from simcompare.observed.fits_images import read_arrays
+from simcompare.observed.psfs import psf_plane
 
 __all__ = ["is_tar", "read_hsc_tar"]
 
 # Files are numbered by the line of the list that asked for them, and name their filter.
-_MEMBER = re.compile(r"(?:^|/)(\d+)-[^/]*HSC-([A-Z])[^/]*\.fits$")
+_MEMBER = re.compile(r"(?:^|/)(\d+)-[^/]*HSC-([A-Z])2?[-_.][^/]*fits$", re.IGNORECASE)
 
 
 def is_tar(path: Path) -> bool:
     """Whether a file is a tar, compressed or not, by its content."""
-    return path.is_file() and path.name.endswith((".tar", ".tar.gz")) and tarfile.is_tarfile(path)
+    is_named = path.name.lower().endswith((".tar", ".tar.gz", ".tgz"))
+    return path.is_file() and is_named and tarfile.is_tarfile(path)
 
 
 def _members(archive: tarfile.TarFile, path: Path) -> dict[int, tuple[str, tarfile.TarInfo]]:
@@ -36,9 +39,12 @@ def _members(archive: tarfile.TarFile, path: Path) -> dict[int, tuple[str, tarfi
     return found
 
 
-def _arrays(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> tuple[list, fits.Header]:
+def _arrays(
+    archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path, *, science: bool = True
+) -> tuple[list, fits.Header]:
     """Arrays and header of a member, read in memory."""
-    return read_arrays(io.BytesIO(archive.extractfile(member).read()), f"{path}: {member.name}")
+    content = io.BytesIO(archive.extractfile(member).read())
+    return read_arrays(content, f"{path}: {member.name}", science=science)
 
 
 def read_hsc_tar(path: Path, bands: tuple[str, ...], units: str = "") -> Iterator[RawStamp]:
@@ -79,43 +85,45 @@ def read_hsc_tar(path: Path, bands: tuple[str, ...], units: str = "") -> Iterato
 
 
 def _galaxies(archive, members: dict, path: Path) -> Iterator[dict]:
-    """Members of one galaxy after another: band -> (number, arrays, header)."""
+    """Members of one galaxy after another: band -> (number, arrays, header), or what is wrong with one."""
     group, place = {}, None
     for number in sorted(members):
         band, member = members[number]
-        found, header = _arrays(archive, member, path)
-        here = _plane(found, header, "", path)[3]
-        if group and (band in group or separation(*here, *place) * 3600 > SAME_OBJECT):
+        try:
+            found, header = _arrays(archive, member, path)
+            here = flux_plane(found, header, None, "zero point 27", path)[3:5]
+        except ValueError as error:
+            found, header, here = str(error), None, place
+        is_other = band in group or (place and here and separation(*here, *place) * 3600 > SAME_OBJECT)
+        if group and is_other:
             yield group
-            group = {}
-        group[band], place = (number, found, header), here
+            group, place = {}, None
+        group[band] = (number, found, header)
+        place = here or place
     yield group
-
-
-def _plane(found, header, units, where):
-    """Plane of a cut-out; the place alone needs no unit."""
-    return flux_plane(found, header, None, units or "zero point 27", where)
 
 
 def _stamp(group, bands, units, psfs, psf_members, path, psf_path) -> RawStamp:
     """Stamp of one galaxy, or of what is missing of it."""
-    planes, problem = [], ""
-    for band in bands:
-        if band not in group:
-            problem = f"no cut-out in band {band}"
-        elif group[band][0] not in psf_members:
-            problem = f"no PSF in band {band}"
-        if problem:
-            break
-        number, found, header = group[band]
-        image, mask, scale, place = flux_plane(found, header, None, units, path)
-        arrays = [data for _, _, data in _arrays(psfs, psf_members[number][1], psf_path)[0]]
-        planes.append((image, mask, psf_plane(arrays, None), scale, place))
-    first = min(number for number, _, _ in group.values())
-    if not problem:
-        return join_planes(planes, bands, path, next(iter(group.values()))[2], str(first))
-    return RawStamp(
-        image=np.zeros((len(bands), 1, 1)), psf=np.ones((len(bands), 1, 1)), pixel_scale=0.0, bands=bands,
-        galaxy_id=f"{path.stem}-{first}", problem=problem,
-        metadata={"source": path.name, "source_index": str(first)},
-    )  # fmt: skip
+    first = str(min(number for number, _, _ in group.values()))
+    try:
+        planes = [_plane(group, band, units, psfs, psf_members, path, psf_path) for band in bands]
+        return join_planes(planes, bands, path, group[bands[0]][2], first)
+    except ValueError as error:
+        problem = str(error).removeprefix(f"{path}: ").removeprefix(f"{psf_path}: ")
+        return unusable_stamp(bands, f"{path.stem}-{first}", problem, path.name, first)
+
+
+def _plane(group, band, units, psfs, psf_members, path, psf_path):
+    """Plane of one band of a galaxy, with its PSF."""
+    if band.lower() not in group:
+        raise ValueError(f"no cut-out in band {band}")
+    number, found, header = group[band.lower()]
+    if header is None:
+        raise ValueError(found)
+    if number not in psf_members:
+        raise ValueError(f"no PSF in band {band}")
+    plane = flux_plane(found, header, None, units, path)
+    check_filter(path, plane.filter, band)
+    arrays = [data for _, _, data in _arrays(psfs, psf_members[number][1], psf_path, science=False)[0]]
+    return plane._replace(psf=psf_plane(arrays, None))

@@ -8,6 +8,8 @@ from math import ceil
 import numpy as np
 
 from mocks import stream
+from mocks.observing.psf import check_psf
+from simcompare.images.positions import place_problem
 from simcompare.images.preparation.photometry import RESAMPLED_CORRELATION, Sky, combined_light, measure_cut
 from simcompare.images.preparation.pictures import prepare_picture, resize_psf
 from simcompare.images.preparation.rescale import bring_to_size, side_in_radii
@@ -32,6 +34,7 @@ from simcompare.images.stamps import (
 __all__ = ["Preparation", "preparation_stream", "prepare_stamp"]
 
 MOST_BAD = 0.3
+MOST_FLUX = 1e12  # nanomaggies; a pixel of mag -7.5 is a number that means something else
 # Times that a cut in radii may be larger than the image it is brought to.
 _MOST_SHRINKING = 4
 # Share of sky pixels below which their level is the galaxy's own halo, and below which their noise is too.
@@ -195,8 +198,8 @@ def prepare_stamp(stamp: RawStamp, preparation: Preparation, rng: np.random.Gene
     ValueError
         When a picture stands among fluxes, or a flux among pictures.
     """
-    if stamp.problem:
-        raise RejectedStampError(stamp.problem)
+    if problem := stamp.problem or place_problem(stamp.ra, stamp.dec):
+        raise RejectedStampError(problem)
     if stamp.domain != preparation.domain:
         raise ValueError(
             f"{stamp.galaxy_id}: {stamp.domain} pixels among {preparation.domain} ones; prepare them apart, "
@@ -204,6 +207,7 @@ def prepare_stamp(stamp: RawStamp, preparation: Preparation, rng: np.random.Gene
         )
     if stamp.domain == "8-bit":
         return prepare_picture(stamp, preparation, rng)
+    _check_psfs(stamp)
     stamp = _crop(stamp, preparation.window)
     work = _load(stamp, preparation, rng)
     start = stamp.position or tuple((side - 1) / 2 for side in work.image.shape[:0:-1])
@@ -228,6 +232,7 @@ def prepare_stamp(stamp: RawStamp, preparation: Preparation, rng: np.random.Gene
     corner = (columns.start, rows.start)  # of the cut, in the window
     row = measure_cut(stamp, preparation.subtract_background, image, target, centre_in_cut, corner, sky)
     row["flags"] |= _mask_flags(work, objects, cut_mask)
+    row |= _sky_columns(stamp, corner)
     prepared = PreparedStamp(
         image=image,
         variance=_variance(image, sky, stamp.electrons),
@@ -237,6 +242,28 @@ def prepare_stamp(stamp: RawStamp, preparation: Preparation, rng: np.random.Gene
         row=row,
     )
     return bring_to_size(prepared, stamp, preparation.size) if preparation.petrosian_radii else prepared
+
+
+def _check_psfs(stamp: RawStamp) -> None:
+    """Refuse an image whose PSF cannot be one."""
+    for band, psf in zip(stamp.bands, stamp.psf, strict=True):
+        try:
+            check_psf(psf, f"PSF in {band}")
+        except ValueError as error:
+            raise RejectedStampError(str(error).rstrip(".")) from error
+
+
+def _sky_columns(stamp: RawStamp, corner: tuple[float, float]) -> dict:
+    """Columns that say how a cut lies on the sky, where that is known."""
+    frame = stamp.sky_frame
+    if frame is None:
+        return {}
+    return {
+        "place_x": frame.x - corner[0],
+        "place_y": frame.y - corner[1],
+        "north_angle": frame.north_angle,
+        "sky_parity": frame.parity,
+    }
 
 
 def _crop(stamp: RawStamp, side: int) -> RawStamp:
@@ -250,11 +277,13 @@ def _crop(stamp: RawStamp, side: int) -> RawStamp:
         for position, n in ((x, n_x), (y, n_y))
     )
     window = (..., slice(first_y, first_y + side), slice(first_x, first_x + side))
+    frame = stamp.sky_frame
     return replace(
         stamp,
         image=stamp.image[window],
         mask=None if stamp.mask is None else stamp.mask[window],
         position=(x - first_x, y - first_y),
+        sky_frame=frame and replace(frame, x=frame.x - first_x, y=frame.y - first_y),
     )
 
 
@@ -269,7 +298,7 @@ def _load(stamp: RawStamp, preparation: Preparation, rng: np.random.Generator) -
     bits = np.zeros(image.shape, dtype=np.uint8)
     if stamp.mask is not None:
         bits |= np.asarray(stamp.mask, dtype=np.uint8)
-    bad = ~np.isfinite(image) | (bits & RAW_MASK_BITS["bad"] > 0)
+    bad = ~(np.abs(image) < MOST_FLUX) | (bits & RAW_MASK_BITS["bad"] > 0)
     image[bad] = 0.0
     foreign = (bits & RAW_MASK_BITS["neighbour"] > 0).any(axis=0)
     unusable = bad.any(axis=0) | foreign
@@ -289,11 +318,6 @@ def _load(stamp: RawStamp, preparation: Preparation, rng: np.random.Generator) -
         image += quantum[:, None, None] * rng.uniform(-0.5, 0.5, image.shape)
     saturated = bool((bits & RAW_MASK_BITS["saturated"]).any())
     return _Work(image=image, bad=bad, foreign=foreign, saturated=saturated, quantum=quantum)
-
-
-def _with_noise(work: _Work, noise: np.ndarray):
-    """Image, usable pixels and noise of each band."""
-    return [(band, work.good, sigma) for band, sigma in zip(work.image, noise, strict=True)]
 
 
 def _find(work, noise, start, preparation) -> tuple[tuple[float, float], Objects | None]:

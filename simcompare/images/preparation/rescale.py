@@ -96,7 +96,8 @@ def bring_to_size(prepared: PreparedStamp, stamp: RawStamp, size: int) -> Prepar
     for bit in MASK_BITS.values():
         mask |= np.where(light @ (prepared.mask & bit > 0) @ light.T > 0, bit, 0).astype(np.uint8)
     row["pixel_scale"] = step * stamp.pixel_scale
-    row |= {axis: (row[axis] + 0.5) / step - 0.5 for axis in ("centre_x", "centre_y")}
+    places = [name for name in ("centre_x", "centre_y", "place_x", "place_y") if name in row]
+    row |= {axis: (row[axis] + 0.5) / step - 0.5 for axis in places}
     for band in stamp.bands:
         row[f"sky_level_{band}"] *= step**2
         row[f"sky_sigma_{band}"] *= float(np.mean(np.sum(light**2, axis=1)))

@@ -1,0 +1,160 @@
+"""Parts of a FITS file: the image of a galaxy, its mask, its PSF, each told from the others."""
+
+import re
+import warnings
+import zlib
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.io.fits.verify import VerifyWarning
+from astropy.utils.exceptions import AstropyUserWarning
+
+from simcompare.images.stamps import RAW_MASK_BITS
+
+__all__ = ["is_fits", "raw_mask", "read_arrays"]
+
+_SCIENCE = ("SCI", "SCIENCE", "IMAGE", "DATA", "FLUX")
+_NOT_SCIENCE = re.compile(
+    r"(ERR|VAR|WHT|WEIGHT|WGT|WT\b|IVAR|INV|UNC|MASK|MSK|DQ|FLAG|BAD|SIGMA|RMS|NOISE|STD|PSF|EXP|BKG|BACKGROUND"
+    r"|SKY|SEG|CHI|NIMAGE|NEXP|COV|MODEL|RESID)"
+)
+_MASKS = re.compile(r"(MASK|MSK|DQ|FLAGS?|BADPIX)")
+# Planes of the HSC pipeline's mask that make a pixel unusable, and those that say it is saturated. The last
+# bad one is of images that simcompare has exported: what it has put in place of another object.
+_BAD_PLANES = ("MP_BAD", "MP_NO_DATA", "MP_CR", "MP_UNMASKEDNAN")
+_SATURATED_PLANE, _NEIGHBOUR_PLANE = "MP_SAT", "MP_NEIGHB"
+_DAMAGE = (OSError, EOFError, TypeError, ValueError, KeyError, IndexError, zlib.error, VerifyWarning)
+
+
+def is_fits(path: Path) -> bool:
+    """Whether a file is FITS by its first bytes, compressed or not."""
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        first = file.read(9)
+    return first.startswith(b"SIMPLE  =") or (
+        first.startswith((b"\x1f\x8b", b"BZh"))
+        and re.search(r"\.(fit|fts)", path.name, re.IGNORECASE) is not None
+    )
+
+
+def read_arrays(source, where, *, science: bool = True) -> tuple[list, fits.Header]:
+    """Image of the galaxy and all other arrays, by extension name, and the image's header.
+
+    Parameters
+    ----------
+    source : path-like or file
+    where : path-like
+        For messages.
+    science : bool
+        Whether an image of a galaxy is wanted; otherwise the arrays stay in their order.
+
+    Returns
+    -------
+    list of (str, fits.Header, ndarray)
+        The image first: the extension named so, or the first that is not named after something else.
+    fits.Header
+        Of the image, with what the first header says besides.
+
+    Raises
+    ------
+    ValueError
+        For a damaged file, or one without an image, or with several that may be meant.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", VerifyWarning)
+            warnings.filterwarnings("error", ".*truncated.*", AstropyUserWarning)
+            with fits.open(source, memmap=False) as hdus:
+                found = [
+                    (hdu.name.upper(), hdu.header, hdu.data)
+                    for hdu in hdus
+                    if hdu.is_image and hdu.data is not None
+                ]
+                common = hdus[0].header
+    except (*_DAMAGE, AstropyUserWarning) as error:
+        raise ValueError(f"{where}: no FITS image, or damaged ({' '.join(str(error).split())}).") from error
+    if not found:
+        raise ValueError(f"{where}: no image in this FITS file.")
+    found = _science_first(found, where) if science else found
+    header = found[0][1].copy()
+    header.extend((card for card in common.cards if card.keyword not in header), strip=True)
+    return found, header
+
+
+def _science_first(found: list, where) -> list:
+    """Arrays of a file with that of the galaxy in front."""
+    named = [i for i, (name, _, _) in enumerate(found) if name in _SCIENCE]
+    if len(named) > 1:
+        names = ", ".join(found[i][0] for i in named)
+        raise ValueError(f"{where}: {len(named)} images may be the galaxy's ({names}); give one of them.")
+    likely = named or [i for i, (name, _, _) in enumerate(found) if not _NOT_SCIENCE.match(name)]
+    if not likely:
+        names = ", ".join(name for name, _, _ in found)
+        raise ValueError(f"{where}: no image of a galaxy in it; its extensions are {names}.")
+    return [found[likely[0]], *found[: likely[0]], *found[likely[0] + 1 :]]
+
+
+def raw_mask(found: list, shape: tuple[int, int], index: int | None, where) -> np.ndarray:
+    """Bits of `RAW_MASK_BITS` by the masks of a file.
+
+    Parameters
+    ----------
+    found : list
+        As of `read_arrays`.
+    shape : (int, int)
+        Of the image, y and x.
+    index : int or None
+        Plane of a cube.
+    where : path-like
+        For messages.
+
+    Returns
+    -------
+    ndarray of uint8, shape (y, x)
+
+    Raises
+    ------
+    ValueError
+        When a mask does not fit the image, or holds bits whose meaning is not stated.
+    """
+    mask = np.zeros(shape, dtype=np.uint8)
+    for name, header, data in found[1:]:
+        planes = np.asarray(data)
+        # Not all of HSC's releases name their extensions, but all number the mask's planes in the header.
+        numbered = any(card.startswith("MP_") for card in header)
+        if not numbered and not _MASKS.fullmatch(name):
+            continue
+        if planes.ndim == 3 and index is not None and index < len(planes):
+            planes = planes[index]
+        if planes.shape != shape:
+            raise ValueError(f"{where}: its mask has shape {planes.shape}, its image {shape}.")
+        mask |= _bits(planes, header, numbered, where)
+    return mask
+
+
+def _bits(planes: np.ndarray, header: fits.Header, numbered: bool, where) -> np.ndarray:
+    """Bits of one mask: planes whose numbers stand in its header, or 0 for good and 1 for bad."""
+    bad = ~np.isfinite(planes)
+    values = np.where(bad, 0, planes)
+    whole = np.rint(values).astype(np.int64)
+    if (whole != values).any():
+        raise ValueError(f"{where}: its mask holds fractions, such as {values[whole != values][0]:g}.")
+    mask = np.where(bad, RAW_MASK_BITS["bad"], 0).astype(np.uint8)
+    if not numbered:
+        if not np.isin(whole, (0, 1)).all():
+            other = whole[~np.isin(whole, (0, 1))][0]
+            raise ValueError(
+                f"{where}: its mask holds {other}; number the planes by MP_ cards as HSC does, or write 0 "
+                "for good and 1 for bad pixels."
+            )
+        return mask | (RAW_MASK_BITS["bad"] * whole).astype(np.uint8)
+    meanings = dict.fromkeys(_BAD_PLANES, "bad") | {
+        _SATURATED_PLANE: "saturated",
+        _NEIGHBOUR_PLANE: "neighbour",
+    }
+    for card, meaning in meanings.items():
+        if card in header:
+            mask |= np.where(whole & (1 << int(header[card])), RAW_MASK_BITS[meaning], 0).astype(np.uint8)
+    return mask

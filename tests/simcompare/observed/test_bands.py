@@ -1,0 +1,228 @@
+"""Bands by every spelling, files of one galaxy by the names that archives give them, masks, extensions."""
+
+import h5py
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from mocks.observing.psf import gaussian_psf
+from simcompare.images.preparation.prepare import Preparation
+from simcompare.images.stamps import RAW_MASK_BITS
+from simcompare.observed import files_of, prepare_observed, read_stamps
+from simcompare.observed.bands import band_letter, band_names, band_places, foreign_filter
+
+SIDE = 90
+
+
+def header(**cards):
+    made = fits.Header({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 150.05, "CRVAL2": 2.03})
+    made.update({"CRPIX1": 45.5, "CRPIX2": 45.5, "CD1_1": -0.262 / 3600, "CD2_2": 0.262 / 3600})
+    made.update({"BUNIT": "nanomaggy", "PSF_FWHM": 1.3} | cards)
+    return made
+
+
+def galaxy(flux=50.0, seed=0):
+    rows, columns = np.indices((SIDE, SIDE)) - (SIDE - 1) / 2
+    light = np.exp(-np.hypot(rows, columns) / 4)
+    return flux * light / light.sum() + 0.01 * np.random.default_rng(seed).standard_normal((SIDE, SIDE))
+
+
+def write(path, image, *others, **cards):
+    """Image, and (name, array, cards) of further extensions."""
+    parts = [fits.ImageHDU(data, fits.Header(more), name=name) for name, data, more in others]
+    fits.HDUList([fits.PrimaryHDU(image.astype("f4"), header(**cards)), *parts]).writeto(path)
+    return path
+
+
+def flux(path, bands, **options):
+    return next(read_stamps(path, bands, **options)).image.sum(axis=(1, 2))
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ("grz", ("g", "r", "z")),
+        ("g,r,z", ("g", "r", "z")),
+        ("g r, z", ("g", "r", "z")),
+        ('["g","r"]', ("g", "r")),
+        (["g", b"r"], ("g", "r")),
+        ("f115w,f200w", ("f115w", "f200w")),
+        ("hsc-g", ("hsc-g",)),
+    ],
+)
+def test_band_lists(stated, expected):
+    assert band_names(stated, "a.fits") == expected
+
+
+@pytest.mark.parametrize("stated", ["gg", "", "g,,g", "[g"])
+def test_band_lists_that_name_none_or_one_twice_are_refused(stated):
+    with pytest.raises(ValueError, match=r"a\.fits: bands are"):
+        band_names(stated, "a.fits")
+
+
+def test_bands_are_found_by_name_or_letter():
+    assert band_places("a", ("z", "g"), ("hsc-g", "hsc-r2", "HSC-Z")) == [2, 0]
+    assert band_places("a", ("f200w",), ("nircam-f115w", "nircam-f200w")) == [1]
+    assert [band_letter(name) for name in ("HSC-I2", "SDSS_r", "f814w", "clear")] == ["i", "r", None, None]
+    with pytest.raises(ValueError, match=r"bands \['i'\] are not in it; it has g, r"):
+        band_places("a", ("g", "i"), ("g", "r"))
+    with pytest.raises(ValueError, match="band r may be any of hsc-r, sdss-r"):
+        band_places("a", ("r",), ("hsc-r", "sdss-r"))
+
+
+def test_cube_is_read_by_its_list(tmp_path):
+    cube = np.stack([galaxy(100.0 * (i + 1), i) for i in range(3)])
+    for number, bands in enumerate(("grz", "g,r,z", '["g", "r", "z"]')):
+        path = write(tmp_path / f"{number}.fits", cube, BANDS=bands)
+        np.testing.assert_allclose(flux(path, ("z", "g")), [300, 100], rtol=0.02)
+    path = write(tmp_path / "four.fits", cube, BANDS="griz")
+    with pytest.raises(ValueError, match=r"shape \(3, 90, 90\) for the bands g, r, i, z"):
+        flux(path, ("z",))
+    with h5py.File(tmp_path / "stack.h5", "w") as file:
+        file["image"] = cube[None]
+        file.attrs.update({"pixel_scale_arcsec": 0.262, "units": "nanomaggy", "psf_fwhm_arcsec": 1.3})
+        file.attrs["bands"] = ["g", "r", "z"]
+    np.testing.assert_allclose(flux(tmp_path / "stack.h5", ("z", "g")), [300, 100], rtol=0.02)
+
+
+@pytest.mark.parametrize("name", ["a.fits.fz", "cutout.fits?ra=150.05&dec=2.03", "b.fits.1", "C.FITS"])
+def test_an_image_is_never_its_own_psf(tmp_path, name):
+    path = tmp_path / name
+    if name.endswith(".fz"):
+        image = fits.CompImageHDU(galaxy(1e4).astype("f4"), header(), quantize_level=64)
+        fits.HDUList([fits.PrimaryHDU(), image]).writeto(path)
+    else:
+        write(path, galaxy(1e4))
+    stamp = next(read_stamps(path, ("r",)))
+    expected = gaussian_psf(np.sqrt((1.3 / 0.262) ** 2 - 8 * np.log(2) / 12), 31)
+    np.testing.assert_allclose(stamp.psf[0], expected, atol=2e-4)
+    without = tmp_path / f"no{name}"
+    fits.PrimaryHDU(galaxy(), header()).writeto(without)
+    fits.delval(without, "PSF_FWHM")
+    with pytest.raises(FileNotFoundError, match="no PSF"):
+        next(read_stamps(without, ("r",)))
+
+
+def test_names_that_archives_give(tmp_path):
+    """HSC's own: a letter after HSC-, and numbers of the request's lines that differ from band to band."""
+    for i, (ra, flux_g) in enumerate(((150.05, 100.0), (150.15, 400.0))):
+        for j, band in enumerate("GR"):
+            number = 2 + 2 * i + j
+            image = galaxy(flux_g * (j + 1))
+            write(tmp_path / f"{number}-cutout-HSC-{band}-9813-pdr3_wide.fits", image, CRVAL1=ra)
+            psf = gaussian_psf(4.0 + j, 41)
+            fits.PrimaryHDU(psf).writeto(tmp_path / f"{number}-psf-calexp-pdr3_wide-HSC-{band}-9813-4,4.fits")
+    files = files_of([tmp_path], ("r", "g"))
+    assert [file.name[:14] for file in files] == ["3-cutout-HSC-R", "5-cutout-HSC-R"]
+    np.testing.assert_allclose(
+        [flux(file, ("r", "g")) for file in files], [[200, 100], [800, 400]], rtol=0.02
+    )
+    widths = next(read_stamps(files[0], ("g", "r"))).psf.max(axis=(1, 2))
+    np.testing.assert_allclose(widths, [gaussian_psf(w, 41).max() for w in (4.0, 5.0)], rtol=1e-5)
+
+
+def test_one_file_a_band_in_capitals_and_with_a_band_missing(tmp_path):
+    for name, bands in (("cutout1", "GR"), ("cutout2", "R")):
+        for band in bands:
+            write(tmp_path / f"{name}-HSC-{band}.fits", galaxy(200.0), FILTER=f"HSC-{band}")
+    (tmp_path / "notes.txt").write_text("no image")
+    files = files_of([tmp_path], ("g", "r"))
+    assert [file.name for file in files] == ["cutout1-HSC-G.fits", "cutout2-HSC-R.fits"]
+    made = prepare_observed(
+        files, survey="any", bands="gr", preparation=Preparation(), out=tmp_path / "run", name="x"
+    )
+    assert len(made.images) == 1
+    assert made.rejected["reason"].tolist() == [
+        f"{tmp_path}/cutout2-HSC-G.fits: the image of this band is missing beside cutout2-HSC-R.fits"
+    ]
+
+
+def test_file_whose_header_names_another_filter_is_refused(tmp_path):
+    write(tmp_path / "a-r.fits", galaxy(), FILTER="HSC-G")
+    with pytest.raises(ValueError, match="header says filter HSC-G, but it is taken for band r"):
+        flux(tmp_path / "a-r.fits", ("r",))
+
+
+def test_filters_of_another_survey_are_refused(tmp_path):
+    assert foreign_filter("hsc-r", "sdss")
+    assert not any(
+        map(foreign_filter, ("hsc-r", "DES-g", "r", "hsc-r"), ("hsc-wide", "legacy-decals", "sdss", "mine"))
+    )
+    path = tmp_path / "m.h5"
+    with h5py.File(path, "w") as file:
+        file["image_array"], file["object_id"] = galaxy()[None, None], [b"x"]
+        file["image_band"], file["image_scale"] = np.array([[b"des-r"]]), [[0.168]]
+        file["image_psf_fwhm"], file.attrs["units"] = [[0.7]], "nanomaggy"
+    with pytest.raises(ValueError, match="filter des-r is not one of hsc-wide"):
+        prepare_observed(
+            [path], survey="hsc-wide", bands="r", preparation=Preparation(), out=tmp_path / "run", name="x"
+        )
+
+
+def test_scales_that_differ_by_band_are_refused(tmp_path):
+    path = tmp_path / "m.h5"
+    with h5py.File(path, "w") as file:
+        file["image_array"], file["object_id"] = np.stack([galaxy()] * 2)[None], [b"x"]
+        file["image_band"], file["image_scale"] = np.array([[b"a-g", b"a-r"]]), [[0.396, 0.262]]
+        file["image_psf_fwhm"], file.attrs["units"] = [[1.3, 1.3]], "nanomaggy"
+    assert "pixel scales [0.396, 0.262] arcsec" in next(read_stamps(path, ("g", "r"))).problem
+
+
+def test_error_image_before_the_science_image(tmp_path):
+    noise = np.full((SIDE, SIDE), 0.5) + np.random.default_rng(1).normal(0, 0.01, (SIDE, SIDE))
+    parts = [fits.ImageHDU(noise, header(), name="ERR"), fits.ImageHDU(galaxy(70.0), header(), name="SCI")]
+    fits.HDUList([fits.PrimaryHDU(), *parts]).writeto(tmp_path / "e.fits")
+    np.testing.assert_allclose(flux(tmp_path / "e.fits", ("r",)), 70, rtol=0.02)
+    fits.HDUList([fits.PrimaryHDU(), parts[0]]).writeto(tmp_path / "only.fits")
+    with pytest.raises(ValueError, match="no image of a galaxy in it; its extensions are ERR"):
+        flux(tmp_path / "only.fits", ("r",))
+
+
+@pytest.mark.parametrize("dtype", ["i2", "f4", "u1"])
+def test_masks_of_zero_and_one(tmp_path, dtype):
+    mask = np.zeros((SIDE, SIDE), dtype)
+    mask[:, :20] = 1
+    stamp = next(read_stamps(write(tmp_path / "m.fits", galaxy(), ("MASK", mask, {})), ("r",)))
+    np.testing.assert_array_equal(stamp.mask[0], RAW_MASK_BITS["bad"] * mask.astype(int))
+
+
+def test_masks_with_planes_also_as_floats_and_by_band(tmp_path):
+    planes = np.zeros((2, SIDE, SIDE), "f4")
+    planes[0, 3, 3], planes[1, 4, 4], planes[1, 5, 5] = 1, 2, np.nan
+    path = write(
+        tmp_path / "m.fits",
+        np.stack([galaxy()] * 2),
+        ("MASK", planes, {"MP_BAD": 0, "MP_SAT": 1}),
+        BANDS="gr",
+    )
+    mask = next(read_stamps(path, ("r", "g"))).mask
+    assert (mask[1, 3, 3], mask[0, 4, 4], mask[0, 5, 5], mask.sum()) == (2, 4, 2, 8)
+
+
+@pytest.mark.parametrize(
+    ("mask", "why"),
+    [
+        (np.full((SIDE, SIDE), 32, "i4"), "its mask holds 32; number the planes"),
+        (np.full((SIDE, SIDE), 0.5), "its mask holds fractions"),
+        (np.zeros((9, 9), "i4"), r"its mask has shape \(9, 9\)"),
+    ],
+)
+def test_masks_that_are_not_understood_are_refused(tmp_path, mask, why):
+    with pytest.raises(ValueError, match=why):
+        flux(write(tmp_path / "m.fits", galaxy(), ("MASK", mask, {})), ("r",))
+
+
+def test_bands_that_show_other_places_are_refused(tmp_path):
+    write(tmp_path / "a-g.fits", galaxy())
+    write(tmp_path / "a-r.fits", galaxy(), CRPIX1=47.5)
+    with pytest.raises(ValueError, match=r"show places 0\.52 arcsec apart"):
+        flux(tmp_path / "a-g.fits", ("g", "r"))
+
+
+def test_stack_of_whole_numbers_is_read_as_what_it_states(tmp_path):
+    path = tmp_path / "counts.h5"
+    with h5py.File(path, "w") as file:
+        file["image"] = np.rint(1e3 * galaxy(50.0))[None, None].astype("i4")
+        file.attrs.update({"bands": "r", "pixel_scale_arcsec": 0.262, "psf_fwhm_arcsec": 1.3})
+        file.attrs["units"] = "counts, AB zero point 30.0"
+    np.testing.assert_allclose(flux(path, ("r",)), 50, rtol=0.02)
