@@ -15,7 +15,7 @@ from mocks.survey_files.sdss_psf import read_psfield
 from simcompare.images.positions import separation
 from simcompare.images.preparation.segmentation import DETECTION_SIGMA, pixel_noise
 from simcompare.images.stamps import RAW_MASK_BITS, RawStamp, SkyFrame
-from simcompare.observed.headers import place_and_matrix
+from simcompare.observed.fits_files.headers import place_and_matrix
 from simcompare.observed.names import coordinate_name
 from simcompare.observed.rows import each_row
 

@@ -121,13 +121,11 @@ def read_sdss_loose_groups(path: Path, bands: tuple[str, ...]) -> Iterator[RawSt
             raise ValueError(f"{path}: bands {list(bands)} are not in it; it has {', '.join(present)}.")
         scale = float(file.attrs["pixel_scale_arcsec"])
         names = [f"{kind}/{name}" for kind in groups for name in file[kind]]
-        yield from each_row(
-            names,
-            lambda name: _loose_stamp(path, name, file[name], bands, scale),
-            bands,
-            path.name,
-            path.stem,
-        )
+
+        def make(name: str) -> RawStamp:
+            return _loose_stamp(path, name, file[name], bands, scale)
+
+        yield from each_row(names, make, bands, path.name, path.stem)
 
 
 def _loose_stamp(path: Path, index: str, group, bands: tuple[str, ...], scale: float) -> RawStamp:

@@ -12,12 +12,17 @@ from astropy.table import Table
 from mocks.checked_hdf5 import open_checked
 from mocks.survey_files.sdss_frames import FRAME_NAME
 from simcompare.images.stamps import RawStamp
-from simcompare.observed.band_files import is_psf_file, one_a_galaxy
-from simcompare.observed.cutouts import read_fits_cutout
 from simcompare.observed.detect import read_sdss_frame
 from simcompare.observed.dr7 import read_sdss_dr7_groups, read_sdss_loose_groups
-from simcompare.observed.fits_images import is_fits
-from simcompare.observed.fits_stacks import is_fits_stack, read_fits_stack
+from simcompare.observed.fits_files import (
+    is_fits,
+    is_fits_stack,
+    is_tar,
+    read_fits_cutout,
+    read_fits_stack,
+    read_hsc_tar,
+)
+from simcompare.observed.fits_files.band_files import is_psf_file, one_a_galaxy
 from simcompare.observed.hdf5_stacks import read_linear_stack, read_object_groups
 from simcompare.observed.multimodal import is_parquet, read_multimodal, read_multimodal_parquet
 from simcompare.observed.pictures import (
@@ -28,7 +33,6 @@ from simcompare.observed.pictures import (
     read_picture_stack,
 )
 from simcompare.observed.stacks import read_sdss_host_groups, read_sdss_object_groups, read_sdss_stack
-from simcompare.observed.tars import is_tar, read_hsc_tar
 
 __all__ = ["FORMATS", "Format", "files_of", "read_stamps", "recognise"]
 

@@ -49,8 +49,8 @@ def read_linear_stack(path: Path, bands: tuple[str, ...], units: str = "") -> It
     path : Path
         Dataset ``image`` (n, band, y, x); attributes ``bands``, ``pixel_scale_arcsec`` and ``units``; a PSF
         as dataset ``psf`` (n, band, k, k) or (band, k, k), three Gaussians each as ``psf_mixture``
-        (n, band, 18), or its width as ``psf_fwhm_arcsec``; if known datasets ``mask`` ((n, y, x) or (n, band, y, x), bits of `RAW_MASK_BITS`), ``ra_deg``, ``dec_deg``,
-        ``galaxy_id``.
+        (n, band, 18), or its width as ``psf_fwhm_arcsec``; if known datasets ``mask`` ((n, y, x) or
+        (n, band, y, x), bits of `RAW_MASK_BITS`), ``ra_deg``, ``dec_deg``, ``galaxy_id``.
     bands : tuple of str
         Wanted, in this order.
     units : str

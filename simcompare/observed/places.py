@@ -76,7 +76,7 @@ def degrees_of(column: Column, axis: str, where: str | Path) -> np.ndarray:
     try:
         factor = u.Unit(unit).to(u.deg)
     except (u.UnitConversionError, ValueError, TypeError) as error:
-        raise ValueError(f"{where}: column {axis} is in {unit}, no angle.") from error
+        raise ValueError(f"{where}: column {column.name} has the unit {unit}, no angle.") from error
     return np.ma.filled(values.astype(float), np.nan) * factor
 
 

@@ -225,7 +225,7 @@ class _Parts:
         for name in stamp.filters:
             if foreign_filter(name, self.survey.name):
                 raise ValueError(
-                    f"{path}: filter {name} is not one of {self.survey.name}; give the survey that they are from."
+                    f"{path}: filter {name} is none of {self.survey.name}; give the survey that it is of."
                 )
         own = self.survey.pixel_scale
         if abs(stamp.pixel_scale - own) > 0.01 * own:

@@ -124,12 +124,12 @@ def test_names_that_archives_give(tmp_path):
 def test_one_file_a_band_in_capitals_and_with_a_band_missing(tmp_path):
     for name, bands in (("cutout1", "GR"), ("cutout2", "R")):
         for band in bands:
-            write(tmp_path / f"{name}-HSC-{band}.fits", galaxy(200.0), FILTER=f"HSC-{band}")
+            write(tmp_path / f"{name}-HSC-{band}.fits", galaxy(200.0), FILTER=f"{band.lower()}2")
     (tmp_path / "notes.txt").write_text("no image")
     files = files_of([tmp_path], ("g", "r"))
     assert [file.name for file in files] == ["cutout1-HSC-G.fits", "cutout2-HSC-R.fits"]
     made = prepare_observed(
-        files, survey="any", bands="gr", preparation=Preparation(), out=tmp_path / "run", name="x"
+        files, survey="legacy-decals", bands="gr", preparation=Preparation(), out=tmp_path / "run", name="x"
     )
     assert len(made.images) == 1
     assert made.rejected["reason"].tolist() == [
@@ -153,7 +153,7 @@ def test_filters_of_another_survey_are_refused(tmp_path):
         file["image_array"], file["object_id"] = galaxy()[None, None], [b"x"]
         file["image_band"], file["image_scale"] = np.array([[b"des-r"]]), [[0.168]]
         file["image_psf_fwhm"], file.attrs["units"] = [[0.7]], "nanomaggy"
-    with pytest.raises(ValueError, match="filter des-r is not one of hsc-wide"):
+    with pytest.raises(ValueError, match="filter des-r is none of hsc-wide"):
         prepare_observed(
             [path], survey="hsc-wide", bands="r", preparation=Preparation(), out=tmp_path / "run", name="x"
         )

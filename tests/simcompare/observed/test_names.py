@@ -42,7 +42,7 @@ def write_stack(path, images=None, **datasets):
 def prepare(paths, out, domain="linear", size=64, **settings):
     bands = "r" if domain == "linear" else ("R", "G", "B")
     options = {
-        "survey": "any",
+        "survey": "sdss",
         "bands": bands,
         "name": "x",
         "preparation": Preparation(size=size, domain=domain),
@@ -118,7 +118,7 @@ def test_groups_without_a_psf_are_rows(tmp_path):
             if name != "b":
                 file[f"objects/{name}/psf"] = gaussian_psf(4.0, 31)[None]
     stamps = list(read_stamps(path, ("r",)))
-    assert [stamp.problem[:10] for stamp in stamps] == ["", "incomplete", ""]
+    assert [stamp.problem[:10] for stamp in stamps] == ["", "no PSF; ad", ""]
 
 
 def test_files_of_one_name_are_different_galaxies(tmp_path, monkeypatch):
@@ -218,7 +218,7 @@ def test_rows_without_a_place_are_counted(tmp_path, caplog):
     assert "3 of 4 rows are left out" in caplog.text
     table["ra"].unit = "mag"
     table.write(tmp_path / "m.ecsv")
-    with pytest.raises(ValueError, match="column ra is in mag, no angle"):
+    with pytest.raises(ValueError, match="column ra has the unit mag, no angle"):
         read_places(tmp_path / "m.ecsv")
     with pytest.raises(ValueError, match="column dec holds 'north', no coordinate"):
         places(tmp_path, "ra,dec\n1,north\n")

@@ -8,10 +8,10 @@ import numpy as np
 from astropy.io import fits
 
 from simcompare.images.stamps import RawStamp, SkyFrame
-from simcompare.observed.band_files import band_files, psf_file, psf_name, split_band
 from simcompare.observed.bands import band_names, band_places, check_axes, check_filter
-from simcompare.observed.fits_images import raw_mask, read_arrays
-from simcompare.observed.headers import linear_pixels, sky_frame, stated_unit
+from simcompare.observed.fits_files.band_files import band_files, psf_file, psf_name, split_band
+from simcompare.observed.fits_files.headers import linear_pixels, sky_frame, stated_unit
+from simcompare.observed.fits_files.images import raw_mask, read_arrays
 from simcompare.observed.names import coordinate_name, word
 from simcompare.observed.psfs import gaussian_psf, joined_psfs, psf_plane
 
@@ -137,7 +137,7 @@ def flux_plane(found: list, header: fits.Header, index: int | None, units: str, 
     Parameters
     ----------
     found, header
-        As of `simcompare.observed.fits_images.read_arrays`.
+        As of `simcompare.observed.fits_files.images.read_arrays`.
     index : int or None
         Plane of a cube; None for an image of two axes.
     units : str

@@ -11,8 +11,8 @@ from astropy.io import fits
 from simcompare.images.positions import SAME_OBJECT, separation
 from simcompare.images.stamps import RawStamp, unusable_stamp
 from simcompare.observed.bands import check_filter
-from simcompare.observed.cutouts import flux_plane, join_planes
-from simcompare.observed.fits_images import read_arrays
+from simcompare.observed.fits_files.cutouts import flux_plane, join_planes
+from simcompare.observed.fits_files.images import read_arrays
 from simcompare.observed.psfs import psf_plane
 
 __all__ = ["is_tar", "read_hsc_tar"]

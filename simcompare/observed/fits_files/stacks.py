@@ -9,8 +9,8 @@ from astropy.table import Table
 
 from simcompare.images.stamps import RawStamp
 from simcompare.observed.bands import band_names, band_places, check_axes
-from simcompare.observed.fits_images import read_arrays
-from simcompare.observed.headers import linear_pixels, stated_unit
+from simcompare.observed.fits_files.headers import linear_pixels, stated_unit
+from simcompare.observed.fits_files.images import read_arrays
 from simcompare.observed.names import galaxy_name, names_of
 from simcompare.observed.places import degrees_of, lower_names
 from simcompare.observed.psfs import gaussian_psf, odd_psf

@@ -11,7 +11,7 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
 from simcompare.images.positions import SAME_OBJECT, separation
-from simcompare.observed.headers import sky_frame
+from simcompare.observed.fits_files.headers import sky_frame
 
 __all__ = ["BandFile", "band_files", "is_psf_file", "one_a_galaxy", "psf_file", "psf_name", "split_band"]
 

@@ -8,7 +8,7 @@ from astropy.wcs import WCS
 
 from mocks.survey_files import open_frame
 from simcompare.observed import read_stamps
-from simcompare.observed.headers import linear_pixels, sky_frame, stated_unit
+from simcompare.observed.fits_files.headers import linear_pixels, sky_frame, stated_unit
 
 SHAPE = (90, 91)
 
