@@ -14,7 +14,7 @@ from mocks.observing.reobserve import RealImage, redshifted, reobserve
 from mocks.observing.sky_bank import SkyBank
 from mocks.observing.sky_check import SkyCheck, blank_sky_check
 from mocks.pipeline import draw_state, mock_galaxy
-from mocks.products import lupton_rgb, write_fits
+from mocks.products import lupton_rgb, read_fits, write_fits
 from mocks.projection import VIEWS, Scene, project, random_view, view_matrix
 from mocks.readers import SIMULATIONS, Snapshot, open_snapshot, recognise
 from mocks.streams import stream
@@ -56,6 +56,7 @@ __all__ = [
     "project",
     "psf_from_image",
     "random_view",
+    "read_fits",
     "recognise",
     "redshifted",
     "reobserve",

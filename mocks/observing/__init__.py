@@ -1,6 +1,7 @@
 """What telescope, sky and camera do to an ideal image."""
 
 from mocks.observing.conditions import ConditionsBank, ObservingConditions, draw_conditions
+from mocks.observing.noise import sigma_from_aperture_depth, sigma_from_point_depth
 from mocks.observing.observe import MASK_BITS, Cutout, observe
 from mocks.observing.psf import PSF_MODELS, measure_fwhm, psf_from_image
 from mocks.observing.reobserve import RealImage, redshifted, reobserve
@@ -23,4 +24,6 @@ __all__ = [
     "psf_from_image",
     "redshifted",
     "reobserve",
+    "sigma_from_aperture_depth",
+    "sigma_from_point_depth",
 ]

@@ -6,6 +6,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "likelihood": ["score"],
+        "pixel_maps": ["read_map"],
         "columns": ["COLUMNS", "Column", "Use"],
         "record": ["Scores"],
         "table": ["headline_score", "stack_scores"],

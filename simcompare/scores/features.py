@@ -1,15 +1,13 @@
 """Vectors that describe galaxies, for tests and neighbours that need no likelihood."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from astropy.table import Table
 from scipy.linalg import eigh
 from scipy.spatial import cKDTree
 
-__all__ = ["MORPHOLOGY", "Components", "RealGalaxies", "image_features", "morphology_features"]
+__all__ = ["MORPHOLOGY", "Components", "RealGalaxies", "morphology_features"]
 
 MORPHOLOGY = (
     "half_light_radius",
@@ -60,31 +58,6 @@ class Components:
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """Coordinates along the components in units of the spread of real galaxies, (n, n_components)."""
         return (np.asarray(rows, dtype=np.float64) - self.mean) @ self.axes.T / self.spread
-
-
-def image_features(
-    images: Any, embed: Callable[[np.ndarray, slice], np.ndarray], *, batch_size: int = 256
-) -> np.ndarray:
-    """Describe every image of a set by a vector, batch after batch.
-
-    Parameters
-    ----------
-    images : ImageSet
-    embed : callable
-        From images (n, band, y, x) and their rows in the set to vectors (n, d): softened pixels, the
-        latents of a flow, or any encoder.
-    batch_size : int
-
-    Returns
-    -------
-    ndarray, shape (len(images), d)
-    """
-    blocks, done = [], 0
-    for stack in images.batches(batch_size):
-        rows = slice(done, done + len(stack.image))
-        blocks.append(np.asarray(embed(stack.image, rows), dtype=float).reshape(len(stack.image), -1))
-        done = rows.stop
-    return np.concatenate(blocks)
 
 
 @dataclass(frozen=True, eq=False)

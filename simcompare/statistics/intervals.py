@@ -30,11 +30,6 @@ class Estimate:
     high: float
     error: float
 
-    @property
-    def excludes_zero(self) -> bool:
-        """Whether zero lies outside the confidence interval (False when there is none)."""
-        return bool(self.low > 0 or self.high < 0)
-
 
 def welch_freedom(simulated: np.ndarray, reference: np.ndarray) -> float:
     """Degrees of freedom of the difference of two means (Welch-Satterthwaite)."""

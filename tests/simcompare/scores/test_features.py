@@ -5,7 +5,7 @@ import pytest
 from astropy.table import Table
 
 from simcompare.comparison.features import compare_features
-from simcompare.scores.features import Components, RealGalaxies, image_features, morphology_features
+from simcompare.scores.features import Components, RealGalaxies, morphology_features
 
 
 def table_of(**counts):
@@ -58,20 +58,6 @@ def test_nearest_real_galaxy_is_found_and_is_never_itself():
         )
     with pytest.raises(ValueError, match="'real' has 4 rows with finite features; more than 5 are needed"):
         RealGalaxies.of("real", scores["galaxy_id"][:4], features[:4], n_neighbours=5)
-
-
-def test_embedding_is_made_in_batches():
-    class Images:
-        pixels = np.arange(24.0).reshape(6, 1, 2, 2)
-
-        def batches(self, n):
-            for start in range(0, 6, n):
-                yield type("Stack", (), {"image": self.pixels[start : start + n]})
-
-    features = image_features(
-        Images(), lambda stack, rows: stack.mean(axis=(2, 3)) + rows.start, batch_size=4
-    )
-    np.testing.assert_allclose(features[:, 0], [1.5, 5.5, 9.5, 13.5, 21.5, 25.5])
 
 
 def test_morphology_uses_what_the_catalogue_has():
