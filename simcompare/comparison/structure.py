@@ -1,0 +1,262 @@
+"""The headline: how much of real galaxies' structure each data set has, and whether it differs from them."""
+
+import logging
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from astropy.table import Table
+
+from mocks.streams import stream
+from simcompare.scores.record import Scores
+from simcompare.scores.structure import STRUCTURE, Structure, learn_structure
+from simcompare.statistics.significance import adjust_p_values
+from simcompare.statistics.structure import LEAST_REFERENCE, StructureTest
+
+__all__ = [
+    "MOST_EXTRAPOLATED",
+    "SIGNIFICANCE",
+    "Verdict",
+    "false_alarm_rate",
+    "structure_by_part",
+    "structure_rows",
+    "with_verdicts",
+]
+
+logger = logging.getLogger(__name__)
+
+SIGNIFICANCE = 0.05
+"""Of the p-value after Holm's correction below which a data set is said to differ from real galaxies."""
+MOST_EXTRAPOLATED = 0.5
+"""Share of galaxies outside the reference's range of brightness and size beyond which none is ranked."""
+SEEN = 0.5  # a fraction whose interval reaches below this and above 1 has decided nothing
+N_DRAWS = 200
+MOST_REAL = 1000  # galaxies from which known-equal sets are drawn
+SURROUNDINGS = "surroundings_ratio"
+
+
+class Verdict(StrEnum):
+    """What the structure of a data set allows to be said; one rule decides, see `with_verdicts`."""
+
+    SMOOTHER = "smoother than real"
+    CLUMPIER = "clumpier than real"
+    CONSISTENT = "no difference found"
+    UNDECIDED = "cannot tell"
+    EXTRAPOLATED = "outside the reference's range"
+    SINGLE = "single galaxy"
+    UNKNOWN = "no structure score"
+
+
+@dataclass(frozen=True, eq=False)
+class _Learned:
+    """The reference of the headline and that of the sky about the galaxies; a note where there is none."""
+
+    structure: Structure | None
+    surroundings: Structure | None
+    note: str
+
+
+def _learn(scores: Scores, seed: int) -> _Learned:
+    found = {}
+    for column in (STRUCTURE, SURROUNDINGS):
+        try:
+            found[column] = learn_structure(scores, stream(seed, "structure folds"), column)
+        except ValueError as error:
+            return _Learned(None, None, str(error))
+    note = ""
+    if not found[STRUCTURE].has_twins:
+        note = (
+            f"fewer than {LEAST_REFERENCE} held-out real galaxies have a scored Sersic twin: there is a "
+            "p-value, but no structure fraction; score the twins too"
+        )
+    return _Learned(found[STRUCTURE], found[SURROUNDINGS], note)
+
+
+def structure_rows(
+    scores: Scores, names: list[str], seed: int, confidence: float = 0.95
+) -> tuple[Table, dict]:
+    """Hold the structure of data sets against that of held-out real galaxies.
+
+    Parameters
+    ----------
+    scores : Scores
+        Of all data sets, the twins of the real galaxies among them.
+    names : list of str
+        Data sets, a row for each.
+    seed : int
+        Of the folds and of the draws of real galaxies.
+    confidence : float
+
+    Returns
+    -------
+    rows : Table
+        ``structure_fraction`` with ``_low`` and ``_high``; ``structure_z``, ``structure_z_weighted`` and its
+        ``_error``; ``structure_p``; ``n_structure``, galaxies that could be scored; ``share_extrapolated``
+        of them; ``surroundings_z`` and ``surroundings_p``, the same test of the sky about the galaxies;
+        ``structure_false_alarms``, the rate at which as many real galaxies would get p < 0.05.
+    about : dict
+        ``n_reference``, ``n_twins``, and ``note``, which says what is missing.
+    """
+    learned = _learn(scores, seed)
+    rates: dict[int, float] = {}
+    rows = []
+    for name in names:
+        row = _empty_row()
+        if learned.structure is not None:
+            sample = scores.sample(name)
+            n = learned.structure.n_galaxies(sample)
+            row |= _tested(learned.structure.test(sample, confidence))
+            sky = learned.surroundings.test(sample, confidence)
+            row |= {"surroundings_z": sky.z, "surroundings_p": sky.p_value}
+            row |= {"n_structure": n, "share_extrapolated": learned.structure.extrapolated(sample)}
+            if n > 1 and n not in rates:
+                rates[n] = false_alarm_rate(scores, n, stream(seed, "false alarms", n))
+            row["structure_false_alarms"] = rates.get(n, np.nan)
+        rows.append(row)
+    about = {"note": learned.note, "n_reference": 0, "n_twins": 0}
+    if learned.structure is not None:
+        reference = learned.structure.reference
+        about |= {"n_reference": len(reference.z), "n_twins": int(np.isfinite(reference.z_twin).sum())}
+    return Table(rows=rows, names=list(_empty_row())), about
+
+
+def _empty_row() -> dict[str, float | int]:
+    numbers = (
+        "structure_fraction", "structure_fraction_low", "structure_fraction_high", "structure_z",
+        "structure_z_weighted", "structure_z_error", "structure_p", "surroundings_z", "surroundings_p",
+        "share_extrapolated", "structure_false_alarms",
+    )  # fmt: skip
+    return dict.fromkeys(numbers, np.nan) | {"n_structure": 0}
+
+
+def _tested(test: StructureTest) -> dict[str, float]:
+    return {
+        "structure_fraction": test.fraction,
+        "structure_fraction_low": test.low,
+        "structure_fraction_high": test.high,
+        "structure_z": test.z,
+        "structure_z_weighted": test.z_weighted,
+        "structure_z_error": test.error,
+        "structure_p": test.p_value,
+    }
+
+
+def false_alarm_rate(
+    scores: Scores, n: int, rng: np.random.Generator, *, column: str = STRUCTURE, n_draws: int = N_DRAWS
+) -> float:
+    """Share of draws in which n real galaxies, held against the other real ones, get p < 0.05.
+
+    Parameters
+    ----------
+    scores : Scores
+    n : int
+        Galaxies drawn; of a small reference as many as leave half of it.
+    rng : numpy.random.Generator
+    column : str
+    n_draws : int
+
+    Returns
+    -------
+    float
+        NaN where fewer than 20 real galaxies would be left.
+    """
+    is_twin = np.any([scores.held_out(name) for name in scores.of_kind("twins")], axis=0)
+    known = scores[scores.held_out(scores.named_reference) | is_twin]
+    is_real = known.held_out(known.named_reference)
+    names = rng.permutation(np.unique(known.galaxies[is_real]))[:MOST_REAL]
+    n = min(n, len(names) // 2)
+    if n < 2 or len(names) - n < LEAST_REFERENCE:
+        return np.nan
+    known, is_real = (each[np.isin(known.galaxies, names)] for each in (known, is_real))
+    alarms = []
+    for _ in range(n_draws):
+        drawn = is_real & np.isin(known.galaxies, rng.permutation(names)[:n])
+        try:
+            structure = learn_structure(known[~drawn], rng, column)
+        except ValueError:
+            return np.nan
+        alarms.append(structure.test(known[drawn]).p_value < SIGNIFICANCE)
+    return float(np.mean(alarms))
+
+
+def with_verdicts(table: Table) -> Table:
+    """Add ``structure_p_holm``, over the simulations, and the ``verdict`` of each row.
+
+    A data set differs from real galaxies where ``structure_p_holm`` is below 0.05; the sign of
+    ``structure_z_weighted`` says which way. Where it is not, nothing is found; unless the interval of the
+    fraction reaches below one half: then such a set could lack half of the structure unseen.
+
+    Parameters
+    ----------
+    table : Table
+        With ``kind`` and the columns of `structure_rows`.
+    """
+    table = table.copy()
+    kinds = np.asarray(table["kind"]).astype(str)
+    p_values = np.asarray(table["structure_p"], float)
+    claims = kinds == "simulated"
+    table["structure_p_holm"] = np.where(
+        claims, adjust_p_values(np.where(claims, p_values, np.nan)), p_values
+    )
+    table["verdict"] = [str(_verdict(row)) for row in table]
+    return table
+
+
+def _verdict(row: Table.Row) -> Verdict:
+    if row["n_structure"] == 0:
+        return Verdict.UNKNOWN
+    if row["n_structure"] == 1:
+        return Verdict.SINGLE
+    if row["share_extrapolated"] > MOST_EXTRAPOLATED:
+        return Verdict.EXTRAPOLATED
+    if row["structure_p_holm"] < SIGNIFICANCE:
+        return Verdict.CLUMPIER if row["structure_z_weighted"] > 0 else Verdict.SMOOTHER
+    low = row["structure_fraction_low"]
+    return Verdict.CONSISTENT if low >= SEEN else Verdict.UNDECIDED
+
+
+def structure_by_part(scores: Scores, names: list[str], seed: int) -> Table:
+    """Judge the structure at each scale, and in each band, by itself.
+
+    Parameters
+    ----------
+    scores : Scores
+    names : list of str
+    seed : int
+
+    Returns
+    -------
+    Table
+        A row for each data set and part: ``dataset``, ``part`` ("scale" or "band"), ``name``,
+        ``structure_z_weighted`` with its error, ``structure_fraction`` with its interval, ``p_value`` and
+        ``p_holm`` over all rows. Empty where nothing can be learned.
+    """
+    scale_names = [str(name) for name in scores.meta.get("scale_names", ())]
+    parts = [
+        ("scale", scale_names[k] if k < len(scale_names) else f"scale {k}", f"{STRUCTURE}_scale_{k}")
+        for k in range(len(scores.colnames))
+        if f"{STRUCTURE}_scale_{k}" in scores
+    ]
+    stem = f"{STRUCTURE}_band_"
+    parts += [("band", name[len(stem) :], name) for name in scores.colnames if name.startswith(stem)]
+    rows = []
+    for part, label, column in parts:
+        try:
+            structure = learn_structure(scores, stream(seed, "structure folds"), column)
+        except ValueError as error:
+            logger.info("no structure of %s: %s", column, error)
+            continue
+        for name in names:
+            test = structure.test(scores.sample(name))
+            rows.append(
+                {
+                    "dataset": name, "part": part, "name": label,
+                    "structure_z_weighted": test.z_weighted, "structure_z_error": test.error,
+                    "structure_fraction": test.fraction, "structure_fraction_low": test.low,
+                    "structure_fraction_high": test.high, "p_value": test.p_value,
+                }
+            )  # fmt: skip
+    table = Table(rows=rows)
+    if rows:
+        table["p_holm"] = adjust_p_values(np.asarray(table["p_value"], float))
+    return table

@@ -1,0 +1,137 @@
+"""The headline table: fractions, verdicts, false alarms, on scores whose structure is known."""
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from simcompare.comparison.structure import (
+    Verdict,
+    false_alarm_rate,
+    structure_by_part,
+    structure_rows,
+    with_verdicts,
+)
+from simcompare.scores.record import Scores
+
+
+def rows_of(n, rng, dataset, kind, structure=1.0, bright=1.5, names=None):
+    """Galaxies whose score grows with brightness and falls with the structure they lack."""
+    x = rng.normal(bright, 0.4, n)
+    smooth = (structure - 1) * np.maximum(0.8 + x - 1.5, 0.1)
+    score = 3 * np.sinh(0.5 * x + smooth + rng.normal(0, 0.5, n))
+    return {
+        "dataset": [dataset] * n, "kind": [kind] * n, "split": ["test"] * n,
+        "galaxy_id": names or [f"{dataset}-{i:04d}" for i in range(n)],
+        "aperture_ratio": score, "aperture_ratio_scale_0": score / 2, "aperture_ratio_scale_1": score / 2,
+        "surroundings_ratio": 3 * np.sinh(rng.normal(size=n)), "log_likelihood_ratio": score,
+        "snr": 10**x, "half_light_radius": 2 + 0.1 * (np.arange(n) % 7), "psf_fwhm_r": np.full(n, 1.2),
+    }  # fmt: skip
+
+
+def scores_of(*sets, n_real=120, seed=1, twins=True):
+    rng = np.random.default_rng(seed)
+    real = rows_of(n_real, rng, "SDSS", "observed")
+    smooth = real | {"dataset": ["twins"] * n_real, "kind": ["twins"] * n_real}
+    lower = np.maximum(0.8 + np.log10(real["snr"]) - 1.5, 0.1)
+    smooth["aperture_ratio"] = 3 * np.sinh(np.arcsinh(real["aperture_ratio"] / 3) - lower)
+    smooth["aperture_ratio_scale_0"] = smooth["aperture_ratio_scale_1"] = smooth["aperture_ratio"] / 2
+    parts = [real, *([smooth] if twins else []), *(make(rng) for make in sets)]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in real}
+    return Scores.of(Table(columns, meta={"scale_names": ["pixels 1-2", "pixels 2-4", "rest"]}))
+
+
+def simulation(name, n, **how):
+    return lambda rng: rows_of(n, rng, name, "simulated", **how)
+
+
+def judged(scores, names):
+    rows, about = structure_rows(scores, names, seed=0)
+    rows["kind"] = [scores.kind_of(name) for name in names]
+    rows["dataset"] = names
+    table = with_verdicts(rows)
+    return {str(row["dataset"]): row for row in table}, about
+
+
+def test_each_verdict_has_its_case():
+    scores = scores_of(
+        simulation("like", 80), simulation("smooth", 80, structure=0.2),
+        simulation("clumpy", 80, structure=2.0), simulation("few", 3), simulation("one", 1), simulation("bright", 40, bright=4.0), seed=2,
+    )  # fmt: skip
+    rows, about = judged(scores, ["like", "smooth", "clumpy", "few", "one", "bright", "twins"])
+    verdicts = {name: row["verdict"] for name, row in rows.items()}
+    assert verdicts == {
+        "like": Verdict.CONSISTENT, "smooth": Verdict.SMOOTHER, "clumpy": Verdict.CLUMPIER,
+        "few": Verdict.UNDECIDED, "one": Verdict.SINGLE, "bright": Verdict.EXTRAPOLATED,
+        "twins": Verdict.SMOOTHER,
+    }  # fmt: skip
+    assert about == {"note": "", "n_reference": 120, "n_twins": 120}
+    assert rows["smooth"]["structure_fraction"] == pytest.approx(0.2, abs=0.2)
+    assert rows["twins"]["structure_fraction"] == pytest.approx(0, abs=0.1)
+    assert rows["bright"]["share_extrapolated"] == 1
+    assert rows["one"]["n_structure"] == 1
+    assert rows["like"]["surroundings_p"] > 0.001
+
+
+def test_holm_counts_the_simulations_alone():
+    scores = scores_of(simulation("a", 60, structure=0.6), simulation("b", 60))
+    rows, _ = judged(scores, ["a", "b", "twins"])
+    p = {name: row["structure_p"] for name, row in rows.items()}
+    assert rows["a"]["structure_p_holm"] == pytest.approx(2 * p["a"])
+    assert rows["b"]["structure_p_holm"] == pytest.approx(p["b"])
+    assert rows["twins"]["structure_p_holm"] == p["twins"]
+
+
+def test_another_data_set_moves_no_other_row():
+    alone, _ = structure_rows(scores_of(simulation("a", 30)), ["a"], seed=0)
+    both, _ = structure_rows(scores_of(simulation("a", 30), simulation("b", 9)), ["a", "b"], seed=0)
+    for name in alone.colnames:
+        np.testing.assert_array_equal(alone[name][0], both[name][0])
+
+
+@pytest.mark.parametrize("n", [5, 30])
+def test_false_alarms_are_five_per_cent(n):
+    rate = false_alarm_rate(scores_of(), n, np.random.default_rng(0))
+    assert 0.01 <= rate <= 0.10  # 200 draws of 5 %
+
+
+def test_false_alarms_of_a_test_with_different_rivals_are_seen():
+    """Were the draws not held against the rest, a rate of nought would be the answer."""
+    scores = scores_of()
+    assert false_alarm_rate(scores, 30, np.random.default_rng(0), n_draws=400) > 0
+    assert np.isnan(false_alarm_rate(scores_of(n_real=21), 10, np.random.default_rng(0)))
+
+
+def test_without_twins_there_is_a_note_and_no_fraction():
+    rows, about = judged(scores_of(simulation("smooth", 80, structure=0.2), twins=False), ["smooth"])
+    assert "score the twins too" in about["note"]
+    assert np.isnan(rows["smooth"]["structure_fraction"])
+    assert rows["smooth"]["verdict"] == Verdict.SMOOTHER  # the p-value needs no twins
+
+
+def test_scores_without_an_aperture_are_told():
+    scores = scores_of(simulation("a", 30))
+    old = Scores.of({name: scores[name] for name in scores.colnames if not name.startswith("aperture")})
+    rows, about = structure_rows(old, ["a"], seed=0)
+    assert "score the images again" in about["note"]
+    assert np.isnan(rows["structure_p"][0])
+    rows["kind"] = ["simulated"]
+    assert with_verdicts(rows)["verdict"][0] == Verdict.UNKNOWN
+
+
+def test_a_small_reference_is_told():
+    _, about = structure_rows(scores_of(simulation("a", 30), n_real=12), ["a"], seed=0)
+    assert "12 galaxies" in about["note"]
+
+
+def test_scales_are_judged_one_by_one():
+    def noisy(rng):
+        rows = rows_of(80, rng, "noisy", "simulated")
+        rows["aperture_ratio_scale_0"] = 3 * np.sinh(np.arcsinh(rows["aperture_ratio_scale_0"] / 3) + 1.5)
+        return rows
+
+    table = structure_by_part(scores_of(noisy), ["noisy"], seed=0)
+    fine, coarse = table
+    assert (fine["name"], coarse["name"]) == ("pixels 1-2", "pixels 2-4")
+    assert fine["p_holm"] < 1e-4
+    assert fine["structure_z_weighted"] > 1
+    assert coarse["p_holm"] > 0.01
