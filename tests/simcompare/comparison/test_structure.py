@@ -54,9 +54,14 @@ def judged(scores, names):
 
 def test_each_verdict_has_its_case():
     scores = scores_of(
-        simulation("like", 80), simulation("smooth", 80, structure=0.2),
-        simulation("clumpy", 80, structure=2.0), simulation("few", 3), simulation("one", 1), simulation("bright", 40, bright=4.0), seed=2,
-    )  # fmt: skip
+        simulation("like", 80),
+        simulation("smooth", 80, structure=0.2),
+        simulation("clumpy", 80, structure=2.0),
+        simulation("few", 2),
+        simulation("one", 1),
+        simulation("bright", 40, bright=4.0),
+        seed=2,
+    )
     rows, about = judged(scores, ["like", "smooth", "clumpy", "few", "one", "bright", "twins"])
     verdicts = {name: row["verdict"] for name, row in rows.items()}
     assert verdicts == {
