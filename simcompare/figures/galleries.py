@@ -1,7 +1,6 @@
 """Pictures of galaxies: one stretch for all, galleries by score, samples of a flow beside real images."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ from astropy.table import Table
 from matplotlib.axes import Axes
 
 from simcompare.figures.style import PAGE, new_axes, order_of, styled
+from simcompare.images.contact_sheet import Stretch, common_stretch
 
 __all__ = ["Stretch", "common_stretch", "draw_gallery", "draw_samples", "gallery_images"]
 
@@ -19,54 +19,6 @@ _GROUP_TITLES = {
     "below": "below nearly all real galaxies, least likely first",
     "above": "above nearly all real galaxies, most likely first",
 }
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """One map from flux to brightness, the same for every picture of a figure.
-
-    Parameters
-    ----------
-    softening : tuple of float
-        Flux per band at which the scale goes from linear to logarithmic [nanomaggies per pixel].
-    low, high : float
-        Values of the softened scale that are shown as sky and as brightest.
-    """
-
-    softening: tuple[float, ...]
-    low: float
-    high: float
-
-    def __call__(self, image: np.ndarray) -> np.ndarray:
-        """Turn an image (band, y, x) into grey (y, x), or colour (y, x, 3) from three bands or more."""
-        soft = np.asarray(image, float) / np.asarray(self.softening)[:, None, None]
-        scaled = (np.arcsinh(soft) - self.low) / (self.high - self.low)
-        scaled = np.nan_to_num(np.clip(scaled, 0, 1))
-        if len(scaled) < 3:
-            return scaled.mean(axis=0)
-        reddest_first = scaled[[-1, len(scaled) // 2, 0]] if len(scaled) > 3 else scaled[::-1]
-        return np.moveaxis(reddest_first, 0, -1)
-
-
-def common_stretch(images: Sequence[np.ndarray], sky_sigma: Sequence[float]) -> Stretch:
-    """Choose the stretch for a set of images.
-
-    Parameters
-    ----------
-    images : sequence of ndarray, shape (band, y, x)
-    sky_sigma : sequence of float, shape (band,)
-        Typical noise of the sky [nanomaggies per pixel].
-
-    Returns
-    -------
-    Stretch
-        Linear up to twice the noise; from one sigma below the sky to the 99.8th percentile of all pixels.
-    """
-    softening = np.maximum(2 * np.asarray(sky_sigma, float), 1e-12)
-    values = np.concatenate([(np.asarray(i) / softening[:, None, None]).ravel() for i in images])
-    values = np.arcsinh(values[np.isfinite(values)])
-    high = max(float(np.quantile(values, 0.998)), 0.5)
-    return Stretch(tuple(softening.tolist()), float(np.arcsinh(-0.75)), high)
 
 
 def gallery_images(table: Table, image_sets: Mapping[str, Any]) -> list[np.ndarray]:

@@ -3,31 +3,40 @@
 import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.table import Table
 
-from mocks.checked_hdf5 import open_checked, open_contained
 from mocks.surveys import Survey, load_survey, parse_survey
+from simcompare.images.arrays import About, Arrays, prepare_arrays
+from simcompare.images.display import draw_images, html_table
+from simcompare.images.joining import (
+    check_agreement,
+    joined_catalogue,
+    joined_columns,
+    part_files,
+    read_stack,
+    write_set,
+)
 from simcompare.images.parts import (
-    DATASETS,
     KINDS,
     LINEAR_UNIT,
     Part,
     Stack,
     collect_stamps,
     part_path,
-    read_catalogue,
     write_part,
 )
 from simcompare.images.positions import repeats
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.images.selection import select_rows
 from simcompare.images.splits import SPLITS
-from simcompare.runs.files import read_rows
+from simcompare.runs.temporary import TemporaryFolder
 
 __all__ = [
     "KINDS",
@@ -40,9 +49,6 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
-
-# Parts of one set must agree in these; the unit keeps 8-bit and linear pixels apart.
-_AGREE = ("kind", "survey", "bands", "pixel_scale", "unit", "preparation_hash", "image_shape", "survey_file")
 
 
 class ImageSet:
@@ -85,13 +91,70 @@ class ImageSet:
         ValueError
             When a file is not an image set, is from a newer version, or when parts disagree.
         """
-        files = [file for path in paths for file in _part_files(Path(path))]
+        files = [file for path in paths for file in part_files(Path(path))]
         if not files:
             raise FileNotFoundError("no image set named; give a file or a run folder.")
         parts = [Part.open(file) for file in files]
         for part in parts[1:]:
-            _check_agreement(parts[0], part)
+            check_agreement(parts[0], part)
         return cls(parts)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        images: Any,
+        *,
+        bands: str | Sequence[str],
+        psf: Any,
+        pixel_scale: Any = None,
+        variance: Any = None,
+        survey: str | Survey = "sdss",
+        catalogue: Table | Mapping | None = None,
+        preparation: Preparation | None = None,
+        **about: Any,
+    ) -> "ImageSet":
+        """Prepare images that are in memory, as `simcompare prepare` does those of files.
+
+        Parameters
+        ----------
+        images : array_like or Quantity, shape (n, band, y, x), or (n, y, x) in one band
+            Calibrated, with the noise of the sky. Bare numbers are nanomaggies per pixel; NaN is no value.
+        bands : str or sequence of str
+            Filters, in the order of the images' band axis.
+        psf : array_like, shape (k, k), (band, k, k) or (n, band, k, k)
+            Image of a point source on the same pixels; k odd.
+        pixel_scale : float or Quantity, optional
+            [arcsec]; default: the survey's.
+        variance : array_like or Quantity, optional
+            Of sky and source together, of the images' shape; default: measured.
+        survey : str or Survey
+            That the images are of: its name, or survey file.
+        catalogue : Table or mapping, optional
+            One row for each image: ``galaxy_id`` (the same for all views of one galaxy), ``view``, ``ra`` and
+            ``dec`` [deg], ``split``, ``electrons_per_nanomaggy_<band>``, and whatever shall be kept.
+        preparation : Preparation, optional
+            Default: that of ``simcompare prepare``, to 64 pixels.
+        **about
+            ``name``, ``kind`` and ``seed``, see `simcompare.images.arrays.About`.
+
+        Returns
+        -------
+        ImageSet
+            In a temporary folder that is there as long as the set; `save` keeps it. The log tells which
+            images could not be prepared.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For shapes, units or values that do not fit, or when no image can be prepared.
+        """
+        told, survey = About(**about), load_survey(survey)
+        bands = tuple(band.name for band in survey.select(tuple(bands)))
+        scale = survey.pixel_scale if pixel_scale is None else pixel_scale
+        arrays = Arrays.of(images, bands, scale, psf, variance, catalogue)
+        folder = TemporaryFolder()
+        prepare_arrays(folder.path, arrays, survey, preparation or Preparation(), told)
+        return cls.open(folder.path).kept_by(folder)
 
     @classmethod
     def concat(cls, *sets: "ImageSet") -> "ImageSet":
@@ -102,7 +165,7 @@ class ImageSet:
         """
         parts = [part for each in sets for part in each._parts]
         for part in parts[1:]:
-            _check_agreement(parts[0], part)
+            check_agreement(parts[0], part)
         starts = np.cumsum([0, *(sum(part.n for part in each._parts) for each in sets)])
         index = np.concatenate([start + each._positions for start, each in zip(starts, sets, strict=False)])
         joined = cls(parts, index)
@@ -202,6 +265,46 @@ class ImageSet:
         return [part.path for part in self._parts]
 
     @property
+    def folder(self) -> Path | None:
+        """Folder that holds the whole set and no other images; None for a choice from it, or several."""
+        homes = {path.parent.parent if path.parent.name == "images" else path.parent for path in self.files}
+        if self._index is not None or len(homes) != 1:
+            return None
+        home = homes.pop()
+        return home if part_files(home) == self.files else None
+
+    @property
+    def kept(self) -> tuple[object, ...]:
+        """Temporary folders that the images lie in."""
+        return tuple(dict.fromkeys(part.kept for part in self._parts if part.kept is not None))
+
+    def kept_by(self, folder: object) -> "ImageSet":
+        """Return the same images, which keep a temporary folder alive."""
+        return ImageSet([replace(part, kept=folder) for part in self._parts], self._index)
+
+    def save(self, folder: str | os.PathLike, n_per_part: int = 512) -> "ImageSet":
+        """Write the images to a folder, as an image set of their own.
+
+        Parameters
+        ----------
+        folder : path-like
+            Made when missing; it must not hold an image set.
+        n_per_part : int
+            Images in each file, and in memory at once.
+
+        Returns
+        -------
+        ImageSet
+
+        Raises
+        ------
+        ValueError
+            When there is an image set, or this one has no image.
+        """
+        write_set(self, Path(folder), n_per_part)
+        return ImageSet.open(folder)
+
+    @property
     def image_shape(self) -> tuple[int, int, int]:
         """Shape of one image, (band, y, x)."""
         return (len(self.bands), *self._parts[0].image_shape)
@@ -211,6 +314,25 @@ class ImageSet:
 
     def __repr__(self) -> str:
         return f"<ImageSet {self.name!r}: {len(self)} {self.kind} {self.survey} {','.join(self.bands)}>"
+
+    def _repr_html_(self) -> str:
+        return html_table(self)
+
+    def plot(self, n: int = 16, ax: Any = None) -> Any:
+        """Draw the first images on one sheet, all with the same stretch; three bands or more in colour.
+
+        Parameters
+        ----------
+        n : int
+            Images shown.
+        ax : Axes, optional
+            Default: those of a new figure.
+
+        Returns
+        -------
+        Axes
+        """
+        return draw_images(self, n, ax)
 
     @property
     def _positions(self) -> np.ndarray:
@@ -234,24 +356,12 @@ class ImageSet:
     @cached_property
     def catalogue(self) -> Table:
         """One row per image; read at first use. Columns that a part lacks are NaN, "" or -1 there."""
-        tables = [read_catalogue(part.path) for part in self._parts]
-        names = list(dict.fromkeys(name for table in tables for name in table.colnames))
-        whole = Table(
-            {name: np.concatenate([_column(table, name, tables) for table in tables]) for name in names}
-        )
-        for name in names:
-            whole[name].unit = next((table[name].unit for table in tables if name in table.colnames), None)
+        whole = joined_catalogue(self._parts)
         return whole if self._index is None else whole[self._index]
 
     def columns(self, *names: str) -> dict[str, np.ndarray]:
         """Read numbers of the catalogue without the rest of it; NaN where a part lacks a column."""
-        found = {name: np.full(sum(part.n for part in self._parts), np.nan) for name in names}
-        start = 0
-        for part in self._parts:
-            with open_checked(part.path) as file:
-                for name in set(names) & set(file["catalogue"]):
-                    found[name][start : start + part.n] = file["catalogue"][name][:]
-            start += part.n
+        found = joined_columns(self._parts, names)
         return found if self._index is None else {name: each[self._index] for name, each in found.items()}
 
     def read(self, index=slice(None)) -> Stack:
@@ -272,25 +382,7 @@ class ImageSet:
         IndexError
             When an image does not exist.
         """
-        positions = self._at(index)
-        stops = np.cumsum([part.n for part in self._parts])
-        owner = np.searchsorted(stops, positions, side="right")
-        psf_side = max(part.psf_side for part in self._parts)
-        result = _empty_stack(len(positions), self.image_shape, psf_side)
-        for number in np.unique(owner):
-            rows = np.flatnonzero(owner == number)
-            part = self._parts[number]
-            local = positions[rows] - (stops[number] - part.n)
-            margin = (psf_side - part.psf_side) // 2
-            inner = slice(margin, psf_side - margin)
-            with open_contained(part.path) as file:
-                for name in DATASETS:
-                    values = read_rows(file[name], local)
-                    if name == "psf":
-                        result.psf[rows, :, inner, inner] = values
-                    else:
-                        getattr(result, name)[rows] = values
-        return result
+        return read_stack(self._parts, self._at(index))
 
     def batches(self, n: int) -> Iterator[Stack]:
         """Stacks of up to ``n`` images, in order."""
@@ -324,48 +416,3 @@ class ImageSet:
         if name not in SPLITS:
             raise ValueError(f"split is {name!r}; known are {', '.join(SPLITS)}.")
         return self.subset(np.flatnonzero(self.catalogue["split"] == name))
-
-
-def _part_files(path: Path) -> list[Path]:
-    """Parts that a path stands for."""
-    if not path.is_dir():
-        return [path]
-    found = list((path / "images").glob("part-*.h5")) or list(path.glob("part-*.h5"))
-    files = sorted(found, key=lambda file: (len(file.name), file.name))  # part-10000 after part-9999
-    if not files:
-        raise FileNotFoundError(f"{path}: no images/part-*.h5 in it; run `mock` or `prepare` there first.")
-    return files
-
-
-def _check_agreement(first: Part, other: Part) -> None:
-    """Refuse parts of unlike survey, bands, scale or preparation, naming the difference."""
-    for item in _AGREE:
-        mine, theirs = getattr(first, item), getattr(other, item)
-        if mine == theirs:
-            continue
-        if item == "preparation_hash":
-            item, mine, theirs = "preparation", first.preparation_json, other.preparation_json
-        elif item == "survey_file":
-            item = "survey file"
-            mine, theirs = (f"{len(text.splitlines())} lines" if text else "ours" for text in (mine, theirs))
-        raise ValueError(
-            f"image sets cannot be joined: {item} is {mine} in {first.path} but {theirs} in {other.path}."
-        )
-
-
-def _empty_stack(n: int, shape: tuple[int, int, int], psf_side: int) -> Stack:
-    """Stack of zeros to be filled."""
-    band = shape[0]
-    shapes = dict.fromkeys(DATASETS, (n, *shape)) | {
-        "psf": (n, band, psf_side, psf_side),
-        "quantum": (n, band),
-    }
-    return Stack(**{name: np.zeros(shapes[name], dtype=dtype) for name, dtype in DATASETS.items()})
-
-
-def _column(table: Table, name: str, tables: list[Table]) -> np.ndarray:
-    """Column of one part, or its stand-in where the part lacks it."""
-    if name in table.colnames:
-        return np.asarray(table[name])
-    kind = next(each[name].dtype.kind for each in tables if name in each.colnames)
-    return np.full(len(table), {"U": "", "f": np.nan, "b": False}.get(kind, -1))

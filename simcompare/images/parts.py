@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import h5py
@@ -291,6 +291,8 @@ class Part:
     image_shape: tuple[int, int]
     psf_side: int
     survey_file: str = ""
+    kept: object = field(default=None, compare=False, repr=False)
+    """What has to live as long as the file shall be there."""
 
     @classmethod
     def open(cls, path: Path) -> "Part":

@@ -7,10 +7,13 @@ import numpy as np
 
 from simcompare.images.positions import CELL, SAME_OBJECT
 
-__all__ = ["SPLITS", "TEST_ALONE", "assign_split", "split_of_place"]
+__all__ = ["FRACTIONS", "SPLITS", "TEST_ALONE", "assign_split", "split_of_place"]
 
 
 SPLITS = ("train", "validation", "test")
+
+FRACTIONS = (0.7, 0.1, 0.2)
+"""Shares of real galaxies to train, to stop the training, and to test with."""
 
 TEST_ALONE = (0.0, 0.0, 1.0)
 """Fractions of images that nothing learns from, as mocks."""

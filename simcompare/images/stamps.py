@@ -112,6 +112,9 @@ class RawStamp:
         Names of the bands' filters as the file has them.
     metadata : dict
         Anything to keep in the catalogue: numbers and words.
+    variance : ndarray, shape (band, y, x), optional
+        Of sky and source together [nanomaggies^2 per pixel^2]; default: that of the measured sky, and of
+        `electrons`.
     """
 
     image: np.ndarray
@@ -131,6 +134,7 @@ class RawStamp:
     sky_frame: SkyFrame | None = None
     filters: tuple[str, ...] = ()
     metadata: dict = field(default_factory=dict)
+    variance: np.ndarray | None = None
 
     @classmethod
     def from_cutout(cls, cutout, galaxy_id: str, metadata: dict | None = None) -> "RawStamp":

@@ -27,11 +27,12 @@ from mocks.products import write_fits, write_rgb
 from mocks.readers import fit_to_survey
 from simcompare.images.build import Images
 from simcompare.images.preparation.prepare import Preparation
+from simcompare.images.preparation.sample import Sample
 from simcompare.images.stamps import PreparedStamp, RawStamp
 from simcompare.runs.names import file_name
 from simcompare.runs.time_limit import Watch
 from simcompare.settings import MockSettings, SkySettings
-from simcompare.synthetic.observing import Found, Make, Sample, Source, observe_all, read_bank
+from simcompare.synthetic.observing import Found, Make, Source, observe_all, read_bank
 from simcompare.synthetic.sky import make_sky_bank
 from simcompare.synthetic.targets import Target, read_target
 

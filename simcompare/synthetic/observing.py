@@ -1,7 +1,7 @@
 """The one loop that makes synthetic images: read what there is, observe it, prepare it, list what failed."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,11 @@ from simcompare.images.build import Images
 from simcompare.images.image_set import ImageSet
 from simcompare.images.notes import collect_log
 from simcompare.images.parts import collect_stamps
-from simcompare.images.preparation.flags import refuse_flagged, rejected_flags_of
-from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
-from simcompare.images.splits import TEST_ALONE, assign_split
-from simcompare.images.stamps import PreparedStamp, RawStamp
+from simcompare.images.stamps import PreparedStamp
 from simcompare.runs.time_limit import Watch
 from simcompare.synthetic.conditions import conditions_bank
 
-__all__ = ["Found", "Make", "Sample", "Source", "observe_all", "read_bank"]
+__all__ = ["Found", "Make", "Source", "observe_all", "read_bank"]
 
 Make = Callable[[], PreparedStamp]
 """Makes one image, or raises ValueError with the reason why there is none."""
@@ -58,43 +55,6 @@ class Found:
     galaxy_id: str
     galaxy: Any
     notes: tuple[tuple[int, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class Sample:
-    """What the images of one set have in common.
-
-    Parameters
-    ----------
-    dataset : str
-    preparation : Preparation
-    survey : str
-        Its name or survey file.
-    seed : int
-    fractions : tuple of float
-        Shares of train, validation and test; nothing learns from mocks.
-    """
-
-    dataset: str
-    preparation: Preparation
-    survey: str
-    seed: int
-    fractions: tuple[float, float, float] = TEST_ALONE
-
-    def prepare(self, stamp: RawStamp, view: int = 0) -> PreparedStamp:
-        """Prepare one image as the real ones are.
-
-        Raises
-        ------
-        ValueError
-            When it cannot be prepared, or has a flag for which a real image would be refused.
-        """
-        prepared = prepare_stamp(
-            stamp, self.preparation, preparation_stream(self.seed, stamp.galaxy_id, view)
-        )
-        refuse_flagged(prepared, rejected_flags_of(self.survey))
-        split = assign_split(stamp.galaxy_id, self.seed, self.fractions)
-        return replace(prepared, row=prepared.row | {"dataset": self.dataset, "view": view, "split": split})
 
 
 def observe_all(

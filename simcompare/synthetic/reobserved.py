@@ -15,11 +15,12 @@ from mocks.observing.reobserve import MOST_NEGATIVE
 from mocks.observing.sky_bank import clipped_sigma, segment
 from simcompare.images.build import Images
 from simcompare.images.preparation.prepare import Preparation
+from simcompare.images.preparation.sample import Sample
 from simcompare.images.stamps import PreparedStamp, RawStamp
 from simcompare.observed.formats import read_stamps
 from simcompare.runs.time_limit import Watch
 from simcompare.settings import ReobserveSettings
-from simcompare.synthetic.observing import Found, Make, Sample, Source, observe_all, read_bank
+from simcompare.synthetic.observing import Found, Make, Source, observe_all, read_bank
 
 __all__ = ["Task", "observe_file", "real_image"]
 

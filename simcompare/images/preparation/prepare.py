@@ -235,7 +235,7 @@ def prepare_stamp(stamp: RawStamp, preparation: Preparation, rng: np.random.Gene
     row |= _sky_columns(stamp, corner)
     prepared = PreparedStamp(
         image=image,
-        variance=_variance(image, sky, stamp.electrons),
+        variance=_variance(image, sky, stamp, np.s_[:, rows, columns], cut_mask),
         mask=cut_mask,
         psf=resize_psf(stamp.psf, preparation.psf_size),
         quantum=work.quantum.astype(np.float32),
@@ -281,6 +281,7 @@ def _crop(stamp: RawStamp, side: int) -> RawStamp:
     return replace(
         stamp,
         image=stamp.image[window],
+        variance=None if stamp.variance is None else stamp.variance[window],
         mask=None if stamp.mask is None else stamp.mask[window],
         position=(x - first_x, y - first_y),
         sky_frame=frame and replace(frame, x=frame.x - first_x, y=frame.y - first_y),
@@ -394,9 +395,14 @@ def _mask_flags(work: _Work, objects: Objects | None, mask: np.ndarray) -> int:
     return sum(FLAGS[name] for name, is_true in truths.items() if is_true)
 
 
-def _variance(image: np.ndarray, sky: Sky, electrons: np.ndarray | None) -> np.ndarray:
-    """Sky noise and the shot noise of the light above the sky [nanomaggies^2]."""
+def _variance(
+    image: np.ndarray, sky: Sky, stamp: RawStamp, cut: tuple[slice, ...], mask: np.ndarray
+) -> np.ndarray:
+    """Variance as given, or else sky noise and the shot noise of the light above the sky [nanomaggies^2]."""
     variance = np.broadcast_to(sky.sigma[:, None, None] ** 2, image.shape).copy()
-    if electrons is not None:
-        variance += np.clip(image - sky.level[:, None, None], 0, None) / np.asarray(electrons)[:, None, None]
+    if stamp.electrons is not None:
+        light = np.clip(image - sky.level[:, None, None], 0, None)
+        variance += light / np.asarray(stamp.electrons)[:, None, None]
+    if stamp.variance is not None:
+        variance = np.where(mask == 0, stamp.variance[cut], variance)
     return variance.astype(np.float32)

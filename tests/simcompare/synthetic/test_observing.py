@@ -9,8 +9,9 @@ import pytest
 
 from mocks.observing.psf import gaussian_psf
 from simcompare.images.preparation.prepare import Preparation
+from simcompare.images.preparation.sample import Sample
 from simcompare.images.stamps import PreparedStamp, RawStamp
-from simcompare.synthetic.observing import Found, Sample, Source, observe_all
+from simcompare.synthetic.observing import Found, Source, observe_all
 
 
 def stamp(name, view):
