@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import os
+import re
 import shutil
 import tomllib
 from pathlib import Path
@@ -16,6 +17,8 @@ __all__ = ["SCHEMA", "load_model", "load_snapshot", "save_model", "save_snapshot
 
 FORMAT = "simcompare flow"
 _CARD = "README.md"
+# Each dot costs the parser a walk from the top.
+_DEEP_KEY = re.compile(r"(?<![\w\"'-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){50}")
 SCHEMA = 1  # raise with every change of the layout that older readers would misread
 
 
@@ -105,8 +108,11 @@ def _read(folder: Path, name: str) -> tuple[dict[str, torch.Tensor], dict, list[
                 f"{folder / part} does not exist; a model is the folder that FlowModel.save wrote."
             )
     try:
-        facts = tomllib.loads((folder / name).read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        text = (folder / name).read_text(encoding="utf-8")
+        if _DEEP_KEY.search(text):
+            raise ValueError("a key of 50 parts or more")
+        facts = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
         raise ValueError(
             f"{folder / name} is not readable TOML ({error}); train or copy the model again."
         ) from error

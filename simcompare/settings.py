@@ -1,6 +1,5 @@
 """Settings of every command: the one place for their names, defaults, meanings and limits."""
 
-from glob import glob
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -38,6 +37,14 @@ __all__ = [
 ]
 
 
+def _matches(pattern: Path) -> list[Path]:
+    """Files and folders of a pattern, hidden ones left out; links to folders are not followed by ``**``."""
+    found = Path(pattern.anchor or ".").glob(str(pattern.relative_to(pattern.anchor)))
+    hidden = [part for part in pattern.parts if part.startswith(".")]
+    plain = (path for path in found if all(part[:1] != "." or part in hidden for part in path.parts))
+    return sorted(plain, key=str)
+
+
 class Settings(BaseModel):
     """Settings of one command, whose help is the docstring; unknown names are refused."""
 
@@ -50,10 +57,10 @@ class Settings(BaseModel):
         found = []
         for path in paths:
             is_pattern = any(sign in str(path) for sign in "*?[") and not path.exists()
-            matches = sorted(glob(str(path), recursive=True)) if is_pattern else [path]
+            matches = _matches(path) if is_pattern else [path]
             if not matches:
                 raise ValueError(f"no file matches {path}")
-            found += map(Path, matches)
+            found += matches
         return found
 
     def as_dict(self) -> dict:

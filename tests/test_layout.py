@@ -48,7 +48,7 @@ FLOORS = {
         surveys
         galaxy
         filters
-        streams options checked_hdf5 expressions magnitudes file_names plugins
+        streams options checked_hdf5 expressions toml magnitudes file_names plugins
     """,
     "flows": """
         ensemble

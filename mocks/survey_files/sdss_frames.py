@@ -21,6 +21,8 @@ __all__ = ["Frame", "frame_siblings", "open_frame"]
 
 FRAME_NAME = re.compile(r"frame-([ugriz])-(\d{6})-(\d)-(\d{4})(?i:\.fits(\.bz2|\.gz|\.fz)?)$")
 
+MOST_BYTES = 2**30  # of a frame, unpacked; real ones have 12 MB
+
 _DAMAGE = (OSError, EOFError, ValueError, zlib.error)
 """What reading and unpacking a cut file raises."""
 
@@ -122,8 +124,11 @@ def open_frame(path: str | Path) -> Frame:
 
 def _content(path: Path) -> bytes:
     """Bytes of a file, unpacked once; reading a packed file by parts would unpack it again and again."""
-    unpack = {".bz2": bz2.decompress, ".gz": gzip.decompress}.get(path.suffix.lower(), bytes)
-    return unpack(path.read_bytes())
+    with {".bz2": bz2.open, ".gz": gzip.open}.get(path.suffix.lower(), open)(path, "rb") as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"{path} unpacks to more than {MOST_BYTES / 1e9:.1g} GB; no frame is so large.")
+    return content
 
 
 def _plain_wcs_header(header: fits.Header) -> fits.Header:

@@ -1,12 +1,12 @@
 """From the text of a survey file to the record, every number with its reference."""
 
-import tomllib
 from functools import lru_cache
 
 import numpy as np
 
 from mocks.magnitudes import AB_NANOMAGGY, nanomaggies_of
 from mocks.surveys.record import FRAMES, Band, Survey
+from mocks.toml import parse_toml
 
 __all__ = ["parse_survey"]
 
@@ -167,9 +167,17 @@ def parse_survey(text: str, source: str) -> Survey:
         When it is not TOML, lacks an entry, or holds a number without reference.
     """
     try:
-        tree = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        tree = parse_toml(text)
+    except ValueError as error:
         raise ValueError(f"{source} is not a TOML file: {error}.") from error
+    try:
+        return _survey(tree, text, source)
+    except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
+        raise ValueError(f"{source}: an entry is not of its kind, or missing ({error}).") from error
+
+
+def _survey(tree: dict, text: str, source: str) -> Survey:
+    """Survey of the content of its file."""
     entries = _Entries(source, tree)
     pixel_scale = entries.number("pixel_scale")
     parameters = entries.entry("psf").get("parameters", {})

@@ -241,7 +241,7 @@ def _asked(item: Item) -> str:
 
 def _check_inside(folder: Path, item: Item) -> None:
     """Refuse a path that leads out of the folder, and what is not http."""
-    if not (folder / item.path).resolve().is_relative_to(folder.resolve()):
+    if not Path(os.path.realpath(folder / item.path)).is_relative_to(os.path.realpath(folder)):
         raise ValueError(f"{item.path}: leads out of {folder}.")
     if urlsplit(item.url).scheme not in ("http", "https"):
         raise ValueError(f"{_plain(item.url)}: only http and https are fetched.")

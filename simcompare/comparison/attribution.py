@@ -1,6 +1,5 @@
 """How many nats of the gap come from each ingredient of the mock observation."""
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,6 +10,7 @@ from astropy.table import Table
 
 from mocks.streams import stream
 from simcompare.comparison.report_table import FurtherTable, read_further
+from simcompare.runs.documents import read_json_object
 from simcompare.scores.table import headline_score, reference_rows
 from simcompare.statistics.intervals import Estimate, expanded_tail, percentile_interval
 from simcompare.statistics.resampling import resampled_counts
@@ -262,7 +262,7 @@ def _summary(folder: str | os.PathLike) -> dict:
             f"{path} does not exist; run 'simcompare attribute' with --out {folder} first."
         )
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json_object(path)
         return {name: found[name] for name in ("dataset", "model", "floor")}
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(

@@ -10,6 +10,7 @@ from astropy.table import Table
 
 from simcompare import __version__
 from simcompare.comparison.report_table import as_json
+from simcompare.runs.documents import read_json
 from simcompare.runs.files import write_text
 
 __all__ = ["board", "read_record", "write_record"]
@@ -82,10 +83,7 @@ def read_record(path: str | os.PathLike) -> dict:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; store a comparison there first.")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON ({error}).") from error
+    content = read_json(path)
     schema = content.get("schema") if isinstance(content, Mapping) else None
     if schema != SCHEMA:
         raise ValueError(

@@ -1,5 +1,6 @@
 """Models that come with the package, known by name: they need no data and no network."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -60,12 +61,12 @@ def ensemble_members(model: Path, ensemble: Iterable[Path]) -> list[Path]:
     ensemble : iterable of path
         Models, training runs of several members, or folders that `flows.Ensemble.save` wrote.
     """
-    found = {Path(model).resolve(): Path(model)}
+    found = {os.path.realpath(model): Path(model)}
     for path in map(Path, ensemble):
         members = sorted(path.glob(f"{MEMBER}*"), key=lambda member: (len(member.name), member.name))
         is_model = not members or (path / "model").is_dir()
         for each in [path] * is_model + members:
-            found.setdefault(each.resolve(), each)
+            found.setdefault(os.path.realpath(each), each)
     return list(found.values())
 
 

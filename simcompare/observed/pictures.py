@@ -1,6 +1,9 @@
 """Readers of 8-bit colour pictures: folders of JPEG or PNG, and HDF5 stacks of them."""
 
 import io
+import struct
+import warnings
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from simcompare.observed.rows import each_row
 __all__ = ["PICTURE_BANDS", "is_picture", "is_picture_folder", "read_picture_folder", "read_picture_stack"]
 
 PICTURE_BANDS = ("R", "G", "B")
+MOST_PIXELS = 4096 * 4096  # of one picture; checked before it is decoded
 _ENDINGS = (".jpg", ".jpeg", ".png")
 
 
@@ -35,14 +39,25 @@ def _planes(picture: np.ndarray) -> np.ndarray:
 
 def _decode(source) -> tuple[np.ndarray, str]:
     """Image of a JPEG or PNG as it is to be looked at, or the reason why there is none."""
-    nothing = np.zeros((3, 1, 1), dtype=np.float32)
+    problem = "corrupted picture"
     try:
-        with Image.open(source) as picture:
-            if _bits(picture) > 8:
-                return nothing, f"picture of {_bits(picture)} bits a colour; save it with 8"
-            return _planes(np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))), ""
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return nothing, "corrupted picture"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            picture = Image.open(source, formats=("JPEG", "PNG"))  # others' decoders may call other programs
+        with picture:
+            if picture.width * picture.height > MOST_PIXELS:
+                problem = (
+                    f"picture of {picture.width} x {picture.height} pixels; at most {MOST_PIXELS} are read"
+                )
+            elif _bits(picture) > 8:
+                problem = f"picture of {_bits(picture)} bits a colour; save it with 8"
+            else:
+                return _planes(np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))), ""
+    except Image.DecompressionBombError:
+        problem = f"picture of more than the {MOST_PIXELS} pixels that are read"
+    except (OSError, ValueError, SyntaxError, OverflowError, EOFError, struct.error, zlib.error):
+        pass
+    return np.zeros((3, 1, 1), dtype=np.float32), problem
 
 
 def _bits(picture: Image.Image) -> int:

@@ -2,8 +2,9 @@
 
 import json
 import os
-import tomllib
 from pathlib import Path
+
+from mocks.toml import parse_toml
 
 __all__ = ["parse_json", "read_json", "read_json_object", "read_toml"]
 
@@ -62,8 +63,8 @@ def read_toml(path: str | os.PathLike) -> dict:
         When it is not TOML, nested too deeply or absurdly large.
     """
     try:
-        return tomllib.loads(_bytes(path).decode("utf-8"))
-    except (ValueError, RecursionError) as error:
+        return parse_toml(_bytes(path).decode("utf-8"))
+    except ValueError as error:
         raise ValueError(f"{path} is not TOML ({error}); text values stand in double quotes.") from error
 
 

@@ -5,7 +5,6 @@ import logging
 import os
 import platform
 import sys
-import tomllib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import tomli_w
 from astropy.table import Table
 
 from simcompare import __version__
+from simcompare.runs.documents import read_json_object, read_toml
 from simcompare.runs.files import explained, fingerprint, remove_leftovers, write_text
 from simcompare.runs.ledger import Ledger, digest
 from simcompare.runs.lock import lock_folder
@@ -130,7 +130,7 @@ def open_run(
 def read_provenance(folder: str | Path) -> dict:
     """Provenance of a run folder, empty when it has none."""
     path = Path(folder) / "provenance.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return read_json_object(path) if path.is_file() else {}
 
 
 def read_settings(folder: str | Path) -> dict:
@@ -152,8 +152,30 @@ def read_config(folder: str | Path) -> tuple[str, dict]:
     path = Path(folder) / "config.toml"
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; {folder} is not a run folder of simcompare.")
-    config = tomllib.loads(path.read_text(encoding="utf-8"))
+    config = _checked_config(path)
     return config["verb"], _located(config, Path(folder))
+
+
+def _checked_config(path: Path) -> dict:
+    """Content of a ``config.toml`` of the form that `_portable` makes."""
+    config = read_toml(path)
+    verb, paths = config.get("verb"), config.get("paths", [])
+    settings = config.get(verb) if isinstance(verb, str) else None
+    problem = ""
+    if not isinstance(settings, dict) or not isinstance(paths, list):
+        problem = f"no settings of its verb ({verb!r})"
+    else:
+        values = {str(name): settings.get(name) if isinstance(name, str) else None for name in paths}
+        wrong = [name for name, value in values.items() if not _is_path_like(value)]
+        problem = f"no path {', '.join(wrong)}" if wrong else ""
+    if problem:
+        raise ValueError(f"{path} is damaged: {problem} in it; make the run again in a new folder.")
+    return config
+
+
+def _is_path_like(value: object) -> bool:
+    """Whether a value is a path, or a list of them, as text."""
+    return all(isinstance(each, str) for each in (value if isinstance(value, list) else [value]))
 
 
 def _portable(verb: str, settings: Settings, folder: Path) -> dict:
@@ -222,10 +244,7 @@ def _refuse_other_run(folder: Path, config: dict, replace: bool) -> None:
     path = folder / "config.toml"
     if not path.is_file() or {item.name for item in folder.iterdir()} <= _NO_PRODUCTS:
         return
-    try:
-        old = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{path} is not TOML ({error}); choose another --out.") from error
+    old = _checked_config(path)
     verb = config["verb"]
     if old.get("verb") != verb:
         raise ValueError(f"{folder} holds a '{old.get('verb')}' run; give '{verb}' another --out.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simcompare import __version__
+from simcompare.runs.documents import read_json_object
 from simcompare.runs.files import sha256, write_text
 from simcompare.settings import Settings
 
@@ -56,7 +57,7 @@ class Ledger:
 
     def _read(self) -> dict:
         """Content of the file."""
-        return json.loads(self.path.read_text(encoding="utf-8")) if self.path.is_file() else {}
+        return read_json_object(self.path) if self.path.is_file() else {}
 
 
 def digest(settings: Settings, files: Iterable[Path], *further: str) -> str:
@@ -102,10 +103,9 @@ def read_record(path: Path) -> dict:
     if record == path or not record.is_file():  # a JSON file has no record beside it
         return {}
     try:
-        content = json.loads(record.read_text(encoding="utf-8"))
+        return read_json_object(record)
     except ValueError:
         return {}
-    return content if isinstance(content, dict) else {}
 
 
 def content_hash(path: Path) -> str:

@@ -2,9 +2,13 @@ import ast
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
+from mocks import load_survey
 from simcompare.commands.planning.table import SECTIONS
 from simcompare.commands.planning.workflow import plan_workflow, read_workflow
+from simcompare.runs.folder import read_config
+from simcompare.settings import PrepareSettings
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [path for name in ("mocks", "flows", "simcompare") for path in sorted((ROOT / name).rglob("*.py"))]
@@ -35,6 +39,38 @@ def test_no_module_unpickles_or_runs_what_it_reads(path):
         for name in ("allow_pickle", "shell"):
             if name in words:
                 assert getattr(words[name], "value", None) is False, f"{path}:{node.lineno}: {name}"
+
+
+def test_patterns_end_where_links_go_round(tmp_path, monkeypatch):
+    """Two links to their own folder have 2**40 paths before the system tells them from folders."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.h5", "b.h5", "sub/c.h5", ".hidden/d.h5", "sub/.e.h5"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).touch()
+    Path("sub/one").symlink_to(tmp_path)
+    Path("sub/two").symlink_to(tmp_path)
+    Path("self").symlink_to("self")
+    given = [Path("**/*.h5"), Path("[ab].h5"), tmp_path / "su?/*.h5", Path("sub/../b*"), Path(".hidden/*")]
+    found = PrepareSettings(inputs=given, out="o").inputs
+    everywhere, here, below = ["a.h5", "b.h5", "sub/c.h5"], ["a.h5", "b.h5"], [f"{tmp_path}/sub/c.h5"]
+    expected = [*everywhere, *here, *below, "sub/../b.h5", ".hidden/d.h5"]
+    assert list(map(str, found)) == expected
+    with pytest.raises(ValidationError, match=r"no file matches \*\.fits"):
+        PrepareSettings(inputs=["*.fits"], out="o")
+
+
+TOO_MUCH = ["a = " + "[" * 100_000, "a." * 50_000 + "b = 1", "a = " + "9" * 100_000, "\0", "x = 1\n" * 10**6]
+
+
+@pytest.mark.parametrize("text", TOO_MUCH, ids=range(5))
+def test_deep_or_absurd_toml_is_refused_in_one_line(tmp_path, text):
+    path = tmp_path / "flow.toml"
+    path.write_text(text)
+    (tmp_path / "config.toml").write_text(text)
+    for read in (read_workflow, load_survey, lambda path: read_config(path.parent)):
+        with pytest.raises(ValueError, match=r"\.toml") as error:
+            read(path)
+        assert len(str(error.value).splitlines()) == 1
 
 
 @pytest.mark.parametrize("section", [name for name in SECTIONS if name not in ("mock",)])

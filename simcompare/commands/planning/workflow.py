@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from simcompare.commands.planning.table import COMMANDS, SECTIONS, Command
+from simcompare.runs.documents import read_toml
 from simcompare.runs.names import file_names
 from simcompare.scores.encoders import is_import
 from simcompare.settings import Settings, WorkflowSettings
@@ -74,10 +75,7 @@ def read_workflow(path: str | Path, overrides: Sequence[str] = ()) -> dict:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; 'simcompare init {path}' writes one to fill in.")
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not TOML: {error}; text values stand in double quotes.") from error
+    content = read_toml(path)
     _refuse_code(content, path)
     for override in overrides:
         key, equals, text = override.partition("=")
@@ -125,7 +123,7 @@ def _toml_value(text: str) -> object:
     """Value of an override: TOML where it is, else the text itself."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 
