@@ -6,7 +6,7 @@ from mocks.deposit.backends import compute
 from mocks.deposit.kernel import PAD, REACH, Stamps, stamps
 from mocks.deposit.pyramid import COEFFICIENTS, DEEPEST, INTEGRALS, level_shapes
 
-__all__ = ["BACKENDS", "deposit", "stamp_factors"]
+__all__ = ["BACKENDS", "deposit", "stamp_shares"]
 
 _BLOCK = 1 << 12  # particles drawn at a time by plain code, which bounds the memory
 
@@ -43,35 +43,40 @@ def _plain(x, y, h, flux, shape):
     return image
 
 
-def stamp_factors(stamp: Stamps, place: np.ndarray, reach: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First pixel of the stamps of some particles along one axis, and their two factors there.
+def stamp_shares(
+    stamp: Stamps, u: np.ndarray, v: np.ndarray, reach: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Stamps of some particles, and where they lie.
 
     Parameters
     ----------
     stamp : Stamps
-    place : ndarray, shape (n,)
-        Position along the axis, counted from the centre of pixel 0 [pixels].
+    u, v : ndarray, shape (n,)
+        Positions along x and y, counted from the centre of pixel 0 [pixels].
     reach : ndarray, shape (n,)
         Support radius [pixels].
 
     Returns
     -------
-    ndarray of int, shape (n,)
-    ndarray, shape (n, 2, side)
+    column, row : ndarray of int, shape (n,)
+        First pixel of each stamp.
+    share : ndarray, shape (n, side, side)
+        Of the particle's light in each pixel of its stamp (y, x).
     """
-    pixel = np.floor(place).astype(int)
-    offset = ((place - pixel) * stamp.n_offset).astype(int)
-    size = np.clip(((reach - stamp.smallest) * stamp.per_pixel).astype(int), 0, stamp.n_size - 1)
     table = stamp.table.reshape(stamp.n_size, stamp.n_offset, 2, stamp.side)
-    return pixel - (stamp.side // 2 - 1), table[size, offset]
+    size = np.clip(((reach - stamp.smallest) * stamp.per_pixel).astype(int), 0, stamp.n_size - 1)
+    column, row = np.floor(u).astype(int), np.floor(v).astype(int)
+    along = table[size, ((u - column) * stamp.n_offset).astype(int)]
+    down = table[size, ((v - row) * stamp.n_offset).astype(int)]
+    share = down[:, 0, :, None] * along[:, 1, None] + down[:, 1, :, None] * along[:, 0, None]
+    before = stamp.side // 2 - 1
+    return column - before, row - before, share
 
 
 def _add(grid, u, v, reach, flux, stamp) -> None:
     """Add particles of one kind to a grid (band, y, x), by sums over the pixels of all their stamps."""
     _, n_y, n_x = grid.shape
-    column, along = stamp_factors(stamp, u, reach)
-    row, down = stamp_factors(stamp, v, reach)
-    share = down[:, 0, :, None] * along[:, 1, None] + down[:, 1, :, None] * along[:, 0, None]  # (n, y, x)
+    column, row, share = stamp_shares(stamp, u, v, reach)
     inside = (column >= 0) & (row >= 0) & (column + stamp.side <= n_x) & (row + stamp.side <= n_y)
     pixel = np.arange(stamp.side)
     target = ((row[:, None] + pixel) * n_x)[:, :, None] + (column[:, None] + pixel)[:, None]

@@ -6,7 +6,7 @@ import numpy as np
 
 from mocks.deposit.backends import compute
 from mocks.deposit.kernel import PAD, REACH, stamps
-from mocks.deposit.particles import stamp_factors
+from mocks.deposit.particles import stamp_shares
 
 __all__ = ["BACKENDS", "GasStamps", "column_in_front"]
 
@@ -66,10 +66,7 @@ def _gas_stamps(place, gas, kind):
     rows = np.flatnonzero(gas.kind == kind)
     scale = 0.5 ** gas.level[rows]
     u, v = (place[rows] * scale[:, None] + (PAD - 0.5)).T
-    (column, along), (row, down) = (
-        stamp_factors(stamps()[kind], values, gas.reach[rows] * scale) for values in (u, v)
-    )
-    share = down[:, 0, :, None] * along[:, 1, None] + down[:, 1, :, None] * along[:, 0, None]
+    column, row, share = stamp_shares(stamps()[kind], u, v, gas.reach[rows] * scale)
     corner = np.stack([column, row], axis=1)
     return dict(zip(rows, corner, strict=True)), dict(zip(rows, share, strict=True))
 

@@ -9,6 +9,7 @@ from astropy.cosmology import FLRW
 from astropy.table import Table
 
 from mocks.galaxy import Galaxy
+from mocks.readers.particles.records import assemble
 
 __all__ = ["Fingerprint", "Format", "Snapshot"]
 
@@ -94,6 +95,25 @@ class Snapshot(abc.ABC):
         ValueError
             When there is no such galaxy, it has no stars, or its particles are not sane.
         """
+
+    def assembled(self, subhalo_id: int, *, notes: tuple[str, ...] = (), **parts) -> Galaxy:
+        """Make the record of one galaxy of this output.
+
+        Parameters
+        ----------
+        subhalo_id : int
+        notes : tuple of str
+            Beside those of the output.
+        **parts
+            ``stars``, ``gas``, ``centre``, ``box_size``, ``properties``, as of
+            `mocks.readers.particles.records.assemble`.
+
+        Returns
+        -------
+        Galaxy
+        """
+        identity = {name: getattr(self, name) for name in ("simulation", "snapshot", "redshift", "cosmology")}
+        return assemble(self.path, notes=self.notes + notes, subhalo_id=int(subhalo_id), **identity, **parts)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

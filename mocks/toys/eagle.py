@@ -8,7 +8,7 @@ import numpy as np
 from mocks.galaxy import Galaxy
 from mocks.readers.hdf5.layout import UNBOUND
 from mocks.readers.particles.hilbert import GADGET_CURVE, hilbert_keys
-from mocks.toys.placing import birth_scale_factor, check_one_output, places
+from mocks.toys.placing import birth_scale_factor, check_one_output, gadget_header, places
 
 __all__ = ["write_eagle_extract", "write_eagle_snapshot"]
 
@@ -94,16 +94,10 @@ def _all_columns(galaxies: list[Galaxy]) -> dict[str, np.ndarray]:
 
 def _header(first: Galaxy, here: np.ndarray, total: np.ndarray, n_files: int) -> dict:
     """Header attributes of a snapshot file with so many particles here and in total."""
-    a, cosmology = 1.0 / (1.0 + first.redshift), first.cosmology
+    shared = gadget_header(first, BOX)
     return {
-        "BoxSize": BOX,
-        "HubbleParam": cosmology.h,
-        "Omega0": cosmology.Om0,
-        "OmegaLambda": 1.0 - cosmology.Om0,
-        "OmegaBaryon": cosmology.Ob0 or 0.0,
-        "Redshift": first.redshift,
-        "Time": a,
-        "ExpansionFactor": a,
+        **shared,
+        "ExpansionFactor": shared["Time"],
         "ExtractedFromSnapshot": first.snapshot,
         "NumFilesPerSnapshot": n_files,
         "NumPart_ThisFile": here,

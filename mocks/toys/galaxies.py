@@ -6,6 +6,7 @@ import numpy as np
 from astropy.cosmology import FLRW, FlatLambdaCDM
 
 from mocks.galaxy import Galaxy, Gas, Stars
+from mocks.projection import random_view
 from mocks.readers.particles.geometry import half_mass_radius
 from mocks.readers.particles.mass_loss import remaining_mass_fraction
 from mocks.readers.particles.times import cosmic_time
@@ -82,15 +83,7 @@ def toy_structure(rng: np.random.Generator) -> ToyStructure:
     log_mass = rng.uniform(*LOG_MASS_RANGE)
     size = 3.6 * 10 ** (0.2 * (log_mass - 10.3) + 0.1 * rng.normal())
     size = float(np.clip(size, *SIZE_RANGE))
-    quaternion = rng.normal(size=4)
-    w, x, y, z = quaternion / np.linalg.norm(quaternion)
-    orientation = np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-        ]
-    )
+    orientation = random_view(rng)  # before the rest: the order of the draws makes the galaxy
     return ToyStructure(
         stellar_mass=10**log_mass,
         half_mass_radius=size,

@@ -5,7 +5,7 @@ import numpy as np
 from mocks.galaxy import Galaxy
 from mocks.readers.particles.times import cosmic_time, scale_factor_at
 
-__all__ = ["birth_scale_factor", "check_one_output", "places"]
+__all__ = ["birth_scale_factor", "check_one_output", "gadget_header", "places"]
 
 
 def check_one_output(galaxies: list[Galaxy]) -> Galaxy:
@@ -65,3 +65,29 @@ def birth_scale_factor(galaxy: Galaxy) -> np.ndarray:
     """
     now = cosmic_time(1.0 / (1.0 + galaxy.redshift), galaxy.cosmology)
     return scale_factor_at(now - galaxy.stars.age, galaxy.cosmology)
+
+
+def gadget_header(galaxy: Galaxy, box: float) -> dict[str, float]:
+    """Attributes that the headers of all formats after Gadget share.
+
+    Parameters
+    ----------
+    galaxy : Galaxy
+        For its output and cosmology.
+    box : float
+        Side, in the format's own unit.
+
+    Returns
+    -------
+    dict of float
+    """
+    cosmology = galaxy.cosmology
+    return {
+        "BoxSize": box,
+        "HubbleParam": cosmology.h,
+        "Omega0": cosmology.Om0,
+        "OmegaLambda": 1.0 - cosmology.Om0,
+        "OmegaBaryon": cosmology.Ob0 or 0.0,
+        "Redshift": galaxy.redshift,
+        "Time": 1.0 / (1.0 + galaxy.redshift),
+    }

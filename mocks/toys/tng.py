@@ -7,7 +7,7 @@ import numpy as np
 
 from mocks.galaxy import Galaxy
 from mocks.readers.particles.records import PHOTOMETRY_BANDS
-from mocks.toys.placing import birth_scale_factor, check_one_output, places
+from mocks.toys.placing import birth_scale_factor, check_one_output, gadget_header, places
 
 __all__ = ["write_tng_snapshot"]
 
@@ -187,20 +187,6 @@ def _write_datasets(group: h5py.Group, columns: dict[str, np.ndarray]) -> None:
             dataset.attrs[attribute] = value
 
 
-def _header(galaxy: Galaxy) -> dict:
-    """Header attributes that snapshot and catalogue share."""
-    cosmology = galaxy.cosmology
-    return {
-        "BoxSize": BOX,
-        "HubbleParam": cosmology.h,
-        "Omega0": cosmology.Om0,
-        "OmegaLambda": 1.0 - cosmology.Om0,
-        "OmegaBaryon": cosmology.Ob0 or 0.0,
-        "Redshift": galaxy.redshift,
-        "Time": 1.0 / (1.0 + galaxy.redshift),
-    }
-
-
 def write_tng_snapshot(
     folder: str | Path, galaxies: list[Galaxy], *, n_files: int = 3, seed: int = 0, layout: str = "tng"
 ) -> Path:
@@ -273,7 +259,7 @@ def _write_chunks(stem: Path, first: Galaxy, particles: dict, total: np.ndarray,
                 "NumPart_Total_HighWord": np.zeros(6, dtype=np.uint32),
                 "MassTable": np.array([0.0, 1e-3, 0.0, 0.0, 0.0, 0.0]),
             }
-            file.create_group("Header").attrs.update(_header(first) | UNIT | header)
+            file.create_group("Header").attrs.update(gadget_header(first, BOX) | UNIT | header)
             for kind, columns in particles.items():
                 rows = slice(bounds[i, kind], bounds[i + 1, kind])
                 if rows.stop > rows.start:
@@ -293,7 +279,7 @@ def _write_catalogue(
     n_files = len(cuts["Group"]) - 1
     for i in range(n_files):
         with h5py.File(f"{stem}.{i}.hdf5", "w") as file:
-            header = _header(first) | {"NumFiles": np.int32(n_files)}
+            header = gadget_header(first, BOX) | {"NumFiles": np.int32(n_files)}
             if bounds is not None:
                 header["FileOffsets_Snap"] = bounds[:-1].T
             for name, columns in tables.items():

@@ -21,10 +21,9 @@ from mocks.readers.hdf5.fields import (
 )
 from mocks.readers.hdf5.headers import RUNS, cosmology_of, number_in_path, redshift_of, run_name
 from mocks.readers.hdf5.layout import box_side, with_units
-from mocks.readers.hdf5.snapshot import Units, conversion, find, header_of, open_hdf5, read_array
+from mocks.readers.hdf5.snapshot import GAS, STARS, Units, conversion, find, header_of, open_hdf5, read_array
 from mocks.readers.hdf5.subhaloes import SUBHALO_FIELDS, subhalo_columns, subhalo_properties
 from mocks.readers.particles.gathering import Part
-from mocks.readers.particles.records import assemble
 
 __all__ = ["PairSnapshot", "open_pair", "pair_in"]
 
@@ -141,7 +140,7 @@ class PairSnapshot(Snapshot):
         table = Table(subhalo_columns(raw, self.scale_factor, self.h, self.include_flagged, where))
         if "stellar_mass" not in table.colnames:
             with open_hdf5(self.path) as file:
-                columns = house_columns(*self._rows(file, 4, ("mass", "birth"), slice(None)))
+                columns = house_columns(*self._rows(file, STARS, ("mass", "birth"), slice(None)))
             summed = np.concatenate([[0.0], np.cumsum(np.where(columns["birth"] > 0, columns["mass"], 0.0))])
             start = raw["offset"][table["subhalo_id"], 4]
             table["stellar_mass"] = summed[start + table["n_stars"]] - summed[start]
@@ -156,25 +155,22 @@ class PairSnapshot(Snapshot):
                 f"{len(raw['SubhaloLenType']) - 1}."
             )
         with open_hdf5(self.path) as file:
-            parts = self._rows(file, 4, STAR_FIELDS, self._rows_of(subhalo_id, 4))
+            parts = self._rows(file, STARS, STAR_FIELDS, self._rows_of(subhalo_id, STARS))
             where = f"{self.path}, subhalo {subhalo_id}"
             stars, notes = stars_from_parts(where, *parts, self.scale_factor, self.cosmology)
             gas = None
             if self.gas and "PartType0" in file:
-                gas = gas_from_parts(where, *self._rows(file, 0, GAS_FIELDS, self._rows_of(subhalo_id, 0)))
-        return assemble(
-            self.path,
+                gas = gas_from_parts(
+                    where, *self._rows(file, GAS, GAS_FIELDS, self._rows_of(subhalo_id, GAS))
+                )
+        return self.assembled(
+            subhalo_id,
             stars=stars,
             gas=gas,
             centre=raw["SubhaloPos"][subhalo_id].astype(float) * self.length if "SubhaloPos" in raw else None,
             box_size=self.box_size,
             properties=subhalo_properties(raw, subhalo_id, self.scale_factor, self.h),
-            notes=self.notes + notes,
-            simulation=self.simulation,
-            snapshot=self.snapshot,
-            subhalo_id=int(subhalo_id),
-            redshift=self.redshift,
-            cosmology=self.cosmology,
+            notes=notes,
         )
 
     def _rows_of(self, subhalo_id: int, kind: int) -> slice:

@@ -28,11 +28,19 @@ from mocks.readers.hdf5.fields import (
 )
 from mocks.readers.hdf5.headers import cosmology_of, redshift_of, run_name
 from mocks.readers.hdf5.layout import galaxy_numbers, with_units
-from mocks.readers.hdf5.snapshot import conversion, find, header_of, open_hdf5, read_array
+from mocks.readers.hdf5.snapshot import (
+    DARK_MATTER,
+    GAS,
+    STARS,
+    conversion,
+    find,
+    header_of,
+    open_hdf5,
+    read_array,
+)
 from mocks.readers.particles.gathering import Part
 from mocks.readers.particles.geometry import in_sphere
 from mocks.readers.particles.hilbert import GADGET_CURVE, cells_in_sphere, hilbert_keys
-from mocks.readers.particles.records import assemble
 
 __all__ = ["EagleSnapshot", "is_eagle_folder", "open_eagle"]
 
@@ -41,7 +49,6 @@ logger = logging.getLogger(__name__)
 MOST_HASH_BITS = 20  # keys of three times as many bits fit into an int64
 UNITS = DIALECTS["eagle-extract"].units
 GROUPS = ("group_number", "subgroup_number")
-STARS, DARK_MATTER, GAS = 4, 1, 0
 KPC_PER_MPC = 1e3
 LABEL = r"(\d{3}_z\d{3}p\d{3})"
 PREFIXES = {"snapshot": "snap", "particledata": "eagle_subfind_particles", "snipshot": "snip"}
@@ -156,19 +163,14 @@ class EagleSnapshot(Snapshot):
         lost = int(entry["n_stars"]) - len(stars)
         if lost > 0:
             notes = (*notes, f"{lost} of its stars lie beyond {self.reach:g} kpc")
-        return assemble(
-            self.path,
+        return self.assembled(
+            subhalo_id,
             stars=stars,
             gas=gas,
             centre=centre if self.catalogue_chunks else None,
             box_size=self.box_size,
             properties={name: entry[name].item() for name in names if name in table.colnames},
-            notes=self.notes + notes,
-            simulation=self.simulation,
-            snapshot=self.snapshot,
-            subhalo_id=int(subhalo_id),
-            redshift=self.redshift,
-            cosmology=self.cosmology,
+            notes=notes,
         )
 
     def _fields(self, file: h5py.File, kind: int, fields: tuple[str, ...]) -> dict:

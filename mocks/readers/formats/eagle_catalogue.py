@@ -9,12 +9,10 @@ import numpy as np
 from astropy.table import Table
 
 from mocks.readers.hdf5.layout import EAGLE_ID, galaxy_numbers
-from mocks.readers.hdf5.snapshot import Units, open_hdf5, physical, read_array
+from mocks.readers.hdf5.snapshot import STARS, Units, open_hdf5, physical, read_array
 from mocks.readers.particles.geometry import unwrap
 
 __all__ = ["particle_table", "subfind_table"]
-
-STARS = 4
 
 
 def subfind_table(chunks: tuple[Path, ...], a: float, h: float, units: Units) -> Table:

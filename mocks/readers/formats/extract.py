@@ -30,7 +30,6 @@ from mocks.readers.hdf5.snapshot import Units, conversion, find, header_of, open
 from mocks.readers.particles.friends import LINKS_IN_BOX, friends_of_friends
 from mocks.readers.particles.gathering import Part
 from mocks.readers.particles.geometry import half_mass_radius, shrinking_sphere, unwrap
-from mocks.readers.particles.records import assemble
 
 __all__ = ["ExtractSnapshot", "open_extract"]
 
@@ -179,19 +178,14 @@ class ExtractSnapshot(Snapshot):
         gas, properties = self._read_gas(subhalo_id), self._properties(subhalo_id)
         if gas is not None and gas.star_formation_rate is not None:
             properties["star_formation_rate"] = float(gas.star_formation_rate.sum())
-        return assemble(
-            self.path,
+        return self.assembled(
+            subhalo_id,
             stars=stars,
             gas=gas,
             centre=self.centre,
             box_size=self.box_size,
             properties=properties,
-            notes=self.notes + notes,
-            simulation=self.simulation,
-            snapshot=self.snapshot,
-            subhalo_id=subhalo_id,
-            redshift=self.redshift,
-            cosmology=self.cosmology,
+            notes=notes,
         )
 
     def _rows_of(self, subhalo_id: int) -> np.ndarray | None:

@@ -29,15 +29,13 @@ from mocks.readers.hdf5.fields import (
 )
 from mocks.readers.hdf5.headers import cosmology_of, redshift_of, run_name
 from mocks.readers.hdf5.layout import with_units
-from mocks.readers.hdf5.snapshot import Units, header_of, open_hdf5, read_array
+from mocks.readers.hdf5.snapshot import GAS, STARS, Units, header_of, open_hdf5, read_array
 from mocks.readers.hdf5.subhaloes import SUBHALO_FIELDS, subhalo_columns, subhalo_properties
 from mocks.readers.particles.gathering import Part
-from mocks.readers.particles.records import assemble
 
 __all__ = ["IllustrisSnapshot", "is_snapshot_folder", "open_illustris"]
 
 UNITS = Units()
-GAS, STARS = 0, 4
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -183,19 +181,14 @@ class IllustrisSnapshot(Snapshot):
         centre = None
         if "SubhaloPos" in raw:
             centre = raw["SubhaloPos"][subhalo_id].astype(float) * self.scale_factor / self.h
-        return assemble(
-            self.path,
+        return self.assembled(
+            subhalo_id,
             stars=stars,
             gas=gas,
             centre=centre,
             box_size=self.box_size,
             properties=subhalo_properties(raw, subhalo_id, self.scale_factor, self.h),
-            notes=self.notes + notes,
-            simulation=self.simulation,
-            snapshot=self.snapshot,
-            subhalo_id=int(subhalo_id),
-            redshift=self.redshift,
-            cosmology=self.cosmology,
+            notes=notes,
         )
 
     def _particles(self, kind: int, subhalo_id: int) -> list[Part]:

@@ -20,7 +20,7 @@ from mocks.readers.particles.gathering import Part, gather
 from mocks.readers.particles.geometry import half_mass_radius, shrinking_sphere, unwrap
 from mocks.readers.particles.hilbert import domains_in_sphere
 from mocks.readers.particles.mass_loss import remaining_mass_fraction
-from mocks.readers.particles.records import assemble, check_ages, make_stars
+from mocks.readers.particles.records import check_ages, make_stars
 from mocks.readers.particles.times import age_from_conformal_time, conformal_time, cosmic_time, make_cosmology
 from mocks.readers.ramses.files import Info, read_info, read_stars
 from mocks.readers.ramses.galaxymaker import (
@@ -290,19 +290,14 @@ class RamsesSnapshot(Snapshot):
         gas = None
         if self.gas_radius is not None:
             gas = read_gas_cells(self.path, centre, self.gas_radius, self.box_size)
-        return assemble(
-            self.path,
+        return self.assembled(
+            subhalo_id,
             stars=stars,
             gas=gas,
             centre=centre,
             box_size=self.box_size,
             properties=properties or {},
-            notes=self.notes + notes + more,
-            simulation=self.simulation,
-            snapshot=self.snapshot,
-            subhalo_id=subhalo_id,
-            redshift=self.redshift,
-            cosmology=self.cosmology,
+            notes=notes + more,
         )
 
 

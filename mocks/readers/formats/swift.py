@@ -27,7 +27,7 @@ from mocks.readers.hdf5.layout import files_of, with_units
 from mocks.readers.hdf5.snapshot import conversion, find, open_hdf5, physical, read_array
 from mocks.readers.particles.gathering import Part
 from mocks.readers.particles.geometry import in_sphere
-from mocks.readers.particles.records import assemble, require_shapes
+from mocks.readers.particles.records import require_shapes
 
 __all__ = ["SwiftSnapshot", "open_swift"]
 
@@ -143,19 +143,14 @@ class SwiftSnapshot(Snapshot):
             notes = (*notes, f"{lost} of its stars lie beyond {self.reach:g} kpc")
         gas = gas_from_parts(where, *self._region(GAS, GAS_FIELDS, centre, subhalo_id)) if self.gas else None
         names = ("stellar_mass", "half_mass_radius", "star_formation_rate", "is_central", "flag")
-        return assemble(
-            self.path,
+        return self.assembled(
+            subhalo_id,
             stars=stars,
             gas=gas,
             centre=centre,
             box_size=self.box_size,
             properties={name: entry[name].item() for name in names if name in table.colnames},
-            notes=self.notes + notes,
-            simulation=self.simulation,
-            snapshot=self.snapshot,
-            subhalo_id=int(subhalo_id),
-            redshift=self.redshift,
-            cosmology=self.cosmology,
+            notes=notes,
         )
 
     @functools.cached_property

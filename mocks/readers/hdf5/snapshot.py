@@ -11,7 +11,18 @@ import numpy as np
 
 from mocks.readers.hdf5.attributes import attribute, attributes
 
-__all__ = ["ALIASES", "Units", "find", "header_of", "open_hdf5", "physical", "read_array"]
+__all__ = [
+    "ALIASES",
+    "DARK_MATTER",
+    "GAS",
+    "STARS",
+    "Units",
+    "find",
+    "header_of",
+    "open_hdf5",
+    "physical",
+    "read_array",
+]
 
 KPC, MSUN, KM = 3.0856775814913673e21, 1.988409870698051e33, 1e5  # cgs; IAU 2015 constants as in astropy
 YEAR = 3.15576e7  # s, Julian
@@ -29,6 +40,7 @@ CONVENTIONS = (
 # What h5py raises, besides OSError and ValueError, for damaged structures inside a file
 HDF5_ERRORS = (KeyError, RuntimeError, TypeError, AttributeError, OverflowError, MemoryError)
 ROUND_UNIT = 0.02  # relative distance from a power of ten at which that is meant
+GAS, DARK_MATTER, STARS = 0, 1, 4  # types of particles in Gadget's format
 SMALL = 2**26  # bytes that can be read without harm, whatever the file
 MOST_COMPRESSION = 1000  # no real dataset unpacks to more times its file
 CGS = {"length": KPC, "mass": MSUN, "velocity": KM, "density": MSUN / KPC**3, "rate": MSUN / YEAR}

@@ -4,6 +4,8 @@ import logging
 
 import numpy as np
 
+from mocks.readers.hdf5.snapshot import GAS, STARS
+
 __all__ = ["SUBHALO_FIELDS", "subhalo_columns", "subhalo_properties"]
 
 logger = logging.getLogger(__name__)
@@ -17,7 +19,6 @@ SUBHALO_FIELDS = (
     "SubhaloGrNr",
     "SubhaloFlag",
 )
-GAS, STARS = 0, 4
 
 
 def subhalo_columns(
