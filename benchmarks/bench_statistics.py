@@ -15,6 +15,7 @@ from simcompare.comparison.adjusted import adjusted_differences
 from simcompare.comparison.headline import compare
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.scores.likelihood import score
+from simcompare.scores.record import Scores
 from simcompare.scores.typicality import add_typicality
 from simcompare.statistics.feature_tests import classifier_test, energy_test, kernel_test, sliced_test
 from simcompare.statistics.two_sample import Clustered, two_sample
@@ -74,11 +75,13 @@ def main():
     for n in (500, ROWS):
         first, second = (Clustered.of(rng.normal(m, 1, n), np.arange(n)) for m in (-0.1, 0))
         timed("two_sample, 2000 resamples", 2 * n, "rows", lambda a=first, b=second: two_sample(a, b, rng))
-    both = vstack([galaxies("real", "observed", ROWS, 50, rng), galaxies("sim", "simulated", ROWS, 40, rng)])
-    timed("compare, one data set", 2 * ROWS, "rows", lambda: compare(both, "real", rng))
-    timed("add_typicality", 2 * ROWS, "rows", lambda: add_typicality(both, "real", rng))
+    both = Scores.of(
+        vstack([galaxies("real", "observed", ROWS, 50, rng), galaxies("sim", "simulated", ROWS, 40, rng)])
+    )
+    timed("compare, one data set", 2 * ROWS, "rows", lambda: compare(both, rng))
+    timed("add_typicality", 2 * ROWS, "rows", lambda: add_typicality(both, rng))
     timed("adjusted_differences, 100 resamples", 2 * ROWS, "rows",
-          lambda: adjusted_differences(both, "real", rng, n_bootstrap=100))  # fmt: skip
+          lambda: adjusted_differences(both, rng, n_bootstrap=100))  # fmt: skip
     features = rng.normal(0.02, 1, (ROWS, 8)), rng.normal(size=(ROWS, 8))
     for test in (classifier_test, kernel_test, energy_test, sliced_test):
         timed(f"{test.__name__}, 200 permutations", 2 * ROWS, "rows",

@@ -14,7 +14,6 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-from astropy.table import Table
 from scipy.stats import mannwhitneyu
 
 from flows import FlowConfig
@@ -25,6 +24,7 @@ from simcompare.models.storage import load_model, model_hash
 from simcompare.runs.files import atomic_path
 from simcompare.scores.bare_sky import SkyDensity
 from simcompare.scores.likelihood import score
+from simcompare.scores.record import Scores
 from simcompare.settings import TrainSettings
 
 SAMPLES = {"sdss-r": "r", "sdss-gri": "gri", "sdss-rgb": "rgb"}
@@ -34,8 +34,8 @@ BATCH = {"sdss-rgb": 32}
 MOST = 350  # held-out galaxies of each kind that are scored
 
 
-def fit(samples: Path, work: Path, name: str) -> tuple[Table, Table]:
-    """Train both flows; score tables of the real galaxies and of the twins that neither has seen."""
+def fit(samples: Path, work: Path, name: str) -> tuple[Scores, Scores]:
+    """Train both flows; scores of the real galaxies and of the twins that neither has seen."""
     sets = {"real": samples / SAMPLES[name], "twins": samples / f"{SAMPLES[name]}-twins"}
     outs = {kind: work / name / kind for kind in ("base", "real", "twins")}
     init = None
@@ -54,8 +54,8 @@ def fit(samples: Path, work: Path, name: str) -> tuple[Table, Table]:
         backgrounds["sky"] = SkyDensity(real.metadata["bands"], len(real.scale_names))
     held_out = [ImageSet.open(folder).split("test") for folder in sets.values()]
     held_out = [each.subset(slice(None, None, -(-len(each) // MOST))) for each in held_out]
-    tables = [score(images, real, backgrounds) for images in held_out]
-    return tuple(table[np.asarray(table["is_finite"])] for table in tables)
+    scored = [score(images, real, backgrounds) for images in held_out]
+    return tuple(each[each["is_finite"]] for each in scored)
 
 
 def probability_above(first: np.ndarray, second: np.ndarray) -> float:
@@ -63,11 +63,11 @@ def probability_above(first: np.ndarray, second: np.ndarray) -> float:
     return float(mannwhitneyu(first, second).statistic) / (len(first) * len(second))
 
 
-def remarks(real: Table, twins: Table) -> str:
+def remarks(real: Scores, twins: Scores) -> str:
     """Numbers of the held-out galaxies, as a section of the card."""
-    ratio, smooth = (np.asarray(table["log_likelihood_ratio"], float) for table in (real, twins))
+    ratio, smooth = real.numbers(), twins.numbers()
     found = probability_above(ratio, smooth)
-    alone = probability_above(np.asarray(real["log_prob"], float), np.asarray(twins["log_prob"], float))
+    alone = probability_above(real["log_prob"], twins["log_prob"])
     error = np.sqrt(found * (1 - found) / min(len(ratio), len(smooth)))
     describe = lambda nats: (  # noqa: E731
         f"mean {nats.mean():+.1f}, scatter {nats.std(ddof=1):.1f}, median {np.median(nats):+.1f} nats"
@@ -89,7 +89,7 @@ def remarks(real: Table, twins: Table) -> str:
     )
 
 
-def install(samples: Path, work: Path, folder: Path, name: str, real: Table, twins: Table) -> None:
+def install(samples: Path, work: Path, folder: Path, name: str, real: Scores, twins: Scores) -> None:
     """Copy both models with complete cards, and the scores of held-out real galaxies, into the package."""
     for kind, label in (("real", name), ("twins", f"{name}-twins")):
         trained = work / name / kind
@@ -98,11 +98,12 @@ def install(samples: Path, work: Path, folder: Path, name: str, real: Table, twi
         model.card = model_card(model, images, remarks(real, twins))
         shutil.rmtree(folder / label, ignore_errors=True)
         model.save(folder / label)
-    real["dataset"] = [f"{name} held-out" for name in real["dataset"]]
-    real.meta["model"] = model_hash(folder / name)
-    real.meta["background"] = f"background:{model_hash(folder / f'{name}-twins')}"
+    table = real.table
+    table["dataset"] = [f"{name} held-out" for name in real["dataset"]]
+    table.meta["model"] = model_hash(folder / name)
+    table.meta["background"] = f"background:{model_hash(folder / f'{name}-twins')}"
     with atomic_path(folder / name / "held-out.ecsv") as temporary:
-        real.write(temporary, format="ascii.ecsv", overwrite=True)
+        table.write(temporary, format="ascii.ecsv", overwrite=True)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from astropy.table import Table, vstack
+from astropy.table import Table
 
 from mocks import Galaxy, IdealImage, load_survey
 from mocks.dust.registry import DUST
@@ -24,7 +24,8 @@ from simcompare.runs.files import write_text
 from simcompare.runs.folder import open_run
 from simcompare.runs.tables import plain
 from simcompare.runs.time_limit import Watch
-from simcompare.scores.table import headline_score
+from simcompare.scores.joining import stack_scores
+from simcompare.scores.record import Scores
 from simcompare.settings import AttributeSettings, ScoreSettings
 from simcompare.synthetic.mocks import n_views, read_galaxy, sky_file, target_sources
 from simcompare.synthetic.observing import Make, observe_all, read_bank
@@ -107,7 +108,8 @@ def attribute_mocks(settings: AttributeSettings) -> Attribution:
             scheduler=settings.scheduler,
         )
         scores = score_image_sets(scored)
-        found = _attributed(scores, images.name, ImageSet.open(settings.real).name, settings)
+        scores = scores.with_reference(ImageSet.open(settings.real).name)
+        found = _attributed(scores, images.name, settings)
         write_further(
             [
                 FurtherTable("ladder", "What each step is worth", "Nats; the changes add up.", found.ladder),
@@ -205,44 +207,34 @@ def _image(task: _Task, view: VariedView, way: Variation) -> PreparedStamp:
     return replace(made, row=made.row | extra | {"variation": way.name})
 
 
-def _attributed(scores: Table, dataset: str, reference: str, settings: AttributeSettings) -> Attribution:
+def _attributed(scores: Scores, dataset: str, settings: AttributeSettings) -> Attribution:
     """Budget of the scores."""
-    score = headline_score(scores)
-    real = np.asarray(scores["dataset"]) == reference
-    mocks = scores[(np.asarray(scores["kind"]) == "simulated") & np.isfinite(scores[score])]
-    mocks["dataset"] = dataset
-    names = np.asarray(mocks["variation"]).astype(str)
-    ours = {str(name): mocks[names == name] for name in np.unique(names)}
+    mocks = scores[scores.equals("kind", "simulated") & np.isfinite(scores.numbers())]
+    mocks = mocks.with_columns(dataset=np.full(len(mocks), dataset))
+    ours = {name: mocks[mocks.equals("variation", name)] for name in mocks.words("variation")}
     steps = _in_common({step: ours[step] for step in LADDER if step in ours})
     last = list(steps)[-1]
-    steps[last] = _with_real(steps[last], scores[real])
-    budget = ladder(steps, dataset, reference, settings.seed, score=score)
+    steps[last] = stack_scores([steps[last], scores[scores.equals("dataset", scores.named_reference)]])
+    budget = ladder(steps, dataset, settings.seed)
     ways = {way.name: way for way in _ways(settings, has_particles=True)}
-    perturbed = {name: table for name, table in ours.items() if not ways[name].is_step}
+    perturbed = {name: each for name, each in ours.items() if not ways[name].is_step}
     shifts = {name: _in_common({"baseline": ours[BASELINE], name: perturbed[name]}) for name in perturbed}
     weights = {name: ways[name].weight(settings.known_to) for name in perturbed}
-    table, floor = systematic_floor(shifts, dataset, settings.seed, uncertainties=weights, score=score)
+    table, floor = systematic_floor(shifts, dataset, settings.seed, uncertainties=weights)
     end = budget[-1]
     return Attribution(budget, table, end["to_real"], end["to_real_low"], end["to_real_high"], floor)
 
 
-def _in_common(tables: dict[str, Table]) -> dict[str, Table]:
-    """Rows of those views that every table has."""
+def _in_common(steps: dict[str, Scores]) -> dict[str, Scores]:
+    """Rows of those views that every step has."""
     keys = {
-        name: np.char.add(
-            np.char.add(np.asarray(t["galaxy_id"]).astype(str), "\n"), np.asarray(t["view"]).astype(str)
-        )
-        for name, t in tables.items()
+        name: list(zip(each["galaxy_id"].tolist(), each["view"].tolist(), strict=True))
+        for name, each in steps.items()
     }
-    common = set.intersection(*(set(each.tolist()) for each in keys.values()))
+    common = set.intersection(*map(set, keys.values()))
     if not common:
         raise ValueError("no view of a galaxy has a finite score in all steps; see failures.ecsv.")
-    return {name: table[np.isin(keys[name], sorted(common))] for name, table in tables.items()}
-
-
-def _with_real(table: Table, real: Table) -> Table:
-    """Both in one table, with the columns they share."""
-    return vstack([table, real], join_type="inner", metadata_conflicts="silent")
+    return {name: each[np.array([key in common for key in keys[name]])] for name, each in steps.items()}
 
 
 def messages(settings: AttributeSettings, found: Attribution) -> Iterator[str]:

@@ -35,9 +35,8 @@ def browse_run(settings: BrowseSettings) -> Path | BrowseServer:
     ValueError
         When no image set of the run is left.
     """
-    scores = run_scores(settings.run, lambda form: form.colnames)
-    image_sets = run_image_sets(settings.run)
-    inside = np.isin(np.asarray(scores["dataset"]), list(image_sets))
+    scores, image_sets = run_scores(settings.run), run_image_sets(settings.run)
+    inside = np.any([scores.equals("dataset", name) for name in (*image_sets, "")], axis=0)
     shown = scores if inside.all() else scores[inside]
     toy = is_toy(image_sets.values())
     if len(shown) > MOST_GALAXIES or settings.serve:

@@ -25,13 +25,12 @@ from simcompare.images.image_set import LINEAR_UNIT
 from simcompare.runs.folder import Run, open_run, read_settings
 from simcompare.runs.tables import write_blocks
 from simcompare.scores.encoders import Encoder, find_encoder, is_import
-from simcompare.scores.files import joined_blocks, joined_form, joined_table
+from simcompare.scores.files import joined_blocks, joined_form, joined_scores
 from simcompare.scores.nuisance import read_columns
 from simcompare.scores.ranking import SPACES, Reader, place_scores
+from simcompare.scores.record import Scores
 from simcompare.scores.run_inputs import run_image_sets, run_models
 from simcompare.scores.spaces import open_spaces
-from simcompare.scores.table import only_real
-from simcompare.scores.text_column import words_of
 from simcompare.settings import CompareSettings
 from simcompare.synthetic.blank_sky import blank_sky_of
 
@@ -79,14 +78,15 @@ def _compare(settings: CompareSettings, *, replace: bool) -> Table:
             return read_comparison(run.folder)
         paths = [folder / _SCORES for folder in settings.scores]
         form, questions = joined_form(paths), _questions(settings)
-        scores = joined_table(paths, form, needed_columns(form, questions))
-        reference = settings.reference or only_real(scores)
+        form = form.with_reference(settings.reference)
+        scores = joined_scores(paths, form, needed_columns(form, questions))
+        form = form.with_reference(scores.named_reference)
         _refuse_unknown(form, scores, questions)
-        rng = stream(settings.seed, "compare")
-        table = compare(scores, reference, rng, n_bootstrap=settings.bootstrap)
-        write_blocks(_placed(partial(joined_blocks, paths, form), form, reference, run), run.folder / _SCORES)
+        table = compare(scores, stream(settings.seed, "compare"), n_bootstrap=settings.bootstrap)
+        blocks = _placed(partial(joined_blocks, paths, form), form, run)
+        write_blocks((block.table for block in blocks), run.folder / _SCORES)
         with open_spaces(run.folder / SPACES) as spaces:
-            further = further_tables(scores, reference, settings.seed, spaces=spaces, questions=questions)
+            further = further_tables(scores, settings.seed, spaces=spaces, questions=questions)
         further += [*null_tables(settings.nulls), *attribution_tables(settings.attribution)]
         table = with_nulls(with_columns_of(table, further), scores, settings.nulls)
         table = with_floors(table, settings.attribution, form.meta.get("model"))
@@ -116,23 +116,22 @@ def _inputs(settings: CompareSettings) -> list[Path]:
     return found
 
 
-def _placed(read: Reader, form: Table, reference: str, run: Run) -> Iterable[Table]:
+def _placed(read: Reader, form: Scores, run: Run) -> Iterable[Scores]:
     """Blocks of scores among the real galaxies of the reference, in spaces that all score runs share."""
     settings = run.settings
     (run.folder / SPACES).unlink(missing_ok=True)
     scored = read_settings(settings.scores[0])
     sets = run_image_sets(run.folder)
-    real = sets.get(reference)
+    real = sets.get(form.named_reference)
     model = run_models(run.folder).get("model")
     if real is None or model is None:
-        logger.warning("no spaces of features: the flow or the images of %s have gone", reference)
+        logger.warning("no spaces of features: the flow or the images of %s have gone", form.reference)
         return read(None)
     blank = [blank_sky_of(real, scored.get("seed", 0))] if real.unit == LINEAR_UNIT else []
     return place_scores(
         read,
         form,
         [*sets.values(), *blank],
-        reference,
         model,
         run.folder,
         seed=settings.seed,
@@ -175,10 +174,10 @@ def _listed(text: str | None) -> tuple[str, ...]:
     return tuple(word.strip() for word in (text or "").split(",") if word.strip())
 
 
-def _refuse_unknown(form: Table, scores: Table, questions: Questions) -> None:
+def _refuse_unknown(form: Scores, scores: Scores, questions: Questions) -> None:
     """Raise when a column or a data set that is asked for is not there."""
     read_columns(form, questions.columns or ["dataset"])
-    names = words_of(scores["dataset"])
+    names = scores.datasets
     unknown = [name for name in questions.generations if name not in names]
     if unknown or len(questions.generations) == 1:
         raise ValueError(

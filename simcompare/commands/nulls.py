@@ -23,8 +23,9 @@ from simcompare.runs.products import make_files
 from simcompare.runs.tables import write_table
 from simcompare.runs.time_limit import Watch
 from simcompare.scores.bare_sky import with_sky
+from simcompare.scores.joining import stack_scores
 from simcompare.scores.likelihood import score
-from simcompare.scores.table import headline_score, stack_scores
+from simcompare.scores.record import Scores
 from simcompare.settings import NullsSettings
 
 __all__ = ["make_nulls", "messages"]
@@ -103,8 +104,11 @@ def make_nulls(settings: NullsSettings) -> list[FurtherTable]:
             task.folder.mkdir(parents=True, exist_ok=True)
         paths = [task.folder / "scores.ecsv" for task in tasks]
         make_files(run, _run, paths, tasks)
-        scores = {task.variant: Table.read(path) for task, path in zip(tasks, paths, strict=True)}
-        tables, spreads = _tables(scores, ImageSet.open(real).name, settings.seed)
+        name = ImageSet.open(real).name
+        scores = {
+            task.variant: Scores.of(Table.read(path), name) for task, path in zip(tasks, paths, strict=True)
+        }
+        tables, spreads = _tables(scores, settings.seed)
         write_further(tables, run.folder / "tables")
         write_text(run.folder / NULLS, json.dumps(spreads, indent=1))
     return tables
@@ -135,13 +139,11 @@ def _run(path: Path, task: _Task, watch: Watch) -> None:
         background = _trained(task, ImageSet.open(task.twins), config, model, "background")
     backgrounds = {} if background is None else {"background": background}
     sets = [ImageSet.open(folder) for folder in settings.images]
-    tables = [
+    parts = [
         score(images, model, with_sky(backgrounds, images, model), symmetries=settings.symmetries)
         for images in sets
     ]
-    scores = stack_scores(tables)
-    kept = ["dataset", "galaxy_id", "view", "kind", "split", "log_prob", headline_score(scores)]
-    write_table(scores[list(dict.fromkeys(kept))], path)
+    write_table(stack_scores(parts).select("view", "log_prob", parts[0].headline).table, path)
 
 
 def _config(config: FlowConfig, variant: _Variant, real: ImageSet) -> FlowConfig:
@@ -200,11 +202,11 @@ def _half(images: ImageSet, variant: _Variant, seed: int) -> ImageSet:
 
 
 def _tables(
-    scores: Mapping[_Variant, Table], reference: str, seed: int
+    scores: Mapping[_Variant, Scores], seed: int
 ) -> tuple[list[FurtherTable], dict[str, dict[str, float]]]:
     """Tables of the nulls, and their spread by data set."""
     groups = {
-        group: {each.name: table for each, table in scores.items() if each.group in kept}
+        group: {each.name: found for each, found in scores.items() if each.group in kept}
         for group, kept in (
             ("seeds", ("base", "seeds")), ("transforms", ("base", "transforms")), ("halves", ("halves",)),
         )
@@ -219,14 +221,14 @@ def _tables(
     for group, variants in groups.items():
         if len(variants) < 2:
             continue
-        table = stability(variants, reference, seed)
+        table = stability(variants, seed)
         changes = "changes" if table.meta["order_changes"] else "does not change"
         note = f"Difference of the mean to real galaxies, nats; the order of simulations {changes}."
         tables.append(FurtherTable(f"null_{group}", titles[group], note, table))
         for name, scatter in table.meta["scatter"].items():
             value = scatter * np.sqrt(2) if group == "halves" else scatter
             spreads.setdefault(name, {})[columns[group]] = float(value)
-    pair = model_null(*(groups["halves"][name] for name in _HALVES), reference, seed)
+    pair = model_null(*(groups["halves"][name] for name in _HALVES), seed)
     note = "log_prob under the first half's flow minus the second's, of the same images, nats."
     tables.append(FurtherTable("null_models", "Two flows of disjoint halves", note, pair))
     return tables, spreads

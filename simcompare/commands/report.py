@@ -20,8 +20,8 @@ from simcompare.runs.files import remove_leftovers
 from simcompare.runs.folder import read_config, read_provenance, read_settings, runs_behind
 from simcompare.runs.ledger import Ledger, digest
 from simcompare.runs.lock import lock_folder
+from simcompare.scores.record import Scores
 from simcompare.scores.run_inputs import is_toy, run_image_sets, run_models, run_scores
-from simcompare.scores.text_column import equals
 from simcompare.settings import ReportSettings
 
 __all__ = ["messages", "report_run"]
@@ -75,11 +75,12 @@ def _write_page(
 ) -> Path:
     """Figures, tables and page of a comparison."""
     scores = run_scores(folder, partial(figure_columns, models=models))
+    scores = scores.with_reference(comparison.meta["reference"])
     compared = read_settings(folder)
     further, notes = read_further(folder / "tables"), []
     there = [each.name for each in further]
     model = models.get("model")
-    reference, seed = comparison.meta["reference"], compared["seed"]
+    reference, seed = scores.named_reference, compared["seed"]
     checked = image_sets if reference in image_sets else None
     if checked is not None:
         table = sanity_table(checked, reference, seed)
@@ -92,7 +93,7 @@ def _write_page(
         seed=seed,
         image_sets=image_sets,
         history=Table(rows=model.history) if model is not None and model.history else None,
-        samples=_samples(model, scores, reference, seed),
+        samples=_samples(model, scores, seed),
         models=models,
         further=further,
         embedding=embedding,
@@ -123,11 +124,11 @@ def _remove_old_figures(folder: Path, names: set[str]) -> None:
             path.unlink()
 
 
-def _samples(model, scores: Table, reference: str, seed: int) -> list[np.ndarray] | None:
+def _samples(model, scores: Scores, seed: int) -> list[np.ndarray] | None:
     """Images drawn from the flow under the conditions of some real galaxies."""
     if model is None:
         return None
-    real = scores[np.flatnonzero(equals(scores["dataset"], reference))[:_SAMPLES]]
+    real = scores[np.flatnonzero(scores.equals("dataset", scores.named_reference))[:_SAMPLES]]
     context = context_of(real, model.context_names)
     generator = torch.Generator().manual_seed(seed)
     return list(np.asarray(model.sample(len(real), context, generator=generator)))

@@ -3,12 +3,11 @@
 import logging
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
 import torch
-from astropy.table import Table
 
 from flows import FlowModel
 from simcompare.data.shipped import ensemble_members, find_model, reference_table
@@ -22,11 +21,12 @@ from simcompare.runs.time_limit import Watch
 from simcompare.scores.bare_sky import with_sky
 from simcompare.scores.encoders import find_encoder
 from simcompare.scores.files import joined_blocks, joined_form
+from simcompare.scores.joining import stack_scores
 from simcompare.scores.likelihood import score, warn_of_doubts
 from simcompare.scores.pixel_maps import write_maps
 from simcompare.scores.ranking import place_scores
+from simcompare.scores.record import Scores
 from simcompare.scores.run_inputs import run_scores
-from simcompare.scores.table import stack_scores
 from simcompare.settings import ScoreSettings
 from simcompare.synthetic.blank_sky import blank_sky_of
 
@@ -40,9 +40,9 @@ _IMAGES_PER_TASK = 192
 _HEADLINE = "background"
 
 
-def score_image_sets(settings: ScoreSettings) -> Table:
-    """Score as `write_scores`, and read the whole table."""
-    return run_scores(write_scores(settings).parent)
+def score_image_sets(settings: ScoreSettings) -> Scores:
+    """Score as `write_scores`, and read all scores."""
+    return run_scores(write_scores(settings).parent).with_reference(settings.reference)
 
 
 def write_scores(settings: ScoreSettings) -> Path:
@@ -96,8 +96,8 @@ def write_scores(settings: ScoreSettings) -> Path:
         folder.mkdir(exist_ok=True)
         paths = [folder / f"scores-{number:06d}.ecsv" for number in range(len(chunks))]
         make_files(run, _score_chunk, paths, chunks, gpu=settings.device.startswith("cuda"))
-        form = joined_form(paths)
-        form.meta |= _identity(settings)
+        form = joined_form(paths, reference)
+        form = replace(form, meta=dict(form.meta) | _identity(settings))
         read = partial(joined_blocks, paths, form)
         warn_of_doubts(read(["dataset", "is_finite", "outside_domain"]))
         if reference is None:
@@ -106,24 +106,24 @@ def write_scores(settings: ScoreSettings) -> Path:
         else:
             model = _model_once(settings.model, settings.device)
             blocks = place_scores(
-                read, form, sets, reference, model, run.folder,
+                read, form, sets, model, run.folder,
                 seed=settings.seed, neighbours=settings.neighbours, embedding=embedding,
             )  # fmt: skip
         for images in sets if settings.maps else ():
             _write_maps(images, settings)
-        write_blocks(blocks, run.folder / _SCORES)
+        write_blocks((block.table for block in blocks), run.folder / _SCORES)
         done.record(_SCORES)
         shutil.rmtree(folder)
     return run.folder / _SCORES
 
 
-def _with_held_out(paths: list[Path], form: Table, settings: ScoreSettings) -> tuple[list[Path], Table]:
+def _with_held_out(paths: list[Path], form: Scores, settings: ScoreSettings) -> tuple[list[Path], Scores]:
     """Add the scores of the real galaxies that come with a shipped model, to hold simulations against."""
     path = reference_table(settings.model)
     if path is None:
         return paths, form
     try:
-        form = stack_scores([form, read_form(path)])
+        form = stack_scores([form, Scores.of(read_form(path))])
     except ValueError as error:
         logger.info("without the held-out real galaxies of %s: %s", settings.model, error)
         return paths, form
@@ -215,7 +215,7 @@ def _score_chunk(path: Path, chunk: _Chunk, watch: Watch) -> None:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
-            table = score(
+            scores = score(
                 chunk.images.slab(0, len(chunk.images)),  # whose catalogue goes with it
                 models,
                 _backgrounds(settings, chunk.images),
@@ -225,8 +225,8 @@ def _score_chunk(path: Path, chunk: _Chunk, watch: Watch) -> None:
             )
         finally:
             torch.set_num_threads(threads)
-    table["image_index"] += chunk.start
-    write_table(table, path)
+    scores = scores.with_columns(image_index=scores["image_index"] + chunk.start)
+    write_table(scores.table, path)
 
 
 def _write_maps(images: ImageSet, settings: ScoreSettings) -> None:

@@ -7,8 +7,8 @@ from astropy.table import Table
 from scipy.special import ndtr
 
 from simcompare.scores.nuisance import NuisanceModel, Terms, read_columns, ridge
-from simcompare.scores.table import galaxies_of, headline_score, nuisance_columns, sample_rows
-from simcompare.scores.text_column import words_of
+from simcompare.scores.record import Scores
+from simcompare.statistics.intervals import Estimate, percentile_interval
 from simcompare.statistics.resampling import blocks, resampled_counts, resamples
 from simcompare.statistics.significance import adjust_p_values
 
@@ -16,16 +16,14 @@ __all__ = ["adjusted_differences"]
 
 
 def adjusted_differences(
-    scores: Table,
-    reference: str,
+    scores: Scores,
     rng: np.random.Generator,
     *,
     columns: Sequence[str] | None = None,
-    score: str | None = None,
     n_bootstrap: int = 500,
     confidence: float = 0.95,
 ) -> Table:
-    """Difference of every data set to real galaxies of equal nuisance.
+    """Difference of every data set to real galaxies of equal nuisance, in the headline.
 
     The score of real galaxies is fitted as a function of the nuisances; the difference is the mean of a data
     set's scores minus what the fit gives for real galaxies at its own nuisances. Fit and mean are
@@ -33,14 +31,11 @@ def adjusted_differences(
 
     Parameters
     ----------
-    scores : Table
-        Score table.
-    reference : str
-        Data set of real galaxies; held-out rows only.
+    scores : Scores
+        Of the reference only held-out rows are used.
     rng : numpy.random.Generator
     columns : sequence of str, optional
         Nuisances; default: magnitudes, sky noises, seeings and the half-light radius.
-    score : str, optional
     n_bootstrap, confidence : int, float
 
     Returns
@@ -50,9 +45,8 @@ def adjusted_differences(
         ``_error``; ``p_value`` (normal), ``p_holm``; ``share_extrapolated``, galaxies beyond the 0.5 to 99.5
         percentiles of a nuisance of real galaxies, where the fit is a guess.
     """
-    score = score or headline_score(scores)
-    columns = list(columns or nuisance_columns(scores))
-    x, y = _galaxies(scores[sample_rows(scores, reference)], columns, score)
+    columns = list(columns or scores.nuisances)
+    x, y = _galaxies(scores.reference_sample(), columns)
     if len(y) < 2 * (1 + 2 * len(columns)):
         raise ValueError(
             f"{len(y)} held-out real galaxies are too few to adjust for {len(columns)} nuisances; "
@@ -60,35 +54,34 @@ def adjusted_differences(
         )
     edges = np.percentile(x, [0.5, 99.5], axis=0)
     rows = []
-    for name in sorted(set(words_of(scores["dataset"])) - {reference}):
-        sample = scores[sample_rows(scores, name)]
+    for name in scores.others:
+        sample = scores.sample(name)
         if not len(sample):
             continue
-        u, v = _galaxies(sample, columns, score)
+        u, v = _galaxies(sample, columns)
         value = float(np.mean(v - NuisanceModel.fit(x, y).predict(u)))
-        ends, error = np.full(2, np.nan), np.nan
+        delta = Estimate(value, *3 * [np.nan])
         if len(v) > 1:
             resampled = _resampled_adjusted(x, y, u, v, rng, n_bootstrap)
-            ends, error = (
-                np.quantile(resampled, [0.5 - confidence / 2, 0.5 + confidence / 2]),
-                resampled.std(ddof=1),
-            )
+            delta = percentile_interval(value, resampled, 0.5 - confidence / 2)
         rows.append(
             {
                 "dataset": name,
                 "n_galaxies": len(v),
                 "delta_plain": float(v.mean() - y.mean()),
-                "delta_adjusted": value,
-                "delta_adjusted_low": ends[0],
-                "delta_adjusted_high": ends[1],
-                "delta_adjusted_error": error,
-                "p_value": float(_two_sided(value / error)) if error > 0 else np.nan,
+                **delta.columns("delta_adjusted"),
+                "p_value": float(_two_sided(value / delta.error)) if delta.error > 0 else np.nan,
                 "share_extrapolated": float(np.mean(((u < edges[0]) | (u > edges[1])).any(axis=1))),
             }
         )
     table = Table(rows=rows)
     table["p_holm"] = adjust_p_values(table["p_value"])
-    table.meta = {"reference": reference, "score": score, "columns": columns, "n_bootstrap": n_bootstrap}
+    table.meta = {
+        "reference": scores.reference,
+        "score": scores.headline,
+        "columns": columns,
+        "n_bootstrap": n_bootstrap,
+    }
     return table
 
 
@@ -114,11 +107,11 @@ def _resampled_adjusted(
     return np.concatenate(found)
 
 
-def _galaxies(table: Table, columns: Sequence[str], score: str) -> tuple[np.ndarray, np.ndarray]:
-    """Nuisances and score, one row per galaxy with all of them finite."""
-    values = [read_columns(table, [name])[:, 0] for name in (*columns, score)]
+def _galaxies(scores: Scores, columns: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Nuisances and headline, one row per galaxy with all of them finite."""
+    values = [read_columns(scores, [name])[:, 0] for name in (*columns, scores.headline)]
     finite = np.all([np.isfinite(each) for each in values], axis=0)
-    codes = np.unique(galaxies_of(table)[finite], return_inverse=True)[1]
+    codes = np.unique(scores.galaxies[finite], return_inverse=True)[1]
     counts = np.bincount(codes)
     *nuisances, means = (np.bincount(codes, each[finite]) / counts for each in values)
     return np.stack(nuisances, axis=1), means

@@ -11,10 +11,10 @@ from astropy.table import Table
 from mocks.streams import stream
 from simcompare.comparison.report_table import FurtherTable, read_further
 from simcompare.runs.documents import read_json_object
-from simcompare.scores.table import headline_score, reference_rows
+from simcompare.scores.record import Scores
 from simcompare.statistics.intervals import Estimate, expanded_tail, percentile_interval
 from simcompare.statistics.resampling import resampled_counts
-from simcompare.statistics.two_sample import Clustered, difference_of_means, galaxy_means
+from simcompare.statistics.two_sample import Clustered, mean_of
 
 __all__ = ["ATTRIBUTION", "attribution_tables", "ladder", "systematic_floor", "with_floors"]
 
@@ -22,12 +22,10 @@ ATTRIBUTION = "attribution.json"
 
 
 def ladder(
-    steps: Mapping[str, Table],
+    steps: Mapping[str, Scores],
     dataset: str,
-    reference: str,
     seed: int,
     *,
-    score: str | None = None,
     n_bootstrap: int = 2000,
     confidence: float = 0.95,
 ) -> Table:
@@ -35,12 +33,12 @@ def ladder(
 
     Parameters
     ----------
-    steps : mapping of str to Table
-        Score tables of the same galaxies after each step, in the order of the observation: for instance
-        "ideal", "rebinned", "PSF", "Poisson", "sky", "neighbours". The last must hold the reference too.
-    dataset, reference : str
+    steps : mapping of str to Scores
+        Of the same galaxies after each step, in the order of the observation: for instance "ideal",
+        "rebinned", "PSF", "Poisson", "sky", "neighbours". The last must hold the reference too; its headline
+        is divided.
+    dataset : str
     seed : int
-    score : str, optional
     n_bootstrap, confidence : int, float
         Galaxies are resampled; the same galaxies serve all steps, so that changes are paired.
 
@@ -59,9 +57,8 @@ def ladder(
     if len(steps) < 2:
         raise ValueError(f"a ladder needs at least two steps, found {', '.join(steps) or 'none'}.")
     last = list(steps.values())[-1]
-    score = score or headline_score(last)
-    common, means = _common_means(steps, dataset, score)
-    real = _reference_means(last, reference, score)
+    common, means = _common_means(steps, dataset, last.headline)
+    real, reference = _reference_means(last), last.named_reference
     levels, n = means.mean(axis=1), common.size
     tail = expanded_tail(means[-1], real, confidence)
     drawn = resampled_counts(n, n_bootstrap, stream(seed, dataset, "ladder")) @ means.T / n
@@ -76,9 +73,9 @@ def ladder(
             if k == 0
             else _estimate(levels[k] - levels[k - 1], drawn[:, k] - drawn[:, k - 1], tail, n)
         )
-        rows.append({"step": name, "n_galaxies": n, **_flat("change", change), **_flat("to_real", to_real)})
+        rows.append({"step": name, "n_galaxies": n, **change.columns("change"), **to_real.columns("to_real")})
     table = Table(rows=rows)
-    table.meta = {"dataset": dataset, "reference": reference, "score": score}
+    table.meta = {"dataset": dataset, "reference": reference, "score": last.headline}
     return table
 
 
@@ -89,28 +86,17 @@ def _estimate(value: float, resampled: np.ndarray, tail: float, n: int) -> Estim
     return percentile_interval(float(value), resampled, tail)
 
 
-def _flat(name: str, estimate: Estimate) -> dict[str, float]:
-    """Columns of an estimate."""
-    return {
-        name: estimate.value,
-        f"{name}_low": estimate.low,
-        f"{name}_high": estimate.high,
-        f"{name}_error": estimate.error,
-    }
-
-
-def _common_means(steps: Mapping[str, Table], dataset: str, score: str) -> tuple[np.ndarray, np.ndarray]:
+def _common_means(steps: Mapping[str, Scores], dataset: str, score: str) -> tuple[np.ndarray, np.ndarray]:
     """Galaxies that every step has with a finite score, and their mean scores, shape (n_steps, n)."""
     found = []
-    for name, table in steps.items():
-        if score not in table.colnames:
+    for name, scores in steps.items():
+        if score not in scores:
             raise ValueError(f"step {name!r} has no column {score!r}; score all steps under the same models.")
-        values = np.asarray(table[score], float)
-        rows = reference_rows(table, dataset) & np.isfinite(values)
-        galaxy = np.asarray(table["galaxy_id"])[rows].astype(str)
-        if not galaxy.size:
+        sample = scores[scores.held_out(dataset) & np.isfinite(scores.numbers(score))]
+        if not len(sample):
             raise ValueError(f"step {name!r} has no finite score of {dataset!r}.")
-        found.append(dict(zip(np.unique(galaxy), galaxy_means(values[rows], galaxy), strict=True)))
+        means = sample.clustered(column=score).means
+        found.append(dict(zip(sample.words("galaxy_id"), means, strict=True)))
     common = sorted(set(found[0]).intersection(*found[1:]))
     if not common:
         raise ValueError(
@@ -119,22 +105,20 @@ def _common_means(steps: Mapping[str, Table], dataset: str, score: str) -> tuple
     return np.array(common), np.array([[step[name] for name in common] for step in found])
 
 
-def _reference_means(table: Table, reference: str, score: str) -> np.ndarray:
+def _reference_means(scores: Scores) -> np.ndarray:
     """Mean score of each held-out real galaxy."""
-    values = np.asarray(table[score], float)
-    rows = reference_rows(table, reference) & np.isfinite(values)
-    if not rows.any():
-        raise ValueError(f"the last step holds no held-out galaxy of {reference!r}.")
-    return galaxy_means(values[rows], np.asarray(table["galaxy_id"])[rows].astype(str))
+    real = scores.reference_sample()
+    if not np.isfinite(real.numbers()).any():
+        raise ValueError(f"the last step holds no held-out galaxy of {scores.reference!r}.")
+    return real.clustered().means
 
 
 def systematic_floor(
-    perturbed: Mapping[str, Mapping[str, Table]],
+    perturbed: Mapping[str, Mapping[str, Scores]],
     dataset: str,
     seed: int,
     *,
     uncertainties: Mapping[str, float] | None = None,
-    score: str | None = None,
     n_bootstrap: int = 1000,
 ) -> tuple[Table, float]:
     """Shift of the score when an ingredient of the mock is wrong, and the floor under any claim.
@@ -149,7 +133,6 @@ def systematic_floor(
     uncertainties : mapping of str to float, optional
         For each perturbation how uncertain that ingredient really is, in units of the perturbation made:
         0.5 when the PSF is known to 5 % and was changed by 10 %. Default 1.
-    score : str, optional
     n_bootstrap : int
 
     Returns
@@ -164,16 +147,16 @@ def systematic_floor(
     uncertainties = dict(uncertainties or {})
     rows, worst = [], {}
     for name, pair in perturbed.items():
-        score = score or headline_score(pair["baseline"])
+        score = pair["baseline"].headline
         common, means = _common_means(pair, dataset, score)
         pairs = Clustered.of(means[1] - means[0], common)
-        shift = _mean_shift(pairs, stream(seed, name, "floor"), n_bootstrap)
+        shift = mean_of(pairs, stream(seed, name, "floor"), n_bootstrap=n_bootstrap)
         weight = uncertainties.get(name, 1.0)
         rows.append(
             {
                 "perturbation": name,
                 "n_galaxies": common.size,
-                **_flat("shift", shift),
+                **shift.columns("shift"),
                 "weight": weight,
             }
         )
@@ -182,12 +165,6 @@ def systematic_floor(
     table = Table(rows=rows)
     table.meta = {"dataset": dataset, "score": score}
     return table, float(np.sqrt(sum(value**2 for value in worst.values())))
-
-
-def _mean_shift(pairs: Clustered, rng: np.random.Generator, n_bootstrap: int) -> Estimate:
-    """Mean of paired differences."""
-    zero = Clustered.of(np.zeros(2), np.arange(2))
-    return difference_of_means(pairs, zero, rng, n_bootstrap=n_bootstrap)
 
 
 def attribution_tables(folders: Sequence[str | os.PathLike]) -> list[FurtherTable]:

@@ -8,8 +8,7 @@ import numpy as np
 from astropy.table import Table
 
 from mocks.streams import stream
-from simcompare.scores.table import first_views, reference_rows
-from simcompare.scores.text_column import words_of
+from simcompare.scores.record import Scores
 from simcompare.statistics.feature_tests import (
     classifier_test,
     coverage,
@@ -27,8 +26,7 @@ _TESTS = (classifier_test, kernel_test, energy_test, sliced_test)
 
 
 def compare_features(
-    scores: Table,
-    reference: str,
+    scores: Scores,
     spaces: Mapping[str, Any],
     seed: int,
     *,
@@ -38,9 +36,8 @@ def compare_features(
 
     Parameters
     ----------
-    scores : Table
+    scores : Scores
         Says data set, galaxy and split of each row.
-    reference : str
     spaces : mapping of str to array_like, shape (len(scores), d)
         Features by the name of their space, e.g. "pixels", "latents", "morphology": arrays, datasets of an
         open HDF5 file, or what else `simcompare.statistics.rows.Rows` takes.
@@ -55,12 +52,11 @@ def compare_features(
         (over all rows but the null), ``n_galaxies``, ``n_reference``, ``note``. One view per galaxy. Rows
         of data set "<reference> (half)" are the null: one half of the real galaxies against the other.
     """
-    halves = _first_views(scores, reference)
+    halves = _first_views(scores, scores.named_reference)
     galaxy = stream(seed, "feature halves").permutation(halves)
     first_half, second_half = galaxy[: len(galaxy) // 2], galaxy[len(galaxy) // 2 :]
-    names = sorted(set(words_of(scores["dataset"])) - {reference})
-    null = f"{reference} (half)"
-    samples = {name: (_first_views(scores, name), halves) for name in names} | {
+    null = f"{scores.reference} (half)"
+    samples = {name: (_first_views(scores, name), halves) for name in scores.others} | {
         null: (first_half, second_half)
     }
     rows = []
@@ -94,14 +90,17 @@ def compare_features(
     table = Table(rows=rows, names=columns)
     claims = np.asarray(table["dataset"]) != null
     table["p_holm"] = adjust_p_values(np.where(claims, table["p_value"], np.nan))
-    table.meta = {"reference": reference, "n_permutations": n_permutations, "unit": "one view per galaxy"}
+    table.meta = {
+        "reference": scores.reference,
+        "n_permutations": n_permutations,
+        "unit": "one view per galaxy",
+    }
     return table
 
 
-def _first_views(scores: Table, dataset: str) -> np.ndarray:
+def _first_views(scores: Scores, dataset: str) -> np.ndarray:
     """Row of the first view of every galaxy of a data set."""
-    rows = np.flatnonzero(reference_rows(scores, dataset))
-    return first_views(scores, rows)
+    return scores.first_views(np.flatnonzero(scores.held_out(dataset)))
 
 
 def _coverage_rows(

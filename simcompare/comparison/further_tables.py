@@ -18,10 +18,9 @@ from simcompare.comparison.matching import compare_in_bins
 from simcompare.comparison.model_probabilities import ModelComparison, compare_models
 from simcompare.comparison.report_table import FurtherTable
 from simcompare.comparison.volume import jackknife_all, with_sub_boxes
-from simcompare.scores.features import MORPHOLOGY, morphology_features
+from simcompare.scores.features import morphology_features, shape_columns
 from simcompare.scores.nuisance import usable_nuisances
-from simcompare.scores.table import headline_score, nuisance_columns, reference_rows
-from simcompare.scores.text_column import equals, words_of
+from simcompare.scores.record import Scores
 from simcompare.scores.typicality import add_typicality, batch_typicality
 from simcompare.statistics.rows import Rows
 
@@ -65,26 +64,25 @@ class Questions:
         return [*self.match, *([self.bins] if self.bins else [])]
 
 
-def needed_columns(form: Table, questions: Questions) -> list[str]:
-    """Columns of a score table that a comparison reads.
+def needed_columns(form: Scores, questions: Questions) -> list[str]:
+    """Columns of scores that a comparison reads.
 
     Parameters
     ----------
-    form : Table
-        Score table, its rows not needed.
+    form : Scores
+        Rows are not needed.
     questions : Questions
 
     Returns
     -------
     list of str
     """
-    known = {*_NEEDED, *MORPHOLOGY, headline_score(form), *nuisance_columns(form), *questions.columns}
+    known = {*_NEEDED, *shape_columns(form.colnames), form.headline, *form.nuisances, *questions.columns}
     return [name for name in form.colnames if name in known]
 
 
 def further_tables(
-    scores: Table,
-    reference: str,
+    scores: Scores,
     seed: int,
     *,
     spaces: Mapping[str, Any] | None = None,
@@ -95,10 +93,8 @@ def further_tables(
 
     Parameters
     ----------
-    scores : Table
-        Score table of all data sets.
-    reference : str
-        Data set of real galaxies.
+    scores : Scores
+        Of all data sets.
     seed : int
     spaces : mapping of str to array_like, shape (len(scores), d), optional
         Features for the two-sample tests besides the shape measurements of the catalogue, as of
@@ -112,7 +108,7 @@ def further_tables(
         In the order of the report. A table that the data do not allow has its reason in `note`.
     """
     asked = questions or Questions()
-    jobs = _Jobs(scores, reference, seed, dict(spaces or {}), asked, n_bootstrap)
+    jobs = _Jobs(scores, seed, dict(spaces or {}), asked, n_bootstrap)
     tables = []
     for name, title, note, make in jobs.listed():
         try:
@@ -129,8 +125,7 @@ def further_tables(
 class _Jobs:
     """One method for each table."""
 
-    scores: Table
-    reference: str
+    scores: Scores
     seed: int
     spaces: dict[str, Any]
     asked: Questions
@@ -149,15 +144,13 @@ class _Jobs:
                 "matched", "Matched samples",
                 f"Each galaxy paired with a real one in {matched}; imbalance is the largest "
                 "difference of means in real standard deviations, below 0.1 is customary.",
-                lambda: match_all(
-                    self.scores, self.reference, self.match_in, self.seed, n_bootstrap=self.n_bootstrap
-                ),
+                lambda: match_all(self.scores, self.match_in, self.seed, n_bootstrap=self.n_bootstrap),
             ),
             (
                 "balance", "Balance of the matched samples",
                 "Difference of means in real standard deviations, and Kolmogorov-Smirnov distance, before "
                 "and after matching.",
-                lambda: balance_all(self.scores, self.reference, self.match_in),
+                lambda: balance_all(self.scores, self.match_in),
             ),
             (
                 "contrasts", "Simulations against each other",
@@ -197,14 +190,9 @@ class _Jobs:
         return jobs
 
     @cached_property
-    def datasets(self) -> list[str]:
-        """Names of the data sets."""
-        return words_of(self.scores["dataset"])
-
-    @cached_property
     def nuisances(self) -> list[str]:
         """Columns to adjust for."""
-        return usable_nuisances([self.scores], self.reference)
+        return usable_nuisances([self.scores])
 
     @property
     def match_in(self) -> tuple[str, ...]:
@@ -216,9 +204,9 @@ class _Jobs:
         """Column and limits of the bins."""
         magnitudes = [name for name in self.nuisances if name.startswith("mag_")]
         column = self.asked.bins or (magnitudes[0] if magnitudes else "")
-        if self.asked.edges or column not in self.scores.colnames:
+        if self.asked.edges or column not in self.scores:
             return column, self.asked.edges
-        values = np.asarray(self.scores[column], float)[reference_rows(self.scores, self.reference)]
+        values = self.scores.reference_sample().numbers(column)
         values = values[np.isfinite(values)]
         edges = np.unique(np.quantile(values, np.linspace(0, 1, 6))) if values.size else np.zeros(0)
         return column, tuple(np.nextafter(edges, [*edges[:-1], np.inf]).tolist())  # the last value is inside
@@ -229,19 +217,18 @@ class _Jobs:
 
     def adjusted(self) -> Table:
         return adjusted_differences(
-            self.scores, self.reference, self.rng("adjusted"), columns=self.nuisances,
-            n_bootstrap=self.n_bootstrap,
-        )  # fmt: skip
+            self.scores, self.rng("adjusted"), columns=self.nuisances, n_bootstrap=self.n_bootstrap
+        )
 
     def contrasts(self) -> Table:
         return contrasts(self.scores, self.match_in, self.seed, n_bootstrap=self.n_bootstrap)
 
     def jackknife(self) -> Table:
-        return jackknife_all(with_sub_boxes(self.scores), self.reference)
+        return jackknife_all(with_sub_boxes(self.scores))
 
     def typicality(self) -> Table:
-        marked = add_typicality(self.scores, self.reference, self.rng("typical"), columns=self.nuisances)
-        return batch_typicality(marked, self.reference, self.rng("batch"))
+        marked = add_typicality(self.scores, self.rng("typical"), columns=self.nuisances)
+        return batch_typicality(marked, self.rng("batch"))
 
     @cached_property
     def feature_spaces(self) -> dict[str, Any]:
@@ -255,25 +242,25 @@ class _Jobs:
         return found
 
     def features(self) -> Table:
-        return compare_features(self.scores, self.reference, self.feature_spaces, self.seed)
+        return compare_features(self.scores, self.feature_spaces, self.seed)
 
     @cached_property
     def comparison_of_models(self) -> ModelComparison:
         """Probabilities in the latents, or else in the first space there is."""
         spaces, some = self.feature_spaces, []
         name = "latents" if "latents" in spaces else next(iter(spaces))
-        for dataset in self.datasets:
-            rows = np.flatnonzero(reference_rows(self.scores, dataset))
+        for dataset in self.scores.datasets:
+            rows = np.flatnonzero(self.scores.held_out(dataset))
             if rows.size > MOST_COMPARED:
                 rows = np.sort(self.rng(f"posterior {dataset}").choice(rows, MOST_COMPARED, replace=False))
             some.append(rows)
         rows = np.sort(np.concatenate(some))
-        part = self.scores["dataset", "kind", "split", "galaxy_id"][rows]
+        part = self.scores.select()[rows]
         kept = Rows(spaces[name], rows)[:][:, :MOST_FEATURES]
-        real = kept[reference_rows(part, self.reference)]
+        real = kept[part.held_out(part.named_reference)]
         scale = np.nanstd(real, axis=0)
         unit = (kept - np.nanmean(real, axis=0)) / np.where(scale > 0, scale, 1.0)
-        return compare_models(part, self.reference, unit, self.rng("posterior"))
+        return compare_models(part, unit, self.rng("posterior"))
 
     def posterior(self) -> Table:
         found = self.comparison_of_models
@@ -283,7 +270,7 @@ class _Jobs:
             f"{found.share_inside:.0%} of the real galaxies lie among the simulations (95 % expected of a "
             f"right one); mean error of the calibration {found.calibration_error:.3f}.{warning}"
         )
-        if max(np.sum(equals(self.scores["dataset"], name)) for name in self.datasets) > MOST_COMPARED:
+        if np.bincount(self.scores.codes("dataset")).max() > MOST_COMPARED:
             table.meta["note"] += f" At most {MOST_COMPARED} images of a data set, drawn at random."
         table.meta |= {"share_inside": found.share_inside, "warning": found.warning}
         return table
@@ -295,19 +282,9 @@ class _Jobs:
         column, edges = self.bins
         if not column or len(edges) < 2:
             raise ValueError("no column to bin in; name one with --bins.")
-        return compare_in_bins(
-            self.scores, self.reference, column, edges, self.rng("bins"), n_bootstrap=self.n_bootstrap
-        )
+        return compare_in_bins(self.scores, column, edges, self.rng("bins"), n_bootstrap=self.n_bootstrap)
 
     def trend(self) -> Table:
         found = trend_of(self.scores, self.asked.generations, self.rng("trend"), n_bootstrap=self.n_bootstrap)
-        slope = found["slope"]
-        return Table(
-            rows=[
-                {
-                    "order": ", ".join(found["order"]), "tau": found["tau"], "p_value": found["p_value"],
-                    "slope": slope.value, "slope_low": slope.low, "slope_high": slope.high,
-                    "slope_error": slope.error,
-                }
-            ]
-        )  # fmt: skip
+        row = {"order": ", ".join(found["order"]), "tau": found["tau"], "p_value": found["p_value"]}
+        return Table(rows=[row | found["slope"].columns("slope")])

@@ -8,19 +8,11 @@ from astropy.table import Table
 from scipy import stats
 
 from mocks.streams import stream
-from simcompare.scores.table import (
-    galaxies_of,
-    headline_score,
-    nuisance_columns,
-    reference_rows,
-    row_codes,
-    sample_rows,
-)
-from simcompare.scores.text_column import words_of
-from simcompare.statistics.intervals import Estimate
+from simcompare.scores.record import Scores
+from simcompare.statistics.intervals import UNKNOWN, Estimate
 from simcompare.statistics.resampling import blocks
 from simcompare.statistics.significance import adjust_p_values, detectable_difference, trend, welch
-from simcompare.statistics.two_sample import Clustered, difference_of_means, two_sample
+from simcompare.statistics.two_sample import difference_of_means, two_sample
 
 __all__ = [
     "NULL_KIND",
@@ -41,27 +33,18 @@ PERCENTILES = {"0p15": 0.15, "2p5": 2.5, "97p5": 97.5, "99p85": 99.85}
 
 
 def compare(
-    scores: Table,
-    reference: str,
-    rng: np.random.Generator,
-    *,
-    score: str | None = None,
-    n_bootstrap: int = 2000,
-    confidence: float = 0.95,
+    scores: Scores, rng: np.random.Generator, *, n_bootstrap: int = 2000, confidence: float = 0.95
 ) -> Table:
-    """Hold every data set against held-out real galaxies.
+    """Hold the headline of every data set against that of held-out real galaxies.
 
     Parameters
     ----------
-    scores : Table
-        Score table of all data sets, see `stack_scores`.
-    reference : str
-        Data set of real galaxies. Only its held-out rows (split "test") are used.
+    scores : Scores
+        Of all data sets, see `simcompare.scores.joining.stack_scores`. Of the reference only held-out rows
+        (split "test") are used.
     rng : numpy.random.Generator
         Draws the bootstrap and the halves of the null; one number is taken from it, so that the result
         for one data set does not depend on which others are there.
-    score : str, optional
-        Column to compare; default `headline_score`.
     n_bootstrap : int
         Resamples of galaxies.
     confidence : float
@@ -85,22 +68,21 @@ def compare(
         When columns are missing, ids are repeated, the reference is absent or has no held-out galaxy, or a
         data set has no finite score.
     """
-    score = score or headline_score(scores)
-    _check(scores, reference, score)
+    _check(scores)
     seed = int(rng.integers(2**62))
     settings = {"n_bootstrap": n_bootstrap, "confidence": confidence}
-    truth = scores[sample_rows(scores, reference)]
-    names = sorted(set(words_of(scores["dataset"])) - {reference})
+    truth = scores.reference_sample()
     rows = []
-    for name in names:
-        sample = scores[sample_rows(scores, name)]
+    for name in scores.others:
+        sample = scores.sample(name)
         if len(sample) == 0:
             logger.warning("%s has no held-out image; it is left out of the comparison", name)
             continue
-        rows.append(_row(name, sample, truth, score, stream(seed, name, "bootstrap"), settings))
+        rows.append(_row(name, sample, truth, stream(seed, name, "bootstrap"), settings))
     first, second = real_halves(truth, stream(seed, "halves"))
     if len(first) and len(second):
-        null = _row(f"{reference} (half)", first, second, score, stream(seed, "null", "bootstrap"), settings)
+        name = f"{scores.reference} (half)"
+        null = _row(name, first, second, stream(seed, "null", "bootstrap"), settings)
         rows.append(null | {"kind": NULL_KIND})
     table = _ordered(Table(rows=rows))
     claims = np.asarray(table["kind"]) == "simulated"
@@ -109,83 +91,77 @@ def compare(
         table[name].description = "natural logarithm, nats per image"
     table.meta = {
         "schema": "simcompare.comparison/1",
-        "reference": reference,
-        "score": score,
+        "reference": scores.reference,
+        "score": scores.headline,
         "confidence": confidence,
         "n_bootstrap": n_bootstrap,
         "n_reference_images": len(truth),
-        "n_reference_galaxies": int(np.unique(galaxies_of(truth)).size),
-        "null": null_splits(truth, stream(seed, "splits"), score=score),
+        "n_reference_galaxies": truth.n_galaxies,
+        "null": null_splits(truth, stream(seed, "splits")),
         **{key: scores.meta[key] for key in ("survey", "bands", "preparation_hash") if key in scores.meta},
     }
     return table
 
 
-def _check(scores: Table, reference: str, score: str) -> None:
-    """Refuse score tables that cannot be compared, with the reason."""
-    missing = [name for name in ("dataset", "galaxy_id", "split", score) if name not in scores.colnames]
+def _check(scores: Scores) -> None:
+    """Refuse scores that cannot be compared, with the reason."""
+    missing = [name for name in ("dataset", "galaxy_id", "split", scores.headline) if name not in scores]
     if missing:
         raise ValueError(
-            f"the score table lacks {', '.join(missing)}; it has {', '.join(scores.colnames)}. "
+            f"the scores lack {', '.join(missing)}; they have {', '.join(scores.colnames)}. "
             "Score image sets with simcompare, or add the columns."
         )
-    names = words_of(scores["dataset"])
+    names, reference = scores.datasets, scores.named_reference
     if reference not in names:
         raise ValueError(f"reference {reference!r} is not among the data sets: {', '.join(names)}.")
-    keys = [name for name in ("dataset", "galaxy_id", "view", "orientation") if name in scores.colnames]
-    codes = row_codes(scores, keys)
+    keys = [name for name in ("dataset", "galaxy_id", "view", "orientation") if name in scores]
+    codes = scores.row_codes(keys)
     repeated = np.bincount(codes) > 1
     if repeated.any():
-        first = np.argmax(codes == np.argmax(repeated))
+        first = scores[np.flatnonzero(repeated[codes])[:1]]
         raise ValueError(
             f"{repeated.sum()} images appear more than once "
-            f"(first: {', '.join(str(scores[name][first]) for name in keys)}); "
+            f"(first: {', '.join(str(first[name][0]) for name in keys)}); "
             "score each image set once, or give views different numbers."
         )
-    held_out = reference_rows(scores, reference)
-    if not held_out.any():
+    if not scores.held_out(reference).any():
         raise ValueError(
             f"reference {reference!r} has no held-out row (split 'test'); a model must be judged on galaxies "
             "that it has not learned."
         )
-    finite = np.isfinite(np.asarray(scores[score], float))
+    finite = np.isfinite(scores.numbers())
     for name in names:
-        rows_of = reference_rows(scores, name)
+        rows_of = scores.held_out(name)
         if rows_of.any() and not (rows_of & finite).any():
-            raise ValueError(f"data set {name!r} has no finite {score} in {rows_of.sum()} images.")
+            raise ValueError(f"data set {name!r} has no finite {scores.headline} in {rows_of.sum()} images.")
 
 
-def real_halves(truth: Table, rng: np.random.Generator) -> tuple[Table, Table]:
-    """Divide a table at random into two halves that share no galaxy.
+def real_halves(truth: Scores, rng: np.random.Generator) -> tuple[Scores, Scores]:
+    """Divide scores at random into two halves that share no galaxy.
 
     Parameters
     ----------
-    truth : Table
-        Rows with ``galaxy_id``.
+    truth : Scores
     rng : numpy.random.Generator
 
     Returns
     -------
-    tuple of two Table
+    tuple of two Scores
     """
-    galaxy = galaxies_of(truth)
+    galaxy = truth.galaxies
     names = np.unique(galaxy)
     chosen = np.isin(galaxy, rng.permutation(names)[: len(names) // 2])
     return truth[chosen], truth[~chosen]
 
 
-def null_splits(
-    truth: Table, rng: np.random.Generator, *, score: str = "log_likelihood_ratio", n_splits: int = 200
-) -> dict[str, float]:
+def null_splits(truth: Scores, rng: np.random.Generator, *, n_splits: int = 200) -> dict[str, float]:
     """Hold real galaxies against real galaxies in many random halves.
 
     Parameters
     ----------
-    truth : Table
+    truth : Scores
         Held-out rows of the reference.
     rng : numpy.random.Generator
-    score : str
-        Column compared.
     n_splits : int
         Number of random divisions by galaxy.
 
@@ -196,7 +172,7 @@ def null_splits(
         [nats]; ``share_significant``, the share with p < 0.05 (expected 0.05); ``uniformity_p``, the
         Kolmogorov-Smirnov p-value of uniform p-values. NaN where there are fewer than four galaxies.
     """
-    means = _clustered(truth, score).means
+    means = truth.clustered().means
     if means.size < 4:
         return {"n_splits": 0} | dict.fromkeys(("delta_95", "share_significant", "uniformity_p"), np.nan)
     delta, p_values = split_differences(means, rng, n_splits)
@@ -236,15 +212,12 @@ def split_differences(
     return tuple(map(np.concatenate, zip(*found, strict=True)))
 
 
-def _row(
-    name: str, sample: Table, truth: Table, score: str, rng: np.random.Generator, settings: dict
-) -> dict:
+def _row(name: str, sample: Scores, truth: Scores, rng: np.random.Generator, settings: dict) -> dict:
     """One row of the comparison."""
-    ours, real = _clustered(sample, score), _clustered(truth, score)
-    estimates = two_sample(ours, real, rng, **settings)
+    ours, real = sample.clustered(), truth.clustered()
     row = {
         "dataset": name,
-        "kind": str(sample["kind"][0]) if "kind" in sample.colnames else "simulated",
+        "kind": sample[:1].words("kind")[0] if "kind" in sample else "simulated",
         "n_images": len(sample),
         "n_galaxies": ours.n_galaxies,
         "n_not_finite": len(sample) - ours.values.size,
@@ -252,8 +225,8 @@ def _row(
         "mean": float(ours.means.mean()),
         "median": float(np.median(ours.means)),
     }
-    for key, estimate in estimates.items():
-        row |= _flat(key, estimate)
+    for key, estimate in two_sample(ours, real, rng, **settings).items():
+        row |= estimate.columns(key)
     row["p_value"] = welch(ours, real)
     row["min_detectable"] = detectable_difference(ours, real)
     values, weights = ours.values, ours.weights / ours.weights.sum()
@@ -261,40 +234,25 @@ def _row(
         limit = np.percentile(real.values, percentile)
         beyond = values < limit if percentile < 50 else values > limit
         row[f"fraction_{'below' if percentile < 50 else 'above'}_{label}"] = float(weights @ beyond)
-    raw = Estimate(*4 * [np.nan])
-    if score != "log_prob" and "log_prob" in sample.colnames:
-        raw = difference_of_means(
-            _clustered(sample, "log_prob"), _clustered(truth, "log_prob"), rng, **settings
-        )
-    row |= _flat("delta_log_prob", raw)
-    row["caution"] = "; ".join(_cautions(sample, truth, row, score, raw))
+    raw = UNKNOWN
+    if sample.headline != "log_prob" and "log_prob" in sample:
+        pair = (each.clustered(column="log_prob") for each in (sample, truth))
+        raw = difference_of_means(*pair, rng, **settings)
+    row |= raw.columns("delta_log_prob")
+    row["caution"] = "; ".join(_cautions(sample, truth, row, raw))
     return row
 
 
-def _clustered(table: Table, score: str) -> Clustered:
-    return Clustered.of(np.asarray(table[score], float), galaxies_of(table))
+def _outside(scores: Scores) -> np.ndarray:
+    if "outside_domain" not in scores:
+        return np.zeros(len(scores), bool)
+    return scores["outside_domain"] > 0
 
 
-def _flat(name: str, estimate: Estimate) -> dict[str, float]:
-    return {
-        name: estimate.value,
-        f"{name}_low": estimate.low,
-        f"{name}_high": estimate.high,
-        f"{name}_error": estimate.error,
-    }
-
-
-def _outside(table: Table) -> np.ndarray:
-    if "outside_domain" not in table.colnames:
-        return np.zeros(len(table), bool)
-    return np.asarray(table["outside_domain"]) > 0
-
-
-def _cautions(sample: Table, truth: Table, row: dict, score: str, raw: Estimate) -> list[str]:
+def _cautions(sample: Scores, truth: Scores, row: dict, raw: Estimate) -> list[str]:
     """Reasons not to trust a row, in words."""
     doubts = []
-    n_real = np.unique(galaxies_of(truth)).size
-    for count, whose in ((row["n_galaxies"], "this data set"), (n_real, "the reference")):
+    for count, whose in ((row["n_galaxies"], "this data set"), (truth.n_galaxies, "the reference")):
         if count == 1:
             doubts.append(f"a single galaxy in {whose}: no interval")
         elif count < FEW_GALAXIES:
@@ -304,7 +262,7 @@ def _cautions(sample: Table, truth: Table, row: dict, score: str, raw: Estimate)
     if row["fraction_outside_domain"] > MOST_OUTSIDE:
         doubts.append(f"{row['fraction_outside_domain']:.0%} of images outside the model's training range")
     doubts += _unequal_nuisance(sample, truth)
-    if score == "log_prob":
+    if sample.headline == "log_prob":
         doubts.append("no background model: a raw log-likelihood rewards smooth and faint images")
     elif (row["delta_mean_low"] > 0 and raw.high < 0) or (row["delta_mean_high"] < 0 and raw.low > 0):
         doubts.append("raw log-likelihood says the opposite")
@@ -313,11 +271,11 @@ def _cautions(sample: Table, truth: Table, row: dict, score: str, raw: Estimate)
     return doubts
 
 
-def _unequal_nuisance(sample: Table, truth: Table) -> list[str]:
+def _unequal_nuisance(sample: Scores, truth: Scores) -> list[str]:
     """Nuisances in which a data set differs from the reference, in words."""
     unequal = []
-    for name in nuisance_columns(truth):
-        ours, real = (np.asarray(table[name], float) for table in (sample, truth))
+    for name in truth.nuisances:
+        ours, real = sample.numbers(name), truth.numbers(name)
         ours, real = ours[np.isfinite(ours)], real[np.isfinite(real)]
         if not len(ours) or not len(real):
             continue
@@ -343,14 +301,13 @@ def _nats(table: Table) -> list[str]:
 
 
 def trend_of(
-    scores: Table, order: Sequence[str], rng: np.random.Generator, *, n_bootstrap: int = 2000
+    scores: Scores, order: Sequence[str], rng: np.random.Generator, *, n_bootstrap: int = 2000
 ) -> dict[str, float | Estimate | list[str]]:
     """Test whether generations of simulations approach higher scores in the stated order.
 
     Parameters
     ----------
-    scores : Table
-        Score table.
+    scores : Scores
     order : sequence of str
         Data sets, oldest first.
     rng : numpy.random.Generator
@@ -361,10 +318,8 @@ def trend_of(
     dict
         `simcompare.statistics.significance.trend` and the ``order``.
     """
-    names = set(words_of(scores["dataset"]))
-    unknown = [name for name in order if name not in names]
+    unknown = [name for name in order if name not in scores.datasets]
     if unknown:
-        raise ValueError(f"trend over unknown data sets {unknown}; there are {', '.join(sorted(names))}.")
-    score = headline_score(scores)
-    samples = [_clustered(scores[sample_rows(scores, name)], score) for name in order]
+        raise ValueError(f"trend over unknown data sets {unknown}; there are {', '.join(scores.datasets)}.")
+    samples = [scores.clustered(name) for name in order]
     return {"order": list(order), **trend(samples, rng, n_bootstrap=n_bootstrap)}

@@ -8,27 +8,21 @@ from scipy import stats
 
 from mocks.streams import stream
 from simcompare.comparison.matching import match, matched_difference, mean_of_views
-from simcompare.scores.table import headline_score
-from simcompare.scores.text_column import equals, words_of
-from simcompare.statistics.intervals import Estimate
+from simcompare.scores.record import Scores
+from simcompare.statistics.intervals import UNKNOWN
 from simcompare.statistics.significance import adjust_p_values
 
-__all__ = ["balance_all", "contrasts", "flat", "match_all", "simulations"]
-
-_ENDS = ("", "_low", "_high", "_error")
-_UNKNOWN = (*(f"delta_matched{end}" for end in _ENDS), "imbalance_before", "imbalance_after")
+__all__ = ["balance_all", "contrasts", "match_all"]
 
 
-def match_all(
-    scores: Table, reference: str, columns: tuple[str, ...], seed: int, *, n_bootstrap: int = 500
-) -> Table:
+def match_all(scores: Scores, columns: tuple[str, ...], seed: int, *, n_bootstrap: int = 500) -> Table:
     """Match every data set with real galaxies and give the differences.
 
     Parameters
     ----------
-    scores, reference, seed
-        As for `further_tables`.
+    scores : Scores
     columns : tuple of str
+    seed : int
     n_bootstrap : int
 
     Returns
@@ -38,45 +32,36 @@ def match_all(
         ``imbalance_before``, ``imbalance_after``, ``note``: why a data set could not be matched.
     """
     rows = []
-    for name in sorted(set(words_of(scores["dataset"])) - {reference}):
-        row = (
-            {"dataset": name, "n_pairs": 0, "n_galaxies": 0} | dict.fromkeys(_UNKNOWN, np.nan) | {"note": ""}
-        )
+    for name in scores.others:
+        row = {"dataset": name, "n_pairs": 0, "n_galaxies": 0} | UNKNOWN.columns("delta_matched")
+        row |= {"imbalance_before": np.nan, "imbalance_after": np.nan, "note": ""}
         try:
-            pairs = match(scores, name, reference, columns)
+            pairs = match(scores, name, columns)
         except ValueError as error:
             rows.append(row | {"note": str(error)})
             continue
-        delta = matched_difference(
-            scores,
-            pairs,
-            stream(seed, name, "matched"),
-            n_bootstrap=n_bootstrap,
-        )
+        delta = matched_difference(scores, pairs, stream(seed, name, "matched"), n_bootstrap=n_bootstrap)
         rows.append(
             row
             | {
                 "n_pairs": len(pairs),
                 "n_galaxies": pairs.n_first,
-                "delta_matched": delta.value,
-                "delta_matched_low": delta.low,
-                "delta_matched_high": delta.high,
-                "delta_matched_error": delta.error,
+                **delta.columns("delta_matched"),
                 "imbalance_before": float(np.abs(pairs.balance["difference_before"]).max()),
                 "imbalance_after": float(np.abs(pairs.balance["difference_after"]).max()),
             }
         )
     table = Table(rows=rows)
-    table.meta = {"columns": list(columns), "reference": reference}
+    table.meta = {"columns": list(columns), "reference": scores.reference}
     return table
 
 
-def balance_all(scores: Table, reference: str, columns: tuple[str, ...]) -> Table:
+def balance_all(scores: Scores, columns: tuple[str, ...]) -> Table:
     """Balance of every matched sample.
 
     Parameters
     ----------
-    scores, reference, columns
+    scores, columns
         As for `match_all`.
 
     Returns
@@ -91,9 +76,9 @@ def balance_all(scores: Table, reference: str, columns: tuple[str, ...]) -> Tabl
         When none can be matched.
     """
     tables, reasons = [], []
-    for name in _others(scores, reference):
+    for name in scores.others:
         try:
-            pairs = match(scores, name, reference, columns)
+            pairs = match(scores, name, columns)
         except ValueError as error:
             reasons.append(str(error))
             continue
@@ -106,23 +91,12 @@ def balance_all(scores: Table, reference: str, columns: tuple[str, ...]) -> Tabl
     return vstack(tables)
 
 
-def _others(scores: Table, reference: str) -> list[str]:
-    """Names of the data sets but the reference."""
-    return sorted(set(words_of(scores["dataset"])) - {reference})
-
-
-def simulations(scores: Table) -> list[str]:
-    """Names of the simulations."""
-    rows = equals(scores["kind"], "simulated") if "kind" in scores.colnames else slice(None)
-    return words_of(scores["dataset"][rows])
-
-
-def contrasts(scores: Table, columns: tuple[str, ...], seed: int, *, n_bootstrap: int = 500) -> Table:
+def contrasts(scores: Scores, columns: tuple[str, ...], seed: int, *, n_bootstrap: int = 500) -> Table:
     """Hold every two simulations against each other, in pairs of matched galaxies.
 
     Parameters
     ----------
-    scores : Table
+    scores : Scores
     columns : tuple of str
         What galaxies are paired in.
     seed : int
@@ -139,32 +113,25 @@ def contrasts(scores: Table, columns: tuple[str, ...], seed: int, *, n_bootstrap
     ValueError
         When there are fewer than two simulations.
     """
-    names = simulations(scores)
+    names = scores.of_kind("simulated")
     if len(names) < 2:
         raise ValueError(f"a contrast needs two simulations; found {', '.join(names) or 'none'}.")
     rows = []
     for first, second in combinations(names, 2):
-        row = {"first": first, "second": second, "n_pairs": 0} | {f"delta{end}": np.nan for end in _ENDS}
+        row = {"first": first, "second": second, "n_pairs": 0} | UNKNOWN.columns("delta")
         row |= {"p_value": np.nan, "note": ""}
         try:
-            pairs = match(scores, first, second, columns)
+            pairs = match(scores.with_reference(second), first, columns)
         except ValueError as error:
             rows.append(row | {"note": str(error)})
             continue
         delta = matched_difference(
             scores, pairs, stream(seed, first, second, "contrast"), n_bootstrap=n_bootstrap
         )
-        score = headline_score(scores)
-        ours, theirs = (mean_of_views(scores, side, score) for side in (pairs.first, pairs.second))
+        ours, theirs = (mean_of_views(scores, side) for side in (pairs.first, pairs.second))
         p_value = stats.ttest_rel(ours, theirs, nan_policy="omit").pvalue if len(pairs) > 1 else np.nan
-        rows.append(row | {"n_pairs": len(pairs), **flat("delta", delta), "p_value": float(p_value)})
+        rows.append(row | {"n_pairs": len(pairs), **delta.columns("delta"), "p_value": float(p_value)})
     table = Table(rows=rows)
     table["p_holm"] = adjust_p_values(table["p_value"])
     table.meta = {"columns": list(columns)}
     return table
-
-
-def flat(name: str, estimate: Estimate) -> dict[str, float]:
-    """Columns of one estimate."""
-    values = (estimate.value, estimate.low, estimate.high, estimate.error)
-    return {f"{name}{end}": value for end, value in zip(_ENDS, values, strict=True)}

@@ -1,7 +1,7 @@
 """Compare like with like: matched samples, their balance, and results in bins of a property."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,15 +9,14 @@ from astropy.table import Table
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 
+from simcompare.scores.columns import column_of
 from simcompare.scores.nuisance import read_columns
-from simcompare.scores.table import first_views, galaxies_of, headline_score, reference_rows, row_codes
-from simcompare.scores.text_column import words_of
-from simcompare.statistics.intervals import Estimate
-from simcompare.statistics.two_sample import Clustered, difference_of_means, ks_statistic
+from simcompare.scores.record import Scores
+from simcompare.statistics.intervals import UNKNOWN, Estimate
+from simcompare.statistics.two_sample import Clustered, difference_of_means, ks_statistic, mean_of
 
 __all__ = ["Match", "balance", "compare_in_bins", "match", "matched_difference", "mean_of_views"]
 
-LOGARITHMIC = ("stellar_mass", "star_formation_rate", "specific_", "half_light_radius", "half_mass_radius")
 NEAREST = 32  # candidates of each galaxy of a large sample
 MOST_CANDIDATES = 500_000  # pairs held at once
 LARGEST_OPTIMAL = 4e6  # pairs for which the optimal assignment is found; above it the nearest free one
@@ -30,7 +29,7 @@ class Match:
     Parameters
     ----------
     first, second : ndarray of int, shape (n_pairs,)
-        Rows of the score table, one image per galaxy.
+        Rows of the scores, one image per galaxy.
     columns : tuple of str
         What was matched in.
     n_first, n_second : int
@@ -50,21 +49,18 @@ class Match:
         return len(self.first)
 
 
-def match(
-    scores: Table, dataset: str, reference: str, columns: Sequence[str], *, caliper: float = 0.25
-) -> Match:
-    """Pair galaxies of a data set with held-out real galaxies, each used once.
+def match(scores: Scores, dataset: str, columns: Sequence[str], *, caliper: float = 0.25) -> Match:
+    """Pair galaxies of a data set with held-out galaxies of the reference, each used once.
 
     Parameters
     ----------
-    scores : Table
-        Score table.
-    dataset, reference : str
-        Data sets.
+    scores : Scores
+    dataset : str
+        Data set.
     columns : sequence of str
         Catalogue columns; masses, rates and sizes are compared by their logarithm.
     caliper : float
-        Largest difference of a pair in any column, in standard deviations of the real galaxies.
+        Largest difference of a pair in any column, in standard deviations of the reference's galaxies.
 
     Returns
     -------
@@ -76,7 +72,7 @@ def match(
     ValueError
         When a column is missing or has no finite value, or no pair is close enough.
     """
-    columns = list(columns)
+    columns, reference = list(columns), scores.named_reference
     rows = [_one_per_galaxy(scores, name, columns) for name in (dataset, reference)]
     for name, chosen in zip((dataset, reference), rows, strict=True):
         if not chosen.size:
@@ -97,23 +93,25 @@ def match(
             f"{', '.join(columns)}; widen the caliper or match in fewer columns."
         )
     first, second = rows[0][pairs[:, 0]], rows[1][pairs[:, 1]]
-    named = Table({name: scores[name] for name in columns}, copy=False)
-    table = balance(*(named[chosen] for chosen in (*rows, first, second)), columns)
+    kept = replace(scores, columns={name: scores.columns[name] for name in columns})
+    table = balance(*(kept[chosen] for chosen in (*rows, first, second)), columns)
     return Match(first, second, tuple(columns), rows[0].size, rows[1].size, table)
 
 
-def _one_per_galaxy(scores: Table, dataset: str, columns: Sequence[str]) -> np.ndarray:
+def _one_per_galaxy(scores: Scores, dataset: str, columns: Sequence[str]) -> np.ndarray:
     """Row of the first view of each galaxy with finite columns."""
-    rows = np.flatnonzero(reference_rows(scores, dataset))
+    rows = np.flatnonzero(scores.held_out(dataset))
     finite = np.isfinite(_transformed(scores, columns, rows)).all(axis=1)
-    return first_views(scores, rows[finite])
+    return scores.first_views(rows[finite])
 
 
-def _transformed(table: Table, columns: Sequence[str], rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+def _transformed(
+    scores: Scores, columns: Sequence[str], rows: np.ndarray | slice = slice(None)
+) -> np.ndarray:
     """Columns of some rows, those that span decades by their logarithm."""
-    values = np.concatenate([read_columns(table, [name])[rows] for name in columns], axis=1)
+    values = np.concatenate([read_columns(scores, [name])[rows] for name in columns], axis=1)
     for k, name in enumerate(columns):
-        if name.startswith(LOGARITHMIC):
+        if column_of(name).is_logarithmic:
             with np.errstate(divide="ignore", invalid="ignore"):
                 values[:, k] = np.log10(values[:, k])
     return values
@@ -168,15 +166,15 @@ def _candidates(
 
 
 def balance(
-    ours: Table, real: Table, matched_ours: Table, matched_real: Table, columns: Sequence[str]
+    ours: Scores, real: Scores, matched_ours: Scores, matched_real: Scores, columns: Sequence[str]
 ) -> Table:
     """How alike two samples are in each column, before and after matching.
 
     Parameters
     ----------
-    ours, real : Table
+    ours, real : Scores
         Samples before matching.
-    matched_ours, matched_real : Table
+    matched_ours, matched_real : Scores
         Samples after matching.
     columns : sequence of str
 
@@ -186,8 +184,8 @@ def balance(
         ``column``; ``difference_before`` and ``difference_after`` of the means, in standard deviations of
         the real galaxies before matching (below 0.1 is customary); ``ks_before``, ``ks_after``.
     """
-    before = [_transformed(table, columns) for table in (ours, real)]
-    after = [_transformed(table, columns) for table in (matched_ours, matched_real)]
+    before = [_transformed(each, columns) for each in (ours, real)]
+    after = [_transformed(each, columns) for each in (matched_ours, matched_real)]
     spread = before[1].std(axis=0)
     rows = []
     for k, name in enumerate(columns):
@@ -201,24 +199,23 @@ def balance(
 
 
 def matched_difference(
-    scores: Table,
+    scores: Scores,
     pairs: Match,
     rng: np.random.Generator,
     *,
-    score: str | None = None,
     n_bootstrap: int = 2000,
     confidence: float = 0.95,
 ) -> Estimate:
-    """Mean difference of the score in matched pairs, pairs resampled.
+    """Mean difference of the headline in matched pairs, pairs resampled.
+
+    A galaxy counts with the mean over its views.
 
     Parameters
     ----------
-    scores : Table
-        The table that was matched.
+    scores : Scores
+        Those that were matched.
     pairs : Match
     rng : numpy.random.Generator
-    score : str, optional
-        Default the headline. A galaxy counts with the mean over its views.
     n_bootstrap, confidence : int, float
 
     Returns
@@ -226,19 +223,17 @@ def matched_difference(
     Estimate
         Data set minus reference.
     """
-    score = score or headline_score(scores)
-    difference = mean_of_views(scores, pairs.first, score) - mean_of_views(scores, pairs.second, score)
+    difference = mean_of_views(scores, pairs.first) - mean_of_views(scores, pairs.second)
     difference = difference[np.isfinite(difference)]
     if not difference.size:
-        return Estimate(*4 * [np.nan])
-    pairs, zero = (Clustered.of(values, np.arange(values.size)) for values in (difference, np.zeros(2)))
-    return difference_of_means(pairs, zero, rng, n_bootstrap=n_bootstrap, confidence=confidence)
+        return UNKNOWN
+    sample = Clustered.of(difference, np.arange(difference.size))
+    return mean_of(sample, rng, n_bootstrap=n_bootstrap, confidence=confidence)
 
 
-def mean_of_views(scores: Table, rows: np.ndarray, score: str) -> np.ndarray:
-    """Mean finite score over all views of the galaxies of some rows, shape (len(rows),)."""
-    codes = row_codes(scores, ["dataset", "galaxy_id"])
-    values = np.asarray(scores[score], float)
+def mean_of_views(scores: Scores, rows: np.ndarray) -> np.ndarray:
+    """Mean finite headline over all views of the galaxies of some rows, shape (len(rows),)."""
+    codes, values = scores.row_codes(["dataset", "galaxy_id"]), scores.numbers()
     finite = np.isfinite(values)
     total = np.bincount(codes[finite], values[finite], minlength=codes.max() + 1)
     count = np.bincount(codes[finite], minlength=codes.max() + 1)
@@ -247,27 +242,23 @@ def mean_of_views(scores: Table, rows: np.ndarray, score: str) -> np.ndarray:
 
 
 def compare_in_bins(
-    scores: Table,
-    reference: str,
+    scores: Scores,
     column: str,
     edges: Sequence[float],
     rng: np.random.Generator,
     *,
-    score: str | None = None,
     n_bootstrap: int = 1000,
     least: int = 5,
 ) -> Table:
-    """Difference of means to real galaxies in bins of a column.
+    """Difference of the mean headline to real galaxies in bins of a column.
 
     Parameters
     ----------
-    scores, reference
-        Score table and data set of real galaxies.
+    scores : Scores
     column : str
     edges : sequence of float
         Increasing limits of the bins.
     rng : numpy.random.Generator
-    score : str, optional
     n_bootstrap : int
     least : int
         Fewest galaxies of either sample for which a difference is given.
@@ -278,19 +269,18 @@ def compare_in_bins(
         ``dataset``, ``low``, ``high``, ``n_galaxies``, ``n_reference``, ``delta_mean`` with ``_low``,
         ``_high``, ``_error``; NaN where galaxies are too few.
     """
-    score = score or headline_score(scores)
-    place = np.asarray(read_columns(scores, [column])[:, 0])
-    finite = np.isfinite(np.asarray(scores[score], float))
-    galaxy = galaxies_of(scores)
+    place, values = read_columns(scores, [column])[:, 0], scores.numbers()
+    galaxy, finite = scores.galaxies, np.isfinite(values)
+    reference = scores.named_reference
     rows = []
-    for name in sorted(set(words_of(scores["dataset"])) - {reference}):
+    for name in scores.others:
         for low, high in pairwise(edges):
             inside = (place >= low) & (place < high) & finite
-            samples = [np.flatnonzero(reference_rows(scores, each) & inside) for each in (name, reference)]
+            samples = [np.flatnonzero(scores.held_out(each) & inside) for each in (name, reference)]
             counts = [np.unique(galaxy[chosen]).size for chosen in samples]
-            delta = Estimate(*4 * [np.nan])
+            delta = UNKNOWN
             if min(counts) >= least:
-                groups = [Clustered.of(np.asarray(scores[score])[c], galaxy[c]) for c in samples]
+                groups = [Clustered.of(values[chosen], galaxy[chosen]) for chosen in samples]
                 delta = difference_of_means(*groups, rng, n_bootstrap=n_bootstrap)
             rows.append(
                 {
@@ -299,12 +289,9 @@ def compare_in_bins(
                     "high": high,
                     "n_galaxies": counts[0],
                     "n_reference": counts[1],
-                    "delta_mean": delta.value,
-                    "delta_mean_low": delta.low,
-                    "delta_mean_high": delta.high,
-                    "delta_mean_error": delta.error,
+                    **delta.columns("delta_mean"),
                 }
             )
     table = Table(rows=rows)
-    table.meta = {"column": column, "reference": reference, "score": score}
+    table.meta = {"column": column, "reference": reference, "score": scores.headline}
     return table

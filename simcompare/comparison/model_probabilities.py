@@ -9,8 +9,7 @@ from scipy.optimize import minimize, minimize_scalar
 from scipy.spatial import cKDTree
 from scipy.special import log_softmax, logsumexp, softmax
 
-from simcompare.scores.table import first_views, reference_rows
-from simcompare.scores.text_column import equals, words_of
+from simcompare.scores.record import Scores
 from simcompare.statistics.resampling import resampled_means
 
 __all__ = ["ModelComparison", "compare_models"]
@@ -50,8 +49,7 @@ class ModelComparison:
 
 
 def compare_models(
-    scores: Table,
-    reference: str,
+    scores: Scores,
     features: np.ndarray,
     rng: np.random.Generator,
     *,
@@ -67,9 +65,8 @@ def compare_models(
 
     Parameters
     ----------
-    scores : Table
+    scores : Scores
         Data set, galaxy and split of each row.
-    reference : str
     features : ndarray, shape (len(scores), d)
         Standardised features.
     rng : numpy.random.Generator
@@ -92,7 +89,7 @@ def compare_models(
     ----------
     Zhou et al. 2025, A&A 701, A44 (the question); Guo et al. 2017, arXiv:1706.04599 (temperature).
     """
-    names = list(simulations or _simulated(scores))
+    names, reference = list(simulations or scores.of_kind("simulated")), scores.named_reference
     rows = {name: _first_views(scores, name, features) for name in [*names, reference]}
     few = [name for name in names if len(rows[name]) < 20]
     if len(names) < 2 or few:
@@ -114,9 +111,7 @@ def compare_models(
     real = features[rows[reference]]
     probability = softmax(_logits(_fit(x, label, weight), real) / temperature, axis=1)
     inside = _inside(x, real, fold)
-    galaxies = Table(
-        {"galaxy_id": np.asarray(scores["galaxy_id"][rows[reference]]).astype(str), "inside": inside}
-    )
+    galaxies = Table({"galaxy_id": scores[rows[reference]]["galaxy_id"], "inside": inside})
     for k, name in enumerate(names):
         galaxies[name] = probability[:, k]
     share_inside = float(inside.mean())
@@ -130,14 +125,9 @@ def compare_models(
     )
 
 
-def _simulated(scores: Table) -> list[str]:
-    return words_of(scores["dataset"][equals(scores["kind"], "simulated")])
-
-
-def _first_views(scores: Table, dataset: str, features: np.ndarray) -> np.ndarray:
+def _first_views(scores: Scores, dataset: str, features: np.ndarray) -> np.ndarray:
     """Row of the first view with finite features of every galaxy."""
-    rows = np.flatnonzero(reference_rows(scores, dataset) & np.isfinite(features).all(axis=1))
-    return first_views(scores, rows)
+    return scores.first_views(np.flatnonzero(scores.held_out(dataset) & np.isfinite(features).all(axis=1)))
 
 
 def _design(x: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from astropy.table import Table
 
 from simcompare.comparison.report_table import FurtherTable, read_further
 from simcompare.images.parts import BLANK_SKY
-from simcompare.scores.table import headline_score, reference_rows
+from simcompare.scores.record import Scores
 
 __all__ = ["NULLS", "null_tables", "symmetry_share", "with_nulls"]
 
@@ -28,36 +28,34 @@ def null_tables(folder: str | os.PathLike | None) -> list[FurtherTable]:
     return [] if folder is None else read_further(Path(folder) / "tables")
 
 
-def symmetry_share(scores: Table, reference: str) -> float:
+def symmetry_share(scores: Scores) -> float:
     """Scatter of the score over the eight orientations, in standard deviations of the real galaxies' scores.
 
     Parameters
     ----------
-    scores : Table
-    reference : str
+    scores : Scores
 
     Returns
     -------
     float
         Root mean square; NaN where the scores were made in one orientation.
     """
-    if "symmetry_scatter" not in scores.colnames:
+    if "symmetry_scatter" not in scores:
         return np.nan
-    real = scores[reference_rows(scores, reference)]
-    scatter = np.asarray(real["symmetry_scatter"], float)
-    spread = np.nanstd(np.asarray(real[headline_score(scores)], float))
+    real = scores.reference_sample()
+    scatter, spread = real.numbers("symmetry_scatter"), np.nanstd(real.numbers())
     return float(np.sqrt(np.nanmean(scatter**2)) / spread) if spread > 0 else np.nan
 
 
-def with_nulls(comparison: Table, scores: Table, folder: str | os.PathLike | None) -> Table:
+def with_nulls(comparison: Table, scores: Scores, folder: str | os.PathLike | None) -> Table:
     """Headline table that says what the nulls show, and where a gap does not exceed them.
 
     Parameters
     ----------
     comparison : Table
         From `simcompare.comparison.headline.compare`.
-    scores : Table
-        That it was made from.
+    scores : Scores
+        Those that it was made from.
     folder : path-like or None
         Run of ``simcompare nulls``.
 
@@ -81,7 +79,7 @@ def with_nulls(comparison: Table, scores: Table, folder: str | os.PathLike | Non
     ]
     table.remove_column("caution")
     table["caution"] = ["; ".join(each) for each in doubts]
-    share = symmetry_share(scores, table.meta["reference"])
+    share = symmetry_share(scores)
     missing = list(_missing(table))
     table.meta |= {
         "symmetry_share": share,

@@ -6,33 +6,22 @@ import numpy as np
 from astropy.table import Table
 
 from mocks.streams import stream
-from simcompare.scores.table import galaxies_of, headline_score, reference_rows
-from simcompare.scores.text_column import words_of
-from simcompare.statistics.two_sample import Clustered, difference_of_means
+from simcompare.scores.record import Scores
+from simcompare.statistics.two_sample import Clustered, difference_of_means, mean_of
 
-__all__ = ["clustered_sample", "model_null", "order_agreement", "stability"]
+__all__ = ["model_null", "order_agreement", "stability"]
 
 
-def stability(
-    variants: Mapping[str, Table],
-    reference: str,
-    seed: int,
-    *,
-    score: str | None = None,
-    n_bootstrap: int = 1000,
-) -> Table:
+def stability(variants: Mapping[str, Scores], seed: int, *, n_bootstrap: int = 1000) -> Table:
     """Repeat the headline difference under several models of the same kind.
 
     Parameters
     ----------
-    variants : mapping of str to Table
-        Score tables of the same data sets by name of the variant: training seeds, pixel transforms, flows
-        trained on disjoint halves of the real galaxies.
-    reference : str
-        Data set of real galaxies.
+    variants : mapping of str to Scores
+        Of the same data sets by name of the variant: training seeds, pixel transforms, flows trained on
+        disjoint halves of the real galaxies.
     seed : int
         The same galaxies are drawn for every variant, so that their differences are not noise.
-    score : str, optional
     n_bootstrap : int
 
     Returns
@@ -50,34 +39,26 @@ def stability(
     """
     if len(variants) < 2:
         raise ValueError(f"stability needs at least two variants, found {', '.join(variants) or 'none'}.")
-    names = {key: frozenset(np.asarray(table["dataset"]).tolist()) for key, table in variants.items()}
-    first = next(iter(names.values()))
-    for key, found in names.items():
-        if found != first:
-            raise ValueError(f"variant {key!r} differs in the data sets {', '.join(sorted(found ^ first))}.")
+    first = next(iter(variants.values()))
+    for key, scores in variants.items():
+        if odd := set(scores.datasets) ^ set(first.datasets):
+            raise ValueError(f"variant {key!r} differs in the data sets {', '.join(sorted(odd))}.")
     rows = []
-    for key, table in variants.items():
-        column = score or headline_score(table)
-        real = clustered_sample(table, reference, column)
+    for key, scores in variants.items():
+        real = scores.clustered(scores.named_reference)
         deltas = {
             name: difference_of_means(
-                clustered_sample(table, name, column),
-                real,
-                stream(seed, name, "stability"),
-                n_bootstrap=n_bootstrap,
+                scores.clustered(name), real, stream(seed, name, "stability"), n_bootstrap=n_bootstrap
             )
-            for name in sorted(first - {reference})
+            for name in scores.others
         }
-        simulated = [name for name in deltas if _kind(table, name) == "simulated"]
+        simulated = [name for name in scores.of_kind("simulated") if name in deltas]
         order = sorted(simulated, key=lambda name: abs(deltas[name].value))
         rows += [
             {
                 "dataset": name,
                 "variant": key,
-                "delta_mean": delta.value,
-                "delta_mean_low": delta.low,
-                "delta_mean_high": delta.high,
-                "delta_mean_error": delta.error,
+                **delta.columns("delta_mean"),
                 "rank": order.index(name) + 1 if name in order else 0,
             }
             for name, delta in deltas.items()
@@ -85,29 +66,15 @@ def stability(
     result = Table(rows=rows)
     ranks = {key: _ranks_of(result, key) for key in variants}
     scatter = {
-        name: float(np.std(result["delta_mean"][result["dataset"] == name], ddof=1))
-        for name in sorted(first - {reference})
+        name: float(np.std(result["delta_mean"][result["dataset"] == name], ddof=1)) for name in first.others
     }
     result.meta = {
-        "reference": reference,
+        "reference": first.reference,
         "scatter": scatter,
         "agreement": order_agreement(np.array(list(ranks.values()))),
         "order_changes": len({tuple(rank) for rank in ranks.values()}) > 1,
     }
     return result
-
-
-def _kind(table: Table, dataset: str) -> str:
-    """Kind of a data set, simulated where the table does not say."""
-    if "kind" not in table.colnames:
-        return "simulated"
-    return str(table["kind"][np.asarray(table["dataset"]) == dataset][0])
-
-
-def clustered_sample(table: Table, dataset: str, column: str) -> Clustered:
-    """Scores of the usable rows of a data set."""
-    rows = reference_rows(table, dataset)
-    return Clustered.of(np.asarray(table[column], float)[rows], galaxies_of(table)[rows])
 
 
 def _ranks_of(result: Table, variant: str) -> list[int]:
@@ -137,14 +104,13 @@ def order_agreement(ranks: np.ndarray) -> float:
     return float(12 * deviation / (n_rankings**2 * (n_items**3 - n_items)))
 
 
-def model_null(first: Table, second: Table, reference: str, seed: int, *, n_bootstrap: int = 1000) -> Table:
+def model_null(first: Scores, second: Scores, seed: int, *, n_bootstrap: int = 1000) -> Table:
     """Difference between two flows trained on disjoint halves of the real galaxies.
 
     Parameters
     ----------
-    first, second : Table
-        Scores of the same images under the two flows.
-    reference : str
+    first, second : Scores
+        Of the same images under the two flows.
     seed : int
     n_bootstrap : int
 
@@ -158,23 +124,22 @@ def model_null(first: Table, second: Table, reference: str, seed: int, *, n_boot
     Raises
     ------
     ValueError
-        When the tables do not hold the same images in the same order.
+        When the two do not hold the same images in the same order.
     """
     keys = ["dataset", "galaxy_id"]
     if len(first) != len(second) or any(np.any(first[key] != second[key]) for key in keys):
         raise ValueError(
-            "the two score tables do not hold the same images in the same order; score one set twice."
+            "the two do not hold scores of the same images in the same order; score one set twice."
         )
-    gap = np.asarray(first["log_prob"], float) - np.asarray(second["log_prob"], float)
+    pair = [scores.numbers("log_prob") for scores in (first, second)]
+    gap = pair[0] - pair[1]
     rows = []
-    for name in sorted(words_of(first["dataset"]), key=lambda name: (name != reference, name)):
-        chosen = reference_rows(first, name) & np.isfinite(gap)
+    for name in sorted(first.datasets, key=lambda name: (name != first.named_reference, name)):
+        chosen = first.held_out(name) & np.isfinite(gap)
         if not chosen.any():
             continue
-        sample = Clustered.of(gap[chosen], galaxies_of(first)[chosen])
-        zero = Clustered.of(np.zeros(2), np.arange(2))
-        mean = difference_of_means(sample, zero, stream(seed, name, "models"), n_bootstrap=n_bootstrap)
-        pair = [np.asarray(table["log_prob"], float)[chosen] for table in (first, second)]
+        sample = Clustered.of(gap[chosen], first.galaxies[chosen])
+        mean = mean_of(sample, stream(seed, name, "models"), n_bootstrap=n_bootstrap)
         rows.append(
             {
                 "dataset": name,
@@ -183,7 +148,11 @@ def model_null(first: Table, second: Table, reference: str, seed: int, *, n_boot
                 "mean_difference_low": mean.low,
                 "mean_difference_high": mean.high,
                 "scatter": float(sample.means.std(ddof=1)) if sample.n_galaxies > 1 else np.nan,
-                "correlation": float(np.corrcoef(*pair)[0, 1]) if chosen.sum() > 2 else np.nan,
+                "correlation": _correlation(*(values[chosen] for values in pair)),
             }
         )
     return Table(rows=rows)
+
+
+def _correlation(first: np.ndarray, second: np.ndarray) -> float:
+    return float(np.corrcoef(first, second)[0, 1]) if first.size > 2 else np.nan

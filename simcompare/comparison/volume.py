@@ -4,59 +4,54 @@ import numpy as np
 from astropy.table import Table
 from scipy import stats
 
-from simcompare.comparison.matched import flat, simulations
-from simcompare.comparison.stability import clustered_sample
-from simcompare.scores.table import galaxies_of, headline_score, narrowed, reference_rows
-from simcompare.scores.text_column import equals
+from simcompare.scores.record import Scores
 from simcompare.statistics.intervals import Estimate
 from simcompare.statistics.two_sample import galaxy_means
 
 __all__ = ["jackknife", "jackknife_all", "sub_boxes", "with_sub_boxes"]
 
 
-def with_sub_boxes(scores: Table) -> Table:
+def with_sub_boxes(scores: Scores) -> Scores:
     """Scores with the part of the simulated box that each galaxy is in.
 
     Parameters
     ----------
-    scores : Table
+    scores : Scores
         With ``sub_box``, or with ``box_x``, ``box_y``, ``box_z`` and ``box_size`` in one unit.
 
     Returns
     -------
-    Table
+    Scores
         With ``sub_box``: 0 to 7, or -1 where the place is not known.
 
     Raises
     ------
     ValueError
-        When the table has neither.
+        When there is neither.
     """
-    if "sub_box" in scores.colnames:
+    if "sub_box" in scores:
         return scores
     names = ("box_x", "box_y", "box_z", "box_size")
-    if missing := [name for name in names if name not in scores.colnames]:
+    if missing := [name for name in names if name not in scores]:
         raise ValueError(
             f"the scores lack {', '.join(missing)}: no simulation says where in its box galaxies are."
         )
-    *position, size = (np.asarray(scores[name], float) for name in names)
+    *position, size = (scores.numbers(name) for name in names)
     known = np.isfinite(position).all(axis=0) & (size > 0)
-    table = scores.copy(copy_data=False)
-    table["sub_box"] = np.full(len(table), -1)
+    parts = np.full(len(scores), -1)
     for side in np.unique(size[known]):
         rows = known & (size == side)
-        table["sub_box"][rows] = sub_boxes(np.stack(position, axis=1)[rows], side)
-    return table
+        parts[rows] = sub_boxes(np.stack(position, axis=1)[rows], side)
+    return scores.with_columns(sub_box=parts)
 
 
-def jackknife_all(scores: Table, reference: str) -> Table:
+def jackknife_all(scores: Scores) -> Table:
     """Difference of every simulation with the error that its finite volume causes.
 
     Parameters
     ----------
-    scores : Table
+    scores : Scores
         With ``sub_box``.
-    reference : str
 
     Returns
     -------
@@ -69,16 +64,16 @@ def jackknife_all(scores: Table, reference: str) -> Table:
         When no simulation lies in three parts of a box or more.
     """
     rows, reasons = [], []
-    part, scores = np.asarray(scores["sub_box"]), narrowed(scores, headline_score(scores), "sub_box")
-    for name in simulations(scores):
-        inside = (part >= 0) | ~equals(scores["dataset"], name)
+    part, scores = scores["sub_box"], scores.select(scores.headline, "sub_box")
+    for name in scores.of_kind("simulated"):
+        inside = (part >= 0) | ~scores.equals("dataset", name)
         try:
-            delta = jackknife(scores[inside], name, reference)
+            delta = jackknife(scores[inside], name)
         except ValueError as error:
             reasons.append(str(error))
             continue
-        n_parts = np.unique(part[inside & reference_rows(scores, name)]).size
-        rows.append({"dataset": name, "n_parts": n_parts, **flat("delta_jackknife", delta)})
+        n_parts = np.unique(part[inside & scores.held_out(name)]).size
+        rows.append({"dataset": name, "n_parts": n_parts, **delta.columns("delta_jackknife")})
     if not rows:
         raise ValueError(reasons[0] if reasons else "there is no simulation.")
     return Table(rows=rows)
@@ -106,18 +101,15 @@ def sub_boxes(position: np.ndarray, box_size: float, n_side: int = 2) -> np.ndar
     return cell @ np.array([1, n_side, n_side**2])
 
 
-def jackknife(
-    scores: Table, dataset: str, reference: str, *, column: str = "sub_box", score: str | None = None
-) -> Estimate:
-    """Difference of means with the error that the finite volume of the simulation causes.
+def jackknife(scores: Scores, dataset: str, *, column: str = "sub_box") -> Estimate:
+    """Difference of the mean headline with the error that the finite volume of the simulation causes.
 
     Parameters
     ----------
-    scores : Table
-    dataset, reference : str
+    scores : Scores
+    dataset : str
     column : str
         Which part of the box each galaxy is in, see `sub_boxes`.
-    score : str, optional
 
     Returns
     -------
@@ -130,19 +122,17 @@ def jackknife(
     ValueError
         When the column is missing or holds fewer than three parts.
     """
-    if column not in scores.colnames:
+    if column not in scores:
         raise ValueError(
             f"no column {column!r} in the scores; number the parts of the box with "
-            "simcompare.comparison.stability.sub_boxes and add them, or name another column."
+            "simcompare.comparison.volume.sub_boxes and add them, or name another column."
         )
-    score = score or headline_score(scores)
-    rows = reference_rows(scores, dataset) & np.isfinite(np.asarray(scores[score], float))
-    values = np.asarray(scores[score], float)[rows]
-    part, galaxy = np.asarray(scores[column])[rows], galaxies_of(scores)[rows]
+    rows = scores.held_out(dataset) & np.isfinite(scores.numbers())
+    values, part, galaxy = scores.numbers()[rows], scores[column][rows], scores.galaxies[rows]
     parts = np.unique(part)
     if parts.size < 3:
         raise ValueError(f"{dataset!r} lies in {parts.size} parts of the box; a jackknife needs at least 3.")
-    real = clustered_sample(scores, reference, score).means
+    real = scores.clustered(scores.named_reference).means
     left_out = np.array([galaxy_means(values[part != p], galaxy[part != p]).mean() for p in parts])
     variance = (parts.size - 1) / parts.size * ((left_out - left_out.mean()) ** 2).sum()
     error = float(np.sqrt(variance + real.var(ddof=1) / real.size))

@@ -15,7 +15,6 @@ from simcompare.figures.distributions import density_numbers
 from simcompare.figures.style import (
     COLUMN,
     PAGE,
-    axis_label,
     count_label,
     draw_steps,
     entry_of,
@@ -26,7 +25,8 @@ from simcompare.figures.style import (
     styled,
     table_styles,
 )
-from simcompare.scores.table import galaxies_of, narrowed, nuisance_columns, reference_rows
+from simcompare.scores.columns import axis_label
+from simcompare.scores.record import Scores
 from simcompare.statistics.resampling import blocks, resampled_counts
 from simcompare.statistics.two_sample import ks_statistic
 
@@ -41,18 +41,15 @@ __all__ = [
 ]
 
 
-def realism_numbers(
-    scores: Table, reference: str, seed: int, *, columns: Sequence[str] | None = None
-) -> Table:
+def realism_numbers(scores: Scores, seed: int, *, columns: Sequence[str] | None = None) -> Table:
     """Distributions of brightness, size, noise and seeing in every data set.
 
     Parameters
     ----------
-    scores : Table
-    reference : str
+    scores : Scores
     seed : int
     columns : sequence of str, optional
-        Default: the nuisances of the table.
+        Default: the nuisances.
 
     Returns
     -------
@@ -61,14 +58,12 @@ def realism_numbers(
         and ``ks``, the Kolmogorov-Smirnov distance of the data set to the reference.
     """
     tables = []
-    for column in columns or nuisance_columns(scores):
-        real = _finite(scores, reference, column)
+    for column in columns or scores.nuisances:
+        real = _finite(scores, scores.named_reference, column)
         if real.size < 2:
             continue
-        usable = narrowed(scores, column)[np.isfinite(np.asarray(scores[column], float))]
-        table = density_numbers(
-            usable, reference, stream(seed, "realism", column), column=column, n_bootstrap=60
-        )
+        usable = scores.select(column)[np.isfinite(scores.numbers(column))]
+        table = density_numbers(usable, stream(seed, "realism", column), column=column, n_bootstrap=60)
         table["column"] = column
         distances = {name: ks_statistic(_finite(scores, name, column), real) for name in order_of(table)}
         table["ks"] = [distances[str(name)] for name in table["dataset"]]
@@ -77,13 +72,13 @@ def realism_numbers(
     if not tables:
         raise ValueError("the scores have no nuisance column with finite values of real galaxies.")
     joined = vstack(tables)
-    joined.meta = {"reference": reference}
+    joined.meta = {"reference": scores.reference}
     return joined
 
 
-def _finite(scores: Table, dataset: str, column: str) -> np.ndarray:
+def _finite(scores: Scores, dataset: str, column: str) -> np.ndarray:
     """Finite values of a column of one data set."""
-    values = np.asarray(scores[column], float)[reference_rows(scores, dataset)]
+    values = scores.numbers(column)[scores.held_out(dataset)]
     return values[np.isfinite(values)]
 
 
@@ -128,14 +123,13 @@ def draw_realism(table: Table) -> Figure:
     return figure
 
 
-def typicality_numbers(table: Table, reference: str, *, n_bins: int = 20) -> Table:
+def typicality_numbers(scores: Scores, *, n_bins: int = 20) -> Table:
     """Histogram of the two-sided p-values of every data set.
 
     Parameters
     ----------
-    table : Table
+    scores : Scores
         From `simcompare.scores.typicality.add_typicality`.
-    reference : str
     n_bins : int
 
     Returns
@@ -145,20 +139,19 @@ def typicality_numbers(table: Table, reference: str, *, n_bins: int = 20) -> Tab
     """
     edges = np.linspace(0, 1, n_bins + 1)
     rows = []
-    names = sorted(set(np.asarray(table["dataset"]).tolist()), key=lambda name: (name != reference, name))
-    for name in names:
-        chosen = reference_rows(table, name) & np.isfinite(np.asarray(table["typicality_p"]))
-        if not chosen.any():
+    for name in sorted(scores.datasets, key=lambda name: (name != scores.reference, name)):
+        sample = scores[scores.held_out(name) & np.isfinite(scores["typicality_p"])]
+        if not len(sample):
             continue
         rows += step_rows(
-            np.asarray(table["typicality_p"][chosen]),
+            sample["typicality_p"],
             edges,
             dataset=name,
-            kind=str(table["kind"][chosen][0]),
-            n_galaxies=np.unique(galaxies_of(table)[chosen]).size,
+            kind=scores.kind_of(name),
+            n_galaxies=sample.n_galaxies,
         )
     result = Table(rows=rows)
-    result.meta = {"reference": reference}
+    result.meta = {"reference": scores.reference}
     return result
 
 
@@ -187,22 +180,15 @@ def draw_typicality(table: Table, ax: Axes | None = None) -> Axes:
 
 
 def matched_numbers(
-    scores: Table,
-    matches: Mapping[str, Match],
-    column: str,
-    rng: np.random.Generator,
-    *,
-    n_bootstrap: int = 400,
+    scores: Scores, matches: Mapping[str, Match], rng: np.random.Generator, *, n_bootstrap: int = 400
 ) -> Table:
-    """Mean scores of matched samples in resamples of the pairs.
+    """Mean headline of matched samples in resamples of the pairs.
 
     Parameters
     ----------
-    scores : Table
+    scores : Scores
     matches : mapping of str to Match
         By data set.
-    column : str
-        Score.
     rng : numpy.random.Generator
     n_bootstrap : int
 
@@ -214,7 +200,7 @@ def matched_numbers(
     """
     tables = []
     for name, pairs in matches.items():
-        values = [np.asarray(scores[column], float)[rows] for rows in (pairs.first, pairs.second)]
+        values = [scores.numbers()[rows] for rows in (pairs.first, pairs.second)]
         finite = np.isfinite(values).all(axis=0)
         size, drawn = int(finite.sum()), []
         for n in blocks(n_bootstrap, size):
@@ -233,7 +219,7 @@ def matched_numbers(
             )
         )
     table = vstack(tables)
-    table.meta = {"column": column, "matched in": list(next(iter(matches.values())).columns)}
+    table.meta = {"column": scores.headline, "matched in": list(next(iter(matches.values())).columns)}
     return table
 
 

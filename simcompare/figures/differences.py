@@ -6,10 +6,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from simcompare.comparison.headline import NULL_KIND, split_differences
-from simcompare.figures.samples import datasets_of, kind_of, sample_of
+from simcompare.figures.samples import datasets_of
 from simcompare.figures.style import COLUMN, PAGE, count_label, legend_above, new_axes, styled, table_styles
-from simcompare.scores.table import galaxies_of, headline_score, reference_rows
-from simcompare.statistics.two_sample import bootstrap_means, difference_of_means, galaxy_means
+from simcompare.scores.record import Scores
+from simcompare.statistics.two_sample import bootstrap_means, difference_of_means
 
 __all__ = ["draw_forest", "draw_scales", "null_numbers", "scale_numbers"]
 
@@ -71,7 +71,7 @@ def draw_scales(table: Table, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     table : Table
-        From `simcompare.figures.samples.scale_numbers`.
+        From `scale_numbers`.
     ax : Axes, optional
 
     Returns
@@ -104,13 +104,14 @@ def draw_scales(table: Table, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def null_numbers(scores: Table, comparison: Table, rng: np.random.Generator, *, n_splits: int = 200) -> Table:
+def null_numbers(
+    scores: Scores, comparison: Table, rng: np.random.Generator, *, n_splits: int = 200
+) -> Table:
     """Differences of means between random halves of the real galaxies, and the claimed ones.
 
     Parameters
     ----------
-    scores : Table
-        Score table.
+    scores : Scores
     comparison : Table
         From `simcompare.comparison.headline.compare`.
     rng : numpy.random.Generator
@@ -123,16 +124,13 @@ def null_numbers(scores: Table, comparison: Table, rng: np.random.Generator, *, 
         ``role`` ("null" or "claim"), ``dataset``, ``kind``, ``n_galaxies``, ``delta_mean``,
         ``delta_mean_low``, ``delta_mean_high``, ``p_value``.
     """
-    reference, score = comparison.meta["reference"], comparison.meta["score"]
-    rows = reference_rows(scores, reference)
-    galaxy = galaxies_of(scores)[rows]
-    means = galaxy_means(np.asarray(scores[score], float)[rows], galaxy)
+    means = scores.clustered(scores.named_reference).means
     half = means.size // 2
     delta, p_values = split_differences(means, rng, n_splits) if half else np.full((2, n_splits), np.nan)
     nulls = Table(
         {
             "role": np.full(n_splits, "null", dtype="U5"),
-            "dataset": np.full(n_splits, f"{reference} (half)"),
+            "dataset": np.full(n_splits, f"{scores.reference} (half)"),
             "kind": np.full(n_splits, NULL_KIND),
             "n_galaxies": np.full(n_splits, half),
             "delta_mean": delta,
@@ -150,20 +148,18 @@ def null_numbers(scores: Table, comparison: Table, rng: np.random.Generator, *, 
     table = vstack([nulls, claims[nulls.colnames]], metadata_conflicts="silent")
     for name in table.colnames:
         table[name].description = None
-    table.meta = {"reference": reference, "column": score}
+    table.meta = {"reference": scores.reference, "column": scores.headline}
     return table
 
 
-def scale_numbers(
-    scores: Table, reference: str, rng: np.random.Generator, *, n_bootstrap: int = 1000
-) -> Table:
+def scale_numbers(scores: Scores, rng: np.random.Generator, *, n_bootstrap: int = 1000) -> Table:
     """Which scales of the image carry the difference to real galaxies.
 
     Parameters
     ----------
-    scores : Table
+    scores : Scores
         With columns ``log_likelihood_ratio_scale_<k>`` (or, without background, ``log_prob_scale_<k>``).
-    reference, rng, n_bootstrap
+    rng, n_bootstrap
         As for `density_numbers`.
 
     Returns
@@ -175,21 +171,12 @@ def scale_numbers(
     Raises
     ------
     ValueError
-        When the table has no such columns.
+        When there are no such columns.
     """
-    stem = f"{headline_score(scores)}_scale_"
-    columns = sorted(
-        (name for name in scores.colnames if name.startswith(stem)), key=lambda n: int(n[len(stem) :])
-    )
-    if not columns:
-        raise ValueError(
-            f"the scores have no columns {stem}<k>; the model does not split its likelihood by scale."
-        )
-    names = scores.meta.get("scale_names") or [f"scale {k}" for k in range(len(columns))]
-    rows = []
-    for dataset in datasets_of(scores, reference):
-        for k, column in enumerate(columns):
-            sample, real = sample_of(scores, dataset, column), sample_of(scores, reference, column)
+    rows, reference = [], scores.named_reference
+    for dataset in datasets_of(scores):
+        for k, (column, scale_name) in enumerate(scores.named_scales().items()):
+            sample, real = scores.clustered(dataset, column), scores.clustered(reference, column)
             own = np.full(2, np.nan)
             if sample.n_galaxies > 1:
                 own = np.quantile(bootstrap_means(sample, rng, n_bootstrap), [0.025, 0.975])
@@ -198,10 +185,10 @@ def scale_numbers(
             rows.append(
                 {
                     "dataset": dataset,
-                    "kind": kind_of(scores, dataset),
+                    "kind": scores.kind_of(dataset),
                     "n_galaxies": sample.n_galaxies,
                     "scale": k,
-                    "scale_name": str(names[k]),
+                    "scale_name": scale_name,
                     "mean": float(sample.means.mean()),
                     "mean_low": own[0],
                     "mean_high": own[1],
@@ -211,5 +198,5 @@ def scale_numbers(
                 }
             )
     table = Table(rows=rows)
-    table.meta = {"column": stem, "reference": reference}
+    table.meta = {"column": f"{scores.headline}_scale_", "reference": reference}
     return table

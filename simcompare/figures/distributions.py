@@ -7,17 +7,17 @@ import numpy as np
 from astropy.table import Table
 from matplotlib.axes import Axes
 
-from simcompare.figures.samples import datasets_of, kind_of, sample_of
+from simcompare.figures.samples import datasets_of
 from simcompare.figures.style import (
     COLUMN,
-    axis_label,
     count_label,
     legend_above,
     new_axes,
     styled,
     table_styles,
 )
-from simcompare.scores.table import headline_score
+from simcompare.scores.columns import axis_label
+from simcompare.scores.record import Scores
 from simcompare.statistics.resampling import resamples
 from simcompare.statistics.two_sample import Clustered
 
@@ -42,7 +42,7 @@ def draw_density(table: Table, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     table : Table
-        From `simcompare.figures.samples.density_numbers`.
+        From `density_numbers`.
     ax : Axes, optional
 
     Returns
@@ -72,7 +72,7 @@ def draw_ridges(table: Table, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     table : Table
-        From `simcompare.figures.samples.density_numbers`.
+        From `density_numbers`.
     ax : Axes, optional
 
     Returns
@@ -108,7 +108,7 @@ def draw_violins(table: Table, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     table : Table
-        From `simcompare.figures.samples.density_numbers`.
+        From `density_numbers`.
     ax : Axes, optional
 
     Returns
@@ -146,7 +146,7 @@ def draw_roc(table: Table, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     table : Table
-        From `simcompare.figures.samples.roc_numbers`.
+        From `roc_numbers`.
     ax : Axes, optional
 
     Returns
@@ -214,8 +214,7 @@ FEW = 40  # data sets with fewer galaxies are shown galaxy by galaxy
 
 
 def density_numbers(
-    scores: Table,
-    reference: str,
+    scores: Scores,
     rng: np.random.Generator,
     *,
     column: str | None = None,
@@ -225,10 +224,7 @@ def density_numbers(
 
     Parameters
     ----------
-    scores : Table
-        Score table.
-    reference : str
-        Data set of real galaxies.
+    scores : Scores
     rng : numpy.random.Generator
         Draws the galaxies of the band.
     column : str, optional
@@ -242,8 +238,8 @@ def density_numbers(
         ``density_high`` (2.5 and 97.5 %), a Gaussian kernel of Silverman's width for the number of galaxies;
         ``median``, ``quartile_low``, ``quartile_high`` of the data set.
     """
-    column = column or headline_score(scores)
-    samples = {name: sample_of(scores, name, column) for name in datasets_of(scores, reference)}
+    column = column or scores.headline
+    samples = {name: scores.clustered(name, column) for name in datasets_of(scores)}
     low, high = _common_range([sample.values for sample in samples.values()])
     edges = np.linspace(low, high, FINE + 1)
     centres = 0.5 * (edges[1:] + edges[:-1])
@@ -264,7 +260,7 @@ def density_numbers(
         tables.append(
             {
                 "dataset": np.full(n, name),
-                "kind": np.full(n, kind_of(scores, name)),
+                "kind": np.full(n, scores.kind_of(name)),
                 "n_galaxies": np.full(n, sample.n_galaxies),
                 "n_images": np.full(n, sample.values.size),
                 "value": points,
@@ -276,7 +272,7 @@ def density_numbers(
                 "quartile_high": np.full(n, _quantile(sample, 0.75)),
             }
         )
-    return _joined(tables, column=column, reference=reference)
+    return _joined(tables, column=column, reference=scores.reference)
 
 
 def _quantile(sample: Clustered, share: float) -> float:
@@ -309,26 +305,23 @@ def _joined(tables: Sequence[Mapping[str, np.ndarray]], **meta: object) -> Table
     return joined
 
 
-def roc_numbers(scores: Table, reference: str, *, column: str | None = None) -> Table:
-    """Share of simulated against share of real images below each value of the score.
+def roc_numbers(scores: Scores) -> Table:
+    """Share of simulated against share of real images below each value of the headline.
 
     Parameters
     ----------
-    scores, reference, column
-        As for `density_numbers`.
+    scores : Scores
 
     Returns
     -------
     Table
         ``dataset``, ``kind``, ``n_galaxies``, ``real_below``, ``simulated_below``, ``auc``.
     """
-    column = column or headline_score(scores)
-    real = sample_of(scores, reference, column)
-    tables = []
-    for name in datasets_of(scores, reference):
-        if name == reference:
+    real, tables = scores.clustered(scores.named_reference), []
+    for name in datasets_of(scores):
+        if name == scores.reference:
             continue
-        sample = sample_of(scores, name, column)
+        sample = scores.clustered(name)
         grid = np.unique(np.concatenate([real.values, sample.values]))
         below = [_share_below(each, grid) for each in (real, sample)]
         n = grid.size + 1
@@ -338,14 +331,14 @@ def roc_numbers(scores: Table, reference: str, *, column: str | None = None) -> 
         tables.append(
             {
                 "dataset": np.full(n, name),
-                "kind": np.full(n, kind_of(scores, name)),
+                "kind": np.full(n, scores.kind_of(name)),
                 "n_galaxies": np.full(n, sample.n_galaxies),
                 "real_below": below[0][pick],
                 "simulated_below": below[1][pick],
                 "auc": np.full(n, auc),
             }
         )
-    return _joined(tables, column=column, reference=reference)
+    return _joined(tables, column=scores.headline, reference=scores.reference)
 
 
 def _share_below(sample: Clustered, grid: np.ndarray) -> np.ndarray:

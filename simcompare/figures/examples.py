@@ -6,27 +6,19 @@ import numpy as np
 from astropy.table import Table
 
 from simcompare.figures.populations import galaxy_classes
-from simcompare.figures.samples import datasets_of, sample_of
-from simcompare.scores.table import first_views, headline_score, reference_rows
+from simcompare.figures.samples import datasets_of
+from simcompare.scores.record import Scores
 
 __all__ = ["class_gallery_numbers", "gallery_numbers", "outlier_numbers"]
 
 
-def gallery_numbers(
-    scores: Table,
-    reference: str,
-    *,
-    n: int = 6,
-    column: str | None = None,
-    datasets: Sequence[str] | None = None,
-) -> Table:
+def gallery_numbers(scores: Scores, *, n: int = 6, datasets: Sequence[str] | None = None) -> Table:
     """Choose the least likely, the middle and the most likely galaxies of every data set.
 
     Parameters
     ----------
-    scores, reference, column
-        Score table with ``image_index`` (the position in the image set), data set
-        of real galaxies, and score (default the headline).
+    scores : Scores
+        With ``image_index``, the position in the image set.
     n : int
         Galaxies of each of the three groups.
     datasets : sequence of str, optional
@@ -38,54 +30,54 @@ def gallery_numbers(
         ``dataset``, ``kind``, ``group`` ("least", "middle", "most"), ``galaxy_id``, ``image_index``,
         ``percentile``, ``score``; one view per galaxy.
     """
-    column = column or headline_score(scores)
     rows = []
-    for name in datasets or datasets_of(scores, reference):
-        order = _by_score(scores, name, column)
+    for name in datasets or datasets_of(scores):
+        order = _by_score(scores, name)
         size = min(n, len(order) // 3) or len(order)
         middle = (len(order) - size) // 2
         groups = {"least": range(size)}
         if size < len(order):
             groups |= {"middle": range(middle, middle + size), "most": range(len(order) - size, len(order))}
         percentile = 100 * (np.arange(len(order)) + 0.5) / len(order)
-        rows += [
-            _entry(scores, order[k], group, column, percentile[k])
-            for group, picked in groups.items()
-            for k in picked
-        ]
+        for group, picked in groups.items():
+            picked = list(picked)
+            rows += _entries(scores[order[picked]], group, percentile[picked])
     table = Table(rows=rows)
-    table.meta = {"column": column, "reference": reference}
+    table.meta = {"column": scores.headline, "reference": scores.reference}
     return table
 
 
-def _by_score(scores: Table, dataset: str, column: str) -> np.ndarray:
+def _by_score(scores: Scores, dataset: str) -> np.ndarray:
     """Row of the first view of every galaxy of a data set, the least likely one first."""
-    chosen = np.flatnonzero(reference_rows(scores, dataset) & np.isfinite(np.asarray(scores[column], float)))
-    chosen = first_views(scores, chosen)
-    return chosen[np.argsort(np.asarray(scores[column], float)[chosen], kind="stable")]
+    values = scores.numbers()
+    chosen = scores.first_views(np.flatnonzero(scores.held_out(dataset) & np.isfinite(values)))
+    return chosen[np.argsort(values[chosen], kind="stable")]
 
 
-def _entry(scores: Table, row: int, group: str, column: str, percentile: float) -> dict:
-    """Describe one galaxy of a gallery."""
-    return {
-        "dataset": str(scores["dataset"][row]),
-        "kind": str(scores["kind"][row]),
-        "group": group,
-        "galaxy_id": str(scores["galaxy_id"][row]),
-        "image_index": int(scores["image_index"][row]),
-        "percentile": float(percentile),
-        "score": float(scores[column][row]),
-    }
+def _entries(chosen: Scores, group: str, percentile: np.ndarray) -> list[dict]:
+    """Describe galaxies of a gallery."""
+    names = ("dataset", "kind", "galaxy_id")
+    dataset, kind, galaxy = (chosen[name].tolist() for name in names)
+    return [
+        {
+            "dataset": dataset[k],
+            "kind": kind[k],
+            "group": group,
+            "galaxy_id": galaxy[k],
+            "image_index": int(chosen["image_index"][k]),
+            "percentile": float(percentile[k]),
+            "score": float(chosen.numbers()[k]),
+        }
+        for k in range(len(chosen))
+    ]
 
 
-def outlier_numbers(
-    scores: Table, reference: str, *, n: int = 8, tail: float = 2.5, column: str | None = None
-) -> Table:
+def outlier_numbers(scores: Scores, *, n: int = 8, tail: float = 2.5) -> Table:
     """Choose the galaxies beyond nearly all real ones, farthest first.
 
     Parameters
     ----------
-    scores, reference, column
+    scores : Scores
         As for `gallery_numbers`.
     n : int
         Most galaxies of each side and data set.
@@ -98,34 +90,29 @@ def outlier_numbers(
         As of `gallery_numbers`, with the groups "below" and "above"; ``percentile`` is that among real
         galaxies. Data sets without outliers are absent.
     """
-    column = column or headline_score(scores)
-    real = np.sort(sample_of(scores, reference, column).values)
+    real = scores.clustered(scores.named_reference).values
     low, high = np.percentile(real, [tail, 100 - tail])
     rows = []
-    for name in datasets_of(scores, reference):
-        order = _by_score(scores, name, column)
-        values = np.asarray(scores[column], float)[order]
+    for name in datasets_of(scores):
+        order = _by_score(scores, name)
+        values = scores.numbers()[order]
         groups = {"below": order[values < low][:n], "above": order[values > high][::-1][:n]}
-        rows += [
-            _entry(scores, k, group, column, 100 * np.searchsorted(real, scores[column][k]) / real.size)
-            for group, picked in groups.items()
-            for k in picked
-        ]
+        for group, picked in groups.items():
+            chosen = scores[picked]
+            rows += _entries(chosen, group, 100 * np.searchsorted(real, chosen.numbers()) / real.size)
     rows.sort(key=lambda row: row["group"] == "above")
     table = Table(rows=rows)
-    table.meta = {"column": column, "reference": reference, "tail": tail}
+    table.meta = {"column": scores.headline, "reference": scores.reference, "tail": tail}
     return table
 
 
-def class_gallery_numbers(scores: Table, reference: str, *, n: int = 3, column: str | None = None) -> Table:
+def class_gallery_numbers(scores: Scores, *, n: int = 3) -> Table:
     """Choose galaxies of middling score by mass and star formation.
 
     Parameters
     ----------
-    scores : Table
+    scores : Scores
         After `simcompare.figures.populations.with_derived_columns`.
-    reference, column
-        As for `gallery_numbers`.
     n : int
         Galaxies of each class and data set.
 
@@ -140,8 +127,7 @@ def class_gallery_numbers(scores: Table, reference: str, *, n: int = 3, column: 
     ValueError
         When no masses are known.
     """
-    column = column or headline_score(scores)
-    mass = np.asarray(scores["stellar_mass"], float) if "stellar_mass" in scores.colnames else np.array([])
+    mass = scores.numbers("stellar_mass") if "stellar_mass" in scores else np.array([])
     if not (mass > 0).any():
         raise ValueError("the scores have no stellar_mass.")
     middle = float(np.median(mass[mass > 0]))
@@ -155,12 +141,12 @@ def class_gallery_numbers(scores: Table, reference: str, *, n: int = 3, column: 
     }
     rows = []
     for group, inside in groups.items():
-        for name in datasets_of(scores, reference):
-            order = _by_score(scores, name, column)
+        for name in datasets_of(scores):
+            order = _by_score(scores, name)
             order = order[inside[order]]
             percentile = 100 * (np.arange(len(order)) + 0.5) / max(len(order), 1)
             nearest = np.sort(np.argsort(np.abs(percentile - 50), kind="stable")[:n])
-            rows += [_entry(scores, order[k], group, column, percentile[k]) for k in nearest]
+            rows += _entries(scores[order[nearest]], group, percentile[nearest])
     joined = Table(rows=rows)
-    joined.meta = {"column": column, "reference": reference, "median mass": middle}
+    joined.meta = {"column": scores.headline, "reference": scores.reference, "median mass": middle}
     return joined

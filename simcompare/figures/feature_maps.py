@@ -7,8 +7,7 @@ from matplotlib.axes import Axes
 from simcompare.figures.ladders import CROWD, draw_contours
 from simcompare.figures.style import COLUMN, count_label, legend_above, new_axes, styled, table_styles
 from simcompare.scores.features import Components
-from simcompare.scores.table import reference_rows
-from simcompare.scores.text_column import words_of
+from simcompare.scores.record import Scores
 
 __all__ = ["EMBEDDINGS", "draw_map", "latent_coordinates", "map_numbers"]
 
@@ -62,15 +61,14 @@ def latent_coordinates(
     return found.transform(places), ("UMAP 1", "UMAP 2")
 
 
-def map_numbers(scores: Table, coordinates: np.ndarray, reference: str) -> Table:
+def map_numbers(scores: Scores, coordinates: np.ndarray) -> Table:
     """Places of all galaxies in two coordinates of a space of features.
 
     Parameters
     ----------
-    scores : Table
+    scores : Scores
     coordinates : ndarray, shape (len(scores), 2 or more)
         For instance the first principal components of the latents.
-    reference : str
 
     Returns
     -------
@@ -79,12 +77,12 @@ def map_numbers(scores: Table, coordinates: np.ndarray, reference: str) -> Table
     """
     finite = np.isfinite(coordinates[:, :2]).all(axis=1)
     usable = np.zeros(len(scores), bool)
-    for name in words_of(scores["dataset"]):
-        usable |= reference_rows(scores, name)
+    for name in scores.datasets:
+        usable |= scores.held_out(name)
     kept = finite & usable
-    table = Table({name: np.asarray(scores[name][kept]) for name in ("dataset", "kind", "galaxy_id")})
+    table = Table({name: scores[kept][name] for name in ("dataset", "kind", "galaxy_id")})
     table["x"], table["y"] = coordinates[kept, 0], coordinates[kept, 1]
-    table.meta = {"reference": reference}
+    table.meta = {"reference": scores.reference}
     return table
 
 

@@ -10,8 +10,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.patches import Rectangle
 
-from simcompare.figures.style import COLUMN, LOGARITHMIC, axis_label, logarithmic, new_axes, styled
-from simcompare.scores.table import galaxies_of, headline_score, reference_rows
+from simcompare.figures.style import COLUMN, logarithmic, new_axes, styled
+from simcompare.scores.columns import axis_label, column_of
+from simcompare.scores.record import Scores
 from simcompare.statistics.significance import welch
 from simcompare.statistics.two_sample import Clustered
 
@@ -19,27 +20,22 @@ __all__ = ["draw_plane", "plane_numbers"]
 
 
 def plane_numbers(
-    scores: Table,
+    scores: Scores,
     dataset: str,
-    reference: str,
     x: str,
     y: str,
     *,
-    column: str | None = None,
     n_bins: Sequence[int] | None = None,
     least: int = 3,
 ) -> Table:
-    """Difference of the mean score to real galaxies in the cells of a plane.
+    """Difference of the mean headline to real galaxies in the cells of a plane.
 
     Parameters
     ----------
-    scores : Table
-        Score table.
-    dataset, reference : str
+    scores : Scores
+    dataset : str
     x, y : str
         Columns that span the plane; sizes, masses and rates by their logarithm.
-    column : str, optional
-        Score; default the headline.
     n_bins : sequence of 2 int, optional
         Default: 2 to 8 on each side, by the number of galaxies.
     least : int
@@ -58,17 +54,16 @@ def plane_numbers(
     ValueError
         When the data set has no galaxy with finite values of both, or none in the middle 98 %.
     """
-    column = column or headline_score(scores)
-    n_bins = n_bins or 2 * (_bins_for(scores, dataset, reference),)
-    samples = [_sample(scores, name, x, y, column) for name in (dataset, reference)]
+    reference = scores.named_reference
+    n_bins = n_bins or 2 * (_bins_for(scores, dataset),)
+    samples = [_sample(scores, name, x, y) for name in (dataset, reference)]
     if not samples[0][0].size:
         raise ValueError(f"{dataset!r} has no galaxy with finite {x} and {y}.")
     everywhere = not samples[1][0].size
     if everywhere:
-        rows = np.flatnonzero(reference_rows(scores, reference))
-        values = np.asarray(scores[column], float)[rows]
-        unknown, galaxy = np.full(rows.size, np.nan), galaxies_of(scores)[rows]
-        samples[1] = (unknown, unknown, values, galaxy)
+        real = scores.reference_sample()
+        unknown = np.full(len(real), np.nan)
+        samples[1] = (unknown, unknown, real.numbers(), real.galaxies)
     placed = samples[:1] if everywhere else samples
     edges = [
         _edges([sample[axis] for sample in placed], name, n_bins[axis]) for axis, name in enumerate((x, y))
@@ -109,34 +104,33 @@ def plane_numbers(
     if not rows:
         raise ValueError(f"{dataset!r} has too few galaxies for cells of {x} and {y}.")
     table = Table(rows=rows)
-    table.meta = {"x": x, "y": y, "column": column, "dataset": dataset, "reference": reference}
+    table.meta = {"x": x, "y": y, "column": scores.headline, "dataset": dataset, "reference": reference}
     table.meta["against"] = "all real galaxies" if everywhere else "real galaxies of the same cell"
     table.meta["n_reference"] = int(np.unique(samples[1][3]).size)
     return table
 
 
-def _bins_for(scores: Table, dataset: str, reference: str) -> int:
+def _bins_for(scores: Scores, dataset: str) -> int:
     """Bins on each side that leave some ten galaxies of the smaller data set in a cell."""
-    galaxy = galaxies_of(scores)
-    n = min(np.unique(galaxy[reference_rows(scores, name)]).size for name in (dataset, reference))
+    n = min(scores.sample(name).n_galaxies for name in (dataset, scores.named_reference))
     return int(np.clip(np.sqrt(n / 8), 2, 8))
 
 
-def _sample(scores: Table, dataset: str, x: str, y: str, column: str) -> tuple[np.ndarray, ...]:
+def _sample(scores: Scores, dataset: str, x: str, y: str) -> tuple[np.ndarray, ...]:
     """Finite x, y, score and galaxy of one data set."""
-    rows = reference_rows(scores, dataset)
-    values = [np.asarray(scores[name], float)[rows] for name in (x, y, column)]
+    rows = scores.held_out(dataset)
+    values = [scores.numbers(name)[rows] for name in (x, y, scores.headline)]
     finite = np.isfinite(values).all(axis=0)
     for axis, name in enumerate((x, y)):
-        if name.startswith(LOGARITHMIC):
+        if column_of(name).is_logarithmic:
             finite &= values[axis] > 0
-    galaxy = galaxies_of(scores)[rows]
+    galaxy = scores.galaxies[rows]
     return *(value[finite] for value in values), galaxy[finite]
 
 
 def _edges(values: Sequence[np.ndarray], name: str, n_bins: int) -> np.ndarray:
     """Equal steps over the middle 98 % of both data sets, in the logarithm where it is usual."""
-    is_log = name.startswith(LOGARITHMIC)
+    is_log = column_of(name).is_logarithmic
     pooled = np.concatenate([np.log10(each) if is_log else each for each in values])
     low, high = np.quantile(pooled, [0.01, 0.99]) if pooled.size else (0.0, 1.0)
     edges = np.linspace(low, high if high > low else low + 1, n_bins + 1)
@@ -175,7 +169,7 @@ def draw_plane(table: Table, ax: Axes | None = None) -> Axes:
     ax.set_xlim(np.min(table["x_low"]), np.max(table["x_high"]))
     ax.set_ylim(np.min(table["y_low"]), np.max(table["y_high"]))
     for axis in ("x", "y"):
-        if table.meta[axis].startswith(LOGARITHMIC):
+        if column_of(table.meta[axis]).is_logarithmic:
             logarithmic(ax, axis)
     ax.set_xlabel(axis_label(table.meta["x"]))
     ax.set_ylabel(axis_label(table.meta["y"]))

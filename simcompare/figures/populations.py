@@ -4,10 +4,9 @@ import numpy as np
 from astropy.table import Table
 from matplotlib.axes import Axes
 
-from simcompare.figures.samples import datasets_of, kind_of
+from simcompare.figures.samples import datasets_of
 from simcompare.figures.style import (
     COLUMN,
-    axis_label,
     count_label,
     legend_above,
     logarithmic,
@@ -15,8 +14,8 @@ from simcompare.figures.style import (
     styled,
     table_styles,
 )
-from simcompare.scores.table import first_views, galaxies_of, reference_rows
-from simcompare.scores.text_column import equals, words_of
+from simcompare.scores.columns import axis_label
+from simcompare.scores.record import Scores
 
 __all__ = [
     "draw_fractions",
@@ -29,52 +28,44 @@ __all__ = [
 
 SPECIFIC_RATE = "specific_star_formation_rate"
 QUENCHED = 1e-11  # yr^-1; Zanisi et al. 2021
-LEAST_RATE = 10**-12.5  # yr^-1; lower ones cannot be told from none, Zanisi et al. 2021
 EARLY_SERSIC, EARLY_CONCENTRATION = 2.5, 3.2
 """Above these a galaxy counts as early type; 5 log10(r80 / r20) is 2.8 for a disc and 4 for n = 2.5
 without seeing, which lowers it."""
 
 
-def with_derived_columns(scores: Table) -> Table:
+def with_derived_columns(scores: Scores) -> Scores:
     """Add what follows from other columns: the specific star formation rate, the twin's Sersic index.
 
     Parameters
     ----------
-    scores : Table
+    scores : Scores
 
     Returns
     -------
-    Table
-        A copy, with ``specific_star_formation_rate`` [1 / yr] where masses and rates are known, no lower
-        than 10^-12.5, and ``sersic_n_<band>`` of real galaxies from the fit of their twin.
+    Scores
+        With those of `Scores.derived`, and ``sersic_n_<band>`` of real galaxies from the fit of their twin.
     """
-    scores = scores.copy(copy_data=False)
-    if SPECIFIC_RATE not in scores.colnames and {"stellar_mass", "star_formation_rate"} <= set(
-        scores.colnames
-    ):
-        mass, rate = (np.asarray(scores[name], float) for name in ("stellar_mass", "star_formation_rate"))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            scores[SPECIFIC_RATE] = np.where(mass > 0, np.maximum(rate / mass, LEAST_RATE), np.nan)
-    is_twin = equals(scores["kind"], "twins") if "kind" in scores.colnames else np.zeros(len(scores), bool)
+    scores = scores.derived()
+    is_twin = scores.equals("kind", "twins") if "kind" in scores else np.zeros(len(scores), bool)
     for name in [each for each in scores.colnames if each.startswith("sersic_n_")]:
-        values = np.array(scores[name], float)
+        values = scores.numbers(name).copy()
         parent = ~is_twin & ~np.isfinite(values)
         if is_twin.any() and parent.any():
-            galaxy = galaxies_of(scores)
+            galaxy = scores.galaxies
             twins, first = np.unique(galaxy[is_twin], return_index=True)
             place = np.minimum(np.searchsorted(twins, galaxy[parent]), twins.size - 1)
             own = values[is_twin][first][place]
             values[parent] = np.where(twins[place] == galaxy[parent], own, np.nan)
-        scores[name] = values
+        scores = scores.with_columns(**{name: values})
     return scores
 
 
-def galaxy_classes(scores: Table) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def galaxy_classes(scores: Scores) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Tell classes of galaxies apart, as far as the columns allow.
 
     Parameters
     ----------
-    scores : Table
+    scores : Scores
         After `with_derived_columns`.
 
     Returns
@@ -94,9 +85,9 @@ def galaxy_classes(scores: Table) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         (SPECIFIC_RATE, QUENCHED, "star-forming", "quenched"),
         ("is_central", 0.5, "centrals", "satellites"),
     ):
-        if name not in scores.colnames:
+        if name not in scores:
             continue
-        values = np.asarray(scores[name], float)
+        values = scores.numbers(name)
         known = np.isfinite(values)
         if name == "is_central":
             known &= _has_centrals(scores)
@@ -106,29 +97,24 @@ def galaxy_classes(scores: Table) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     return classes
 
 
-def _has_centrals(scores: Table) -> np.ndarray:
+def _has_centrals(scores: Scores) -> np.ndarray:
     """Mark rows of data sets with a central: where none is, the column is blank, not false."""
-    dataset = scores["dataset"]
-    names = words_of(dataset[np.asarray(scores["is_central"], bool)])
-    return np.any([np.zeros(len(scores), bool), *(equals(dataset, name) for name in names)], axis=0)
+    names = scores[np.asarray(scores["is_central"], bool)].datasets
+    return np.any([np.zeros(len(scores), bool), *(scores.equals("dataset", name) for name in names)], axis=0)
 
 
-def _known_widely(scores: Table, column: str) -> bool:
+def _known_widely(scores: Scores, column: str) -> bool:
     """Whether a column is known of every data set."""
-    finite = np.isfinite(np.asarray(scores[column], float))
-    return all(finite[equals(scores["dataset"], name)].any() for name in words_of(scores["dataset"]))
+    return scores[np.isfinite(scores.numbers(column))].datasets == scores.datasets
 
 
-def mass_function_numbers(
-    scores: Table, reference: str, *, column: str = "stellar_mass", step: float = 0.25
-) -> Table:
+def mass_function_numbers(scores: Scores, *, column: str = "stellar_mass", step: float = 0.25) -> Table:
     """Share of galaxies in bins of stellar mass, of all, of quenched and of star-forming ones.
 
     Parameters
     ----------
-    scores : Table
+    scores : Scores
         After `with_derived_columns`.
-    reference : str
     column : str
         Mass [Msun].
     step : float
@@ -146,7 +132,7 @@ def mass_function_numbers(
     ValueError
         When no data set has masses.
     """
-    samples = _galaxies(scores, reference, column)
+    samples = _galaxies(scores, column)
     pooled = np.log10(np.concatenate([mass for mass, _ in samples.values()]))
     edges = np.arange(np.floor(pooled.min() / step), np.ceil(pooled.max() / step) + 1.5) * step
     rows = []
@@ -159,7 +145,7 @@ def mass_function_numbers(
             rows += [
                 {
                     "dataset": name,
-                    "kind": kind_of(scores, name),
+                    "kind": scores.kind_of(name),
                     "n_galaxies": mass.size,
                     "population": population,
                     "low": 10 ** edges[k],
@@ -171,27 +157,24 @@ def mass_function_numbers(
                 for k in range(counts.size)
             ]
     table = Table(rows=rows)
-    table.meta = {"column": column, "reference": reference}
+    table.meta = {"column": column, "reference": scores.reference}
     return table
 
 
-def _populations(scores: Table, reference: str) -> list[str]:
+def _populations(scores: Scores) -> list[str]:
     """Name the data sets of galaxies; controls carry the columns of their parents."""
-    return [
-        name for name in datasets_of(scores, reference) if kind_of(scores, name) in ("observed", "simulated")
-    ]
+    return [name for name in datasets_of(scores) if scores.kind_of(name) in ("observed", "simulated")]
 
 
-def _galaxies(scores: Table, reference: str, column: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _galaxies(scores: Scores, column: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Mass and specific rate of one view of each galaxy with a mass, by data set."""
     found = {}
-    for name in _populations(scores, reference) if column in scores.colnames else ():
-        mass = np.asarray(scores[column], float)
-        rows = np.flatnonzero(reference_rows(scores, name) & np.isfinite(mass) & (mass > 0))
-        rows = first_views(scores, rows)
+    for name in _populations(scores) if column in scores else ():
+        mass = scores.numbers(column)
+        rows = scores.first_views(np.flatnonzero(scores.held_out(name) & np.isfinite(mass) & (mass > 0)))
         if rows.size:
-            has_rate = SPECIFIC_RATE in scores.colnames
-            rate = np.asarray(scores[SPECIFIC_RATE], float)[rows] if has_rate else np.full(rows.size, np.nan)
+            has_rate = SPECIFIC_RATE in scores
+            rate = scores.numbers(SPECIFIC_RATE)[rows] if has_rate else np.full(rows.size, np.nan)
             found[name] = (mass[rows], rate)
     if not found:
         raise ValueError(f"no data set has values of {column!r}; nothing to count.")
@@ -233,14 +216,13 @@ def draw_mass_function(table: Table, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def fraction_numbers(scores: Table, reference: str) -> Table:
+def fraction_numbers(scores: Scores) -> Table:
     """Shares of the classes of galaxies in every data set.
 
     Parameters
     ----------
-    scores : Table
+    scores : Scores
         After `with_derived_columns`.
-    reference : str
 
     Returns
     -------
@@ -257,9 +239,8 @@ def fraction_numbers(scores: Table, reference: str) -> Table:
 
     rows = []
     for group, (inside, known) in galaxy_classes(scores).items():
-        for name in _populations(scores, reference):
-            chosen = np.flatnonzero(reference_rows(scores, name) & known)
-            chosen = first_views(scores, chosen)
+        for name in _populations(scores):
+            chosen = scores.first_views(np.flatnonzero(scores.held_out(name) & known))
             if not chosen.size:
                 continue
             k, n = int(inside[chosen].sum()), chosen.size
@@ -267,7 +248,7 @@ def fraction_numbers(scores: Table, reference: str) -> Table:
             rows.append(
                 {
                     "dataset": name,
-                    "kind": kind_of(scores, name),
+                    "kind": scores.kind_of(name),
                     "group": group,
                     "n_galaxies": n,
                     "share": k / n,
@@ -278,7 +259,7 @@ def fraction_numbers(scores: Table, reference: str) -> Table:
     if not rows:
         raise ValueError("the scores have no column that tells classes of galaxies apart.")
     table = Table(rows=rows)
-    table.meta = {"reference": reference}
+    table.meta = {"reference": scores.reference}
     return table
 
 

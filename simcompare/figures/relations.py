@@ -8,11 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from simcompare.figures.distributions import FEW
-from simcompare.figures.samples import datasets_of, kind_of
+from simcompare.figures.samples import datasets_of
 from simcompare.figures.style import (
     COLUMN,
-    LOGARITHMIC,
-    axis_label,
     count_label,
     legend_above,
     logarithmic,
@@ -20,7 +18,8 @@ from simcompare.figures.style import (
     styled,
     table_styles,
 )
-from simcompare.scores.table import galaxies_of, headline_score, reference_rows
+from simcompare.scores.columns import axis_label, column_of
+from simcompare.scores.record import Scores
 
 __all__ = ["draw_difference", "draw_relation", "relation_numbers"]
 
@@ -32,7 +31,7 @@ def draw_relation(table: Table, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     table : Table
-        From `simcompare.figures.samples.relation_numbers`.
+        From `relation_numbers`.
     ax : Axes, optional
 
     Returns
@@ -61,7 +60,7 @@ def draw_difference(table: Table, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     table : Table
-        From `simcompare.figures.samples.relation_numbers`.
+        From `relation_numbers`.
     ax : Axes, optional
 
     Returns
@@ -88,7 +87,7 @@ def draw_difference(table: Table, ax: Axes | None = None) -> Axes:
 def _finish(table: Table, ax: Axes) -> Axes:
     """Label the property and put the legend above."""
     ax.set_xlabel(axis_label(table.meta["x"]))
-    if table.meta["x"].startswith(LOGARITHMIC) and len(table) and np.min(table["x"]) > 0:
+    if column_of(table.meta["x"]).is_logarithmic and len(table) and np.min(table["x"]) > 0:
         logarithmic(ax, "x")
     else:
         ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))  # labels of small numbers are long
@@ -100,8 +99,7 @@ def _finish(table: Table, ax: Axes) -> Axes:
 
 
 def relation_numbers(
-    scores: Table,
-    reference: str,
+    scores: Scores,
     x: str,
     *,
     column: str | None = None,
@@ -112,8 +110,7 @@ def relation_numbers(
 
     Parameters
     ----------
-    scores, reference
-        As for `density_numbers`.
+    scores : Scores
     x : str
         Column of the property.
     column : str, optional
@@ -131,8 +128,8 @@ def relation_numbers(
         set in the bin), ``median``, ``quartile_low``, ``quartile_high``, ``median_error``, ``difference`` to
         the reference in the same bin and ``difference_error``, with that of the reference's median.
     """
-    column = column or headline_score(scores)
-    names = datasets_of(scores, reference)
+    column, reference = column or scores.headline, scores.named_reference
+    names = datasets_of(scores)
     means = {name: _galaxy_table(scores, name, [x, column]) for name in names}
     pooled = np.concatenate([table[x] for table in means.values()])
     real = means[reference][x] if len(means.get(reference, {x: ()})[x]) else pooled
@@ -143,7 +140,7 @@ def relation_numbers(
     unknown = (np.nan, np.nan)
     rows = []
     for name in names:
-        values, label = means[name], {"dataset": name, "kind": kind_of(scores, name)}
+        values, label = means[name], {"dataset": name, "kind": scores.kind_of(name)}
         place = np.clip(np.searchsorted(edges, values[x], side="right") - 1, 0, max(len(edges) - 2, 0))
         if place.size < (least if name == reference else FEW):
             rows += [
@@ -210,11 +207,11 @@ def _single(x: float, value: float, real: float) -> dict[str, float]:
     return {"n_galaxies": 1, "median": value, "difference": value - real} | place | unknown
 
 
-def _galaxy_table(scores: Table, dataset: str, columns: Sequence[str]) -> dict[str, np.ndarray]:
+def _galaxy_table(scores: Scores, dataset: str, columns: Sequence[str]) -> dict[str, np.ndarray]:
     """Mean over views of columns, one row per galaxy whose values are all finite."""
-    rows = reference_rows(scores, dataset)
-    values = {name: np.asarray(scores[name], float)[rows] for name in columns}
+    rows = scores.held_out(dataset)
+    values = {name: scores.numbers(name)[rows] for name in columns}
     finite = np.all([np.isfinite(each) for each in values.values()], axis=0)
-    _, codes = np.unique(galaxies_of(scores)[rows][finite], return_inverse=True)
+    _, codes = np.unique(scores.galaxies[rows][finite], return_inverse=True)
     counts = np.bincount(codes)
     return {name: np.bincount(codes, each[finite]) / counts for name, each in values.items()}

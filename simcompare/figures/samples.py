@@ -1,86 +1,70 @@
-"""The numbers behind the figures: each function makes the one table that its figure draws."""
+"""Which part of the scores a figure shows: its data sets in order, those of a split, those in bins."""
 
 from itertools import pairwise
 
 import numpy as np
-from astropy.table import Table
 
-from simcompare.figures.style import axis_label
-from simcompare.scores.table import galaxies_of, narrowed, reference_rows
-from simcompare.scores.text_column import equals, words_of
-from simcompare.statistics.two_sample import Clustered
+from simcompare.scores.columns import axis_label
+from simcompare.scores.record import Scores
 
-__all__ = ["binned_scores", "split_scores"]
+__all__ = ["binned_scores", "datasets_of", "split_scores"]
 
 
-def datasets_of(scores: Table, reference: str) -> list[str]:
+def datasets_of(scores: Scores) -> list[str]:
     """Names of the data sets with rows to draw, the reference first, then simulations, then controls."""
-    names = words_of(scores["dataset"])
-    kind = {name: kind_of(scores, name) for name in names}
-    names = [name for name in names if reference_rows(scores, name).any()]
-    return sorted(names, key=lambda name: (name != reference, kind[name] != "simulated", name))
+    names = [name for name in scores.datasets if scores.held_out(name).any()]
+    return sorted(
+        names, key=lambda name: (name != scores.reference, scores.kind_of(name) != "simulated", name)
+    )
 
 
-def kind_of(scores: Table, dataset: str) -> str:
-    """Kind of a data set."""
-    return str(scores["kind"][equals(scores["dataset"], dataset)][0])
-
-
-def sample_of(scores: Table, dataset: str, column: str) -> Clustered:
-    """Values of a column of one data set, by galaxy."""
-    rows = reference_rows(scores, dataset)
-    galaxy = galaxies_of(scores)[rows]
-    return Clustered.of(np.asarray(scores[column], float)[rows], galaxy)
-
-
-def split_scores(scores: Table, reference: str) -> Table:
-    """Take the images of one data set by what the model did with them: trained on, stopped by, held out.
+def split_scores(scores: Scores) -> Scores:
+    """Take the images of the reference by what the model did with them: trained on, stopped by, held out.
 
     Parameters
     ----------
-    scores : Table
-    reference : str
+    scores : Scores
 
     Returns
     -------
-    Table
-        Rows of the data set, named after their split, all to be drawn.
+    Scores
+        Rows of the reference, named after their split, all to be drawn; those held out are the reference.
     """
-    table = narrowed(scores, "log_prob")[equals(scores["dataset"], reference)]
+    real = scores.select("log_prob")[scores.equals("dataset", scores.named_reference)]
     words = {"train": "trained on", "validation": "validation", "test": "held out"}
-    named = [(equals(table["split"], split), words.get(split, split)) for split in words_of(table["split"])]
-    table["dataset"] = np.select(*map(list, zip(*named, strict=True)), default="")
-    table["kind"] = np.where(equals(table["split"], "test"), "observed", "simulated")
-    table["split"] = np.full(len(table), "test")
-    return table
+    split = real["split"]
+    return real.with_columns(
+        dataset=[words.get(each, each) for each in split.tolist()],
+        kind=np.where(split == "test", "observed", "simulated"),
+        split=np.full(len(real), "test"),
+    ).with_reference("held out")
 
 
-def binned_scores(scores: Table, reference: str, x: str, n_bins: int = 3) -> dict[str, Table]:
+def binned_scores(scores: Scores, x: str, n_bins: int = 3) -> dict[str, Scores]:
     """Divide the scores in bins of a property that hold equal numbers of real galaxies.
 
     Parameters
     ----------
-    scores : Table
-    reference : str
+    scores : Scores
     x : str
         Column of the property.
     n_bins : int
 
     Returns
     -------
-    dict of str to Table
+    dict of str to Scores
         By the range of the property in words; bins with fewer than two real galaxies are left out.
     """
-    values = np.asarray(scores[x], float)
-    real = values[reference_rows(scores, reference) & np.isfinite(values)]
+    values, is_real = scores.numbers(x), scores.held_out(scores.named_reference)
+    real = values[is_real & np.isfinite(values)]
     inner = np.quantile(real, np.linspace(0, 1, n_bins + 1))[1:-1] if real.size else np.array([])
     edges = np.concatenate([[-np.inf], np.unique(inner), [np.inf]])
     found = {}
     for low, high in pairwise(edges):
-        part = scores[(values >= low) & (values < high)]
-        if reference_rows(part, reference).sum() > 1:
+        inside = (values >= low) & (values < high)
+        if (inside & is_real).sum() > 1:
             what, _, unit = axis_label(x).partition("  ")
             least = f"{low:.3g} < " if np.isfinite(low) else ""
             most = f" < {high:.3g}" if np.isfinite(high) else ""
-            found[f"{least}{what}{most}  {unit}".rstrip()] = part
+            found[f"{least}{what}{most}  {unit}".rstrip()] = scores[inside]
     return found

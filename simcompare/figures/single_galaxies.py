@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from simcompare.figures.galleries import Stretch
 from simcompare.figures.style import COLUMN, PAGE, count_label, legend_above, new_axes, styled, table_styles
-from simcompare.scores.table import headline_score, reference_rows
+from simcompare.scores.record import Scores
 from simcompare.statistics.two_sample import Clustered, bootstrap_means
 
 __all__ = ["budget_numbers", "draw_panel", "draw_panels", "draw_profile", "profile_numbers", "smooth_map"]
@@ -34,16 +34,15 @@ def smooth_map(nats: np.ndarray, width: float = 1.5) -> np.ndarray:
     return gaussian_filter(nats, width, mode="reflect")
 
 
-def budget_numbers(scores: Table, rows: Sequence[int], reference: str) -> Table:
+def budget_numbers(scores: Scores, rows: Sequence[int]) -> Table:
     """Log-likelihood ratio of some galaxies by scale, with the range of real galaxies.
 
     Parameters
     ----------
-    scores : Table
-        With columns ``<score>_scale_<k>``.
+    scores : Scores
+        With columns ``<headline>_scale_<k>``.
     rows : sequence of int
         Galaxies.
-    reference : str
 
     Returns
     -------
@@ -56,32 +55,27 @@ def budget_numbers(scores: Table, rows: Sequence[int], reference: str) -> Table:
     ValueError
         When the scores are not split by scale.
     """
-    score = headline_score(scores)
-    stem = f"{score}_scale_"
-    columns = sorted((n for n in scores.colnames if n.startswith(stem)), key=lambda n: int(n[len(stem) :]))
-    if not columns:
-        raise ValueError(f"the scores have no columns {stem}<k>; the model does not split its likelihood.")
-    names = scores.meta.get("scale_names") or [f"scale {k}" for k in range(len(columns))]
-    real = reference_rows(scores, reference)
-    ends = [np.nanquantile(np.asarray(scores[name], float)[real], [0.16, 0.5, 0.84]) for name in columns]
+    scales, real, chosen = scores.named_scales(), scores.reference_sample(), scores[np.asarray(rows)]
+    galaxy, dataset = chosen["galaxy_id"], chosen["dataset"]
+    ends = {name: np.nanquantile(real.numbers(name), [0.16, 0.5, 0.84]) for name in scales}
     table = Table(
         rows=[
             {
-                "galaxy_id": str(scores["galaxy_id"][row]),
-                "dataset": str(scores["dataset"][row]),
-                "scale_name": str(names[k]),
-                "ratio": float(scores[column][row]),
-                "real_low": ends[k][0],
-                "real_median": ends[k][1],
-                "real_high": ends[k][2],
-                "score": float(scores[score][row]),
-                "log_prob": float(scores["log_prob"][row]),
+                "galaxy_id": str(galaxy[row]),
+                "dataset": str(dataset[row]),
+                "scale_name": scale_name,
+                "ratio": float(chosen[column][row]),
+                "real_low": ends[column][0],
+                "real_median": ends[column][1],
+                "real_high": ends[column][2],
+                "score": float(chosen.numbers()[row]),
+                "log_prob": float(chosen["log_prob"][row]),
             }
-            for row in rows
-            for k, column in enumerate(columns)
+            for row in range(len(chosen))
+            for column, scale_name in scales.items()
         ]
     )
-    table.meta = {"reference": reference, "column": score}
+    table.meta = {"reference": scores.reference, "column": scores.headline}
     return table
 
 

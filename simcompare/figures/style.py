@@ -26,13 +26,11 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullForm
 
 from simcompare.runs.files import atomic_path
 from simcompare.runs.tables import write_table
-from simcompare.scores.text_column import equals, words_of
 
 __all__ = [
     "COLUMN",
     "PAGE",
     "DatasetStyle",
-    "axis_label",
     "fixed_styles",
     "names_and_kinds",
     "new_axes",
@@ -61,28 +59,6 @@ _KNOWN = {
 _PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#332288", "#999933", "#882255")
 _LINES = ("-", "--", "-.", (0, (4, 1, 1, 1, 1, 1)), (0, (2, 1)))
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X")
-
-_LABELS = {
-    "log_prob": "log-likelihood  [nats]",
-    "log_prob_background": "log-likelihood, background  [nats]",
-    "log_likelihood_ratio": "log-likelihood ratio  [nats]",
-    "half_light_radius": "half-light radius  [arcsec]",
-    "stellar_mass": r"stellar mass  [M$_\odot$]",
-    "halo_mass": r"halo mass  [M$_\odot$]",
-    "star_formation_rate": r"star formation rate  [M$_\odot$ yr$^{-1}$]",
-    "specific_star_formation_rate": r"specific star formation rate  [yr$^{-1}$]",
-    "sersic_index": "Sersic index",
-    "concentration": "concentration",
-    "axis_ratio": "axis ratio",
-    "snr": "signal-to-noise ratio",
-    "redshift": "redshift",
-}
-_BAND_LABELS = {
-    "mag": "{} magnitude  [AB]",
-    "sky_sigma": "{} sky noise  [nanomaggies per pixel]",
-    "psf_fwhm": "{} seeing FWHM  [arcsec]",
-}
-LOGARITHMIC = ("half_light_radius", "stellar_mass", "halo_mass", "star_formation_rate", "specific_", "snr")
 
 _MOST_TICKS = 4
 
@@ -197,16 +173,6 @@ def _simulation_color(name: str, taken: set[str]) -> str:
     return next((color for color in order if color not in taken), order[0])
 
 
-def axis_label(column: str) -> str:
-    """Label of a table column, with its unit."""
-    if column in _LABELS:
-        return _LABELS[column]
-    for stem, label in _BAND_LABELS.items():
-        if column.startswith(f"{stem}_"):
-            return label.format(column.removeprefix(f"{stem}_"))
-    return column.replace("_", " ")
-
-
 @styled
 def save_figure(figure: Figure, table: Table | None, folder: str | os.PathLike, name: str) -> list[Path]:
     """Write a figure as PDF and PNG, and the numbers it shows as ECSV beside them.
@@ -252,7 +218,7 @@ def _spell_out(figure: Figure, table: Table) -> None:
     """Draw names of data sets and galaxies that hold a dollar sign as they are, not as formulae."""
     words = [str(each) for each in table.meta.values()]
     texts = [table[name] for name in table.colnames if table[name].dtype.kind == "U"]
-    words += [word for column in texts for word in words_of(column)]
+    words += [word for column in texts for word in np.unique(column).tolist()]
     names = ["".join(word.split()) for word in words if "$" in word]
     for text in figure.findobj(Text) if names else ():
         written = "".join(text.get_text().split())
@@ -337,10 +303,9 @@ def table_styles(table: Table) -> dict[str, DatasetStyle]:
 
 def names_and_kinds(table: Table) -> tuple[list[str], list[str]]:
     """List the data sets of a table, in order of appearance, and the ``kind`` of each."""
-    names = words_of(table["dataset"])
-    first = [int(np.argmax(equals(table["dataset"], name))) for name in names]
-    names = [names[k] for k in np.argsort(first)]
-    return names, [str(table["kind"][k]) for k in sorted(first)]
+    names, first = np.unique(np.asarray(table["dataset"]), return_index=True)
+    order = np.argsort(first)
+    return names[order].tolist(), [str(table["kind"][k]) for k in first[order]]
 
 
 def order_of(table: Table, column: str = "dataset") -> Sequence[str]:

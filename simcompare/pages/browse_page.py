@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.table import Table
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
@@ -19,7 +18,7 @@ from mocks.streams import stream
 from simcompare.figures.galleries import Stretch, common_stretch
 from simcompare.figures.style import styles_of
 from simcompare.runs.files import write_text
-from simcompare.scores.table import headline_score
+from simcompare.scores.record import Scores
 
 __all__ = ["MOST_GALAXIES", "write_browse"]
 
@@ -32,7 +31,7 @@ _WORDS = ("galaxy_id", "split", "simulation")
 
 def write_browse(
     path: str | os.PathLike,
-    scores: Table,
+    scores: Scores,
     image_sets: Mapping[str, Any],
     *,
     seed: int,
@@ -47,8 +46,8 @@ def write_browse(
     ----------
     path : path-like
         HTML file.
-    scores : Table
-        Score table with ``image_index``.
+    scores : Scores
+        With ``image_index``.
     image_sets : mapping of str to ImageSet
         Image set of each data set; rows of others are left out.
     seed : int
@@ -71,17 +70,17 @@ def write_browse(
     ValueError
         When no row has an image set.
     """
-    table = scores[chosen_rows(scores, image_sets, seed, MOST_GALAXIES)]
-    stretch = sheet_stretch(table, image_sets)
+    chosen = scores[chosen_rows(scores, image_sets, seed, MOST_GALAXIES)]
+    stretch = sheet_stretch(chosen, image_sets)
     sheets = [
         {"jpeg": base64.b64encode(sheet_jpeg(part, image_sets, stretch, side)).decode("ascii")}
         | sheet_size(len(part), side)
-        for part in (table[start : start + PER_SHEET] for start in range(0, len(table), PER_SHEET))
+        for part in (chosen[start : start + PER_SHEET] for start in range(0, len(chosen), PER_SHEET))
     ]
-    names = number_columns(table, columns)
-    data = describe(table, names, side) | {"sheets": sheets}
-    data["numbers"] = {name: _rounded(table[name]) for name in names}
-    data["words"] = {name: [str(value) for value in table[name]] for name in word_columns(table)}
+    names = number_columns(chosen, columns)
+    data = describe(chosen, names, side) | {"sheets": sheets}
+    data["numbers"] = {name: _rounded(chosen.numbers(name)) for name in names}
+    data["words"] = {name: chosen[name].tolist() for name in word_columns(chosen)}
     text = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     write_text(path, page_text(title, toy=toy, data=text))
     return Path(path)
@@ -102,7 +101,7 @@ def page_text(title: str, *, toy: bool, data: str | None) -> str:
     return template.render(title=title, toy=toy, served=data is None, data=Markup(data or ""))
 
 
-def chosen_rows(scores: Table, image_sets: Mapping[str, Any], seed: int, most: int) -> np.ndarray:
+def chosen_rows(scores: Scores, image_sets: Mapping[str, Any], seed: int, most: int) -> np.ndarray:
     """Choose the rows to show: all, or equally many of each data set drawn at random.
 
     Raises
@@ -110,10 +109,10 @@ def chosen_rows(scores: Table, image_sets: Mapping[str, Any], seed: int, most: i
     ValueError
         When no row has an image set.
     """
-    dataset = np.asarray(scores["dataset"])
     groups = {
-        name: np.flatnonzero(dataset == name) for name in sorted(set(dataset.tolist())) if name in image_sets
-    }
+        name: np.flatnonzero(scores.equals("dataset", name))
+        for name in scores.datasets if name in image_sets
+    }  # fmt: skip
     if not groups:
         known = ", ".join(image_sets) or "none"
         raise ValueError(f"no scored row belongs to the image sets given ({known}); nothing to browse.")
@@ -127,25 +126,24 @@ def chosen_rows(scores: Table, image_sets: Mapping[str, Any], seed: int, most: i
     return np.sort(np.concatenate(chosen))
 
 
-def sheet_stretch(table: Table, image_sets: Mapping[str, Any]) -> Stretch:
+def sheet_stretch(scores: Scores, image_sets: Mapping[str, Any]) -> Stretch:
     """Choose one stretch from some images of each data set."""
-    names = sorted(set(np.asarray(table["dataset"]).tolist()))
     sample = []
-    for name in names:
-        index = np.asarray(table["image_index"])[np.asarray(table["dataset"]) == name]
+    for name in scores.datasets:
+        index = scores["image_index"][scores.equals("dataset", name)]
         sample += list(image_sets[name].read(index[:: max(1, index.size // 20)]).image)
-    bands = image_sets[names[0]].bands
-    sky = [np.nanmedian(np.asarray(table[f"sky_sigma_{band}"], float)) for band in bands]
+    bands = image_sets[scores.datasets[0]].bands
+    sky = [np.nanmedian(scores.numbers(f"sky_sigma_{band}")) for band in bands]
     return common_stretch(sample, sky)
 
 
-def sheet_jpeg(part: Table, image_sets: Mapping[str, Any], stretch: Stretch, side: int) -> bytes:
+def sheet_jpeg(part: Scores, image_sets: Mapping[str, Any], stretch: Stretch, side: int) -> bytes:
     """Join the pictures of some rows into one sheet.
 
     Parameters
     ----------
-    part : Table
-        At most `PER_SHEET` rows of the score table.
+    part : Scores
+        At most `PER_SHEET` rows.
     image_sets : mapping of str to ImageSet
     stretch : Stretch
     side : int
@@ -158,10 +156,10 @@ def sheet_jpeg(part: Table, image_sets: Mapping[str, Any], stretch: Stretch, sid
     """
     size = sheet_size(len(part), side)
     sheet = np.zeros((size["height"], size["width"], 3), dtype=np.uint8)
-    for name in sorted(set(np.asarray(part["dataset"]).tolist())):
-        rows = np.flatnonzero(np.asarray(part["dataset"]) == name)
+    for name in part.datasets:
+        rows = np.flatnonzero(part.equals("dataset", name))
         for block in np.array_split(rows, -(-rows.size // 256)):
-            stack = image_sets[name].read(np.asarray(part["image_index"])[block])
+            stack = image_sets[name].read(part["image_index"][block])
             for row, image in zip(block, stack.image, strict=True):
                 picture = Image.fromarray(np.round(255 * stretch(image[:, ::-1])).astype(np.uint8))
                 small = np.asarray(picture.resize((side, side), Image.Resampling.BOX))
@@ -178,47 +176,42 @@ def sheet_size(n: int, side: int) -> dict[str, int]:
     return {"width": ACROSS * side, "height": -(-n // ACROSS) * side}
 
 
-def number_columns(table: Table, columns: Sequence[str] | None = None) -> list[str]:
+def number_columns(scores: Scores, columns: Sequence[str] | None = None) -> list[str]:
     """Names of the columns to sort and filter by."""
-    names = [name for name in columns or table.colnames if table[name].dtype.kind in "fiub"]
+    names = [name for name in columns or scores.colnames if not scores.is_text(name)]
     return [name for name in names if name not in ("image_index", "view")]
 
 
-def word_columns(table: Table) -> list[str]:
+def word_columns(scores: Scores) -> list[str]:
     """Names of the columns of words to show."""
-    return [name for name in _WORDS if name in table.colnames]
+    return [name for name in _WORDS if name in scores]
 
 
-def describe(table: Table, names: Sequence[str], side: int) -> dict:
+def describe(scores: Scores, names: Sequence[str], side: int) -> dict:
     """Say what the page holds: columns, data sets with their colours, scales, sizes of sheets."""
-    dataset = np.asarray(table["dataset"]).astype(str)
-    sets, codes, counts = np.unique(dataset, return_inverse=True, return_counts=True)
-    kinds = [
-        str(table["kind"][dataset == name][0]) if "kind" in table.colnames else "simulated" for name in sets
-    ]
-    styles = styles_of(sets.tolist(), kinds)
-    stem = f"{headline_score(table)}_scale_"
-    scales = [name for name in names if name.startswith(stem)]
-    scale_names = table.meta.get("scale_names") or scales
+    sets = scores.datasets
+    codes, counts = np.unique(scores.codes("dataset"), return_inverse=True, return_counts=True)[1:]
+    styles = styles_of(sets, map(scores.kind_of, sets))
+    scales = {name: each for name, each in scores.scales.items() if name in names}
     return {
-        "n": len(table),
+        "n": len(scores),
         "side": side,
         "across": ACROSS,
         "per_sheet": PER_SHEET,
         "columns": list(names),
         "numbers": {},
         "datasets": {
-            "names": sets.tolist(),
+            "names": sets,
             "codes": codes.tolist(),
             "counts": counts.tolist(),
-            "colors": [styles[name].color for name in sets.tolist()],
+            "colors": [styles[name].color for name in sets],
         },
-        "sort": headline_score(table),
-        "scales": scales,
-        "scale_names": [str(name) for name in scale_names][: len(scales)],
+        "sort": scores.headline,
+        "scales": list(scales),
+        "scale_names": list(scales.values()),
     }
 
 
-def _rounded(column: Any) -> list[float | None]:
+def _rounded(values: np.ndarray) -> list[float | None]:
     """Values with six digits; what is not finite becomes null."""
-    return [float(f"{value:.6g}") if np.isfinite(value) else None for value in np.asarray(column, float)]
+    return [float(f"{value:.6g}") if np.isfinite(value) else None for value in values]

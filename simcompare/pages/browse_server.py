@@ -9,7 +9,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import numpy as np
-from astropy.table import Table
 
 from simcompare.pages.browse_page import (
     PER_SHEET,
@@ -22,6 +21,7 @@ from simcompare.pages.browse_page import (
     word_columns,
 )
 from simcompare.runs.tables import plain
+from simcompare.scores.record import Scores
 
 __all__ = ["BrowseServer", "make_server"]
 
@@ -78,14 +78,14 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def make_server(
-    table: Table, image_sets: Mapping[str, Any], *, port: int = 0, toy: bool = False, side: int = 48
+    scores: Scores, image_sets: Mapping[str, Any], *, port: int = 0, toy: bool = False, side: int = 48
 ) -> BrowseServer:
     """Make the server of a score table; nothing is answered before ``serve_forever``.
 
     Parameters
     ----------
-    table : Table
-        Score table with ``image_index``; every data set must have an image set.
+    scores : Scores
+        With ``image_index``; every data set must have an image set.
     image_sets : mapping of str to ImageSet
     port : int
         0 takes any free one.
@@ -102,33 +102,34 @@ def make_server(
     ValueError
         When there is no row.
     """
-    if not len(table):
+    if not len(scores):
         raise ValueError("no scored row belongs to an image set that is still there; nothing to browse.")
-    names, words = number_columns(table), word_columns(table)
-    starts = range(0, len(table), PER_SHEET)
-    stretch = sheet_stretch(table, image_sets)
+    names, words = number_columns(scores), word_columns(scores)
+    starts = range(0, len(scores), PER_SHEET)
+    stretch = sheet_stretch(scores, image_sets)
     sheets = [
-        {"served": f"sheet/{k}"} | sheet_size(min(PER_SHEET, len(table) - start), side)
+        {"served": f"sheet/{k}"} | sheet_size(min(PER_SHEET, len(scores) - start), side)
         for k, start in enumerate(starts)
     ]
-    description = json.dumps(describe(table, names, side) | {"sheets": sheets}).encode()
+    description = json.dumps(describe(scores, names, side) | {"sheets": sheets}).encode()
     page = page_text("Galaxies by likelihood", toy=toy, data=None).encode()
 
     @lru_cache(maxsize=_SHEETS_KEPT)
     def sheet(k: int) -> bytes:
-        return sheet_jpeg(table[starts[k] : starts[k] + PER_SHEET], image_sets, stretch, side)
+        return sheet_jpeg(scores[starts[k] : starts[k] + PER_SHEET], image_sets, stretch, side)
 
     def row(k: int) -> bytes:
-        values = ({name: str(table[name][k]) for name in words}, {name: table[name][k] for name in names})
+        one = scores[k : k + 1]
+        values = ({name: str(one[name][0]) for name in words}, {name: one[name][0] for name in names})
         return json.dumps(plain(values), allow_nan=False).encode()
 
     def column(k: int) -> bytes:
-        values = np.asarray(table[names[k]], "<f8")
+        values = np.asarray(scores[names[k]], "<f8")
         return np.where(np.isfinite(values), values, np.nan).tobytes()
 
     numbered = {
         "sheet": (len(starts), "image/jpeg", sheet),
-        "row": (len(table), "application/json", row),
+        "row": (len(scores), "application/json", row),
         "column": (len(names), "application/octet-stream", column),
     }
 

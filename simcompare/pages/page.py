@@ -21,6 +21,7 @@ from simcompare.comparison.report_table import FurtherTable, as_json
 from simcompare.pages.citations import Citations, short_reference
 from simcompare.runs.files import write_text
 from simcompare.runs.tables import plain, write_table
+from simcompare.scores.columns import column_of
 
 __all__ = ["ReportFigure", "answer", "cautions", "null_lines", "write_report"]
 
@@ -89,7 +90,7 @@ def answer(table: Table) -> str:
     claim = f"is held against {reference}" if alone else f"is closest to {reference}"
     side = "below" if best["delta_mean"] < 0 else "above"
     size = f"{abs(best['delta_mean']):.1f} nats {side} that of held-out real galaxies"
-    text = f"{subject} {claim}: its mean {score_words(table.meta['score'])} is {size}"
+    text = f"{subject} {claim}: its mean {column_of(table.meta['score']).label} is {size}"
     if not np.isfinite(best["delta_mean_low"]):
         return f"{text}, but one galaxy gives no error, so this is no result."
     ends = (best["delta_mean_low"], best["delta_mean_high"])
@@ -103,13 +104,6 @@ def answer(table: Table) -> str:
         f"{best['n_galaxies']} against {table.meta['n_reference_galaxies']} galaxies"
     )
     return f"{text} ({numbers}); {_certainty(table, best)}."
-
-
-def score_words(column: str) -> str:
-    """Name of a score column in a sentence."""
-    return {"log_prob": "log-likelihood", "log_likelihood_ratio": "log-likelihood ratio"}.get(
-        column, column.replace("_", " ")
-    )
 
 
 def _certainty(table: Table, best: Row) -> str:
@@ -306,8 +300,9 @@ def _cell(row: Row, name: str, columns: Sequence[str]) -> dict:
 def _footnote(table: Table) -> str:
     """How to read the table."""
     return (
-        f"Δ: data set minus held-out {table.meta['reference']}, of the {score_words(table.meta['score'])} "
-        "in nats. AUC: probability that an image of the data set scores lower than a real one; 0.5 is no "
+        f"Δ: data set minus held-out {table.meta['reference']}, of the "
+        f"{column_of(table.meta['score']).label} in nats. AUC: probability that an image of the data set "
+        "scores lower than a real one; 0.5 is no "
         f"difference. Ranges: {table.meta['confidence']:.0%} intervals from {table.meta['n_bootstrap']} "
         "resamples of galaxies, views of one galaxy kept together. Below and above: share outside the "
         "percentiles of real galaxies, 2.5 % expected on each side. Detectable Δ: the smallest difference "

@@ -9,7 +9,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "pixel_maps": ["read_map"],
         "columns": ["COLUMNS", "Column", "Use"],
         "record": ["Scores"],
-        "table": ["headline_score", "stack_scores"],
+        "joining": ["stack_scores"],
         "typicality": ["add_typicality"],
     },
 )

@@ -1,23 +1,16 @@
 """Vectors that describe galaxies, for tests and neighbours that need no likelihood."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from astropy.table import Table
 from scipy.linalg import eigh
 from scipy.spatial import cKDTree
 
-__all__ = ["MORPHOLOGY", "Components", "RealGalaxies", "morphology_features"]
+from simcompare.scores.columns import COLUMNS, Use, column_of, names_for
+from simcompare.scores.record import Scores
 
-MORPHOLOGY = (
-    "half_light_radius",
-    "axis_ratio",
-    "concentration",
-    "asymmetry",
-    "smoothness",
-    "gini",
-    "m20",
-)
+__all__ = ["Components", "RealGalaxies", "morphology_features", "shape_columns"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,12 +59,12 @@ class Shapes:
 
     Parameters
     ----------
-    scores : Table
+    scores : Scores
     names : list of str
         Its columns.
     """
 
-    scores: Table
+    scores: Scores
     names: list[str]
 
     @property
@@ -81,20 +74,25 @@ class Shapes:
 
     def __getitem__(self, rows) -> np.ndarray:
         """Features of some rows, shape (k, d)."""
-        values = np.stack([np.asarray(self.scores[name][rows], float) for name in self.names], axis=-1)
+        values = np.stack([self.scores.numbers(name)[rows] for name in self.names], axis=-1)
         for k, name in enumerate(self.names):
-            if name.endswith("radius"):
+            if column_of(name).is_logarithmic:
                 with np.errstate(divide="ignore", invalid="ignore"):
                     values[..., k] = np.log10(values[..., k])
         return values
 
 
-def morphology_features(scores: Table) -> Shapes:
+def shape_columns(names: Iterable[str]) -> list[str]:
+    """Choose the shape measurements among columns."""
+    return [name for name in names_for(Use.SHAPE, names) if name in COLUMNS]
+
+
+def morphology_features(scores: Scores) -> Shapes:
     """Collect the shape measurements that are finite for most images.
 
     Parameters
     ----------
-    scores : Table
+    scores : Scores
 
     Returns
     -------
@@ -105,13 +103,12 @@ def morphology_features(scores: Table) -> Shapes:
     ValueError
         When the table has none of them.
     """
-    names = [
-        name
-        for name in MORPHOLOGY
-        if name in scores.colnames and np.mean(np.isfinite(np.asarray(scores[name], float))) > 0.5
-    ]
+    found = shape_columns(scores.colnames)
+    names = [name for name in found if np.mean(np.isfinite(scores.numbers(name))) > 0.5]
     if not names:
-        raise ValueError(f"the table has none of the shape measurements {', '.join(MORPHOLOGY)}.")
+        raise ValueError(
+            f"the scores have none of the shape measurements {', '.join(shape_columns(COLUMNS))}."
+        )
     return Shapes(scores, names)
 
 
@@ -121,8 +118,6 @@ class RealGalaxies:
 
     Parameters
     ----------
-    reference : str
-        Their data set.
     galaxy : ndarray of str, shape (n_real,)
         Galaxy of each image, learned ones too.
     tree : cKDTree
@@ -133,21 +128,17 @@ class RealGalaxies:
         Neighbours named.
     """
 
-    reference: str
     galaxy: np.ndarray
     tree: cKDTree
     n_asked: int
     n_neighbours: int
 
     @classmethod
-    def of(
-        cls, reference: str, galaxy: np.ndarray, features: np.ndarray, n_neighbours: int = 3
-    ) -> "RealGalaxies":
+    def of(cls, galaxy: np.ndarray, features: np.ndarray, n_neighbours: int = 3) -> "RealGalaxies":
         """Gather the images with finite coordinates.
 
         Parameters
         ----------
-        reference : str
         galaxy : array of str, shape (n,)
         features : ndarray, shape (n, d)
             E.g. from `Components`.
@@ -162,40 +153,39 @@ class RealGalaxies:
         galaxy = np.asarray(galaxy).astype(str)[finite]
         if galaxy.size <= n_neighbours:
             raise ValueError(
-                f"{reference!r} has {galaxy.size} rows with finite features; more than {n_neighbours} are "
-                "needed."
+                f"{galaxy.size} real images have finite features; more than {n_neighbours} are needed."
             )
         most_views = int(np.unique(galaxy, return_counts=True)[1].max())
         n_asked = min(n_neighbours + most_views, galaxy.size)
-        return cls(reference, galaxy, cKDTree(features[finite]), n_asked, n_neighbours)
+        return cls(galaxy, cKDTree(features[finite]), n_asked, n_neighbours)
 
-    def nearest(self, scores: Table, features: np.ndarray, prefix: str = "real") -> Table:
+    def nearest(self, scores: Scores, features: np.ndarray, prefix: str = "real") -> dict[str, np.ndarray]:
         """Find those that are most like each image.
 
         Parameters
         ----------
-        scores : Table
-            Says data set and galaxy of each row.
+        scores : Scores
+            Says data set and galaxy of each row, and which data set these are.
         features : ndarray, shape (len(scores), d)
         prefix : str
             Of the columns' names.
 
         Returns
         -------
-        Table
+        dict of str to ndarray
             For each row: ``real_twin_<k>`` (galaxy_id), ``real_distance_<k>``, k = 1 the nearest; empty and
             NaN where coordinates are not finite.
         """
         finite = np.isfinite(features).all(axis=1)
         distance, index = self.tree.query(np.where(finite[:, None], features, 0.0), k=self.n_asked)
-        same = self.galaxy[index] == np.asarray(scores["galaxy_id"]).astype(str)[:, None]
-        same &= (np.asarray(scores["dataset"]) == self.reference)[:, None]
+        same = self.galaxy[index] == scores["galaxy_id"][:, None]
+        same &= scores.equals("dataset", scores.named_reference)[:, None]
         order = np.argsort(np.where(same, np.inf, distance), axis=1, kind="stable")
-        table = Table()
+        found = {}
         for k in range(self.n_neighbours):
             chosen, away = (
                 np.take_along_axis(x, order[:, k : k + 1], axis=1)[:, 0] for x in (index, distance)
             )
-            table[f"{prefix}_twin_{k + 1}"] = np.where(finite, self.galaxy[chosen], "")
-            table[f"{prefix}_distance_{k + 1}"] = np.where(finite, away, np.nan)
-        return table
+            found[f"{prefix}_twin_{k + 1}"] = np.where(finite, self.galaxy[chosen], "")
+            found[f"{prefix}_distance_{k + 1}"] = np.where(finite, away, np.nan)
+        return found

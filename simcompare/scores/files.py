@@ -1,68 +1,66 @@
-"""A score table in many files: joined some rows at a time, or only the columns that are wanted of it."""
+"""Scores in many files: joined some rows at a time, or only the columns that are wanted of them."""
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from astropy.table import Table
+from simcompare.runs.tables import read_blocks, read_form
+from simcompare.scores.joining import stack_scores
+from simcompare.scores.record import Scores
 
-from simcompare.runs.tables import count_rows, read_blocks, read_form
-from simcompare.scores.table import stack_scores
-from simcompare.scores.text_column import Words
-
-__all__ = ["joined_blocks", "joined_form", "joined_table"]
+__all__ = ["joined_blocks", "joined_form", "joined_scores"]
 
 
-def joined_form(paths: Sequence[Path]) -> Table:
+def joined_form(paths: Sequence[Path], reference: str | None = None) -> Scores:
     """Read what all files together have: every column with its type and unit, and the meta data; no rows.
 
     Parameters
     ----------
     paths : sequence of Path
-        Score tables, as of `simcompare.scores.likelihood.score`.
+        Files of scores, as of `simcompare.scores.likelihood.score`.
+    reference : str, optional
 
     Returns
     -------
-    Table
+    Scores
 
     Raises
     ------
     ValueError
-        As `simcompare.scores.table.stack_scores`.
+        As `simcompare.scores.joining.stack_scores`.
     """
-    form = stack_scores([read_form(path) for path in paths[:1]])
+    form = stack_scores([Scores.of(read_form(path)) for path in paths[:1]])
     for path in paths[1:]:
-        form = stack_scores([form, read_form(path)])
-    return form
+        form = stack_scores([form, Scores.of(read_form(path))])
+    return form.with_reference(reference)
 
 
 def joined_blocks(
-    paths: Sequence[Path], form: Table, columns: Collection[str] | None = None
-) -> Iterator[Table]:
+    paths: Sequence[Path], form: Scores, columns: Collection[str] | None = None
+) -> Iterator[Scores]:
     """Read the rows of all files, some at a time.
 
     Parameters
     ----------
     paths : sequence of Path
-    form : Table
+    form : Scores
         From `joined_form`.
     columns : collection of str, optional
         Those wanted of the form's columns; default all.
 
     Yields
     ------
-    Table
+    Scores
     """
-    part = form if columns is None else form[[name for name in form.colnames if name in columns]]
+    kept = {name: each for name, each in form.columns.items() if columns is None or name in columns}
+    part = replace(form, columns=kept)
     for path in paths:
-        for block in read_blocks(path, columns):
-            block.meta = dict(form.meta)  # `joined_form` has compared them
-            block = stack_scores([part, block])
-            block.meta = form.meta
-            yield block
+        for table in read_blocks(path, columns):
+            block = replace(Scores.of(table), meta=form.meta)  # `joined_form` has compared them
+            yield replace(part, columns=stack_scores([part, block]).columns)
 
 
-def joined_table(paths: Sequence[Path], form: Table, columns: Collection[str]) -> Table:
+def joined_scores(paths: Sequence[Path], form: Scores, columns: Collection[str] | None = None) -> Scores:
     """Read some columns of all files into as little memory as they need.
 
     Parameters
@@ -72,21 +70,10 @@ def joined_table(paths: Sequence[Path], form: Table, columns: Collection[str]) -
 
     Returns
     -------
-    Table
-        Its columns of text are `simcompare.scores.text_column.Words`.
+    Scores
+        Its reference, where the form has none, is the one data set of real galaxies.
     """
-    n, start = sum(count_rows(path) for path in paths), 0
-    found: dict[str, np.ndarray | list[Words]] = {}
-    for block in joined_blocks(paths, form, columns):
-        for name in block.colnames:
-            values = np.asarray(block[name])
-            if values.dtype.kind == "U":
-                found.setdefault(name, []).append(Words.of(values))
-            else:
-                found.setdefault(name, np.empty(n, values.dtype))[start : start + len(block)] = values
-        start += len(block)
-    table = Table(meta=form.meta)
-    for name in list(found):
-        values = found.pop(name)
-        table.add_column(Words.joined(values) if isinstance(values, list) else values, name=name, copy=False)
-    return table
+    scores = stack_scores(list(joined_blocks(paths, form, columns)))
+    real = scores.of_kind("observed")
+    reference = form.reference or (real[0] if len(real) == 1 else None)
+    return replace(scores, reference=reference, meta=form.meta)

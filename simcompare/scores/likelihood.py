@@ -2,16 +2,17 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-from astropy.table import Table
 
 from flows import symmetry
 from simcompare.models.density import SKY, Density, check_prepared_alike, context_of, outside_domain, plain
 from simcompare.scores.aperture import aperture_columns, aperture_weights
 from simcompare.scores.complexity import complexity
+from simcompare.scores.record import Scores, headline_of
 
 __all__ = ["score", "warn_of_doubts"]
 
@@ -29,7 +30,7 @@ def score(
     symmetries: bool = True,
     progress: Callable[[int], None] | None = None,
     warn: bool = True,
-) -> Table:
+) -> Scores:
     """Log-likelihood and log-likelihood ratio of every image.
 
     Images are read and scored in batches, so memory does not grow with their number.
@@ -55,7 +56,7 @@ def score(
 
     Returns
     -------
-    Table
+    Scores
         Catalogue columns, ``kind`` and ``image_index`` (position in the image set). Per image [nats]:
         ``log_prob``, ``log_prob_background``, ``log_likelihood_ratio`` (to the background, or to bare sky
         where that is the likelier); ``log_prob_<name>`` and
@@ -104,20 +105,19 @@ def score(
         done = rows.stop
         if progress is not None:
             progress(done)
-    table = _table(images, models, blocks)
+    scores = _scores(images, models, blocks)
     if warn:
-        warn_of_doubts([table])
-    return table
+        warn_of_doubts([scores])
+    return scores
 
 
-def warn_of_doubts(blocks: Iterable[Table]) -> None:
+def warn_of_doubts(blocks: Iterable[Scores]) -> None:
     """Log how many scores are not finite or outside the model's training range, by data set."""
     counts = {}  # rows, not finite, outside
     for block in blocks:
-        dataset = np.asarray(block["dataset"])
-        doubtful = (~np.asarray(block["is_finite"], bool), np.asarray(block["outside_domain"]) > 0)
-        for name in dict.fromkeys(dataset.tolist()):
-            rows = dataset == name
+        doubtful = (~block["is_finite"], block["outside_domain"] > 0)
+        for name in block.datasets:
+            rows = block.equals("dataset", name)
             found = np.array([rows.sum(), *(int((rows & each).sum()) for each in doubtful)])
             counts[name] = counts.get(name, 0) + found
     for name, (n, *doubts) in counts.items():
@@ -235,28 +235,26 @@ def _terms(
     return np.where(usable[:, None], values.reshape(len(stack), -1), np.nan), local
 
 
-def _table(images: Any, models: list, blocks: list[dict[str, np.ndarray]]) -> Table:
-    """Catalogue and scores in one table, with what is needed to read it."""
-    table = images.catalogue.copy()
-    if "dataset" not in table.colnames:
-        table["dataset"] = images.name
-    table["kind"] = np.full(len(table), images.kind)
-    table["image_index"] = np.arange(len(table))
-    for name in blocks[0]:
-        table[name] = np.concatenate([block[name] for block in blocks])
+def _scores(images: Any, models: list, blocks: list[dict[str, np.ndarray]]) -> Scores:
+    """Catalogue and scores in one record, with what is needed to read it."""
+    scores, n = Scores.of(images.catalogue), len(images.catalogue)
+    columns = {} if "dataset" in scores else {"dataset": np.full(n, images.name)}
+    columns |= {"kind": np.full(n, images.kind), "image_index": np.arange(n)}
+    columns |= {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
     metadata = getattr(models[0], "metadata", None) or {}
     validity = plain(metadata.get("validity", {}))
-    table["outside_domain"] = outside_domain(images.catalogue, validity)
-    headline = "log_likelihood_ratio" if "log_likelihood_ratio" in table.colnames else "log_prob"
-    table["is_finite"] = np.isfinite(table[headline])
-    table.meta = {
+    columns["outside_domain"] = outside_domain(images.catalogue, validity)
+    headline = headline_of(columns)
+    columns["is_finite"] = np.isfinite(columns[headline])
+    meta = {
         "schema": "simcompare.scores/1",
         "survey": images.survey,
         "bands": list(images.bands),
         "pixel_scale": float(images.pixel_scale),
         "preparation_hash": images.preparation_hash,
         "scale_names": [str(name) for name in getattr(models[0], "scale_names", ())],
-        "not_finite": {images.name: int((~table["is_finite"]).sum())},
+        "not_finite": {images.name: int((~columns["is_finite"]).sum())},
         "nats": "log_prob and its ratios are natural logarithms, of physical pixel values",
     }
-    return table
+    scores = replace(scores.with_columns(**columns), headline=headline, meta=meta)
+    return scores.with_reference(images.name if images.kind == "observed" else None)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.table import Table
 
-from simcompare.scores.table import nuisance_columns
+from simcompare.scores.record import Scores
 
 __all__ = ["NuisanceModel", "Terms", "read_columns", "ridge", "usable_nuisances"]
 
@@ -15,12 +15,12 @@ AT_ONCE = 16_384  # rows whose terms are held
 RIDGE = 1.0  # penalty of the coefficients, in rows of unit variance: keeps few galaxies from running wild
 
 
-def read_columns(table: Table, columns: Sequence[str]) -> np.ndarray:
+def read_columns(table: Table | Scores, columns: Sequence[str]) -> np.ndarray:
     """Columns of a table as an array.
 
     Parameters
     ----------
-    table : Table
+    table : Table or Scores
     columns : sequence of str
 
     Returns
@@ -122,15 +122,13 @@ def ridge(terms: Terms, values: np.ndarray, weight: np.ndarray, n_terms: int | N
     return np.linalg.solve(normal + penalty, right)
 
 
-def usable_nuisances(blocks: Iterable[Table], reference: str) -> list[str]:
+def usable_nuisances(blocks: Iterable[Scores]) -> list[str]:
     """Nuisances that vary among real galaxies and are known of every data set.
 
     Parameters
     ----------
-    blocks : iterable of Table
-        Score table, in one piece or in several of the same columns.
-    reference : str
-        Data set of real galaxies.
+    blocks : iterable of Scores
+        In one piece or in several of the same columns.
 
     Returns
     -------
@@ -138,13 +136,13 @@ def usable_nuisances(blocks: Iterable[Table], reference: str) -> list[str]:
     """
     datasets, known_of, low, high = set(), {}, {}, {}
     for block in blocks:
-        dataset = np.asarray(block["dataset"])
-        datasets |= set(dataset.tolist())
-        for name in nuisance_columns(block):
-            values = np.asarray(block[name], float)
+        datasets |= set(block.datasets)
+        is_real = block.equals("dataset", block.named_reference)
+        for name in block.nuisances:
+            values = block.numbers(name)
             finite = np.isfinite(values)
-            known_of[name] = known_of.get(name, set()) | set(dataset[finite].tolist())
-            real = values[finite & (dataset == reference)]
+            known_of[name] = known_of.get(name, set()) | set(block[finite].datasets)
+            real = values[finite & is_real]
             low[name] = real.min(initial=low.get(name, np.inf))
             high[name] = real.max(initial=high.get(name, -np.inf))
     return [name for name, known in known_of.items() if known == datasets and high[name] > low[name]]

@@ -1,7 +1,6 @@
 """The scores of images: their columns, the data set that is the reference, the score that is compared."""
 
-import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -11,11 +10,12 @@ import pyarrow as pa
 from astropy.table import Table
 from astropy.units import Unit, UnrecognizedUnit
 
-from simcompare.scores.columns import Column, Use, axis_label, column_of, derived_columns, names_for
+from simcompare.scores.columns import Column, Use, column_of, derived_columns, names_for
+from simcompare.scores.display import as_html, as_line, draw_distributions
 from simcompare.scores.values import column_values, is_number, some_rows, word_codes
 from simcompare.statistics.two_sample import Clustered
 
-__all__ = ["Scores"]
+__all__ = ["Scores", "headline_of"]
 
 LEARNED_KINDS = ("observed", "twins")  # a model has seen their training rows
 _TELLING = ("dataset", "kind", "split", "galaxy_id")
@@ -79,14 +79,10 @@ class Scores:
             raise ValueError(f"columns of scores differ in length: {sizes}.")
         own = {name: _told(table[name]) for name in names if _told(table[name]) != Column("")}
         own = {name: column for name, column in own.items() if not column_of(name).meaning}
-        scores = cls(columns, reference, headline or "", dict(getattr(table, "meta", {})), own)
-        if headline is None:
-            scores = replace(scores, headline=scores._usual_headline())
-        real = scores.of_kind("observed")
+        meta = dict(getattr(table, "meta", {}))
+        scores = cls(columns, reference, headline or headline_of(columns), meta, own)
+        real = [] if "dataset" not in columns else scores.of_kind("observed")
         return replace(scores, reference=real[0]) if reference is None and len(real) == 1 else scores
-
-    def _usual_headline(self) -> str:
-        return "log_likelihood_ratio" if "log_likelihood_ratio" in self.columns else "log_prob"
 
     # Columns and rows
 
@@ -110,8 +106,13 @@ class Scores:
         column = self.columns[item]
         if isinstance(column, np.ndarray):
             return column
-        words = np.array(column.dictionary.to_pylist(), dtype=str)
-        return words[word_codes(column)] if len(words) else np.zeros(0, "U1")
+        if len(column) < len(column.dictionary):
+            return np.array(column.dictionary_decode().to_pylist(), dtype=str)
+        return np.array(column.dictionary.to_pylist(), dtype=str)[word_codes(column)]
+
+    def is_text(self, name: str) -> bool:
+        """Whether a column holds text."""
+        return not isinstance(self.columns[name], np.ndarray)
 
     def numbers(self, name: str | None = None) -> np.ndarray:
         """Values of a column, default the headline, as float64, shape (n,)."""
@@ -177,6 +178,12 @@ class Scores:
         wanted = dict.fromkeys((*_TELLING, *names))
         return replace(self, columns={name: self.columns[name] for name in wanted if name in self.columns})
 
+    def without(self, *names: str) -> "Scores":
+        """Scores without some columns; another headline, where it is among them."""
+        columns = {name: each for name, each in self.columns.items() if name not in names}
+        headline = headline_of(columns) if self.headline in names else self.headline
+        return replace(self, columns=columns, headline=headline)
+
     def derived(self) -> "Scores":
         """Scores with the columns that follow from others, see `Column.make`."""
         made = {name: column.make(self) for name, column in derived_columns(self.columns).items()}
@@ -188,6 +195,12 @@ class Scores:
     def datasets(self) -> list[str]:
         """Names of all data sets, in order."""
         return self.words("dataset")
+
+    @property
+    def in_order(self) -> list[str]:
+        """Names of all data sets in order of appearance."""
+        codes, first = np.unique(self.codes("dataset"), return_index=True)
+        return [self.datasets[k] for k in np.argsort(first)] if codes.size else []
 
     @property
     def others(self) -> list[str]:
@@ -256,6 +269,10 @@ class Scores:
         """Scores held against another data set; None leaves the one that there is."""
         return self if reference is None else replace(self, reference=reference)
 
+    def with_headline(self, headline: str) -> "Scores":
+        """Scores of which another column is compared."""
+        return replace(self, headline=headline)
+
     @property
     def galaxies(self) -> np.ndarray:
         """Numbers of the galaxies, in the order of their names, shape (n,)."""
@@ -293,6 +310,15 @@ class Scores:
         names = self.meta.get("scale_names") or [f"scale {k}" for k in range(len(found))]
         return {name: str(names[k]) for k, name in enumerate(found)}
 
+    def named_scales(self) -> dict[str, str]:
+        """As `scales`; ValueError when there are none."""
+        if not self.scales:
+            raise ValueError(
+                f"the scores have no columns {self.headline}_scale_<k>; the model does not split its "
+                "likelihood by scale."
+            )
+        return self.scales
+
     # For people
 
     def plot(self, ax: Any = None, *, n_bins: int = 40) -> Any:
@@ -308,21 +334,7 @@ class Scores:
         -------
         Axes
         """
-        import matplotlib.pyplot as plt
-
-        ax = plt.subplots()[1] if ax is None else ax
-        finite = np.isfinite(self.numbers())
-        names = [name for name in self.datasets if (finite & self.held_out(name)).any()]
-        samples = {name: self.clustered(name) for name in names}
-        edges = np.histogram_bin_edges(np.concatenate([each.values for each in samples.values()]), n_bins)
-        for name, each in samples.items():
-            look = {"color": "black"} if name == self.reference else {}
-            share, label = each.weights / each.n_galaxies, f"{name} ({each.n_galaxies})"
-            ax.hist(each.values, edges, weights=share, histtype="step", label=label, **look)
-        ax.set_xlabel(axis_label(self.headline))
-        ax.set_ylabel("share of galaxies")
-        ax.legend(title="galaxies in brackets")
-        return ax
+        return draw_distributions(self, ax, n_bins)
 
     @property
     def table(self) -> Table:
@@ -337,36 +349,16 @@ class Scores:
         table.meta = dict(self.meta)
         return table
 
-    def _summary(self) -> list[tuple[str, str, int, int, float]]:
-        """Name, kind, galaxies, images and mean headline of each data set."""
-        rows = []
-        for name in self.datasets if "dataset" in self.columns else ():
-            own = self.sample(name)
-            values = own.numbers() if self.headline in self.columns else np.zeros(0)
-            mean = float(np.nanmean(values)) if np.isfinite(values).any() else np.nan
-            rows.append((name, self.kind_of(name), own.n_galaxies, len(own), mean))
-        return rows
-
     def __repr__(self) -> str:
-        parts = ", ".join(f"{name} ({n})" for name, _, n, _, _ in self._summary())
-        return (
-            f"<Scores: {len(self)} images, {len(self.columns)} columns, {self.headline} against "
-            f"{self.reference or 'no reference'}; held-out galaxies: {parts}>"
-        )
+        return as_line(self)
 
     def _repr_html_(self) -> str:
-        heads = ("data set", "kind", "held-out galaxies", "images", f"mean {self.headline}")
-        rows = [
-            "".join(
-                f"<td>{html.escape(f'{cell:.1f}' if isinstance(cell, float) else str(cell))}</td>"
-                for cell in row
-            )
-            for row in self._summary()
-        ]
-        head = "".join(f"<th>{html.escape(text)}</th>" for text in heads)
-        body = "".join(f"<tr>{row}</tr>" for row in rows)
-        caption = html.escape(f"{len(self)} images against {self.reference or 'no reference'}")
-        return f"<table><caption>{caption}</caption><tr>{head}</tr>{body}</table>"
+        return as_html(self)
+
+
+def headline_of(names: Collection[str]) -> str:
+    """Column that carries a comparison: the ratio where there is one, else the raw log-likelihood."""
+    return "log_likelihood_ratio" if "log_likelihood_ratio" in names else "log_prob"
 
 
 def _told(column: Any) -> Column:

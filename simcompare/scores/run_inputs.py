@@ -4,28 +4,25 @@ import logging
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
-from astropy.table import Table
-
 from simcompare.images.image_set import ImageSet
 from simcompare.models.storage import load_model
 from simcompare.runs.folder import read_config
-from simcompare.runs.tables import read_ecsv
-from simcompare.scores.files import joined_form, joined_table
+from simcompare.scores.files import joined_form, joined_scores
+from simcompare.scores.record import Scores
 
 __all__ = ["is_toy", "run_image_sets", "run_models", "run_scores", "score_runs"]
 
 logger = logging.getLogger(__name__)
 
 
-def run_scores(run: str | Path, wanted: Callable[[Table], Collection[str]] | None = None) -> Table:
-    """Read the score table of a run of ``score`` or ``compare``.
+def run_scores(run: str | Path, wanted: Callable[[Scores], Collection[str]] | None = None) -> Scores:
+    """Read the scores of a run of ``score`` or ``compare``.
 
     Parameters
     ----------
     run : path-like
     wanted : callable, optional
-        Chooses from a table without rows the columns to be read, which are then held in as little memory as
-        they need, see `simcompare.scores.files.joined_table`. Default: all, as ordinary columns.
+        Chooses from scores without rows the columns to be read; default all.
 
     Raises
     ------
@@ -35,10 +32,8 @@ def run_scores(run: str | Path, wanted: Callable[[Table], Collection[str]] | Non
     path = Path(run) / "scores.ecsv"
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; run 'simcompare score' with --out {run} first.")
-    if wanted is None:
-        return read_ecsv(path)
     form = joined_form([path])
-    return joined_table([path], form, wanted(form))
+    return joined_scores([path], form, None if wanted is None else wanted(form))
 
 
 def score_runs(run: str | Path) -> list[Path]:

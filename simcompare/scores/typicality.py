@@ -8,10 +8,8 @@ import numpy as np
 from astropy.table import Table
 
 from simcompare.scores.nuisance import AT_ONCE, NuisanceModel, read_columns
-from simcompare.scores.table import galaxies_of, headline_score, nuisance_columns, reference_rows
-from simcompare.scores.text_column import equals, words_of
+from simcompare.scores.record import Scores
 from simcompare.statistics.resampling import resampled_means
-from simcompare.statistics.two_sample import galaxy_means
 
 __all__ = ["Typicality", "add_typicality", "batch_typicality"]
 
@@ -19,36 +17,27 @@ FOLDS = 10
 
 
 def add_typicality(
-    scores: Table,
-    reference: str,
-    rng: np.random.Generator,
-    *,
-    columns: Sequence[str] | None = None,
-    score: str | None = None,
-) -> Table:
+    scores: Scores, rng: np.random.Generator, *, columns: Sequence[str] | None = None
+) -> Scores:
     """Give every image a two-sided p-value against held-out real galaxies of like nuisance.
 
-    Mean and spread of the score of real galaxies are fitted as functions of the nuisances; an image is ranked
-    by its standardised residual among those of the real galaxies. Real galaxies are ranked by fits that
-    left them out, so their p-values are uniform.
+    Mean and spread of the headline of real galaxies are fitted as functions of the nuisances; an image is
+    ranked by its standardised residual among those of the real galaxies. Real galaxies are ranked by fits
+    that left them out, so their p-values are uniform.
 
     Parameters
     ----------
-    scores : Table
-        Score table.
-    reference : str
-        Data set of real galaxies; held-out rows only.
+    scores : Scores
+        Of the reference only held-out rows are used.
     rng : numpy.random.Generator
         Divides the real galaxies into folds.
     columns : sequence of str, optional
         Nuisances; default: magnitudes, sky noises, seeings and the half-light radius.
-    score : str, optional
-        Default the headline.
 
     Returns
     -------
-    Table
-        The same columns, and ``score_residual``, ``typicality_p`` (two-sided, at least 2 / (n_real + 1)),
+    Scores
+        With ``score_residual``, ``typicality_p`` (two-sided, at least 2 / (n_real + 1)),
         ``too_likely`` (whether the score is on the high side) and ``anomaly_rank`` (1 is the least
         typical of its data set). NaN where score or nuisance is not finite.
 
@@ -61,16 +50,14 @@ def add_typicality(
     ----------
     Nalisnick et al. 2019, arXiv:1906.02994 (two-sided typicality of densities).
     """
-    rows = np.flatnonzero(equals(scores["dataset"], reference))
-    columns = columns or nuisance_columns(scores)
-    found = Typicality.fit(scores[rows], rows, reference, rng, columns=columns, score=score)
-    table = found.mark(scores)
-    rank = np.zeros(len(table), dtype=np.int64)
-    for name in words_of(scores["dataset"]):
-        own = equals(scores["dataset"], name)
-        rank[own] = found.rank(np.asarray(table["score_residual"])[own])
-    table["anomaly_rank"] = rank
-    return table
+    rows = np.flatnonzero(scores.equals("dataset", scores.named_reference))
+    found = Typicality.fit(scores[rows], rows, rng, columns=columns or scores.nuisances)
+    scores = found.mark(scores)
+    rank = np.zeros(len(scores), dtype=np.int64)
+    for name in scores.datasets:
+        own = scores.equals("dataset", name)
+        rank[own] = found.rank(scores["score_residual"][own])
+    return scores.with_columns(anomaly_rank=rank)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,83 +68,71 @@ class Typicality:
     ----------
     columns : sequence of str
         Nuisances.
-    score : str
     model : NuisanceModel
         Of all held-out real galaxies.
     rows : ndarray of int, shape (n_real,)
-        Where these stand in the whole score table, increasing.
+        Where these stand among all scores, increasing.
     real : ndarray, shape (n_real,)
         Their residuals from fits that left them out.
     """
 
     columns: Sequence[str]
-    score: str
     model: NuisanceModel
     rows: np.ndarray
     real: np.ndarray
 
     @classmethod
     def fit(
-        cls,
-        real: Table,
-        rows: np.ndarray,
-        reference: str,
-        rng: np.random.Generator,
-        *,
-        columns: Sequence[str],
-        score: str | None = None,
+        cls, real: Scores, rows: np.ndarray, rng: np.random.Generator, *, columns: Sequence[str]
     ) -> "Typicality":
         """Fit the rows of the reference.
 
         Parameters
         ----------
-        real : Table
+        real : Scores
             Rows of the reference.
         rows : ndarray of int, shape (len(real),)
-            Where they stand in the whole score table.
-        reference, rng, columns, score
+            Where they stand among all scores.
+        rng, columns
             As for `add_typicality`, which also tells what is raised.
         """
-        score = score or headline_score(real)
-        values, nuisance = np.asarray(real[score], float), read_columns(real, columns)
-        usable = reference_rows(real, reference) & np.isfinite(values) & np.isfinite(nuisance).all(axis=1)
+        values, nuisance = real.numbers(), read_columns(real, columns)
+        usable = real.held_out(real.named_reference)
+        usable = usable & np.isfinite(values) & np.isfinite(nuisance).all(axis=1)
         if usable.sum() < 20:
             raise ValueError(
-                f"typicality needs at least 20 held-out real images with finite {score}, "
-                f"{', '.join(columns)}; {reference!r} has {usable.sum()}."
+                f"typicality needs at least 20 held-out real images with finite {real.headline}, "
+                f"{', '.join(columns)}; {real.reference!r} has {usable.sum()}."
             )
         values, nuisance = values[usable], nuisance[usable]
         residual = np.empty(len(values))
-        for fold in _folds(galaxies_of(real)[usable], rng):
+        for fold in _folds(real.galaxies[usable], rng):
             left_out = NuisanceModel.fit(nuisance[~fold], values[~fold])
             residual[fold] = left_out.residual(nuisance[fold], values[fold])
-        return cls(columns, score, NuisanceModel.fit(nuisance, values), rows[usable], residual)
+        return cls(columns, NuisanceModel.fit(nuisance, values), rows[usable], residual)
 
-    def residual(self, block: Table, start: int) -> np.ndarray:
-        """Standardised residuals of the rows of a table from number ``start`` on; NaN where unknown."""
+    def residual(self, block: Scores, start: int) -> np.ndarray:
+        """Standardised residuals of the rows of scores from number ``start`` on; NaN where unknown."""
         residual = np.full(len(block), np.nan)
         for first in range(0, len(block), AT_ONCE):
             part = block[first : first + AT_ONCE]
-            values, nuisance = np.asarray(part[self.score], float), read_columns(part, self.columns)
+            values, nuisance = part.numbers(), read_columns(part, self.columns)
             rows = np.flatnonzero(np.isfinite(values) & np.isfinite(nuisance).all(axis=1))
             residual[first + rows] = self.model.residual(nuisance[rows], values[rows])
         inside = slice(*np.searchsorted(self.rows, [start, start + len(block)]))
         residual[self.rows[inside] - start] = self.real[inside]
         return residual
 
-    def mark(self, block: Table, start: int = 0) -> Table:
+    def mark(self, block: Scores, start: int = 0) -> Scores:
         """Give these rows the columns of `add_typicality` but the rank; the others are not copied."""
-        residual, table = self.residual(block, start), block.copy(copy_data=False)
+        residual = self.residual(block, start)
         p_value, too_likely = np.empty(residual.size), np.empty(residual.size, dtype=bool)
         for first in range(0, residual.size, AT_ONCE):
             part = slice(first, first + AT_ONCE)
             below, above = self._shares(residual[part])
             p_value[part] = np.minimum(1.0, 2 * np.minimum(below, above))
             too_likely[part] = above < below
-        table["score_residual"] = residual
-        table["typicality_p"] = p_value
-        table["too_likely"] = too_likely
-        return table
+        return block.with_columns(score_residual=residual, typicality_p=p_value, too_likely=too_likely)
 
     def rank(self, residual: np.ndarray) -> np.ndarray:
         """Place of each row in its data set, 1 for the smallest p-value, then the largest residual."""
@@ -188,14 +163,13 @@ def _folds(galaxy: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
     return [fold == k for k in range(n_folds)]
 
 
-def batch_typicality(table: Table, reference: str, rng: np.random.Generator, *, n_draws: int = 2000) -> Table:
+def batch_typicality(scores: Scores, rng: np.random.Generator, *, n_draws: int = 2000) -> Table:
     """Whether whole data sets are as likely as equally many real galaxies drawn at random.
 
     Parameters
     ----------
-    table : Table
+    scores : Scores
         From `add_typicality`.
-    reference : str
     rng : numpy.random.Generator
     n_draws : int
         Random sets of real galaxies.
@@ -207,21 +181,20 @@ def batch_typicality(table: Table, reference: str, rng: np.random.Generator, *, 
         many real galaxies, itself uncertain by the finite number of them, lies as far from the mean of all),
         ``share_below_5``, share of galaxies with p < 0.05 (0.05 expected).
     """
-    held_out = reference_rows(table, reference)
-    real = _means(table, held_out)
+    real = scores.clustered(scores.named_reference, "score_residual").means
     rows = []
-    for name in sorted(set(np.asarray(table["dataset"]).tolist())):
-        chosen = reference_rows(table, name)
-        if not np.isfinite(np.asarray(table["score_residual"])[chosen]).any():
+    for name in scores.datasets:
+        chosen = scores.held_out(name)
+        if not np.isfinite(scores["score_residual"][chosen]).any():
             continue
-        ours = _means(table, chosen)
+        ours = scores.clustered(name, "score_residual").means
         p_value = np.nan
-        if name != reference:
+        if name != scores.reference:
             drawn = resampled_means(real, ours.size, n_draws, rng)
             centre = resampled_means(real, real.size, n_draws, rng)
             shift = abs(ours.mean() - real.mean())
             p_value = (1 + np.sum(np.abs(drawn - centre) >= shift)) / (n_draws + 1)
-        rare = np.asarray(table["typicality_p"])[chosen]
+        rare = scores["typicality_p"][chosen]
         rows.append(
             {
                 "dataset": name,
@@ -232,9 +205,3 @@ def batch_typicality(table: Table, reference: str, rng: np.random.Generator, *, 
             }
         )
     return Table(rows=rows)
-
-
-def _means(table: Table, chosen: np.ndarray) -> np.ndarray:
-    """Mean residual of each galaxy."""
-    galaxy = galaxies_of(table)[chosen]
-    return galaxy_means(np.asarray(table["score_residual"])[chosen], galaxy)

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from simcompare.scores.text_column import Words
 
-__all__ = ["blank_of", "column_values", "is_number", "some_rows", "word_codes"]
+__all__ = ["blank_of", "column_values", "is_number", "joined_values", "some_rows", "word_codes"]
 
 
 def blank_of(dtype: np.dtype) -> str | float | bool | int:
@@ -44,7 +45,9 @@ def column_values(name: str, values: Any) -> np.ndarray | pa.DictionaryArray:
 def _text(codes: np.ndarray, words: np.ndarray | pa.Array) -> pa.DictionaryArray:
     """Column of text, whose different words are given in increasing order."""
     codes = codes.astype(np.min_scalar_type(-max(len(words), 1)), copy=False)
-    return pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(words, pa.string()), safe=False)
+    return pa.DictionaryArray.from_arrays(
+        pa.array(codes), words if isinstance(words, pa.Array) else pa.array(words, pa.string()), safe=False
+    )
 
 
 def word_codes(column: pa.DictionaryArray) -> np.ndarray:
@@ -57,3 +60,43 @@ def some_rows(column: np.ndarray | pa.DictionaryArray, rows: slice | np.ndarray 
     if isinstance(column, np.ndarray):
         return column[rows]
     return pa.DictionaryArray.from_arrays(pa.array(word_codes(column)[rows]), column.dictionary, safe=False)
+
+
+def joined_values(parts: Sequence[np.ndarray | pa.DictionaryArray | None], sizes: Sequence[int]) -> Any:
+    """Put columns one below the other.
+
+    Parameters
+    ----------
+    parts : sequence of ndarray or pyarrow.DictionaryArray or None
+        None where a part has no such column, and gets blanks; see `blank_of`.
+    sizes : sequence of int
+        Rows of each part.
+
+    Returns
+    -------
+    ndarray or pyarrow.DictionaryArray
+
+    Raises
+    ------
+    ValueError
+        When some are text and others not.
+    """
+    model = next(part for part in parts if part is not None)
+    if len({isinstance(part, np.ndarray) for part in parts if part is not None}) > 1:
+        raise ValueError("text in some, numbers in others")
+    if isinstance(model, np.ndarray):
+        blank = blank_of(model.dtype)
+        return np.concatenate(
+            [
+                np.full(n, blank, model.dtype) if part is None else part
+                for part, n in zip(parts, sizes, strict=True)
+            ]
+        )
+    dictionaries = [pa.array([""]) if part is None else part.dictionary for part in parts]
+    words = pa.concat_arrays(dictionaries).unique()
+    words = words.take(pc.array_sort_indices(words))
+    codes = []
+    for part, each, n in zip(parts, dictionaries, sizes, strict=True):
+        place = pc.index_in(each, value_set=words).to_numpy(zero_copy_only=False)
+        codes.append(place[np.zeros(n, int) if part is None else word_codes(part)])
+    return _text(np.concatenate(codes), words)

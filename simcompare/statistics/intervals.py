@@ -7,6 +7,7 @@ from scipy import special, stats
 
 __all__ = [
     "FINAL",
+    "UNKNOWN",
     "Estimate",
     "expanded_tail",
     "norm_interval",
@@ -30,11 +31,23 @@ class Estimate:
     high: float
     error: float
 
+    def columns(self, name: str) -> dict[str, float]:
+        """Cells of a table: the value under this name, the rest with ``_low``, ``_high``, ``_error``."""
+        return {
+            name: self.value,
+            f"{name}_low": self.low,
+            f"{name}_high": self.high,
+            f"{name}_error": self.error,
+        }
 
-def welch_freedom(simulated: np.ndarray, reference: np.ndarray) -> float:
-    """Degrees of freedom of the difference of two means (Welch-Satterthwaite)."""
-    n = np.array([simulated.size, reference.size])
-    part = np.array([simulated.var(ddof=1), reference.var(ddof=1)]) / n
+
+UNKNOWN = Estimate(*4 * [float("nan")])
+
+
+def welch_freedom(*samples: np.ndarray) -> float:
+    """Degrees of freedom of a mean, or of the difference of two (Welch-Satterthwaite)."""
+    n = np.array([sample.size for sample in samples])
+    part = np.array([sample.var(ddof=1) for sample in samples]) / n
     if part.sum() == 0:
         return float(n.min() - 1)
     return float(part.sum() ** 2 / (part**2 / (n - 1)).sum())

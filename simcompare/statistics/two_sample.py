@@ -28,6 +28,7 @@ __all__ = [
     "difference_of_means",
     "galaxy_means",
     "ks_statistic",
+    "mean_of",
     "two_sample",
 ]
 
@@ -249,13 +250,55 @@ def difference_of_means(
         return Estimate(value, *3 * [np.nan])
     ours, real = simulated.means, reference.means
     error = float(np.sqrt(ours.var(ddof=1) / ours.size + real.var(ddof=1) / real.size))
-    reach = float(stats.t.ppf(0.5 + confidence / 2, welch_freedom(ours, real)) * error)
-    ends = [value - reach, value + reach]
+    moments = None
     if error > 0 and max(ours.size, real.size) <= MOST_UNITS:
-        moments = [_resampled_moments(each, rng, n_bootstrap) for each in (ours, real)]
-        (mean, variance), (other_mean, other_variance) = moments
-        spread = np.sqrt(np.maximum(variance + other_variance, LEAST_VARIANCE * error**2))
-        unit = np.quantile((mean - other_mean - value) / spread, [0.5 - confidence / 2, 0.5 + confidence / 2])
+        (mean, variance), (other, other_variance) = (
+            _resampled_moments(each, rng, n_bootstrap) for each in (ours, real)
+        )
+        moments = mean - other, variance + other_variance
+    return _studentised(value, error, welch_freedom(ours, real), moments, confidence)
+
+
+def mean_of(
+    sample: Clustered, rng: np.random.Generator, *, n_bootstrap: int = 2000, confidence: float = 0.95
+) -> Estimate:
+    """Mean over galaxies with its interval, for instance of paired differences.
+
+    Parameters
+    ----------
+    sample : Clustered
+    rng, n_bootstrap, confidence
+        As for `difference_of_means`, whose interval it is too.
+
+    Returns
+    -------
+    Estimate
+    """
+    means = sample.means
+    value = float(means.mean())
+    if means.size < 2:
+        return Estimate(value, *3 * [np.nan])
+    error = float(np.sqrt(means.var(ddof=1) / means.size))
+    moments = None
+    if error > 0 and means.size <= MOST_UNITS:
+        moments = _resampled_moments(means, rng, n_bootstrap)
+    return _studentised(value, error, welch_freedom(means), moments, confidence)
+
+
+def _studentised(
+    value: float,
+    error: float,
+    freedom: float,
+    moments: tuple[np.ndarray, np.ndarray] | None,
+    confidence: float,
+) -> Estimate:
+    """Student's interval, widened to hold that of resamples whose means and variances are given."""
+    reach = float(stats.t.ppf(0.5 + confidence / 2, freedom) * error)
+    ends = [value - reach, value + reach]
+    if moments is not None:
+        mean, variance = moments
+        spread = np.sqrt(np.maximum(variance, LEAST_VARIANCE * error**2))
+        unit = np.quantile((mean - value) / spread, [0.5 - confidence / 2, 0.5 + confidence / 2])
         ends = [min(ends[0], value - unit[1] * error), max(ends[1], value - unit[0] * error)]
     return Estimate(value, *map(float, ends), error)
 

@@ -15,24 +15,25 @@ from simcompare.figures.populations import with_derived_columns
 from simcompare.pages.page import ReportFigure
 from simcompare.pages.sections.checks import draw_checks
 from simcompare.pages.sections.galaxies import draw_looks
-from simcompare.pages.sections.properties import RELATIONS, draw_properties, relation_columns
+from simcompare.pages.sections.properties import draw_properties, relation_columns
 from simcompare.pages.sections.scores import draw_scores
 from simcompare.pages.sections.sketchbook import Sketchbook
 from simcompare.runs.ledger import Ledger
-from simcompare.scores.table import headline_score, nuisance_columns
+from simcompare.scores.columns import COLUMNS, Use, names_for
+from simcompare.scores.record import Scores
 
 __all__ = ["draw_figures", "figure_columns", "relation_columns"]
 
 logger = logging.getLogger(__name__)
 
 
-def figure_columns(form: Table, models: Mapping[str, Any]) -> list[str]:
-    """Name the columns of a score table that `draw_figures` reads.
+def figure_columns(form: Scores, models: Mapping[str, Any]) -> list[str]:
+    """Name the columns of scores that `draw_figures` reads.
 
     Parameters
     ----------
-    form : Table
-        Score table, its rows not needed.
+    form : Scores
+        Rows are not needed.
     models : mapping of str to FlowModel
         Flows under which single images are looked at.
 
@@ -40,19 +41,19 @@ def figure_columns(form: Table, models: Mapping[str, Any]) -> list[str]:
     -------
     list of str
     """
-    headline = headline_score(form)
     known = {
         "dataset", "kind", "split", "galaxy_id", "image_index", "is_central", "star_formation_rate",
-        "halo_mass", "log_prob", "log_prob_background", "log_prob_sky", headline, *nuisance_columns(form),
+        "halo_mass", "log_prob", "log_prob_background", "log_prob_sky", form.headline, *form.scales,
+        *names_for(Use.SCORE | Use.NUISANCE | Use.RELATION, form.colnames),
+        *(name for column in COLUMNS.values() for name in column.needs),
     }  # fmt: skip
     for model in models.values():
         known |= {name.removeprefix("log_") for name in model.context_names} | set(model.context_names)
-    stems = (*RELATIONS, f"{headline}_scale_", "sky_level_")
-    return [name for name in form.colnames if name in known or name.startswith(stems)]
+    return [name for name in form.colnames if name in known or name.startswith("sky_level_")]
 
 
 def draw_figures(
-    scores: Table,
+    scores: Scores,
     comparison: Table,
     folder: str | os.PathLike,
     *,
@@ -72,8 +73,8 @@ def draw_figures(
 
     Parameters
     ----------
-    scores : Table
-        Score table of all data sets.
+    scores : Scores
+        Of all data sets.
     comparison : Table
         From `simcompare.comparison.headline.compare` on these scores.
     folder : path-like
@@ -105,7 +106,7 @@ def draw_figures(
     """
     book = Sketchbook(Path(folder), done)
     scores = with_derived_columns(scores)
-    with figures.fixed_styles(*figures.names_and_kinds(scores)):
+    with figures.fixed_styles(scores.in_order, map(scores.kind_of, scores.in_order)):
         draw_scores(book, scores, comparison, seed)
         draw_properties(book, scores, comparison, seed)
         draw_checks(book, scores, comparison, seed, further)
@@ -115,7 +116,7 @@ def draw_figures(
             )
             book.draw("sky", "Blank sky", caption, sky, figures.draw_sky, wide=True)
         if image_sets:
-            draw_looks(book, scores, comparison, image_sets, seed, samples, models or {}, embedding)
+            draw_looks(book, scores, image_sets, seed, samples, models or {}, embedding)
         if history is not None:
             caption = (
                 "Loss of training and validation images, minus the log-likelihood; early epochs cut off."

@@ -11,31 +11,29 @@ from simcompare.comparison.further_tables import FurtherTable
 from simcompare.comparison.matching import match
 from simcompare.figures.samples import binned_scores
 from simcompare.pages.sections.sketchbook import Sketchbook
+from simcompare.scores.columns import Use, names_for
 from simcompare.scores.nuisance import usable_nuisances
-from simcompare.scores.table import narrowed, nuisance_columns
-from simcompare.scores.text_column import equals, words_of
+from simcompare.scores.record import Scores
 from simcompare.scores.typicality import add_typicality
 
 __all__ = ["draw_checks"]
 
 LEAST_FOR_TYPICALITY = 20
 LEAST_PAIRS = 5
-_MATCHED = ("mag_", "half_light_radius", "sersic_n_", "sersic_index", "stellar_mass")
 _LADDER = {"step", "to_real", "change", "change_low", "change_high", "change_error"}
 _STABILITY = {"variant", "rank", "delta_mean", "delta_mean_low", "delta_mean_high"}
 
 
 def draw_checks(
-    book: Sketchbook, scores: Table, comparison: Table, seed: int, further: Sequence[FurtherTable]
+    book: Sketchbook, scores: Scores, comparison: Table, seed: int, further: Sequence[FurtherTable]
 ) -> None:
     """Draw what mocks share with real images, typicality, matched samples, ladders and stability."""
-    reference, headline = comparison.meta["reference"], comparison.meta["score"]
-    columns = _shared_nuisances(scores, reference)
+    columns = _shared_nuisances(scores)
     if columns:
         book.draw(
             "realism", "Brightness, size, noise and seeing",
             "What mocks and real images should share; unequal curves call for matching or adjustment.",
-            lambda: figures.realism_numbers(scores, reference, seed, columns=columns),
+            lambda: figures.realism_numbers(scores, seed, columns=columns),
             figures.draw_realism, wide=True,
         )  # fmt: skip
     if columns and comparison.meta["n_reference_galaxies"] >= LEAST_FOR_TYPICALITY:
@@ -43,14 +41,14 @@ def draw_checks(
             "typicality", "Typicality",
             "Flat: as typical as real galaxies of like nuisance. Peak at zero: too unlikely or likely.",
             lambda: figures.typicality_numbers(
-                add_typicality(scores, reference, stream(seed, "figure", "folds"), columns=columns), reference
+                add_typicality(scores, stream(seed, "figure", "folds"), columns=columns)
             ),
             figures.draw_typicality,
         )  # fmt: skip
     book.draw(
         "matched", "Matched samples",
         "Mean scores of galaxies paired with real ones, in resamples of the pairs; all, then in bins.",
-        lambda: _matched_panels(scores, reference, headline, seed),
+        lambda: _matched_panels(scores, seed),
         lambda table: figures.draw_grid(
             table, figures.draw_matched, n_across=2, height=2.9, one_legend=False
         ), wide=True,
@@ -64,36 +62,37 @@ def draw_checks(
             book.draw(each.name, each.title, each.note, each.table, figures.draw_stability, wide=True)
 
 
-def _shared_nuisances(scores: Table, reference: str) -> list[str]:
+def _shared_nuisances(scores: Scores) -> list[str]:
     """Nuisances that the reference and another data set have."""
-    is_reference = equals(scores["dataset"], reference)
-    finite = {name: np.isfinite(np.asarray(scores[name], float)) for name in nuisance_columns(scores)}
+    is_reference = scores.equals("dataset", scores.named_reference)
+    finite = {name: np.isfinite(scores.numbers(name)) for name in scores.nuisances}
     return [
         name for name, known in finite.items()
         if known[is_reference].sum() > 1 and known[~is_reference].any()
     ]  # fmt: skip
 
 
-def _matched_panels(scores: Table, reference: str, headline: str, seed: int) -> Table:
+def _matched_panels(scores: Scores, seed: int) -> Table:
     """Resampled means of matched pairs, of all galaxies and in bins of mass or else brightness."""
-    columns = tuple(name for name in usable_nuisances([scores], reference) if name.startswith(_MATCHED))
+    kept = set(names_for(Use.MATCH, scores.colnames))
+    columns = tuple(name for name in usable_nuisances([scores]) if name in kept)
     if not columns:
         raise ValueError("neither brightness nor size is known of every data set; nothing to match in.")
     mass = "stellar_mass" if "stellar_mass" in columns else None
     x = mass or next((name for name in columns if name.startswith("mag_")), columns[0])
-    scores, panels = narrowed(scores, *columns, x, headline), {}
-    for label, part in {"all": scores, **binned_scores(scores, reference, x)}.items():
+    scores, panels = scores.select(*columns, x, scores.headline), {}
+    for label, part in {"all": scores, **binned_scores(scores, x)}.items():
         matches = {}
-        for name in words_of(part["dataset"][equals(part["kind"], "simulated")]):
+        for name in part.of_kind("simulated"):
             try:
-                pairs = match(part, name, reference, columns)
+                pairs = match(part, name, columns)
             except ValueError:
                 continue
             if len(pairs) >= LEAST_PAIRS:
                 matches[name] = pairs
         if matches:
             rng = stream(seed, "figure", "matched", label)
-            panels[label] = figures.matched_numbers(part, matches, headline, rng)
+            panels[label] = figures.matched_numbers(part, matches, rng)
     if not panels:
         raise ValueError(
             f"no data set has {LEAST_PAIRS} galaxies close to real ones in {', '.join(columns)}."

@@ -16,8 +16,7 @@ from simcompare.figures.single_galaxies import budget_numbers
 from simcompare.models.density import context_of
 from simcompare.pages.sections.sketchbook import Sketchbook
 from simcompare.scores.bare_sky import SkyDensity
-from simcompare.scores.table import galaxies_of, reference_rows
-from simcompare.scores.text_column import equals
+from simcompare.scores.record import Scores
 
 __all__ = ["draw_looks"]
 
@@ -31,8 +30,7 @@ _PER_GROUP = 4
 
 def draw_looks(
     book: Sketchbook,
-    scores: Table,
-    comparison: Table,
+    scores: Scores,
     image_sets: Mapping[str, Any],
     seed: int,
     samples: Sequence[np.ndarray] | None,
@@ -40,21 +38,21 @@ def draw_looks(
     embedding: str,
 ) -> None:
     """Draw the galleries, and with the flows at hand panels, radial profiles and the map of latents."""
-    reference = comparison.meta["reference"]
-    known = [name for name in figures.names_and_kinds(scores)[0] if name in image_sets]
+    reference = scores.named_reference
+    known = [name for name in scores.in_order if name in image_sets]
     known = sorted(known, key=lambda name: name != reference)
-    table = figures.gallery_numbers(scores, reference, n=_PER_GROUP, datasets=known)
+    table = figures.gallery_numbers(scores, n=_PER_GROUP, datasets=known)
     images = figures.gallery_images(table, image_sets)
     bands = image_sets[known[0]].bands
-    sky = [np.nanmedian(np.asarray(scores[f"sky_sigma_{band}"], float)) for band in bands]
+    sky = [np.nanmedian(scores.numbers(f"sky_sigma_{band}")) for band in bands]
     stretch = figures.common_stretch(images, sky)
     book.draw(
         "gallery", "Galaxies by score",
         "Least, middle and most likely galaxies of every data set under one stretch, scores printed.",
         table, lambda t: figures.draw_gallery(t, images, stretch), wide=True,
     )  # fmt: skip
-    _draw_chosen(book, scores, reference, image_sets, known, stretch)
-    _draw_pixels(book, scores, reference, image_sets, known)
+    _draw_chosen(book, scores, image_sets, known, stretch)
+    _draw_pixels(book, scores, image_sets, known)
     if samples is not None and reference in known:
         real = table[(table["dataset"] == reference) & (table["group"] == "middle")]
         rows = {"real": figures.gallery_images(real, image_sets), "flow": list(samples)[: len(real)]}
@@ -63,17 +61,17 @@ def draw_looks(
             real, lambda _: figures.draw_samples(rows, stretch), wide=True,
         )  # fmt: skip
     if "model" in models:
-        _draw_maps(book, scores, reference, image_sets, known, models, stretch, seed)
-        _draw_latents(book, scores, reference, image_sets, models["model"], seed, embedding)
+        _draw_maps(book, scores, image_sets, known, models, stretch, seed)
+        _draw_latents(book, scores, image_sets, models["model"], seed, embedding)
 
 
 def _draw_chosen(
-    book: Sketchbook, scores: Table, reference: str, image_sets: Mapping, known: list[str], stretch: Stretch
+    book: Sketchbook, scores: Scores, image_sets: Mapping, known: list[str], stretch: Stretch
 ) -> None:
     """Draw sheets of outliers, and of galaxies by mass and activity."""
-    n_real = int(reference_rows(scores, reference).sum())
+    n_real = len(scores.reference_sample())
     tail = 0.15 if n_real >= 2000 else 2.5  # at least three real galaxies beyond each limit, or one of 40
-    outliers = figures.outlier_numbers(scores, reference, n=6, tail=tail)
+    outliers = figures.outlier_numbers(scores, n=6, tail=tail)
     outliers = outliers[np.isin(np.asarray(outliers["dataset"]), known)] if len(outliers) else outliers
     if len(outliers):
         others = figures.gallery_images(outliers, image_sets)
@@ -82,10 +80,10 @@ def _draw_chosen(
             f"Galaxies beyond {100 - tail:g} % of the real ones on either side; of real ones {2 * tail:g} % "
             "are expected.", outliers, lambda t: figures.draw_gallery(t, others, stretch), wide=True,
         )  # fmt: skip
-    inside = np.any([equals(scores["dataset"], name) for name in known], axis=0)
+    inside = np.any([scores.equals("dataset", name) for name in known], axis=0)
     usable = scores if inside.all() else scores[inside]
     try:
-        table = class_gallery_numbers(usable, reference, n=3)
+        table = class_gallery_numbers(usable, n=3)
     except ValueError as error:
         logger.info("no figure 'gallery_classes': %s", error)
         return
@@ -97,57 +95,51 @@ def _draw_chosen(
     )  # fmt: skip
 
 
-def _draw_pixels(
-    book: Sketchbook, scores: Table, reference: str, image_sets: Mapping, known: list[str]
-) -> None:
+def _draw_pixels(book: Sketchbook, scores: Scores, image_sets: Mapping, known: list[str]) -> None:
     """Draw the pixel values of the first band."""
     band = image_sets[known[0]].bands[0]
     images, sigma, kinds = {}, {}, {}
     for name in known:
-        rows = np.flatnonzero(equals(scores["dataset"], name))
+        rows = np.flatnonzero(scores.equals("dataset", name))
         rows = rows[:: max(1, rows.size // _MOST_PICTURES)][:_MOST_PICTURES]
-        index = np.sort(np.asarray(scores["image_index"])[rows])
-        images[name] = [image_sets[name].read(int(k)).image[0, 0] for k in index]
-        order = np.argsort(np.asarray(scores["image_index"])[rows])
-        sigma[name] = np.asarray(scores[f"sky_sigma_{band}"], float)[rows[order]]
-        kinds[name] = str(scores["kind"][rows[0]])
+        part = scores[rows[np.argsort(scores["image_index"][rows])]]
+        images[name] = [image_sets[name].read(int(k)).image[0, 0] for k in part["image_index"]]
+        sigma[name] = part.numbers(f"sky_sigma_{band}")
+        kinds[name] = scores.kind_of(name)
     book.draw(
         "pixels", "Pixel values",
         f"Share of pixels of the {band} band by their value in units of the image's sky noise, of up to "
         f"{_MOST_PICTURES} images of a data set.",
-        lambda: figures.pixel_numbers(images, sigma, kinds, reference), figures.draw_pixels,
+        lambda: figures.pixel_numbers(images, sigma, kinds, scores.named_reference), figures.draw_pixels,
     )  # fmt: skip
 
 
-def _read(scores: Table, rows: np.ndarray, image_sets: Mapping) -> np.ndarray:
-    """Images of rows of the score table, shape (n, band, y, x)."""
-    return np.stack(
-        [image_sets[str(scores["dataset"][k])].read(int(scores["image_index"][k])).image[0] for k in rows]
-    )
+def _read(part: Scores, image_sets: Mapping) -> np.ndarray:
+    """Images of some rows of the scores, shape (n, band, y, x)."""
+    places = zip(part["dataset"].tolist(), part["image_index"].tolist(), strict=True)
+    return np.stack([image_sets[name].read(k).image[0] for name, k in places])
 
 
-def _maps(model: Any, scores: Table, rows: np.ndarray, images: np.ndarray) -> np.ndarray:
+def _maps(model: Any, part: Scores, images: np.ndarray) -> np.ndarray:
     """Nats per pixel of some images under a flow."""
-    context = context_of(scores[rows], model.context_names)
-    return np.asarray(model.map(images, context))
+    return np.asarray(model.map(images, context_of(part, model.context_names)))
 
 
 def _ratio_maps(
-    flows: Sequence, scores: Table, rows: np.ndarray, images: np.ndarray, bands: Sequence[str]
+    flows: Sequence, part: Scores, images: np.ndarray, bands: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Nats per pixel of some images: under the flow of real galaxies, and of the headline ratio."""
-    first, second = (_maps(flow, scores, rows, images) for flow in flows)
-    if "log_prob_sky" in scores.colnames:  # the ratio is to bare sky where that explains an image better
-        is_sky = np.asarray(scores["log_prob_sky"] > scores["log_prob_background"])[rows]
+    first, second = (_maps(flow, part, images) for flow in flows)
+    if "log_prob_sky" in part:  # the ratio is to bare sky where that explains an image better
+        is_sky = part["log_prob_sky"] > part["log_prob_background"]
         if is_sky.any():
-            second[is_sky] = _maps(SkyDensity(bands), scores, rows[is_sky], images[is_sky])
+            second[is_sky] = _maps(SkyDensity(bands), part[is_sky], images[is_sky])
     return first, first - second
 
 
 def _draw_maps(
     book: Sketchbook,
-    scores: Table,
-    reference: str,
+    scores: Scores,
     image_sets: Mapping,
     known: list[str],
     models: Mapping,
@@ -158,18 +150,16 @@ def _draw_maps(
     flows = [models[name] for name in ("model", "background") if name in models]
     if not all(getattr(flow.density, "is_local", False) for flow in flows) or len(flows) < 2:
         return
-    choice = figures.gallery_numbers(scores, reference, n=1, datasets=known)
+    choice = figures.gallery_numbers(scores, n=1, datasets=known)
     profile, kinds, galaxies = {}, {}, {}
     for name in dict.fromkeys(str(each) for each in choice["dataset"]):
         picked = choice[np.asarray(choice["dataset"]) == name]
         if picked["kind"][0] in ("observed", "simulated"):
-            _draw_panels(book, scores, reference, picked, image_sets[name], flows, stretch)
-        held = np.flatnonzero(reference_rows(scores, name))
-        held = held[:: max(1, held.size // _MOST_MAPS)][:_MOST_MAPS]
-        images = _read(scores, held, image_sets)
-        profile[name] = _ratio_maps(flows, scores, held, images, image_sets[name].bands)[1]
-        kinds[name] = str(scores["kind"][held[0]])
-        galaxies[name] = galaxies_of(scores)[held]
+            _draw_panels(book, scores, picked, image_sets[name], flows, stretch)
+        held = np.flatnonzero(scores.held_out(name))
+        part = scores[held[:: max(1, held.size // _MOST_MAPS)][:_MOST_MAPS]]
+        profile[name] = _ratio_maps(flows, part, _read(part, image_sets), image_sets[name].bands)[1]
+        kinds[name], galaxies[name] = scores.kind_of(name), part.galaxies
     scale = next(iter(image_sets.values())).pixel_scale
     rng = stream(seed, "figure", "profile")
     book.draw(
@@ -181,8 +171,7 @@ def _draw_maps(
 
 def _draw_panels(
     book: Sketchbook,
-    scores: Table,
-    reference: str,
+    scores: Scores,
     picked: Table,
     image_set: Any,
     flows: Sequence,
@@ -190,17 +179,17 @@ def _draw_panels(
 ) -> None:
     """Draw panels of some galaxies of one data set."""
     name = str(picked["dataset"][0])
-    places = np.where(equals(scores["dataset"], name), np.asarray(scores["image_index"]), -1)
+    places = np.where(scores.equals("dataset", name), scores["image_index"], -1)
     rows = np.array([np.flatnonzero(places == k)[0] for k in picked["image_index"]])
-    images = _read(scores, rows, {name: image_set})
-    first, ratio = _ratio_maps(flows, scores, rows, images, image_set.bands)
+    images = _read(scores[rows], {name: image_set})
+    first, ratio = _ratio_maps(flows, scores[rows], images, image_set.bands)
     titles = [f"{row['galaxy_id']}\n{row['group']}, {row['score']:.0f} nats" for row in picked]
     short = "".join(letter if letter.isalnum() else "-" for letter in name)
     book.draw(
         f"panels_{short}", f"Galaxies of {name} looked at closely",
         "Image, maps of log-likelihood and ratio (smoothed), and the ratio by scale; maps add up to it. "
         "Single orientation, so the sum can differ from the score by the symmetry scatter.",
-        lambda: budget_numbers(scores, rows, reference),
+        lambda: budget_numbers(scores, rows),
         lambda table: figures.draw_panels(
             images, stretch, list(zip(first, ratio, strict=True)), table,
             pixel_scale=image_set.pixel_scale, titles=titles,
@@ -211,28 +200,28 @@ def _draw_panels(
 
 def _draw_latents(
     book: Sketchbook,
-    scores: Table,
-    reference: str,
+    scores: Scores,
     image_sets: Mapping,
     model: Any,
     seed: int,
     embedding: str,
 ) -> None:
     """Draw all galaxies in two coordinates of the latents of the flow."""
-    learned = np.flatnonzero(equals(scores["dataset"], reference) & ~reference_rows(scores, reference))
-    names = [name for name in figures.names_and_kinds(scores)[0] if name in image_sets]
-    shown = [np.flatnonzero(reference_rows(scores, name)) for name in names]
+    reference = scores.named_reference
+    learned = np.flatnonzero(scores.equals("dataset", reference) & ~scores.held_out(reference))
+    names = [name for name in scores.in_order if name in image_sets]
+    shown = [np.flatnonzero(scores.held_out(name)) for name in names]
     parts = [rows[:: max(1, rows.size // _MOST_LATENTS)][:_MOST_LATENTS] for rows in (learned, *shown)]
     rows = np.concatenate(parts)
     part, basis = scores[rows], np.arange(rows.size) < len(parts[0])
-    images = _read(part, np.arange(len(part)), image_sets)
+    images = _read(part, image_sets)
     latents = np.asarray(model.latents(images, context_of(part, model.context_names)))
     coarse = max(1, latents.shape[-1] // 4)  # the coarse corner of the mosaic; finer ones are mostly noise
     latents = latents[:, :, :coarse, :coarse].reshape(len(part), -1)
 
     def numbers() -> Table:
         places, labels = latent_coordinates(latents, basis, embedding, seed)
-        table = figures.map_numbers(part[~basis], places[~basis], reference)
+        table = figures.map_numbers(part[~basis], places[~basis])
         table.meta["labels"] = labels
         return table
 

@@ -7,87 +7,78 @@ from mocks.streams import stream
 from simcompare import figures
 from simcompare.figures.samples import binned_scores, split_scores
 from simcompare.pages.sections.sketchbook import Sketchbook
-from simcompare.scores.table import narrowed, reference_rows
-from simcompare.scores.text_column import equals, words_of
+from simcompare.scores.columns import Use, column_of, names_for
+from simcompare.scores.record import Scores
 
 __all__ = ["draw_scores"]
 
-_WORDS = {
-    "log_likelihood_ratio": "likelihood ratio",
-    "log_prob": "raw log-likelihood",
-    "log_prob_background": "log-likelihood under the background flow",
-}
 _LEAST_OF_A_SPLIT = 5
 
 
-def draw_scores(book: Sketchbook, scores: Table, comparison: Table, seed: int) -> None:
+def draw_scores(book: Sketchbook, scores: Scores, comparison: Table, seed: int) -> None:
     """Draw the headline, the distributions of every score, and what the null says."""
-    reference, headline = comparison.meta["reference"], comparison.meta["score"]
     book.draw(
         "difference", "Difference to real galaxies",
         "Mean score of each data set minus that of held-out real galaxies; open symbols are controls.",
         comparison, figures.draw_forest, wide=True,
     )  # fmt: skip
-    for column in [name for name in _WORDS if name in scores.colnames]:
-        table = figures.density_numbers(scores, reference, stream(seed, "figure", column), column=column)
-        what = _WORDS[column]
+    for column in names_for(Use.SCORE, scores.colnames):
+        if not np.isfinite(scores.numbers(column)).any():
+            continue
+        table = figures.density_numbers(scores, stream(seed, "figure", column), column=column)
+        what = column_of(column).label
         caption = "Smoothed distribution; bands are 95 % bootstrap intervals, galaxies resampled."
         book.draw(
             f"distribution_{column}", f"Distribution of the {what}", caption, table, figures.draw_density
         )
-        if column == headline:
+        if column == scores.headline:
             book.draw("ridges", f"The same, one above the other: {what}", caption, table, figures.draw_ridges)
             book.draw("violins", f"The same, side by side: {what}", caption, table, figures.draw_violins)
-    _draw_splits(book, scores, reference, seed)
+    _draw_splits(book, scores, seed)
     caption = (
         "Above the diagonal the data set scores lower than real galaxies; on it they cannot be told apart."
     )
-    table = figures.roc_numbers(scores, reference)
+    table = figures.roc_numbers(scores)
     book.draw("roc", "Telling data sets from real galaxies", caption, table, figures.draw_roc)
     book.draw(
         "scales", "Which scales carry the difference",
         "The difference to real galaxies divided over scales of the image; the parts add up to the whole.",
-        lambda: figures.scale_numbers(scores, reference, stream(seed, "figure", "scales")),
+        lambda: figures.scale_numbers(scores, stream(seed, "figure", "scales")),
         figures.draw_scales,
     )  # fmt: skip
     table = figures.null_numbers(scores, comparison, stream(seed, "figure", "null"))
     caption = "Differences between random halves of the real galaxies, beside the claimed differences."
     book.draw("null", "Real against real", caption, table, figures.draw_null)
-    _draw_bins(book, scores, reference, headline, seed)
+    _draw_bins(book, scores, seed)
 
 
-def _draw_splits(book: Sketchbook, scores: Table, reference: str, seed: int) -> None:
+def _draw_splits(book: Sketchbook, scores: Scores, seed: int) -> None:
     """Draw the raw log-likelihood of images that were trained on beside held-out ones."""
-    if "split" not in scores.colnames:
+    if "split" not in scores:
         return
-    parts = split_scores(scores, reference)
-    sizes = np.unique(np.asarray(parts["dataset"]), return_counts=True)[1]
+    parts = split_scores(scores)
+    sizes = np.unique(parts.codes("dataset"), return_counts=True)[1]
     if sizes.size < 2 or sizes.min() < _LEAST_OF_A_SPLIT:
         return
     book.draw(
         "splits", "Held-out real galaxies against those trained on",
         "A curve of held-out galaxies to the left of that of training galaxies means overfitting.",
-        lambda: figures.density_numbers(
-            parts, "held out", stream(seed, "figure", "splits"), column="log_prob"
-        ),
+        lambda: figures.density_numbers(parts, stream(seed, "figure", "splits"), column="log_prob"),
         figures.draw_density,
     )  # fmt: skip
 
 
-def _draw_bins(book: Sketchbook, scores: Table, reference: str, headline: str, seed: int) -> None:
+def _draw_bins(book: Sketchbook, scores: Scores, seed: int) -> None:
     """Draw the distribution of the headline in bins of magnitude, size and Sersic index."""
-    real = reference_rows(scores, reference)
-    stems = ("mag_", "half_light_radius", "sersic_n_", "sersic_index")
+    real, kept = scores.held_out(scores.named_reference), set(names_for(Use.BIN, scores.colnames))
     panels = {}
-    for x in [name for name in scores.colnames if name.startswith(stems)]:
-        values = np.asarray(scores[x], float)
-        known = [name for name in words_of(scores["dataset"]) if np.isfinite(
-            values[equals(scores["dataset"], name)]).any()]  # fmt: skip
-        if np.isfinite(values[real]).sum() < 3 * _LEAST_OF_A_SPLIT or len(known) < 2:
+    for x in [name for name in scores.colnames if name in kept]:
+        finite = np.isfinite(scores.numbers(x))
+        if (finite & real).sum() < 3 * _LEAST_OF_A_SPLIT or len(scores[finite].datasets) < 2:
             continue
-        for label, part in binned_scores(narrowed(scores, x, headline), reference, x).items():
+        for label, part in binned_scores(scores.select(x, scores.headline), x).items():
             rng = stream(seed, "figure", "bins", label)
-            panels[label] = figures.density_numbers(part, reference, rng, column=headline, n_bootstrap=100)
+            panels[label] = figures.density_numbers(part, rng, n_bootstrap=100)
     if panels:
         book.draw(
             "bins", "Distributions in bins of brightness, size and shape",

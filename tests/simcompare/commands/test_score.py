@@ -116,15 +116,15 @@ def test_division_of_the_scores_changes_no_bit_of_them(runs, tmp_path, monkeypat
     monkeypatch.setattr(placing, "MOST_REAL", most_real)
     folder, sets, _ = runs
     path, made = folder / "scores" / "scores.ecsv", []
-    form, images = joined_form([path]), [ImageSet.open(each) for each in sets]
+    form, images = joined_form([path], "real"), [ImageSet.open(each) for each in sets]
     images.append(blank_sky_of(images[0], 0))
     for n in (4000, 7):
         monkeypatch.setattr(tables, "_ROWS_AT_ONCE", n)
         blocks = placing.place_scores(
-            partial(joined_blocks, [path], form), form, images[::-1], "real", load_model(folder / "flow"),
+            partial(joined_blocks, [path], form), form, images[::-1], load_model(folder / "flow"),
             tmp_path, seed=0, neighbours=2, embedding=np.arctan,
         )  # fmt: skip
-        write_blocks(blocks, tmp_path / f"{n}.ecsv")
+        write_blocks((block.table for block in blocks), tmp_path / f"{n}.ecsv")
         made.append(((tmp_path / f"{n}.ecsv").read_bytes(), (tmp_path / "spaces.h5").read_bytes()))
     assert made[0] == made[1]
     assert (made[0][0] == path.read_bytes()) == (most_real > 50)
@@ -137,11 +137,11 @@ def test_division_of_the_scores_changes_no_bit_of_them(runs, tmp_path, monkeypat
 
 def test_scores_of_images_that_have_changed_are_not_placed(runs, tmp_path, caplog):
     path = runs[0] / "scores" / "scores.ecsv"
-    form, sets = joined_form([path]), [ImageSet.open(each) for each in runs[1]]
+    form, sets = joined_form([path], "real"), [ImageSet.open(each) for each in runs[1]]
     read = partial(joined_blocks, [path], form)
     with caplog.at_level("INFO"):
         for images in (sets, [*sets, blank_sky_of(sets[0], 0).subset(slice(3))]):
-            list(placing.place_scores(read, form, images, "real", None, tmp_path, seed=0))
+            list(placing.place_scores(read, form, images, None, tmp_path, seed=0))
     assert "the image sets of blank sky are not there" in caplog.text
     assert "the image sets of blank sky hold other images than were scored" in caplog.text
     assert not list(tmp_path.iterdir())

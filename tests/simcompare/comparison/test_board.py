@@ -6,6 +6,7 @@ from astropy.table import Table
 
 from simcompare.comparison.board import board, read_record, write_record
 from simcompare.comparison.headline import compare
+from simcompare.scores.record import Scores
 
 
 def compared(name, mean, survey="sdss"):
@@ -21,7 +22,7 @@ def compared(name, mean, survey="sdss"):
     ]  # fmt: skip
     table = Table(rows=rows)
     table.meta = {"survey": survey, "bands": ["r"], "preparation_hash": "a"}
-    return compare(table, "real", rng, n_bootstrap=100)
+    return compare(Scores.of(table), rng, n_bootstrap=100)
 
 
 def record(folder, name, mean, survey="sdss", model="m"):

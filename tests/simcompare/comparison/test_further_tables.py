@@ -13,6 +13,7 @@ from simcompare.comparison.matched import contrasts, match_all
 from simcompare.comparison.report_table import read_further, with_columns_of, write_further
 from simcompare.comparison.volume import jackknife_all, with_sub_boxes
 from simcompare.pages.page import write_report
+from simcompare.scores.record import Scores
 
 
 def scores(n_real=80, n=40, shift=-30.0, **changes):
@@ -36,7 +37,7 @@ def scores(n_real=80, n=40, shift=-30.0, **changes):
 
 
 def test_all_tables_find_the_difference():
-    tables = {each.name: each.table for each in further_tables(scores(), "real", 0, n_bootstrap=200)}
+    tables = {each.name: each.table for each in further_tables(Scores.of(scores()), 0, n_bootstrap=200)}
     assert [name for name, table in tables.items() if table is None] == [
         "contrasts", "jackknife", "posterior", "calibration",
     ]  # fmt: skip
@@ -54,7 +55,7 @@ def test_all_tables_find_the_difference():
 
 
 def test_what_cannot_be_made_says_why():
-    tables = {each.name: each for each in further_tables(scores(n_real=9, n=4), "real", 0)}
+    tables = {each.name: each for each in further_tables(Scores.of(scores(n_real=9, n=4)), 0)}
     assert tables["adjusted"].table is None
     assert "too few to adjust" in tables["adjusted"].note
     assert "at least 20 held-out" in tables["typicality"].note
@@ -63,15 +64,15 @@ def test_what_cannot_be_made_says_why():
 def test_a_dataset_that_matches_nothing_keeps_its_row():
     far = scores()
     far["mag_r"][far["dataset"] == "sim <1>"] += 20
-    table = match_all(far, "real", ("mag_r",), 0)
+    table = match_all(Scores.of(far), ("mag_r",), 0)
     assert table["n_pairs"][0] == 0
     assert "widen the caliper" in table["note"][0]
 
 
 def test_further_tables_are_in_the_page_and_beside_it(tmp_path):
     table = scores()
-    further = further_tables(table, "real", 0, n_bootstrap=50)
-    comparison = compare(table, "real", np.random.default_rng(0), n_bootstrap=50)
+    further = further_tables(Scores.of(table), 0, n_bootstrap=50)
+    comparison = compare(Scores.of(table), np.random.default_rng(0), n_bootstrap=50)
     html = write_report(tmp_path, comparison, [], further=further).read_text(encoding="utf-8")
     assert "Matched samples" in html
     assert "sim &lt;1&gt;" in html
@@ -100,7 +101,7 @@ def test_generations_are_tested_for_their_order_paired_and_given_probabilities()
     asked = Questions(match=("mag_r",), bins="mag_r", edges=(16, 17, 18), generations=("sim <1>", "newer"))
     found = {
         each.name: each
-        for each in further_tables(table, "real", 0, spaces=spaces, questions=asked, n_bootstrap=200)
+        for each in further_tables(Scores.of(table), 0, spaces=spaces, questions=asked, n_bootstrap=200)
     }
     trend = found["trend"].table[0]
     assert trend["p_value"] < 0.01
@@ -115,38 +116,37 @@ def test_generations_are_tested_for_their_order_paired_and_given_probabilities()
     assert len(found["calibration"].table) > 1
     assert set(found["bins"].table["low"]) == {16, 17}
     with pytest.raises(ValueError, match="two simulations"):
-        contrasts(scores(), ("mag_r",), 0)
+        contrasts(Scores.of(scores()), ("mag_r",), 0)
 
 
 def test_parts_of_the_box_come_from_the_catalogue():
     table, _ = generations()
     with pytest.raises(ValueError, match="lack box_x"):
-        with_sub_boxes(table)
+        with_sub_boxes(Scores.of(table))
     rng = np.random.default_rng(2)
     simulated = table["kind"] == "simulated"
     for name in ("box_x", "box_y", "box_z"):
         table[name] = np.where(simulated, rng.uniform(0, 50, len(table)), np.nan)
     table["box_size"] = np.where(simulated, 50.0, np.nan)
-    parts = with_sub_boxes(table)
+    parts = with_sub_boxes(Scores.of(table))
     assert set(parts["sub_box"][simulated]) == set(range(8))
     assert set(parts["sub_box"][~simulated]) == {-1}
-    found = jackknife_all(parts, "real")
+    found = jackknife_all(parts)
     assert list(found["n_parts"]) == [8, 8]
     assert found["delta_jackknife_low"][1] < -30 < found["delta_jackknife_high"][1]
-    parts["sub_box"] = 0
     with pytest.raises(ValueError, match="at least 3"):
-        jackknife_all(parts, "real")
+        jackknife_all(parts.with_columns(sub_box=np.zeros(len(parts), int)))
 
 
 def test_tables_are_read_back_and_join_the_headline(tmp_path):
     table, spaces = generations()
-    further = further_tables(table, "real", 0, spaces=spaces, n_bootstrap=50)
+    further = further_tables(Scores.of(table), 0, spaces=spaces, n_bootstrap=50)
     write_further(further, tmp_path)
     again = read_further(tmp_path)
     assert [(each.name, each.title, each.note) for each in again] == [
         (each.name, each.title, each.note) for each in further
     ]
-    comparison = compare(table, "real", np.random.default_rng(0), n_bootstrap=50)
+    comparison = compare(Scores.of(table), np.random.default_rng(0), n_bootstrap=50)
     joined = with_columns_of(comparison, again)
     rows = {row["dataset"]: row for row in joined}
     assert rows["newer"]["n_matched"] > 10

@@ -1,18 +1,28 @@
 """The comparison table: order, nulls, doubts, and what it refuses."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from astropy.table import Table, vstack
 
 from simcompare.comparison.headline import compare, null_splits, trend_of
 from simcompare.comparison.report_table import read_comparison, write_comparison
-from simcompare.scores.table import only_real, reference_rows, stack_scores
+from simcompare.scores.joining import stack_scores
+from simcompare.scores.record import Scores
 
 
 def scores(dataset, kind, mean, n, seed=0, views=1, split="test", raw=0.0):
     rng = np.random.default_rng([seed, n])
     galaxy = np.repeat(np.arange(n), views)
     ratio = mean + 20 * rng.normal(size=n)[galaxy] + rng.normal(size=n * views)
+    meta = {
+        "survey": "sdss",
+        "bands": ["r"],
+        "pixel_scale": 0.396,
+        "preparation_hash": "a",
+        "scale_names": [],
+    }
     table = Table(
         {
             "galaxy_id": [f"{dataset}-{g}" for g in galaxy],
@@ -24,16 +34,10 @@ def scores(dataset, kind, mean, n, seed=0, views=1, split="test", raw=0.0):
             "log_prob": 4000 + raw + 30 * rng.normal(size=n)[galaxy],
             "log_likelihood_ratio": ratio,
             "outside_domain": np.zeros(len(galaxy), int),
-        }
+        },
+        meta=meta,
     )
-    table.meta = {
-        "survey": "sdss",
-        "bands": ["r"],
-        "pixel_scale": 0.396,
-        "preparation_hash": "a",
-        "scale_names": [],
-    }
-    return table
+    return Scores.of(table)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +53,7 @@ def tables():
 
 @pytest.fixture(scope="module")
 def compared(tables):
-    return compare(stack_scores(tables), "real", np.random.default_rng(0), n_bootstrap=300)
+    return compare(stack_scores(tables).with_reference("real"), np.random.default_rng(0), n_bootstrap=300)
 
 
 def test_best_first_then_controls_then_the_null(compared):
@@ -75,16 +79,16 @@ def test_only_claims_are_corrected_for_their_number(compared):
 
 def test_only_held_out_real_galaxies_are_the_reference(tables):
     mixed = stack_scores([*tables, scores("real", "observed", 500, 40, seed=9, split="train")])
-    table = mixed[mixed["dataset"] == "real"]
-    mixed["galaxy_id"] = np.char.add(np.asarray(mixed["galaxy_id"]), np.asarray(mixed["split"]))
-    assert reference_rows(mixed, "real").sum() == 300 < len(table)
-    again = compare(mixed, "real", np.random.default_rng(0), n_bootstrap=100)
+    mixed = mixed.with_columns(galaxy_id=np.char.add(mixed["galaxy_id"], mixed["split"]))
+    mixed = mixed.with_reference("real")
+    assert len(mixed.reference_sample()) == 300 < mixed.equals("dataset", "real").sum()
+    again = compare(mixed, np.random.default_rng(0), n_bootstrap=100)
     assert again.meta["n_reference_galaxies"] == 300
     assert "learned" not in again["dataset"]
 
 
 def test_other_datasets_do_not_change_a_row(tables, compared):
-    alone = compare(stack_scores([tables[0], tables[3]]), "real", np.random.default_rng(0), n_bootstrap=300)
+    alone = compare(stack_scores([tables[0], tables[3]]), np.random.default_rng(0), n_bootstrap=300)
     for name in ("delta_mean", "delta_mean_low", "auc_high", "ks_low"):
         assert alone[name][0] == compared[name][0]
 
@@ -96,25 +100,21 @@ def test_a_raw_likelihood_that_says_the_opposite_is_named(compared):
 
 def test_doubts_are_named(tables):
     bright = scores("few", "simulated", 90, 4, seed=5)
-    bright["mag_r"] -= 3
-    bright["outside_domain"] = [0, 1, 1, 0]
-    bright["log_likelihood_ratio"][0] = np.nan
-    row = compare(stack_scores([tables[0], bright]), "real", np.random.default_rng(0), n_bootstrap=100)[0]
+    ratio = np.where(np.arange(4) == 0, np.nan, bright["log_likelihood_ratio"])
+    bright = bright.with_columns(
+        mag_r=bright["mag_r"] - 3, outside_domain=[0, 1, 1, 0], log_likelihood_ratio=ratio
+    )
+    row = compare(stack_scores([tables[0], bright]), np.random.default_rng(0), n_bootstrap=100)[0]
     for phrase in ("only 3 galaxies", "1 scores are not finite", "50% of images outside", "mag_r 1"):
         assert phrase in row["caution"]
-    without = [
-        table[[n for n in table.colnames if n != "log_likelihood_ratio"]]
-        for table in tables[:1] + tables[3:4]
-    ]
-    raw = compare(stack_scores(without), "real", np.random.default_rng(0), n_bootstrap=100)
+    without = [table.without("log_likelihood_ratio") for table in (tables[0], tables[3])]
+    raw = compare(stack_scores(without), np.random.default_rng(0), n_bootstrap=100)
     assert raw.meta["score"] == "log_prob"
     assert "rewards smooth" in raw["caution"][0]
 
 
 def test_a_single_galaxy_gets_a_row_without_interval(tables):
-    lone = compare(
-        stack_scores([tables[0], scores("one", "simulated", 90, 1)]), "real", np.random.default_rng(0)
-    )
+    lone = compare(stack_scores([tables[0], scores("one", "simulated", 90, 1)]), np.random.default_rng(0))
     assert np.isfinite(lone["delta_mean"][0])
     assert np.isnan(lone["delta_mean_low"][0])
     assert "a single galaxy" in lone["caution"][0]
@@ -123,31 +123,27 @@ def test_a_single_galaxy_gets_a_row_without_interval(tables):
 def test_what_cannot_be_compared_is_refused(tables):
     rng = np.random.default_rng(0)
     both = stack_scores([tables[0], tables[2]])
-    with pytest.raises(ValueError, match="lacks split"):
-        compare(both[[n for n in both.colnames if n != "split"]], "real", rng)
+    with pytest.raises(ValueError, match="lack split"):
+        compare(both.without("split"), rng)
     with pytest.raises(ValueError, match="'mars' is not among the data sets: coarse, real"):
-        compare(both, "mars", rng)
-    assert only_real(both) == "real"
+        compare(both.with_reference("mars"), rng)
     with pytest.raises(ValueError, match="0 real data sets"):
-        only_real(tables[2])
-    with pytest.raises(ValueError, match="more than once"):
-        compare(vstack([both, both[:1]]), "real", rng)
-    learned = both.copy()
-    learned["split"] = np.full(len(learned), "train")
+        compare(tables[2], rng)
+    with pytest.raises(ValueError, match=r"1 images appear more than once \(first: real, real-0, 0\)"):
+        compare(stack_scores([both, both[:1]]), rng)
     with pytest.raises(ValueError, match="no held-out row"):
-        compare(learned, "real", rng)
-    empty = both.copy()
-    empty["log_likelihood_ratio"][both["dataset"] == "coarse"] = np.nan
+        compare(both.with_columns(split=np.full(len(both), "train")), rng)
+    empty = np.where(both.equals("dataset", "coarse"), np.nan, both["log_likelihood_ratio"])
     with pytest.raises(ValueError, match="'coarse' has no finite"):
-        compare(empty, "real", rng)
-    other = tables[2].copy()
-    other.meta["preparation_hash"] = "b"
+        compare(both.with_columns(log_likelihood_ratio=empty), rng)
+    other = replace(tables[2], meta=tables[2].meta | {"preparation_hash": "b"})
     with pytest.raises(ValueError, match="preparation_hash is a in one and b"):
         stack_scores([tables[0], other])
-    bare = tables[2][[n for n in tables[2].colnames if n != "log_likelihood_ratio"]]
     with pytest.raises(ValueError, match="only some have the columns log_likelihood_ratio"):
-        stack_scores([tables[0], bare])
-    with pytest.raises(ValueError, match="no score table"):
+        stack_scores([tables[0], tables[2].without("log_likelihood_ratio")])
+    with pytest.raises(ValueError, match="column 'mag_r' is text in some, numbers in others"):
+        stack_scores([tables[0], tables[2].with_columns(mag_r=np.full(len(tables[2]), "17"))])
+    with pytest.raises(ValueError, match="no scores given"):
         stack_scores([])
 
 
@@ -199,5 +195,5 @@ def test_single_galaxy_is_never_the_best():
         table["view"] = np.arange(len(table))
         table["split"] = "test"
         table["log_prob"] = table["log_likelihood_ratio"] = rng.normal(mean, 1.0, len(table))
-    result = compare(vstack([real, many, one]), "SDSS", rng, n_bootstrap=200)
+    result = compare(Scores.of(vstack([real, many, one]), "SDSS"), rng, n_bootstrap=200)
     assert list(result["dataset"][:2]) == ["many", "one"]

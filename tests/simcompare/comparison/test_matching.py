@@ -6,6 +6,7 @@ from astropy.table import Table, vstack
 
 from simcompare.comparison import matching
 from simcompare.comparison.matching import compare_in_bins, match, matched_difference
+from simcompare.scores.record import Scores
 
 
 def galaxies(dataset, kind, n, rng, mass=10.0, shift=0.0, views=1):
@@ -35,7 +36,7 @@ def scores():
 @pytest.mark.parametrize("limit", [matching.LARGEST_OPTIMAL, 0])
 def test_matching_removes_the_difference_of_the_columns(scores, limit, monkeypatch):
     monkeypatch.setattr(matching, "LARGEST_OPTIMAL", limit)
-    pairs = match(scores, "massive", "real", ["stellar_mass", "mag_r"])
+    pairs = match(Scores.of(scores), "massive", ["stellar_mass", "mag_r"])
     assert 60 < len(pairs) <= 150
     for rows in (pairs.first, pairs.second):
         names = scores["galaxy_id"][rows]
@@ -48,29 +49,29 @@ def test_matching_removes_the_difference_of_the_columns(scores, limit, monkeypat
 
 
 def test_matched_difference_is_the_true_one(scores):
-    pairs = match(scores, "massive", "real", ["stellar_mass", "mag_r"])
-    delta = matched_difference(scores, pairs, np.random.default_rng(1))
+    pairs = match(Scores.of(scores), "massive", ["stellar_mass", "mag_r"])
+    delta = matched_difference(Scores.of(scores), pairs, np.random.default_rng(1))
     assert delta.low < -15 < delta.high
     assert delta.error < 0.6
 
 
 def test_optimal_matching_pairs_no_fewer_than_greedy(scores, monkeypatch):
-    optimal = match(scores, "massive", "real", ["stellar_mass"])
+    optimal = match(Scores.of(scores), "massive", ["stellar_mass"])
     monkeypatch.setattr(matching, "LARGEST_OPTIMAL", 0)
-    assert len(match(scores, "massive", "real", ["stellar_mass"])) <= len(optimal)
+    assert len(match(Scores.of(scores), "massive", ["stellar_mass"])) <= len(optimal)
 
 
 def test_what_cannot_be_matched_is_refused(scores):
     with pytest.raises(ValueError, match="no column sersic_index"):
-        match(scores, "massive", "real", ["sersic_index"])
+        match(Scores.of(scores), "massive", ["sersic_index"])
     far = scores.copy()
     far["mag_r"][far["dataset"] == "massive"] += 20
     with pytest.raises(ValueError, match="widen the caliper"):
-        match(far, "massive", "real", ["mag_r"])
+        match(Scores.of(far), "massive", ["mag_r"])
     empty = scores.copy()
     empty["mag_r"][empty["dataset"] == "massive"] = np.nan
     with pytest.raises(ValueError, match="'massive' has no galaxy with finite mag_r"):
-        match(empty, "massive", "real", ["mag_r"])
+        match(Scores.of(empty), "massive", ["mag_r"])
 
 
 def test_bins_find_the_difference_where_it_is(scores):
@@ -78,7 +79,7 @@ def test_bins_find_the_difference_where_it_is(scores):
     bright = (bent["mag_r"] < 17) & (bent["dataset"] == "massive")
     bent["log_likelihood_ratio"] += np.where(bright, -30.0, 0.0)
     table = compare_in_bins(
-        bent, "real", "mag_r", [15, 17, 19, 30], np.random.default_rng(0), n_bootstrap=200
+        Scores.of(bent), "mag_r", [15, 17, 19, 30], np.random.default_rng(0), n_bootstrap=200
     )
     bright_bin, faint_bin, empty_bin = table
     assert bright_bin["delta_mean"] - faint_bin["delta_mean"] == pytest.approx(-30, abs=4)

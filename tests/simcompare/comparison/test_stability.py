@@ -6,6 +6,7 @@ from astropy.table import Table
 
 from simcompare.comparison.stability import model_null, order_agreement, stability
 from simcompare.comparison.volume import jackknife, sub_boxes
+from simcompare.scores.record import Scores
 
 
 def scores(means, seed=0, noise=0.0, n=200):
@@ -24,23 +25,23 @@ def scores(means, seed=0, noise=0.0, n=200):
             }
             for k in range(n)
         ]
-    return Table(rows=rows)
+    return Scores.of(Table(rows=rows))
 
 
 def test_scatter_of_seeds_and_a_change_of_order():
     same = {f"seed {k}": scores({"real": 0, "old": -40, "newer": -20 + k}, seed=k) for k in range(3)}
-    table = stability(same, "real", 0, n_bootstrap=200)
+    table = stability(same, 0, n_bootstrap=200)
     assert table.meta["scatter"]["newer"] == pytest.approx(1.0)
     assert table.meta["scatter"]["old"] == pytest.approx(0.0, abs=1e-9)
     assert table.meta["agreement"] == 1
     assert not table.meta["order_changes"]
     assert list(table["rank"][table["dataset"] == "newer"]) == [1, 1, 1]
     other = same | {"other transform": scores({"real": 0, "old": -10, "newer": -20})}
-    assert stability(other, "real", 0, n_bootstrap=50).meta["order_changes"]
+    assert stability(other, 0, n_bootstrap=50).meta["order_changes"]
     with pytest.raises(ValueError, match="at least two variants"):
-        stability({"one": same["seed 0"]}, "real", 0)
+        stability({"one": same["seed 0"]}, 0)
     with pytest.raises(ValueError, match="'b' differs in the data sets old"):
-        stability({"a": same["seed 0"], "b": scores({"real": 0, "newer": 0})}, "real", 0)
+        stability({"a": same["seed 0"], "b": scores({"real": 0, "newer": 0})}, 0)
 
 
 def test_concordance_of_opposite_orders_is_zero():
@@ -51,32 +52,31 @@ def test_concordance_of_opposite_orders_is_zero():
 
 def test_two_flows_of_disjoint_halves():
     first, second = (scores({"real": 0, "sim": -20}, seed=k, noise=3.0) for k in (5, 6))
-    table = model_null(first, second, "real", 0)
+    table = model_null(first, second, 0)
     assert table["dataset"][0] == "real"
     assert table["mean_difference_low"][0] < 0 < table["mean_difference_high"][0]
     assert table["scatter"][0] == pytest.approx(3 * np.sqrt(2), rel=0.2)
     assert table["correlation"][0] > 0.8
     with pytest.raises(ValueError, match="same images in the same order"):
-        model_null(first, second[::-1], "real", 0)
+        model_null(first, second[::-1], 0)
 
 
 def test_jackknife_sees_variance_between_parts_of_the_box():
     rng = np.random.default_rng(3)
     table = scores({"real": 0, "sim": -20}, n=400)
     position = rng.uniform(0, 50, (len(table), 3))
-    table["sub_box"] = sub_boxes(position, 50.0)
-    assert set(table["sub_box"]) == set(range(8))
-    plain = jackknife(table, "sim", "real")
+    table = table.with_columns(sub_box=sub_boxes(position, 50.0))
+    assert set(table["sub_box"].tolist()) == set(range(8))
+    plain = jackknife(table, "sim")
     assert plain.error == pytest.approx(10 * np.sqrt(2 / 400), rel=0.6)
     assert plain.low < -20 < plain.high
-    clustered = table.copy()
-    clustered["log_likelihood_ratio"] += 10 * rng.normal(size=8)[table["sub_box"]]
-    assert jackknife(clustered, "sim", "real").error > 2 * plain.error
+    shifted = table["log_likelihood_ratio"] + 10 * rng.normal(size=8)[table["sub_box"]]
+    clustered = table.with_columns(log_likelihood_ratio=shifted)
+    assert jackknife(clustered, "sim").error > 2 * plain.error
     with pytest.raises(ValueError, match="no column 'octant'"):
-        jackknife(table, "sim", "real", column="octant")
-    table["sub_box"] = 0
+        jackknife(table, "sim", column="octant")
     with pytest.raises(ValueError, match="at least 3"):
-        jackknife(table, "sim", "real")
+        jackknife(table.with_columns(sub_box=np.zeros(len(table))), "sim")
 
 
 def test_sub_boxes_wrap():

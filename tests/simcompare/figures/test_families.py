@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from astropy.table import Table
 
 from simcompare import figures
 from simcompare.figures.feature_maps import latent_coordinates
 from simcompare.figures.populations import galaxy_classes, with_derived_columns
 from simcompare.figures.samples import binned_scores, split_scores
+from simcompare.scores.record import Scores
 
 N = 200
 
@@ -21,7 +21,7 @@ def scores():
     mass = np.where(simulated, 10 ** rng.uniform(10, 11, n), np.nan)
     quenched = simulated & (np.arange(n) % 4 == 0)
     return with_derived_columns(
-        Table(
+        Scores.of(
             {
                 "galaxy_id": [f"g{k}" for k in range(n)],
                 "dataset": np.where(simulated, "sim", "real"),
@@ -47,14 +47,14 @@ def test_specific_rates_have_a_floor_and_sersic_indices_come_from_the_twins(scor
     rate = np.asarray(scores["specific_star_formation_rate"])
     assert np.nanmin(rate) == pytest.approx(10**-12.5)
     assert np.nanmax(rate) == pytest.approx(1e-10)
-    pair = Table({"galaxy_id": ["a", "a", "b"], "kind": ["observed", "twins", "observed"],
+    pair = Scores.of({"galaxy_id": ["a", "a", "b"], "kind": ["observed", "twins", "observed"],
                   "sersic_n_r": [np.nan, 2.0, np.nan]})  # fmt: skip
     assert np.array_equal(with_derived_columns(pair)["sersic_n_r"], [2, 2, np.nan], equal_nan=True)
     assert np.isnan(pair["sersic_n_r"][0])  # the input is left as it was
 
 
 def test_shares_of_classes_are_found(scores):
-    table = figures.fraction_numbers(scores, "real")
+    table = figures.fraction_numbers(scores)
     ends = ("share", "share_low", "share_high")
     share = {(str(row["dataset"]), str(row["group"])): [row[end] for end in ends] for row in table}
     assert share["sim", "quenched"][0] == 0.25
@@ -66,7 +66,7 @@ def test_shares_of_classes_are_found(scores):
 
 
 def test_mass_function_integrates_to_one(scores):
-    table = figures.mass_function_numbers(scores, "real")
+    table = figures.mass_function_numbers(scores)
     rows = table[(table["dataset"] == "sim") & (table["population"] == "all")]
     width = np.log10(rows["high"] / rows["low"])
     assert np.sum(rows["per_dex"] * width) == pytest.approx(1)
@@ -74,7 +74,7 @@ def test_mass_function_integrates_to_one(scores):
     assert parts == [N // 4, N - N // 4]
     assert figures.draw_mass_function(rows_with_meta(rows, table)).get_xscale() == "log"
     with pytest.raises(ValueError, match="no data set has values"):
-        figures.mass_function_numbers(scores, "real", column="halo_mass")
+        figures.mass_function_numbers(scores, column="halo_mass")
 
 
 def rows_with_meta(rows, table):
@@ -83,9 +83,9 @@ def rows_with_meta(rows, table):
 
 
 def test_splits_and_bins_keep_every_galaxy(scores):
-    parts = split_scores(scores, "real")
+    parts = split_scores(scores)
     assert set(parts["dataset"]) == {"trained on", "held out"}
-    bins = binned_scores(scores, "real", "mag_r")
+    bins = binned_scores(scores, "mag_r")
     assert len(bins) == 3
     assert sum(map(len, bins.values())) == len(scores)
     held_out = [np.sum((part["dataset"] == "real") & (part["split"] == "test")) for part in bins.values()]
@@ -93,7 +93,7 @@ def test_splits_and_bins_keep_every_galaxy(scores):
 
 
 def test_plane_without_real_values_is_held_against_all_real_galaxies(scores):
-    table = figures.plane_numbers(scores, "sim", "real", "stellar_mass", "half_light_radius", n_bins=(2, 2))
+    table = figures.plane_numbers(scores, "sim", "stellar_mass", "half_light_radius", n_bins=(2, 2))
     assert table.meta["against"].startswith("all")
     known = np.isfinite(table["difference"])
     mean = np.average(table["difference"][known], weights=table["n_galaxies"][known])
@@ -102,7 +102,7 @@ def test_plane_without_real_values_is_held_against_all_real_galaxies(scores):
 
 
 def test_classes_are_shown_in_the_gallery(scores):
-    table = figures.class_gallery_numbers(scores, "real", n=3)
+    table = figures.class_gallery_numbers(scores, n=3)
     activities = ("star-forming", "quenched")
     assert set(table["group"]) == {
         f"{size} massive, {each}" for size in ("less", "more") for each in activities
@@ -111,11 +111,11 @@ def test_classes_are_shown_in_the_gallery(scores):
     picked = table[["quenched" in group for group in table["group"]]]
     assert set(picked["galaxy_id"]) <= set(np.asarray(scores["galaxy_id"])[quenched])
     with pytest.raises(ValueError, match="no stellar_mass"):
-        figures.class_gallery_numbers(scores[["dataset", "kind", "log_prob"]], "real")
+        figures.class_gallery_numbers(scores.select("log_prob"))
 
 
 def test_grid_has_a_panel_for_each_table_and_one_legend(scores):
-    tables = {f"_{x}": figures.relation_numbers(scores, "real", x) for x in ("mag_r", "stellar_mass")}
+    tables = {f"_{x}": figures.relation_numbers(scores, x) for x in ("mag_r", "stellar_mass")}
     table = figures.stack_panels(tables)
     figure = figures.draw_grid(table, figures.draw_relation)
     assert len(figure.axes) == 2
@@ -126,7 +126,7 @@ def test_grid_has_a_panel_for_each_table_and_one_legend(scores):
 
 
 def test_violins_and_pixels(scores):
-    density = figures.density_numbers(scores, "real", np.random.default_rng(0), n_bootstrap=20)
+    density = figures.density_numbers(scores, np.random.default_rng(0), n_bootstrap=20)
     middle = {str(row["dataset"]): row["median"] for row in density}
     assert middle["real"] - middle["sim"] == pytest.approx(20, abs=4)
     assert "nats" in figures.draw_violins(density).get_ylabel()
@@ -143,7 +143,7 @@ def test_violins_and_pixels(scores):
 def test_panels_show_one_row_per_galaxy(scores):
     rng = np.random.default_rng(0)
     images = rng.normal(size=(2, 1, 16, 16))
-    budget = figures.budget_numbers(scores, [3, N + 3], "real")
+    budget = figures.budget_numbers(scores, [3, N + 3])
     assert len(budget) == 4
     assert budget["ratio"][0] == scores["log_likelihood_ratio_scale_0"][3]
     stretch = figures.common_stretch(images, [1.0])
@@ -179,8 +179,8 @@ def test_umap_keeps_two_groups_apart():
 
 def test_three_galaxies_are_shown_one_by_one_and_fill_no_plane(scores):
     few = scores[np.isin(np.asarray(scores["galaxy_id"]), ["g0", "g2", "g4", "g200", "g204", "g208"])]
-    table = figures.relation_numbers(few, "real", "mag_r")
+    table = figures.relation_numbers(few, "mag_r")
     assert list(table["n_galaxies"]) == [1] * 6
     one = few[np.isin(np.asarray(few["galaxy_id"]), ["g0", "g200"])]
     with pytest.raises(ValueError, match="too few galaxies for cells"):
-        figures.plane_numbers(one, "sim", "real", "mag_r", "half_light_radius")
+        figures.plane_numbers(one, "sim", "mag_r", "half_light_radius")

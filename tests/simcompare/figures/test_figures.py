@@ -15,6 +15,7 @@ from simcompare.comparison.stability import stability
 from simcompare.figures.single_galaxies import smooth_map
 from simcompare.figures.style import logarithmic
 from simcompare.pages.sections import draw_figures
+from simcompare.scores.record import Scores
 
 
 def toy_scores(n_simulations, n, seed=0):
@@ -60,11 +61,12 @@ def scores():
 
 def test_every_standard_figure_is_written(tmp_path):
     scores = toy_scores(3, 8)
-    comparison = compare(scores, "real", np.random.default_rng(0), n_bootstrap=100)
+    comparison = compare(Scores.of(scores), np.random.default_rng(0), n_bootstrap=100)
     before = dict(matplotlib.rcParams)
     history = Table({"epoch": np.arange(30), "train": -np.arange(30.0), "validation": 1 - np.arange(30.0)})
+    sets = dict.fromkeys(set(scores["dataset"]), Images())
     drawn = draw_figures(
-        scores, comparison, tmp_path, seed=1, image_sets=dict.fromkeys(set(scores["dataset"]), Images()),
+        Scores.of(scores), comparison, tmp_path, seed=1, image_sets=sets,
         history=history, samples=[Images().read(k).image[0] for k in range(4)],
     )  # fmt: skip
     assert dict(matplotlib.rcParams) == before
@@ -87,22 +89,22 @@ def test_every_standard_figure_is_written(tmp_path):
 
 def test_one_galaxy_of_one_simulation_is_drawn():
     scores = toy_scores(1, 1)
-    comparison = compare(scores, "real", np.random.default_rng(0), n_bootstrap=20)
+    comparison = compare(Scores.of(scores), np.random.default_rng(0), n_bootstrap=20)
     rng = np.random.default_rng(1)
     drawn = [
         figures.draw_forest(comparison),
-        figures.draw_density(figures.density_numbers(scores, "real", rng, n_bootstrap=20)),
-        figures.draw_scales(figures.scale_numbers(scores, "real", rng, n_bootstrap=20)),
-        figures.draw_null(figures.null_numbers(scores, comparison, rng)),
-        figures.draw_relation(figures.relation_numbers(scores, "real", "mag_r")),
-        figures.draw_plane(figures.plane_numbers(scores, "sim-0", "real", "half_light_radius", "mag_r")),
+        figures.draw_density(figures.density_numbers(Scores.of(scores), rng, n_bootstrap=20)),
+        figures.draw_scales(figures.scale_numbers(Scores.of(scores), rng, n_bootstrap=20)),
+        figures.draw_null(figures.null_numbers(Scores.of(scores), comparison, rng)),
+        figures.draw_relation(figures.relation_numbers(Scores.of(scores), "mag_r")),
+        figures.draw_plane(figures.plane_numbers(Scores.of(scores), "sim-0", "half_light_radius", "mag_r")),
     ]
     for ax in drawn:
         ax.figure.canvas.draw()
 
 
 def test_a_figure_draws_into_given_axes(scores):
-    table = figures.density_numbers(scores, "real", np.random.default_rng(0), n_bootstrap=20)
+    table = figures.density_numbers(Scores.of(scores), np.random.default_rng(0), n_bootstrap=20)
     ax = figures.draw_density(table)
     again = figures.draw_density(table, ax)
     assert again is ax
@@ -112,7 +114,7 @@ def test_a_figure_draws_into_given_axes(scores):
 
 
 def test_densities_integrate_to_one_and_bands_enclose_them(scores):
-    table = figures.density_numbers(scores, "real", np.random.default_rng(0), n_bootstrap=100)
+    table = figures.density_numbers(Scores.of(scores), np.random.default_rng(0), n_bootstrap=100)
     for name in set(table["dataset"]):
         rows = table[table["dataset"] == name]
         assert np.trapezoid(rows["density"], rows["value"]) == pytest.approx(1, abs=0.02)
@@ -121,28 +123,28 @@ def test_densities_integrate_to_one_and_bands_enclose_them(scores):
 
 
 def test_roc_area_is_the_auc_of_the_comparison(scores):
-    comparison = compare(scores, "real", np.random.default_rng(0), n_bootstrap=20)
-    table = figures.roc_numbers(scores, "real")
+    comparison = compare(Scores.of(scores), np.random.default_rng(0), n_bootstrap=20)
+    table = figures.roc_numbers(Scores.of(scores))
     for row in comparison[comparison["kind"] == "simulated"]:
         area = table["auc"][table["dataset"] == row["dataset"]][0]
         assert area == pytest.approx(row["auc"], abs=1e-9)
 
 
 def test_scales_add_up_to_the_whole(scores):
-    comparison = compare(scores, "real", np.random.default_rng(0), n_bootstrap=20)
-    table = figures.scale_numbers(scores, "real", np.random.default_rng(0), n_bootstrap=50)
+    comparison = compare(Scores.of(scores), np.random.default_rng(0), n_bootstrap=20)
+    table = figures.scale_numbers(Scores.of(scores), np.random.default_rng(0), n_bootstrap=50)
     for row in comparison[comparison["kind"] == "simulated"]:
         parts = table[table["dataset"] == row["dataset"]]
         assert parts["delta_mean"].sum() == pytest.approx(row["delta_mean"])
     assert list(dict.fromkeys(table["scale_name"])) == ["pixels 1-2", "pixels 2-8"]
     with pytest.raises(ValueError, match="does not split"):
-        figures.scale_numbers(scores[["dataset", "kind", "log_prob"]], "real", np.random.default_rng(0))
+        figures.scale_numbers(Scores.of(scores).select("log_prob"), np.random.default_rng(0))
 
 
 def test_relation_finds_a_known_slope_difference():
     scores = toy_scores(1, 400)
     scores["log_likelihood_ratio"] += np.where(scores["dataset"] == "sim-0", 40 * (scores["mag_r"] - 17), 0)
-    table = figures.relation_numbers(scores, "real", "mag_r", n_bins=4)
+    table = figures.relation_numbers(Scores.of(scores), "mag_r", n_bins=4)
     rows = table[table["dataset"] == "sim-0"]
     slope = np.polyfit(rows["x"], rows["difference"], 1)[0]
     assert slope == pytest.approx(40, abs=15)
@@ -155,7 +157,7 @@ def test_difference_is_as_uncertain_as_the_few_real_galaxies():
     table = Table({"dataset": names, "kind": kinds, "galaxy_id": np.arange(n.sum()).astype(str)})
     table["split"], table["mag_r"] = "test", rng.uniform(16, 18, n.sum())
     table["log_prob"] = rng.normal(0, 10, n.sum())
-    rows = figures.relation_numbers(table, "real", "mag_r", n_bins=1)
+    rows = figures.relation_numbers(Scores.of(table), "mag_r", n_bins=1)
     ours, real = rows[rows["dataset"] == "many"][0], rows[rows["dataset"] == "real"][0]
     assert ours["median_error"] == pytest.approx(12.533 / 200, rel=0.02)
     assert ours["difference_error"] == pytest.approx(12.533 / np.sqrt(120), rel=0.2)
@@ -163,7 +165,7 @@ def test_difference_is_as_uncertain_as_the_few_real_galaxies():
 
 
 def test_gallery_takes_the_extremes(scores):
-    table = figures.gallery_numbers(scores, "real", n=3)
+    table = figures.gallery_numbers(Scores.of(scores), n=3)
     rows = table[table["dataset"] == "sim-0"]
     values = np.sort(scores["log_likelihood_ratio"][scores["dataset"] == "sim-0"])
     assert list(rows["score"][rows["group"] == "least"]) == pytest.approx(list(values[:3]))
@@ -228,7 +230,7 @@ def test_plane_shows_where_the_difference_is():
     scores = toy_scores(1, 600, seed=3)
     small = (scores["dataset"] == "sim-0") & (scores["half_light_radius"] < 2.7)
     scores["log_likelihood_ratio"] += np.where(small, -80.0, 10.0 * (scores["dataset"] == "sim-0"))
-    table = figures.plane_numbers(scores, "sim-0", "real", "half_light_radius", "mag_r", n_bins=(2, 1))
+    table = figures.plane_numbers(Scores.of(scores), "sim-0", "half_light_radius", "mag_r", n_bins=(2, 1))
     assert table["difference"][0] < table["difference"][1] - 40
     assert table["significant"][0]
     assert not table["significant"][1]
@@ -265,11 +267,12 @@ def test_panel_ladder_stability_map_and_matches_are_drawn(scores):
     )
     changed = scores.copy()
     changed["log_likelihood_ratio"] += 5.0 * (scores["dataset"] == "sim-0")
-    steps = ladder({"PSF": scores, "sky": changed}, "sim-0", "real", 0, n_bootstrap=50)
-    variants = stability({"a": scores, "b": changed}, "real", 0, n_bootstrap=50)
-    places = figures.map_numbers(scores, rng.normal(size=(len(scores), 2)), "real")
-    pairs = {"sim-0": match(scores, "sim-0", "real", ["mag_r"])}
-    means = figures.matched_numbers(scores, pairs, "log_likelihood_ratio", rng)
+    both = Scores.of(scores), Scores.of(changed)
+    steps = ladder(dict(zip(("PSF", "sky"), both, strict=True)), "sim-0", 0, n_bootstrap=50)
+    variants = stability(dict(zip("ab", both, strict=True)), 0, n_bootstrap=50)
+    places = figures.map_numbers(Scores.of(scores), rng.normal(size=(len(scores), 2)))
+    pairs = {"sim-0": match(Scores.of(scores), "sim-0", ["mag_r"])}
+    means = figures.matched_numbers(both[0], pairs, rng)
     assert np.mean(means["mean"] - means["mean_real"]) == pytest.approx(-10, abs=8)
     drawn = [figures.draw_ladder(steps), figures.draw_stability(variants), figures.draw_map(places),
              figures.draw_matched(means)]  # fmt: skip
@@ -279,14 +282,14 @@ def test_panel_ladder_stability_map_and_matches_are_drawn(scores):
 
 
 def test_outliers_lie_beyond_the_limits(scores):
-    table = figures.outlier_numbers(scores, "real", n=5)
+    table = figures.outlier_numbers(Scores.of(scores), n=5)
     assert np.all(table["percentile"][table["group"] == "below"] <= 3)
     assert np.all(table["percentile"][table["group"] == "above"] >= 96)
 
 
 def test_crowds_are_drawn_as_contours():
     scores = toy_scores(1, 300)
-    places = figures.map_numbers(scores, np.random.default_rng(0).normal(size=(len(scores), 2)), "real")
+    places = figures.map_numbers(Scores.of(scores), np.random.default_rng(0).normal(size=(len(scores), 2)))
     assert "sim-0  (300)" in figures.draw_map(places).get_legend_handles_labels()[1]
 
 
@@ -303,7 +306,7 @@ def test_names_are_no_formulae_and_stay_in_the_legend(tmp_path):
     scores = toy_scores(1, 50)
     name = r"_a $\fraction{ of$ 50 %"
     scores["dataset"] = np.where(scores["dataset"] == "sim-0", name, scores["dataset"])
-    table = figures.relation_numbers(scores, "real", "mag_r")
+    table = figures.relation_numbers(Scores.of(scores), "mag_r")
     axes = figures.draw_relation(table)
     assert any(text.get_text().strip().startswith(name) for text in axes.get_legend().get_texts())
     assert all(path.is_file() for path in figures.save_figure(axes.figure, table, tmp_path, "relation"))

@@ -10,12 +10,12 @@ import time
 
 import numpy as np
 import pytest
-from astropy.table import Table
 
 from simcompare.cli import main
 from simcompare.pages import browse_page as browse
 from simcompare.pages.browse_page import write_browse
 from simcompare.pages.browse_server import make_server
+from simcompare.scores.record import Scores
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
@@ -32,7 +32,7 @@ class Images:
 
 def scores(n, name="sim </script>"):
     rng = np.random.default_rng(0)
-    table = Table(
+    table = Scores.of(
         {
             "galaxy_id": [f"g{k}" for k in range(2 * n)],
             "dataset": n * ["real"] + n * [name],
@@ -44,13 +44,12 @@ def scores(n, name="sim </script>"):
             "mag_r": rng.normal(17, 1, 2 * n),
         }
     )
-    table["mag_r"][0] = np.nan
-    return table
+    return table.with_columns(mag_r=np.where(np.arange(2 * n) == 0, np.nan, table["mag_r"]))
 
 
 def page(tmp_path, table):
     return write_browse(
-        tmp_path / "browse.html", table, dict.fromkeys(set(table["dataset"]), Images()), seed=0, side=16
+        tmp_path / "browse.html", table, dict.fromkeys(table.datasets, Images()), seed=0, side=16
     )
 
 
@@ -126,7 +125,7 @@ def test_ten_thousand_galaxies_are_quick(tmp_path):
 @pytest.fixture
 def server():
     table = scores(30)
-    made = make_server(table, dict.fromkeys(set(table["dataset"]), Images()), side=16)
+    made = make_server(table, dict.fromkeys(table.datasets, Images()), side=16)
     threading.Thread(target=made.serve_forever, daemon=True).start()
     yield made
     made.shutdown()

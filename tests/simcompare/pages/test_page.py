@@ -13,6 +13,7 @@ from PIL import Image
 from simcompare.comparison.headline import compare
 from simcompare.pages.citations import citations_of
 from simcompare.pages.page import ReportFigure, _smaller, answer, null_lines, write_report
+from simcompare.scores.record import Scores
 
 
 class Sources(HTMLParser):
@@ -40,7 +41,7 @@ def compared(shift, n=120, name="run <b>1</b>", seed=0):
         for dataset, (kind, mean, m) in parts.items()
         for k in range(m)
     ]  # fmt: skip
-    return compare(Table(rows=rows), "real", rng, n_bootstrap=200)
+    return compare(Scores.of(Table(rows=rows)), rng, n_bootstrap=200)
 
 
 @pytest.fixture
@@ -103,10 +104,10 @@ def test_answer_names_the_closest_of_several_and_says_when_there_is_none():
         for dataset, mean in means.items()
         for k, score in enumerate(np.random.default_rng(abs(mean)).normal(mean, 10, 60))
     ]  # fmt: skip
-    table = compare(Table(rows=rows), "real", np.random.default_rng(0), n_bootstrap=200)
+    table = compare(Scores.of(Table(rows=rows)), np.random.default_rng(0), n_bootstrap=200)
     assert answer(table).startswith("Of 3 simulations, near is closest to real: its mean")
     assert f"{abs(table['delta_mean'][0]):.1f} nats below" in answer(table)
-    alone = compare(Table(rows=rows[:60]), "real", np.random.default_rng(0), n_bootstrap=200)
+    alone = compare(Scores.of(Table(rows=rows[:60])), np.random.default_rng(0), n_bootstrap=200)
     assert "No simulation was compared with real" in answer(alone)
 
 

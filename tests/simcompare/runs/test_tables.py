@@ -5,12 +5,13 @@ import weakref
 import astropy.units as u
 import numpy as np
 import pytest
-from astropy.table import MaskedColumn, Table, vstack
+from astropy.table import MaskedColumn, Table
 
 from simcompare.runs import tables
 from simcompare.runs.tables import count_rows, read_blocks, read_ecsv, write_blocks, write_table
 from simcompare.scores.files import joined_blocks, joined_form
-from simcompare.scores.table import stack_scores
+from simcompare.scores.joining import stack_scores
+from simcompare.scores.record import Scores
 
 
 def odd_table(n, seed=0):
@@ -82,16 +83,16 @@ def test_files_joined_one_by_one_are_the_table_of_all(tmp_path):
     for table, path in zip(made, paths, strict=True):
         write_table(table, path)
     form = joined_form(paths)
-    whole = stack_scores(made)
+    whole = stack_scores(list(map(Scores.of, made)))
     assert form.colnames == whole.colnames
     assert form.meta == whole.meta
     assert form.meta["not_finite"] == {"a": 4, "long name": 2}
-    some = vstack(list(joined_blocks(paths, form, ["dataset", "mass"])))
+    some = stack_scores(list(joined_blocks(paths, form, ["dataset", "mass"])))
     assert some.colnames == ["dataset", "mass"]
     for name in some.colnames:
         np.testing.assert_array_equal(some[name], whole[name])
-    write_blocks(joined_blocks(paths, form), tmp_path / "joined.ecsv")
-    write_table(whole, tmp_path / "whole.ecsv")
+    write_blocks((block.table for block in joined_blocks(paths, form)), tmp_path / "joined.ecsv")
+    write_table(whole.table, tmp_path / "whole.ecsv")
     assert (tmp_path / "joined.ecsv").read_text() == (tmp_path / "whole.ecsv").read_text()
     made[2].meta["survey"] = "hsc"
     write_table(made[2], paths[2])

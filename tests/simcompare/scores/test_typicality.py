@@ -5,6 +5,7 @@ import pytest
 from astropy.table import Table, vstack
 from scipy import stats
 
+from simcompare.scores.record import Scores
 from simcompare.scores.typicality import add_typicality, batch_typicality
 
 
@@ -33,7 +34,7 @@ def table():
         galaxies("narrow", "simulated", 200, rng, spread=1.0),
     ]
     sets[1]["log_likelihood_ratio"][0] = np.nan
-    return add_typicality(vstack(sets), "real", rng)
+    return add_typicality(Scores.of(vstack(sets)), rng).table
 
 
 def rows(table, name):
@@ -71,7 +72,7 @@ def test_what_is_not_finite_stays_unknown(table):
 
 
 def test_batches(table):
-    batch = {row["dataset"]: row for row in batch_typicality(table, "real", np.random.default_rng(1))}
+    batch = {row["dataset"]: row for row in batch_typicality(Scores.of(table), np.random.default_rng(1))}
     assert batch["same"]["p_value"] > 0.01
     assert batch["low"]["p_value"] < 0.002
     assert batch["high"]["mean_residual"] > 1
@@ -85,7 +86,7 @@ def test_batch_p_values_are_uniform_for_equal_sets():
     for _ in range(150):
         both = vstack([galaxies("real", "observed", 100, rng), galaxies("same", "simulated", 40, rng)])
         p_values.append(
-            batch_typicality(add_typicality(both, "real", rng), "real", rng, n_draws=200)["p_value"][1]
+            batch_typicality(add_typicality(Scores.of(both), rng), rng, n_draws=200)["p_value"][1]
         )
     assert stats.kstest(p_values, "uniform").pvalue > 0.01
 
@@ -93,4 +94,4 @@ def test_batch_p_values_are_uniform_for_equal_sets():
 def test_too_few_real_galaxies_are_refused():
     rng = np.random.default_rng(3)
     with pytest.raises(ValueError, match="at least 20 held-out real images"):
-        add_typicality(galaxies("real", "observed", 12, rng), "real", rng)
+        add_typicality(Scores.of(galaxies("real", "observed", 12, rng)), rng)

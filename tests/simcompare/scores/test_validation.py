@@ -7,8 +7,8 @@ from scipy.ndimage import gaussian_filter
 
 from simcompare.comparison.headline import compare
 from simcompare.images.preparation.prepare import Preparation
+from simcompare.scores.joining import stack_scores
 from simcompare.scores.likelihood import score
-from simcompare.scores.table import stack_scores
 from simcompare.statistics.significance import welch
 from simcompare.statistics.two_sample import Clustered
 
@@ -75,7 +75,7 @@ def scored(sets, real=REAL, background=SMOOTH):
 
 
 def compared(sets, seed=0, **models):
-    return compare(scored(sets, **models), "real", np.random.default_rng(seed), n_bootstrap=400)
+    return compare(scored(sets, **models), np.random.default_rng(seed), n_bootstrap=400)
 
 
 def test_ratio_and_its_interval_cover_the_exact_divergence():
