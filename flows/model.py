@@ -15,6 +15,7 @@ from flows.checkpoint import load_model, save_model
 from flows.checks import check_context, check_images
 from flows.config import FlowConfig
 from flows.densities.registry import make_density
+from flows.display import model_table, model_text
 from flows.pixels import make_pixels
 
 __all__ = ["FlowModel", "bits_per_dim"]
@@ -97,6 +98,12 @@ class FlowModel(nn.Module):
     def n_parameters(self) -> int:
         """Number of trained numbers."""
         return sum(parameter.numel() for parameter in self.parameters())
+
+    def __repr__(self) -> str:
+        return model_text(self)
+
+    def _repr_html_(self) -> str:
+        return model_table(self)
 
     @classmethod
     def load(cls, folder: str | Path, device: str = "cpu") -> "FlowModel":

@@ -5,7 +5,13 @@ from dataclasses import dataclass, field, fields, replace
 import numpy as np
 from astropy.cosmology import FLRW
 
+from mocks.display import facts_table
+
 __all__ = ["Galaxy", "Gas", "Stars"]
+
+PLOT_CELLS = 128  # along a side of a drawn galaxy
+PLOTTED_MASS = 0.99  # share of the stellar mass within the picture, unless told otherwise
+LEAST_RADIUS = 1e-3  # kpc; of a picture of stars that lie at one place
 
 
 class _Particles:
@@ -150,3 +156,57 @@ class Galaxy:
             return particles.select(distance <= radius)
 
         return replace(self, stars=cut(self.stars), gas=None if self.gas is None else cut(self.gas))
+
+    def _facts(self) -> dict[str, str]:
+        """Say in short what the galaxy is."""
+        known = {"redshift": f"{self.redshift:g}", "stars": f"{len(self.stars):,}"}
+        if self.gas is not None:
+            known["gas"] = f"{len(self.gas):,}"
+        known["stellar mass"] = f"{self.stars.mass.sum():.3g} Msun"
+        if "half_mass_radius" in self.properties:
+            known["half-mass radius"] = f"{self.properties['half_mass_radius']:.3g} kpc"
+        return known
+
+    def __repr__(self) -> str:
+        facts = ", ".join(f"{name} {value}" for name, value in self._facts().items())
+        return f"<Galaxy {self.galaxy_id}: {facts}>"
+
+    def _repr_html_(self) -> str:
+        facts = self._facts() | {"read from": self.source or "memory"}
+        facts |= {f"note {i + 1}": note for i, note in enumerate(self.notes)}
+        return facts_table(self.galaxy_id, facts)
+
+    def plot(self, view: np.ndarray | None = None, radius: float | None = None, ax=None):
+        """Draw the surface density of stellar mass [Msun per kpc^2], on a logarithmic scale.
+
+        Parameters
+        ----------
+        view : ndarray, shape (3, 3), optional
+            The observer's axes as rows, as ``mocks.view_matrix`` gives them; default along z of the box.
+        radius : float, optional
+            Half the side of the picture [kpc]; default the radius that holds 99 % of the mass.
+        ax : matplotlib.axes.Axes, optional
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        import matplotlib.pyplot as plt
+        from matplotlib.colors import LogNorm
+
+        x, y = (np.eye(3) if view is None else np.asarray(view, float))[:2] @ self.stars.position.T
+        if radius is None:
+            distance = np.linalg.norm(self.stars.position, axis=1)
+            order = np.argsort(distance)
+            mass = np.cumsum(self.stars.mass[order])
+            radius = max(float(distance[order[np.searchsorted(mass, PLOTTED_MASS * mass[-1])]]), LEAST_RADIUS)
+        edges = np.linspace(-radius, radius, PLOT_CELLS + 1)
+        cell = (edges[1] - edges[0]) ** 2
+        mass = np.histogram2d(y, x, bins=(edges, edges), weights=self.stars.mass)[0] / cell
+        ax = plt.subplots()[1] if ax is None else ax
+        picture = ax.imshow(
+            np.where(mass > 0, mass, np.nan), origin="lower", extent=(-radius, radius) * 2, norm=LogNorm()
+        )
+        ax.figure.colorbar(picture, ax=ax, label=r"stellar mass [M$_\odot$ kpc$^{-2}$]")
+        ax.set(xlabel="x [kpc]", ylabel="y [kpc]", title=self.galaxy_id)
+        return ax

@@ -7,14 +7,12 @@ import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
 
+from mocks.display import lupton_rgb
 from mocks.magnitudes import AB_NANOMAGGY
 from mocks.observing.observe import MASK_BITS, Cutout
+from mocks.observing.wcs import tangent_wcs
 
 __all__ = ["cutout_wcs", "lupton_rgb", "read_fits", "write_fits", "write_rgb"]
-
-ARCSEC_PER_DEGREE = 3600
-WHITE = 60  # times the stretch, the flux at which a picture is white; our choice, for the eye alone
-_DARKEST = 1e-12  # intensity that stands for none, lest zero is divided by zero
 
 
 def cutout_wcs(cutout: Cutout, ra: float = 0.0, dec: float = 0.0) -> WCS:
@@ -30,13 +28,7 @@ def cutout_wcs(cutout: Cutout, ra: float = 0.0, dec: float = 0.0) -> WCS:
     -------
     astropy.wcs.WCS
     """
-    n_y, n_x = cutout.image.shape[1:]
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-    wcs.wcs.crpix = (n_x + 1) / 2, (n_y + 1) / 2
-    wcs.wcs.crval = ra, dec
-    wcs.wcs.cdelt = -cutout.pixel_scale / ARCSEC_PER_DEGREE, cutout.pixel_scale / ARCSEC_PER_DEGREE
-    return wcs
+    return tangent_wcs(cutout.image.shape[1:], cutout.pixel_scale, ra, dec)
 
 
 def write_fits(path: str | Path, cutout: Cutout, ra: float = 0.0, dec: float = 0.0) -> None:
@@ -132,51 +124,6 @@ def read_fits(path: str | Path) -> dict[str, np.ndarray | dict]:
             return found
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise OSError(f"{path} is not a cutout written by simcompare: {error}.") from error
-
-
-def lupton_rgb(
-    image: np.ndarray,
-    stretch: float = 0.2,
-    softening: float = 8.0,
-    scale: tuple[float, float, float] = (1.0, 1.0, 1.0),
-    minimum: float = 0.0,
-) -> np.ndarray:
-    """8-bit colour picture with a stretch that is the same for every galaxy.
-
-    Parameters
-    ----------
-    image : ndarray, shape (3, y, x)
-        Bands for red, green, blue, in that order [nanomaggies per pixel].
-    stretch : float
-        Flux per pixel at which the linear part ends; the default is ten times the noise of SDSS in g and r.
-    softening : float
-        How strongly bright parts are compressed.
-    scale : tuple of float
-        Factors on red, green, blue before the stretch.
-    minimum : float
-        Flux that is black.
-
-    Returns
-    -------
-    ndarray of uint8, shape (y, x, 3)
-        Row 0 at the bottom; show it with ``origin="lower"``. Colour is kept where a pixel saturates.
-        Never adapted to the image: pictures of different galaxies, real or mock, compare like with like.
-
-    References
-    ----------
-    Lupton et al. 2004, PASP 116, 133.
-    """
-    image = np.asarray(image, float)
-    if image.ndim != 3 or len(image) != 3:
-        raise ValueError(f"a colour picture needs three bands, not an image of shape {image.shape}.")
-    if not np.isfinite(image).all():
-        raise ValueError("a colour picture needs finite pixels.")
-    colour = (image - minimum) * np.reshape(scale, (3, 1, 1))
-    intensity = np.maximum(colour.mean(axis=0), _DARKEST)
-    factor = np.arcsinh(softening * intensity / stretch) / softening / intensity
-    colour = np.maximum(colour * factor / np.arcsinh(softening * WHITE) * softening, 0)
-    colour /= np.maximum(colour.max(axis=0), 1)
-    return np.rint(255 * np.moveaxis(colour, 0, -1)).astype(np.uint8)
 
 
 def write_rgb(path: str | Path, cutout: Cutout, bands: str, quality: int = 95, **options) -> None:

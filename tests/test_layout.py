@@ -48,7 +48,7 @@ FLOORS = {
         surveys
         galaxy
         filters
-        streams options checked_hdf5 expressions toml magnitudes file_names plugins
+        streams options checked_hdf5 expressions toml magnitudes file_names plugins display
     """,
     "flows": """
         ensemble
@@ -57,7 +57,7 @@ FLOORS = {
         model
         checkpoint checks
         densities pixels
-        config symmetry
+        config symmetry display
     """,
 }
 MOST_MODULES = 22

@@ -1,12 +1,11 @@
 """From an ideal image to what a survey records: PSF, pixels, shot noise, sky, camera counts."""
 
-from dataclasses import dataclass, field
-
 import numpy as np
 
 from mocks.ideal.record import IdealImage
 from mocks.observing.background import faint_field, residual_sky
 from mocks.observing.conditions import ObservingConditions, rounding_variance
+from mocks.observing.cutout import MASK_BITS, Cutout
 from mocks.observing.fast_random import poisson, standard_normal
 from mocks.observing.noise import correlate, correlated_noise
 from mocks.observing.psf import convolve_psf
@@ -15,47 +14,9 @@ from mocks.surveys import Survey, load_survey
 
 __all__ = ["MASK_BITS", "Cutout", "add_noise", "add_to_sky", "bin_pixels", "observe"]
 
-MASK_BITS = {"no data": 1, "saturated": 2, "other object": 4}
-"""Meaning of the bits of a mask plane; zero is a good pixel."""
 OBJECT_THRESHOLD, OBJECT_GROW = 3.0, 2
 """Of ``segment`` for the objects of a real patch: stricter than where sky is looked for, to mask no noise."""
 SAME_SCALE = 1e-6  # relative difference of pixel scales that is rounding
-
-
-@dataclass(frozen=True, eq=False)
-class Cutout:
-    """One galaxy as the survey would deliver it.
-
-    Parameters
-    ----------
-    image : ndarray, shape (band, y, x)
-        Sky-subtracted flux [nanomaggies per pixel], float32.
-    variance : ndarray, shape (band, y, x)
-        Variance of each pixel, shot noise of the source included [nanomaggies^2], float32.
-    mask : ndarray, shape (band, y, x)
-        Bits of ``MASK_BITS``, uint8.
-    psf : ndarray, shape (band, k, k)
-        Image of a point source, pixel included, sum 1.
-    pixel_scale : float
-        [arcsec].
-    bands : tuple of str
-    conditions : ObservingConditions
-    stages : dict of ndarray
-        On request ``sampled``, ``ideal`` and ``blurred``: noiseless flux on survey pixels, as the brightness
-        at their centres, summed over them, and after the PSF.
-    metadata : dict
-        All that was drawn or chosen.
-    """
-
-    image: np.ndarray
-    variance: np.ndarray
-    mask: np.ndarray
-    psf: np.ndarray
-    pixel_scale: float
-    bands: tuple[str, ...]
-    conditions: ObservingConditions
-    stages: dict = field(default_factory=dict)
-    metadata: dict = field(default_factory=dict)
 
 
 def bin_pixels(image: np.ndarray, factor: int) -> np.ndarray:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from mocks.display import rows_table
 from mocks.magnitudes import AB_NANOMAGGY
 
 __all__ = ["FRAMES", "Band", "Survey"]
@@ -154,3 +155,22 @@ class Survey:
         if unknown or not bands:
             raise ValueError(f"survey {self.name} has no band {unknown}; it has {', '.join(self.bands)}.")
         return [self.bands[name] for name in bands]
+
+    def __repr__(self) -> str:
+        return f"<Survey {self.name}: {','.join(self.bands)}, {self.pixel_scale:g} arcsec per pixel>"
+
+    def _repr_html_(self) -> str:
+        heads = (
+            "band",
+            "filter",
+            "zeropoint [AB mag]",
+            "seeing [arcsec]",
+            "sky noise [nanomaggies]",
+            "depth [AB mag]",
+        )
+        rows = [
+            (band.name, band.filter, f"{band.zeropoint:.2f}", f"{band.seeing:.2f}", f"{band.sky_sigma:.3g}",
+             f"{band.depth:.1f}")
+            for band in self.bands.values()
+        ]  # fmt: skip
+        return rows_table(f"{self.title}: {self.pixel_scale:g} arcsec per pixel", heads, rows)
