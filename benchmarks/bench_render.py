@@ -26,8 +26,9 @@ from mocks import ObservingConditions, random_view, stream
 from mocks.deposit.kernel import cubic_spline, kernel_share
 from mocks.deposit.particles import deposit
 from mocks.deposit.smoothing import smoothing_lengths
+from mocks.observing.blurring import convolve_psf
 from mocks.observing.observe import add_noise, bin_pixels
-from mocks.observing.psf import convolve_psf, effective_psf
+from mocks.observing.psf import effective_psf
 
 FRAME = 64.0  # kpc
 

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from mocks import stream
-from mocks.observing.psf import convolve_psf
+from mocks.observing.blurring import convolve_psf
 from simcompare.images.image_set import ImageSet
 from simcompare.images.preparation.photometry import growth_curve, light_radius
 from simcompare.images.preparation.sersic import sersic_image

@@ -4,11 +4,11 @@ import numpy as np
 
 from mocks.ideal.record import IdealImage
 from mocks.observing.background import faint_field, residual_sky
+from mocks.observing.blurring import convolve_psf
 from mocks.observing.conditions import ObservingConditions, rounding_variance
 from mocks.observing.cutout import MASK_BITS, Cutout
 from mocks.observing.fast_random import poisson, standard_normal
 from mocks.observing.noise import correlate, correlated_noise
-from mocks.observing.psf import convolve_psf
 from mocks.observing.sky_bank import segment
 from mocks.surveys import Survey, load_survey
 

@@ -55,7 +55,8 @@ def make_mocks(
     survey.select(tuple(settings.bands))
     survey.select(tuple(settings.rgb or settings.bands))
     dust_model(settings.dust), stellar_population(settings.population)
-    inputs = [*settings.inputs, *filter(None, [settings.conditions, settings.real_sky])]
+    others = filter(None, [settings.conditions, settings.real_sky])
+    inputs = [*settings.inputs, *others, *([survey.source] if survey.text else [])]
     with open_run(settings.out, "mock", settings, inputs) as run:
         targets, simulation = select_targets(settings)
         preparation = _preparation(settings)

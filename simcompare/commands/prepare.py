@@ -61,7 +61,8 @@ def make_image_set(settings: PrepareSettings) -> ImageSet:
     fractions = (settings.train, settings.validation, 1 - settings.train - settings.validation)
     if settings.kind == "simulated":
         fractions = TEST_ALONE
-    inputs = [*settings.inputs, *([settings.catalogue] if settings.catalogue else [])]
+    catalogue = [settings.catalogue] if settings.catalogue else []
+    inputs = [*settings.inputs, *catalogue, *([survey.source] if survey.text else [])]
     with open_run(settings.out, "prepare", settings, inputs) as run:
         bands = PICTURE_BANDS if settings.domain == "8-bit" else tuple(settings.bands)
         sample = prepare_observed(

@@ -34,7 +34,8 @@ def make_reobserved(settings: ReobserveSettings) -> ImageSet:
     """
     survey = load_survey(settings.survey)
     survey.select(tuple(settings.bands))
-    inputs = [*settings.inputs, *([settings.conditions] if settings.conditions else [])]
+    conditions = [settings.conditions] if settings.conditions else []
+    inputs = [*settings.inputs, *conditions, *([survey.source] if survey.text else [])]
     with open_run(settings.out, "reobserve", settings, inputs) as run:
         preparation = Preparation(size=settings.size)
         if settings.conditions:

@@ -7,9 +7,10 @@ import pytest
 from scipy.special import gammaincinv
 
 from mocks import stream
+from mocks.observing.blurring import convolve_psf
 from mocks.observing.noise import correlated_noise, measure_correlation
 from mocks.observing.observe import bin_pixels
-from mocks.observing.psf import convolve_psf, effective_psf, gaussian_psf, moffat_psf, von_karman_psf
+from mocks.observing.psf import effective_psf, gaussian_psf, moffat_psf, von_karman_psf
 
 
 @pytest.fixture(scope="module")

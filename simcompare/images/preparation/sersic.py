@@ -10,8 +10,8 @@ from scipy.special import gamma, gammainc, gammaincinv
 from scipy.stats import ncx2
 
 from mocks.ideal.record import IdealImage
+from mocks.observing.blurring import convolve_psf
 from mocks.observing.observe import bin_pixels
-from mocks.observing.psf import convolve_psf
 
 __all__ = [
     "SERSIC_RANGE",

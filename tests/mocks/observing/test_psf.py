@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from mocks import stream
+from mocks.observing.blurring import convolve_psf
 from mocks.observing.psf import (
     PSF_MODELS,
     check_psf,
-    convolve_psf,
     double_gaussian_psf,
     effective_psf,
     fit_moffat,

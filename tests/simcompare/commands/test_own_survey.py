@@ -1,5 +1,6 @@
 """A survey of a user's own, as a file, wherever a survey is named; nothing of it is in the package."""
 
+import json
 import shutil
 
 import h5py
@@ -55,6 +56,8 @@ def test_real_images_and_their_twins(stamps, own, tmp_path):
     images = ImageSet.open(tmp_path / "real")
     assert images.survey == "mine"
     assert images.survey_record == load_survey(own)
+    read = json.loads((tmp_path / "real" / "provenance.json").read_text())["inputs"]
+    assert str(own) in json.dumps(read)  # with its hash, as all that is read
     own.unlink()
     run("twins", tmp_path / "real", "--out", tmp_path / "twins", "--workers", 1)
     twins = ImageSet.open(tmp_path / "twins")
