@@ -17,10 +17,10 @@ from simcompare.commands.planning.table import COMMANDS, Command
 from simcompare.runs.names import PrintableFormatter, printable
 from simcompare.runs.tasks import StoppedError
 
-__all__ = ["main"]
+__all__ = ["main", "make_app"]
 
 
-def _make_app() -> typer.Typer:
+def make_app() -> typer.Typer:
     """Command line of all verbs that the table has at this moment."""
     app = typer.Typer(
         name="simcompare",
@@ -52,6 +52,7 @@ def _function_of(command: Command) -> Callable[..., None]:
     parameters = [
         _parameter(name, item, name == command.positional)
         for name, item in command.settings.model_fields.items()
+        if not item.exclude
     ]
     if command.work:
         parameters.append(_DRY_RUN)
@@ -116,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Threads of torch wait by spinning: beside other busy programs training was 3 to 30 times slower.
         os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     try:
-        _make_app()(arguments)
+        make_app()(arguments)
     except SystemExit as stop:
         return stop.code or 0
     except ValidationError as error:

@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[1]
 FLOORS = {
     "simcompare": """
         __main__
-        cli
+        cli facade
+        products
         commands
         pages
         figures

@@ -34,7 +34,7 @@ from simcompare.scores.spaces import open_spaces
 from simcompare.settings import CompareSettings
 from simcompare.synthetic.blank_sky import blank_sky_of
 
-__all__ = ["compare_runs", "messages", "recompare_runs"]
+__all__ = ["compare_runs", "main_columns", "messages", "recompare_runs"]
 
 logger = logging.getLogger(__name__)
 
@@ -186,13 +186,18 @@ def _refuse_unknown(form: Scores, scores: Scores, questions: Questions) -> None:
         )
 
 
-def messages(settings: CompareSettings, table: Table) -> Iterator[str]:
-    """Show the main columns, and what is doubtful."""
+def main_columns(table: Table) -> Table:
+    """Choose the columns of a comparison that are looked at first, with few digits."""
     names = ["dataset", "n_galaxies", "n_images", "delta_mean", "delta_mean_low", "delta_mean_high", "auc"]
     shown = table[names]
     for name in names[3:]:
         shown[name].info.format = ".2f" if name == "auc" else "+.1f"
-    yield from shown.pformat(max_width=-1, max_lines=-1)
+    return shown
+
+
+def messages(settings: CompareSettings, table: Table) -> Iterator[str]:
+    """Show the main columns, and what is doubtful."""
+    yield from main_columns(table).pformat(max_width=-1, max_lines=-1)
     for row in table[table["caution"] != ""]:
         yield f"{row['dataset']}: {row['caution']}"
     yield f"all columns in {settings.out / 'comparison.ecsv'}"

@@ -136,7 +136,7 @@ def _run_there(
     function: Callable, tasks: Iterable, total: int | None, workers: int, scheduler: str | None, gpu: bool
 ) -> Iterator:
     """Do the tasks on a cluster."""
-    with _stop_signals() as is_stopped, _client(scheduler, workers) as client:
+    with _stop_signals() as is_stopped, _main_hidden(), _client(scheduler, workers) as client:
         _await_workers(client, gpu)
         there = partial(_run_in_folder, os.getcwd(), function)
         yield from _run_on_cluster(client, there, tasks, total, gpu, is_stopped)
@@ -211,6 +211,22 @@ def _client(scheduler: str | None, workers: int) -> Iterator:
         yield client
 
 
+@contextmanager
+def _main_hidden() -> Iterator[None]:
+    """Keep new processes from running the script that called us; they need nothing of it.
+
+    Python imports the main script in each process that it starts. One that calls a verb, not under ``if
+    __name__ == "__main__"``, would call it again there.
+    """
+    names, main = ("__file__", "__spec__"), vars(sys.modules["__main__"])
+    kept = {name: main.pop(name) for name in names if name in main}
+    main["__spec__"] = None
+    try:
+        yield
+    finally:
+        main.update({"__spec__": None} | kept)
+
+
 def _way_of_starting() -> str:
     """How workers come to be: forked, where there is that, from a process that has imported our modules once.
 
@@ -221,7 +237,7 @@ def _way_of_starting() -> str:
     from multiprocessing import forkserver
 
     ours = [name for name in sys.modules if name.partition(".")[0] in ("simcompare", "mocks", "flows")]
-    multiprocessing.set_forkserver_preload(["__main__", "distributed", *ours])
+    multiprocessing.set_forkserver_preload(["distributed", *ours])
     before = {name: os.environ.get(name) for name in _ONE_THREAD}
     os.environ.update(_ONE_THREAD)  # which libraries read when they are imported
     try:

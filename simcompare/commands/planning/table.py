@@ -52,8 +52,12 @@ class Command:
         Heading under which the help lists it.
     positional : str
         Setting that is given without its name.
+    returns : str
+        What its function in Python returns.
     python : str
         Function that Python calls, where that is another than the command line's.
+    is_held : bool
+        Whether Python may leave out the folder and hold the product alone.
     work : str
         Function that estimates images, disk and time, likewise; only such commands have ``--dry-run``.
     folder : str
@@ -69,7 +73,9 @@ class Command:
     function: str
     group: str
     positional: str = ""
+    returns: str = ""
     python: str = ""
+    is_held: bool = False
     work: str = ""
     folder: str = "out"
     product: str = ""
@@ -91,13 +97,29 @@ START, CHAIN, IMAGES = "Start", "The chain, step by step", "Images"
 WORTH, LOOK = "What a result is worth", "Look and cite"
 
 _ROWS = (
-    Command("demo", settings.DemoSettings, "run_demo", START),
-    Command("doctor", settings.DoctorSettings, "examine", START, "path"),
-    Command("init", settings.InitSettings, "write_template", START, "path"),
-    Command("run", settings.RunSettings, "run_workflow", START, "config"),
-    Command("slurm", settings.SlurmSettings, "write_jobs", START, "config"),
+    Command(
+        "demo", settings.DemoSettings, "run_demo", START,
+        returns="pathlib.Path of the report",
+    ),
+    Command(
+        "doctor", settings.DoctorSettings, "examine", START, "path",
+        returns="list of Examination",
+    ),
+    Command(
+        "init", settings.InitSettings, "write_template", START, "path",
+        returns="pathlib.Path of the file",
+    ),
+    Command(
+        "run", settings.RunSettings, "run_workflow", START, "config",
+        returns="pathlib.Path of the report, or with dry_run list of Estimate",
+    ),
+    Command(
+        "slurm", settings.SlurmSettings, "write_jobs", START, "config",
+        returns="pathlib.Path of submit.sh",
+    ),
     Command(
         "prepare", settings.PrepareSettings, "make_image_set", CHAIN, "inputs",
+        returns="ImageSet", is_held=True,
         work=f"{_ESTIMATES}:work_of_prepare",
         section=Section(
             "Real survey images (or give 'real' above and take this section out).",
@@ -106,6 +128,7 @@ _ROWS = (
     ),
     Command(
         "twins", settings.TwinsSettings, "make_twins", CHAIN, "images",
+        returns="ImageSet", is_held=True,
         work=f"{_ESTIMATES}:work_of_twins",
         section=Section(
             "Smooth Sersic twins of the real galaxies: the background class.",
@@ -114,6 +137,7 @@ _ROWS = (
     ),
     Command(
         "train", settings.TrainSettings, "train_model", CHAIN, "images",
+        returns="flows.FlowModel", is_held=True,
         work=f"{_ESTIMATES}:work_of_train", product="model",
         section=Section(
             "The flows of real galaxies and of twins (left out when [score] names a model).",
@@ -122,6 +146,7 @@ _ROWS = (
     ),
     Command(
         "mock", settings.MockSettings, "make_mocks", CHAIN, "inputs",
+        returns="ImageSet", is_held=True,
         work=f"{_ESTIMATES}:work_of_mock",
         section=Section(
             "One section per simulation; its name is the data set's. Copy it for a second simulation.",
@@ -130,7 +155,8 @@ _ROWS = (
     ),
     Command(
         "score", settings.ScoreSettings, "write_scores", CHAIN, "images",
-        python="score_image_sets", work=f"{_ESTIMATES}:work_of_score", product="scores.ecsv",
+        returns="Scores", python="score_image_sets", is_held=True,
+        work=f"{_ESTIMATES}:work_of_score", product="scores.ecsv",
         section=Section(
             "Likelihoods; name 'model' and 'background' to use flows trained before.",
             wired=("images", "out"), job="workers", is_array=True,
@@ -138,6 +164,7 @@ _ROWS = (
     ),
     Command(
         "compare", settings.CompareSettings, "compare_runs", CHAIN, "scores",
+        returns="Comparison", python="simcompare.products:compare", is_held=True,
         work=f"{_ESTIMATES}:work_of_compare", product="comparison.ecsv",
         section=Section(
             "Differences, errors, nulls.", wired=("scores", "out"), function="recompare_runs",
@@ -145,19 +172,50 @@ _ROWS = (
     ),
     Command(
         "report", settings.ReportSettings, "report_run", CHAIN, "run",
+        returns="Page", python="simcompare.products:report",
         work=f"{_ESTIMATES}:work_of_report", folder="run", product="report.html",
         section=Section("Figures and one page.", wired=("run",)),
     ),
-    Command("fetch", settings.FetchSettings, "fetch_archive", IMAGES, "archive"),
-    Command("sky", settings.SkySettings, "make_sky_bank", IMAGES, "inputs"),
-    Command("reobserve", settings.ReobserveSettings, "make_reobserved", IMAGES, "inputs"),
-    Command("info", settings.InfoSettings, "describe", IMAGES, "images"),
-    Command("export", settings.ExportSettings, "export_images", IMAGES, "images"),
-    Command("nulls", settings.NullsSettings, "make_nulls", WORTH, "images"),
-    Command("attribute", settings.AttributeSettings, "attribute_mocks", WORTH, "inputs"),
-    Command("board", settings.BoardSettings, "board_of", WORTH, "runs"),
-    Command("browse", settings.BrowseSettings, "browse_run", LOOK, "run"),
-    Command("cite", settings.CiteSettings, "cite", LOOK, "run"),
+    Command(
+        "fetch", settings.FetchSettings, "fetch_archive", IMAGES, "archive",
+        returns="str",
+    ),
+    Command(
+        "sky", settings.SkySettings, "make_sky_bank", IMAGES, "inputs",
+        returns="mocks.SkyBank",
+    ),
+    Command(
+        "reobserve", settings.ReobserveSettings, "make_reobserved", IMAGES, "inputs",
+        returns="ImageSet", is_held=True,
+    ),
+    Command(
+        "info", settings.InfoSettings, "describe", IMAGES, "images",
+        returns="str",
+    ),
+    Command(
+        "export", settings.ExportSettings, "export_images", IMAGES, "images",
+        returns="int, the number of images",
+    ),
+    Command(
+        "nulls", settings.NullsSettings, "make_nulls", WORTH, "images",
+        returns="Nulls", python="simcompare.products:nulls", is_held=True,
+    ),
+    Command(
+        "attribute", settings.AttributeSettings, "attribute_mocks", WORTH, "inputs",
+        returns="Attribution", is_held=True,
+    ),
+    Command(
+        "board", settings.BoardSettings, "board_of", WORTH, "runs",
+        returns="Table",
+    ),
+    Command(
+        "browse", settings.BrowseSettings, "browse_run", LOOK, "run",
+        returns="Page or BrowseServer", python="simcompare.products:browse", folder="run",
+    ),
+    Command(
+        "cite", settings.CiteSettings, "cite", LOOK, "run",
+        returns="Citations",
+    ),
 )  # fmt: skip
 
 COMMANDS: dict[str, Command] = {row.verb: row for row in _ROWS}
