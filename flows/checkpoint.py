@@ -17,6 +17,7 @@ __all__ = ["SCHEMA", "load_model", "load_snapshot", "save_model", "save_snapshot
 
 FORMAT = "simcompare flow"
 _CARD = "README.md"
+_HASHED = {"weights_sha256": "weights.safetensors", "history_sha256": "history.csv"}
 # Each dot costs the parser a walk from the top.
 _DEEP_KEY = re.compile(r"(?<![\w\"'-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){50}")
 SCHEMA = 1  # raise with every change of the layout that older readers would misread
@@ -80,12 +81,13 @@ def _write(
             {key: value.detach().cpu().contiguous() for key, value in tensors.items()},
             fresh / "weights.safetensors",
         )
-        facts = facts | {"weights_sha256": _sha256(fresh / "weights.safetensors")}
-        (fresh / name).write_text(tomli_w.dumps(_plain(facts)), encoding="utf-8")
         with open(fresh / "history.csv", "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(history[0]) if history else ["epoch"])
             writer.writeheader()
             writer.writerows(history)
+        facts = _plain(facts | {stem: _sha256(fresh / part) for stem, part in _HASHED.items()})
+        text = tomli_w.dumps(facts | {"facts_sha256": _facts_hash(facts)})
+        (fresh / name).write_text(text, encoding="utf-8")
         if card:
             (fresh / _CARD).write_text(card, encoding="utf-8")
         if folder.exists():
@@ -125,10 +127,13 @@ def _read(folder: Path, name: str) -> tuple[dict[str, torch.Tensor], dict, list[
             f"{folder / name} has schema {facts.get('schema')!r}; this version reads up to {SCHEMA}. "
             "Update simcompare."
         )
-    if facts.get("weights_sha256") != _sha256(folder / "weights.safetensors"):
-        raise ValueError(
-            f"{folder / 'weights.safetensors'} is damaged: its sha256 is not that of {name}. Copy it again."
-        )
+    # Models of earlier versions know the hash of their weights alone.
+    known = {stem: part for stem, part in _HASHED.items() if stem in facts or stem == "weights_sha256"}
+    for stem, part in known.items():
+        if facts.get(stem) != _sha256(folder / part):
+            raise ValueError(f"{folder / part} is damaged: its sha256 is not that of {name}. Copy it again.")
+    if facts.get("facts_sha256", (found := _facts_hash(facts))) != found:
+        raise ValueError(f"{folder / name} is damaged: it has not the hash that it states. Copy it again.")
     try:
         tensors = load_file(folder / "weights.safetensors")
         with open(folder / "history.csv", newline="", encoding="utf-8") as file:
@@ -139,6 +144,12 @@ def _read(folder: Path, name: str) -> tuple[dict[str, torch.Tensor], dict, list[
     except (SafetensorError, ValueError, TypeError) as error:
         raise ValueError(f"{folder} is damaged: {error}. Copy it again.") from error
     return tensors, facts, history
+
+
+def _facts_hash(facts: dict) -> str:
+    """SHA-256 of all facts but the hash itself."""
+    rest = {key: value for key, value in facts.items() if key != "facts_sha256"}
+    return hashlib.sha256(tomli_w.dumps(rest).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:

@@ -23,6 +23,7 @@ from simcompare.comparison.report_table import (
 )
 from simcompare.images.image_set import LINEAR_UNIT
 from simcompare.runs.folder import Run, open_run, read_settings
+from simcompare.runs.ledger import check_hash
 from simcompare.runs.tables import write_blocks
 from simcompare.scores.encoders import Encoder, find_encoder, is_import
 from simcompare.scores.files import joined_blocks, joined_form, joined_scores
@@ -77,6 +78,8 @@ def _compare(settings: CompareSettings, *, replace: bool) -> Table:
             logger.info("%s holds the comparison already", run.folder)
             return read_comparison(run.folder)
         paths = [folder / _SCORES for folder in settings.scores]
+        for path in paths:
+            check_hash(path)
         form, questions = joined_form(paths), _questions(settings)
         form = form.with_reference(settings.reference)
         scores = joined_scores(paths, form, needed_columns(form, questions))

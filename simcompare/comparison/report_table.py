@@ -11,6 +11,7 @@ from astropy.table import Table
 
 from simcompare.runs.documents import read_json, read_json_object
 from simcompare.runs.files import write_text
+from simcompare.runs.ledger import check_hash
 from simcompare.runs.names import file_name
 from simcompare.runs.tables import plain, write_table
 
@@ -108,6 +109,7 @@ def read_further(folder: str | os.PathLike) -> list[FurtherTable]:
 
 def _read_table(path: Path) -> Table:
     """Read a table of a comparison; any damage is an error that names it."""
+    check_hash(path)
     try:
         return Table.read(path, format="ascii.ecsv")
     except FileNotFoundError:

@@ -10,6 +10,7 @@ from astropy.table import Table
 from mocks.checked_hdf5 import open_checked, open_contained
 from simcompare.images.parts import DATASETS, Part, Stack, part_path, read_catalogue, write_part
 from simcompare.runs.files import read_rows
+from simcompare.runs.ledger import check_hash, write_record
 
 __all__ = [
     "check_agreement",
@@ -53,6 +54,8 @@ def check_agreement(first: Part, other: Part) -> None:
 
 def joined_catalogue(parts: Sequence[Part]) -> Table:
     """Catalogues of all parts in one table; what a part lacks is NaN, "", False or -1 there."""
+    for part in parts:
+        check_hash(part.path)
     tables = [read_catalogue(part.path) for part in parts]
     names = list(dict.fromkeys(name for table in tables for name in table.colnames))
     whole = Table(
@@ -76,6 +79,7 @@ def joined_columns(parts: Sequence[Part], names: Iterable[str]) -> dict[str, np.
     found = {name: np.full(sum(part.n for part in parts), np.nan) for name in names}
     start = 0
     for part in parts:
+        check_hash(part.path)
         with open_checked(part.path) as file:
             for name in found.keys() & set(file["catalogue"]):
                 found[name][start : start + part.n] = file["catalogue"][name][:]
@@ -95,6 +99,7 @@ def read_stack(parts: Sequence[Part], positions: np.ndarray) -> Stack:
         local = positions[rows] - (stops[number] - part.n)
         margin = (psf_side - part.psf_side) // 2
         inner = slice(margin, psf_side - margin)
+        check_hash(part.path)
         with open_contained(part.path) as file:
             for name in DATASETS:
                 values = read_rows(file[name], local)
@@ -134,4 +139,6 @@ def write_set(images: Any, folder: Path, n_per_part: int) -> None:
     }
     for number, start in enumerate(range(0, len(images), n_per_part)):
         rows = slice(start, start + n_per_part)
-        write_part(part_path(folder, number), images.read(rows), images.catalogue[rows], **description)
+        path = part_path(folder, number)
+        write_part(path, images.read(rows), images.catalogue[rows], **description)
+        write_record(path, {})

@@ -24,6 +24,7 @@ from simcompare.observed.bands import foreign_filter
 from simcompare.observed.formats import read_stamps
 from simcompare.observed.identity import Identities
 from simcompare.runs.files import fingerprint
+from simcompare.runs.ledger import check_hash, write_record
 from simcompare.runs.tasks import run_in_order
 from simcompare.runs.time_limit import Watch
 
@@ -190,6 +191,7 @@ class _Parts:
 
     def resume(self) -> None:
         """Go on after the parts of an earlier call; refuse those that were made otherwise."""
+        _remove_from_the_first_gap_on(self.out)
         if not part_path(self.out, 0).is_file():
             return
         images = ImageSet.open(self.out)
@@ -277,9 +279,23 @@ class _Parts:
             provenance=self.settings
             | {"start": self.start, "stop": self.stop, "rejects": self.pending_rejects},
         )  # fmt: skip
+        write_record(path, {})
         log.info("wrote %s: %d images, %d rejected", path, len(self.pending), len(self.pending_rejects))
         self.rejected.extend(self.pending_rejects)
         self.start, self.number, self.pending, self.pending_rejects = self.stop, self.number + 1, [], []
+
+
+def _remove_from_the_first_gap_on(out: Path) -> None:
+    """Remove all parts behind one that is missing or damaged: each goes on where the one before ends."""
+    paths = [part_path(out, number) for number in range(len(list((out / "images").glob("part-*.h5"))) + 1)]
+    for number, path in enumerate(paths):
+        try:
+            check_hash(path)
+        except OSError as error:
+            for later in filter(Path.is_file, paths[number:]):
+                log.warning("%s is made again (%s)", later, error)
+                later.unlink()
+            return
 
 
 def _prepare_batch(

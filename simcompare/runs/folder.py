@@ -18,7 +18,7 @@ from astropy.table import Table
 from simcompare import __version__
 from simcompare.runs.documents import read_json_object, read_toml
 from simcompare.runs.files import explained, fingerprint, remove_leftovers, write_text
-from simcompare.runs.ledger import Ledger, digest
+from simcompare.runs.ledger import PRODUCTS, Ledger, digest
 from simcompare.runs.lock import lock_folder
 from simcompare.runs.names import PrintableFormatter, printable
 from simcompare.runs.tables import write_table
@@ -34,7 +34,6 @@ _NO_PRODUCTS = {
     "config.toml", "provenance.json", "run.log", "run.lock", "failures.ecsv", "stamps.reading",
     "products.json",
 }  # fmt: skip
-_PRODUCTS = "products.json"
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class Run:
 
     def ledger(self, files: Iterable[Path], *further: str) -> Ledger:
         """Finished products of this run, as made from its settings, files and hashes of other things."""
-        return Ledger(self.folder / _PRODUCTS, digest(self.settings, files, *further))
+        return Ledger(self.folder / PRODUCTS, digest(self.settings, files, *further))
 
     def write_failures(self, failures: Iterable[dict]) -> None:
         """List what could not be done, one row each with its reason, in ``failures.ecsv``."""

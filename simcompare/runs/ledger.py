@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from simcompare import __version__
@@ -11,7 +13,10 @@ from simcompare.runs.documents import read_json_object
 from simcompare.runs.files import sha256, write_text
 from simcompare.settings import Settings
 
-__all__ = ["Ledger", "content_hash", "digest", "read_record", "write_record"]
+__all__ = ["PRODUCTS", "Ledger", "check_hash", "content_hash", "digest", "read_record", "write_record"]
+
+PRODUCTS = "products.json"
+"""Ledger of a run folder."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,10 @@ class Ledger:
 
     def _products(self) -> dict[str, str]:
         """Give the recorded hashes by name."""
-        return {} if self.is_of_other() else self._read().get("products", {})
+        products = {} if self.is_of_other() else self._read().get("products", {})
+        if not isinstance(products, dict):
+            raise ValueError(f"{self.path} is damaged: its products are no names with hashes; delete it.")
+        return products
 
     def _read(self) -> dict:
         """Content of the file."""
@@ -106,6 +114,52 @@ def read_record(path: Path) -> dict:
         return read_json_object(record)
     except ValueError:
         return {}
+
+
+def check_hash(path: Path) -> None:
+    """Refuse a product that is not what was written, where its hash was recorded; once for each state of it.
+
+    Size and time of the last change are not enough: a copy keeps them. Reading for the hash costs a second
+    for each GB.
+
+    Parameters
+    ----------
+    path : path
+        With a record beside it, or listed in the ``products.json`` of its folder or of one above.
+
+    Raises
+    ------
+    OSError
+        When its content is another, saying how to remake it.
+    """
+    state, path = os.stat(path), Path(path)
+    recorded = read_record(path).get("sha256") or _listed_hash(path)
+    if recorded is None:
+        return
+    found = _hash_once(str(path), (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns))
+    if found != recorded:
+        raise OSError(
+            f"{path} is not what was written there: its SHA-256 is {found[:12]}..., but "
+            f"{str(recorded)[:12]}... was recorded. Copy it again, or delete it and give the command of its "
+            "run folder again, which makes what is missing."
+        )
+
+
+@lru_cache(maxsize=65536)
+def _hash_once(path: str, _state: tuple) -> str:
+    """SHA-256 of a file in the state that it has."""
+    return sha256(path)
+
+
+def _listed_hash(path: Path) -> str | None:
+    """Hash of a product in the ledger of its run folder."""
+    for folder in (path.parent, path.parent.parent):
+        ledger = folder / PRODUCTS
+        if ledger.is_file():
+            products = read_json_object(ledger).get("products")
+            name = path.relative_to(folder).as_posix()
+            return products.get(name) if isinstance(products, dict) else None
+    return None
 
 
 def content_hash(path: Path) -> str:

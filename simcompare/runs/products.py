@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from simcompare.runs.files import sha256
 from simcompare.runs.folder import Run
-from simcompare.runs.ledger import content_hash, read_record, write_record
+from simcompare.runs.ledger import read_record, write_record
 from simcompare.runs.progress import track
 from simcompare.runs.tasks import available_cores, run_tasks
 from simcompare.runs.time_limit import Watch
@@ -68,7 +69,7 @@ def _is_finished(path: Path) -> bool:
     record = read_record(path)
     if record.get("sha256") is None:
         return bool(record) and not path.exists()
-    return path.is_file() and content_hash(path) == record["sha256"]
+    return path.is_file() and sha256(path) == record["sha256"]  # size and time outlive a copy's damage
 
 
 def _finish_file(write: Callable, timeout: float, task: tuple[Path, object]) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from mocks.checked_hdf5 import open_contained
 from simcompare.models.density import context_of
 from simcompare.runs.files import atomic_hdf5
+from simcompare.runs.ledger import check_hash
 from simcompare.scores.encoders import Encoder
 from simcompare.scores.features import Components
 
@@ -119,5 +120,6 @@ def open_spaces(path: str | os.PathLike) -> Iterator[dict[str, h5py.Dataset]]:
     if not Path(path).is_file():
         yield {}
         return
+    check_hash(Path(path))
     with open_contained(path) as file:
         yield dict(file.items())

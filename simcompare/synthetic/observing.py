@@ -12,6 +12,7 @@ from simcompare.images.image_set import ImageSet
 from simcompare.images.notes import collect_log
 from simcompare.images.parts import collect_stamps
 from simcompare.images.stamps import PreparedStamp
+from simcompare.runs.ledger import check_hash
 from simcompare.runs.time_limit import Watch
 from simcompare.synthetic.conditions import conditions_bank
 
@@ -120,5 +121,6 @@ def read_bank(conditions: Path | None, sky: Path | None) -> ConditionsBank | Sky
         None stands for the survey file.
     """
     if sky is not None:
+        check_hash(sky)
         return SkyBank.load(sky)
     return None if conditions is None else conditions_bank(ImageSet.open(conditions))

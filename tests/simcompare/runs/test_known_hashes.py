@@ -1,0 +1,104 @@
+"""One flipped bit in a product whose hash is known is an error that says which and how to mend it."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from simcompare.commands.prepare import make_image_set
+from simcompare.images.image_set import ImageSet
+from simcompare.runs import ledger
+from simcompare.runs.ledger import check_hash, write_record
+from simcompare.settings import PrepareSettings
+
+
+def flip(path, place):
+    """Change one bit and nothing else: neither size nor time."""
+    before, content = path.stat(), bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+
+
+@pytest.fixture(scope="module")
+def prepared(stamps, tmp_path_factory):
+    out = tmp_path_factory.mktemp("prepared") / "run"
+    make_image_set(PrepareSettings(inputs=[stamps], out=out, size=32, bands="r", workers=1))
+    return out
+
+
+@pytest.fixture
+def copy(prepared, tmp_path):
+    return shutil.copytree(prepared, tmp_path / "run")
+
+
+USES = {
+    "pixels": lambda images: images.read(0),
+    "catalogue": lambda images: images.catalogue,
+    "columns": lambda images: images.columns("mag_r"),
+}
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_one_bit_of_an_image_set_is_noticed_at_the_first_reading(copy, use, share):
+    part = copy / "images" / "part-0000.h5"
+    use(ImageSet.open(copy))
+    other = shutil.copytree(copy, copy.with_name("other"))
+    part = other / "images" / "part-0000.h5"
+    flip(part, int(share * part.stat().st_size))
+    with pytest.raises(OSError, match=r"part-0000\.h5 (is not what was written there|.*damaged)"):
+        use(ImageSet.open(other))
+
+
+def test_a_rerun_makes_a_damaged_part_anew(copy, stamps):
+    part = copy / "images" / "part-0000.h5"
+    whole = part.read_bytes()
+    flip(part, len(whole) // 2)
+    make_image_set(PrepareSettings(inputs=[stamps], out=copy, size=32, bands="r", workers=1))
+    assert part.read_bytes() == whole
+
+
+def test_parts_behind_a_gap_are_made_anew(stamps, tmp_path, monkeypatch):
+    def prepare():
+        monkeypatch.setattr("simcompare.observed.sample._images_per_part", lambda *_: 3)
+        settings = PrepareSettings(inputs=[stamps], out=tmp_path / "run", size=32, bands="r", workers=1)
+        return make_image_set(settings)
+
+    images = prepare()
+    whole = [path.read_bytes() for path in images.files]
+    assert len(whole) >= 3
+    images.files[1].unlink()
+    assert [path.read_bytes() for path in prepare().files] == whole
+    flip(images.files[0], len(whole[0]) // 2)
+    ledger._hash_once.cache_clear()  # as in another process
+    assert [path.read_bytes() for path in prepare().files] == whole
+
+
+def test_a_listed_product_is_checked_also_in_a_folder_below(tmp_path):
+    (tmp_path / "tables").mkdir()
+    product = tmp_path / "tables" / "a.ecsv"
+    product.write_text("content")
+    check_hash(product)  # nothing is known of it
+    listed = {"made_from": "x", "products": {"tables/a.ecsv": "0123456789abcdef"}}
+    (tmp_path / "products.json").write_text(json.dumps(listed))
+    with pytest.raises(OSError, match=r"a\.ecsv is not what was written there: .* 0123456789ab\.\.\. was"):
+        check_hash(product)
+
+
+def test_a_file_is_hashed_once_for_each_state(tmp_path, monkeypatch):
+    product, count = tmp_path / "a.h5", []
+    product.write_bytes(np.zeros(1000).tobytes())
+    write_record(product, {})
+    monkeypatch.setattr("simcompare.runs.ledger.sha256", lambda path: count.append(path) or "0")
+    for _ in range(3):
+        with pytest.raises(OSError, match="is not what was written there"):
+            check_hash(product)
+    assert len(count) == 1
+    product.touch()
+    with pytest.raises(OSError, match="is not what was written there"):
+        check_hash(product)
+    assert len(count) == 2
