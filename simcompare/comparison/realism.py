@@ -47,8 +47,8 @@ def sanity_table(image_sets: Mapping[str, ImageSet], reference: str, seed: int) 
         One row per data set and band: patches of blank sky, ratio of their noise, correlation of adjacent
         pixels, Kolmogorov-Smirnov distances of pixels, PSF widths, magnitudes and sizes, and what a
         classifier of blank sky finds: ``sky_auc`` with its standard error, ``sky_ks_p``, and ``sky_passed``
-        (AUC within 0.02 of one half and p above 0.01; ``"unclear"`` where it is not, but within two errors of
-        one half). NaN where fewer than 50 patches are blank.
+        (AUC within 0.02 of one half and p above 0.01) and ``sky_unclear`` (not so, but within two errors of
+        one half). NaN, and false, where fewer than 50 patches are blank.
     """
     real, pairs = image_sets[reference], _pairs(image_sets, reference)
     names = ["half_light_radius", *(f"{stem}_{band}" for stem in ("psf_fwhm", "mag") for band in real.bands)]
@@ -85,16 +85,10 @@ def _sky(real: np.ndarray, mock: np.ndarray, rng: np.random.Generator) -> dict:
         "sky_auc": check.auc if check else nan,
         "sky_auc_error": check.auc_error if check else nan,
         "sky_ks_p": check.ks_p if check else nan,
-        "sky_passed": _verdict(check),
+        "sky_passed": check is not None and check.passed,
+        "sky_unclear": check is not None and check.is_unclear,
         "most_different": min(check.feature_ks_p, key=check.feature_ks_p.get) if check else "",
     }
-
-
-def _verdict(check: SkyCheck | None) -> str:
-    """Whether a check was passed, if it could tell."""
-    if check is None:
-        return "unknown"
-    return "unclear" if check.is_unclear else str(check.passed)
 
 
 def _ks(ours: np.ndarray, real: np.ndarray) -> float:
@@ -123,8 +117,8 @@ def sanity_notes(table: Table) -> list[str]:
         if not len(known):
             unknown.append(name)
             continue
-        failed = known[np.asarray(known["sky_passed"]) == "False"]
-        doubtful = known[np.asarray(known["sky_passed"]) == "unclear"]
+        failed = known[~(known["sky_passed"] | known["sky_unclear"])]
+        doubtful = known[known["sky_unclear"]]
         if len(doubtful) and not len(failed):
             worst = _farthest(doubtful)
             unclear.append(f"{name} (AUC {worst['sky_auc']:.3f} ± {worst['sky_auc_error']:.3f})")
