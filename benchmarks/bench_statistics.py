@@ -81,7 +81,7 @@ def main():
     timed("compare, one data set", 2 * ROWS, "rows", lambda: compare(both, rng))
     timed("add_typicality", 2 * ROWS, "rows", lambda: add_typicality(both, rng))
     timed("adjusted_differences, 100 resamples", 2 * ROWS, "rows",
-          lambda: adjusted_differences(both, rng, n_bootstrap=100))  # fmt: skip
+          lambda: adjusted_differences(both, 0, n_bootstrap=100))  # fmt: skip
     features = rng.normal(0.02, 1, (ROWS, 8)), rng.normal(size=(ROWS, 8))
     for test in (classifier_test, kernel_test, energy_test, sliced_test):
         timed(f"{test.__name__}, 200 permutations", 2 * ROWS, "rows",

@@ -6,6 +6,7 @@ import numpy as np
 from astropy.table import Table
 from scipy.special import ndtr
 
+from mocks.streams import stream
 from simcompare.scores.nuisance import NuisanceModel, Terms, read_columns, ridge
 from simcompare.scores.record import Scores
 from simcompare.statistics.intervals import Estimate, percentile_interval
@@ -17,7 +18,7 @@ __all__ = ["adjusted_differences"]
 
 def adjusted_differences(
     scores: Scores,
-    rng: np.random.Generator,
+    seed: int,
     *,
     columns: Sequence[str] | None = None,
     n_bootstrap: int = 500,
@@ -33,7 +34,8 @@ def adjusted_differences(
     ----------
     scores : Scores
         Of the reference only held-out rows are used.
-    rng : numpy.random.Generator
+    seed : int
+        Each data set has a stream of its own.
     columns : sequence of str, optional
         Nuisances; default: magnitudes, sky noises, seeings and the half-light radius.
     n_bootstrap, confidence : int, float
@@ -62,7 +64,7 @@ def adjusted_differences(
         value = float(np.mean(v - NuisanceModel.fit(x, y).predict(u)))
         delta = Estimate(value, *3 * [np.nan])
         if len(v) > 1:
-            resampled = _resampled_adjusted(x, y, u, v, rng, n_bootstrap)
+            resampled = _resampled_adjusted(x, y, u, v, stream(seed, name, "adjusted"), n_bootstrap)
             delta = percentile_interval(value, resampled, 0.5 - confidence / 2)
         rows.append(
             {

@@ -217,7 +217,7 @@ class _Jobs:
 
     def adjusted(self) -> Table:
         return adjusted_differences(
-            self.scores, self.rng("adjusted"), columns=self.nuisances, n_bootstrap=self.n_bootstrap
+            self.scores, self.seed, columns=self.nuisances, n_bootstrap=self.n_bootstrap
         )
 
     def contrasts(self) -> Table:
@@ -228,7 +228,7 @@ class _Jobs:
 
     def typicality(self) -> Table:
         marked = add_typicality(self.scores, self.rng("typical"), columns=self.nuisances)
-        return batch_typicality(marked, self.rng("batch"))
+        return batch_typicality(marked, self.seed)
 
     @cached_property
     def feature_spaces(self) -> dict[str, Any]:
@@ -260,7 +260,7 @@ class _Jobs:
         real = kept[part.held_out(part.named_reference)]
         scale = np.nanstd(real, axis=0)
         unit = (kept - np.nanmean(real, axis=0)) / np.where(scale > 0, scale, 1.0)
-        return compare_models(part, unit, self.rng("posterior"))
+        return compare_models(part, unit, self.seed)
 
     def posterior(self) -> Table:
         found = self.comparison_of_models
@@ -282,7 +282,7 @@ class _Jobs:
         column, edges = self.bins
         if not column or len(edges) < 2:
             raise ValueError("no column to bin in; name one with --bins.")
-        return compare_in_bins(self.scores, column, edges, self.rng("bins"), n_bootstrap=self.n_bootstrap)
+        return compare_in_bins(self.scores, column, edges, self.seed, n_bootstrap=self.n_bootstrap)
 
     def trend(self) -> Table:
         found = trend_of(self.scores, self.asked.generations, self.rng("trend"), n_bootstrap=self.n_bootstrap)

@@ -9,6 +9,7 @@ from astropy.table import Table
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 
+from mocks.streams import stream
 from simcompare.scores.columns import column_of
 from simcompare.scores.nuisance import read_columns
 from simcompare.scores.record import Scores
@@ -245,7 +246,7 @@ def compare_in_bins(
     scores: Scores,
     column: str,
     edges: Sequence[float],
-    rng: np.random.Generator,
+    seed: int,
     *,
     n_bootstrap: int = 1000,
     least: int = 5,
@@ -258,7 +259,8 @@ def compare_in_bins(
     column : str
     edges : sequence of float
         Increasing limits of the bins.
-    rng : numpy.random.Generator
+    seed : int
+        Each bin of each data set has a stream of its own.
     n_bootstrap : int
     least : int
         Fewest galaxies of either sample for which a difference is given.
@@ -274,14 +276,16 @@ def compare_in_bins(
     reference = scores.named_reference
     rows = []
     for name in scores.others:
-        for low, high in pairwise(edges):
+        for number, (low, high) in enumerate(pairwise(edges)):
             inside = (place >= low) & (place < high) & finite
             samples = [np.flatnonzero(scores.held_out(each) & inside) for each in (name, reference)]
             counts = [np.unique(galaxy[chosen]).size for chosen in samples]
             delta = UNKNOWN
             if min(counts) >= least:
                 groups = [Clustered.of(values[chosen], galaxy[chosen]) for chosen in samples]
-                delta = difference_of_means(*groups, rng, n_bootstrap=n_bootstrap)
+                delta = difference_of_means(
+                    *groups, stream(seed, name, "bins", number), n_bootstrap=n_bootstrap
+                )
             rows.append(
                 {
                     "dataset": name,

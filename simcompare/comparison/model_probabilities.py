@@ -9,6 +9,7 @@ from scipy.optimize import minimize, minimize_scalar
 from scipy.spatial import cKDTree
 from scipy.special import log_softmax, logsumexp, softmax
 
+from mocks.streams import stream
 from simcompare.scores.record import Scores
 from simcompare.statistics.resampling import resampled_means
 
@@ -51,7 +52,7 @@ class ModelComparison:
 def compare_models(
     scores: Scores,
     features: np.ndarray,
-    rng: np.random.Generator,
+    seed: int,
     *,
     simulations: Sequence[str] | None = None,
     prior: Mapping[str, float] | None = None,
@@ -69,7 +70,8 @@ def compare_models(
         Data set, galaxy and split of each row.
     features : ndarray, shape (len(scores), d)
         Standardised features.
-    rng : numpy.random.Generator
+    seed : int
+        Each simulation is dealt into folds by a stream of its own.
     simulations : sequence of str, optional
         Default: all data sets of kind "simulated".
     prior : mapping of str to float, optional
@@ -102,7 +104,9 @@ def compare_models(
     label = np.repeat(np.arange(len(names)), [len(rows[name]) for name in names])
     share = np.array([(prior or {}).get(name, 1.0) for name in names], float)
     weight = (share / share.sum() / np.bincount(label))[label] * len(label)
-    fold = rng.permutation(len(label)) % FOLDS
+    fold = np.concatenate(
+        [stream(seed, name, "folds").permutation(len(rows[name])) % FOLDS for name in names]
+    )
     held_out = np.empty((len(label), len(names)))
     for k in range(FOLDS):
         held_out[fold == k] = _logits(_fit(x[fold != k], label[fold != k], weight[fold != k]), x[fold == k])
@@ -116,7 +120,7 @@ def compare_models(
         galaxies[name] = probability[:, k]
     share_inside = float(inside.mean())
     return ModelComparison(
-        _averaged(names, probability[inside], rng, n_bootstrap),
+        _averaged(names, probability[inside], stream(seed, "real galaxies"), n_bootstrap),
         galaxies,
         calibration,
         error,

@@ -63,7 +63,7 @@ def realism_numbers(scores: Scores, seed: int, *, columns: Sequence[str] | None 
         if real.size < 2:
             continue
         usable = scores.select(column)[np.isfinite(scores.numbers(column))]
-        table = density_numbers(usable, stream(seed, "realism", column), column=column, n_bootstrap=60)
+        table = density_numbers(usable, seed, column=column, n_bootstrap=60)
         table["column"] = column
         distances = {name: ks_statistic(_finite(scores, name, column), real) for name in order_of(table)}
         table["ks"] = [distances[str(name)] for name in table["dataset"]]
@@ -180,7 +180,7 @@ def draw_typicality(table: Table, ax: Axes | None = None) -> Axes:
 
 
 def matched_numbers(
-    scores: Scores, matches: Mapping[str, Match], rng: np.random.Generator, *, n_bootstrap: int = 400
+    scores: Scores, matches: Mapping[str, Match], seed: int, *, n_bootstrap: int = 400
 ) -> Table:
     """Mean headline of matched samples in resamples of the pairs.
 
@@ -189,7 +189,8 @@ def matched_numbers(
     scores : Scores
     matches : mapping of str to Match
         By data set.
-    rng : numpy.random.Generator
+    seed : int
+        Each data set has a stream of its own.
     n_bootstrap : int
 
     Returns
@@ -202,7 +203,7 @@ def matched_numbers(
     for name, pairs in matches.items():
         values = [scores.numbers()[rows] for rows in (pairs.first, pairs.second)]
         finite = np.isfinite(values).all(axis=0)
-        size, drawn = int(finite.sum()), []
+        size, drawn, rng = int(finite.sum()), [], stream(seed, name, "matched resamples")
         for n in blocks(n_bootstrap, size):
             counts = resampled_counts(size, n, rng)
             drawn.append([counts @ value[finite] / size for value in values])

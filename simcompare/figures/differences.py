@@ -5,6 +5,7 @@ from astropy.table import Table, vstack
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from mocks.streams import stream
 from simcompare.comparison.headline import NULL_KIND, split_differences
 from simcompare.figures.samples import datasets_of
 from simcompare.figures.style import COLUMN, PAGE, count_label, legend_above, new_axes, styled, table_styles
@@ -152,14 +153,14 @@ def null_numbers(
     return table
 
 
-def scale_numbers(scores: Scores, rng: np.random.Generator, *, n_bootstrap: int = 1000) -> Table:
+def scale_numbers(scores: Scores, seed: int, *, n_bootstrap: int = 1000) -> Table:
     """Which scales of the image carry the difference to real galaxies.
 
     Parameters
     ----------
     scores : Scores
         With columns ``log_likelihood_ratio_scale_<k>`` (or, without background, ``log_prob_scale_<k>``).
-    rng, n_bootstrap
+    seed, n_bootstrap
         As for `density_numbers`.
 
     Returns
@@ -176,6 +177,7 @@ def scale_numbers(scores: Scores, rng: np.random.Generator, *, n_bootstrap: int 
     rows, reference = [], scores.named_reference
     for dataset in datasets_of(scores):
         for k, (column, scale_name) in enumerate(scores.named_scales().items()):
+            rng = stream(seed, dataset, column)
             sample, real = scores.clustered(dataset, column), scores.clustered(reference, column)
             own = np.full(2, np.nan)
             if sample.n_galaxies > 1:

@@ -7,6 +7,7 @@ import numpy as np
 from astropy.table import Table
 from matplotlib.axes import Axes
 
+from mocks.streams import stream
 from simcompare.figures.samples import datasets_of
 from simcompare.figures.style import (
     COLUMN,
@@ -215,7 +216,7 @@ FEW = 40  # data sets with fewer galaxies are shown galaxy by galaxy
 
 def density_numbers(
     scores: Scores,
-    rng: np.random.Generator,
+    seed: int,
     *,
     column: str | None = None,
     n_bootstrap: int = 300,
@@ -225,8 +226,8 @@ def density_numbers(
     Parameters
     ----------
     scores : Scores
-    rng : numpy.random.Generator
-        Draws the galaxies of the band.
+    seed : int
+        Of the galaxies drawn for the bands; each data set has a stream of its own.
     column : str, optional
         Score; default the headline.
     n_bootstrap : int
@@ -248,6 +249,7 @@ def density_numbers(
     for name, sample in samples.items():
         width = max(_silverman(sample), edges[1] - edges[0])
         kernel = np.exp(-0.5 * ((points[:, None] - centres) / width) ** 2) / (width * np.sqrt(2 * np.pi))
+        rng = stream(seed, name, "density", column)
         cells = np.searchsorted(edges, sample.values, side="right")  # 0 and FINE + 1 lie outside the range
         curves = [
             kernel

@@ -9,6 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 
+from mocks.streams import stream
 from simcompare.figures.galleries import Stretch
 from simcompare.figures.style import COLUMN, PAGE, count_label, legend_above, new_axes, styled, table_styles
 from simcompare.scores.record import Scores
@@ -203,7 +204,7 @@ def profile_numbers(
     maps: Mapping[str, np.ndarray],
     kinds: Mapping[str, str],
     pixel_scale: float,
-    rng: np.random.Generator,
+    seed: int,
     *,
     galaxies: Mapping[str, Sequence] | None = None,
     step: float = 2.0,
@@ -218,7 +219,8 @@ def profile_numbers(
     kinds : mapping of str to str
     pixel_scale : float
         [arcsec]
-    rng : numpy.random.Generator
+    seed : int
+        Each data set has a stream of its own.
     galaxies : mapping of str to sequence, optional
         Galaxy of each map; default: each its own.
     step : float
@@ -233,6 +235,7 @@ def profile_numbers(
     """
     rows = []
     for name, stack in maps.items():
+        rng = stream(seed, name, "profile")
         n_y, n_x = stack.shape[1:]
         y, x = np.mgrid[:n_y, :n_x]
         radius = np.hypot(y - 0.5 * (n_y - 1), x - 0.5 * (n_x - 1))

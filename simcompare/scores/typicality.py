@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from astropy.table import Table
 
+from mocks.streams import stream
 from simcompare.scores.nuisance import AT_ONCE, NuisanceModel, read_columns
 from simcompare.scores.record import Scores
 from simcompare.statistics.resampling import resampled_means
@@ -163,14 +164,15 @@ def _folds(galaxy: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
     return [fold == k for k in range(n_folds)]
 
 
-def batch_typicality(scores: Scores, rng: np.random.Generator, *, n_draws: int = 2000) -> Table:
+def batch_typicality(scores: Scores, seed: int, *, n_draws: int = 2000) -> Table:
     """Whether whole data sets are as likely as equally many real galaxies drawn at random.
 
     Parameters
     ----------
     scores : Scores
         From `add_typicality`.
-    rng : numpy.random.Generator
+    seed : int
+        Each data set has a stream of its own.
     n_draws : int
         Random sets of real galaxies.
 
@@ -190,6 +192,7 @@ def batch_typicality(scores: Scores, rng: np.random.Generator, *, n_draws: int =
         ours = scores.clustered(name, "score_residual").means
         p_value = np.nan
         if name != scores.reference:
+            rng = stream(seed, name, "batch typicality")
             drawn = resampled_means(real, ours.size, n_draws, rng)
             centre = resampled_means(real, real.size, n_draws, rng)
             shift = abs(ours.mean() - real.mean())

@@ -91,8 +91,7 @@ def _matched_panels(scores: Scores, seed: int) -> Table:
             if len(pairs) >= LEAST_PAIRS:
                 matches[name] = pairs
         if matches:
-            rng = stream(seed, "figure", "matched", label)
-            panels[label] = figures.matched_numbers(part, matches, rng)
+            panels[label] = figures.matched_numbers(part, matches, seed)
     if not panels:
         raise ValueError(
             f"no data set has {LEAST_PAIRS} galaxies close to real ones in {', '.join(columns)}."

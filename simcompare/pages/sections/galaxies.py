@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
-from mocks.streams import stream
 from simcompare import figures
 from simcompare.figures.examples import class_gallery_numbers
 from simcompare.figures.feature_maps import latent_coordinates
@@ -161,11 +160,10 @@ def _draw_maps(
         profile[name] = _ratio_maps(flows, part, _read(part, image_sets), image_sets[name].bands)[1]
         kinds[name], galaxies[name] = scores.kind_of(name), part.galaxies
     scale = next(iter(image_sets.values())).pixel_scale
-    rng = stream(seed, "figure", "profile")
     book.draw(
         "profile", "Where in the galaxy",
         f"Mean ratio per pixel in rings about the centre, of up to {_MOST_MAPS} images; bands 95 %.",
-        lambda: figures.profile_numbers(profile, kinds, scale, rng, galaxies=galaxies), figures.draw_profile,
+        lambda: figures.profile_numbers(profile, kinds, scale, seed, galaxies=galaxies), figures.draw_profile,
     )  # fmt: skip
 
 

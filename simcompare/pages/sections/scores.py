@@ -25,7 +25,7 @@ def draw_scores(book: Sketchbook, scores: Scores, comparison: Table, seed: int) 
     for column in names_for(Use.SCORE, scores.colnames):
         if not np.isfinite(scores.numbers(column)).any():
             continue
-        table = figures.density_numbers(scores, stream(seed, "figure", column), column=column)
+        table = figures.density_numbers(scores, seed, column=column)
         what = column_of(column).label
         caption = "Smoothed distribution; bands are 95 % bootstrap intervals, galaxies resampled."
         book.draw(
@@ -43,7 +43,7 @@ def draw_scores(book: Sketchbook, scores: Scores, comparison: Table, seed: int) 
     book.draw(
         "scales", "Which scales carry the difference",
         "The difference to real galaxies divided over scales of the image; the parts add up to the whole.",
-        lambda: figures.scale_numbers(scores, stream(seed, "figure", "scales")),
+        lambda: figures.scale_numbers(scores, seed),
         figures.draw_scales,
     )  # fmt: skip
     table = figures.null_numbers(scores, comparison, stream(seed, "figure", "null"))
@@ -63,7 +63,7 @@ def _draw_splits(book: Sketchbook, scores: Scores, seed: int) -> None:
     book.draw(
         "splits", "Held-out real galaxies against those trained on",
         "A curve of held-out galaxies to the left of that of training galaxies means overfitting.",
-        lambda: figures.density_numbers(parts, stream(seed, "figure", "splits"), column="log_prob"),
+        lambda: figures.density_numbers(parts, seed, column="log_prob"),
         figures.draw_density,
     )  # fmt: skip
 
@@ -77,8 +77,7 @@ def _draw_bins(book: Sketchbook, scores: Scores, seed: int) -> None:
         if (finite & real).sum() < 3 * _LEAST_OF_A_SPLIT or len(scores[finite].datasets) < 2:
             continue
         for label, part in binned_scores(scores.select(x, scores.headline), x).items():
-            rng = stream(seed, "figure", "bins", label)
-            panels[label] = figures.density_numbers(part, rng, n_bootstrap=100)
+            panels[label] = figures.density_numbers(part, seed, n_bootstrap=100)
     if panels:
         book.draw(
             "bins", "Distributions in bins of brightness, size and shape",

@@ -78,9 +78,7 @@ def test_bins_find_the_difference_where_it_is(scores):
     bent = scores.copy()
     bright = (bent["mag_r"] < 17) & (bent["dataset"] == "massive")
     bent["log_likelihood_ratio"] += np.where(bright, -30.0, 0.0)
-    table = compare_in_bins(
-        Scores.of(bent), "mag_r", [15, 17, 19, 30], np.random.default_rng(0), n_bootstrap=200
-    )
+    table = compare_in_bins(Scores.of(bent), "mag_r", [15, 17, 19, 30], 0, n_bootstrap=200)
     bright_bin, faint_bin, empty_bin = table
     assert bright_bin["delta_mean"] - faint_bin["delta_mean"] == pytest.approx(-30, abs=4)
     assert np.isnan(empty_bin["delta_mean"])

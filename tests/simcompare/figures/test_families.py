@@ -126,7 +126,7 @@ def test_grid_has_a_panel_for_each_table_and_one_legend(scores):
 
 
 def test_violins_and_pixels(scores):
-    density = figures.density_numbers(scores, np.random.default_rng(0), n_bootstrap=20)
+    density = figures.density_numbers(scores, 0, n_bootstrap=20)
     middle = {str(row["dataset"]): row["median"] for row in density}
     assert middle["real"] - middle["sim"] == pytest.approx(20, abs=4)
     assert "nats" in figures.draw_violins(density).get_ylabel()
