@@ -28,7 +28,7 @@ FLOORS = {
         statistics archives
         runs
         settings
-        data
+        data kinds
     """,
     "mocks": """
         toys

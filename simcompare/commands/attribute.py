@@ -20,6 +20,7 @@ from simcompare.images.build import Images, make_parts
 from simcompare.images.image_set import ImageSet
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.images.stamps import PreparedStamp
+from simcompare.kinds import Kind
 from simcompare.runs.files import write_text
 from simcompare.runs.folder import open_run
 from simcompare.runs.tables import plain
@@ -151,7 +152,7 @@ def _make_images(run, settings: AttributeSettings) -> ImageSet:
     )
     description = {
         "name": simulation,
-        "kind": "simulated",
+        "kind": Kind.SIMULATED,
         "survey": real.survey_record,
         "bands": tuple(settings.bands),
         "pixel_scale": preparation.pixel_scale_of(load_survey(settings.survey).pixel_scale),
@@ -209,7 +210,7 @@ def _image(task: _Task, view: VariedView, way: Variation) -> PreparedStamp:
 
 def _attributed(scores: Scores, dataset: str, settings: AttributeSettings) -> Attribution:
     """Budget of the scores."""
-    mocks = scores[scores.equals("kind", "simulated") & np.isfinite(scores.numbers())]
+    mocks = scores[scores.equals("kind", Kind.SIMULATED) & np.isfinite(scores.numbers())]
     mocks = mocks.with_columns(dataset=np.full(len(mocks), dataset))
     ours = {name: mocks[mocks.equals("variation", name)] for name in mocks.words("variation")}
     steps = _in_common({step: ours[step] for step in LADDER if step in ours})

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from simcompare.kinds import Kind
 from simcompare.pages.citations import Citations, bibtex, citations_of
 from simcompare.runs.folder import read_config, read_provenance, runs_behind
 from simcompare.runs.tables import read_blocks
@@ -60,7 +61,7 @@ def _simulations(folder: Path) -> dict[str, None]:
 
     if (folder / "scores.ecsv").is_file():
         blocks = read_blocks(folder / "scores.ecsv", ["kind", "simulation", "dataset"])
-        blocks = (block[block["kind"] == "simulated"] for block in blocks)
+        blocks = (block[block["kind"] == Kind.SIMULATED] for block in blocks)
     elif (folder / "images").is_dir():
         blocks = map(read_catalogue, ImageSet.open(folder).files)
     else:

@@ -26,6 +26,7 @@ from simcompare.commands.report import report_run
 from simcompare.commands.score import score_image_sets
 from simcompare.commands.train import train_model
 from simcompare.commands.twins import make_twins
+from simcompare.kinds import Kind
 from simcompare.runs.lock import lock_folder
 from simcompare.settings import (
     CompareSettings,
@@ -143,7 +144,7 @@ def _run(settings: DemoSettings) -> Path:
         folders[name] = out / "images" / name
         mock = MockSettings(inputs=[path], out=folders[name], name=name, **common)
         if name == NATURE:
-            make_mocks(mock, kind="observed", fractions=(0.6, 0.15, 0.25))
+            make_mocks(mock, kind=Kind.OBSERVED, fractions=(0.6, 0.15, 0.25))
         else:
             make_mocks(mock)
     step("making the smooth Sersic twin of every toy-real galaxy")

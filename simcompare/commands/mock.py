@@ -8,6 +8,7 @@ from simcompare.images.build import make_parts
 from simcompare.images.image_set import ImageSet
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.images.splits import TEST_ALONE
+from simcompare.kinds import Kind
 from simcompare.runs.folder import open_run
 from simcompare.settings import MockSettings
 from simcompare.synthetic.mocks import Task, make_images, sky_file
@@ -25,7 +26,7 @@ _IMAGES_PER_PART = 100
 def make_mocks(
     settings: MockSettings,
     *,
-    kind: str = "simulated",
+    kind: str = Kind.SIMULATED,
     dataset: str | None = None,
     fractions: tuple[float, float, float] = TEST_ALONE,
 ) -> ImageSet:

@@ -8,6 +8,7 @@ from mocks.survey_files.sdss_frames import FRAME_NAME
 from simcompare.images.image_set import ImageSet
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.images.splits import TEST_ALONE
+from simcompare.kinds import Kind
 from simcompare.observed import PICTURE_BANDS, files_of, prepare_observed, read_places
 from simcompare.runs.folder import Run, open_run
 from simcompare.runs.tasks import available_cores
@@ -59,7 +60,7 @@ def make_image_set(settings: PrepareSettings) -> ImageSet:
     """
     survey = load_survey(settings.survey)
     fractions = (settings.train, settings.validation, 1 - settings.train - settings.validation)
-    if settings.kind == "simulated":
+    if settings.kind == Kind.SIMULATED:
         fractions = TEST_ALONE
     catalogue = [settings.catalogue] if settings.catalogue else []
     inputs = [*settings.inputs, *catalogue, *([survey.source] if survey.text else [])]
@@ -86,7 +87,7 @@ def make_image_set(settings: PrepareSettings) -> ImageSet:
         run.write_failures({name: row[name] for name in columns} for row in sample.rejected)
         for reason, count in sample.reasons.items():
             logger.info("left out %d: %s", count, reason)
-        if settings.domain == "linear" and settings.kind == "observed":
+        if settings.domain == "linear" and settings.kind == Kind.OBSERVED:
             sky_beside_galaxies(settings, run, sample.images.preparation.window)
     return sample.images
 

@@ -6,6 +6,7 @@ from mocks import load_survey
 from simcompare.images.build import make_parts
 from simcompare.images.image_set import ImageSet
 from simcompare.images.preparation.prepare import Preparation
+from simcompare.kinds import Kind
 from simcompare.observed import files_of
 from simcompare.runs.folder import open_run
 from simcompare.settings import ReobserveSettings
@@ -47,7 +48,7 @@ def make_reobserved(settings: ReobserveSettings) -> ImageSet:
         ]
         description = {
             "name": name,
-            "kind": "simulated",
+            "kind": Kind.SIMULATED,
             "survey": survey,
             "bands": tuple(settings.bands),
             "pixel_scale": preparation.pixel_scale_of(survey.pixel_scale),

@@ -12,6 +12,7 @@ import torch
 from flows import FlowModel
 from simcompare.data.shipped import ensemble_members, find_model, reference_table
 from simcompare.images.image_set import LINEAR_UNIT, ImageSet
+from simcompare.kinds import Kind
 from simcompare.models.density import SKY, Density, check_prepared_alike
 from simcompare.models.storage import load_model, model_hash
 from simcompare.runs.folder import open_run
@@ -138,7 +139,7 @@ def _reference(sets: Sequence[ImageSet], asked: str | None) -> str | None:
         if asked not in names:
             raise ValueError(f"reference {asked!r} is not among the image sets: {', '.join(names)}.")
         return asked
-    observed = [images.name for images in sets if images.kind == "observed"]
+    observed = [images.name for images in sets if images.kind == Kind.OBSERVED]
     return observed[0] if len(observed) == 1 else None
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from simcompare.images.build import Images, make_parts
 from simcompare.images.image_set import LINEAR_UNIT, ImageSet
 from simcompare.images.parts import collect_stamps
+from simcompare.kinds import Kind
 from simcompare.runs.folder import open_run
 from simcompare.runs.time_limit import Watch
 from simcompare.settings import TwinsSettings
@@ -60,7 +61,7 @@ def make_twins(settings: TwinsSettings) -> ImageSet:
         ]
         description = {
             "name": f"{images.name} Sersic twins",
-            "kind": "twins",
+            "kind": Kind.TWINS,
             "survey": images.survey_record,
             "bands": images.bands,
             "pixel_scale": images.pixel_scale,

@@ -10,6 +10,7 @@ from astropy.table import Table
 
 from simcompare import __version__
 from simcompare.comparison.report_table import as_json
+from simcompare.kinds import Kind
 from simcompare.runs.documents import read_json
 from simcompare.runs.files import write_text
 
@@ -128,7 +129,7 @@ def board(paths: Iterable[str | os.PathLike]) -> Table:
         | {key: np.nan if row[key] is None else row[key] for key in _SHOWN}
         for _, record in records
         for row in record["comparison"]["rows"]
-        if row["kind"] == "simulated"
+        if row["kind"] == Kind.SIMULATED
     ]
     if not rows:
         raise ValueError("the stored comparisons hold no simulation.")

@@ -8,6 +8,7 @@ from astropy.table import Table
 from scipy import stats
 
 from mocks.streams import stream
+from simcompare.kinds import Kind
 from simcompare.scores.record import Scores
 from simcompare.statistics.intervals import UNKNOWN, Estimate
 from simcompare.statistics.resampling import blocks
@@ -15,7 +16,6 @@ from simcompare.statistics.significance import adjust_p_values, detectable_diffe
 from simcompare.statistics.two_sample import difference_of_means, two_sample
 
 __all__ = [
-    "NULL_KIND",
     "compare",
     "null_splits",
     "real_halves",
@@ -25,7 +25,6 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-NULL_KIND = "null"
 FEW_GALAXIES = 5
 MOST_OUTSIDE = 0.05  # share of images outside the model's training range that is let pass
 NUISANCE_SHIFT = 0.25  # difference of medians, in half the reference's 16-84 % range, that is let pass
@@ -83,9 +82,9 @@ def compare(
     if len(first) and len(second):
         name = f"{scores.reference} (half)"
         null = _row(name, first, second, stream(seed, "null", "bootstrap"), settings)
-        rows.append(null | {"kind": NULL_KIND})
+        rows.append(null | {"kind": Kind.NULL})
     table = _ordered(Table(rows=rows))
-    claims = np.asarray(table["kind"]) == "simulated"
+    claims = np.asarray(table["kind"]) == Kind.SIMULATED
     table["p_holm"] = adjust_p_values(np.where(claims, table["p_value"], np.nan))
     for name in _nats(table):
         table[name].description = "natural logarithm, nats per image"
@@ -217,7 +216,7 @@ def _row(name: str, sample: Scores, truth: Scores, rng: np.random.Generator, set
     ours, real = sample.clustered(), truth.clustered()
     row = {
         "dataset": name,
-        "kind": sample[:1].words("kind")[0] if "kind" in sample else "simulated",
+        "kind": sample[:1].words("kind")[0] if "kind" in sample else Kind.SIMULATED,
         "n_images": len(sample),
         "n_galaxies": ours.n_galaxies,
         "n_not_finite": len(sample) - ours.values.size,
@@ -266,7 +265,7 @@ def _cautions(sample: Scores, truth: Scores, row: dict, raw: Estimate) -> list[s
         doubts.append("no background model: a raw log-likelihood rewards smooth and faint images")
     elif (row["delta_mean_low"] > 0 and raw.high < 0) or (row["delta_mean_high"] < 0 and raw.low > 0):
         doubts.append("raw log-likelihood says the opposite")
-    if row["delta_mean_low"] > 0 and row["kind"] == "simulated":
+    if row["delta_mean_low"] > 0 and row["kind"] == Kind.SIMULATED:
         doubts.append("likelier than real galaxies, which is a defect too")
     return doubts
 
@@ -288,7 +287,7 @@ def _unequal_nuisance(sample: Scores, truth: Scores) -> list[str]:
 
 def _ordered(table: Table) -> Table:
     """Put simulations first, best on top, those without an interval below; then controls, then the null."""
-    rank = {"simulated": 0, NULL_KIND: 2}
+    rank = {Kind.SIMULATED: 0, Kind.NULL: 2}
     kind = np.array([rank.get(kind, 1) for kind in table["kind"]])
     size = np.abs(np.asarray(table["delta_mean"], float))
     no_interval = ~np.isfinite(np.asarray(table["delta_mean_low"], float))

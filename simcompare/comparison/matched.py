@@ -8,6 +8,7 @@ from scipy import stats
 
 from mocks.streams import stream
 from simcompare.comparison.matching import match, matched_difference, mean_of_views
+from simcompare.kinds import Kind
 from simcompare.scores.record import Scores
 from simcompare.statistics.intervals import UNKNOWN
 from simcompare.statistics.significance import adjust_p_values
@@ -113,7 +114,7 @@ def contrasts(scores: Scores, columns: tuple[str, ...], seed: int, *, n_bootstra
     ValueError
         When there are fewer than two simulations.
     """
-    names = scores.of_kind("simulated")
+    names = scores.of_kind(Kind.SIMULATED)
     if len(names) < 2:
         raise ValueError(f"a contrast needs two simulations; found {', '.join(names) or 'none'}.")
     rows = []

@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 from scipy.special import log_softmax, logsumexp, softmax
 
 from mocks.streams import stream
+from simcompare.kinds import Kind
 from simcompare.scores.record import Scores
 from simcompare.statistics.resampling import resampled_means
 
@@ -91,7 +92,7 @@ def compare_models(
     ----------
     Zhou et al. 2025, A&A 701, A44 (the question); Guo et al. 2017, arXiv:1706.04599 (temperature).
     """
-    names, reference = list(simulations or scores.of_kind("simulated")), scores.named_reference
+    names, reference = list(simulations or scores.of_kind(Kind.SIMULATED)), scores.named_reference
     rows = {name: _first_views(scores, name, features) for name in [*names, reference]}
     few = [name for name in names if len(rows[name]) < 20]
     if len(names) < 2 or few:

@@ -10,6 +10,7 @@ from astropy.table import Table
 
 from simcompare.comparison.report_table import FurtherTable, read_further
 from simcompare.images.parts import BLANK_SKY
+from simcompare.kinds import Kind
 from simcompare.scores.record import Scores
 
 __all__ = ["NULLS", "null_tables", "symmetry_share", "with_nulls"]
@@ -73,7 +74,7 @@ def with_nulls(comparison: Table, scores: Scores, folder: str | os.PathLike | No
             table[column] = [found.get(str(name), {}).get(column, np.nan) for name in table["dataset"]]
     doubts = [
         [str(row["caution"])] * bool(row["caution"]) + list(_doubts(row, table.meta.get("null") or {}))
-        if row["kind"] == "simulated"
+        if row["kind"] == Kind.SIMULATED
         else [str(row["caution"])] * bool(row["caution"])
         for row in table
     ]
@@ -116,7 +117,7 @@ def _doubts(row: Table.Row, null: Mapping[str, float]) -> Iterator[str]:
 def _missing(table: Table) -> Iterator[str]:
     """Nulls that were not run."""
     kinds, names = set(np.asarray(table["kind"]).tolist()), set(np.asarray(table["dataset"]).tolist())
-    if "twins" not in kinds:
+    if Kind.TWINS not in kinds:
         yield "Sersic twins (score their image set too)"
     if BLANK_SKY not in names:
         yield "blank sky (score the real images with the others)"
@@ -131,7 +132,7 @@ def _lines(table: Table, share: float, missing: list[str]) -> Iterator[str]:
         if column in table.colnames:
             text = ", ".join(
                 f"{row['dataset']} {row[column]:.1f}"
-                for row in table[np.asarray(table["kind"]) == "simulated"]
+                for row in table[np.asarray(table["kind"]) == Kind.SIMULATED]
                 if np.isfinite(row[column])
             )
             what = "differ by" if column == "half_difference" else "scatter by (standard deviation)"

@@ -11,6 +11,7 @@ from mocks.observing.sky_check import SkyCheck, blank_sky_check
 from mocks.streams import stream
 from simcompare.images.blank_patches import blank_patches
 from simcompare.images.image_set import ImageSet
+from simcompare.kinds import Kind
 from simcompare.statistics.two_sample import ks_statistic
 
 __all__ = ["sanity_curves", "sanity_notes", "sanity_table"]
@@ -27,7 +28,7 @@ def _pairs(image_sets: Mapping[str, ImageSet], reference: str) -> list[tuple[str
     return [
         (name, images)
         for name, images in image_sets.items()
-        if name != reference and images.kind != "observed" and images.bands == real.bands
+        if name != reference and images.kind != Kind.OBSERVED and images.bands == real.bands
     ]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from astropy.table import Table
 
 from mocks.streams import stream
+from simcompare.kinds import Kind
 from simcompare.scores.record import Scores
 from simcompare.statistics.two_sample import Clustered, difference_of_means, mean_of
 
@@ -52,7 +53,7 @@ def stability(variants: Mapping[str, Scores], seed: int, *, n_bootstrap: int = 1
             )
             for name in scores.others
         }
-        simulated = [name for name in scores.of_kind("simulated") if name in deltas]
+        simulated = [name for name in scores.of_kind(Kind.SIMULATED) if name in deltas]
         order = sorted(simulated, key=lambda name: abs(deltas[name].value))
         rows += [
             {

@@ -8,6 +8,7 @@ import numpy as np
 from astropy.table import Table
 
 from mocks.streams import stream
+from simcompare.kinds import Kind
 from simcompare.scores.record import Scores
 from simcompare.scores.structure import STRUCTURE, Structure, learn_structure
 from simcompare.statistics.significance import adjust_p_values
@@ -160,7 +161,7 @@ def false_alarm_rate(
     float
         NaN where fewer than 20 real galaxies would be left.
     """
-    is_twin = np.any([scores.held_out(name) for name in scores.of_kind("twins")], axis=0)
+    is_twin = np.any([scores.held_out(name) for name in scores.of_kind(Kind.TWINS)], axis=0)
     known = scores[scores.held_out(scores.named_reference) | is_twin]
     is_real = known.held_out(known.named_reference)
     names = rng.permutation(np.unique(known.galaxies[is_real]))[:MOST_REAL]
@@ -194,7 +195,7 @@ def with_verdicts(table: Table) -> Table:
     table = table.copy()
     kinds = np.asarray(table["kind"]).astype(str)
     p_values = np.asarray(table["structure_p"], float)
-    claims = kinds == "simulated"
+    claims = kinds == Kind.SIMULATED
     table["structure_p_holm"] = np.where(
         claims, adjust_p_values(np.where(claims, p_values, np.nan)), p_values
     )

@@ -4,6 +4,7 @@ import numpy as np
 from astropy.table import Table
 from scipy import stats
 
+from simcompare.kinds import Kind
 from simcompare.scores.record import Scores
 from simcompare.statistics.intervals import Estimate
 from simcompare.statistics.two_sample import galaxy_means
@@ -65,7 +66,7 @@ def jackknife_all(scores: Scores) -> Table:
     """
     rows, reasons = [], []
     part, scores = scores["sub_box"], scores.select(scores.headline, "sub_box")
-    for name in scores.of_kind("simulated"):
+    for name in scores.of_kind(Kind.SIMULATED):
         inside = (part >= 0) | ~scores.equals("dataset", name)
         try:
             delta = jackknife(scores[inside], name)

@@ -25,6 +25,7 @@ from simcompare.figures.style import (
     styled,
     table_styles,
 )
+from simcompare.kinds import Kind
 from simcompare.scores.columns import axis_label
 from simcompare.scores.record import Scores
 from simcompare.statistics.resampling import blocks, resampled_counts
@@ -212,7 +213,7 @@ def matched_numbers(
             Table(
                 {
                     "dataset": np.full(n_bootstrap, name),
-                    "kind": np.full(n_bootstrap, "simulated"),
+                    "kind": np.full(n_bootstrap, Kind.SIMULATED),
                     "n_galaxies": np.full(n_bootstrap, size),
                     "mean": means[0],
                     "mean_real": means[1],

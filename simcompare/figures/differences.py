@@ -6,9 +6,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from mocks.streams import stream
-from simcompare.comparison.headline import NULL_KIND, split_differences
+from simcompare.comparison.headline import split_differences
 from simcompare.figures.samples import datasets_of
 from simcompare.figures.style import COLUMN, PAGE, count_label, legend_above, new_axes, styled, table_styles
+from simcompare.kinds import Kind
 from simcompare.scores.record import Scores
 from simcompare.statistics.two_sample import bootstrap_means, difference_of_means
 
@@ -38,7 +39,7 @@ def draw_forest(table: Table, ax: Axes | None = None) -> Axes:
         y = len(table) - 1 - level
         reach = [[row["delta_mean"] - row["delta_mean_low"]], [row["delta_mean_high"] - row["delta_mean"]]]
         known = np.all(np.isfinite(reach))
-        face = style.color if row["kind"] == "simulated" else "white"
+        face = style.color if row["kind"] == Kind.SIMULATED else "white"
         ax.errorbar(
             row["delta_mean"], y, xerr=reach if known else None, fmt=style.marker, color=style.color,
             mfc=face, capsize=2, lw=1.2,
@@ -132,7 +133,7 @@ def null_numbers(
         {
             "role": np.full(n_splits, "null", dtype="U5"),
             "dataset": np.full(n_splits, f"{scores.reference} (half)"),
-            "kind": np.full(n_splits, NULL_KIND),
+            "kind": np.full(n_splits, Kind.NULL),
             "n_galaxies": np.full(n_splits, half),
             "delta_mean": delta,
             "delta_mean_low": np.full(n_splits, np.nan),
@@ -140,7 +141,7 @@ def null_numbers(
             "p_value": p_values,
         }
     )
-    simulated = comparison[np.asarray(comparison["kind"]) == "simulated"]
+    simulated = comparison[np.asarray(comparison["kind"]) == Kind.SIMULATED]
     claims = simulated[
         "dataset", "kind", "n_galaxies", "delta_mean", "delta_mean_low", "delta_mean_high", "p_value"
     ]

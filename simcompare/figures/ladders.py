@@ -15,6 +15,7 @@ from simcompare.figures.style import (
     styled,
     styles_of,
 )
+from simcompare.kinds import Kind
 
 __all__ = ["draw_contours", "draw_ladder", "draw_stability"]
 
@@ -72,7 +73,7 @@ def draw_stability(table: Table, ax: Axes | None = None) -> Axes:
     names, variants = order_of(table), order_of(table, "variant")
     ax = new_axes(ax, PAGE * 0.6, 1.0 + 0.3 * len(names))
     styles = styles_of(
-        names, ["simulated" if np.max(table["rank"][table["dataset"] == n]) else "twins" for n in names]
+        names, [Kind.SIMULATED if np.max(table["rank"][table["dataset"] == n]) else Kind.TWINS for n in names]
     )
     ax.axvline(0, color="black", lw=0.7)
     for level, name in enumerate(reversed(names)):

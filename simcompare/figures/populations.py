@@ -14,6 +14,7 @@ from simcompare.figures.style import (
     styled,
     table_styles,
 )
+from simcompare.kinds import Kind
 from simcompare.scores.columns import axis_label
 from simcompare.scores.record import Scores
 
@@ -46,7 +47,7 @@ def with_derived_columns(scores: Scores) -> Scores:
         With those of `Scores.derived`, and ``sersic_n_<band>`` of real galaxies from the fit of their twin.
     """
     scores = scores.derived()
-    is_twin = scores.equals("kind", "twins") if "kind" in scores else np.zeros(len(scores), bool)
+    is_twin = scores.equals("kind", Kind.TWINS) if "kind" in scores else np.zeros(len(scores), bool)
     for name in [each for each in scores.colnames if each.startswith("sersic_n_")]:
         values = scores.numbers(name).copy()
         parent = ~is_twin & ~np.isfinite(values)
@@ -163,7 +164,7 @@ def mass_function_numbers(scores: Scores, *, column: str = "stellar_mass", step:
 
 def _populations(scores: Scores) -> list[str]:
     """Name the data sets of galaxies; controls carry the columns of their parents."""
-    return [name for name in datasets_of(scores) if scores.kind_of(name) in ("observed", "simulated")]
+    return [name for name in datasets_of(scores) if scores.kind_of(name) in (Kind.OBSERVED, Kind.SIMULATED)]
 
 
 def _galaxies(scores: Scores, column: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:

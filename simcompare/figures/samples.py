@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from simcompare.kinds import Kind
 from simcompare.scores.columns import axis_label
 from simcompare.scores.record import Scores
 
@@ -14,7 +15,7 @@ def datasets_of(scores: Scores) -> list[str]:
     """Names of the data sets with rows to draw, the reference first, then simulations, then controls."""
     names = [name for name in scores.datasets if scores.held_out(name).any()]
     return sorted(
-        names, key=lambda name: (name != scores.reference, scores.kind_of(name) != "simulated", name)
+        names, key=lambda name: (name != scores.reference, scores.kind_of(name) != Kind.SIMULATED, name)
     )
 
 
@@ -35,7 +36,7 @@ def split_scores(scores: Scores) -> Scores:
     split = real["split"]
     return real.with_columns(
         dataset=[words.get(each, each) for each in split.tolist()],
-        kind=np.where(split == "test", "observed", "simulated"),
+        kind=np.where(split == "test", Kind.OBSERVED, Kind.SIMULATED),
         split=np.full(len(real), "test"),
     ).with_reference("held out")
 

@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
+from simcompare.kinds import Kind
 from simcompare.runs.files import atomic_path
 from simcompare.runs.tables import write_table
 
@@ -132,10 +133,10 @@ def styles_of(names: Iterable[str], kinds: Iterable[str] | None = None) -> dict[
     styles = dict(_FIXED.get())
     used = Counter(style.color for style in styles.values())
     for name in sorted(set(names) - styles.keys()):
-        kind = kinds.get(name, "simulated")
-        if kind == "observed":
+        kind = kinds.get(name, Kind.SIMULATED)
+        if kind == Kind.OBSERVED:
             color = OBSERVED
-        elif kind != "simulated":
+        elif kind != Kind.SIMULATED:
             color = CONTROL
         else:
             color = _simulation_color(name, set(used))

@@ -18,6 +18,7 @@ from simcompare.images.preparation.prepare import Preparation
 from simcompare.images.preparation.sample import Sample
 from simcompare.images.splits import FRACTIONS, SPLITS, TEST_ALONE
 from simcompare.images.stamps import RawStamp
+from simcompare.kinds import Kind
 
 __all__ = ["About", "Arrays", "prepare_arrays"]
 
@@ -42,7 +43,7 @@ class About:
     """
 
     name: str = "arrays"
-    kind: str = "simulated"
+    kind: str = Kind.SIMULATED
     seed: int = 0
 
 
@@ -158,7 +159,7 @@ def prepare_arrays(
     ValueError
         When no image can be prepared.
     """
-    fractions = TEST_ALONE if about.kind == "simulated" else FRACTIONS
+    fractions = TEST_ALONE if about.kind == Kind.SIMULATED else FRACTIONS
     sample = Sample(about.name, preparation, survey, about.seed, fractions)
     stamps, failures = [], []
     for stamp, view in arrays.stamps(about.name):

@@ -36,6 +36,7 @@ from simcompare.images.positions import repeats
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.images.selection import select_rows
 from simcompare.images.splits import SPLITS
+from simcompare.kinds import Kind
 from simcompare.runs.temporary import TemporaryFolder
 
 __all__ = [
@@ -169,7 +170,7 @@ class ImageSet:
         starts = np.cumsum([0, *(sum(part.n for part in each._parts) for each in sets)])
         index = np.concatenate([start + each._positions for start, each in zip(starts, sets, strict=False)])
         joined = cls(parts, index)
-        if joined.kind != "observed" or "ra" not in joined.catalogue.colnames:
+        if joined.kind != Kind.OBSERVED or "ra" not in joined.catalogue.colnames:
             return joined
         owner = np.repeat(np.arange(len(sets)), [len(each) for each in sets])
         again = repeats(joined.catalogue["ra"], joined.catalogue["dec"], owner)

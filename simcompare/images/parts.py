@@ -13,12 +13,12 @@ from astropy.table import Table
 from mocks.checked_hdf5 import open_checked
 from mocks.surveys import Survey
 from simcompare.images.stamps import PreparedStamp
+from simcompare.kinds import Kind
 from simcompare.runs.files import atomic_hdf5
 from simcompare.runs.names import printable
 
 __all__ = [
     "BLANK_SKY",
-    "CONTROL_KIND",
     "DATASETS",
     "KINDS",
     "LINEAR_UNIT",
@@ -32,7 +32,7 @@ __all__ = [
 
 SCHEMA = 1
 FORMAT = "simcompare-imageset"
-KINDS = ("observed", "simulated", "twins")
+KINDS = (Kind.OBSERVED, Kind.SIMULATED, Kind.TWINS)
 LINEAR_UNIT = "nanomaggies per pixel"
 _REQUIRED_COLUMNS = ("galaxy_id", "dataset", "view", "split", "flags")
 _REQUIRED_PER_BAND = ("mag", "sky_sigma", "psf_fwhm")
@@ -189,7 +189,7 @@ def write_part(
         "format": FORMAT,
         "schema": SCHEMA,
         "name": printable(name),
-        "kind": kind,
+        "kind": str(kind),  # HDF5 knows plain text alone
         "survey": survey.name if isinstance(survey, Survey) else survey,
         "bands": json.dumps(bands),
         "pixel_scale": float(pixel_scale),
@@ -349,6 +349,3 @@ def read_catalogue(path: Path) -> Table:
 
 
 BLANK_SKY = "blank sky"
-
-
-CONTROL_KIND = "control"

@@ -20,6 +20,7 @@ from simcompare.images.preparation.flags import refuse_flagged, rejected_flags_o
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
 from simcompare.images.splits import assign_split, split_of_place
 from simcompare.images.stamps import FLAGS, PreparedStamp, RawStamp, RejectedStampError, unusable_stamp
+from simcompare.kinds import Kind
 from simcompare.observed.bands import foreign_filter
 from simcompare.observed.formats import read_stamps
 from simcompare.observed.identity import Identities
@@ -77,7 +78,7 @@ def prepare_observed(
     workers: int = 1,
     scheduler: str | None = None,
     timeout: float = 600.0,
-    kind: str = "observed",
+    kind: str = Kind.OBSERVED,
 ) -> Sample:
     """Prepare real galaxies from files of any known format into one image set in a run folder.
 
@@ -179,7 +180,7 @@ class _Parts:
     preparation: Preparation
     settings: dict
     part_size: int
-    kind: str = "observed"
+    kind: str = Kind.OBSERVED
     seen: TakenPlaces = field(default_factory=TakenPlaces)
     scale: float = 0.0  # of the images before preparation [arcsec]; 0 before the first, and for most pictures
     start: int = 0  # images of the inputs that the written parts account for

@@ -18,6 +18,7 @@ from PIL import Image
 
 from simcompare import __version__
 from simcompare.comparison.report_table import FurtherTable, as_json
+from simcompare.kinds import Kind
 from simcompare.pages.citations import Citations, short_reference
 from simcompare.runs.files import write_text
 from simcompare.runs.tables import plain, write_table
@@ -80,7 +81,7 @@ def answer(table: Table) -> str:
     -------
     str
     """
-    simulated = table[np.asarray(table["kind"]) == "simulated"]
+    simulated = table[np.asarray(table["kind"]) == Kind.SIMULATED]
     reference = table.meta["reference"]
     if not len(simulated):
         return f"No simulation was compared with {reference}; the rows below are controls."
@@ -133,12 +134,12 @@ def null_lines(table: Table) -> list[str]:
         )
     else:
         lines.append("Real against real: too few held-out galaxies to divide.")
-    for row in table[np.asarray(table["kind"]) != "simulated"]:
+    for row in table[np.asarray(table["kind"]) != Kind.SIMULATED]:
         lines.append(
             f"{row['dataset']}: difference of the mean {row['delta_mean']:+.1f} nats"
             f" ({row['delta_mean_low']:+.1f} to {row['delta_mean_high']:+.1f}), AUC {row['auc']:.2f}."
         )
-    for row in table[np.asarray(table["kind"]) == "simulated"]:
+    for row in table[np.asarray(table["kind"]) == Kind.SIMULATED]:
         if null.get("n_splits") and abs(row["delta_mean"]) <= null["delta_95"]:
             lines.append(f"{row['dataset']}: the gap does not exceed that of real against real.")
     return lines + list(table.meta.get("null_lines", ()))
@@ -270,7 +271,7 @@ def _row(row: Row, columns: Sequence[tuple]) -> dict:
         if name == "p_holm" and value < 1e-99:
             text = "< 1e-99"
         cells.append({"text": text, "range": interval})
-    return {"cells": cells, "control": row["kind"] != "simulated"}
+    return {"cells": cells, "control": row["kind"] != Kind.SIMULATED}
 
 
 def _shown(further: FurtherTable) -> dict:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from simcompare.kinds import Kind
 from simcompare.runs.tables import read_blocks, read_form
 from simcompare.scores.joining import stack_scores
 from simcompare.scores.record import Scores
@@ -74,6 +75,6 @@ def joined_scores(paths: Sequence[Path], form: Scores, columns: Collection[str] 
         Its reference, where the form has none, is the one data set of real galaxies.
     """
     scores = stack_scores(list(joined_blocks(paths, form, columns)))
-    real = scores.of_kind("observed")
+    real = scores.of_kind(Kind.OBSERVED)
     reference = form.reference or (real[0] if len(real) == 1 else None)
     return replace(scores, reference=reference, meta=form.meta)

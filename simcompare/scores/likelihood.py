@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from flows import symmetry
+from simcompare.kinds import Kind
 from simcompare.models.density import SKY, Density, check_prepared_alike, context_of, outside_domain, plain
 from simcompare.scores.aperture import aperture_columns, aperture_weights
 from simcompare.scores.complexity import complexity
@@ -257,4 +258,4 @@ def _scores(images: Any, models: list, blocks: list[dict[str, np.ndarray]]) -> S
         "nats": "log_prob and its ratios are natural logarithms, of physical pixel values",
     }
     scores = replace(scores.with_columns(**columns), headline=headline, meta=meta)
-    return scores.with_reference(images.name if images.kind == "observed" else None)
+    return scores.with_reference(images.name if images.kind == Kind.OBSERVED else None)

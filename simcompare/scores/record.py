@@ -10,6 +10,7 @@ import pyarrow as pa
 from astropy.table import Table
 from astropy.units import Unit, UnrecognizedUnit
 
+from simcompare.kinds import Kind
 from simcompare.scores.columns import Column, Use, column_of, derived_columns, names_for
 from simcompare.scores.display import as_html, as_line, draw_distributions
 from simcompare.scores.values import column_values, is_number, some_rows, word_codes
@@ -17,7 +18,7 @@ from simcompare.statistics.two_sample import Clustered
 
 __all__ = ["Scores", "headline_of"]
 
-LEARNED_KINDS = ("observed", "twins")  # a model has seen their training rows
+LEARNED_KINDS = (Kind.OBSERVED, Kind.TWINS)  # a model has seen their training rows
 _TELLING = ("dataset", "kind", "split", "galaxy_id")
 
 
@@ -81,7 +82,7 @@ class Scores:
         own = {name: column for name, column in own.items() if not column_of(name).meaning}
         meta = dict(getattr(table, "meta", {}))
         scores = cls(columns, reference, headline or headline_of(columns), meta, own)
-        real = [] if "dataset" not in columns else scores.of_kind("observed")
+        real = [] if "dataset" not in columns else scores.of_kind(Kind.OBSERVED)
         return replace(scores, reference=real[0]) if reference is None and len(real) == 1 else scores
 
     # Columns and rows
@@ -210,7 +211,7 @@ class Scores:
     def of_kind(self, kind: str) -> list[str]:
         """Names of the data sets of a kind; without kinds all are simulated."""
         if "kind" not in self.columns:
-            return self.datasets if kind == "simulated" else []
+            return self.datasets if kind == Kind.SIMULATED else []
         return [name for name in self.datasets if self.kind_of(name) == kind]
 
     def kind_of(self, dataset: str) -> str:
@@ -258,7 +259,7 @@ class Scores:
     def named_reference(self) -> str:
         """Name of the reference; ValueError when it is not said which it is."""
         if self.reference is None:
-            names = self.of_kind("observed")
+            names = self.of_kind(Kind.OBSERVED)
             raise ValueError(
                 f"the scores hold {len(names)} real data sets ({', '.join(names) or 'score one too'});"
                 " name the reference."

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from simcompare.kinds import Kind
 from simcompare.scores.record import Scores
 from simcompare.statistics.structure import (
     StructureReference,
@@ -167,7 +168,7 @@ def learn_structure(scores: Scores, rng: np.random.Generator, column: str = STRU
     own = _galaxies(real, compress(real.numbers(column)))
     twin_values = np.full(len(own.names), np.nan)
     twin_conditions = np.full((len(own.names), 2), np.nan)
-    for name in scores.of_kind("twins"):
+    for name in scores.of_kind(Kind.TWINS):
         sample = scores.sample(name)
         twins = _galaxies(sample, compress(sample.numbers(column)))
         _, i, j = np.intersect1d(own.names, twins.names, return_indices=True)

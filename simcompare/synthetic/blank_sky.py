@@ -7,7 +7,8 @@ from astropy.table import Table
 
 from mocks.streams import stream
 from simcompare.images.image_set import ImageSet, Stack
-from simcompare.images.parts import BLANK_SKY, CONTROL_KIND
+from simcompare.images.parts import BLANK_SKY
+from simcompare.kinds import Kind
 
 __all__ = ["BlankSky", "blank_sky_of"]
 
@@ -48,7 +49,7 @@ class BlankSky(ImageSet):
     @property
     def kind(self) -> str:
         """Neither real nor a claim."""
-        return CONTROL_KIND
+        return Kind.CONTROL
 
     def subset(self, index) -> "BlankSky":
         """Blank sky of some of the images."""

@@ -10,6 +10,7 @@ from simcompare import figures
 from simcompare.comparison.further_tables import FurtherTable
 from simcompare.comparison.matching import match
 from simcompare.figures.samples import binned_scores
+from simcompare.kinds import Kind
 from simcompare.pages.sections.sketchbook import Sketchbook
 from simcompare.scores.columns import Use, names_for
 from simcompare.scores.nuisance import usable_nuisances
@@ -83,7 +84,7 @@ def _matched_panels(scores: Scores, seed: int) -> Table:
     scores, panels = scores.select(*columns, x, scores.headline), {}
     for label, part in {"all": scores, **binned_scores(scores, x)}.items():
         matches = {}
-        for name in part.of_kind("simulated"):
+        for name in part.of_kind(Kind.SIMULATED):
             try:
                 pairs = match(part, name, columns)
             except ValueError:

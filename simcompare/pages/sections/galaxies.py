@@ -12,6 +12,7 @@ from simcompare.figures.examples import class_gallery_numbers
 from simcompare.figures.feature_maps import latent_coordinates
 from simcompare.figures.galleries import Stretch
 from simcompare.figures.single_galaxies import budget_numbers
+from simcompare.kinds import Kind
 from simcompare.models.density import context_of
 from simcompare.pages.sections.sketchbook import Sketchbook
 from simcompare.scores.bare_sky import SkyDensity
@@ -153,7 +154,7 @@ def _draw_maps(
     profile, kinds, galaxies = {}, {}, {}
     for name in dict.fromkeys(str(each) for each in choice["dataset"]):
         picked = choice[np.asarray(choice["dataset"]) == name]
-        if picked["kind"][0] in ("observed", "simulated"):
+        if picked["kind"][0] in (Kind.OBSERVED, Kind.SIMULATED):
             _draw_panels(book, scores, picked, image_sets[name], flows, stretch)
         held = np.flatnonzero(scores.held_out(name))
         part = scores[held[:: max(1, held.size // _MOST_MAPS)][:_MOST_MAPS]]

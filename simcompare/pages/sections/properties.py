@@ -5,6 +5,7 @@ from astropy.table import Table
 
 from simcompare import figures
 from simcompare.figures.populations import galaxy_classes
+from simcompare.kinds import Kind
 from simcompare.pages.sections.sketchbook import Sketchbook
 from simcompare.scores.columns import Use, names_for
 from simcompare.scores.record import Scores
@@ -43,7 +44,7 @@ def draw_properties(book: Sketchbook, scores: Scores, comparison: Table, seed: i
 
 def relation_columns(scores: Scores) -> list[str]:
     """Name the properties worth a figure: of the real galaxies and another data set, or of simulations."""
-    real, others = scores.held_out(scores.named_reference), scores.equals("kind", "simulated")
+    real, others = scores.held_out(scores.named_reference), scores.equals("kind", Kind.SIMULATED)
     names = []
     for name in names_for(Use.RELATION, scores.colnames):
         if scores[name].dtype.kind != "f":
@@ -87,7 +88,7 @@ def _draw_classes(book: Sketchbook, scores: Scores) -> None:
     for name, (inside, known) in galaxy_classes(scores).items():
         has_real = (known & scores.held_out(reference)).any()
         rows = inside | (~has_real & scores.equals("dataset", reference))
-        simulated = inside & scores.equals("kind", "simulated")
+        simulated = inside & scores.equals("kind", Kind.SIMULATED)
         if magnitude is None or simulated.sum() < _LEAST_OF_A_CLASS:
             continue
         title = name if has_real else f"{name}; real: all"
@@ -111,7 +112,7 @@ def _draw_planes(book: Sketchbook, scores: Scores, comparison: Table, x: str, y:
     groups = {"": np.ones(len(scores), bool)}
     places = {name: rows for name, (rows, _) in galaxy_classes(scores).items() if name in _PLACES}
     panels = {}
-    for row in comparison[np.asarray(comparison["kind"]) == "simulated"]:
+    for row in comparison[np.asarray(comparison["kind"]) == Kind.SIMULATED]:
         name = str(row["dataset"])
         own = scores.equals("dataset", name)
         both = len(places) == len(_PLACES) and all((rows & own).any() for rows in places.values())

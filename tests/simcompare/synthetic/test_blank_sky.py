@@ -9,6 +9,7 @@ from scipy import stats
 from simcompare.comparison.nulls import null_tables, symmetry_share, with_nulls
 from simcompare.pages.sections.galaxies import _ratio_maps
 from simcompare.scores.bare_sky import SkyDensity
+from simcompare.scores.record import Scores
 
 
 def test_density_of_the_sky_is_that_of_independent_normals():
@@ -40,7 +41,8 @@ def comparison(**changes):
 def scored(**columns):
     n = 40
     base = {"dataset": ["real"] * n, "split": ["test"] * n, "kind": ["observed"] * n}
-    return Table(base | {"log_likelihood_ratio": np.linspace(-1, 1, n) * 10} | columns)
+    base["galaxy_id"] = [f"g{k}" for k in range(n)]
+    return Scores.of(base | {"log_likelihood_ratio": np.linspace(-1, 1, n) * 10} | columns)
 
 
 def test_a_gap_within_a_null_is_said_so(tmp_path):
@@ -58,7 +60,7 @@ def test_a_gap_within_a_null_is_said_so(tmp_path):
     assert table["seed_scatter"][0] == 1
     assert "training seeds" in " ".join(table.meta["null_lines"])
     assert table.meta["symmetry_share"] == pytest.approx(1 / np.std(np.linspace(-10, 10, 40)))
-    assert np.isnan(symmetry_share(scored(), "real"))
+    assert np.isnan(symmetry_share(scored()))
     with pytest.raises(FileNotFoundError, match="simcompare nulls"):
         with_nulls(comparison(), scored(), tmp_path / "absent")
     assert null_tables(None) == []
@@ -67,9 +69,9 @@ def test_a_gap_within_a_null_is_said_so(tmp_path):
 def test_maps_of_the_ratio_are_to_the_background_the_score_was_held_against():
     images = np.random.default_rng(3).normal(size=(2, 1, 8, 8))
     level = {"sky_level_r": np.zeros(2), "sky_sigma_r": np.ones(2)}
-    scores = Table({"log_prob_background": [0.0, 0.0], "log_prob_sky": [-1.0, 1.0]} | level)
+    scores = Scores.of({"log_prob_background": [0.0, 0.0], "log_prob_sky": [-1.0, 1.0]} | level)
     flows = [FlatMap(2.0), FlatMap(0.5)]
-    own, ratio = _ratio_maps(flows, scores, np.arange(2), images, ("r",))
+    own, ratio = _ratio_maps(flows, scores, images, ("r",))
     assert (own == 2.0).all()
     assert (ratio[0] == 1.5).all()
     np.testing.assert_allclose(2.0 - ratio[1], -0.5 * (images[1, 0] ** 2 + np.log(2 * np.pi)), rtol=1e-6)
