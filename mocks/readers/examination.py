@@ -13,6 +13,7 @@ from mocks.magnitudes import magnitude_of
 from mocks.readers.base import Snapshot
 from mocks.readers.hdf5.headers import RUNS
 from mocks.readers.inputs import grouped, members, read_image
+from mocks.readers.particles.limits import unusual
 from mocks.readers.registry import open_snapshot
 
 __all__ = ["Examination", "Finding", "examine", "examine_all"]
@@ -29,14 +30,6 @@ COSTS = {
     "half_mass_radius": "no selection by size; apertures in half-mass radii take the particles' own",
     "star_formation_rate": "no selection by star formation rate",
     "is_central": "no choice between centrals and satellites",
-}
-# Ranges outside of which a unit is likely wrong
-SANE = {
-    "star particle mass [Msun]": (1e1, 1e9),
-    "half-mass radius [kpc]": (0.05, 150.0),
-    "current over initial mass": (0.3, 1.001),
-    "median age [Gyr]": (1e-3, 14.0),
-    "median metallicity": (1e-5, 0.08),
 }
 
 
@@ -167,6 +160,7 @@ def examine(
     except (OSError, ValueError) as error:
         findings.append(Finding("error", "catalogue", str(error)))
         return Examination(**known)
+    findings += [Finding("warning", "catalogue", note) for note in table.meta.get("notes", ())]
     known |= {"n_galaxies": len(table)}
     if "stellar_mass" in table.colnames:
         known["n_above"] = int(np.count_nonzero(np.asarray(table["stellar_mass"]) >= min_stellar_mass))
@@ -265,11 +259,7 @@ def _check_units(galaxy: Galaxy) -> list[Finding]:
         "median age [Gyr]": np.median(stars.age),
         "median metallicity": np.median(stars.metallicity),
     }
-    wrong = [
-        f"{name} is {value:.3g}, usual is {SANE[name][0]:g} to {SANE[name][1]:g}"
-        for name, value in values.items()
-        if not SANE[name][0] <= value <= SANE[name][1]
-    ]
+    wrong = unusual(values)
     if stars.age.max() > universe:
         wrong.append(f"oldest star {stars.age.max():.4g} Gyr, universe {universe:.4g} Gyr")
     subject = f"units of galaxy {galaxy.subhalo_id}"

@@ -18,7 +18,8 @@ from mocks.readers.formats.ramses import is_output_folder, open_ramses
 from mocks.readers.formats.swift import open_swift
 from mocks.readers.hdf5.headers import RUNS
 from mocks.readers.hdf5.layout import CHUNK
-from mocks.readers.hdf5.snapshot import ALIASES, header_of, open_hdf5
+from mocks.readers.hdf5.snapshot import ALIASES, open_hdf5
+from mocks.readers.hdf5.statements import header_of
 
 __all__ = ["SIMULATIONS", "fingerprint", "formats", "open_snapshot", "recognise"]
 

@@ -5,12 +5,22 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
-from astropy.table import Table
+from astropy.table import Column, Table
 
 from mocks.expressions import evaluate
 from mocks.galaxy import Galaxy
+from mocks.readers.particles.geometry import half_mass_radius
 
 __all__ = ["aperture_radius", "cut_aperture", "evaluate", "select"]
+
+
+def _plain(column: Column) -> np.ndarray:
+    """Values of a column, NaN where they are masked: a missing number is above and below nothing."""
+    if not np.ma.is_masked(column):
+        return np.asarray(column)
+    if column.dtype.kind not in "biuf":
+        return np.asarray(column.filled(""))
+    return np.asarray(column.astype(float).filled(np.nan))
 
 
 def select(
@@ -48,7 +58,7 @@ def select(
     """
     kept = np.ones(len(catalogue), dtype=bool)
     if min_stellar_mass is not None:
-        kept &= np.asarray(catalogue["stellar_mass"]) >= min_stellar_mass
+        kept &= _plain(catalogue["stellar_mass"]) >= min_stellar_mass
     if subhalo_ids is not None:
         wanted = sorted({int(number) for number in subhalo_ids})
         missing = sorted(set(wanted) - set(np.asarray(catalogue["subhalo_id"]).tolist()))
@@ -110,6 +120,10 @@ def aperture_radius(aperture: str | float, galaxy: Galaxy, image_size: float | N
 def cut_aperture(galaxy: Galaxy, aperture: str | float, image_size: float | None = None) -> Galaxy:
     """Cut a galaxy to a sphere about its centre; what that leaves out is noted.
 
+    Mass, half-mass radius, number of stars and, where the gas tells it, star formation rate become those
+    within the sphere; the whole galaxy's mass and radius are kept as ``whole_stellar_mass`` and
+    ``whole_half_mass_radius``.
+
     Parameters
     ----------
     galaxy : Galaxy
@@ -131,6 +145,15 @@ def cut_aperture(galaxy: Galaxy, aperture: str | float, image_size: float | None
         raise ValueError(
             f"{galaxy.galaxy_id}: no star within {radius:g} kpc of its centre ({galaxy.source})."
         )
-    share = inner.stars.mass.sum() / galaxy.stars.mass.sum()
+    mass = float(inner.stars.mass.sum())
+    share = mass / galaxy.stars.mass.sum()
     note = f"cut to {radius:.4g} kpc: {100 * share:.1f} % of the stellar mass"
-    return replace(inner, notes=(*galaxy.notes, note))
+    whole = {name: galaxy.properties.get(name) for name in ("stellar_mass", "half_mass_radius")}
+    properties = galaxy.properties | {f"whole_{name}": x for name, x in whole.items() if x is not None}
+    properties |= {"stellar_mass": mass, "n_stars": len(inner.stars)}
+    properties["half_mass_radius"] = half_mass_radius(inner.stars.position, inner.stars.mass)
+    if inner.gas is not None and inner.gas.star_formation_rate is not None:
+        properties["star_formation_rate"] = float(inner.gas.star_formation_rate.sum())
+    elif "star_formation_rate" in properties:
+        note += "; the star formation rate is that of the whole galaxy"
+    return replace(inner, properties=properties, notes=(*galaxy.notes, note))

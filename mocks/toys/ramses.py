@@ -7,7 +7,7 @@ from typing import BinaryIO
 import numpy as np
 
 from mocks.galaxy import Galaxy
-from mocks.readers.hdf5.snapshot import KM, KPC, MSUN
+from mocks.readers.hdf5.units import KM, KPC, MSUN
 from mocks.readers.particles.hilbert import hilbert_keys
 from mocks.readers.particles.times import conformal_time
 from mocks.toys.placing import birth_scale_factor, check_one_output, places
@@ -93,14 +93,14 @@ def _particles(galaxies: list[Galaxy], units: dict[str, float], box: float, rng:
     return columns
 
 
-def _write_part(path: Path, columns: dict[str, np.ndarray], n_cpu: int, families: bool) -> None:
-    """One part file, in the format before particle families or after."""
+def _write_part(path: Path, columns: dict[str, np.ndarray], n_cpu: int, n_stars: int, families: bool) -> None:
+    """One part file of an output, in the format before particle families or after."""
     n = len(columns["mass"])
     with path.open("wb") as file:
         for value in (n_cpu, 3, n):
             _record(file, np.int32([value]))
         _record(file, np.zeros(4, dtype=np.int32))  # localseed
-        _record(file, np.int32([np.count_nonzero(columns["birth"])]))
+        _record(file, np.int32([n_stars]))
         _record(file, np.zeros(1))  # mstar_tot
         _record(file, np.zeros(1))  # mstar_lost
         _record(file, np.zeros(1, dtype=np.int32))  # nsink
@@ -205,10 +205,11 @@ def write_ramses_output(
     ends = np.quantile(keys, np.linspace(0.0, 1.0, n_cpu + 1)[1:-1])
     bounds = np.concatenate([[0.0], np.floor(ends), [8.0**depth]])
     (output / f"info_{first.snapshot:05d}.txt").write_text(_info(first, units, bounds))
+    n_stars = int(np.count_nonzero(columns["birth"]))
     for cpu in range(n_cpu):
         mine = (keys >= bounds[cpu]) & (keys < bounds[cpu + 1])
         path = output / f"part_{first.snapshot:05d}.out{cpu + 1:05d}"
-        _write_part(path, {name: values[mine] for name, values in columns.items()}, n_cpu, families)
+        _write_part(path, {name: values[mine] for name, values in columns.items()}, n_cpu, n_stars, families)
     if families:
         lines = [f"{i + 1}, {name}, {kind}" for i, (name, kind) in enumerate(DESCRIPTOR)]
         text = "\n".join(["# version:  1", "# ivar, variable_name, variable_type", *lines])

@@ -1,6 +1,7 @@
 """Single-file snapshots of the Illustris kind with a subhalo catalogue in a second file (CAMELS)."""
 
 import functools
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import h5py
 import numpy as np
 from astropy.table import Table
 
+from mocks.file_names import snapshot_number
 from mocks.galaxy import Galaxy
 from mocks.readers.base import Snapshot
+from mocks.readers.hdf5.chunks import count_problems
 from mocks.readers.hdf5.fields import (
     GAS_FIELDS,
     STAR_FIELDS,
@@ -19,30 +22,51 @@ from mocks.readers.hdf5.fields import (
     read_part,
     stars_from_parts,
 )
-from mocks.readers.hdf5.headers import RUNS, cosmology_of, number_in_path, redshift_of, run_name
+from mocks.readers.hdf5.headers import RUNS, cosmology_of, redshift_of, run_name
 from mocks.readers.hdf5.layout import box_side, with_units
-from mocks.readers.hdf5.snapshot import GAS, STARS, Units, conversion, find, header_of, open_hdf5, read_array
-from mocks.readers.hdf5.subhaloes import SUBHALO_FIELDS, subhalo_columns, subhalo_properties
+from mocks.readers.hdf5.snapshot import GAS, STARS, find, open_hdf5, read_array
+from mocks.readers.hdf5.statements import header_of, other_output, settled_header
+from mocks.readers.hdf5.subhaloes import (
+    SUBHALO_FIELDS,
+    catalogue_problems,
+    subhalo_columns,
+    subhalo_properties,
+)
+from mocks.readers.hdf5.units import Units, conversion, header_units
 from mocks.readers.particles.gathering import Part
 
 __all__ = ["PairSnapshot", "open_pair", "pair_in"]
 
-UNITS = Units()
 MOST_FILES = 40  # of a folder that are looked into
+CATALOGUE = re.compile(r"(?i)sub-?(halo|find|group)|fof|group|halo|catalog|tab[_-]")
 
 
-def _role(path: Path) -> str | None:
-    """``"particles"`` or ``"catalogue"`` for an HDF5 file of a pair, else None."""
+def _role(path: Path) -> str:
+    """Tell what an HDF5 file is in a pair: ``"particles"``, ``"catalogue"``, ``"damaged"`` or ``"other"``."""
+    is_catalogue = CATALOGUE.search(path.stem) is not None
     try:
         with open_hdf5(path) as file:
-            if isinstance(file.get("Subhalo"), h5py.Group):
-                return "catalogue" if "SubhaloLenType" in file["Subhalo"] else None
+            if isinstance(file.get("Subhalo"), h5py.Group) and "SubhaloLenType" in file["Subhalo"]:
+                return "catalogue"
             group = file.get("PartType4")
             single = header_of(file).get("NumFilesPerSnapshot", 1) == 1
             has_birth = isinstance(group, h5py.Group) and find(group, "birth") is not None
-            return "particles" if has_birth and single and "CutoutID" not in header_of(file) else None
-    except OSError:
-        return None
+            if has_birth and single and "CutoutID" not in header_of(file):
+                return "particles"
+            has_particles = any(name.startswith("PartType") for name in file)
+            return "damaged" if is_catalogue and not has_particles else "other"
+    except (OSError, ValueError):
+        return "damaged" if is_catalogue else "other"
+
+
+def _beside(path: Path) -> list[Path]:
+    """HDF5 files of a folder, or those beside a file that are of its snapshot as far as their names tell."""
+    folder = path if path.is_dir() else path.absolute().parent
+    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in (".hdf5", ".h5"))
+    if path.is_file() and len(files) > MOST_FILES:
+        number = re.findall(r"\d+", path.stem)[-1:]
+        files = [file for file in files if re.findall(r"\d+", file.stem)[-1:] == number]
+    return files if len(files) <= MOST_FILES else []
 
 
 def pair_in(path: Path) -> tuple[Path, Path] | None:
@@ -57,20 +81,37 @@ def pair_in(path: Path) -> tuple[Path, Path] | None:
     -------
     tuple (snapshot, catalogue) or None
         None when there is not exactly one of each.
+
+    Raises
+    ------
+    OSError
+        When the file that is named as the catalogue cannot be read as one: the stars of a whole box would be
+        taken for one galaxy's.
     """
-    folder = path if path.is_dir() else path.parent
-    files = sorted({*folder.glob("*.hdf5"), *folder.glob("*.h5")})
-    if not 2 <= len(files) <= MOST_FILES:
+    files = _beside(path)
+    if len(files) < 2:
         return None
     roles = {file: _role(file) for file in files}
     catalogues = [file for file, role in roles.items() if role == "catalogue"]
-    snapshots = [path] if path.is_file() else [file for file, role in roles.items() if role == "particles"]
-    if len(snapshots) == 1 and len(catalogues) > 1:
-        number = number_in_path(Path(snapshots[0].name))
-        catalogues = [file for file in catalogues if number is not None and f"{number:03d}" in file.stem]
-    if len(snapshots) != 1 or len(catalogues) != 1 or roles.get(snapshots[0]) != "particles":
+    if path.is_file():
+        snapshots = [path] if roles.get(path.absolute()) == "particles" else []
+    else:
+        snapshots = [file for file, role in roles.items() if role == "particles"]
+    if len(snapshots) != 1:
         return None
-    return snapshots[0], catalogues[0]
+    number = snapshot_number(Path(snapshots[0].name))
+    if len(catalogues) > 1:
+        catalogues = [file for file in catalogues if number is not None and f"{number:03d}" in file.stem]
+    if len(catalogues) == 1:
+        return snapshots[0], catalogues[0]
+    damaged = [file for file, role in roles.items() if role == "damaged"]
+    if not catalogues and damaged:
+        raise OSError(
+            f"{damaged[0]} lies beside {snapshots[0].name} as its catalogue, but holds no "
+            "Subhalo/SubhaloLenType that can be read: damaged or empty? Fetch it again, or move it away if "
+            "it is not the catalogue."
+        )
+    return None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -88,6 +129,8 @@ class PairSnapshot(Snapshot):
         Unit of the coordinates [physical kpc].
     box_size : float or None
         [physical kpc].
+    units : Units
+        Of datasets without attributes.
     include_flagged : bool
         Keep subhaloes that the catalogue flags as not cosmological.
     gas : bool
@@ -98,6 +141,7 @@ class PairSnapshot(Snapshot):
     h: float
     length: float
     box_size: float | None
+    units: Units
     include_flagged: bool = False
     gas: bool = True
 
@@ -134,10 +178,26 @@ class PairSnapshot(Snapshot):
         """Files that are read; see `Snapshot.sources`."""
         return self.path, self.catalogue_path
 
+    def problems(self) -> list[str]:
+        """Check particles and catalogue against their headers and each other; see `Snapshot.problems`."""
+        found = count_problems((self.path,))
+        try:
+            with open_hdf5(self.path) as file:
+                own = header_of(file)
+            with open_hdf5(self.catalogue_path) as file:
+                header, count = header_of(file), len(file["Subhalo/SubhaloLenType"])
+            found += other_output(str(self.catalogue_path), header, str(self.path), own)
+            found += catalogue_problems(str(self.catalogue_path), header, count)
+            _ = self._subhaloes
+        except (OSError, ValueError) as error:
+            found.append(str(error))
+        return found
+
     def catalogue(self) -> Table:
         """Subhaloes with stars; see `Snapshot.catalogue`."""
         raw, where = self._subhaloes, str(self.catalogue_path)
-        table = Table(subhalo_columns(raw, self.scale_factor, self.h, self.include_flagged, where))
+        columns = subhalo_columns(raw, self.scale_factor, self.h, self.units, self.include_flagged, where)
+        table = Table(columns)
         if "stellar_mass" not in table.colnames:
             with open_hdf5(self.path) as file:
                 columns = house_columns(*self._rows(file, STARS, ("mass", "birth"), slice(None)))
@@ -169,7 +229,7 @@ class PairSnapshot(Snapshot):
             gas=gas,
             centre=raw["SubhaloPos"][subhalo_id].astype(float) * self.length if "SubhaloPos" in raw else None,
             box_size=self.box_size,
-            properties=subhalo_properties(raw, subhalo_id, self.scale_factor, self.h),
+            properties=subhalo_properties(raw, subhalo_id, self.scale_factor, self.h, self.units),
             notes=notes,
         )
 
@@ -183,7 +243,7 @@ class PairSnapshot(Snapshot):
     ) -> tuple[list[Part], dict]:
         """Columns of particles of one type, and how they are called and counted."""
         group = file[f"PartType{kind}"]
-        found = column_factors(group, fields, self.scale_factor, self.h, UNITS)
+        found = column_factors(group, fields, self.scale_factor, self.h, self.units)
         return [read_part(group, found, rows)], found
 
 
@@ -255,22 +315,21 @@ def open_pair(
             "snapshot file and pass catalogue=."
         )
     with open_hdf5(pair[0]) as file:
-        header, where = header_of(file), str(pair[0])
+        header, where = settled_header(file), str(pair[0])
         cosmology, h, notes = cosmology_of(where, header)
         redshift = redshift_of(where, header)
         a = 1.0 / (1.0 + redshift)
         position = find(file["PartType4"], "position") if "PartType4" in file else None
         if position is None:
             raise ValueError(f"{pair[0]}: no star particles (PartType4/Coordinates).")
-        length = conversion(position, "length", a, h, UNITS)
-    camels = RUNS["CAMELS-TNG"]
-    box_size = box_side(header, length, None, a, h)
+        units, said = header_units(where, header, Units())
+        length = conversion(position, "length", a, h, units)
+    camels, notes = RUNS["CAMELS-TNG"], notes + said
+    box_size = box_side(where, header, length, None, a, h)
     if box_size is None and np.isclose(h, camels.h):
         box_size = 1e3 * camels.box * a / h
         notes = (*notes, f"box size not stored: {camels.box:g} Mpc/h of CAMELS taken")
-    number = (
-        snapshot if snapshot is not None else header.get("SnapshotNumber", number_in_path(pair[0].absolute()))
-    )
+    number = snapshot if snapshot is not None else header.get("SnapshotNumber", snapshot_number(pair[0]))
     return PairSnapshot(
         path=pair[0],
         format="camels",
@@ -284,6 +343,7 @@ def open_pair(
         h=h,
         length=length,
         box_size=box_size,
+        units=units,
         include_flagged=include_flagged,
         gas=gas,
     )

@@ -27,29 +27,23 @@ from mocks.readers.hdf5.fields import (
     stars_from_parts,
 )
 from mocks.readers.hdf5.headers import cosmology_of, redshift_of, run_name
-from mocks.readers.hdf5.layout import galaxy_numbers, with_units
-from mocks.readers.hdf5.snapshot import (
-    DARK_MATTER,
-    GAS,
-    STARS,
-    conversion,
-    find,
-    header_of,
-    open_hdf5,
-    read_array,
-)
+from mocks.readers.hdf5.layout import box_side, galaxy_numbers, with_units
+from mocks.readers.hdf5.snapshot import DARK_MATTER, GAS, STARS, find, open_hdf5, read_array
+from mocks.readers.hdf5.statements import header_of, other_output, settled_header
+from mocks.readers.hdf5.units import Units, conversion, header_units
 from mocks.readers.particles.gathering import Part
 from mocks.readers.particles.geometry import in_sphere
 from mocks.readers.particles.hilbert import GADGET_CURVE, cells_in_sphere, hilbert_keys
+from mocks.readers.particles.records import BY_CATALOGUE, PARTLY
 
 __all__ = ["EagleSnapshot", "is_eagle_folder", "open_eagle"]
 
 logger = logging.getLogger(__name__)
 
 MOST_HASH_BITS = 20  # keys of three times as many bits fit into an int64
-UNITS = DIALECTS["eagle-extract"].units
+USUAL = DIALECTS["eagle-extract"].units
+NAMED_REDSHIFT = 0.01  # by which the redshift in a folder's name may differ, which has three digits
 GROUPS = ("group_number", "subgroup_number")
-KPC_PER_MPC = 1e3
 LABEL = r"(\d{3}_z\d{3}p\d{3})"
 PREFIXES = {"snapshot": "snap", "particledata": "eagle_subfind_particles", "snipshot": "snip"}
 
@@ -66,6 +60,8 @@ class EagleSnapshot(Snapshot):
         Hubble constant of the units [100 km/s/Mpc].
     box_size : float
         [physical kpc].
+    units : Units
+        Of datasets without attributes.
     chunks : tuple of Path
     catalogue_chunks : tuple of Path
         Of the subfind catalogue; empty when there is none, and galaxies are then listed from the particles.
@@ -77,6 +73,7 @@ class EagleSnapshot(Snapshot):
 
     h: float
     box_size: float
+    units: Units
     chunks: tuple[Path, ...]
     catalogue_chunks: tuple[Path, ...]
     reach: float
@@ -85,7 +82,7 @@ class EagleSnapshot(Snapshot):
     @functools.cached_property
     def _table(self) -> Table:
         if self.catalogue_chunks:
-            table = subfind_table(self.catalogue_chunks, self.scale_factor, self.h, UNITS)
+            table = subfind_table(self.catalogue_chunks, self.scale_factor, self.h, self.units)
         else:
             table = particle_table(self._star_chunks(), self.box_size)
         if len(table) == 0:
@@ -101,6 +98,7 @@ class EagleSnapshot(Snapshot):
         """Check chunks and hash tables; see `Snapshot.problems`."""
         found = count_problems(self.chunks)
         try:
+            found += self._catalogue_problems()
             index = self._hash_index
             for chunk in range(len(self.chunks) if STARS in index else 0):
                 with open_hdf5(self.chunks[chunk]) as file:
@@ -114,6 +112,20 @@ class EagleSnapshot(Snapshot):
                     )
         except (OSError, ValueError, KeyError) as error:
             found.append(str(error))
+        return found
+
+    def _catalogue_problems(self) -> list[str]:
+        """Hold the catalogue's header, and the redshift in the folder's name, against the snapshot's."""
+        with open_hdf5(self.chunks[0]) as file:
+            own = header_of(file)
+        found = []
+        if self.catalogue_chunks:
+            with open_hdf5(self.catalogue_chunks[0]) as file:
+                where = str(self.catalogue_chunks[0])
+                found = other_output(where, header_of(file), str(self.chunks[0]), own)
+        named = re.search(r"_z(\d{3})p(\d{3})", self.path.name)
+        if named and abs(float(f"{named[1]}.{named[2]}") - self.redshift) > NAMED_REDSHIFT:
+            found.append(f"{self.path}: its name contradicts the redshift {self.redshift:g} in its header.")
         return found
 
     def catalogue(self) -> Table:
@@ -171,12 +183,13 @@ class EagleSnapshot(Snapshot):
             box_size=self.box_size,
             properties={name: entry[name].item() for name in names if name in table.colnames},
             notes=notes,
+            chosen=PARTLY if lost > 0 else BY_CATALOGUE,
         )
 
     def _fields(self, file: h5py.File, kind: int, fields: tuple[str, ...]) -> dict:
         """Names and units of the fields of one particle type, looked up once."""
         if (kind, fields) not in self._found:
-            found = column_factors(file[f"PartType{kind}"], fields, self.scale_factor, self.h, UNITS)
+            found = column_factors(file[f"PartType{kind}"], fields, self.scale_factor, self.h, self.units)
             if not set(GROUPS) <= set(found):
                 raise ValueError(
                     f"{file.filename}: PartType{kind} lacks GroupNumber or SubGroupNumber, which say to "
@@ -346,14 +359,16 @@ def open_eagle(
     groups = folder.parent / f"groups_{label}"
     catalogue = chunk_files(groups, (f"eagle_subfind_tab_{label}",), "NTask") if groups.is_dir() else ()
     with open_hdf5(chunks[0]) as file:
-        header, where = header_of(file), str(chunks[0])
+        header, where = settled_header(file), str(chunks[0])
         cosmology, h, notes = cosmology_of(where, header)
         if "HashTable" not in file:
             notes = (*notes, "no hash table: every galaxy reads the whole snapshot")
         redshift = redshift_of(where, header)
+        a = 1.0 / (1.0 + redshift)
+        units, said = header_units(where, header, USUAL)
         if not isinstance(header.get("BoxSize"), float | int):
             raise ValueError(f"{where}: Header has no number BoxSize; fetch the file again.")
-        box_size = float(header["BoxSize"]) * _length_unit(file, 1.0 / (1.0 + redshift), h)
+        length = _length_unit(file, a, h, units)
     return EagleSnapshot(
         path=folder,
         format="eagle",
@@ -361,9 +376,10 @@ def open_eagle(
         snapshot=int(label[:3]),
         redshift=redshift,
         cosmology=cosmology,
-        notes=notes,
+        notes=notes + said,
         h=h,
-        box_size=box_size,
+        box_size=box_side(where, header, length, None, a, h),
+        units=units,
         chunks=chunks,
         catalogue_chunks=catalogue,
         reach=reach,
@@ -390,10 +406,10 @@ def _output(path: Path, snapshot: int | None) -> tuple[Path, str, str]:
     return folder, prefix, label
 
 
-def _length_unit(file: h5py.File, a: float, h: float) -> float:
-    """House units in a length of the file: as its positions say, or comoving Mpc over h."""
+def _length_unit(file: h5py.File, a: float, h: float, units: Units) -> float:
+    """House units in a length of the file: as its positions say, or else as `units` do."""
     for kind in (STARS, GAS, DARK_MATTER):
         position = find(file[f"PartType{kind}"], "position") if f"PartType{kind}" in file else None
         if position is not None:
-            return conversion(position, "length", a, h, UNITS)
-    return KPC_PER_MPC * a / h
+            return conversion(position, "length", a, h, units)
+    return units.length[0] * a / h

@@ -9,7 +9,8 @@ import numpy as np
 from astropy.table import Table
 
 from mocks.readers.hdf5.layout import EAGLE_ID, galaxy_numbers
-from mocks.readers.hdf5.snapshot import STARS, Units, open_hdf5, physical, read_array
+from mocks.readers.hdf5.snapshot import STARS, open_hdf5, physical, read_array
+from mocks.readers.hdf5.units import Units
 from mocks.readers.particles.geometry import unwrap
 
 __all__ = ["particle_table", "subfind_table"]

@@ -3,10 +3,9 @@
 import re
 from pathlib import Path
 
-import numpy as np
-
 from mocks.readers.formats.extract import ExtractSnapshot, open_extract
-from mocks.readers.hdf5.snapshot import ALIASES, KM, KPC, MSUN, Units
+from mocks.readers.hdf5.snapshot import ALIASES
+from mocks.readers.hdf5.units import KM, KPC, MSUN, Units
 
 __all__ = ["open_gadget", "parse_unit"]
 
@@ -66,35 +65,29 @@ def parse_unit(text: str, kind: str) -> tuple[float, float, float]:
 def open_gadget(
     path: Path,
     *,
-    length: str = "ckpc/h",
-    mass: str = "1e10 Msun/h",
-    velocity: str = "sqrt(a) km/s",
-    a: float | None = None,
-    h: float | None = None,
-    omega_m: float | None = None,
-    box_size: float | None = None,
+    length: str | None = None,
+    mass: str | None = None,
+    velocity: str | None = None,
     fields: dict[str, str] | None = None,
     **options,
 ) -> ExtractSnapshot:
     """Open a generic Gadget or Gizmo snapshot (SIMBA, FIRE, Magneticum, ...).
 
-    What the datasets' own attributes say comes first; the units given here are for those without.
+    What the datasets' own attributes say comes first; the units given here are for those without, before the
+    header's, and before ckpc/h, 1e10 Msun/h and sqrt(a) km/s.
 
     Parameters
     ----------
     path : Path
         HDF5 file, one of its chunks, or the folder of the chunks.
-    length, mass, velocity : str
+    length, mass, velocity : str, optional
         Units, see `parse_unit`.
-    a, h, omega_m : float, optional
-        Scale factor, Hubble constant [100 km/s/Mpc] and matter density, instead of the header's.
-    box_size : float, optional
-        Instead of the header's, in the unit of the coordinates.
     fields : dict of str, optional
         The file's names for fields that go by other names, for example ``{"birth": "StarAge"}``.
     **options
         Of `mocks.readers.formats.extract.open_extract`: ``simulation``, ``snapshot``, ``subhalo_id``,
-        ``centre``, ``gas``, ``linking_length`` (for a file with several galaxies), ``min_stars``.
+        ``centre``, ``gas``, ``a``, ``h``, ``omega_m``, ``box_size``, ``linking_length`` (for a file with
+        several galaxies), ``min_stars``, ``one_galaxy``, ``partial``.
 
     Returns
     -------
@@ -108,16 +101,7 @@ def open_gadget(
     unknown = sorted(set(fields or {}) - set(ALIASES))
     if unknown:
         raise ValueError(f"unknown fields {', '.join(unknown)}; known are {', '.join(ALIASES)}.")
-    units = Units(
-        length=parse_unit(length, "length"),
-        mass=parse_unit(mass, "mass"),
-        velocity=parse_unit(velocity, "velocity"),
-        names=tuple((fields or {}).items()),
-    )
-    header = {"HubbleParam": h, "Omega0": omega_m, "BoxSize": box_size}
-    if a is not None:
-        if not 0.0 < a <= 1.0:
-            raise ValueError(f"a is {a}; a scale factor is above 0 and at most 1.")
-        header |= {"Time": float(a), "Redshift": 1.0 / a - 1.0}
-    given = {name: float(np.float64(value)) for name, value in header.items() if value is not None}
-    return open_extract(path, format="gadget", units=units, header=given, **options)
+    stated = {"length": length, "mass": mass, "velocity": velocity}
+    parsed = {kind: parse_unit(text, kind) for kind, text in stated.items() if text is not None}
+    units = Units(names=tuple((fields or {}).items()), told=frozenset(parsed), **parsed)
+    return open_extract(path, format="gadget", units=units, **options)

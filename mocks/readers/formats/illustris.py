@@ -28,14 +28,19 @@ from mocks.readers.hdf5.fields import (
     stars_from_parts,
 )
 from mocks.readers.hdf5.headers import cosmology_of, redshift_of, run_name
-from mocks.readers.hdf5.layout import with_units
-from mocks.readers.hdf5.snapshot import GAS, STARS, Units, header_of, open_hdf5, read_array
-from mocks.readers.hdf5.subhaloes import SUBHALO_FIELDS, subhalo_columns, subhalo_properties
+from mocks.readers.hdf5.layout import box_side, with_units
+from mocks.readers.hdf5.snapshot import GAS, STARS, open_hdf5, read_array
+from mocks.readers.hdf5.statements import header_of, other_output, settled_header
+from mocks.readers.hdf5.subhaloes import (
+    SUBHALO_FIELDS,
+    catalogue_problems,
+    subhalo_columns,
+    subhalo_properties,
+)
+from mocks.readers.hdf5.units import Units, header_units
 from mocks.readers.particles.gathering import Part
 
 __all__ = ["IllustrisSnapshot", "is_snapshot_folder", "open_illustris"]
-
-UNITS = Units()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -50,6 +55,8 @@ class IllustrisSnapshot(Snapshot):
         Hubble constant of the units [100 km/s/Mpc].
     box_size : float
         [physical kpc].
+    units : Units
+        Of datasets without attributes.
     chunks, catalogue_chunks : tuple of Path
         All files of the snapshot and of its catalogue.
     offsets : Path or None
@@ -62,6 +69,7 @@ class IllustrisSnapshot(Snapshot):
 
     h: float
     box_size: float
+    units: Units
     chunks: tuple[Path, ...]
     catalogue_chunks: tuple[Path, ...]
     offsets: Path | None
@@ -120,7 +128,7 @@ class IllustrisSnapshot(Snapshot):
                 with open_hdf5(chunk) as file:
                     if len(file.get(f"PartType{kind}", ())):
                         found[kind] = column_factors(
-                            file[f"PartType{kind}"], fields, self.scale_factor, self.h, UNITS
+                            file[f"PartType{kind}"], fields, self.scale_factor, self.h, self.units
                         )
                         break
         return found
@@ -134,25 +142,52 @@ class IllustrisSnapshot(Snapshot):
         """Check chunks, catalogue and offsets against each other; see `Snapshot.problems`."""
         found = count_problems(self.chunks)
         try:
-            lengths, (starts, _) = self._subhaloes["SubhaloLenType"], self._offsets
+            lengths, (starts, by_chunk) = self._subhaloes["SubhaloLenType"], self._offsets
             with open_hdf5(self.chunks[0]) as file:
                 header = header_of(file)
+            with open_hdf5(self.catalogue_chunks[0]) as file:
+                other = header_of(file)
         except (OSError, ValueError) as error:
             return [*found, str(error)]
+        where = str(self.catalogue_chunks[0].parent)
+        found += other_output(where, other, str(self.chunks[0]), header)
+        found += catalogue_problems(where, other, len(lengths))
         if len(starts) != len(lengths):
             found.append(
                 f"{len(starts)} subhaloes in the offsets, {len(lengths)} in the catalogue: of one snapshot?"
             )
-        else:
-            last, total = (starts + lengths)[:, STARS].max(), np.ravel(header["NumPart_Total"])[STARS]
-            if last > total + (int(np.ravel(header.get("NumPart_Total_HighWord", np.zeros(6)))[STARS]) << 32):
-                found.append(f"offsets reach star {last} of {total}: of another snapshot?")
+            return found
+        return found + self._offset_problems(lengths, starts, by_chunk, header)
+
+    def _offset_problems(
+        self, lengths: np.ndarray, starts: np.ndarray, by_chunk: np.ndarray, header: dict
+    ) -> list[str]:
+        """Check that the stars of subhaloes follow each other, and lie within the snapshot."""
+        found, where = [], self.offsets or self.catalogue_chunks[0].parent
+        high = np.ravel(header.get("NumPart_Total_HighWord", np.zeros(6))).astype(np.int64)
+        total = int(np.ravel(header["NumPart_Total"])[STARS]) + (int(high[STARS]) << 32)
+        with_stars = lengths[:, STARS] > 0
+        first, count = (x[with_stars, STARS].astype(np.int64) for x in (starts, lengths))
+        if len(first) and (first + count).max() > total:
+            last = (first + count).max()
+            found.append(f"{where}: offsets reach star {last} of {total}: of another snapshot?")
+        overlap = np.flatnonzero(first[1:] < (first + count)[:-1])
+        if len(overlap):
+            k = int(overlap[0])
+            found.append(
+                f"{where}: {len(overlap)} subhaloes begin within the one before, the first at star "
+                f"{first[k + 1]}, before star {first[k] + count[k]}: zero or damaged offsets; fetch them."
+            )
+        if by_chunk.shape[1] != len(self.chunks) or (np.diff(by_chunk[STARS].astype(np.int64)) < 0).any():
+            found.append(f"{where}: offsets of {by_chunk.shape[1]} files, but {len(self.chunks)} are here.")
         return found
 
     def catalogue(self) -> Table:
         """Subhaloes with stars; see `Snapshot.catalogue`."""
         where = str(self.catalogue_chunks[0].parent)
-        columns = subhalo_columns(self._subhaloes, self.scale_factor, self.h, self.include_flagged, where)
+        columns = subhalo_columns(
+            self._subhaloes, self.scale_factor, self.h, self.units, self.include_flagged, where
+        )
         return with_units(Table(columns))
 
     def read(self, subhalo_id: int) -> Galaxy:
@@ -180,14 +215,15 @@ class IllustrisSnapshot(Snapshot):
             gas = gas_from_parts(where, self._particles(GAS, subhalo_id), self._columns[GAS])
         centre = None
         if "SubhaloPos" in raw:
-            centre = raw["SubhaloPos"][subhalo_id].astype(float) * self.scale_factor / self.h
+            names = self.units.length
+            centre = raw["SubhaloPos"][subhalo_id].astype(float) * names[0] * self.scale_factor / self.h
         return self.assembled(
             subhalo_id,
             stars=stars,
             gas=gas,
             centre=centre,
             box_size=self.box_size,
-            properties=subhalo_properties(raw, subhalo_id, self.scale_factor, self.h),
+            properties=subhalo_properties(raw, subhalo_id, self.scale_factor, self.h, self.units),
             notes=notes,
         )
 
@@ -332,11 +368,13 @@ def open_illustris(
         )
     catalogue = chunk_files(groups, (f"fof_subhalo_tab_{label}", f"groups_{label}"), "NumFiles")
     with open_hdf5(chunks[0]) as file:
-        header, where = header_of(file), str(chunks[0])
+        header, where = settled_header(file), str(chunks[0])
     cosmology, h, notes = cosmology_of(where, header)
     redshift = redshift_of(where, header)
+    units, said = header_units(where, header, Units())
     if not isinstance(header.get("BoxSize"), float | int):
         raise ValueError(f"{where}: Header has no number BoxSize; fetch the file again.")
+    a = 1.0 / (1.0 + redshift)
     return IllustrisSnapshot(
         path=base,
         format="illustris",
@@ -344,9 +382,10 @@ def open_illustris(
         snapshot=number,
         redshift=redshift,
         cosmology=cosmology,
-        notes=notes,
+        notes=notes + said,
         h=h,
-        box_size=float(header["BoxSize"]) / (1.0 + redshift) / h,
+        box_size=box_side(where, header, units.length[0] / (1.0 + redshift) / h, None, a, h),
+        units=units,
         chunks=chunks,
         catalogue_chunks=catalogue,
         offsets=_offsets_file(base, number, catalogue),

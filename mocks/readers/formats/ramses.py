@@ -1,6 +1,7 @@
 """Star particles of RAMSES outputs (Horizon-AGN, NewHorizon, ...), old and new layout."""
 
 import functools
+import importlib.util
 import logging
 import re
 from dataclasses import dataclass
@@ -14,15 +15,15 @@ from astropy.table import Table
 from mocks.galaxy import Galaxy
 from mocks.readers.base import Fingerprint, Snapshot
 from mocks.readers.hdf5.layout import with_units
-from mocks.readers.hdf5.snapshot import KM, KPC, MSUN
+from mocks.readers.hdf5.units import KM, KPC, MSUN
 from mocks.readers.particles.friends import friends_of_friends
 from mocks.readers.particles.gathering import Part, gather
 from mocks.readers.particles.geometry import half_mass_radius, shrinking_sphere, unwrap
 from mocks.readers.particles.hilbert import domains_in_sphere
 from mocks.readers.particles.mass_loss import remaining_mass_fraction
-from mocks.readers.particles.records import check_ages, make_stars
+from mocks.readers.particles.records import BY_CATALOGUE, BY_PLACE, check_ages, make_stars
 from mocks.readers.particles.times import age_from_conformal_time, conformal_time, cosmic_time, make_cosmology
-from mocks.readers.ramses.files import Info, read_info, read_stars
+from mocks.readers.ramses.files import Info, check_part, read_info, read_stars, told_clock
 from mocks.readers.ramses.galaxymaker import (
     Brick,
     find_galaxies,
@@ -37,6 +38,7 @@ __all__ = ["RamsesSnapshot", "is_output_folder", "open_ramses"]
 
 logger = logging.getLogger(__name__)
 
+CLOCK_SLACK = 1e-4  # of birth times [1 / H0], a million years
 TIME_TOLERANCE = 1e-3  # of conformal times [1 / H0], which proper ones miss by far
 SEARCH_MARGIN = 1.2  # of GalaxyMaker's radius, which is rounded to float32 and may leave out its own members
 POSITIONS = ("position", "mass", "birth")
@@ -60,8 +62,8 @@ class RamsesSnapshot(Snapshot):
         Of those groups [physical kpc].
     min_stars : int
         Smallest of those groups.
-    proper_time : bool
-        Birth times are proper instead of conformal.
+    proper_time : bool or None
+        Birth times are proper instead of conformal; None to tell by the stars.
     imf : str
         Initial mass function of the run's stellar populations.
     remaining_fraction : float or None
@@ -74,7 +76,7 @@ class RamsesSnapshot(Snapshot):
     galaxies: Path | None
     linking_length: float
     min_stars: int
-    proper_time: bool
+    proper_time: bool | None
     imf: str
     remaining_fraction: float | None
     gas_radius: float | None = None
@@ -92,9 +94,10 @@ class RamsesSnapshot(Snapshot):
         columns = gather(parts, self._factors)
         position, mass = columns.get("position", np.zeros((0, 3))), columns.get("mass", np.zeros(0))
         group = friends_of_friends(position, self.linking_length, self.box_size)
-        nowhere = np.count_nonzero(group < 0)
+        nowhere, notes = np.count_nonzero(group < 0), []
         if nowhere:
-            logger.warning("%s: %d stars of NaN position are in no galaxy", self.path, nowhere)
+            notes.append(f"{nowhere} stars of NaN position are in no galaxy")
+            logger.warning("%s: %s", self.path, notes[-1])
         count = np.bincount(group[group >= 0]) if len(group) else np.zeros(0, dtype=int)
         rows = []
         order, start = np.argsort(group, kind="stable")[nowhere:], np.concatenate([[0], np.cumsum(count)])
@@ -111,7 +114,19 @@ class RamsesSnapshot(Snapshot):
                 f"{self.path}: no group of {self.min_stars} stars within {self.linking_length} kpc steps "
                 f"among {len(group)} stars; change min_stars= or linking_length= (--reader ...)."
             )
-        return with_units(Table(rows=rows)), file, group
+        table = with_units(Table(rows=rows))
+        left_out = len(group) - nowhere - int(table["n_stars"].sum())
+        if left_out:
+            share = 100 * (1 - table["stellar_mass"].sum() / mass.sum())
+            notes.append(
+                f"{left_out} of {len(group)} stars ({share:.1f} % of the mass) are in groups of fewer than "
+                f"{self.min_stars} and left out"
+            )
+        promised = check_part(self.info.files[0], self.info)
+        if promised > len(group):
+            notes.append(f"the part files count {promised} stars, {len(group)} are there")
+        table.meta["notes"] = notes
+        return table, file, group
 
     @functools.cached_property
     def _galaxymaker(self) -> Table:
@@ -141,14 +156,20 @@ class RamsesSnapshot(Snapshot):
         return (info, *self.info.files, *filter(None, [self.galaxies]))
 
     def problems(self) -> list[str]:
-        """Read all part files to their end; see `Snapshot.problems`."""
+        """Go through all part files to their end, and tell what their times are; see `Snapshot.problems`."""
         found = []
         for path in self.info.files:
             try:
-                read_stars(path, self.info, ALL)
+                check_part(path, self.info)
             except (OSError, ValueError) as error:
                 found.append(str(error))
-        if not self.proper_time:
+        if found:
+            return found
+        try:
+            is_proper = self._is_proper
+        except (OSError, ValueError) as error:
+            return [str(error)]
+        if not is_proper:
             expected = float(conformal_time(self.scale_factor, self.cosmology))
             if abs(self.info.time - expected) > TIME_TOLERANCE:
                 found.append(
@@ -214,7 +235,7 @@ class RamsesSnapshot(Snapshot):
             columns = {name: values[~nowhere] for name, values in columns.items()}
             notes = (*notes, f"{np.count_nonzero(nowhere)} stars of NaN position left out")
             logger.warning("%s: %s", self.path, notes[-1])
-        return self._galaxy(columns, centre, subhalo_id, notes)
+        return self._galaxy(columns, centre, subhalo_id, notes, chosen=BY_PLACE)
 
     def _files_in_sphere(self, centre: np.ndarray, radius: float) -> list[Path]:
         """CPU files whose domains touch a sphere [physical kpc]; all where the ordering is not Hilbert's."""
@@ -253,14 +274,45 @@ class RamsesSnapshot(Snapshot):
             )
         return {name: values[mine] for name, values in columns.items()}
 
+    @functools.cached_property
+    def _is_proper(self) -> bool:
+        """Whether birth times are proper, as was told, or as no star could be born otherwise."""
+        if self.proper_time is not None:
+            return self.proper_time
+        a, hubble_time = self.scale_factor, self._hubble_time
+        now = float(conformal_time(a, self.cosmology))
+        first = -float(cosmic_time(1.0, self.cosmology)) / hubble_time
+        last = first + float(cosmic_time(a, self.cosmology)) / hubble_time
+        least, most = np.inf, -np.inf
+        for path in self.info.files:
+            part = read_stars(path, self.info, ("birth",))
+            if len(part):
+                birth = part.values("birth")
+                least, most = min(least, float(np.nanmin(birth))), max(most, float(np.nanmax(birth)))
+            if least < first - CLOCK_SLACK:
+                return False  # before the big bang, if times were proper
+        if not first - CLOCK_SLACK <= least <= most <= last + CLOCK_SLACK:
+            return False  # neither, or no star at all: reading one will say so
+        ages = age_from_conformal_time(np.array([least]), a, self.cosmology)
+        also = "" if most <= now + CLOCK_SLACK else "; as conformal ones some would lie in the future"
+        raise ValueError(
+            f"{self.path}: birth times from {least:.4g} to {most:.4g} can be proper ones (oldest star "
+            f"{(last - least) * hubble_time:.3g} Gyr) and conformal ones ({float(ages[0]):.3g} Gyr){also}. "
+            "No namelist.txt tells: state which (--reader proper_time=true, or false)."
+        )
+
+    @property
+    def _hubble_time(self) -> float:
+        """1 / H0 [Gyr], the unit of RAMSES's times."""
+        return float((1.0 / self.cosmology.H0).to_value(u.Gyr))
+
     def _ages(self, birth: np.ndarray) -> np.ndarray:
         """Ages [Gyr] from the birth times of the file."""
         a, cosmology = self.scale_factor, self.cosmology
-        if not self.proper_time:
+        if not self._is_proper:
             age = age_from_conformal_time(birth, a, cosmology)
         else:
-            # proper times count from today in units of 1/H0, negative before
-            hubble_time = float((1.0 / cosmology.H0).to_value(u.Gyr))
+            hubble_time = self._hubble_time  # proper times count from today, negative before
             age = cosmic_time(a, cosmology) - (cosmic_time(1.0, cosmology) + birth * hubble_time)
             age = np.where(age > cosmic_time(a, cosmology), np.nan, age)
         return check_ages(str(self.path), age)
@@ -272,6 +324,7 @@ class RamsesSnapshot(Snapshot):
         subhalo_id: int,
         notes: tuple[str, ...],
         properties: dict | None = None,
+        chosen: str = BY_CATALOGUE,
     ) -> Galaxy:
         """Galaxy record from columns in house units, but for the birth times of the file."""
         if len(columns.get("mass", ())) == 0:
@@ -298,6 +351,7 @@ class RamsesSnapshot(Snapshot):
             box_size=self.box_size,
             properties=properties or {},
             notes=notes + more,
+            chosen=chosen,
         )
 
 
@@ -323,7 +377,7 @@ def open_ramses(
     galaxies: str | Path | None = None,
     linking_length: float = 0.8,
     min_stars: int = 50,
-    proper_time: bool = False,
+    proper_time: bool | None = None,
     imf: str | None = None,
     remaining_fraction: float | None = None,
     gas_radius: float | None = None,
@@ -345,8 +399,9 @@ def open_ramses(
         Of such groups [physical kpc].
     min_stars : int
         Smallest such group.
-    proper_time : bool
-        Birth times are proper (RAMSES-RT's ``use_proper_time``) instead of conformal.
+    proper_time : bool, optional
+        Birth times are proper (``use_proper_time`` of newer codes) or conformal; by the output's
+        ``namelist.txt``, or by the times themselves, when left out.
     imf : str, optional
         ``"chabrier"``, ``"kroupa"`` or ``"salpeter"``: how much mass populations lose, for the initial masses
         that part files do not hold. Salpeter for Horizon-AGN, else Chabrier.
@@ -378,6 +433,16 @@ def open_ramses(
         raise ValueError(f"remaining_fraction is {remaining_fraction}; allowed is above 0 and at most 1.")
     imf = imf or ("salpeter" if name == "Horizon-AGN" else "chabrier")
     remaining_mass_fraction(np.ones(1), imf)  # refuses an unknown name before any reading
+    told, notes = told_clock(folder), ()
+    if told is not None and proper_time is not None and told != proper_time:
+        words = ("conformal", "proper")
+        notes = (f"{words[proper_time]} birth times as stated, though namelist.txt says {words[told]}",)
+    elif told:
+        notes = ("birth times are proper ones by namelist.txt (use_proper_time)",)
+    if gas_radius is not None and importlib.util.find_spec("yt") is None:
+        raise ValueError(
+            "gas cells of RAMSES (gas_radius=) need yt, which is missing: pip install 'simcompare[ramses]'."
+        )
     return RamsesSnapshot(
         path=folder,
         format="ramses",
@@ -389,7 +454,8 @@ def open_ramses(
         galaxies=None if galaxies is None else Path(galaxies),
         linking_length=linking_length,
         min_stars=min_stars,
-        proper_time=proper_time,
+        proper_time=told if proper_time is None else proper_time,
+        notes=notes,
         imf=imf,
         remaining_fraction=remaining_fraction,
         gas_radius=gas_radius,

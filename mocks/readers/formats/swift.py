@@ -24,10 +24,11 @@ from mocks.readers.hdf5.fields import (
     stars_from_parts,
 )
 from mocks.readers.hdf5.layout import files_of, with_units
-from mocks.readers.hdf5.snapshot import conversion, find, open_hdf5, physical, read_array
+from mocks.readers.hdf5.snapshot import find, open_hdf5, physical, read_array
+from mocks.readers.hdf5.units import conversion
 from mocks.readers.particles.gathering import Part
 from mocks.readers.particles.geometry import in_sphere
-from mocks.readers.particles.records import require_shapes
+from mocks.readers.particles.records import BY_CATALOGUE, PARTLY, require_shapes
 
 __all__ = ["SwiftSnapshot", "open_swift"]
 
@@ -151,6 +152,7 @@ class SwiftSnapshot(Snapshot):
             box_size=self.box_size,
             properties={name: entry[name].item() for name in names if name in table.colnames},
             notes=notes,
+            chosen=PARTLY if lost > 0 else BY_CATALOGUE,
         )
 
     @functools.cached_property

@@ -1,15 +1,18 @@
 """Files of one output that is cut into chunks."""
 
+import re
 from pathlib import Path
 
+import h5py
 import numpy as np
 
-from mocks.readers.hdf5.snapshot import header_of, open_hdf5
+from mocks.readers.hdf5.snapshot import open_hdf5
+from mocks.readers.hdf5.statements import header_of, other_output
 
 __all__ = ["chunk_files", "count_problems"]
 
 MOST_CHUNKS = 100_000  # files of one output; a header that promises more is damaged
-TYPES = 6  # of particles in Gadget's format
+TYPES, STARS = 6, 4  # of particles in Gadget's format, and that of stars
 
 
 def chunk_files(folder: Path, stems: tuple[str, ...], count_key: str) -> tuple[Path, ...]:
@@ -35,70 +38,111 @@ def chunk_files(folder: Path, stems: tuple[str, ...], count_key: str) -> tuple[P
     ValueError
         When the header does not tell a number of files.
     """
-    first = [path for stem in stems for path in sorted(folder.glob(f"{stem}.*.hdf5"))]
-    if not first:
+    numbered = re.compile(rf"({'|'.join(map(re.escape, stems))})\.(\d+)\.(hdf5|h5)", re.IGNORECASE)
+    order, found = {stem.lower(): i for i, stem in enumerate(stems)}, {}
+    for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if match := numbered.fullmatch(entry.name):
+            found.setdefault((match[1], entry.suffix), {})[int(match[2])] = entry
+    if not found:
         others = f" (nor {', '.join(stems[1:])})" if stems[1:] else ""
         raise FileNotFoundError(f"{folder} holds no {stems[0]}.0.hdf5{others}; is the path right?")
-    stem = first[0].name.split(".")[0]
-    with open_hdf5(first[0]) as file:
+    (stem, ending), there = min(found.items(), key=lambda item: order[item[0][0].lower()])
+    first = there[min(there)]
+    with open_hdf5(first) as file:
         count = header_of(file).get(count_key)
     if not isinstance(count, int) or not 0 < count < MOST_CHUNKS:
         raise ValueError(
-            f"{first[0]}: Header {count_key} is {count!r}, not a number of files; the file is damaged."
+            f"{first}: Header {count_key} is {count!r}, not a number of files; the file is damaged."
         )
-    files = tuple(folder / f"{stem}.{i}.hdf5" for i in range(count))
-    missing = [path.name for path in files if not path.is_file()]
+    if more := sorted(number for number in there if number >= count):
+        raise ValueError(
+            f"{folder}: {there[more[0]].name} is there, but Header {count_key} of {first.name} says {count} "
+            "files; of two outputs? Keep those of one in the folder."
+        )
+    missing = [f"{stem}.{i}{ending}" for i in range(count) if i not in there]
     if missing:
         raise FileNotFoundError(
             f"{folder}: {len(missing)} of {count} chunk files are missing: {', '.join(missing[:5])}"
             f"{' ...' if len(missing) > 5 else ''}. Stars would be lost silently; fetch them."
         )
-    return files
+    return tuple(there[i] for i in range(count))
 
 
-def count_problems(chunks: tuple[Path, ...]) -> list[str]:
-    """Compare the particles that chunks hold with those their headers promise.
+def count_problems(chunks: tuple[Path, ...], *, partial: bool = False) -> list[str]:
+    """Compare the particles that files hold with those their headers promise.
 
     Parameters
     ----------
     chunks : tuple of Path
         All of one snapshot.
+    partial : bool
+        The file holds some of the particles that its header speaks of, and is meant to.
 
     Returns
     -------
     list of str
         What is wrong, empty when nothing is.
     """
-    problems, held, promised = [], np.zeros(TYPES, dtype=np.int64), None
+    problems, held, headers = [], np.zeros(TYPES, dtype=np.int64), []
     for chunk in chunks:
         try:
             with open_hdf5(chunk) as file:
-                header = header_of(file)
-                for kind in range(TYPES):
-                    group = file.get(f"PartType{kind}", {})
-                    lengths = {len(dataset) for dataset in group.values() if getattr(dataset, "shape", ())}
-                    if len(lengths) > 1:
-                        problems.append(
-                            f"{chunk}: datasets of PartType{kind} have different lengths {sorted(lengths)}"
-                        )
-                    held[kind] += max(lengths, default=0)
-        except OSError as error:
+                headers.append(header_of(file))
+                here, unequal = _held(file)
+        except (OSError, ValueError) as error:
             problems.append(str(error))
             continue
-        total = np.zeros(TYPES, dtype=np.int64)
-        here = np.ravel(header.get("NumPart_Total", ())).astype(np.int64)[:TYPES]
-        total[: len(here)] = here
+        held += here
+        problems += [f"{chunk}: {text}" for text in unequal]
+        if len(chunks) > 1:
+            problems += _of_another(chunk, headers)
+    if not headers or partial:
+        return problems
+    totals = [_promised(headers[0], "NumPart_Total")]
+    if len(chunks) == 1:  # what was cut out of a snapshot may keep one of both as it was there
+        totals.append(_promised(headers[0], "NumPart_ThisFile"))
+    where = chunks[0] if len(chunks) == 1 else chunks[0].parent
+    totals = [total for total in totals if total is not None]
+    for kind in (0, STARS):
+        promised = sorted({int(total[kind]) for total in totals})
+        is_left_out = len(chunks) == 1 and kind != STARS and held[kind] == 0
+        if promised and held[kind] not in promised and not is_left_out:
+            words = " or ".join(map(str, promised))
+            problems.append(
+                f"{where}: {held[kind]} particles of type {kind}, NumPart_Total or NumPart_ThisFile says "
+                f"{words}: cut short? If the file is meant to hold some alone, say --reader partial=true."
+            )
+    return problems
+
+
+def _held(file: h5py.File) -> tuple[np.ndarray, list[str]]:
+    """Particles of each type in a file, and which types have datasets of different lengths."""
+    held, unequal = np.zeros(TYPES, dtype=np.int64), []
+    for kind in range(TYPES):
+        group = file.get(f"PartType{kind}", {})
+        lengths = {len(dataset) for dataset in group.values() if getattr(dataset, "shape", ())}
+        if len(lengths) > 1:
+            unequal.append(f"datasets of PartType{kind} have different lengths {sorted(lengths)}")
+        held[kind] = max(lengths, default=0)
+    return held, unequal
+
+
+def _promised(header: dict, name: str) -> np.ndarray | None:
+    """Give the number of particles of each type by an entry of the header, or None without one."""
+    if name not in header:
+        return None
+    total = np.zeros(TYPES, dtype=np.int64)
+    here = np.ravel(header[name]).astype(np.int64)[:TYPES]
+    total[: len(here)] = here
+    if name == "NumPart_Total":
         high = np.ravel(header.get("NumPart_Total_HighWord", ())).astype(np.int64)[: len(here)]
         total[: len(high)] += high << 32
-        promised = total if promised is None else promised
-        if not np.array_equal(total, promised):
-            problems.append(
-                f"{chunk}: NumPart_Total differs from the first chunk's; a file of another snapshot?"
-            )
-    if promised is not None:
-        problems += [
-            f"{chunks[0].parent}: {held[kind]} particles of type {kind}, NumPart_Total says {promised[kind]}"
-            for kind in (0, 4)
-            if held[kind] != promised[kind]
-        ]
-    return problems
+    return total
+
+
+def _of_another(chunk: Path, headers: list[dict]) -> list[str]:
+    """Say when a chunk is of another snapshot than the first."""
+    first, here = (_promised(header, "NumPart_Total") for header in (headers[0], headers[-1]))
+    if first is not None and not np.array_equal(first, here):
+        return [f"{chunk}: NumPart_Total differs from the first chunk's; a file of another snapshot?"]
+    return other_output(str(chunk), headers[-1], "the first chunk", headers[0])

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mocks.readers.hdf5.snapshot import Units
+from mocks.readers.hdf5.units import Units
 
 __all__ = ["DIALECTS", "Dialect"]
 

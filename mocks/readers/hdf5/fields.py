@@ -8,7 +8,8 @@ from astropy.cosmology import FLRW
 
 from mocks.galaxy import Gas, Stars
 from mocks.readers.hdf5.attributes import attribute
-from mocks.readers.hdf5.snapshot import ALIASES, Units, conversion, find, read_array
+from mocks.readers.hdf5.snapshot import ALIASES, find, read_array
+from mocks.readers.hdf5.units import Units, conversion
 from mocks.readers.particles.gathering import Part, gather
 from mocks.readers.particles.records import ages, gas_temperature, make_stars, require_finite, require_shapes
 
@@ -23,6 +24,7 @@ __all__ = [
     "stars_from_parts",
 ]
 
+TABLE = "MassTable of the header"
 LEAST_MASS_UNIT = 1e30  # g; a unit above is one of masses, and a mass fraction has one near 1
 STAR_FIELDS = (
     "position",
@@ -80,12 +82,16 @@ def column_factors(group: h5py.Group, fields: tuple[str, ...], a: float, h: floa
     Returns
     -------
     dict
-        House name to (dataset name, factor to house units); absent fields are left out.
+        House name to (dataset name, factor to house units); absent fields are left out. A mass from the
+        header's ``MassTable`` has the name `TABLE` and the mass itself for its factor.
     """
     found = {}
     for field in fields:
         dataset = find(group, field, units)
         if dataset is None:
+            if field == "mass" and (mass := _table_mass(group)) is not None:
+                factor, a_exponent, h_exponent = units.of("mass")
+                found[field] = (TABLE, float(mass * factor * a**a_exponent * h**h_exponent))
             continue
         factor = conversion(dataset, KIND[field], a, h, units) if field in KIND else 1.0
         if dataset.name.endswith("StarFormationRates"):
@@ -97,6 +103,13 @@ def column_factors(group: h5py.Group, fields: tuple[str, ...], a: float, h: floa
             factor = conversion(dataset, "mass", a, h, units)
         found[field] = (dataset.name.rsplit("/", 1)[1], factor)
     return found
+
+
+def _table_mass(group: h5py.Group) -> float | None:
+    """Mass that all particles of a type share, by the header's ``MassTable``; None where there is none."""
+    table = np.ravel(attribute(group.file["Header"], "MassTable", ())) if "Header" in group.file else ()
+    kind = int(group.name[-1])
+    return float(table[kind]) if len(table) > kind and 0 < table[kind] < np.inf else None
 
 
 def _is_mass(dataset: h5py.Dataset) -> bool:
@@ -136,7 +149,10 @@ def read_part(group: h5py.Group, found: dict, rows: slice | np.ndarray | None = 
         When this chunk lacks a field that the other had, or its columns do not fit together.
     """
     raw = {}
-    for field, (name, _) in found.items():
+    for field, (name, _) in sorted(found.items(), key=lambda item: item[1][0] == TABLE):
+        if name == TABLE:
+            raw[field] = np.ones(len(next(iter(raw.values()))))
+            continue
         try:
             dataset = group[name]
         except KeyError as error:

@@ -2,14 +2,13 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from astropy.cosmology import FLRW
 
 from mocks.readers.particles.times import make_cosmology
 
-__all__ = ["RUNS", "Run", "cosmology_of", "number_in_path", "redshift_of", "run_name"]
+__all__ = ["RUNS", "Run", "cosmology_of", "given_header", "redshift_of", "run_name"]
 
 
 @dataclass(frozen=True)
@@ -181,10 +180,29 @@ def redshift_of(where: str, header: dict) -> float:
     return max(known[0], 0.0)
 
 
-def number_in_path(path: Path) -> int | None:
-    """Snapshot number in a file's or its folders' names (``snap_099.0.hdf5``, ``snapdir_099``), or None."""
-    for part in (path.name, *(parent.name for parent in path.parents[:3])):
-        found = re.search(r"snap(?:shot|dir|num)?_?(\d{1,4})(?!\d)", part)
-        if found:
-            return int(found[1])
-    return None
+def given_header(
+    a: float | None, h: float | None, omega_m: float | None, box_size: float | None
+) -> dict[str, float]:
+    """Collect the entries of a header that a user states instead.
+
+    Parameters
+    ----------
+    a, h, omega_m, box_size : float, optional
+        Scale factor, Hubble constant [100 km/s/Mpc], matter density, side of the box in the header's unit.
+
+    Returns
+    -------
+    dict of float
+        By Gadget's names.
+
+    Raises
+    ------
+    ValueError
+        For a scale factor that is none.
+    """
+    given = {"HubbleParam": h, "Omega0": omega_m, "BoxSize": box_size}
+    if a is not None:
+        if not 0.0 < a <= 1.0:
+            raise ValueError(f"a is {a}; a scale factor is above 0 and at most 1.")
+        given |= {"Time": float(a), "Redshift": 1.0 / a - 1.0}
+    return {name: float(np.float64(value)) for name, value in given.items() if value is not None}

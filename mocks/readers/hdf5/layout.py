@@ -7,8 +7,10 @@ import numpy as np
 from astropy import units as u
 from astropy.table import Table
 
+from mocks.file_names import galaxy_number
 from mocks.readers.hdf5.chunks import chunk_files
-from mocks.readers.hdf5.snapshot import header_of, open_hdf5
+from mocks.readers.hdf5.snapshot import open_hdf5
+from mocks.readers.hdf5.statements import header_of
 
 __all__ = [
     "CHUNK",
@@ -21,10 +23,11 @@ __all__ = [
     "with_units",
 ]
 
+LEAST_BOX, MOST_BOX = 1.0, 1e8  # kpc
 SAME_SIDE = 1e-6  # relative difference between the sides of a cubic box that is rounding
 EAGLE_ID = 100_000  # subhalo_id = GroupNumber x this + SubGroupNumber; no cluster has so many subgroups
 UNBOUND = 2**30  # EAGLE's SubGroupNumber of particles that belong to no subgroup
-CHUNK = re.compile(r"(.+)\.(\d+)\.(hdf5|h5)")
+CHUNK = re.compile(r"(.+)\.(\d+)\.(hdf5|h5)", re.IGNORECASE)
 
 
 def galaxy_numbers(group: np.ndarray, subgroup: np.ndarray) -> np.ndarray:
@@ -54,21 +57,26 @@ def with_units(table: Table) -> Table:
     return table
 
 
-def galaxy_id(path: Path, header: dict) -> int:
-    """Tell a file's galaxy: the header's ``CutoutID``, or the last number in the file's name, or 0."""
+def galaxy_id(path: Path, header: dict) -> tuple[int, tuple[str, ...]]:
+    """Tell a file's galaxy: by the header's ``CutoutID``, or by the file's name, or 0; and notes."""
+    named = galaxy_number(path.name)
     if isinstance(header.get("CutoutID"), int | float):
-        return int(header["CutoutID"])
-    digits = re.findall(r"\d+", re.sub(r"snap(?:shot)?_?\d+", "", path.stem))
-    return int(digits[-1]) if digits and len(digits[-1]) < 16 else 0
+        stated = int(header["CutoutID"])
+        if named is None or named == stated:
+            return stated, ()
+        return stated, (f"galaxy {stated} by CutoutID, though the name of the file says {named}",)
+    return named or 0, () if named is None else (f"galaxy {named} by the name of the file",)
 
 
 def box_side(
-    header: dict, length: float, box: tuple[float, float, float] | None, a: float, h: float
+    where: str, header: dict, length: float, box: tuple[float, float, float] | None, a: float, h: float
 ) -> float | None:
-    """Side of the periodic box [physical kpc], None when the header does not tell.
+    """Side of the periodic box [physical kpc], None when the header has none.
 
     Parameters
     ----------
+    where : str
+        File, for messages.
     header : dict
     length : float
         Unit of the coordinates [physical kpc].
@@ -76,18 +84,36 @@ def box_side(
         Unit of ``BoxSize`` where it is not that of the coordinates.
     a, h : float
         Scale factor, Hubble constant [100 km/s/Mpc].
+
+    Raises
+    ------
+    ValueError
+        When it is no length that a box can have, or the box is not a cube.
     """
-    sides = np.atleast_1d(header.get("BoxSize", 0.0)).astype(float)
-    if not np.allclose(sides, sides[0], rtol=SAME_SIDE):
-        raise ValueError(f"BoxSize is {sides}; only cubic boxes can be unwrapped.")
+    if "BoxSize" not in header:
+        return None
+    sides = np.atleast_1d(header["BoxSize"])
+    if sides.dtype.kind not in "iuf" or sides.size == 0:
+        raise ValueError(f"{where}: BoxSize is {header['BoxSize']!r}, not a number; mend the header.")
+    sides = sides.astype(float)
     unit = length if box is None else box[0] * a ** box[1] * h ** box[2]
-    return float(sides[0] * unit) if sides[0] > 0 else None
+    side = float(sides[0] * unit)
+    if not LEAST_BOX < side < MOST_BOX:
+        raise ValueError(
+            f"{where}: BoxSize is {sides[0]:g}, a box of {side:.3g} kpc; allowed are {LEAST_BOX:g} to "
+            f"{MOST_BOX:g}. Mend the header, or state the side in the unit of the coordinates "
+            "(--reader box_size=...)."
+        )
+    if not np.allclose(sides, sides[0], rtol=SAME_SIDE):
+        raise ValueError(f"{where}: BoxSize is {sides}; only cubic boxes can be unwrapped.")
+    return side
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
     """Find the HDF5 files of a path: itself, or all chunks when it is one of several or their folder."""
     if path.is_dir():
-        firsts = sorted({*path.glob("*.0.hdf5"), *path.glob("*.0.h5")})
+        found = {entry: CHUNK.fullmatch(entry.name) for entry in path.iterdir()}
+        firsts = sorted(entry for entry, match in found.items() if match and match[2] == "0")
         if len(firsts) != 1:
             raise FileNotFoundError(
                 f"{path} holds {len(firsts)} files *.0.hdf5; name one file of the snapshot."

@@ -1,49 +1,25 @@
 """Reading HDF5 snapshots by what their own attributes say."""
 
 import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from mocks.readers.hdf5.attributes import attribute, attributes
+from mocks.checked_hdf5 import refuse_foreign
+from mocks.readers.hdf5.units import Units, conversion
 
-__all__ = [
-    "ALIASES",
-    "DARK_MATTER",
-    "GAS",
-    "STARS",
-    "Units",
-    "find",
-    "header_of",
-    "open_hdf5",
-    "physical",
-    "read_array",
-]
+__all__ = ["ALIASES", "DARK_MATTER", "GAS", "STARS", "find", "open_hdf5", "physical", "read_array"]
 
-KPC, MSUN, KM = 3.0856775814913673e21, 1.988409870698051e33, 1e5  # cgs; IAU 2015 constants as in astropy
-YEAR = 3.15576e7  # s, Julian
-# Names of the CGS factor, of the exponents of a and h, and of the flag that no a is left
-CONVENTIONS = (
-    ("CGSConversionFactor", "aexp-scale-exponent", "h-scale-exponent", None),
-    ("to_cgs", "a_scaling", "h_scaling", None),
-    (
-        "Conversion factor to CGS (not including cosmological corrections)",
-        "a-scale exponent",
-        "h-scale exponent",
-        "Value stored as physical",
-    ),
-)
 # What h5py raises, besides OSError and ValueError, for damaged structures inside a file
 HDF5_ERRORS = (KeyError, RuntimeError, TypeError, AttributeError, OverflowError, MemoryError)
-ROUND_UNIT = 0.02  # relative distance from a power of ten at which that is meant
 GAS, DARK_MATTER, STARS = 0, 1, 4  # types of particles in Gadget's format
 SMALL = 2**26  # bytes that can be read without harm, whatever the file
 MOST_COMPRESSION = 1000  # no real dataset unpacks to more times its file
-CGS = {"length": KPC, "mass": MSUN, "velocity": KM, "density": MSUN / KPC**3, "rate": MSUN / YEAR}
+MOST_PIECES = 4096  # of a dataset that are counted, which takes a millisecond
 
 # The authors' names of one field, preferred first. SmoothedMetallicity: EAGLE's cooling and enrichment use
 # the kernel average, and so do its published images.
@@ -69,39 +45,11 @@ ALIASES = {
     "electron_abundance": ("ElectronAbundance",),
     "neutral_fraction": ("NeutralHydrogenAbundance",),
     "cell_size": ("dx",),
-    "galaxy_number": ("GroupNr_bound", "HaloCatalogueIndex"),
+    "galaxy_number": ("GroupNr_bound", "HaloCatalogueIndex", "SubhaloID", "GalaxyID", "SubhaloNr"),
+    "halo_number": ("HaloID", "FOFGroupIDs", "FOFGroupID", "GroupID", "GroupNr", "GroupNr_all"),
     "group_number": ("GroupNumber",),
     "subgroup_number": ("SubGroupNumber",),
 }
-
-
-@dataclass(frozen=True)
-class Units:
-    """What datasets do not tell themselves: house unit = value x factor x a^i x h^j, and other names.
-
-    Parameters
-    ----------
-    length, mass, velocity, density, rate : tuple (factor, a exponent, h exponent)
-        House units: kpc, Msun, km/s, Msun/kpc^3 (from mass and length when None), Msun/yr.
-    names : tuple of (field, dataset name)
-        Datasets that go by other names than those in `ALIASES`.
-    """
-
-    length: tuple[float, float, float] = (1.0, 1.0, -1.0)
-    mass: tuple[float, float, float] = (1e10, 0.0, -1.0)
-    velocity: tuple[float, float, float] = (1.0, 0.5, 0.0)
-    density: tuple[float, float, float] | None = None
-    rate: tuple[float, float, float] = (1.0, 0.0, 0.0)
-    names: tuple[tuple[str, str], ...] = ()
-
-    def of(self, kind: str) -> tuple[float, float, float]:
-        """Factor and exponents of one kind of quantity."""
-        if kind == "density" and self.density is None:
-            return tuple(
-                mass / length**3 if index == 0 else mass - 3.0 * length
-                for index, (mass, length) in enumerate(zip(self.mass, self.length, strict=True))
-            )
-        return getattr(self, kind)
 
 
 @contextmanager
@@ -121,16 +69,17 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     FileNotFoundError
         When there is no such file.
     OSError
-        When it is no HDF5 file, or a damaged one, even if that shows only in the body of the ``with``.
+        When it is no HDF5 file, is locked, or damaged, even if that shows only in the body of the ``with``.
+    ValueError
+        When it points at files elsewhere, see `mocks.checked_hdf5.refuse_foreign`.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path} does not exist (or is no file).")
     try:
-        file = h5py.File(path, "r")
+        refuse_foreign(path, siblings=True)
+        file = h5py.File(path, "r", locking="best-effort")
     except OSError as error:
-        raise OSError(
-            f"{path} cannot be opened as HDF5 ({error}); cut short or damaged? Fetch it again."
-        ) from error
+        raise OSError(f"{path} cannot be opened as HDF5 ({error}); {_remedy(error)}") from error
     with file:
         try:
             yield file
@@ -142,19 +91,16 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
             raise OSError(f"{path} is damaged ({type(error).__name__}: {error}); fetch it again.") from error
 
 
-def header_of(file: h5py.File) -> dict:
-    """Attributes of the ``Header`` group, with SWIFT's and Gizmo's cosmologies under Gadget's names."""
-    header = attributes(file["Header"]) if "Header" in file else {}
-    if "Cosmology" in file:
-        cosmology = attributes(file["Cosmology"])
-        gadget = {
-            "h": "HubbleParam",
-            "Omega_m": "Omega0",
-            "Omega_lambda": "OmegaLambda",
-            "Omega_b": "OmegaBaryon",
-        }
-        header |= {gadget[name]: value for name, value in cosmology.items() if name in gadget}
-    return header
+def _remedy(error: OSError) -> str:
+    """Say what helps against an error on opening."""
+    if isinstance(error, PermissionError):
+        return "ask its owner for the right to read it."
+    if re.search("unable to lock|file lock", str(error)):
+        return (
+            "another program has it open for writing: wait until that is done. On a file system without "
+            "locks set HDF5_USE_FILE_LOCKING=FALSE."
+        )
+    return "cut short or damaged? Fetch it again."
 
 
 def find(group: h5py.Group, field: str, units: Units | None = None) -> h5py.Dataset | None:
@@ -211,42 +157,64 @@ def read_array(dataset: h5py.Dataset, rows: slice | np.ndarray | None = None) ->
     size = math.prod(dataset.shape or ()) * dtype.itemsize  # five times as fast as its nbytes
     if size > SMALL and not dataset.is_virtual:
         held = Path(dataset.file.filename).stat().st_size
-        if size > held * (1 if dataset.compression is None else MOST_COMPRESSION):
+        is_packed = dataset.id.get_create_plist().get_nfilters() > 0
+        if size > held * (MOST_COMPRESSION if is_packed else 1):
             raise OSError(f"{_where(dataset)} claims {size} bytes, its file has {held}; damaged? Fetch it.")
+    _require_written(dataset)
     try:
-        if isinstance(rows, np.ndarray):
-            # HDF5 is slow at scattered rows: read from the first to the last, then choose
-            chosen = np.flatnonzero(rows)
-            span = slice(chosen[0], chosen[-1] + 1) if len(chosen) else slice(0, 0)
-            values, chosen = dataset[span], rows[span]
-            return values if chosen.all() else values[chosen]
-        return dataset[()] if rows is None else dataset[rows]
+        return _rows_of(dataset, rows)
     except (OSError, RuntimeError, TypeError, ValueError) as error:
+        lacking = _missing_filter(dataset)
+        if lacking is None:
+            raise OSError(
+                f"{_where(dataset)} cannot be read ({error}); cut short or damaged? Fetch it again."
+            ) from error
+    try:
+        import hdf5plugin  # noqa: F401  registers the filters of others
+
+        return _rows_of(dataset, rows)
+    except (ImportError, OSError, RuntimeError) as error:
         raise OSError(
-            f"{_where(dataset)} cannot be read ({error}); cut short or damaged? Fetch it again."
+            f"{_where(dataset)} is compressed by the filter {lacking}, which this installation lacks: pip "
+            "install hdf5plugin, or unpack the file with h5repack."
         ) from error
 
 
-def _declared(dataset: h5py.Dataset) -> tuple[float, float, float] | None:
-    """CGS factor and exponents of a and h that a dataset declares, in any of three conventions."""
-    for cgs, a_exponent, h_exponent, physical_flag in CONVENTIONS:
-        if cgs in dataset.attrs:
-            exponents = [attribute(dataset, name, 0.0) for name in (a_exponent, h_exponent)]
-            if physical_flag is not None and attribute(dataset, physical_flag, 0):
-                exponents[0] = 0.0
-            return attribute(dataset, cgs), *exponents
-    return None
+def _rows_of(dataset: h5py.Dataset, rows: slice | np.ndarray | None) -> np.ndarray:
+    """Rows of a dataset; scattered ones are chosen in memory, at which HDF5 is slow."""
+    if not isinstance(rows, np.ndarray):
+        return dataset[()] if rows is None else dataset[rows]
+    chosen = np.flatnonzero(rows)
+    span = slice(chosen[0], chosen[-1] + 1) if len(chosen) else slice(0, 0)
+    values, chosen = dataset[span], rows[span]
+    return values if chosen.all() else values[chosen]
 
 
-def unit_factor(cgs: float, kind: str) -> float:
-    """House units in a CGS factor, taken as a round number when it is one within 2 %.
+def _missing_filter(dataset: h5py.Dataset) -> str | None:
+    """Name of a compression that a dataset needs and this HDF5 does not have, or None."""
+    try:
+        plan = dataset.id.get_create_plist()
+        filters = [plan.get_filter(i) for i in range(plan.get_nfilters())]
+    except (RuntimeError, ValueError, OSError):
+        return None
+    lacking = [f for f in filters if not h5py.h5z.filter_avail(f[0])]
+    return f"{lacking[0][3].decode(errors='replace') or 'number'} {lacking[0][0]}" if lacking else None
 
-    Codes keep their own solar mass and parsec (1.989e33 g, some 2e33 g): 1e10 of *their* solar masses is
-    meant, and catalogues made from the same file are in them too.
-    """
-    ratio = cgs / CGS[kind]
-    round_number = 10.0 ** np.round(np.log10(ratio))
-    return round_number if abs(ratio / round_number - 1.0) < ROUND_UNIT else ratio
+
+def _require_written(dataset: h5py.Dataset) -> None:
+    """Refuse a dataset of which values were never written: HDF5 would give its fill value for them."""
+    if dataset.is_virtual or not dataset.size:
+        return
+    if dataset.chunks is None:
+        is_whole = dataset.id.get_storage_size() > 0
+    else:
+        pieces = math.prod(-(-n // k) for n, k in zip(dataset.shape, dataset.chunks, strict=True))
+        is_whole = pieces > MOST_PIECES or dataset.id.get_num_chunks() >= pieces
+    if not is_whole:
+        raise ValueError(
+            f"{_where(dataset)}: values were never written, and would be read as {dataset.fillvalue}; was "
+            "its writer stopped? Fetch the file again."
+        )
 
 
 def physical(dataset: h5py.Dataset, kind: str, a: float, h: float, units: Units, rows=None) -> np.ndarray:
@@ -276,19 +244,3 @@ def physical(dataset: h5py.Dataset, kind: str, a: float, h: float, units: Units,
         When the bytes cannot be read.
     """
     return np.multiply(read_array(dataset, rows), conversion(dataset, kind, a, h, units), dtype=float)
-
-
-def conversion(dataset: h5py.Dataset, kind: str, a: float, h: float, units: Units) -> float:
-    """Factor from a dataset's numbers to house units; see `physical`."""
-    declared = _declared(dataset)
-    if declared is None:
-        factor, a_exponent, h_exponent = units.of(kind)
-    else:
-        cgs, a_exponent, h_exponent = declared
-        if not isinstance(cgs, float | int) or not np.isfinite(cgs) or cgs <= 0:
-            raise ValueError(
-                f"{dataset.file.filename}: {dataset.name} declares the CGS factor {cgs!r}; a {kind} needs a "
-                "positive number. Mend the attribute or delete it to use the format's usual units."
-            )
-        factor = unit_factor(cgs, kind)
-    return float(factor * a**a_exponent * h**h_exponent)

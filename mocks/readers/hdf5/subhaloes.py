@@ -5,8 +5,9 @@ import logging
 import numpy as np
 
 from mocks.readers.hdf5.snapshot import GAS, STARS
+from mocks.readers.hdf5.units import Units
 
-__all__ = ["SUBHALO_FIELDS", "subhalo_columns", "subhalo_properties"]
+__all__ = ["SUBHALO_FIELDS", "catalogue_problems", "subhalo_columns", "subhalo_properties"]
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ SUBHALO_FIELDS = (
 
 
 def subhalo_columns(
-    raw: dict, a: float, h: float, include_flagged: bool, where: str, first: int = 0
+    raw: dict, a: float, h: float, units: Units, include_flagged: bool, where: str, first: int = 0
 ) -> dict[str, np.ndarray]:
     """Subhaloes that have stars, in house units.
 
@@ -33,6 +34,8 @@ def subhalo_columns(
         ``GroupFirstSub``.
     a, h : float
         Scale factor, Hubble constant [100 km/s/Mpc].
+    units : Units
+        Of the snapshot and its catalogue.
     include_flagged : bool
         Keep subhaloes with ``SubhaloFlag`` 0, which are not of cosmological origin.
     where : str
@@ -54,10 +57,10 @@ def subhalo_columns(
     rows = np.flatnonzero(kept)
     table = {"subhalo_id": rows + first, "n_stars": raw["SubhaloLenType"][rows, STARS]}
     if "SubhaloMassType" in raw:
-        table["stellar_mass"] = raw["SubhaloMassType"][rows, STARS].astype(float) * 1e10 / h
-        table["gas_mass"] = raw["SubhaloMassType"][rows, GAS].astype(float) * 1e10 / h
+        for name, kind in (("stellar_mass", STARS), ("gas_mass", GAS)):
+            table[name] = _house(raw["SubhaloMassType"][rows, kind], units.mass, a, h)
     if "SubhaloHalfmassRadType" in raw:
-        table["half_mass_radius"] = raw["SubhaloHalfmassRadType"][rows, STARS].astype(float) * a / h
+        table["half_mass_radius"] = _house(raw["SubhaloHalfmassRadType"][rows, STARS], units.length, a, h)
     if "SubhaloSFR" in raw:
         table["star_formation_rate"] = raw["SubhaloSFR"][rows].astype(float)
     if "SubhaloGrNr" in raw:
@@ -67,11 +70,18 @@ def subhalo_columns(
     table["flag"] = flag[rows]
     if "SubhaloPos" in raw:
         for axis, name in enumerate("xyz"):
-            table[name] = raw["SubhaloPos"][rows, axis].astype(float) * a / h
+            table[name] = _house(raw["SubhaloPos"][rows, axis], units.length, a, h)
     return table
 
 
-def subhalo_properties(raw: dict, subhalo_id: int, a: float, h: float) -> dict:
+def _house(values: np.ndarray, unit: tuple[float, float, float], a: float, h: float) -> np.ndarray:
+    """House units of catalogue values in a unit of `Units`."""
+    factor, a_exponent, h_exponent = unit
+    scaled = values.astype(float) * factor * a**a_exponent
+    return scaled / h if h_exponent == -1.0 else scaled * h**h_exponent
+
+
+def subhalo_properties(raw: dict, subhalo_id: int, a: float, h: float, units: Units) -> dict:
     """Catalogue values of one subhalo in house units, flagged or not.
 
     Parameters
@@ -82,6 +92,8 @@ def subhalo_properties(raw: dict, subhalo_id: int, a: float, h: float) -> dict:
         With stars.
     a, h : float
         Scale factor, Hubble constant [100 km/s/Mpc].
+    units : Units
+        Of the snapshot and its catalogue.
 
     Returns
     -------
@@ -91,5 +103,29 @@ def subhalo_properties(raw: dict, subhalo_id: int, a: float, h: float) -> dict:
     row = {name: raw[name][subhalo_id : subhalo_id + 1] for name in SUBHALO_FIELDS if name in raw}
     if "GroupFirstSub" in raw:
         row["GroupFirstSub"] = raw["GroupFirstSub"]
-    columns = subhalo_columns(row, a, h, True, "", first=subhalo_id)
+    columns = subhalo_columns(row, a, h, units, True, "", first=subhalo_id)
     return {name: values[0].item() for name, values in columns.items() if name not in ("subhalo_id", *"xyz")}
+
+
+def catalogue_problems(where: str, header: dict, count: int) -> list[str]:
+    """Compare the number of subhaloes of a whole catalogue with the one that its header promises.
+
+    Parameters
+    ----------
+    where : str
+        File or folder.
+    header : dict
+        Of one of its files.
+    count : int
+        Subhaloes that are there.
+
+    Returns
+    -------
+    list of str
+        What is wrong, empty when nothing is.
+    """
+    promised = header.get("Nsubgroups_Total", count)
+    problems = [] if count else [f"{where}: the catalogue holds no subhalo."]
+    if isinstance(promised, int | float) and int(promised) != count:
+        problems.append(f"{where}: {count} subhaloes are there, Nsubgroups_Total says {promised}; cut short?")
+    return problems

@@ -5,7 +5,7 @@ from astropy import units as u
 from astropy.cosmology import FLRW
 
 from mocks.galaxy import Galaxy
-from mocks.readers.particles.records import assemble, check_ages, make_stars
+from mocks.readers.particles.records import assemble, check_ages, make_stars, require_shapes
 
 __all__ = ["galaxy_from_arrays"]
 
@@ -32,7 +32,8 @@ def galaxy_from_arrays(
 ) -> Galaxy:
     """Make a galaxy record from arrays.
 
-    Bare numbers are in house units: physical kpc, Msun, Gyr, km/s.
+    Bare numbers are in house units: physical kpc, Msun, Gyr, km/s. Stars of which any value is masked are
+    missing, and noted.
 
     Parameters
     ----------
@@ -71,27 +72,36 @@ def galaxy_from_arrays(
     astropy.units.UnitConversionError
         When a quantity is of the wrong kind.
     """
-    where, position = f"arrays of {simulation} {subhalo_id}", _plain(position, u.kpc)
-    if position.ndim != 2 or position.shape[1] != 3:
-        raise ValueError(f"{where}: position has shape {position.shape}; it must be (n, 3).")
+    where = f"arrays of {simulation} {subhalo_id}"
     columns = {
-        "position": position,
-        "mass": _plain(mass, u.Msun),
-        "initial_mass": _plain(initial_mass, u.Msun),
-        "age": _ages(where, _plain(age, u.Gyr), redshift, cosmology),
-        "metallicity": _plain(metallicity, u.dimensionless_unscaled),
-        "velocity": _plain(velocity, u.km / u.s),
-        "smoothing_length": _plain(smoothing_length, u.kpc),
+        "position": (position, u.kpc),
+        "mass": (mass, u.Msun),
+        "age": (age, u.Gyr),
+        "metallicity": (metallicity, u.dimensionless_unscaled),
+        "initial_mass": (initial_mass, u.Msun),
+        "velocity": (velocity, u.km / u.s),
+        "smoothing_length": (smoothing_length, u.kpc),
     }
+    columns = {name: (x, unit) for name, (x, unit) in columns.items() if x is not None}
+    if np.ndim(position) != 2 or np.shape(position)[1] != 3:
+        raise ValueError(f"{where}: position has shape {np.shape(position)}; it must be (n, 3).")
+    missing = [_masked(x) for x, _ in columns.values()]
+    columns = {name: _plain(x, unit) for name, (x, unit) in columns.items()}
+    require_shapes(where, columns)
+    missing, said = np.logical_or.reduce(missing), ()
+    if missing.any():
+        columns = {name: values[~missing] for name, values in columns.items()}
+        said = (f"{np.count_nonzero(missing)} of {len(missing)} stars with masked values left out",)
+    columns["age"] = _ages(where, columns["age"], redshift, cosmology)
     stars, notes = make_stars(where, columns, imf)
     return assemble(
         where,
         stars=stars,
         gas=None,
-        centre=_plain(centre, u.kpc),
+        centre=None if centre is None else _plain(centre, u.kpc),
         box_size=None if box_size is None else float(_plain(box_size, u.kpc)),
         properties={},
-        notes=notes,
+        notes=said + notes,
         simulation=simulation,
         snapshot=snapshot,
         subhalo_id=subhalo_id,
@@ -100,11 +110,15 @@ def galaxy_from_arrays(
     )
 
 
-def _plain(value: object, unit: u.UnitBase) -> np.ndarray | None:
-    """Copy of an array in a house unit; bare numbers are in it already."""
-    if value is None:
-        return None
+def _plain(value: u.Quantity | np.ndarray, unit: u.UnitBase) -> np.ndarray:
+    """Bare numbers in a unit, as a copy."""
     return np.array(value.to_value(unit) if isinstance(value, u.Quantity) else value, dtype=float)
+
+
+def _masked(value: u.Quantity | np.ndarray) -> np.ndarray:
+    """Rows of an array in which something is masked."""
+    mask = np.broadcast_to(getattr(value, "mask", False), np.shape(value))
+    return mask.any(axis=tuple(range(1, mask.ndim)))
 
 
 def _ages(where: str, age: np.ndarray, redshift: float, cosmology: FLRW) -> np.ndarray:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numba
 import numpy as np
 
-__all__ = ["half_mass_radius", "in_sphere", "shrinking_sphere", "unwrap"]
+__all__ = ["half_mass_radius", "in_sphere", "mass_within", "shrinking_sphere", "unwrap"]
 
 KEEP = 0.75  # of the particles in each smaller sphere
 FEWEST = 50  # particles in the last sphere
@@ -165,3 +165,32 @@ def half_mass_radius(position: np.ndarray, mass: np.ndarray) -> float:
     rows = np.flatnonzero(shell == middle)  # a few to sort instead of all
     rows = rows[np.argsort(square[rows])]
     return float(np.interp(missing, np.cumsum(np.asarray(mass)[rows]), np.sqrt(square[rows])))
+
+
+@numba.njit(cache=True)
+def _within(position, mass, square):
+    total = 0.0
+    for i in range(len(position)):
+        if position[i, 0] ** 2 + position[i, 1] ** 2 + position[i, 2] ** 2 <= square:
+            total += mass[i]
+    return total
+
+
+def mass_within(position: np.ndarray, mass: np.ndarray, radius: float) -> float:
+    """Mass within a sphere about the origin.
+
+    Parameters
+    ----------
+    position : ndarray, shape (n, 3)
+        About the centre [kpc].
+    mass : ndarray, shape (n,)
+        [Msun].
+    radius : float
+        [kpc].
+
+    Returns
+    -------
+    float
+        [Msun].
+    """
+    return float(_within(np.asarray(position, float), np.asarray(mass, float), float(radius) ** 2))

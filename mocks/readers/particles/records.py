@@ -7,12 +7,32 @@ import numpy as np
 from astropy.cosmology import FLRW
 
 from mocks.galaxy import Galaxy, Gas, Stars
-from mocks.readers.particles.geometry import half_mass_radius, shrinking_sphere, unwrap
+from mocks.readers.particles.clumps import require_one_galaxy
+from mocks.readers.particles.geometry import half_mass_radius, mass_within, shrinking_sphere, unwrap
+from mocks.readers.particles.limits import (
+    refuse_absurd_gas,
+    refuse_absurd_stars,
+    refuse_negative_metallicity,
+    refuse_other_catalogue,
+)
 from mocks.readers.particles.mass_loss import remaining_mass_fraction
 from mocks.readers.particles.times import age_from_scale_factor
 
-__all__ = ["ages", "assemble", "gas_temperature", "make_stars", "require_finite", "require_shapes"]
+__all__ = [
+    "BY_CATALOGUE",
+    "BY_PLACE",
+    "PARTLY",
+    "UNTOLD",
+    "ages",
+    "assemble",
+    "check_ages",
+    "gas_temperature",
+    "make_stars",
+    "require_finite",
+    "require_shapes",
+]
 
+BY_CATALOGUE, PARTLY, UNTOLD, BY_PLACE = "by catalogue", "partly", "untold", "by place"
 AGE_SLACK = 2e-3  # Gyr; stars born in the last step of a float32 clock come out this much too young
 HYDROGEN_FRACTION = 0.76  # of the mass, primordial; of the TNG data specification
 PROTON_MASS, BOLTZMANN = 1.67262192e-24, 1.380649e-16  # CODATA 2018 [g], [erg / K]
@@ -145,7 +165,8 @@ def make_stars(
         raise ValueError(f"{where}: this galaxy has no stars.")
     require_finite(where, **columns)
     columns, notes = _with_mass(where, columns)
-    if columns["metallicity"].min() < 0:
+    if (lowest := float(columns["metallicity"].min())) < 0:
+        refuse_negative_metallicity(where, lowest)
         below = np.count_nonzero(columns["metallicity"] < 0)
         notes.append(f"{below} negative metallicities set to 0")
         columns["metallicity"] = np.maximum(columns["metallicity"], 0.0)
@@ -209,9 +230,10 @@ def assemble(
     box_size: float | None,
     properties: dict,
     notes: tuple[str, ...],
+    chosen: str = BY_CATALOGUE,
     **identity,
 ) -> Galaxy:
-    """Galaxy record from particles still in the box frame: centre, unwrap, subtract the bulk motion.
+    """Galaxy record from particles still in the box frame: examine, centre, unwrap, subtract the bulk motion.
 
     Parameters
     ----------
@@ -229,13 +251,26 @@ def assemble(
         Catalogue values; stellar mass and half-mass radius are computed when missing. Where the box is known
         the place in it is added: ``box_x``, ``box_y``, ``box_z`` and ``box_size`` [physical kpc].
     notes : tuple of str
+    chosen : str
+        Why these are the stars: `BY_CATALOGUE`; `PARTLY`, by it, but not all of them; `UNTOLD`, they are all
+        there are, and held to be one galaxy's; `BY_PLACE`, of whichever galaxies lie in a region.
     **identity
         ``simulation``, ``snapshot``, ``subhalo_id``, ``redshift``, ``cosmology`` of `Galaxy`.
 
     Returns
     -------
     Galaxy
+
+    Raises
+    ------
+    ValueError
+        For numbers that no galaxy has, or that contradict the box or the catalogue; see
+        `mocks.readers.particles.limits`.
     """
+    named = f"{where}, galaxy {identity['subhalo_id']}"
+    refuse_absurd_stars(named, stars, box_size)
+    if gas is not None:
+        refuse_absurd_gas(named, gas)
     if centre is None:
         centre = shrinking_sphere(stars.position, stars.mass, box_size)
         notes = (*notes, "centre found by a shrinking sphere on the stars")
@@ -249,8 +284,13 @@ def assemble(
 
     stars = moved(stars)
     computed = {"stellar_mass": float(stars.mass.sum()), "n_stars": len(stars)}
-    if "half_mass_radius" not in properties:
-        computed["half_mass_radius"] = half_mass_radius(stars.position, stars.mass)
+    computed["half_mass_radius"] = half_mass_radius(stars.position, stars.mass)
+    if chosen == UNTOLD:
+        require_one_galaxy(named, stars.position, stars.mass)
+    if chosen != BY_PLACE:
+        inner = mass_within(stars.position, stars.mass, 0.5 * computed["half_mass_radius"])
+        share = inner / computed["stellar_mass"]
+        refuse_other_catalogue(named, computed, properties, share, is_whole=chosen != PARTLY)
     if box_size is not None:
         place = np.asarray(centre, dtype=float) % box_size
         computed |= dict(zip(("box_x", "box_y", "box_z"), place.tolist(), strict=True))

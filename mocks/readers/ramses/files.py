@@ -11,7 +11,7 @@ from mocks.readers.particles.gathering import Part
 from mocks.readers.particles.geometry import in_sphere
 from mocks.readers.ramses.fortran import Records
 
-__all__ = ["Info", "read_info", "read_stars"]
+__all__ = ["Info", "check_part", "read_info", "read_stars", "told_clock"]
 
 STAR_FAMILY = 2
 TYPES = {
@@ -35,6 +35,7 @@ SCALARS = {
 }
 LEAST_H0, MOST_A = 10.0, 1.1  # km/s/Mpc, scale factor: a run without cosmology has 1 and 1, or more
 MOST_FILES = 1_000_000  # of one output, whatever a damaged info file says
+FEWEST_RECORDS = 10  # of particles in the old format: places, velocities, mass, id, level, birth time
 HEADER_RECORDS = 8  # ncpu, ndim, npart, localseed, nstar_tot, mstar_tot, mstar_lost, nsink
 
 
@@ -216,6 +217,64 @@ def _old_records(records: Records, count: int, wanted: set[str]) -> dict[str, np
     if "metallicity" in wanted and not records.at_end:
         found["metallicity"] = records.array(count, ("<f8", "<f4"))
     return found
+
+
+def check_part(path: Path, info: Info) -> int:
+    """Go through the records of a part file without reading their numbers.
+
+    Parameters
+    ----------
+    path : Path
+        ``part_NNNNN.outCCCCC``.
+    info : Info
+        Of the output.
+
+    Returns
+    -------
+    int
+        Number of stars of the whole output, as the code has counted them.
+
+    Raises
+    ------
+    OSError
+        When the file is cut short or its record markers are wrong.
+    """
+    with Records(path) as records:
+        records.skip(2)
+        count = records.read("<i4")
+        records.skip()
+        promised = records.read()
+        records.skip(HEADER_RECORDS - 5)
+        if len(count) != 1 or count[0] < 0 or len(promised) not in (4, 8):
+            raise OSError(f"{path}: no numbers of particles in its header; is it a part file of RAMSES?")
+        needed = FEWEST_RECORDS if info.layout is None else len(info.layout)
+        while count[0] and not records.at_end:
+            records.skip()
+            needed -= 1
+        if count[0] and needed > 0:
+            raise OSError(f"{path}: ends {needed} records before it should; cut short? Fetch it again.")
+    return int(promised.view("<i4" if len(promised) == 4 else "<i8")[0])
+
+
+def told_clock(folder: Path) -> bool | None:
+    """Whether birth times are proper, by the namelist that RAMSES leaves in its output.
+
+    Parameters
+    ----------
+    folder : Path
+        ``output_NNNNN``.
+
+    Returns
+    -------
+    bool or None
+        None without a namelist.
+    """
+    path = folder / "namelist.txt"
+    if not path.is_file():
+        return None
+    lines = [line.split("!")[0] for line in path.read_text(errors="replace").splitlines()]
+    found = re.findall(r"(?i)\buse_proper_time\s*=\s*\.?([tf])", "\n".join(lines))
+    return bool(found) and found[-1].lower() == "t"
 
 
 @functools.cache

@@ -247,5 +247,6 @@ def read_galaxy(folder: Path, number: int, box_size: float) -> dict:
         if file.is_file() and _number(file) == number:
             stars = read_gal_stars(file)
             del stars["identity"]
-            return stars | {"position": 1e3 * stars["position"] + 0.5 * box_size}
+            # members beyond the edge of the box are not always brought back into it
+            return stars | {"position": (1e3 * stars["position"] + 0.5 * box_size) % box_size}
     raise ValueError(f"{folder}: no galaxy {number}.")

@@ -9,7 +9,7 @@ from astropy import units as u
 
 from mocks.readers import galaxy_from_arrays, open_snapshot, recognise
 from mocks.readers.formats.gadget import parse_unit
-from mocks.readers.hdf5.snapshot import KM, KPC, MSUN
+from mocks.readers.hdf5.units import KM, KPC, MSUN
 from mocks.readers.particles.gathering import Part, gather
 from mocks.readers.particles.times import conformal_time
 from mocks.readers.ramses.galaxymaker import read_tree_bricks

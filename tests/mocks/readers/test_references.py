@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mocks.readers import open_snapshot
+from mocks.readers.ramses.gas_cells import read_gas_cells
 from mocks.toys import ToyPhysics, toy_galaxies, write_eagle_snapshot
 
 COARSE = ToyPhysics("toy-1", 4e7, 1.0, 0.0, 0.0)
@@ -84,8 +85,10 @@ def test_gas_cells_through_yt(shared_data):
 def test_gas_cells_without_yt_say_how_to_get_it(shared_data, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "yt", None)
     path = shared_data / "simulated" / "ramses_mini_newformat" / "output_00007"
+    with pytest.raises(ValueError, match=r"pip install 'simcompare\[ramses\]'"):
+        open_snapshot(path, gas_radius=30.0)
     with pytest.raises(ImportError, match=r"pip install 'simcompare\[ramses\]'"):
-        open_snapshot(path, gas_radius=30.0).read(0)
+        read_gas_cells(path, np.zeros(3), 30.0, 100.0)
 
 
 def test_eagle_galaxy_agrees_with_pynbody(shared_data):

@@ -205,7 +205,7 @@ def test_examination_finds_wrong_units_and_cosmology(galaxies, tmp_path):
         file["PartType4/Coordinates"].attrs["CGSConversionFactor"] = 3.085678e27
     report = examine(path, "EAGLE-RefL0025N0376")
     warnings = [finding.message for finding in levels(report, "warning")]
-    assert any("half-mass radius" in message for message in warnings)
+    assert any("half-mass radius" in finding.message for finding in levels(report, "error"))
     assert any("published are [0.6777, 0.307]" in message for message in warnings)
 
 

@@ -1,0 +1,207 @@
+"""Numbers that no galaxy has, and unusual ones: the one list for all readers and for `doctor`."""
+
+import numpy as np
+
+from mocks.galaxy import Gas, Stars
+
+__all__ = [
+    "SANE",
+    "refuse_absurd_gas",
+    "refuse_absurd_stars",
+    "refuse_negative_metallicity",
+    "refuse_other_catalogue",
+    "unusual",
+]
+# Outside of these a reader refuses: no galaxy of any simulation is like that, so that units are wrong
+MASS_OF_A_STAR = 1e-2, 1e11  # mean of the star particles [Msun]
+RADIUS = 1e-2, 1e3  # half-mass radius [kpc]
+LEAST_METALLICITY = -1e-4  # advection in Illustris leaves negative ones of 1e-16
+MEAN_METALLICITY = 0.1  # five to eight times solar; above, it is in solar units
+LEFT = 0.1, 1.1  # current over initial mass
+LIGHT = 299_792.458  # km/s
+FEWEST = 5  # stars whose radius says something
+BEYOND = 1e-3  # of the box, by which rounding may carry a coordinate over its edge
+# Outside of these `doctor` warns
+SANE = {
+    "star particle mass [Msun]": (1e1, 1e9),
+    "half-mass radius [kpc]": (0.05, 150.0),
+    "current over initial mass": (0.3, 1.001),
+    "median age [Gyr]": (1e-3, 14.0),
+    "median metallicity": (1e-5, 0.08),
+}
+SAME_MASS = 0.05  # relative difference between a catalogue's mass and that of the stars it lists
+SAME_RADIUS = 2.0  # factor between a catalogue's half-mass radius and that of the stars
+INNER_SHARE = 0.002  # of the mass within half the half-mass radius; about a centre elsewhere there is none
+ENOUGH = 100  # stars of which that is asked
+
+
+def refuse_absurd_stars(where: str, stars: Stars, box_size: float | None) -> None:
+    """Refuse stars in the box frame with numbers that no galaxy has.
+
+    Parameters
+    ----------
+    where : str
+        File and galaxy, for messages.
+    stars : Stars
+        Positions still in the box frame [kpc].
+    box_size : float or None
+        Side of the periodic box [physical kpc].
+
+    Raises
+    ------
+    ValueError
+        With the number that was found and those that are allowed.
+    """
+    mean = stars.mass.sum() / len(stars)
+    _refuse(where, "mean mass of its star particles", mean, MASS_OF_A_STAR, "Msun", "unit of mass")
+    left = stars.mass.sum() / stars.initial_mass.sum()
+    _refuse(where, "current over initial mass of its stars", left, LEFT, "", "unit of one of them")
+    most = float(stars.metallicity.max())
+    if most > 1.0 or stars.metallicity.mean() > MEAN_METALLICITY:
+        raise ValueError(
+            f"{where}: metallicities reach {most:.4g}, their mean is {stars.metallicity.mean():.4g}; a mass "
+            f"fraction is at most 1 and in the mean below {MEAN_METALLICITY}. In solar units? State that "
+            "(--reader solar_metallicity=0.0134, the mass fraction that 1 stands for)."
+        )
+    if stars.velocity is not None and (speed := float(np.abs(stars.velocity).max())) > LIGHT:
+        raise ValueError(f"{where}: velocities reach {speed:.4g} km/s, beyond that of light; wrong unit?")
+    if stars.smoothing_length is not None and (length := float(stars.smoothing_length.min())) < 0:
+        raise ValueError(f"{where}: smoothing lengths reach down to {length:.4g} kpc; none is negative.")
+    _refuse_outside(where, stars.position, box_size)
+
+
+def refuse_negative_metallicity(where: str, least: float) -> None:
+    """Refuse metallicities that are negative by more than rounding.
+
+    Parameters
+    ----------
+    where : str
+        File and galaxy, for the message.
+    least : float
+        The lowest.
+
+    Raises
+    ------
+    ValueError
+    """
+    if least < LEAST_METALLICITY:
+        raise ValueError(
+            f"{where}: metallicities reach down to {least:.4g}; a mass fraction is not negative. Logarithms, "
+            "or another field?"
+        )
+
+
+def _refuse(
+    where: str, what: str, value: float, allowed: tuple[float, float], unit: str, suspect: str
+) -> None:
+    """Refuse one number outside its range."""
+    low, high = allowed
+    if not low <= value <= high:
+        raise ValueError(
+            f"{where}: the {what} is {value:.4g} {unit}".rstrip()
+            + f"; allowed are {low:g} to {high:g}. Is the {suspect} wrong? Mend the units in the header, or "
+            "state them (--simulation gadget --reader length=... --reader mass=...)."
+        )
+
+
+def _refuse_outside(where: str, position: np.ndarray, box_size: float | None) -> None:
+    """Refuse coordinates that do not lie in the box, or in the same box about its centre."""
+    low, high = position.min(axis=0), position.max(axis=0)
+    if len(position) > 1 and (low == high).all():
+        raise ValueError(f"{where}: all {len(position)} stars lie in one place, {low.tolist()} kpc.")
+    if box_size is None:
+        return
+    edge = (1.0 + BEYOND) * box_size
+    if high.max() > edge or low.min() < -0.5 * edge or (high - low).max() > edge:
+        raise ValueError(
+            f"{where}: coordinates reach from {low.min():.6g} to {high.max():.6g} kpc, the box has a side of "
+            f"{box_size:.6g} kpc: their units contradict each other. Mend the header, or state the side "
+            "(--reader box_size=...) or the unit of coordinates (--simulation gadget --reader length=...)."
+        )
+
+
+def refuse_absurd_gas(where: str, gas: Gas) -> None:
+    """Refuse gas with numbers that none has.
+
+    Parameters
+    ----------
+    where : str
+        File and galaxy, for messages.
+    gas : Gas
+
+    Raises
+    ------
+    ValueError
+    """
+    for name in ("mass", "density", "temperature", "smoothing_length"):
+        values = getattr(gas, name)
+        if values is not None and values.min() < 0:
+            least = float(values.min())
+            raise ValueError(f"{where}: {name} of the gas reaches down to {least:.4g}; none is negative.")
+    if gas.metallicity is not None and gas.metallicity.max() > 1.0:
+        most = float(gas.metallicity.max())
+        raise ValueError(f"{where}: metallicities of the gas reach {most:.4g}; mass fractions are below 1.")
+
+
+def refuse_other_catalogue(
+    where: str, found: dict[str, float], stated: dict, inner: float, is_whole: bool
+) -> None:
+    """Refuse a galaxy whose catalogue entry is not that of its stars.
+
+    Parameters
+    ----------
+    where : str
+        File and galaxy, for messages.
+    found : dict of float
+        ``stellar_mass`` [Msun], ``half_mass_radius`` [kpc] and ``n_stars`` of the stars.
+    stated : dict
+        The same of the catalogue, as far as it has them.
+    inner : float
+        Share of the mass within half the half-mass radius about the catalogue's centre.
+    is_whole : bool
+        Whether all stars were read; else masses and radii are at most the catalogue's.
+
+    Raises
+    ------
+    ValueError
+        With both values.
+    """
+    if found["n_stars"] >= FEWEST:
+        _refuse(where, "half-mass radius", found["half_mass_radius"], RADIUS, "kpc", "unit of length")
+    if found["n_stars"] >= ENOUGH and inner < INNER_SHARE:
+        raise ValueError(
+            f"{where}: hardly any star lies near its centre, and half of the mass beyond "
+            f"{found['half_mass_radius']:.4g} kpc: a centre of another snapshot, or in another unit?"
+        )
+    mass, radius = stated.get("stellar_mass"), stated.get("half_mass_radius")
+    if mass and not 1 - (SAME_MASS if is_whole else 1) <= found["stellar_mass"] / mass <= 1 + SAME_MASS:
+        raise ValueError(
+            f"{where}: its stars have {found['stellar_mass']:.5g} Msun, the catalogue says {mass:.5g}: of "
+            "another snapshot, or damaged offsets?"
+        )
+    if radius and found["n_stars"] >= ENOUGH:
+        ratio = found["half_mass_radius"] / radius
+        if ratio > SAME_RADIUS or (is_whole and ratio < 1 / SAME_RADIUS):
+            raise ValueError(
+                f"{where}: half of its stars' mass lies within {found['half_mass_radius']:.4g} kpc, by the "
+                f"catalogue within {radius:.4g} kpc: of another snapshot, or in another unit?"
+            )
+
+
+def unusual(values: dict[str, float]) -> list[str]:
+    """Say which numbers are unusual, though not impossible.
+
+    Parameters
+    ----------
+    values : dict of float
+        By the names of `SANE`.
+
+    Returns
+    -------
+    list of str
+    """
+    return [
+        f"{name} is {value:.3g}, usual is {SANE[name][0]:g} to {SANE[name][1]:g}"
+        for name, value in values.items()
+        if not SANE[name][0] <= value <= SANE[name][1]
+    ]
