@@ -32,6 +32,9 @@ def board_of(settings: BoardSettings) -> Table:
 
 def messages(settings: BoardSettings, table: Table) -> Iterator[str]:
     """Show the ranking."""
+    for name in ("structure_fraction", "structure_fraction_low", "structure_fraction_high"):
+        table[name].info.format = ".2f"
+    table["structure_p_holm"].info.format = ".2g"
     for name in ("delta_mean", "delta_mean_low", "delta_mean_high"):
         table[name].info.format = "+.1f"
     for name in ("auc", "auc_low", "auc_high", "overlap"):

@@ -9,6 +9,7 @@ import numpy as np
 from astropy.table import Table
 
 from mocks import stream
+from simcompare.comparison.answer import answer
 from simcompare.comparison.attribution import ATTRIBUTION, attribution_tables, with_floors
 from simcompare.comparison.board import write_record
 from simcompare.comparison.further_tables import Questions, further_tables, needed_columns
@@ -32,6 +33,7 @@ from simcompare.scores.ranking import SPACES, Reader, place_scores
 from simcompare.scores.record import Scores
 from simcompare.scores.run_inputs import run_image_sets, run_models
 from simcompare.scores.spaces import open_spaces
+from simcompare.scores.structure import Structure, learn_structure
 from simcompare.settings import CompareSettings
 from simcompare.synthetic.blank_sky import blank_sky_of
 
@@ -86,7 +88,12 @@ def _compare(settings: CompareSettings, *, replace: bool) -> Table:
         form = form.with_reference(scores.named_reference)
         _refuse_unknown(form, scores, questions)
         table = compare(scores, stream(settings.seed, "compare"), n_bootstrap=settings.bootstrap)
+        structure = _structure(scores, settings)
+        if structure is not None:
+            scores = scores.with_columns(structure_z=structure.z(scores)).with_headline("structure_z")
         blocks = _placed(partial(joined_blocks, paths, form), form, run)
+        if structure is not None:
+            blocks = (block.with_columns(structure_z=structure.z(block)) for block in blocks)
         write_blocks((block.table for block in blocks), run.folder / _SCORES)
         with open_spaces(run.folder / SPACES) as spaces:
             further = further_tables(scores, settings.seed, spaces=spaces, questions=questions)
@@ -160,6 +167,15 @@ def _encoder(asked: str | None, scored: object) -> Encoder | None:
     return find_encoder(scored, may_import=False)
 
 
+def _structure(scores: Scores, settings: CompareSettings) -> Structure | None:
+    """Learn the structure of the real galaxies; None where the scores do not allow it."""
+    try:
+        return learn_structure(scores, stream(settings.seed, "structure"))
+    except ValueError as error:
+        logger.warning("no structure score: %s", error)
+        return None
+
+
 def _questions(settings: CompareSettings) -> Questions:
     """Turn options into questions."""
     column, _, edges = (settings.bins or "").partition(":")
@@ -191,15 +207,20 @@ def _refuse_unknown(form: Scores, scores: Scores, questions: Questions) -> None:
 
 def main_columns(table: Table) -> Table:
     """Choose the columns of a comparison that are looked at first, with few digits."""
-    names = ["dataset", "n_galaxies", "n_images", "delta_mean", "delta_mean_low", "delta_mean_high", "auc"]
-    shown = table[names]
-    for name in names[3:]:
-        shown[name].info.format = ".2f" if name == "auc" else "+.1f"
+    fraction = [f"structure_fraction{end}" for end in ("", "_low", "_high")]
+    shown = table["dataset", "n_galaxies", *fraction, "structure_z_weighted", "structure_p_holm", "verdict"]
+    for name in fraction:
+        shown[name].info.format = ".2f"
+    shown["structure_z_weighted"].info.format = "+.2f"
+    shown["structure_p_holm"].info.format = ".2g"
     return shown
 
 
 def messages(settings: CompareSettings, table: Table) -> Iterator[str]:
-    """Show the main columns, and what is doubtful."""
+    """Show the answer, the main columns, and what is doubtful."""
+    yield answer(table)
+    if note := table.meta.get("structure", {}).get("note"):
+        yield f"no structure fraction: {note}"
     yield from main_columns(table).pformat(max_width=-1, max_lines=-1)
     for row in table[table["caution"] != ""]:
         yield f"{row['dataset']}: {row['caution']}"

@@ -26,6 +26,7 @@ from simcompare.commands.report import report_run
 from simcompare.commands.score import score_image_sets
 from simcompare.commands.train import train_model
 from simcompare.commands.twins import make_twins
+from simcompare.comparison.answer import answer
 from simcompare.kinds import Kind
 from simcompare.runs.lock import lock_folder
 from simcompare.settings import (
@@ -213,13 +214,7 @@ def _hold_against_real_galaxies(out: Path, snapshots: dict[str, Path], common: d
     table = compare_runs(
         CompareSettings(scores=[settings.out], out=out / "comparison-sdss", seed=common["seed"])
     )
-    for row in table:
-        logger.info(
-            "%s: log-likelihood ratio %+.0f nats (95 %%: %+.0f to %+.0f) from %s; %s",
-            row["dataset"], row["delta_mean"], row["delta_mean_low"], row["delta_mean_high"],
-            table.meta["reference"],
-            row["caution"] or "no caution",
-        )  # fmt: skip
+    logger.info("%s: %s", _SHIPPED, answer(table))
 
 
 def _flow() -> FlowConfig:

@@ -223,7 +223,9 @@ def with_floors(comparison: Table, folders: Sequence[str | os.PathLike], model: 
     for k, row in enumerate(table):
         floor = floors.get(str(row["dataset"]), np.nan)
         if max(row["delta_mean_low"], -row["delta_mean_high"], 0) <= floor:
-            doubt = f"the gap does not exceed the systematic floor of its mocks ({floor:.1f} nats)"
+            doubt = (
+                f"the mean ratio differs by less than the systematic floor of its mocks ({floor:.1f} nats)"
+            )
             caution[k] = "; ".join(filter(None, [caution[k], doubt]))
     table["systematic_floor"] = [floors.get(str(name), np.nan) for name in table["dataset"]]
     table.remove_column("caution")

@@ -10,6 +10,7 @@ from astropy.table import Table
 
 from simcompare import __version__
 from simcompare.comparison.report_table import as_json
+from simcompare.comparison.structure import UNRANKED, Verdict
 from simcompare.kinds import Kind
 from simcompare.runs.documents import read_json
 from simcompare.runs.files import write_text
@@ -21,6 +22,10 @@ SCHEMA = "simcompare.record/1"
 _SAME = ("survey", "bands", "preparation_hash", "reference", "score", "model", "background")
 _SHOWN = (
     "n_galaxies",
+    "structure_fraction",
+    "structure_fraction_low",
+    "structure_fraction_high",
+    "structure_p_holm",
     "delta_mean",
     "delta_mean_low",
     "delta_mean_high",
@@ -104,8 +109,10 @@ def board(paths: Iterable[str | os.PathLike]) -> Table:
     Returns
     -------
     Table
-        ``rank``, ``run``, ``dataset``, ``n_galaxies``, ``delta_mean``, ``auc`` with their intervals,
-        ``overlap``, ``caution``. Rows whose intervals overlap that of the best have ``tied`` set.
+        ``rank``, ``run``, ``dataset``, ``n_galaxies``, ``structure_fraction`` with its interval and
+        ``structure_p_holm``, ``delta_mean``, ``auc`` with their intervals, ``overlap``, ``verdict``,
+        ``caution``. Rows whose intervals overlap that of the best have ``tied`` set. Single galaxies, and
+        data sets outside the range of the reference, stand at the end without a rank (0).
 
     Raises
     ------
@@ -126,7 +133,8 @@ def board(paths: Iterable[str | os.PathLike]) -> Table:
             raise ValueError(f"stored comparisons cannot be ranked together: {'; '.join(differences)}.")
     rows = [
         {"run": record["name"], "dataset": row["dataset"], "caution": row["caution"]}
-        | {key: np.nan if row[key] is None else row[key] for key in _SHOWN}
+        | {key: np.nan if row.get(key) is None else row[key] for key in _SHOWN}
+        | {"verdict": row.get("verdict", str(Verdict.UNKNOWN))}
         for _, record in records
         for row in record["comparison"]["rows"]
         if row["kind"] == Kind.SIMULATED
@@ -134,12 +142,15 @@ def board(paths: Iterable[str | os.PathLike]) -> Table:
     if not rows:
         raise ValueError("the stored comparisons hold no simulation.")
     table = Table(rows=rows)
-    table = table[np.argsort(np.abs(np.asarray(table["delta_mean"])), kind="stable")]
-    table.add_column(np.arange(1, len(table) + 1), name="rank", index=0)
-    best = table[0]
-    overlaps = (table["delta_mean_high"] >= best["delta_mean_low"]) & (
-        table["delta_mean_low"] <= best["delta_mean_high"]
-    )
-    table["tied"] = np.asarray(overlaps) & (len(table) > 1)
+    fraction = np.asarray(table["structure_fraction"], float)
+    by_structure = np.isfinite(fraction).any()
+    distance = np.abs(fraction - 1) if by_structure else np.abs(np.asarray(table["delta_mean"], float))
+    unranked = (np.asarray(table["n_galaxies"]) < 2) | np.isin(table["verdict"], UNRANKED)
+    table = table[np.lexsort((np.nan_to_num(distance, nan=np.inf), unranked))]
+    unranked = np.sort(unranked)
+    table.add_column(np.where(unranked, 0, np.arange(1, len(table) + 1)), name="rank", index=0)
+    name = "structure_fraction" if by_structure else "delta_mean"
+    low, high = (np.asarray(table[f"{name}_{end}"], float) for end in ("low", "high"))
+    table["tied"] = (high >= low[0]) & (low <= high[0]) & ~unranked & (np.count_nonzero(~unranked) > 1)
     table.meta = {"setting": first["setting"]}
-    return table["rank", "run", "dataset", *_SHOWN, "tied", "caution"]
+    return table["rank", "run", "dataset", *_SHOWN, "tied", "verdict", "caution"]

@@ -17,6 +17,7 @@ from simcompare.comparison.matched import balance_all, contrasts, match_all
 from simcompare.comparison.matching import compare_in_bins
 from simcompare.comparison.model_probabilities import ModelComparison, compare_models
 from simcompare.comparison.report_table import FurtherTable
+from simcompare.comparison.structure import structure_by_part
 from simcompare.comparison.volume import jackknife_all, with_sub_boxes
 from simcompare.scores.features import morphology_features, shape_columns
 from simcompare.scores.nuisance import usable_nuisances
@@ -31,8 +32,9 @@ logger = logging.getLogger(__name__)
 # Beside headline, nuisances and shapes.
 _NEEDED = (
     "dataset", "galaxy_id", "view", "orientation", "kind", "split", "outside_domain", "log_prob",
-    "symmetry_scatter", "sub_box", "box_x", "box_y", "box_z", "box_size",
+    "symmetry_scatter", "snr", "sub_box", "box_x", "box_y", "box_z", "box_size",
 )  # fmt: skip
+_STRUCTURE = ("aperture_ratio", "surroundings_ratio")
 MOST_COMPARED = 20_000  # images of a data set in the model comparison
 MOST_FEATURES = 8  # of the model comparison: its classifier has squares of them as well
 
@@ -78,7 +80,7 @@ def needed_columns(form: Scores, questions: Questions) -> list[str]:
     list of str
     """
     known = {*_NEEDED, *shape_columns(form.colnames), form.headline, *form.nuisances, *questions.columns}
-    return [name for name in form.colnames if name in known]
+    return [name for name in form.colnames if name in known or name.startswith(_STRUCTURE)]
 
 
 def further_tables(
@@ -135,6 +137,12 @@ class _Jobs:
         """Name, title, note and maker of every table."""
         columns, matched = ", ".join(self.nuisances), ", ".join(self.match_in)
         jobs = [
+            (
+                "structure", "Structure by scale and band",
+                "Each scale and band judged by itself: z above 0 is clumpier or noisier than real galaxies, "
+                "below 0 smoother; p_holm over all rows.",
+                lambda: structure_by_part(self.scores, self.scores.others, self.seed),
+            ),
             (
                 "adjusted", "Difference at equal nuisance",
                 f"Score of real galaxies fitted as a function of {columns}; data set minus fit, nats.",

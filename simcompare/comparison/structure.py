@@ -1,6 +1,5 @@
 """The headline: how much of real galaxies' structure each data set has, and whether it differs from them."""
 
-import logging
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -17,14 +16,14 @@ from simcompare.statistics.structure import LEAST_REFERENCE, StructureTest
 __all__ = [
     "MOST_EXTRAPOLATED",
     "SIGNIFICANCE",
+    "UNRANKED",
     "Verdict",
     "false_alarm_rate",
+    "half_row",
     "structure_by_part",
     "structure_rows",
     "with_verdicts",
 ]
-
-logger = logging.getLogger(__name__)
 
 SIGNIFICANCE = 0.05
 """Of the p-value after Holm's correction below which a data set is said to differ from real galaxies."""
@@ -46,6 +45,10 @@ class Verdict(StrEnum):
     EXTRAPOLATED = "outside the reference's range"
     SINGLE = "single galaxy"
     UNKNOWN = "no structure score"
+
+
+UNRANKED = (Verdict.SINGLE, Verdict.EXTRAPOLATED)
+"""Verdicts of data sets that stand below the ranking."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,12 +107,8 @@ def structure_rows(
     for name in names:
         row = _empty_row()
         if learned.structure is not None:
-            sample = scores.sample(name)
-            n = learned.structure.n_galaxies(sample)
-            row |= _tested(learned.structure.test(sample, confidence))
-            sky = learned.surroundings.test(sample, confidence)
-            row |= {"surroundings_z": sky.z, "surroundings_p": sky.p_value}
-            row |= {"n_structure": n, "share_extrapolated": learned.structure.extrapolated(sample)}
+            row |= _row(learned, scores.sample(name), confidence)
+            n = row["n_structure"]
             if n > 1 and n not in rates:
                 rates[n] = false_alarm_rate(scores, n, stream(seed, "false alarms", n))
             row["structure_false_alarms"] = rates.get(n, np.nan)
@@ -119,6 +118,37 @@ def structure_rows(
         reference = learned.structure.reference
         about |= {"n_reference": len(reference.z), "n_twins": int(np.isfinite(reference.z_twin).sum())}
     return Table(rows=rows, names=list(_empty_row())), about
+
+
+def half_row(scores: Scores, half: Scores, seed: int, confidence: float = 0.95) -> dict[str, float | int]:
+    """Hold one half of the real galaxies against the other, as `structure_rows` holds a data set.
+
+    Parameters
+    ----------
+    scores : Scores
+        Of all data sets.
+    half : Scores
+        Rows of the reference that are not to be learned from.
+    seed : int
+    confidence : float
+    """
+    rest = scores[~(scores.held_out(scores.named_reference) & np.isin(scores.galaxies, half.galaxies))]
+    learned = _learn(rest, seed)
+    if learned.structure is None:
+        return _empty_row()
+    return _empty_row() | _row(learned, half, confidence)
+
+
+def _row(learned: _Learned, sample: Scores, confidence: float) -> dict[str, float | int]:
+    """Judge one sample by what was learned."""
+    sky = learned.surroundings.test(sample, confidence)
+    return {
+        **_tested(learned.structure.test(sample, confidence)),
+        "surroundings_z": sky.z,
+        "surroundings_p": sky.p_value,
+        "n_structure": learned.structure.n_galaxies(sample),
+        "share_extrapolated": learned.structure.extrapolated(sample),
+    }
 
 
 def _empty_row() -> dict[str, float | int]:
@@ -230,7 +260,12 @@ def structure_by_part(scores: Scores, names: list[str], seed: int) -> Table:
     Table
         A row for each data set and part: ``dataset``, ``part`` ("scale" or "band"), ``name``,
         ``structure_z_weighted`` with its error, ``structure_fraction`` with its interval, ``p_value`` and
-        ``p_holm`` over all rows. Empty where nothing can be learned.
+        ``p_holm`` over all rows.
+
+    Raises
+    ------
+    ValueError
+        When nothing can be learned, with the reason.
     """
     scale_names = [str(name) for name in scores.meta.get("scale_names", ())]
     parts = [
@@ -240,12 +275,12 @@ def structure_by_part(scores: Scores, names: list[str], seed: int) -> Table:
     ]
     stem = f"{STRUCTURE}_band_"
     parts += [("band", name[len(stem) :], name) for name in scores.colnames if name.startswith(stem)]
-    rows = []
+    rows, reason = [], f"the scores have no {STRUCTURE} by scale or band"
     for part, label, column in parts:
         try:
             structure = learn_structure(scores, stream(seed, "structure folds"), column)
         except ValueError as error:
-            logger.info("no structure of %s: %s", column, error)
+            reason = str(error)
             continue
         for name in names:
             test = structure.test(scores.sample(name))
@@ -257,7 +292,8 @@ def structure_by_part(scores: Scores, names: list[str], seed: int) -> Table:
                     "structure_fraction_high": test.high, "p_value": test.p_value,
                 }
             )  # fmt: skip
+    if not rows:
+        raise ValueError(reason)
     table = Table(rows=rows)
-    if rows:
-        table["p_holm"] = adjust_p_values(np.asarray(table["p_value"], float))
+    table["p_holm"] = adjust_p_values(np.asarray(table["p_value"], float))
     return table

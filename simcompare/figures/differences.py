@@ -10,6 +10,7 @@ from simcompare.comparison.headline import split_differences
 from simcompare.figures.samples import datasets_of
 from simcompare.figures.style import COLUMN, PAGE, count_label, legend_above, new_axes, styled, table_styles
 from simcompare.kinds import Kind
+from simcompare.scores.columns import column_of
 from simcompare.scores.record import Scores
 from simcompare.statistics.two_sample import bootstrap_means, difference_of_means
 
@@ -18,12 +19,13 @@ __all__ = ["draw_forest", "draw_scales", "null_numbers", "scale_numbers"]
 
 @styled
 def draw_forest(table: Table, ax: Axes | None = None) -> Axes:
-    """Draw the difference of every data set to real galaxies with its interval, best on top.
+    """Draw the structure fraction of every data set with its interval, the nearest to real galaxies on top.
 
     Parameters
     ----------
     table : Table
-        From `simcompare.comparison.headline.compare`.
+        From `simcompare.comparison.headline.compare`. Without a structure score the difference of the mean
+        score is drawn.
     ax : Axes, optional
 
     Returns
@@ -31,39 +33,50 @@ def draw_forest(table: Table, ax: Axes | None = None) -> Axes:
     Axes
     """
     ax = new_axes(ax, PAGE * 0.72, 1.1 + 0.27 * len(table))
-    band = (table.meta.get("null") or {}).get("delta_95")
-    if band is not None and np.isfinite(band):
-        ax.axvspan(-band, band, color="0.88", lw=0)
-    ax.axvline(0, color="black", lw=0.7)
+    is_structure = "structure_fraction" in table.colnames and np.isfinite(table["structure_fraction"]).any()
+    name = "structure_fraction" if is_structure else "delta_mean"
+    values, low, high = (np.asarray(table[f"{name}{end}"], float) for end in ("", "_low", "_high"))
+    ax.axvline(1 if is_structure else 0, color="black", lw=0.7)
+    if is_structure:
+        ax.axvline(0, color="0.6", lw=0.7, ls=":")
+        ax.set_xlim(*_reach(values, low, high))
     for level, (row, style) in enumerate(zip(table, table_styles(table).values(), strict=True)):
         y = len(table) - 1 - level
-        reach = [[row["delta_mean"] - row["delta_mean_low"]], [row["delta_mean_high"] - row["delta_mean"]]]
-        known = np.all(np.isfinite(reach))
         face = style.color if row["kind"] == Kind.SIMULATED else "white"
-        ax.errorbar(
-            row["delta_mean"], y, xerr=reach if known else None, fmt=style.marker, color=style.color,
-            mfc=face, capsize=2, lw=1.2,
-        )  # fmt: skip
-        text = f"AUC {row['auc']:.2f}"
-        if np.isfinite(row["auc_low"]):
-            text += f"  [{row['auc_low']:.2f}, {row['auc_high']:.2f}]"
+        if not np.isnan([low[level], high[level]]).any():
+            ends = np.clip([low[level], high[level]], *(ax.get_xlim() if is_structure else (-np.inf, np.inf)))
+            ax.plot(ends, [y, y], color=style.color, lw=1.2, solid_capstyle="butt")
+            for end, bound, arrow in zip(ends, (low[level], high[level]), "<>", strict=True):
+                ax.plot(end, y, arrow if end != bound else "|", color=style.color, ms=4, clip_on=False)
+        if np.isfinite(values[level]):
+            ax.plot(values[level], y, style.marker, color=style.color, mfc=face)
+        text = str(row["verdict"]) if is_structure else f"AUC {row['auc']:.2f}"
         ax.text(1.02, y, text, transform=ax.get_yaxis_transform(), va="center", fontsize=6.5)
     labels = [count_label(row["dataset"], row["n_galaxies"], row["n_images"]) for row in table]
     ax.set_yticks(range(len(table) - 1, -1, -1), labels)
     ax.tick_params(axis="y", which="both", length=0)
     ax.yaxis.minorticks_off()
     ax.set_ylim(-0.6, len(table) - 0.4)
-    real = table.meta.get("n_reference_galaxies")
-    confidence = table.meta.get("confidence", 0.95)
-    ax.set_xlabel(
-        f"difference of mean {table.meta['score'].replace('_', ' ')} to {table.meta['reference']} "
-        f"({real} galaxies)  [nats]"
-    )
-    grey = (
-        "\ngrey: 95 % of random halves, real against real" if band is not None and np.isfinite(band) else ""
-    )
-    ax.set_title(f"{confidence:.0%} intervals; galaxies in brackets{grey}", loc="left")
+    reference, confidence = table.meta["reference"], table.meta.get("confidence", 0.95)
+    if is_structure:
+        ax.set_xlabel(f"structure fraction  (0: smooth twins, 1: real galaxies of {reference})")
+    else:
+        label = column_of(table.meta["score"]).label or table.meta["score"]
+        ax.set_xlabel(f"difference of the mean {label} to {reference}  [nats]")
+    ax.set_title(f"{confidence:.0%} intervals; galaxies in brackets", loc="left")
     return ax
+
+
+def _reach(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[float, float]:
+    """Limits of the axis: all fractions, and intervals as far as they do not dwarf them."""
+    known = values[np.isfinite(values)]
+    first, last = min(-0.5, known.min() - 0.3), max(1.8, known.max() + 0.3)
+    room = last - first
+    bounds = np.concatenate([low, high])
+    bounds = bounds[np.isfinite(bounds)]
+    if bounds.size:
+        first, last = max(min(first, bounds.min()), first - room), min(max(last, bounds.max()), last + room)
+    return first, last
 
 
 @styled

@@ -17,6 +17,7 @@ from jinja2 import Environment, StrictUndefined
 from PIL import Image
 
 from simcompare import __version__
+from simcompare.comparison.answer import answer, null_lines
 from simcompare.comparison.report_table import FurtherTable, as_json
 from simcompare.kinds import Kind
 from simcompare.pages.citations import Citations, short_reference
@@ -24,17 +25,24 @@ from simcompare.runs.files import write_text
 from simcompare.runs.tables import plain, write_table
 from simcompare.scores.columns import column_of
 
-__all__ = ["ReportFigure", "answer", "cautions", "null_lines", "write_report"]
+__all__ = ["ReportFigure", "cautions", "write_report"]
 
-_MAIN = ("data set", "Δ mean [nats]", "AUC")  # columns that a phone shows
+_MAIN = ("data set", "structure fraction", "verdict")  # columns that a phone shows
 
 # Heading, column, format, whether an interval stands below it.
 _COLUMNS = (
     ("galaxies", "n_galaxies", "{:d}", False),
+    ("structure fraction", "structure_fraction", "{:.2f}", True),
+    ("z", "structure_z_weighted", "{:+.2f}", False),
+    ("p (Holm)", "structure_p_holm", "{:.2g}", False),
+    ("verdict", "verdict", "{}", False),
+    ("false alarms at this N", "structure_false_alarms", "{:.0%}", False),
+    ("extrapolated", "share_extrapolated", "{:.0%}", False),
+    ("p of the sky", "surroundings_p", "{:.2g}", False),
     ("images", "n_images", "{:d}", False),
     ("Δ mean [nats]", "delta_mean", "{:+.1f}", True),
     ("Δ median [nats]", "delta_median", "{:+.1f}", True),
-    ("p (Holm)", "p_holm", "{:.2g}", False),
+    ("p of Δ mean (Holm)", "p_holm", "{:.2g}", False),
     ("AUC", "auc", "{:.3f}", True),
     ("KS", "ks", "{:.2f}", True),
     ("Wasserstein [nats]", "wasserstein", "{:.1f}", True),
@@ -67,82 +75,6 @@ class ReportFigure:
     caption: str
     path: Path
     wide: bool = False
-
-
-def answer(table: Table) -> str:
-    """Say in one sentence which data set is closest to real galaxies, by how much, and whether it is certain.
-
-    Parameters
-    ----------
-    table : Table
-        From `simcompare.comparison.headline.compare`.
-
-    Returns
-    -------
-    str
-    """
-    simulated = table[np.asarray(table["kind"]) == Kind.SIMULATED]
-    reference = table.meta["reference"]
-    if not len(simulated):
-        return f"No simulation was compared with {reference}; the rows below are controls."
-    best = simulated[0]
-    alone = len(simulated) == 1
-    subject = best["dataset"] if alone else f"Of {len(simulated)} simulations, {best['dataset']}"
-    claim = f"is held against {reference}" if alone else f"is closest to {reference}"
-    side = "below" if best["delta_mean"] < 0 else "above"
-    size = f"{abs(best['delta_mean']):.1f} nats {side} that of held-out real galaxies"
-    text = f"{subject} {claim}: its mean {column_of(table.meta['score']).label} is {size}"
-    if not np.isfinite(best["delta_mean_low"]):
-        return f"{text}, but one galaxy gives no error, so this is no result."
-    ends = (best["delta_mean_low"], best["delta_mean_high"])
-    if ends[0] <= 0 <= ends[1]:
-        interval = f"{ends[0]:+.1f} to {ends[1]:+.1f}"
-    else:
-        interval = " to ".join(f"{end:.1f}" for end in sorted(map(abs, ends)))
-    numbers = (
-        f"{table.meta['confidence']:.0%} interval {interval}; "
-        f"AUC {best['auc']:.2f}, interval {best['auc_low']:.2f} to {best['auc_high']:.2f}; "
-        f"{best['n_galaxies']} against {table.meta['n_reference_galaxies']} galaxies"
-    )
-    return f"{text} ({numbers}); {_certainty(table, best)}."
-
-
-def _certainty(table: Table, best: Row) -> str:
-    """Say whether the gap exceeds its own interval and what real galaxies show among themselves."""
-    floor = (table.meta.get("null") or {}).get("delta_95")
-    floor = np.nan if floor is None else floor
-    if best["delta_mean_low"] <= 0 <= best["delta_mean_high"]:
-        least = best["min_detectable"]
-        return f"this is no significant difference: samples of this size reveal {least:.1f} nats or more"
-    halves = "random halves of the real galaxies"
-    if abs(best["delta_mean"]) <= floor:
-        return f"but 95 % of {halves} differ by up to {floor:.1f} nats, so the gap does not exceed the null"
-    if np.isfinite(floor):
-        return f"the gap exceeds the null: 95 % of {halves} differ by less than {floor:.1f} nats"
-    return "the real galaxies are too few for a null"
-
-
-def null_lines(table: Table) -> list[str]:
-    """Say what the nulls and controls show, one sentence each."""
-    null = table.meta.get("null") or {}
-    lines = []
-    if null.get("n_splits"):
-        lines.append(
-            f"Real against real: of {null['n_splits']} random halves of {table.meta['reference']}, "
-            f"95 % differ in the mean by less than {null['delta_95']:.1f} nats; "
-            f"{null['share_significant']:.1%} have p < 0.05 (5 % expected)."
-        )
-    else:
-        lines.append("Real against real: too few held-out galaxies to divide.")
-    for row in table[np.asarray(table["kind"]) != Kind.SIMULATED]:
-        lines.append(
-            f"{row['dataset']}: difference of the mean {row['delta_mean']:+.1f} nats"
-            f" ({row['delta_mean_low']:+.1f} to {row['delta_mean_high']:+.1f}), AUC {row['auc']:.2f}."
-        )
-    for row in table[np.asarray(table["kind"]) == Kind.SIMULATED]:
-        if null.get("n_splits") and abs(row["delta_mean"]) <= null["delta_95"]:
-            lines.append(f"{row['dataset']}: the gap does not exceed that of real against real.")
-    return lines + list(table.meta.get("null_lines", ()))
 
 
 def cautions(table: Table) -> list[tuple[str, str]]:
@@ -263,13 +195,18 @@ def _row(row: Row, columns: Sequence[tuple]) -> dict:
     cells = [{"text": str(row["dataset"]), "range": ""}]
     for _, name, form, has_interval in columns:
         value = row[name]
+        if isinstance(value, str):
+            cells.append({"text": value, "range": ""})
+            continue
         known = np.isfinite(value)
         interval = ""
-        if has_interval and known and np.isfinite(row[f"{name}_low"]):
-            interval = f"{form.format(row[f'{name}_low'])} to {form.format(row[f'{name}_high'])}"
-        text = form.format(value) if known else "none"
-        if name == "p_holm" and value < 1e-99:
-            text = "< 1e-99"
+        if has_interval and known and not np.isnan(row[f"{name}_low"]):
+            bounds = [row[f"{name}_{end}"] for end in ("low", "high")]
+            interval = " to ".join(form.format(each) for each in bounds)
+            interval = interval if np.isfinite(bounds).all() else "unbounded"
+        text = form.format(value) if known else ""
+        if name.endswith("p_holm") and value < 1e-4:
+            text = "< 0.0001"
         cells.append({"text": text, "range": interval})
     return {"cells": cells, "control": row["kind"] != Kind.SIMULATED}
 
@@ -301,6 +238,10 @@ def _cell(row: Row, name: str, columns: Sequence[str]) -> dict:
 def _footnote(table: Table) -> str:
     """How to read the table."""
     return (
+        "Structure fraction: 1 is as structured as real galaxies at equal brightness and resolution, 0 as "
+        "their smooth Sersic twins, above 1 clumpier or noisier. z: mean structure score minus that of real "
+        "galaxies. A data set differs where p (Holm) is below 0.05; that one rule makes the verdict. "
+        "Extrapolated: share of galaxies beyond the brightness and size of the real ones. "
         f"Δ: data set minus held-out {table.meta['reference']}, of the "
         f"{column_of(table.meta['score']).label} in nats. AUC: probability that an image of the data set "
         "scores lower than a real one; 0.5 is no "

@@ -103,6 +103,20 @@ COLUMNS: dict[str, Column] = {
     "log_prob_scale_*": Column("part of log_prob at scale {}, 0 the finest", "nat"),
     "log_likelihood_ratio_*": Column("log_prob minus log_prob_{}", "nat", "log-likelihood ratio to {}"),
     "log_prob_*": Column("log-likelihood under {}", "nat", "log-likelihood, {}"),
+    "structure_z": Column(
+        "aperture_ratio among real galaxies of equal signal-to-noise and resolution, in their spreads",
+        label="structure score z", uses=Use.SCORE, higher_is_real=True,
+    ),
+    "aperture_ratio": Column(
+        "log-likelihood ratio inside 1.5 Petrosian radii, without the coarsest scale", "nat",
+        "log-likelihood ratio in the aperture", Use.SCORE, higher_is_real=True,
+    ),
+    "aperture_ratio_scale_*": Column("part of aperture_ratio at scale {}, 0 the finest", "nat"),
+    "aperture_ratio_band_*": Column("part of aperture_ratio in band {}", "nat"),
+    "surroundings_ratio": Column(
+        "log-likelihood ratio outside the aperture, without the coarsest scale: a check of the sky", "nat"
+    ),
+    "surroundings_ratio_scale_*": Column("part of surroundings_ratio at scale {}, 0 the finest", "nat"),
     "symmetry_scatter": Column("standard deviation of the headline over the eight orientations", "nat"),
     "ensemble_scatter": Column("standard deviation of log_prob over the members of the ensemble", "nat"),
     "complexity": Column("length of a lossless description of the rounded pixels", "nat"),

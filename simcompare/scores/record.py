@@ -18,6 +18,8 @@ from simcompare.statistics.two_sample import Clustered
 
 __all__ = ["Scores", "headline_of"]
 
+HEADLINES = ("structure_z", "log_likelihood_ratio")
+_SPLIT = {"structure_z": "aperture_ratio"}  # whose parts by scale stand for those of a headline
 LEARNED_KINDS = (Kind.OBSERVED, Kind.TWINS)  # a model has seen their training rows
 _TELLING = ("dataset", "kind", "split", "galaxy_id")
 
@@ -62,7 +64,7 @@ class Scores:
         reference : str, optional
             Default: the one data set of kind "observed", if there is one alone.
         headline : str, optional
-            Default: the log-likelihood ratio where there is one, else the raw log-likelihood.
+            Default: the first that there is of structure score, log-likelihood ratio, raw log-likelihood.
 
         Returns
         -------
@@ -304,7 +306,7 @@ class Scores:
     @property
     def scales(self) -> dict[str, str]:
         """Columns of the headline's parts by scale, finest first, and the names of the scales."""
-        stem = f"{self.headline}_scale_"
+        stem = f"{_SPLIT.get(self.headline, self.headline)}_scale_"
         found = sorted(
             (name for name in self.columns if name.startswith(stem)), key=lambda n: int(n[len(stem) :])
         )
@@ -358,8 +360,8 @@ class Scores:
 
 
 def headline_of(names: Collection[str]) -> str:
-    """Column that carries a comparison: the ratio where there is one, else the raw log-likelihood."""
-    return "log_likelihood_ratio" if "log_likelihood_ratio" in names else "log_prob"
+    """Column that carries a comparison: the first there is of structure score, ratio, raw log-likelihood."""
+    return next((name for name in HEADLINES if name in names), "log_prob")
 
 
 def _told(column: Any) -> Column:

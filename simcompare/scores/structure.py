@@ -56,6 +56,7 @@ class _Galaxies:
     """Means over the views of each galaxy of some rows that can be scored."""
 
     names: np.ndarray  # (g,), numbers of the galaxies
+    rows: np.ndarray  # (g,), where each stands first
     compressed: np.ndarray  # (g,)
     conditions: np.ndarray  # (g, 2)
 
@@ -64,10 +65,12 @@ def _galaxies(scores: Scores, values: np.ndarray) -> _Galaxies:
     """Average values, and conditions, over views; rows where one is not finite are left out."""
     conditions = conditions_of(scores)
     usable = np.isfinite(values) & np.isfinite(conditions).all(axis=1)
-    names, place = np.unique(scores.galaxies[usable], return_inverse=True)
+    rows = np.flatnonzero(usable)
+    names, first, place = np.unique(scores.galaxies[rows], return_index=True, return_inverse=True)
     n_views = np.bincount(place, minlength=len(names))
-    mean = lambda column: np.bincount(place, column[usable], len(names)) / n_views  # noqa: E731
-    return _Galaxies(names, mean(values), np.column_stack([mean(each) for each in conditions.T]))
+    mean = lambda column: np.bincount(place, column[rows], len(names)) / n_views  # noqa: E731
+    seen = np.column_stack([mean(each) for each in conditions.T])
+    return _Galaxies(names, rows[first], mean(values), seen)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +82,8 @@ class Structure:
     column : str
         That is scored: `STRUCTURE`, one of its scales or bands, or the surroundings.
     reference : StructureReference
-    galaxies : ndarray
-        Numbers of its galaxies, see `Scores.galaxies`.
+    galaxies : ndarray of str
+        Names of its galaxies, in order.
     """
 
     column: str
@@ -102,9 +105,9 @@ class Structure:
         z = model.z(compress(scores.numbers(self.column)), conditions)
         if scores.reference is not None:
             own = np.flatnonzero(scores.held_out(scores.reference) & np.isfinite(z))
-            place = np.searchsorted(self.galaxies, scores.galaxies[own])
-            place = np.minimum(place, len(self.galaxies) - 1)
-            known = self.galaxies[place] == scores.galaxies[own]
+            names = scores[own]["galaxy_id"]
+            place = np.minimum(np.searchsorted(self.galaxies, names), len(self.galaxies) - 1)
+            known = self.galaxies[place] == names
             z[own[known]] = self.reference.z[place[known]]
         return z
 
@@ -176,4 +179,4 @@ def learn_structure(scores: Scores, rng: np.random.Generator, column: str = STRU
         twin_values[i[fresh]] = twins.compressed[j[fresh]]
         twin_conditions[i[fresh]] = twins.conditions[j[fresh]]
     reference = fit_reference(own.compressed, own.conditions, twin_values, twin_conditions, rng)
-    return Structure(column, reference, own.names)
+    return Structure(column, reference, real[own.rows]["galaxy_id"])

@@ -10,9 +10,10 @@ import pytest
 from astropy.table import Table
 from PIL import Image
 
+from simcompare.comparison.answer import answer
 from simcompare.comparison.headline import compare
 from simcompare.pages.citations import citations_of
-from simcompare.pages.page import ReportFigure, _smaller, answer, null_lines, write_report
+from simcompare.pages.page import ReportFigure, _smaller, write_report
 from simcompare.scores.record import Scores
 
 
@@ -84,38 +85,6 @@ def test_machine_readable_report_says_the_same(tmp_path, figure):
     assert content["comparison"]["rows"][0]["delta_mean"] == pytest.approx(table["delta_mean"][0])
     assert content["provenance"]["seed"] == 3
     assert "TOY DATA" not in page.read_text(encoding="utf-8")
-
-
-def test_answer_says_how_much_and_how_certain():
-    sentence = answer(compared(-20, name="run"))
-    assert re.search(
-        r"run is held against real: its mean log-likelihood ratio is \d+\.\d nats below", sentence
-    )
-    assert "exceeds the null" in sentence
-    assert "no significant difference" in answer(compared(0, name="run", seed=4))
-    assert "one galaxy gives no error" in answer(compared(-20, n=1, name="run"))
-
-
-def test_answer_names_the_closest_of_several_and_says_when_there_is_none():
-    means = {"real": 0, "far": -60, "near": -9, "above": 30}
-    rows = [
-        {"galaxy_id": f"{dataset}-{k}", "dataset": dataset, "kind": "simulated" if mean else "observed",
-         "view": 0, "split": "test", "log_prob": score, "log_likelihood_ratio": score}
-        for dataset, mean in means.items()
-        for k, score in enumerate(np.random.default_rng(abs(mean)).normal(mean, 10, 60))
-    ]  # fmt: skip
-    table = compare(Scores.of(Table(rows=rows)), np.random.default_rng(0), n_bootstrap=200)
-    assert answer(table).startswith("Of 3 simulations, near is closest to real: its mean")
-    assert f"{abs(table['delta_mean'][0]):.1f} nats below" in answer(table)
-    alone = compare(Scores.of(Table(rows=rows[:60])), np.random.default_rng(0), n_bootstrap=200)
-    assert "No simulation was compared with real" in answer(alone)
-
-
-def test_a_gap_within_the_null_is_said_so():
-    table = compared(-20, name="run")
-    table.meta["null"]["delta_95"] = 100.0
-    assert "does not exceed the null" in answer(table)
-    assert any("does not exceed that of real against real" in line for line in null_lines(table))
 
 
 def test_missing_figures_are_named(tmp_path):

@@ -65,7 +65,7 @@ def test_held_out_galaxies_are_scored_by_fits_that_have_not_seen_them(scores):
     z = structure.z(scores)
     real = scores.held_out("SDSS")
     assert np.allclose(
-        z[real], structure.reference.z[np.searchsorted(structure.galaxies, scores.galaxies[real])]
+        z[real], structure.reference.z[np.searchsorted(structure.galaxies, scores["galaxy_id"][real])]
     )
     assert abs(z[real].mean()) < 0.15
     assert z[scores.held_out("twins of SDSS")].mean() < -1

@@ -1,0 +1,176 @@
+"""The answer in words: one sentence from the headline table, by the one rule of its verdicts."""
+
+import numpy as np
+from astropy.table import Row, Table
+from scipy import stats
+
+from simcompare.comparison.structure import SIGNIFICANCE, Verdict
+from simcompare.kinds import Kind
+from simcompare.scores.columns import column_of
+
+__all__ = ["answer", "null_lines", "number"]
+
+
+def number(value: float, digits: int = 2) -> str:
+    """Write a number as a person would: no -0, no exponent, no nan."""
+    if np.isnan(value):
+        return "unknown"
+    if np.isinf(value):
+        return "unbounded"
+    text = f"{value:.{digits}f}"
+    text = text.removeprefix("-") if not text.strip("-0.") else text
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _p(value: float) -> str:
+    """Write a p-value."""
+    if np.isnan(value):
+        return "p unknown"
+    return f"p < {0.0001}" if value < 1e-4 else f"p = {value:.2g}"
+
+
+def answer(table: Table) -> str:
+    """Say which simulation is closest to real galaxies, how close, and whether it differs from them.
+
+    Parameters
+    ----------
+    table : Table
+        From `simcompare.comparison.headline.compare`.
+
+    Returns
+    -------
+    str
+        Begins with a control that failed, if one did.
+    """
+    simulated = table[np.asarray(table["kind"]) == Kind.SIMULATED]
+    reference = table.meta["reference"]
+    if not len(simulated):
+        return f"No simulation was compared with {reference}; the rows below are controls."
+    failed = " ".join(_failed_controls(table))
+    return f"{failed} {_claim(table, simulated)}".strip()
+
+
+def _failed_controls(table: Table) -> list[str]:
+    """Name the controls that should have been told from real galaxies and were not."""
+    failed = []
+    for row in table[np.asarray(table["kind"]) == Kind.TWINS]:
+        if row["n_structure"] > 1 and not row["structure_p"] < SIGNIFICANCE:
+            failed.append(
+                f"The control fails: {row['dataset']}, smooth models, are not told from real galaxies "
+                f"({_p(row['structure_p'])}), so that no difference means nothing here."
+            )
+    simulated = np.asarray(table["delta_mean"])[np.asarray(table["kind"]) == Kind.SIMULATED]
+    for row in table[np.asarray(table["kind"]) == Kind.CONTROL]:
+        if (row["delta_mean"] > simulated).any():
+            failed.append(f"The control fails: {row['dataset']} scores higher than a simulation.")
+    return failed
+
+
+def _claim(table: Table, simulated: Table) -> str:
+    """Sentence on the best simulation, and one on the others that differ."""
+    best = simulated[0]
+    verdict = str(best["verdict"])
+    if verdict == Verdict.UNKNOWN:
+        return _by_the_mean(table, simulated)
+    if verdict == Verdict.SINGLE:
+        return (
+            "Only single galaxies were compared; one galaxy gives no error, so there is no result "
+            f"(structure fraction of {best['dataset']}: {number(best['structure_fraction'])})."
+        )
+    if verdict == Verdict.EXTRAPOLATED:
+        return (
+            f"No simulation can be ranked: {best['share_extrapolated']:.0%} of the galaxies of "
+            f"{best['dataset']} are brighter, fainter, larger or smaller than the real ones of "
+            f"{table.meta['reference']}."
+        )
+    n_claims = int((np.asarray(simulated["n_structure"]) > 1).sum())
+    ranked = simulated[
+        [str(each) not in (Verdict.SINGLE, Verdict.EXTRAPOLATED) for each in simulated["verdict"]]
+    ]
+    subject = best["dataset"] if len(ranked) == 1 else f"Of {len(ranked)} simulations, {best['dataset']}"
+    verb = "has" if len(ranked) == 1 else "is closest to real galaxies, with"
+    holm = f", Holm-corrected over {n_claims} simulations" if n_claims > 1 else ""
+    text = (
+        f"{subject} {verb} {_fraction(best, table)} the structure of real {table.meta['reference']} galaxies "
+        f"({best['n_structure']} against {table.meta['structure']['n_reference']} galaxies): "
+        f"{_meaning(best)} ({_p(best['structure_p_holm'])}{holm})."
+    )
+    others = [
+        f"{row['dataset']} is {row['verdict']} ({_fraction(row, table, short=True)})"
+        for row in ranked[1:]
+        if str(row["verdict"]) in (Verdict.SMOOTHER, Verdict.CLUMPIER)
+    ]
+    return f"{text} {'; '.join(others)}." if others else text
+
+
+def _fraction(row: Row, table: Table, *, short: bool = False) -> str:
+    """Structure fraction with its interval."""
+    value, low, high = (row[f"structure_fraction{end}"] for end in ("", "_low", "_high"))
+    if np.isnan(value):
+        return f"a mean structure score of z = {number(row['structure_z'])} in"
+    bounds = "unbounded" if np.isinf([low, high]).any() else f"{number(low)} to {number(high)}"
+    if short:
+        return f"{number(value)}, {bounds}"
+    return f"{number(value)} ({table.meta['confidence']:.0%} interval {bounds}) of"
+
+
+def _meaning(row: Row) -> str:
+    """Put the verdict into words, and what could have been seen."""
+    verdict = str(row["verdict"])
+    if verdict == Verdict.SMOOTHER:
+        below = " (below 0: smoother than Sersic models of real galaxies)"
+        return f"it is smoother than real galaxies{below if row['structure_fraction_high'] < 0 else ''}"
+    if verdict == Verdict.CLUMPIER:
+        return "it is clumpier or noisier than real galaxies, which is a defect too"
+    low, high = row["structure_fraction_low"], row["structure_fraction_high"]
+    if verdict == Verdict.UNDECIDED or not np.isfinite([low, high]).all():
+        return "the sample cannot tell: it would not show half of the structure missing"
+    reach = 0.5 * (high - low) * (stats.norm.ppf(0.8) + stats.norm.ppf(0.975)) / stats.norm.ppf(0.975)
+    return f"no difference found; a difference of {number(reach)} or more would be detectable (80 % power)"
+
+
+def _by_the_mean(table: Table, simulated: Table) -> str:
+    """Sentence where there is no structure score: the mean of the score that there is."""
+    best, note = simulated[0], table.meta.get("structure", {}).get("note", "")
+    label = column_of(table.meta["score"]).label
+    side = "below" if best["delta_mean"] < 0 else "above"
+    text = (
+        f"There is no structure score ({note}). The mean {label} of {best['dataset']} lies "
+        f"{number(abs(best['delta_mean']), 1)} nats {side} that of {table.meta['reference']}"
+    )
+    if not np.isfinite(best["delta_mean_low"]):
+        return f"{text}; one galaxy gives no error."
+    bounds = f"{number(best['delta_mean_low'], 1)} to {number(best['delta_mean_high'], 1)}"
+    return f"{text} (95 % interval {bounds}; {_p(best['p_value'])}); it depends on the mix of magnitudes."
+
+
+def null_lines(table: Table) -> list[str]:
+    """Say what the nulls and controls show, one sentence each.
+
+    Parameters
+    ----------
+    table : Table
+        From `simcompare.comparison.headline.compare`.
+    """
+    lines = []
+    for row in table[np.asarray(table["kind"]) == Kind.SIMULATED]:
+        rate = row["structure_false_alarms"]
+        if np.isfinite(rate):
+            n = min(int(row["n_structure"]), table.meta["structure"]["n_reference"] // 2)
+            line = f"Of random sets of {n} real galaxies, {rate:.1%} get p < 0.05 (5 % expected)."
+            lines += [line] if line not in lines else []
+    null = table.meta.get("null") or {}
+    if null.get("n_splits"):
+        lines.append(
+            f"Of {null['n_splits']} random halves of {table.meta['reference']}, 95 % differ in the mean "
+            f"ratio by less than {number(null['delta_95'], 1)} nats."
+        )
+    else:
+        lines.append("The held-out real galaxies are too few to be divided.")
+    for row in table[np.asarray(table["kind"]) != Kind.SIMULATED]:
+        if row["n_structure"] > 1:
+            lines.append(
+                f"{row['dataset']}: structure fraction {_fraction(row, table, short=True)} "
+                f"({_p(row['structure_p'])}, AUC {row['auc']:.2f})."
+            )
+    return lines + list(table.meta.get("null_lines", ()))

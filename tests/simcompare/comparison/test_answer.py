@@ -1,0 +1,104 @@
+"""The sentence follows the one rule, and never says two things of a row."""
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from simcompare.comparison.answer import answer, null_lines, number
+from simcompare.comparison.structure import Verdict
+
+
+def row(name, verdict, fraction=1.0, half=0.2, kind="simulated", n=50, **others):
+    return {
+        "dataset": name, "kind": kind, "verdict": str(verdict), "n_structure": n, "n_galaxies": n,
+        "structure_fraction": fraction, "structure_fraction_low": fraction - half,
+        "structure_fraction_high": fraction + half, "structure_z": -0.5, "structure_p": 0.2,
+        "structure_p_holm": 0.4, "structure_false_alarms": 0.05, "share_extrapolated": 0.1,
+        "delta_mean": -5.0, "delta_mean_low": -9.0, "delta_mean_high": -1.0, "p_value": 0.02, "auc": 0.6,
+    } | others  # fmt: skip
+
+
+def table(*rows, note=""):
+    meta = {
+        "reference": "SDSS", "score": "log_likelihood_ratio", "confidence": 0.95,
+        "structure": {"note": note, "n_reference": 295, "n_twins": 290}, "null": {"n_splits": 0},
+    }  # fmt: skip
+    return Table(rows=list(rows), meta=meta)
+
+
+TWINS = row("twins of SDSS", Verdict.SMOOTHER, 0.0, kind="twins", structure_p=1e-9)
+
+
+def test_one_simulation_like_real_galaxies():
+    sentence = answer(table(row("TNG50", Verdict.CONSISTENT, 0.95), TWINS))
+    assert sentence == (
+        "TNG50 has 0.95 (95% interval 0.75 to 1.15) of the structure of real SDSS galaxies (50 against 295 "
+        "galaxies): no difference found; a difference of 0.29 or more would be detectable (80 % power) "
+        "(p = 0.4)."
+    )
+
+
+def test_the_others_that_differ_are_named_with_their_side():
+    rows = [
+        row("TNG50", Verdict.CONSISTENT),
+        row("TNG100", Verdict.SMOOTHER, 0.4, structure_p_holm=0.001),
+        row("Illustris", Verdict.CLUMPIER, 1.8, structure_p_holm=0.01),
+        row("one", Verdict.SINGLE, n=1),
+    ]
+    sentence = answer(table(*rows, TWINS))
+    assert sentence.startswith("Of 3 simulations, TNG50 is closest to real galaxies, with 1.00 (")
+    assert "Holm-corrected over 3 simulations" in sentence
+    assert "TNG100 is smoother than real (0.40, 0.20 to 0.60)" in sentence
+    assert "Illustris is clumpier than real (1.80, 1.60 to 2.00)" in sentence
+    assert "one is" not in sentence  # a single galaxy is not ranked
+
+
+@pytest.mark.parametrize(
+    ("verdict", "fraction", "phrase"),
+    [
+        (Verdict.SMOOTHER, 0.4, "it is smoother than real galaxies (p"),
+        (Verdict.SMOOTHER, -0.8, "below 0: smoother than Sersic models"),
+        (Verdict.CLUMPIER, 1.9, "clumpier or noisier than real galaxies, which is a defect too"),
+        (Verdict.UNDECIDED, 0.6, "the sample cannot tell"),
+        (Verdict.SINGLE, 1.0, "one galaxy gives no error, so there is no result"),
+        (Verdict.EXTRAPOLATED, 1.0, "No simulation can be ranked: 10% of the galaxies of run"),
+    ],
+)
+def test_each_verdict_has_its_words(verdict, fraction, phrase):
+    sentence = answer(table(row("run", verdict, fraction, structure_p_holm=0.01), TWINS))
+    assert phrase in sentence
+    assert ("no difference" in sentence) == (verdict == Verdict.CONSISTENT)
+
+
+def test_a_control_that_fails_is_said_first():
+    twins = row("twins of SDSS", Verdict.CONSISTENT, 0.9, kind="twins", structure_p=0.3)
+    sentence = answer(table(row("run", Verdict.CONSISTENT), twins))
+    assert sentence.startswith("The control fails: twins of SDSS, smooth models, are not told from real")
+    sky = row("blank sky", Verdict.UNKNOWN, kind="control", delta_mean=3.0)
+    assert "The control fails: blank sky scores higher" in answer(table(row("run", Verdict.CONSISTENT), sky))
+
+
+def test_without_a_structure_score_the_reason_and_the_mean_are_given():
+    alone = row("run", Verdict.UNKNOWN, np.nan, n=0)
+    sentence = answer(table(alone, note="no twins"))
+    assert sentence.startswith("There is no structure score (no twins). The mean log-likelihood ratio of run")
+    assert "5.0 nats below that of SDSS" in sentence
+    assert answer(table(TWINS)).startswith("No simulation was compared with SDSS")
+
+
+def test_unbounded_intervals_are_no_numbers():
+    wide = row("run", Verdict.UNDECIDED, 0.8, half=np.inf)
+    assert "interval unbounded" in answer(table(wide, TWINS))
+
+
+def test_null_lines_show_the_false_alarms_at_this_number():
+    lines = null_lines(table(row("run", Verdict.CONSISTENT), row("b", Verdict.CONSISTENT), TWINS))
+    assert lines.count("Of random sets of 50 real galaxies, 5.0% get p < 0.05 (5 % expected).") == 1
+    assert any(line.startswith("twins of SDSS: structure fraction 0.00") for line in lines)
+
+
+def test_numbers_are_written_as_a_person_would():
+    assert number(-0.001) == "0.00"
+    assert number(-1.5, 1) == "\N{MINUS SIGN}1.5"
+    assert number(np.nan) == "unknown"
+    assert number(np.inf) == "unbounded"
