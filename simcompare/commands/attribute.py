@@ -221,7 +221,10 @@ def _attributed(scores: Scores, dataset: str, settings: AttributeSettings) -> At
     perturbed = {name: each for name, each in ours.items() if not ways[name].is_step}
     shifts = {name: _in_common({"baseline": ours[BASELINE], name: perturbed[name]}) for name in perturbed}
     weights = {name: ways[name].weight(settings.known_to) for name in perturbed}
-    table, floor = systematic_floor(shifts, dataset, settings.seed, uncertainties=weights)
+    ingredients = {name: ways[name].ingredient for name in perturbed}
+    table, floor = systematic_floor(
+        shifts, dataset, settings.seed, ingredients=ingredients, uncertainties=weights
+    )
     end = budget[-1]
     return Attribution(budget, table, end["to_real"], end["to_real_low"], end["to_real_high"], floor)
 

@@ -118,6 +118,7 @@ def systematic_floor(
     dataset: str,
     seed: int,
     *,
+    ingredients: Mapping[str, str],
     uncertainties: Mapping[str, float] | None = None,
     n_bootstrap: int = 1000,
 ) -> tuple[Table, float]:
@@ -130,6 +131,8 @@ def systematic_floor(
         the same name again, of the same galaxies with one ingredient changed.
     dataset : str
     seed : int
+    ingredients : mapping of str to str
+        For each perturbation what of the mock it is about, of which the worst counts.
     uncertainties : mapping of str to float, optional
         For each perturbation how uncertain that ingredient really is, in units of the perturbation made:
         0.5 when the PSF is known to 5 % and was changed by 10 %. Default 1.
@@ -141,8 +144,7 @@ def systematic_floor(
         ``perturbation``, ``n_galaxies``, ``shift`` of the mean score with ``_low``, ``_high``, ``_error``,
         ``weight``.
     float
-        Floor [nats]: the quadratic sum, over ingredients, of the largest weighted shift. The ingredient is
-        what comes before the first blank of the name.
+        Floor [nats]: the quadratic sum, over ingredients, of the largest weighted shift.
     """
     uncertainties = dict(uncertainties or {})
     rows, worst = [], {}
@@ -160,8 +162,8 @@ def systematic_floor(
                 "weight": weight,
             }
         )
-        ingredient = name.split()[0].rstrip("+-")
-        worst[ingredient] = max(worst.get(ingredient, 0.0), abs(weight * shift.value))
+        shifted = abs(weight * shift.value)
+        worst[ingredients[name]] = max(worst.get(ingredients[name], 0.0), shifted)
     table = Table(rows=rows)
     table.meta = {"dataset": dataset, "score": score}
     return table, float(np.sqrt(sum(value**2 for value in worst.values())))

@@ -44,7 +44,7 @@ def test_a_single_galaxy_has_a_budget_without_intervals():
     assert np.sum(table["change"]) == pytest.approx(table["to_real"][-1])
     assert np.isnan(table["change_low"]).all()
     pair = {"PSF +5 %": {"baseline": scores(0, n=1), "PSF +5 %": scores(3, n=1)}}
-    assert np.isnan(systematic_floor(pair, "sim", 0)[0]["shift_low"][0])
+    assert np.isnan(systematic_floor(pair, "sim", 0, ingredients={"PSF +5 %": "PSF"})[0]["shift_low"][0])
 
 
 def test_floor_takes_the_worst_of_each_ingredient():
@@ -54,10 +54,11 @@ def test_floor_takes_the_worst_of_each_ingredient():
         "noise +5 %": scores(-4, seed=3),
     }
     perturbed = {name: {"baseline": scores(0), name: table} for name, table in perturbed.items()}
-    table, floor = systematic_floor(perturbed, "sim", 0, n_bootstrap=200)
+    about = {"ingredients": {"PSF +5 %": "PSF", "PSF -5 %": "PSF", "noise +5 %": "noise"}}
+    table, floor = systematic_floor(perturbed, "sim", 0, **about, n_bootstrap=200)
     assert floor == pytest.approx(5, abs=0.1)
     assert np.all((table["shift_low"] < [3, -1, -4]) & (table["shift_high"] > [3, -1, -4]))
-    half = systematic_floor(perturbed, "sim", 0, uncertainties={"noise +5 %": 0.0})[1]
+    half = systematic_floor(perturbed, "sim", 0, **about, uncertainties={"noise +5 %": 0.0})[1]
     assert half == pytest.approx(3, abs=0.1)
 
 
