@@ -1,19 +1,37 @@
-"""Folders of safetensors, TOML and CSV for models and snapshots of a training; nothing is unpickled."""
+"""Folders of safetensors, TOML and CSV for models and snapshots of a training; nothing is unpickled.
+
+A folder appears under its name only whole: it is written beside it, flushed to the disk and renamed. What an
+interrupted call leaves is removed by the next one.
+"""
 
 import csv
 import hashlib
+import io
+import logging
 import os
 import re
 import shutil
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import tomli_w
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
-__all__ = ["SCHEMA", "load_model", "load_snapshot", "save_model", "save_snapshot"]
+__all__ = [
+    "SCHEMA",
+    "DamagedError",
+    "find_snapshot",
+    "load_model",
+    "load_snapshot",
+    "save_model",
+    "save_snapshot",
+    "snapshot_path",
+]
+
+log = logging.getLogger(__name__)
 
 FORMAT = "simcompare flow"
 _CARD = "README.md"
@@ -21,6 +39,12 @@ _HASHED = {"weights_sha256": "weights.safetensors", "history_sha256": "history.c
 # Each dot costs the parser a walk from the top.
 _DEEP_KEY = re.compile(r"(?<![\w\"'-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){50}")
 SCHEMA = 1  # raise with every change of the layout that older readers would misread
+_KEPT = 2  # snapshots: if the last one is damaged there is one before it
+_SNAPSHOT = re.compile(r"snapshot-(\d{6,})")
+
+
+class DamagedError(ValueError):
+    """A model or snapshot that is foreign, or not as it was written."""
 
 
 def save_model(
@@ -48,17 +72,69 @@ def load_model(folder: Path) -> tuple[dict[str, torch.Tensor], dict, list[dict[s
     return tensors, facts, history, card.read_text(encoding="utf-8") if card.is_file() else ""
 
 
+def snapshot_path(folder: Path, epoch: int) -> Path:
+    """Where the snapshot after an epoch lies."""
+    return folder / f"snapshot-{epoch:06d}"
+
+
 def save_snapshot(
-    folder: Path, tensors: dict[str, torch.Tensor], state: dict, history: list[dict[str, float]]
-) -> None:
-    """Write the state of a training in place of the previous one."""
-    _write(folder, "snapshot.toml", tensors, {"format": FORMAT, "schema": SCHEMA, "state": state}, history)
+    folder: Path, epoch: int, tensors: dict[str, torch.Tensor], state: dict, history: list[dict[str, float]]
+) -> Path:
+    """Write the state of a training after an epoch; of those before it one is kept."""
+    facts = {"format": FORMAT, "schema": SCHEMA, "state": state}
+    path = _write(snapshot_path(folder, epoch), "snapshot.toml", tensors, facts, history)
+    for old in _snapshots(folder)[:-_KEPT]:
+        _remove(old)
+    return path
 
 
 def load_snapshot(folder: Path) -> tuple[dict[str, torch.Tensor], dict, list[dict[str, float]]]:
-    """Tensors, state and history of a training."""
-    tensors, facts, history = _read(folder, "snapshot.toml")
-    return tensors, facts["state"], history
+    """Tensors, state and history of a training.
+
+    Raises
+    ------
+    DamagedError
+        When it is foreign, or not as it was written.
+    ValueError
+        Written by a newer version.
+    """
+    try:
+        tensors, facts, history = _read(folder, "snapshot.toml")
+        state = facts["state"]
+    except (FileNotFoundError, KeyError) as error:
+        raise DamagedError(f"{folder} is damaged: {error} is missing.") from error
+    return tensors, state, history
+
+
+def find_snapshot(folder: Path) -> int | None:
+    """Epoch of the last whole snapshot, None where there is none.
+
+    Damaged ones are set aside as ``damaged-snapshot-...``, with a warning. What an interrupted call left is
+    removed.
+
+    Raises
+    ------
+    ValueError
+        For a snapshot written by a newer version.
+    """
+    _remove_leftovers(folder, _SNAPSHOT.pattern)
+    for path in reversed(_snapshots(folder)):
+        try:
+            load_snapshot(path)
+        except DamagedError as error:
+            aside = path.with_name(f"damaged-{path.name}")
+            shutil.rmtree(aside, ignore_errors=True)
+            path.rename(aside)
+            log.warning("%s It is now %s; training goes on from the one before, if any", error, aside.name)
+        else:
+            return int(_SNAPSHOT.fullmatch(path.name)[1])
+    return None
+
+
+def _snapshots(folder: Path) -> list[Path]:
+    """Snapshots of a training, the last one last."""
+    found = [path for path in folder.glob("snapshot-*") if _SNAPSHOT.fullmatch(path.name)]
+    return sorted(found, key=lambda path: int(_SNAPSHOT.fullmatch(path.name)[1]))
 
 
 def _write(
@@ -73,37 +149,107 @@ def _write(
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / name).is_file())):
         raise FileExistsError(f"{folder} exists and holds no {name}; give a new or empty folder.")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    shutil.rmtree(fresh, ignore_errors=True)
+    _bring_back(folder)
+    _remove_leftovers(folder.parent, re.escape(folder.name))
+    fresh = _beside(folder, "tmp")
     fresh.mkdir()
     try:
-        save_file(
-            {key: value.detach().cpu().contiguous() for key, value in tensors.items()},
-            fresh / "weights.safetensors",
-        )
-        with open(fresh / "history.csv", "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(history[0]) if history else ["epoch"])
-            writer.writeheader()
-            writer.writerows(history)
-        facts = _plain(facts | {stem: _sha256(fresh / part) for stem, part in _HASHED.items()})
-        text = tomli_w.dumps(facts | {"facts_sha256": _facts_hash(facts)})
-        (fresh / name).write_text(text, encoding="utf-8")
-        if card:
-            (fresh / _CARD).write_text(card, encoding="utf-8")
+        for part, content in _files(name, tensors, facts, history, card):
+            _write_file(fresh / part, content)
+        _flush(fresh)
         if folder.exists():
-            old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+            old = _beside(folder, "old")
             folder.rename(old)
             fresh.rename(folder)
             shutil.rmtree(old)
         else:
             fresh.rename(folder)
+        _flush(folder.parent)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return folder
 
 
+def _files(
+    name: str, tensors: dict[str, torch.Tensor], facts: dict, history: list[dict[str, float]], card: str
+) -> Iterator[tuple[str, bytes]]:
+    """Name and content of the files of a folder."""
+    contents = {
+        "weights.safetensors": save(
+            {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+        ),
+        "history.csv": _table(history),
+    }
+    yield from contents.items()
+    facts = _plain(
+        facts | {stem: hashlib.sha256(contents[part]).hexdigest() for stem, part in _HASHED.items()}
+    )
+    yield name, tomli_w.dumps(facts | {"facts_sha256": _facts_hash(facts)}).encode()
+    if card:
+        yield _CARD, card.encode()
+
+
+def _table(history: list[dict[str, float]]) -> bytes:
+    """History as CSV."""
+    table = io.StringIO(newline="")
+    writer = csv.DictWriter(table, list(history[0]) if history else ["epoch"])
+    writer.writeheader()
+    writer.writerows(history)
+    return table.getvalue().encode()
+
+
+def _write_file(path: Path, content: bytes) -> None:
+    """Write a file and flush it to the disk."""
+    with open(path, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _flush(folder: Path) -> None:
+    """Make sure that the names in a folder are on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _beside(folder: Path, ending: str) -> Path:
+    """Hidden place beside a folder, of this process."""
+    return folder.with_name(f".{folder.name}.{os.getpid()}.{ending}")
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder so that no part of it is left under its name."""
+    doomed = _beside(folder, "tmp")
+    folder.rename(doomed)
+    shutil.rmtree(doomed)
+
+
+def _bring_back(folder: Path) -> None:
+    """Give a folder its name again that an interrupted call had moved away to replace it."""
+    if not folder.exists():
+        for old in _leftovers(folder.parent, re.escape(folder.name), "old"):
+            old.rename(folder)
+            break
+
+
+def _remove_leftovers(parent: Path, names: str) -> None:
+    """Remove what interrupted calls left of folders whose names match."""
+    for left in _leftovers(parent, names, "tmp|old"):
+        shutil.rmtree(left)
+
+
+def _leftovers(parent: Path, names: str, endings: str) -> list[Path]:
+    """Find what interrupted calls left of folders whose names match."""
+    wanted = re.compile(rf"\.({names})\.\d+\.({endings})")
+    return [path for path in parent.glob(".*") if wanted.fullmatch(path.name)]
+
+
 def _read(folder: Path, name: str) -> tuple[dict[str, torch.Tensor], dict, list[dict[str, float]]]:
     """Read and verify a folder written by `_write`."""
+    _bring_back(folder)
     for part in (name, "weights.safetensors", "history.csv"):
         if not (folder / part).is_file():
             raise FileNotFoundError(
@@ -115,11 +261,11 @@ def _read(folder: Path, name: str) -> tuple[dict[str, torch.Tensor], dict, list[
             raise ValueError("a key of 50 parts or more")
         facts = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(
+        raise DamagedError(
             f"{folder / name} is not readable TOML ({error}); train or copy the model again."
         ) from error
     if facts.get("format") != FORMAT:
-        raise ValueError(
+        raise DamagedError(
             f"{folder / name} has format {facts.get('format')!r}, not {FORMAT!r}: not one of our models."
         )
     if not isinstance(facts.get("schema"), int) or facts["schema"] > SCHEMA:
@@ -131,9 +277,11 @@ def _read(folder: Path, name: str) -> tuple[dict[str, torch.Tensor], dict, list[
     known = {stem: part for stem, part in _HASHED.items() if stem in facts or stem == "weights_sha256"}
     for stem, part in known.items():
         if facts.get(stem) != _sha256(folder / part):
-            raise ValueError(f"{folder / part} is damaged: its sha256 is not that of {name}. Copy it again.")
+            raise DamagedError(
+                f"{folder / part} is damaged: its sha256 is not that of {name}. Copy it again."
+            )
     if facts.get("facts_sha256", (found := _facts_hash(facts))) != found:
-        raise ValueError(f"{folder / name} is damaged: it has not the hash that it states. Copy it again.")
+        raise DamagedError(f"{folder / name} is damaged: it has not the hash that it states. Copy it again.")
     try:
         tensors = load_file(folder / "weights.safetensors")
         with open(folder / "history.csv", newline="", encoding="utf-8") as file:
@@ -142,7 +290,7 @@ def _read(folder: Path, name: str) -> tuple[dict[str, torch.Tensor], dict, list[
                 for row in csv.DictReader(file)
             ]
     except (SafetensorError, ValueError, TypeError) as error:
-        raise ValueError(f"{folder} is damaged: {error}. Copy it again.") from error
+        raise DamagedError(f"{folder} is damaged: {error}. Copy it again.") from error
     return tensors, facts, history
 
 

@@ -11,7 +11,7 @@ import torch
 from nflows.transforms.normalization import ActNorm as NflowsActNorm
 from torch import nn
 
-from flows.checkpoint import load_snapshot, save_snapshot
+from flows.checkpoint import find_snapshot, load_snapshot, save_snapshot, snapshot_path
 from flows.config import TrainingConfig
 from flows.densities.layers import ActNorm
 from flows.model import FlowModel
@@ -128,12 +128,14 @@ class Fit:
             self.mean[name].copy_(parameter.detach())
             self.best[name].copy_(parameter.detach())
 
-    def run(self, snapshot: Path | None, time_limit: float | None, callback: Callable | None) -> None:
-        """Train until the last epoch, the time limit, or no scale has gained for `patience` epochs."""
+    def run(self, folder: Path | None, time_limit: float | None, callback: Callable | None) -> None:
+        """Train until the last epoch, the time limit, or no scale has gained for `patience` epochs.
+
+        Snapshots in the folder are taken up, and written there.
+        """
         training = self.training
-        if snapshot is not None and snapshot.is_dir():
-            self._resume(snapshot)
-        distributed.sum_over(torch.tensor(self.epoch, device=self.device))  # all have read, one may write
+        if folder is not None:
+            self._resume(folder)
         start = time.monotonic() - self.seconds
         elapsed = lambda: _agreed(time.monotonic() - start, self.device)  # noqa: E731
         while self.epoch < training.epochs and self.epoch - self.last_gain < training.patience:
@@ -151,8 +153,8 @@ class Fit:
             if self.epoch % training.validate_every == 0 or self.epoch == training.epochs or is_over:
                 self._validate(losses, callback, time_limit)
             is_due = self.epoch % training.snapshot_every == 0 or self.epoch == training.epochs
-            if snapshot is not None and is_due and distributed.is_first():
-                self._save(snapshot)
+            if folder is not None and is_due and distributed.is_first():
+                self._save(folder)
             if is_over:
                 log.info("time limit of %.0f s reached in epoch %d", time_limit, self.epoch)
                 break
@@ -306,16 +308,26 @@ class Fit:
             "images": f"{len(self.images)} with sum {total!r}",
         }
 
-    def _save(self, snapshot: Path) -> None:
+    def _save(self, folder: Path) -> None:
         tensors = {f"weight.{name}": value for name, value in self.model.state_dict().items()}
         tensors |= {f"mean.{name}": value for name, value in self.mean.items()}
         tensors |= {f"best.{name}": value for name, value in self.best.items()}
         for index, state in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{name}": value for name, value in state.items()}
         state = {"epoch": self.epoch, "step": self.step, "last_gain": self.last_gain, "seconds": self.seconds}
-        save_snapshot(snapshot, tensors, state | {"best_loss": self.best_loss} | self._facts(), self.history)
+        state |= {"best_loss": self.best_loss} | self._facts()
+        save_snapshot(folder, self.epoch, tensors, state, self.history)
 
-    def _resume(self, snapshot: Path) -> None:
+    def _resume(self, folder: Path) -> None:
+        """Go on from the last whole snapshot, if there is one; the first process looks for it."""
+        found = find_snapshot(folder) if distributed.is_first() else None
+        epoch = int(distributed.from_first(torch.tensor(found or 0, device=self.device)))
+        if epoch:
+            self._take_up(snapshot_path(folder, epoch))
+        distributed.sum_over(torch.tensor(self.epoch, device=self.device))  # all have read, one may write
+
+    def _take_up(self, snapshot: Path) -> None:
+        """Put a snapshot's state in the place of ours."""
         tensors, state, self.history = load_snapshot(snapshot)
         for name, value in self._facts().items():
             if state.get(name) != value:

@@ -29,8 +29,8 @@ class Execution:
     Parameters
     ----------
     folder : path, optional
-        Where snapshots go. An existing snapshot of the same fit is taken up and leads to the same
-        weights as a fit without interruption.
+        Where snapshots go, the last two of which are kept. The last whole one of the same fit is taken up
+        and leads to the same weights as a fit without interruption.
     time_limit : float, optional
         Seconds for the fit; the learning rate then falls with the time spent.
     callback : callable, optional
@@ -117,8 +117,8 @@ def train(
     fit = Fit(model, *sample, *held, training, seed, carried.device)
     if init is None:
         fit.initialise()
-    snapshot = Path(carried.folder) / "snapshot" if carried.folder is not None else None
-    fit.run(snapshot, carried.time_limit, carried.callback)
+    folder = None if carried.folder is None else Path(carried.folder)
+    fit.run(folder, carried.time_limit, carried.callback)
     return fit.finish()
 
 

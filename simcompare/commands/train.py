@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from pathlib import Path
 
 from flows import FlowConfig, FlowModel, Progress, TrainingConfig, process_group, train
 from flows.training.distributed import is_first
@@ -12,6 +13,7 @@ from simcompare.images.image_set import ImageSet
 from simcompare.models.card import model_card
 from simcompare.models.density import context_of
 from simcompare.models.storage import MODEL, default_config, load_model, model_metadata, write_samples
+from simcompare.runs.files import explained
 from simcompare.runs.folder import open_run
 from simcompare.settings import TrainSettings
 
@@ -78,7 +80,7 @@ def _train_member(
         init = load_model(settings.init) if settings.init else None
         config = config or (init.config if init else default_config(images))
         context = {name: context_of(part.catalogue, config.context) for name, part in splits.items()}
-        with _reporter(settings) as report:
+        with _reporter(settings) as report, _explained(settings.out):
             model = train(
                 splits["train"].read().image,
                 context["train"],
@@ -96,8 +98,18 @@ def _train_member(
         if is_first():
             model.card = model_card(model, images)
             write_samples(model, splits["validation"], settings)
-            model.save(settings.out / MODEL)  # last: a folder with a model is finished
+            with _explained(settings.out):
+                model.save(settings.out / MODEL)  # last: a folder with a model is finished
     return model
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    """Say what to do about a folder that `flows` cannot write."""
+    try:
+        yield
+    except OSError as error:
+        raise explained(error, folder) from error
 
 
 def _training(settings: TrainSettings, training: TrainingConfig | None) -> TrainingConfig:

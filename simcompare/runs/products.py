@@ -51,9 +51,12 @@ def make_files(
     list of dict
         Record of each file: its ``sha256``, None where nothing was written, and what `write` returned.
     """
-    todo = [pair for pair in zip(paths, tasks, strict=True) if not _is_finished(pair[0])]
-    if len(todo) < len(tasks):
-        logger.info("%d of %d parts are finished already", len(tasks) - len(todo), len(tasks))
+    finished = {path for path in paths if _is_finished(path)}
+    todo = [pair for pair in zip(paths, tasks, strict=True) if pair[0] not in finished]
+    if finished:
+        logger.info("%d of %d parts are finished already", len(finished), len(tasks))
+    for path in finished:  # whose run may have been killed just then
+        _journal(path).unlink(missing_ok=True)
     settings = run.settings
     finish = partial(_finish_file, write, getattr(settings, "timeout", _TIMEOUT))
     work = run_tasks(
@@ -62,6 +65,11 @@ def make_files(
     for _ in track(work, f"{run.verb}: parts", total=len(todo)):
         pass
     return [read_record(path) for path in paths]
+
+
+def _journal(path: Path) -> Path:
+    """Journal of the readings for a file while it is made."""
+    return path.with_suffix(".reading")
 
 
 def _is_finished(path: Path) -> bool:
@@ -75,5 +83,5 @@ def _is_finished(path: Path) -> bool:
 def _finish_file(write: Callable, timeout: float, task: tuple[Path, object]) -> None:
     """Write one file and its record."""
     path, subject = task
-    with Watch(path.with_suffix(".reading"), timeout) as watch:
+    with Watch(_journal(path), timeout) as watch:
         write_record(path, write(path, subject, watch) or {})

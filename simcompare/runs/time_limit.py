@@ -28,7 +28,7 @@ class Watch:
     Parameters
     ----------
     journal : pathlib.Path
-        File that lives while the work is unfinished.
+        File that lives while the work goes on, and after its failure if something in it took too long.
     seconds : float
         Longest time for one thing.
     """
@@ -51,7 +51,7 @@ class Watch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         os.close(self._file)
-        if kind is None:
+        if kind is None or not self._stuck:
             self.journal.unlink(missing_ok=True)
 
     @contextmanager

@@ -4,6 +4,7 @@ import errno
 import os
 import resource
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -81,6 +82,35 @@ def test_full_disk_is_told_of_and_the_rerun_finishes(folder, monkeypatch, capsys
     assert main([*command, "--out", "full"]) == 0
     assert products(folder / "full") == whole
     (folder / "full").rename(folder / f"{verb}-again")
+
+
+def test_full_disk_ends_a_training_in_one_line_and_the_rerun_finishes(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    settings = {"out": folder / "sample", "redshift": 0.05, "size": SIZE, "workers": 1, "seed": 3}
+    make_mocks(
+        MockSettings(inputs=[folder / "nature"], views=3, **settings),
+        kind="observed",
+        fractions=(0.5, 0.5, 0.0),
+    )
+    FlowModel(FlowConfig(size=SIZE, softening=(0.1,), widths=(8,), steps=(1,))).save(folder / "small")
+    command, disk = ["train", "sample", "--init", "small", "--epochs", "6"], Disk(monkeypatch)
+    assert main([*command, "--out", "train"]) == 0
+    weights = Path("model", "weights.safetensors")
+    whole = sha256(folder / "train" / weights)
+    capsys.readouterr()
+    for size in (7, 12, 13):  # full in the first snapshot, in the second, in the model
+        disk.used, disk.size = 0, size
+        assert main([*command, "--out", "full"]) == 2
+        errors = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("INFO")]
+        assert len(errors) == 1
+        assert errors[0].startswith("error: ")
+        assert "the disk is full: free some space, or choose another --out" in errors[0]
+        assert not [path for path in (folder / "full").rglob("*") if path.suffix in (".tmp", ".old")]
+    assert (folder / "full" / "snapshot-000005").is_dir()
+    disk.size = np.inf
+    assert main([*command, "--out", "full"]) == 0
+    assert "training taken up" in (folder / "full" / "run.log").read_text()
+    assert sha256(folder / "full" / weights) == whole
 
 
 def test_full_disk_ends_a_report_that_goes_on_later(folder, monkeypatch, capsys):

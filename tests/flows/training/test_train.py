@@ -73,6 +73,26 @@ def test_an_interrupted_training_ends_at_the_same_weights(tmp_path):
         train(images, context, config=config, training=SHORT, folder=tmp_path, seed=1)
 
 
+def test_a_damaged_snapshot_costs_the_epochs_since_the_one_before(tmp_path, caplog):
+    images = noisy_blobs(60, 2)
+    whole = train(images, config=CONFIG, training=SHORT, folder=tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["snapshot-000003", "snapshot-000004"]
+    with open(tmp_path / "snapshot-000004" / "weights.safetensors", "r+b") as file:
+        file.truncate(1000)
+    epochs = []
+    again = train(
+        images,
+        config=CONFIG,
+        training=SHORT,
+        folder=tmp_path,
+        callback=lambda progress: epochs.append(progress.epoch),
+    )
+    assert epochs == [4]
+    assert "damaged" in caplog.text
+    assert torch.equal(weights(whole), weights(again))
+    assert (tmp_path / "snapshot-000004").is_dir()
+
+
 def test_history_and_summary_tell_the_losses_by_scale():
     seen = []
     model = train(

@@ -56,7 +56,24 @@ def test_journal_tells_hanging_from_killed(tmp_path):
     assert not journal.exists()
 
 
-def test_work_that_fails_keeps_its_journal(tmp_path):
+def test_work_that_fails_keeps_what_hung_and_nothing_else(tmp_path):
     with pytest.raises(ValueError, match="broken"), Watch(tmp_path / "journal", 60) as watch, watch("a"):
         raise ValueError("broken")
-    assert (tmp_path / "journal").exists()
+    assert not (tmp_path / "journal").exists()
+    (tmp_path / "journal").write_text('{"name": "slow"}\nTimeout (0:00:01)!\n')
+    with pytest.raises(ValueError, match="broken"), Watch(tmp_path / "journal", 60) as watch, watch("a"):
+        raise ValueError("broken")
+    with pytest.raises(TimeoutError), Watch(tmp_path / "journal", 60) as watch, watch("slow"):
+        pass
+
+
+def test_journal_left_by_a_kill_after_the_record_goes_with_the_next_run(tmp_path):
+    settings = MockSettings(inputs=[tmp_path], out=tmp_path, workers=1)
+    paths, run = [tmp_path / f"part-{i}.txt" for i in range(2)], Run(tmp_path, "mock", settings)
+    make_files(run, write_what_can_be_read, paths, [["a"], ["b"]])
+    (tmp_path / "part-1.reading").write_text("")
+    paths[0].unlink()
+    make_files(run, write_what_can_be_read, paths, [["a"], ["b"]])
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "part-0.json", "part-0.txt", "part-1.json", "part-1.txt",
+    ]  # fmt: skip
