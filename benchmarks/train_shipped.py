@@ -2,6 +2,9 @@
 
     python benchmarks/train_shipped.py <samples> <work> --install simcompare/data/models
 
+With ``--reference`` nothing is trained: galaxies of larger samples that the installed flows have not learned
+from, and their twins, are scored anew and replace the tables that simulations are held against.
+
 For each name a flow of real galaxies is trained, then that of their Sersic twins from it, so that both share
 what they know of the noise; where the first had not learnt all of it, it is trained on for as long. Galaxies
 that neither has seen give the numbers of the card and the table that simulations are held against. A run that
@@ -14,6 +17,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+from astropy.table import vstack
 from scipy.stats import mannwhitneyu
 
 from flows import FlowConfig
@@ -67,6 +71,10 @@ def remarks(real: Scores, twins: Scores) -> str:
     """Numbers of the held-out galaxies, as a section of the card."""
     ratio, smooth = real.numbers(), twins.numbers()
     found = probability_above(ratio, smooth)
+    parts = [
+        probability_above(real.numbers(column), twins.numbers(column))
+        for column in ("aperture_ratio", "surroundings_ratio")
+    ]
     alone = probability_above(real["log_prob"], twins["log_prob"])
     error = np.sqrt(found * (1 - found) / min(len(ratio), len(smooth)))
     describe = lambda nats: (  # noqa: E731
@@ -82,6 +90,8 @@ def remarks(real: Scores, twins: Scores) -> str:
             f"- of their smooth twins: {describe(smooth)}",
             f"- chance that a real galaxy has a larger ratio than a twin (AUC): {found:.3f} +- {error:.3f}, "
             f"a larger log_prob: {alone:.3f}",
+            f"- the same of the ratio inside 1.5 Petrosian radii {parts[0]:.3f}, outside {parts[1]:.3f} (0.5 "
+            "where the twins' sky is like real sky)",
             "",
             "`held-out.ecsv` in the model of real galaxies holds their scores (no pixels); `simcompare "
             "score` adds them to simulations, which can so be compared without any data.",
@@ -106,6 +116,59 @@ def install(samples: Path, work: Path, folder: Path, name: str, real: Scores, tw
         table.write(temporary, format="ascii.ecsv", overwrite=True)
 
 
+KEPT = (
+    "galaxy_id", "dataset", "kind", "split", "view", "ra", "dec", "redshift", "snr", "half_light_radius",
+    "petrosian_radius", "axis_ratio", "concentration", "sersic_index", "image_index", "log_prob",
+    "log_prob_background", "log_likelihood_ratio", "aperture_ratio", "surroundings_ratio", "symmetry_scatter",
+    "complexity", "log_prob_corrected", "outside_domain", "is_finite",
+)  # fmt: skip
+KEPT_STEMS = (
+    "mag_", "sky_sigma_", "psf_fwhm_", "log_prob_scale_", "log_prob_background_scale_",
+    "log_likelihood_ratio_scale_", "aperture_ratio_", "log_prob_sky", "log_likelihood_ratio_sky",
+)  # fmt: skip
+
+
+def unseen(samples: Path, larger: Path, name: str) -> list[ImageSet]:
+    """Galaxies of the larger sample, and their twins, that the flows of `name` have not learned from."""
+    learned = ImageSet.open(samples / SAMPLES[name]).catalogue
+    learned = set(learned["galaxy_id"][learned["split"] != "test"].tolist())
+    sets = [ImageSet.open(larger / f"{SAMPLES[name]}{end}") for end in ("", "-twins")]
+    return [
+        each.subset(np.array([galaxy not in learned for galaxy in each.catalogue["galaxy_id"].tolist()]))
+        for each in sets
+    ]
+
+
+def write_reference(samples: Path, larger: Path, folder: Path, name: str) -> None:
+    """Score real galaxies that the installed flows have not seen, and their twins; write their table."""
+    real, twins = load_model(folder / name), load_model(folder / f"{name}-twins")
+    backgrounds = {"background": twins, "sky": SkyDensity(real.metadata["bands"], len(real.scale_names))}
+    tables = []
+    for images, label in zip(unseen(samples, larger, name), ("held-out", "held-out twins"), strict=True):
+        table = score(images, real, backgrounds).table
+        table["dataset"] = [f"SDSS {SAMPLES[name]} {label}"] * len(table)
+        table["split"] = ["test"] * len(table)
+        kept = [each for each in table.colnames if each in KEPT or each.startswith(KEPT_STEMS)]
+        tables.append(table[kept][np.asarray(table["is_finite"])])
+    section = remarks(*map(Scores.of, tables))
+    print(f"{name}\n{section}")
+    for label in (name, f"{name}-twins"):
+        card = folder / label / "README.md"
+        before, _, rest = card.read_text(encoding="utf-8").partition("## Held-out galaxies")
+        after = rest[rest.index("\n## ") + 1 :]
+        card.write_text(f"{before}{section}\n\n{after}", encoding="utf-8")
+    joined = vstack(tables, metadata_conflicts="silent")
+    for column in joined.itercols():
+        if column.dtype.kind == "f":
+            column.info.format = ".7g"
+    joined.meta = tables[0].meta | {
+        "model": model_hash(folder / name),
+        "background": f"background:{model_hash(folder / f'{name}-twins')}",
+    }
+    with atomic_path(folder / name / "held-out.ecsv") as temporary:
+        joined.write(temporary, format="ascii.ecsv", overwrite=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -114,8 +177,11 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--install", type=Path, help="folder that the models are copied into")
     parser.add_argument("--names", nargs="+", choices=SAMPLES, default=["sdss-r", "sdss-gri"])
+    parser.add_argument("--reference", type=Path, help="larger samples; score them, train nothing")
     options = parser.parse_args()
-    for name in options.names:
+    for name in options.names if options.reference else ():
+        write_reference(options.samples, options.reference, options.install, name)
+    for name in () if options.reference else options.names:
         real, twins = fit(options.samples, options.work, name)
         print(f"{name}\n{remarks(real, twins)}")
         if options.install:

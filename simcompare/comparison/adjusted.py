@@ -61,6 +61,8 @@ def adjusted_differences(
         if not len(sample):
             continue
         u, v = _galaxies(sample, columns)
+        if not len(v):  # of a set whose images have no score or no nuisance
+            continue
         value = float(np.mean(v - NuisanceModel.fit(x, y).predict(u)))
         delta = Estimate(value, *3 * [np.nan])
         if len(v) > 1:

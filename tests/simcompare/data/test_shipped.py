@@ -101,6 +101,10 @@ def test_a_simulation_is_held_against_real_galaxies_without_any_data(tmp_path, m
     for name, (low, high) in validity.items():
         catalogue[name] = rng.uniform(low, high, n)
     catalogue["sky_level_r"] = 0.0
+    ellipse = {"centre_x": 32, "centre_y": 32, "axis_ratio": 0.7, "position_angle": 0.5, "snr": 40.0}
+    for name, value in ellipse.items():
+        catalogue[name] = float(value)
+    catalogue["petrosian_radius"] = 2 * catalogue["half_light_radius"]
     path = part_path(tmp_path / "toy", 0)
     path.parent.mkdir(parents=True)
     write_part(
@@ -113,13 +117,18 @@ def test_a_simulation_is_held_against_real_galaxies_without_any_data(tmp_path, m
     )
     scores = Table.read(out / "scores.ecsv")
     real = scores[scores["kind"] == "observed"]
-    assert len(real) > 50
+    assert len(real) > 250
+    assert {"observed", "twins", "simulated"} == set(scores["kind"])
     assert set(real["split"]) == {"test"}
     assert scores.meta["model"] == model_hash("sdss-r")
     options = ["--reference", real["dataset"][0], "--bootstrap", "200", "--out", str(tmp_path / "comparison")]
     assert main(["compare", str(out), *options]) == 0
     row = read_comparison(tmp_path / "comparison")
-    assert np.isfinite(row["delta_mean"][row["dataset"] == "toy"]).all()
+    toy, twins = row[row["dataset"] == "toy"][0], row[row["kind"] == "twins"][0]
+    assert np.isfinite([toy["delta_mean"], toy["structure_fraction"], toy["structure_p"]]).all()
+    assert row.meta["structure"]["n_reference"] > 250
+    assert twins["verdict"] == "smoother than real"
+    assert twins["structure_fraction"] == pytest.approx(0, abs=0.15)
     for name in ("draw_scores", "draw_properties", "draw_checks"):  # those of images know fewer data sets
         monkeypatch.setattr(drawing, name, lambda *_: None)
     assert main(["report", str(tmp_path / "comparison")]) == 0
