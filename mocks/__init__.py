@@ -1,69 +1,28 @@
 """From a simulation snapshot to the image a survey would have taken."""
 
-from mocks.deposit.smoothing import smoothing_lengths, with_smoothing_lengths
-from mocks.dust.registry import DUST, dust_model
-from mocks.dust.screens import Dust
-from mocks.galaxy import Galaxy, Gas, Stars
-from mocks.ideal.record import IdealImage
-from mocks.light.base import StellarPopulation
-from mocks.light.registry import POPULATIONS, stellar_population
-from mocks.observing.conditions import ConditionsBank, ObservingConditions, draw_conditions
-from mocks.observing.observe import MASK_BITS, Cutout, observe
-from mocks.observing.psf import measure_fwhm, psf_from_image
-from mocks.observing.reobserve import RealImage, redshifted, reobserve
-from mocks.observing.sky_bank import SkyBank
-from mocks.observing.sky_check import SkyCheck, blank_sky_check
-from mocks.pipeline import draw_state, mock_galaxy
-from mocks.products import lupton_rgb, read_fits, write_fits
-from mocks.projection import VIEWS, Scene, project, random_view, view_matrix
-from mocks.readers import SIMULATIONS, Snapshot, open_snapshot, recognise
-from mocks.streams import stream
-from mocks.surveys import SURVEYS, Band, Survey, load_survey
+import lazy_loader
 
-__all__ = [
-    "DUST",
-    "MASK_BITS",
-    "POPULATIONS",
-    "SIMULATIONS",
-    "SURVEYS",
-    "VIEWS",
-    "Band",
-    "ConditionsBank",
-    "Cutout",
-    "Dust",
-    "Galaxy",
-    "Gas",
-    "IdealImage",
-    "ObservingConditions",
-    "RealImage",
-    "Scene",
-    "SkyBank",
-    "SkyCheck",
-    "Snapshot",
-    "Stars",
-    "StellarPopulation",
-    "Survey",
-    "blank_sky_check",
-    "draw_conditions",
-    "draw_state",
-    "dust_model",
-    "load_survey",
-    "lupton_rgb",
-    "measure_fwhm",
-    "mock_galaxy",
-    "observe",
-    "open_snapshot",
-    "project",
-    "psf_from_image",
-    "random_view",
-    "read_fits",
-    "recognise",
-    "redshifted",
-    "reobserve",
-    "smoothing_lengths",
-    "stellar_population",
-    "stream",
-    "view_matrix",
-    "with_smoothing_lengths",
-    "write_fits",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "deposit.smoothing": ["smoothing_lengths", "with_smoothing_lengths"],
+        "dust.registry": ["DUST", "dust_model"],
+        "dust.screens": ["Dust"],
+        "galaxy": ["Galaxy", "Gas", "Stars"],
+        "ideal.record": ["IdealImage"],
+        "light.base": ["StellarPopulation"],
+        "light.registry": ["POPULATIONS", "stellar_population"],
+        "observing.conditions": ["ConditionsBank", "ObservingConditions", "draw_conditions"],
+        "observing.observe": ["MASK_BITS", "Cutout", "observe"],
+        "observing.psf": ["measure_fwhm", "psf_from_image"],
+        "observing.reobserve": ["RealImage", "redshifted", "reobserve"],
+        "observing.sky_bank": ["SkyBank"],
+        "observing.sky_check": ["SkyCheck", "blank_sky_check"],
+        "pipeline": ["draw_state", "mock_galaxy"],
+        "products": ["lupton_rgb", "read_fits", "write_fits"],
+        "projection": ["VIEWS", "Scene", "project", "random_view", "view_matrix"],
+        "readers": ["SIMULATIONS", "Snapshot", "open_snapshot", "recognise"],
+        "streams": ["stream"],
+        "surveys": ["SURVEYS", "Band", "Survey", "load_survey"],
+    },
+)

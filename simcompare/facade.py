@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args, get_origin
 from weakref import WeakKeyDictionary
@@ -16,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from simcompare.commands.planning.table import COMMANDS, Command
 from simcompare.runs.temporary import TemporaryFolder
+from simcompare.settings import likely_name, problems_of
 
 __all__ = ["load_model", "verb"]
 
@@ -138,9 +138,7 @@ def _refuse_unknown(command: Command, options: dict[str, Any]) -> None:
     known = [name for name, item in command.settings.model_fields.items() if not item.exclude]
     for name in options:
         if name not in known:
-            close = get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}."
-            raise TypeError(f"{command.verb}() has no setting {name!r}; {hint}")
+            raise TypeError(f"{command.verb}() has no setting {name!r}; {likely_name(name, known)}")
 
 
 def _call(command: Command, given: dict[str, Any]) -> Any:
@@ -156,11 +154,7 @@ def _call(command: Command, given: dict[str, Any]) -> Any:
     try:
         settings = command.settings(**values)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, each['loc']))}: {each['msg']} (given: {each['input']!r})"
-            for each in error.errors()
-        )
-        raise ValueError(f"{command.verb}(): {problems}") from error
+        raise ValueError(f"{command.verb}(): {'; '.join(problems_of(error))}.") from error
     product = command.find(command.python or command.function)(settings)
     path = getattr(settings, command.folder, None)
     return product if path is None else _placed(product, _Place(Path(path), tuple(needed)))

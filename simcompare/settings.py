@@ -1,9 +1,11 @@
 """Settings of every command: the one place for their names, defaults, meanings and limits."""
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from simcompare.data.shipped import default_background, shipped_models
 
@@ -34,6 +36,8 @@ __all__ = [
     "TrainSettings",
     "TwinsSettings",
     "WorkflowSettings",
+    "likely_name",
+    "problems_of",
 ]
 
 
@@ -76,6 +80,20 @@ class Settings(BaseModel):
     def of_result(self) -> dict:
         """Values that the result depends on."""
         return {name: value for name, value in self.as_dict().items() if name not in WHERE_AND_HOW}
+
+
+def likely_name(name: str, known: Sequence[str]) -> str:
+    """Ask whether a known name was meant instead of an unknown one, or list the known ones."""
+    close = get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}."
+
+
+def problems_of(error: ValidationError) -> list[str]:
+    """Say which settings are wrong, why, and what was given."""
+    return [
+        f"{'.'.join(map(str, each['loc']))}: {each['msg']} (given: {each['input']!r})"
+        for each in error.errors()
+    ]
 
 
 WHERE_AND_HOW = frozenset({"out", "workers", "scheduler", "timeout", "members"})

@@ -4,7 +4,6 @@ import logging
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -13,7 +12,7 @@ from simcompare.commands.planning.table import COMMANDS, SECTIONS, Command
 from simcompare.runs.documents import read_toml
 from simcompare.runs.names import file_names
 from simcompare.scores.encoders import is_import
-from simcompare.settings import Settings, WorkflowSettings
+from simcompare.settings import Settings, WorkflowSettings, likely_name, problems_of
 
 __all__ = ["Step", "plan_workflow", "read_workflow"]
 
@@ -146,6 +145,69 @@ def plan_workflow(content: Mapping, source: str = "workflow") -> list[Step]:
     ValueError
         For an unknown key (with the likely one), a wrong value, or a missing section.
     """
+    file = _checked(content, source)
+    steps, real = _real_images(file)
+    images = {"real": real}
+    scoring = dict(file.section("score"))
+    if "model" not in scoring:
+        trained, models = _trained(file, real)
+        steps += trained
+        images["twins"] = file.out / "twins"
+        scoring |= {name: str(path) for name, path in models.items()}
+    folders = file_names(file.mocks)
+    for name, entry in file.mocks.items():
+        images[name] = folder = file.out / "mocks" / folders[name]
+        borrows = file.shared.real_conditions and "conditions" not in entry
+        borrowed = {"conditions": real} if borrows else {}
+        steps.append(file.step("mock", {"name": name} | entry, out=folder, **borrowed))
+    scored = []
+    for name, folder in images.items():
+        scored.append(file.out / "scores" / folders.get(name, name))
+        steps.append(file.step("score", scoring, images=[folder], out=scored[-1]))
+    comparison = file.out / "comparison"
+    steps.append(file.step("compare", scores=scored, out=comparison))
+    steps.append(file.step("report", run=comparison))
+    return steps
+
+
+@dataclass(frozen=True)
+class _File:
+    """Content of a workflow file, of which the top is checked."""
+
+    source: str
+    shared: WorkflowSettings
+    sections: Mapping[str, Mapping]
+
+    @property
+    def out(self) -> Path:
+        """Folder of the whole workflow."""
+        return self.shared.out
+
+    @property
+    def mocks(self) -> Mapping[str, Mapping]:
+        """Sections of the simulations."""
+        return self.sections.get("mock", {})
+
+    def section(self, verb: str) -> Mapping:
+        """Give what the file says of a verb."""
+        return self.sections.get(verb, {})
+
+    def step(self, verb: str, given: Mapping | None = None, **wired: object) -> Step:
+        """One command, of what its section says, what the workflow fills in, and what all share."""
+        command, label = COMMANDS[verb], f"[{verb}]"
+        given = self.section(verb) if given is None else given
+        refused = sorted(set(given) & set(command.section.wired))
+        if refused:
+            raise ValueError(
+                f"{self.source}: {label} sets {', '.join(refused)}, which the workflow does itself."
+            )
+        names = [name for name in _SHARED if name in command.settings.model_fields]
+        known = {name: getattr(self.shared, name) for name in names}
+        return Step(verb, _settings(command.settings, given, known | wired, self.source, label))
+
+
+def _checked(content: Mapping, source: str) -> _File:
+    """Check the top of a workflow, and that its sections are sections."""
     sections = {name: content[name] for name in SECTIONS if name in content}
     top = {name: value for name, value in content.items() if name not in SECTIONS}
     shared = _settings(WorkflowSettings, top, {}, source, "the top level", also=SECTIONS)
@@ -155,59 +217,36 @@ def plan_workflow(content: Mapping, source: str = "workflow") -> list[Step]:
     for name, entry in sections.items():
         if not isinstance(entry, dict):
             raise ValueError(f"{source}: {name} is a section; write [{name}] and its keys below.")
-    out = shared.out
-    common = {name: getattr(shared, name) for name in _SHARED}
-
-    def settings(section: str, given: Mapping, **wired: object) -> Settings:
-        kind, label = SECTIONS[section], f"[{section}]"
-        refused = sorted(set(given) & set(COMMANDS[section].section.wired))
-        if refused:
-            raise ValueError(f"{source}: {label} sets {', '.join(refused)}, which the workflow does itself.")
-        known = {name: value for name, value in common.items() if name in kind.model_fields}
-        return _settings(kind, given, known | wired, source, label)
-
     for name in mocks:
         if Path(name).name != name or name in ("", ".."):
             raise ValueError(f"{source}: {name!r} names a folder of mocks; give a plain name, without '/'.")
         if name.lower() in ("real", "twins"):
             raise ValueError(f"{source}: the name {name!r} is taken; call [mock.{name}] otherwise.")
-    folders = file_names(mocks)
-    steps, real = [], shared.real
+    return _File(source, shared, sections)
+
+
+def _real_images(file: _File) -> tuple[list[Step], Path]:
+    """Step that prepares the real images, if any, and where they are."""
+    real = file.shared.real
+    if real is None and "prepare" not in file.sections:
+        raise ValueError(f"{file.source}: there is neither a [prepare] section nor 'real', a prepared set.")
     if real is None:
-        if "prepare" not in sections:
-            raise ValueError(f"{source}: there is neither a [prepare] section nor 'real', a prepared set.")
-        real = out / "real"
-        steps.append(Step("prepare", settings("prepare", sections["prepare"], out=real)))
-    elif "prepare" in sections:
-        raise ValueError(f"{source}: give either [prepare] or real = {str(real)!r}, not both.")
-    scoring = dict(sections.get("score", {}))
-    images = {"real": real}
-    if "model" not in scoring:
-        twins, train = out / "twins", sections.get("train", {})
-        images["twins"] = twins
-        models = {"model": out / "models" / "real", "background": out / "models" / "twins"}
-        steps += [
-            Step("twins", settings("twins", sections.get("twins", {}), images=real, out=twins)),
-            Step("train", settings("train", train, images=real, out=models["model"])),
-            Step(
-                "train",
-                settings("train", train, images=twins, out=models["background"], init=models["model"]),
-            ),
-        ]
-        scoring |= {name: str(path) for name, path in models.items()}
-    for name, entry in mocks.items():
-        images[name] = folder = out / "mocks" / folders[name]
-        borrowed = {"conditions": real} if shared.real_conditions and "conditions" not in entry else {}
-        steps.append(Step("mock", settings("mock", {"name": name} | entry, out=folder, **borrowed)))
-    scored = []
-    for name, folder in images.items():
-        scored.append(out / "scores" / folders.get(name, name))
-        steps.append(Step("score", settings("score", scoring, images=[folder], out=scored[-1])))
-    comparison = out / "comparison"
-    comparing = settings("compare", sections.get("compare", {}), scores=scored, out=comparison)
-    steps.append(Step("compare", comparing))
-    steps.append(Step("report", settings("report", sections.get("report", {}), run=comparison)))
-    return steps
+        return [file.step("prepare", out=file.out / "real")], file.out / "real"
+    if "prepare" in file.sections:
+        raise ValueError(f"{file.source}: give either [prepare] or real = {str(real)!r}, not both.")
+    return [], real
+
+
+def _trained(file: _File, real: Path) -> tuple[list[Step], dict[str, Path]]:
+    """Train the flows of real galaxies and of their twins: the steps, and where the flows will be."""
+    twins, folder = file.out / "twins", file.out / "models"
+    models = {"model": folder / "real", "background": folder / "twins"}
+    steps = [
+        file.step("twins", images=real, out=twins),
+        file.step("train", images=real, out=models["model"]),
+        file.step("train", images=twins, out=models["background"], init=models["model"]),
+    ]
+    return steps, models
 
 
 def _settings(
@@ -217,14 +256,8 @@ def _settings(
     known = [name for name in kind.model_fields if name not in wired or name in given] + list(also)
     for name in given:
         if name not in kind.model_fields:
-            close = get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}."
-            raise ValueError(f"{source}: {label} has no key {name!r}; {hint}")
+            raise ValueError(f"{source}: {label} has no key {name!r}; {likely_name(name, known)}")
     try:
         return kind(**{**wired, **given})
     except ValidationError as error:
-        problems = [
-            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
-            for problem in error.errors()
-        ]
-        raise ValueError(f"{source}: {label}: {'; '.join(problems)}.") from error
+        raise ValueError(f"{source}: {label}: {'; '.join(problems_of(error))}.") from error
