@@ -32,7 +32,7 @@ FLAGS = {
     "faint": 128,  # signal-to-noise below 10
     "background": 256,  # sky level more than half its noise away from zero
     "resampled": 512,  # noise of adjacent pixels correlated: not a camera's own pixels
-    "undetected": 1024,  # no object above the threshold at the centre
+    "undetected": 1024,  # nothing with a signal-to-noise of 7 at the centre
     "truncated": 2048,  # the aperture of the flux does not fit into the image
 }
 
@@ -72,6 +72,15 @@ class SkyFrame:
         """Offsets to the east and to the north (rows) of a pixel along x and y (columns) [pixels], (2, 2)."""
         sin, cos = np.sin(np.deg2rad(self.north_angle)), np.cos(np.deg2rad(self.north_angle))
         return np.array([[self.parity * cos, self.parity * sin], [-sin, cos]])
+
+    def columns(self, corner: tuple[float, float]) -> dict[str, float]:
+        """Columns of the catalogue for a cut whose first pixel is given."""
+        return {
+            "place_x": self.x - corner[0],
+            "place_y": self.y - corner[1],
+            "north_angle": self.north_angle,
+            "sky_parity": self.parity,
+        }
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,7 @@
 """Readers of generic HDF5: one stack of images, and groups of one object, with stated units."""
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import h5py
@@ -9,7 +10,7 @@ import numpy as np
 from mocks.checked_hdf5 import open_checked
 from simcompare.images.stamps import RAW_MASK_BITS, RawStamp
 from simcompare.observed.bands import band_names, band_places, check_axes
-from simcompare.observed.footprints import target_of
+from simcompare.observed.footprints import peak_columns, target_of
 from simcompare.observed.names import galaxy_name, names_of, word
 from simcompare.observed.psfs import gaussian_psf, odd_psf
 from simcompare.observed.rows import each_row
@@ -18,6 +19,7 @@ from simcompare.observed.units import nanomaggies_per_unit
 
 __all__ = ["degrees", "read_linear_stack", "read_object_groups"]
 
+_GROUPS_LOOKED_AT = 100  # to tell the order of their coordinates
 _DEGREES = {"deg": 1.0, "degree": 1.0, "degrees": 1.0, "rad": np.rad2deg(1.0), "radian": np.rad2deg(1.0)}
 _DEGREES |= {"hourangle": 15.0, "hour": 15.0, "hours": 15.0}
 
@@ -159,7 +161,7 @@ def read_object_groups(path: Path, bands: tuple[str, ...], units: str = "") -> I
     Yields
     ------
     RawStamp
-        Expected at the brightest peak inside its footprint; unusable where a star is there.
+        Expected at the brightest peak of its footprint; unusable where that is masked, or a star.
     """
     with open_checked(path) as file:
         for attribute in ("bands", "pixel_scale_arcsec", "units"):
@@ -169,6 +171,8 @@ def read_object_groups(path: Path, bands: tuple[str, ...], units: str = "") -> I
         chosen = band_places(path, bands, names)
         scale = _pixel_scale(path, file)
         factor = nanomaggies_per_unit(word(file.attrs.get("units", units)), None, str(path), scale)
+        with_peaks = (group for group in file["objects"].values() if "peaks_yx" in group and "image" in group)
+        order = list(peak_columns(islice(with_peaks, _GROUPS_LOOKED_AT), path))
 
         def make(name: str) -> RawStamp:
             group = file["objects"][name]
@@ -177,7 +181,7 @@ def read_object_groups(path: Path, bands: tuple[str, ...], units: str = "") -> I
             check_axes(f"{path}: {name}", group["image"].shape, names, first="")
             image, psf = group["image"][:][chosen], odd_psf(group["psf"][:][chosen])
             weight = group["weight"][:][chosen] if "weight" in group else None
-            peaks = group["peaks_yx"][:] if "peaks_yx" in group else None
+            peaks = group["peaks_yx"][:][:, order] if "peaks_yx" in group else None
             position, problem = target_of(image, psf, weight, peaks)
             return RawStamp(
                 image=factor * image,

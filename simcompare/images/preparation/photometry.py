@@ -238,6 +238,11 @@ class Sky:
         known = self.correlation[np.isfinite(self.correlation)]
         return float(known.mean()) if len(known) else np.nan
 
+    @property
+    def combined_sigma(self) -> float:
+        """Noise per pixel of `combined_light`."""
+        return float(np.sum(self.sigma**-2) ** -0.5)
+
 
 def combined_light(image: np.ndarray, sky: Sky) -> np.ndarray:
     """All bands above the sky in one image, with the weights that suit a flat spectrum best."""

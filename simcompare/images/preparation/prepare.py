@@ -10,6 +10,7 @@ import numpy as np
 from mocks import stream
 from mocks.observing.psf import check_psf
 from simcompare.images.positions import place_problem
+from simcompare.images.preparation.detection import DETECTION_SNR, detection_snr
 from simcompare.images.preparation.photometry import RESAMPLED_CORRELATION, Sky, combined_light, measure_cut
 from simcompare.images.preparation.pictures import prepare_picture, resize_psf
 from simcompare.images.preparation.rescale import bring_to_size, side_in_radii
@@ -219,6 +220,7 @@ def prepare_stamp(stamp: RawStamp, preparation: Preparation, rng: np.random.Gene
     else:
         foreign = work.foreign
     clean = _fill(work, foreign, sky, centre, stamp.electrons, rng)
+    snr = detection_snr(combined_light(clean, sky), sky.combined_sigma, sky.mean_correlation, centre)
     side = preparation.size
     if preparation.petrosian_radii:
         side = side_in_radii(combined_light(clean, sky), objects, centre, preparation.petrosian_radii)
@@ -232,7 +234,10 @@ def prepare_stamp(stamp: RawStamp, preparation: Preparation, rng: np.random.Gene
     corner = (columns.start, rows.start)  # of the cut, in the window
     row = measure_cut(stamp, preparation.subtract_background, image, target, centre_in_cut, corner, sky)
     row["flags"] |= _mask_flags(work, objects, cut_mask)
-    row |= _sky_columns(stamp, corner)
+    is_nothing = snr < DETECTION_SNR or (objects is not None and objects.is_flank)
+    row["flags"] |= FLAGS["undetected"] if is_nothing else 0
+    row["detection_snr"] = snr
+    row |= stamp.sky_frame.columns(corner) if stamp.sky_frame else {}
     prepared = PreparedStamp(
         image=image,
         variance=_variance(image, sky, stamp, np.s_[:, rows, columns], cut_mask),
@@ -251,19 +256,6 @@ def _check_psfs(stamp: RawStamp) -> None:
             check_psf(psf, f"PSF in {band}")
         except ValueError as error:
             raise RejectedStampError(str(error).rstrip(".")) from error
-
-
-def _sky_columns(stamp: RawStamp, corner: tuple[float, float]) -> dict:
-    """Columns that say how a cut lies on the sky, where that is known."""
-    frame = stamp.sky_frame
-    if frame is None:
-        return {}
-    return {
-        "place_x": frame.x - corner[0],
-        "place_y": frame.y - corner[1],
-        "north_angle": frame.north_angle,
-        "sky_parity": frame.parity,
-    }
 
 
 def _crop(stamp: RawStamp, side: int) -> RawStamp:

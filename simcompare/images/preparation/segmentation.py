@@ -6,6 +6,8 @@ import numpy as np
 from photutils.segmentation import SegmentationImage, deblend_sources, detect_sources
 from scipy.ndimage import binary_dilation, convolve1d, gaussian_filter, maximum
 
+from simcompare.images.preparation.deblending import foreign_pieces, turned
+
 __all__ = [
     "Objects",
     "correlated_noise",
@@ -20,6 +22,9 @@ __all__ = [
 # Width of the smoothing before detection and before filling [pixels]; about an SDSS seeing disc.
 DETECTION_SIGMA = 1.2
 FILL_SIGMA = 2.0
+# From where on a brighter peak is not the target's own [pixels], and by how much it must be brighter: of some
+# 1000 real SDSS galaxies none is so divided, of 247 places on flanks of HSC's objects 227 are.
+FLANK_DISTANCE, FLANK_HEIGHT = 4.0, 0.4
 # Of the local mean that noise is measured about [pixels].
 LOCAL_SIGMA = 4.0
 
@@ -36,11 +41,14 @@ class Objects:
         Pixels of other objects with a margin; empty of target pixels.
     blended : bool
         Whether a neighbour's light runs into the target's.
+    is_flank : bool
+        Whether the target is the flank of something brighter elsewhere: nothing of its own is at its place.
     """
 
     target: np.ndarray
     neighbours: np.ndarray
     blended: bool
+    is_flank: bool = False
 
     @property
     def sky(self) -> np.ndarray:
@@ -218,12 +226,26 @@ def find_objects(
     island = SegmentationImage(target.astype(np.int32))
     pieces = deblend_sources(smooth, island, area, contrast=0.001, progress_bar=False).data
     own = _label_at(pieces, row, column)
-    foreign = _foreign_pieces(smooth, pieces, own, centre, peak * smooth_noise, good)
-    target &= ~foreign
     heights = maximum(smooth, segments.data, np.arange(segments.data.max() + 1))
+    apart = (segments.data > 0) & ~target & (heights[segments.data] > peak * smooth_noise)
+    foreign = foreign_pieces(smooth, pieces, own, centre, peak * smooth_noise, good, apart, DETECTION_SIGMA)
+    target &= ~foreign
     others = (segments.data > 0) & ~target & (heights[segments.data] > peak * smooth_noise)
     neighbours = binary_dilation(others, iterations=2) & ~target
-    return Objects(target=target, neighbours=neighbours, blended=bool(foreign.any()))
+    return Objects(
+        target=target,
+        neighbours=neighbours,
+        blended=bool(foreign.any()),
+        is_flank=_is_flank(np.where(pieces == own, smooth, -np.inf), centre),
+    )
+
+
+def _is_flank(light: np.ndarray, centre: tuple[float, float]) -> bool:
+    """Whether the light at a place is little beside a peak farther away in the same piece."""
+    row, column = np.unravel_index(np.argmax(light), light.shape)
+    distance = np.hypot(column - centre[0], row - centre[1])
+    here = light[round(centre[1]), round(centre[0])]
+    return bool(distance > FLANK_DISTANCE and here < FLANK_HEIGHT * light[row, column])
 
 
 def _label_at(labels: np.ndarray, row: int, column: int) -> int:
@@ -231,53 +253,6 @@ def _label_at(labels: np.ndarray, row: int, column: int) -> int:
     near = labels[max(row - 2, 0) : row + 3, max(column - 2, 0) : column + 3]
     here = labels[row, column]
     return int(here) if here or not near.any() else int(np.bincount(near[near > 0]).argmax())
-
-
-def _foreign_pieces(
-    smooth: np.ndarray,
-    pieces: np.ndarray,
-    own: int,
-    centre: tuple[float, float],
-    least: float,
-    good: np.ndarray,
-) -> np.ndarray:
-    """Pixels of deblended pieces that are objects of their own, not parts of the target."""
-    foreign = np.zeros(pieces.shape, dtype=bool)
-    labels = [label for label in np.unique(pieces) if label not in (0, own)]
-    if not labels:
-        return foreign
-    y, x = np.indices(pieces.shape)
-    light = np.where(pieces == own, np.clip(smooth, 0, None), 0)
-    dx, dy = x - centre[0], y - centre[1]
-    total = light.sum()
-    xx, yy, xy = (
-        (light * dx * dx).sum() / total,
-        (light * dy * dy).sum() / total,
-        (light * dx * dy).sum() / total,
-    )
-    determinant = max(xx * yy - xy * xy, 1e-6)
-    radius2 = (
-        yy * dx * dx - 2 * xy * dx * dy + xx * dy * dy
-    ) / determinant  # 2 at half of a Gaussian's light
-    far_side = _turn(smooth, centre)
-    # Where the far side is not known, nothing can stand out against it.
-    has_far_side = _turn(gaussian_filter(good.astype(float), DETECTION_SIGMA), centre) > 0.8
-    for label in labels:
-        piece = pieces == label
-        peak = np.argmax(np.where(piece, smooth, -np.inf))
-        stands_out = has_far_side.flat[peak] and smooth.flat[peak] > 1.5 * far_side.flat[peak] + least
-        if radius2.flat[peak] > 8 and stands_out:
-            foreign |= piece
-    return foreign
-
-
-def _turn(image: np.ndarray, centre: tuple[float, float]) -> np.ndarray:
-    """Image turned by 180 degrees about a centre, to whole pixels; zero where it has no far side."""
-    y, x = np.indices(image.shape)
-    far_x, far_y = np.rint(2 * centre[0] - x).astype(int), np.rint(2 * centre[1] - y).astype(int)
-    n_y, n_x = image.shape
-    inside = (far_x >= 0) & (far_x < n_x) & (far_y >= 0) & (far_y < n_y)
-    return np.where(inside, image[np.clip(far_y, 0, n_y - 1), np.clip(far_x, 0, n_x - 1)], 0.0)
 
 
 def _smooth_around(image: np.ndarray, holes: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
@@ -334,8 +309,8 @@ def fill_pixels(
         Image with the holes filled; other pixels unchanged.
     """
     near, near_weight = _smooth_around(image, holes, FILL_SIGMA)
-    has_far_side = _turn(near_weight, centre) > 0.5
-    light = np.where(has_far_side, _turn(near, centre), 0.0)
+    has_far_side = turned(near_weight, centre) > 0.5
+    light = np.where(has_far_side, turned(near, centre), 0.0)
     if (holes & ~has_far_side).any():
         light = np.where(has_far_side, light, _mean_profile(image, ~holes, centre))
     # Light below the noise of the smoothed sky is no light.

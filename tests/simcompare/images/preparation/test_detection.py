@@ -1,0 +1,125 @@
+"""What is an image of nothing, a clump of a galaxy, a neighbour: each with its right answer."""
+
+import numpy as np
+import pytest
+
+from mocks import draw_conditions, load_survey, stream
+from mocks.ideal import IdealImage
+from mocks.observing import observe
+from mocks.observing.psf import gaussian_psf
+from simcompare.images.preparation.detection import DETECTION_SNR, detection_snr
+from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
+from simcompare.images.preparation.segmentation import correlated_noise
+from simcompare.images.stamps import FLAGS, RawStamp
+
+SIGMA = 0.025
+
+
+def blob(x, y, flux, sigma, axis_ratio=1.0, side=96):
+    row, column = np.indices((side, side))
+    image = np.exp(-((column - x) ** 2 + ((row - y) / axis_ratio) ** 2) / (2 * sigma**2))
+    return flux * image / image.sum()
+
+
+def prepare(*lights, seed=0, position=None):
+    image = sum(blob(*light) for light in lights) + SIGMA * np.random.default_rng(seed).standard_normal(
+        (96, 96)
+    )
+    stamp = RawStamp(
+        image=image[None], psf=gaussian_psf(3.3, 31)[None], pixel_scale=0.396, bands=("r",),
+        galaxy_id=f"toy-{seed}", position=position,
+    )  # fmt: skip
+    return prepare_stamp(stamp, Preparation(), preparation_stream(1, stamp.galaxy_id))
+
+
+def is_undetected(prepared):
+    return bool(prepared.row["flags"] & FLAGS["undetected"])
+
+
+@pytest.mark.parametrize(("survey", "bands"), [("sdss", "r"), ("sdss", "gri"), ("hsc-wide", "gri")])
+def test_blank_mocks_are_undetected(survey, bands):
+    data, preparation = load_survey(survey), Preparation()
+    found = 0
+    for k in range(40):
+        conditions = draw_conditions(data, tuple(bands), stream(k, "c"))
+        margin = max(map(len, conditions.psf)) // 2
+        side = preparation.window + 2 * margin
+        blank = IdealImage(
+            image=np.zeros((len(bands), side, side)),
+            pixel_scale=data.pixel_scale,
+            bands=tuple(bands),
+            margin=margin,
+        )
+        stamp = RawStamp.from_cutout(observe(blank, data, conditions, stream(k, "n")), f"blank-{k}", {})
+        found += not is_undetected(prepare_stamp(stamp, preparation, preparation_stream(0, stamp.galaxy_id)))
+    assert found == 0
+
+
+def test_signal_to_noise_of_a_point_source_is_that_of_its_matched_filter():
+    """Of a Gaussian as wide as the filter: flux / (2 sqrt(pi) width sigma)."""
+    for width in (1.2, 2.4, 4.8):
+        light = blob(48, 48, 1.0, width)
+        expected = 1 / (2 * np.sqrt(np.pi) * width * SIGMA)
+        assert detection_snr(light, SIGMA, np.nan, (48.2, 47.9)) == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.3, 0.5])
+def test_signal_to_noise_counts_correlated_noise(rho):
+    """Of noise alone its highest value does not depend on correlation, as long as that is told."""
+    frames = [correlated_noise((64, 64), rho, np.random.default_rng(seed)) for seed in range(300)]
+    told = [detection_snr(frame, 1.0, rho, (32, 32)) for frame in frames]
+    untold = [detection_snr(frame, 1.0, 0.0, (32, 32)) for frame in frames]
+    assert np.mean(told) == pytest.approx(0.93, abs=0.08)
+    assert np.max(told) < DETECTION_SNR
+    assert np.mean(untold) > (1 + rho) * 0.85
+
+
+def test_faint_galaxies_are_kept_compact_or_wide():
+    # Ten times the noise of the filter that suits each.
+    for width in (1.6, 3.0, 6.0):
+        flux = 12 * 2 * np.sqrt(np.pi) * width * SIGMA
+        assert not any(is_undetected(prepare((47.5, 47.5, flux, width), seed=seed)) for seed in range(5))
+
+
+def test_an_empty_place_beside_a_bright_object_is_undetected():
+    star = (60.0, 47.5, 400.0, 1.5)
+    wide = (70.0, 47.5, 4000.0, 6.0)
+    for light, x in ((star, 49.0), (wide, 52.0), (wide, 47.5)):
+        assert is_undetected(prepare(light, position=(x, 47.5)))
+    assert not is_undetected(prepare(star, (48.0, 47.5, 20.0, 2.0), position=(48.0, 47.5)))
+
+
+def magnitude(flux):
+    return 22.5 - 2.5 * np.log10(flux)
+
+
+@pytest.mark.parametrize(("x", "y", "share"), [(60.0, 47.5, 0.6), (47.5, 62.0, 0.9), (36.0, 40.0, 0.4)])
+def test_a_clump_is_not_a_neighbour(x, y, share):
+    """Broad light on one side that no saddle divides from the galaxy stays with it."""
+    galaxy, clump = (47.5, 47.5, 30.0, 5.0), (x, y, 30.0 * share, 5.0)
+    rows = [prepare(galaxy, clump, seed=seed).row for seed in range(4)]
+    expected = magnitude(30.0 * (1 + share))
+    assert np.mean([row["mag_r"] for row in rows]) == pytest.approx(expected, abs=0.12)
+    assert not any(row["flags"] & FLAGS["blend"] for row in rows)
+
+
+def test_a_touching_star_is_still_a_neighbour():
+    prepared = prepare((47.5, 47.5, 60.0, 3.0), (59.0, 47.5, 40.0, 1.4))
+    assert prepared.row["flags"] & FLAGS["blend"]
+    assert prepared.row["mag_r"] == pytest.approx(magnitude(60.0), abs=0.05)
+
+
+@pytest.mark.parametrize("star_flux", [300.0, 1500.0])
+def test_a_neighbour_opposite_a_bright_star_is_removed_too(star_flux):
+    galaxy, star, neighbour = (47.5, 47.5, 300.0, 4.0), (62.5, 47.5, star_flux, 1.4), (32.5, 47.5, 40.0, 1.4)
+    alone, crowded = prepare(galaxy), prepare(galaxy, star, neighbour)
+    assert crowded.mask[0, 32, 32 - 15] == crowded.mask[0, 32, 32 + 15] == 1
+    assert crowded.row["mag_r"] == pytest.approx(magnitude(300.0), abs=0.05)
+    assert np.abs(crowded.image - alone.image).max() < 10 * SIGMA
+
+
+def test_two_arms_alike_stay_with_their_galaxy():
+    arms = [(47.5 + dx, 47.5 + dy, 12.0, 2.0) for dx, dy in ((13, 4), (-13, -4))]
+    prepared = prepare((47.5, 47.5, 300.0, 5.0), *arms)
+    assert not prepared.row["flags"] & FLAGS["neighbours_filled"]
+    assert prepared.row["mag_r"] == pytest.approx(magnitude(324.0), abs=0.03)
