@@ -49,7 +49,7 @@ FLOORS = {
         surveys
         galaxy
         filters
-        streams options checked_hdf5 expressions toml magnitudes file_names plugins display
+        streams options checked_hdf5 compiled expressions toml magnitudes file_names plugins display
     """,
     "flows": """
         ensemble

@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from mocks.compiled import njit
 from mocks.deposit.vector_lanes import (
     LANES,
     boxes_within,
@@ -44,7 +44,7 @@ class _Tree(NamedTuple):
     start: np.ndarray
 
 
-@njit(cache=True)
+@njit
 def _split(points, low, high, axis, pivot):
     """Bring the rows below a pivot to the front, without branches; returns where the others begin."""
     begin = low
@@ -58,7 +58,7 @@ def _split(points, low, high, axis, pivot):
     return begin
 
 
-@njit(cache=True)
+@njit
 def _select(points, low, high, middle, axis):
     """Order rows so that the middle one is where a sort along an axis would put it.
 
@@ -79,7 +79,7 @@ def _select(points, low, high, middle, axis):
             low = begin
 
 
-@njit(cache=True)
+@njit
 def _longest(points, low, high):
     """Axis along which rows extend farthest."""
     x_low = x_high = points[low, 0]
@@ -96,7 +96,7 @@ def _longest(points, low, high):
     return 1 if y >= z else 2
 
 
-@njit(cache=True)
+@njit
 def _sort(points):
     """Sort rows (x, y, z, number) so that every eight, every eight times eight and so on lie together.
 
@@ -118,7 +118,7 @@ def _sort(points):
         top += 2
 
 
-@njit(cache=True)
+@njit
 def _grow(points):
     """Tree of sorted rows in which every node has eight children."""
     n = len(points)
@@ -147,7 +147,7 @@ def _grow(points):
     return _Tree(leaves, boxes, np.array(start))
 
 
-@njit(cache=True)
+@njit
 def _nearest_above(values, count, threshold):
     """Smallest number above a threshold."""
     nearest = np.inf
@@ -156,7 +156,7 @@ def _nearest_above(values, count, threshold):
     return nearest
 
 
-@njit(cache=True)
+@njit
 def _nearest_below(values, count, threshold):
     """Largest number, none of them negative, that is at most a threshold."""
     nearest = -1.0
@@ -165,7 +165,7 @@ def _nearest_below(values, count, threshold):
     return nearest
 
 
-@njit(cache=True)
+@njit
 def _smallest(square, count, rank, most):
     """Find the number at a rank, counted from 1, by counting below thresholds; none is above ``most``.
 
@@ -202,7 +202,7 @@ def _smallest(square, count, rank, most):
         threshold = max(low, 0.0) + (rank - 0.5 - n_low) / (n_high - n_low) * (high - max(low, 0.0))
 
 
-@njit(cache=True)
+@njit
 def _bounds(leaves, length, leaf, i):
     """Squares of a length that a particle does not exceed and of a likely one, from particles that are done.
 
@@ -222,7 +222,7 @@ def _bounds(leaves, length, leaf, i):
     return bound, min(bound, _LIKELY_ROOM * likely * likely)
 
 
-@njit(cache=True)
+@njit
 def _leaves_near(tree, level, own, place, bound, near):
     """Leaves within a bound under one node and not under its child ``own``; lists them in ``near[0]``.
 
@@ -248,7 +248,7 @@ def _leaves_near(tree, level, own, place, bound, near):
     return found
 
 
-@njit(cache=True)
+@njit
 def _distance(tree, leaf, i, k, bound, near, square):
     """Squared distance of a particle from its k-th other one, seen from its own leaf outwards.
 
@@ -269,7 +269,7 @@ def _distance(tree, leaf, i, k, bound, near, square):
     return _smallest(square, count, k + 1, bound) if count > k else -1.0
 
 
-@njit(cache=True)
+@njit
 def _keep(square, count, rank, limit):
     """Leave only the smallest numbers, in place; ``limit`` is the one at the rank."""
     kept = 0
@@ -279,7 +279,7 @@ def _keep(square, count, rank, limit):
     square[kept:rank] = limit
 
 
-@njit(cache=True)
+@njit
 def _search(tree, n, k):
     """Distance of every particle to its k-th other one, in the order of the tree."""
     length = np.empty(n)

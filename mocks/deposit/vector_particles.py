@@ -1,8 +1,8 @@
 """Particles onto pixels in vector instructions: the fast backend of ``particles``."""
 
 import numpy as np
-from numba import njit
 
+from mocks.compiled import njit
 from mocks.deposit.kernel import PAD, REACH, stamps
 from mocks.deposit.pyramid import COEFFICIENTS, DEEPEST, INTEGRALS, level_shapes
 from mocks.deposit.vector_patches import Grid, add_4, add_8
@@ -13,7 +13,7 @@ _TILE = 16  # pixels; a tile of all bands fits into the processor's fastest memo
 _BLOCK = 1 << 16  # particles drawn at a time, which bounds the memory
 
 
-@njit(cache=True)
+@njit
 def _piles(x, y, h, n_y, n_x, tiles_x, n_tile, pile):
     """Find the pile of every particle, -1 beside the image, -2 if wider than any stamp.
 
@@ -28,7 +28,7 @@ def _piles(x, y, h, n_y, n_x, tiles_x, n_tile, pile):
         pile[i] = tile if narrow else (-2 if seen else -1)
 
 
-@njit(cache=True)
+@njit
 def _sorted_by_place(x, y, h, flux, n_y, n_x, bands):
     """Particles that reach the image, sorted so that neighbours in memory are neighbours on the image.
 
@@ -64,7 +64,7 @@ def _sorted_by_place(x, y, h, flux, n_y, n_x, bands):
     return rows, start
 
 
-@njit(cache=True)
+@njit
 def _draw(image, grids, x, y, h, flux, stamps, bands):
     """Add particles to the padded grids of all levels, which lie in one array one after the other.
 
@@ -84,7 +84,7 @@ def _draw(image, grids, x, y, h, flux, stamps, bands):
                     add_8(grid, (rows[i, 0], rows[i, 1], rows[i, 2]), stamp, rows, i, 3, bands)
 
 
-@njit(cache=True)
+@njit
 def _refine(coarse, fine, skipped, near, centre, far):
     """Add to a grid what one with pixels twice as wide holds, by the same three weights along each axis.
 

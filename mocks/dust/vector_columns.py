@@ -3,15 +3,15 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from mocks.compiled import njit
 from mocks.deposit.kernel import PAD, stamps
 from mocks.deposit.vector_patches import Grid, add_4, add_8
 
 __all__ = ["sweep"]
 
 
-@njit(cache=True)
+@njit
 def _read(grid, n_y, n_x, u, v, smooth, out):
     """Add the value of every quantity at a point: bilinear, or a quadratic spline where ``smooth``."""
     column, row = int(np.floor(u)), int(np.floor(v))
@@ -42,7 +42,7 @@ class _Gas(NamedTuple):
     weight: np.ndarray
 
 
-@njit(cache=True)
+@njit
 def _sweep(order, x, y, n_star, gas, shapes, stamps, quantities):
     """Go from the front to the back: gas fills the grids, stars read them."""
     n_quantity = gas.weight.shape[1]

@@ -1,7 +1,8 @@
 """Random numbers for whole images, several times as fast as drawn one by one."""
 
 import numpy as np
-from numba import njit
+
+from mocks.compiled import njit
 
 __all__ = ["poisson", "standard_normal"]
 
@@ -63,13 +64,13 @@ def poisson(mean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return found
 
 
-@njit(cache=True)
+@njit
 def _fill_normal(found, rng):
     for i in range(len(found)):
         found[i] = rng.standard_normal()
 
 
-@njit(cache=True)
+@njit
 def _fill_poisson(mean, rng, found):
     """Draw in sweeps over all pixels, each without a branch, and go through the few that are left."""
     for i in range(len(mean)):
@@ -99,7 +100,7 @@ def _fill_poisson(mean, rng, found):
                         break
 
 
-@njit(cache=True)
+@njit
 def _invert(mean, uniform):
     """Count at which the summed probabilities exceed a uniform deviate."""
     if uniform < 1 - mean:
@@ -112,7 +113,7 @@ def _invert(mean, uniform):
     return float(count)
 
 
-@njit(cache=True)
+@njit
 def _excess(count, mean, uniform, exponent):
     """Poisson probability of a count less (1 - uniform) times that of a normal deviate rounded down to it.
 

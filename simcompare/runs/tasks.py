@@ -31,6 +31,10 @@ _PATIENCE = 600.0  # s, until the first worker of an existing cluster must be th
 _COUNT_WORKERS_EVERY = 10.0  # s
 
 
+class _NoWorkersError(OSError):
+    """No process can be started on this system."""
+
+
 class StoppedError(Exception):
     """The work was asked to stop before it was complete; what is finished is kept."""
 
@@ -86,7 +90,8 @@ def run_tasks(
     if scheduler is None and (workers <= 1 or len(tasks) <= 1):
         yield from _run_here(function, tasks, len(tasks))
     elif len(tasks):
-        yield from _run_there(function, tasks, len(tasks), min(workers, len(tasks)), scheduler, gpu)
+        there = _run_there(function, tasks, len(tasks), min(workers, len(tasks)), scheduler, gpu)
+        yield from _or_here(there, function, tasks, len(tasks))
 
 
 def run_in_order(
@@ -108,8 +113,9 @@ def run_in_order(
         yield from _run_here(function, tasks, None)
         return
     early, due = {}, 0
-    there = _run_there(partial(_numbered, function), enumerate(tasks), None, workers, scheduler, False)
-    for number, result in there:
+    numbered, each = partial(_numbered, function), enumerate(tasks)
+    there = _run_there(numbered, each, None, workers, scheduler, False)
+    for number, result in _or_here(there, numbered, each, None):
         early[number] = result
         while due in early:
             yield early.pop(due)
@@ -148,6 +154,15 @@ def _run_in_folder(folder: str, function: Callable, task: object) -> object:
     return function(task)
 
 
+def _or_here(there: Iterator, function: Callable, tasks: Iterable, total: int | None) -> Iterator:
+    """Results from a cluster, or from this process where no worker can be started."""
+    try:
+        yield from there
+    except _NoWorkersError as error:  # before the first task
+        logger.warning("%s: this process does all the work", error)
+        yield from _run_here(function, tasks, total)
+
+
 def _stop_message(done: int, total: int | None) -> str:
     """Say how far the work came."""
     of_all = "" if total is None else f" of {total}"
@@ -177,8 +192,7 @@ def _stop_signals() -> Iterator[Callable[[], bool]]:
 @contextmanager
 def _client(scheduler: str | None, workers: int) -> Iterator:
     """Client of a cluster: of this machine, of a batch system, or one that is there already."""
-    import dask
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
     if scheduler is not None and scheduler != "slurm":
         address = _address(scheduler)
@@ -186,27 +200,7 @@ def _client(scheduler: str | None, workers: int) -> Iterator:
         with Client(address, set_as_default=False) as client:
             yield client
         return
-    if scheduler == "slurm":
-        cluster = _slurm_cluster(workers)
-    else:
-        logging.getLogger("distributed").setLevel(logging.ERROR)
-        options = {
-            "distributed.nanny.environ": _ONE_THREAD,
-            "distributed.worker.multiprocessing-method": _way_of_starting(),
-            "logging.distributed": "error",
-        }
-        with dask.config.set(options):
-            try:
-                cluster = LocalCluster(
-                    n_workers=workers,
-                    threads_per_worker=1,
-                    processes=True,
-                    host="127.0.0.1",
-                    # Any free port: two runs on one machine must not meet at the default one.
-                    dashboard_address="127.0.0.1:0",
-                )
-            except RuntimeError as error:
-                raise OSError(f"no worker could be started ({error}); give the command again.") from error
+    cluster = _slurm_cluster(workers) if scheduler == "slurm" else _local_cluster(workers)
     with cluster, Client(cluster, set_as_default=False) as client:
         yield client
 
@@ -225,6 +219,31 @@ def _main_hidden() -> Iterator[None]:
         yield
     finally:
         main.update({"__spec__": None} | kept)
+
+
+def _local_cluster(workers: int):
+    """Start processes of this machine as workers."""
+    import dask
+    from distributed import LocalCluster
+
+    logging.getLogger("distributed").setLevel(logging.ERROR)
+    try:
+        options = {
+            "distributed.nanny.environ": _ONE_THREAD,
+            "distributed.worker.multiprocessing-method": _way_of_starting(),
+            "logging.distributed": "error",
+        }
+        with dask.config.set(options):
+            return LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                # Any free port: two runs on one machine must not meet at the default one.
+                dashboard_address="127.0.0.1:0",
+            )
+    except (RuntimeError, OSError) as error:
+        raise _NoWorkersError(f"no worker could be started ({error})") from error
 
 
 def _way_of_starting() -> str:

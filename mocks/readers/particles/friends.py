@@ -1,7 +1,8 @@
 """Friends-of-friends groups of particles."""
 
-import numba
 import numpy as np
+
+from mocks.compiled import njit
 
 __all__ = ["LINKS_IN_BOX", "friends_of_friends"]
 
@@ -10,7 +11,7 @@ LINKS_IN_BOX = 8
 MOST_CELLS = 2_000_000  # along a side, so that keys fit into 63 bits
 
 
-@numba.njit(cache=True)
+@njit
 def _root(parent, i):
     while parent[i] != i:
         parent[i] = parent[parent[i]]
@@ -18,7 +19,7 @@ def _root(parent, i):
     return i
 
 
-@numba.njit(cache=True)
+@njit
 def _link(position, start, cells, lookup_key, n_cells, reach, length2, box):
     """Roots of all particles; particles are sorted by cell, and all of one cell are friends already."""
     n = len(position)
@@ -49,7 +50,7 @@ def _link(position, start, cells, lookup_key, n_cells, reach, length2, box):
     return parent
 
 
-@numba.njit(cache=True)
+@njit
 def _touch(position, i0, i1, j0, j1, length2, box):
     """Whether any particle of one cell is within the linking length of any of another."""
     for i in range(i0, i1):

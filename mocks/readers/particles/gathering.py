@@ -3,8 +3,9 @@
 import math
 from dataclasses import dataclass, replace
 
-import numba
 import numpy as np
+
+from mocks.compiled import njit
 
 __all__ = ["Part", "gather"]
 
@@ -41,7 +42,7 @@ class Part:
         return values if self.rows is None else values[self.rows]
 
 
-@numba.njit(cache=True)
+@njit
 def _put(values, rows, factor, out, start, axis):
     if values.shape[1] == 1:  # twice as fast without an inner loop, as are vectors below
         for i in range(len(rows)):

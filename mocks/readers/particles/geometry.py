@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-import numba
 import numpy as np
+
+from mocks.compiled import njit
 
 __all__ = ["half_mass_radius", "in_sphere", "mass_within", "shrinking_sphere", "unwrap"]
 
@@ -13,7 +14,7 @@ FEWEST = 50  # particles in the last sphere
 SHELL_BITS, INNERMOST, N_SHELLS = 46, (1023 - 40) * 64, 80 * 64
 
 
-@numba.njit(cache=True)
+@njit
 def _offsets(position, centre, period, offset):
     """Offsets by the nearest image; a period of 0 is none."""
     x, y, z = centre[0], centre[1], centre[2]
@@ -52,7 +53,7 @@ def unwrap(
     return offset
 
 
-@numba.njit(cache=True)
+@njit
 def _not_outside(x, y, z, centre, radius, box_size):
     inside = np.empty(len(x), dtype=np.bool_)
     for i in range(len(x)):
@@ -127,7 +128,7 @@ def shrinking_sphere(position: np.ndarray, mass: np.ndarray, box_size: float | N
     return centre if box_size is None else centre % box_size
 
 
-@numba.njit(cache=True)
+@njit
 def _shells(position, mass):
     """Square radii, the shell of each, and the mass in each shell.
 
@@ -167,7 +168,7 @@ def half_mass_radius(position: np.ndarray, mass: np.ndarray) -> float:
     return float(np.interp(missing, np.cumsum(np.asarray(mass)[rows]), np.sqrt(square[rows])))
 
 
-@numba.njit(cache=True)
+@njit
 def _within(position, mass, square):
     total = 0.0
     for i in range(len(position)):

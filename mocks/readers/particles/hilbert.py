@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
+
+from mocks.compiled import njit
 
 __all__ = ["GADGET_CURVE", "RAMSES_CURVE", "Curve", "cells_in_sphere", "domains_in_sphere", "hilbert_keys"]
 
@@ -120,7 +121,7 @@ GADGET_CURVE = Curve(
 )
 
 
-@numba.njit(cache=True)
+@njit
 def _keys(cell, bits, digit, following):
     keys = np.zeros(len(cell), dtype=np.int64)
     for i in range(len(cell)):
@@ -151,7 +152,7 @@ def hilbert_keys(cell: np.ndarray, bits: int, curve: Curve = RAMSES_CURVE) -> np
     return _keys(np.ascontiguousarray(cell, dtype=np.int64), bits, curve.digit, curve.next)
 
 
-@numba.njit(cache=True)
+@njit
 def _numbers_in_sphere(centre, radius, side):
     """Cells that a sphere touches as ``(x side + y) side + z``; lengths in cells."""
     reach = min(int(np.ceil(radius)) + 1, side // 2 + 1)

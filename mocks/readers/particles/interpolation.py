@@ -1,12 +1,13 @@
 """Fast linear interpolation."""
 
-import numba
 import numpy as np
+
+from mocks.compiled import njit
 
 __all__ = ["on_even_grid"]
 
 
-@numba.njit(cache=True)
+@njit
 def _interpolate(x, start, per_step, table):
     """Values at the points of `x`; NaN where it is NaN."""
     last = len(table) - 2

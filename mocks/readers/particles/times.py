@@ -2,11 +2,11 @@
 
 import functools
 
-import numba
 import numpy as np
 from astropy import units as u
 from astropy.cosmology import FLRW, FlatLambdaCDM, LambdaCDM
 
+from mocks.compiled import njit
 from mocks.readers.particles.interpolation import on_even_grid
 
 __all__ = [
@@ -101,7 +101,7 @@ def _tables(omega_m: float, omega_lambda: float) -> tuple[np.ndarray, np.ndarray
     return time, clock, np.interp(np.linspace(0.0, clock[-1], POINTS), clock, time)
 
 
-@numba.njit(cache=True)
+@njit
 def _clock(tau, offset, first, last):
     """Turn conformal time into a number that grows nearly as the root of a; NaN outside of first to last."""
     clock = np.empty(len(tau))

@@ -5,8 +5,9 @@ import os
 import struct
 from pathlib import Path
 
-import numba
 import numpy as np
+
+from mocks.compiled import njit
 
 __all__ = ["Records"]
 
@@ -15,7 +16,7 @@ FIRST_RECORDS = 64  # are found in one loop; part files hold some 20
 AT_ONCE = 2**24  # bytes; smaller files are read with one call, which is several times faster
 
 
-@numba.njit(cache=True)
+@njit
 def _starts(raw):
     """Bytes at which the first records of a file begin, up to one whose two markers differ."""
     starts, count, place = np.zeros(FIRST_RECORDS, dtype=np.int64), 1, 0
