@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import fcntl
 import logging
 import os
 from pathlib import Path
@@ -26,8 +27,13 @@ def demo(tmp_path_factory) -> Path:
     """Folder of the whole demo, made once for all tests; ``SIMCOMPARE_DEMO`` may name a finished one."""
     if "SIMCOMPARE_DEMO" in os.environ:
         return Path(os.environ["SIMCOMPARE_DEMO"])
-    out = tmp_path_factory.mktemp("demo") / "run"
-    assert main(["demo", "--out", str(out)]) == 0
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base  # of all processes of this run
+    out = shared / "demo" / "run"
+    out.parent.mkdir(exist_ok=True)
+    with open(shared / "demo.lock", "w") as lock:  # the first process makes it, the others wait
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert main(["demo", "--out", str(out)]) == 0
     return out
 
 
