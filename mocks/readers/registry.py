@@ -24,6 +24,9 @@ from mocks.readers.hdf5.statements import header_of
 __all__ = ["SIMULATIONS", "fingerprint", "formats", "open_snapshot", "recognise"]
 
 PLUGIN_GROUP = "simcompare.simulations"
+# Files of a pair tell births so (SIMBA in CAMELS as GIZMO does), and not which galaxy a star is of
+PAIR_BIRTHS = frozenset({"GFM_StellarFormationTime", "StellarFormationTime"})
+PAIR_NUMBERS = frozenset({"SubGroupNumber", *ALIASES["galaxy_number"]})
 HDF5_ENDINGS = (".hdf5", ".h5")
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
@@ -88,7 +91,8 @@ def _single(seen: Fingerprint) -> bool:
 
 
 def _is_pair(seen: Fingerprint) -> bool:
-    is_file = _single(seen) and "GFM_StellarFormationTime" in seen.stars and "CutoutID" not in seen.header
+    births, numbers = seen.stars & PAIR_BIRTHS, seen.stars & PAIR_NUMBERS
+    is_file = _single(seen) and births and not numbers and "CutoutID" not in seen.header
     return (is_file or seen.kind == "folder") and pair_in(seen.path) is not None
 
 
@@ -116,7 +120,8 @@ def _is_eagle_extract(seen: Fingerprint) -> bool:
 def _is_gadget(seen: Fingerprint) -> bool:
     """Any Gadget-like file with stars that have birth times; or the folder of its chunks."""
     if seen.kind == "folder":
-        firsts = [name for name in seen.names if name.endswith(".0.hdf5")]
+        chunks = {name: CHUNK.fullmatch(name) for name in seen.names}
+        firsts = [name for name, chunk in chunks.items() if chunk and chunk[2] == "0"]
         return len(firsts) == 1 and "NumPart_Total" in fingerprint(seen.path / firsts[0]).header
     return seen.kind == "hdf5" and bool(seen.stars & set(ALIASES["birth"]))
 

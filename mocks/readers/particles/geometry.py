@@ -6,7 +6,7 @@ import numpy as np
 
 from mocks.compiled import njit
 
-__all__ = ["half_mass_radius", "in_sphere", "mass_within", "shrinking_sphere", "unwrap"]
+__all__ = ["extent", "half_mass_radius", "in_sphere", "mass_within", "shrinking_sphere", "unwrap"]
 
 KEEP = 0.75  # of the particles in each smaller sphere
 FEWEST = 50  # particles in the last sphere
@@ -166,6 +166,31 @@ def half_mass_radius(position: np.ndarray, mass: np.ndarray) -> float:
     rows = np.flatnonzero(shell == middle)  # a few to sort instead of all
     rows = rows[np.argsort(square[rows])]
     return float(np.interp(missing, np.cumsum(np.asarray(mass)[rows]), np.sqrt(square[rows])))
+
+
+@njit
+def _extent(vectors):
+    low, high = np.full(3, np.inf), np.full(3, -np.inf)
+    for i in range(len(vectors)):  # numpy takes twenty times as long along this axis
+        for axis in range(3):
+            low[axis] = min(low[axis], vectors[i, axis])
+            high[axis] = max(high[axis], vectors[i, axis])
+    return low, high
+
+
+def extent(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest of each component.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (n, 3)
+        Finite.
+
+    Returns
+    -------
+    tuple of ndarray, shape (3,)
+    """
+    return _extent(np.asarray(vectors, dtype=float))
 
 
 @njit

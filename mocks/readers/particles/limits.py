@@ -3,6 +3,7 @@
 import numpy as np
 
 from mocks.galaxy import Gas, Stars
+from mocks.readers.particles.geometry import extent
 
 __all__ = [
     "SANE",
@@ -63,7 +64,7 @@ def refuse_absurd_stars(where: str, stars: Stars, box_size: float | None) -> Non
             f"fraction is at most 1 and in the mean below {MEAN_METALLICITY}. In solar units? State that "
             "(--reader solar_metallicity=0.0134, the mass fraction that 1 stands for)."
         )
-    if stars.velocity is not None and (speed := float(np.abs(stars.velocity).max())) > LIGHT:
+    if stars.velocity is not None and (speed := float(np.abs(extent(stars.velocity)).max())) > LIGHT:
         raise ValueError(f"{where}: velocities reach {speed:.4g} km/s, beyond that of light; wrong unit?")
     if stars.smoothing_length is not None and (length := float(stars.smoothing_length.min())) < 0:
         raise ValueError(f"{where}: smoothing lengths reach down to {length:.4g} kpc; none is negative.")
@@ -106,7 +107,7 @@ def _refuse(
 
 def _refuse_outside(where: str, position: np.ndarray, box_size: float | None) -> None:
     """Refuse coordinates that do not lie in the box, or in the same box about its centre."""
-    low, high = position.min(axis=0), position.max(axis=0)
+    low, high = extent(position)
     if len(position) > 1 and (low == high).all():
         raise ValueError(f"{where}: all {len(position)} stars lie in one place, {low.tolist()} kpc.")
     if box_size is None:
