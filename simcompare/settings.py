@@ -336,6 +336,9 @@ class TwinsSettings(Settings):
 
     images: Path = Field(description="Image set of real galaxies.")
     out: Path = Field(description="Run folder.")
+    sky: Literal["own", "model"] = Field(
+        "own", description="Outside the galaxy's aperture: the real image's own pixels, or synthetic noise."
+    )
     seed: int = _SEED
     workers: int = _WORKERS
     scheduler: str | None = _SCHEDULER

@@ -27,6 +27,7 @@ class _TwinsTask:
     parents: str
     source: Path
     seed: int
+    sky: str
 
 
 def make_twins(settings: TwinsSettings) -> ImageSet:
@@ -55,7 +56,11 @@ def make_twins(settings: TwinsSettings) -> ImageSet:
             )
         tasks = [
             _TwinsTask(
-                images.slab(start, start + _TWINS_PER_PART), images.name, settings.images, settings.seed
+                images.slab(start, start + _TWINS_PER_PART),
+                images.name,
+                settings.images,
+                settings.seed,
+                settings.sky,
             )
             for start in range(0, len(images), _TWINS_PER_PART)
         ]
@@ -74,7 +79,7 @@ def make_twins(settings: TwinsSettings) -> ImageSet:
 def _make_twins(task: _TwinsTask, watch: Watch) -> Images:
     """Twins of the galaxies of one part."""
     with watch("images"):
-        stamps, failures = twin_stamps(task.images, task.seed)
+        stamps, failures = twin_stamps(task.images, task.seed, task.sky)
     failures = tuple({"source": str(task.source), **failure} for failure in failures)
     if not stamps:
         return Images(None, None, failures)

@@ -17,8 +17,12 @@ __all__ = [
     "SERSIC_RANGE",
     "SersicFit",
     "SersicProfile",
+    "ellipticities",
     "fit_sersic",
+    "ideal_image",
     "index_of_light",
+    "observed_model",
+    "profile_of",
     "render_profile",
     "sersic_image",
 ]
@@ -79,12 +83,20 @@ class SersicFit:
         8 flux not positive.
     model : ndarray, shape (y, x)
         PSF-convolved best fit [nanomaggies per pixel].
+    bulge : SersicProfile, optional
+        Second component of a galaxy that one profile does not fit; ``profile`` is then the disc.
     """
 
     profile: SersicProfile
     reduced_chi2: float
     flag: int
     model: np.ndarray
+    bulge: SersicProfile | None = None
+
+    @property
+    def flux(self) -> float:
+        """Total, of all components [nanomaggies]."""
+        return self.profile.flux + (self.bulge.flux if self.bulge else 0.0)
 
 
 def sersic_image(profile: SersicProfile, shape: tuple[int, int]) -> np.ndarray:
@@ -171,13 +183,13 @@ def render_profile(profile: SersicProfile, size: int, oversampling: int, margin:
     return sersic_image(moved, (side, side))
 
 
-def _observed_model(profile: SersicProfile, size: int, psf: np.ndarray) -> np.ndarray:
-    """Noiseless image on survey pixels, PSF included."""
+def observed_model(profile: SersicProfile, size: int, psf: np.ndarray) -> np.ndarray:
+    """Image (size, size) of a profile on survey pixels, without noise, PSF included."""
     blurred = convolve_psf(render_profile(profile, size, FIT_OVERSAMPLING), psf, FIT_OVERSAMPLING)
     return bin_pixels(blurred, FIT_OVERSAMPLING)[MARGIN:-MARGIN, MARGIN:-MARGIN]
 
 
-def _profile(parameters: np.ndarray, flux: float = 1.0) -> SersicProfile:
+def profile_of(parameters: np.ndarray, flux: float = 1.0) -> SersicProfile:
     """Profile of the fit's parameters: x, y, two ellipticities, ln radius, ln index."""
     x, y, e1, e2, log_radius, log_index = parameters
     # A hard edge would leave the fit without a slope: the ellipticity saturates towards axis ratio 0.05.
@@ -193,14 +205,19 @@ def _profile(parameters: np.ndarray, flux: float = 1.0) -> SersicProfile:
     )
 
 
-def _ellipticities(axis_ratio: float, position_angle: float) -> tuple[float, float]:
-    """Two components whose modulus saturates as `_profile` expects."""
+def ellipticities(axis_ratio: float, position_angle: float) -> tuple[float, float]:
+    """Two components whose modulus saturates as `profile_of` expects."""
     modulus = np.arctanh(min((1 - axis_ratio) / (1 + axis_ratio) / 0.905, 0.99))
     return modulus * np.cos(2 * position_angle), modulus * np.sin(2 * position_angle)
 
 
 def fit_sersic(
-    image: np.ndarray, variance: np.ndarray, mask: np.ndarray, psf: np.ndarray, start: SersicProfile
+    image: np.ndarray,
+    variance: np.ndarray,
+    mask: np.ndarray,
+    psf: np.ndarray,
+    start: SersicProfile,
+    prior: tuple[float, float] | None = None,
 ) -> SersicFit:
     """Fit one galaxy by weighted least squares; the flux follows from the shape exactly.
 
@@ -216,10 +233,14 @@ def fit_sersic(
         Effective PSF on the same pixels; k odd, sum 1.
     start : SersicProfile
         First guess; its flux is not used.
+    prior : (float, float), optional
+        Mean and standard deviation of ln index in the population. It decides where the image does not: the
+        index of a galaxy of low signal-to-noise runs to the end of its range without.
 
     Returns
     -------
     SersicFit
+        Its chi^2 is that of the pixels alone.
     """
     size = len(image)
     psf = np.asarray(psf, dtype=float) / np.sum(psf, dtype=float)
@@ -228,13 +249,16 @@ def fit_sersic(
     data = (weight * image).ravel()
 
     def weighted_model(parameters):
-        return (weight * _observed_model(_profile(parameters), size, psf)).ravel()
+        return (weight * observed_model(profile_of(parameters), size, psf)).ravel()
 
-    def residual_of(model):
+    def misfit(parameters):
+        model = weighted_model(parameters)
         return data - model * (model @ data) / (model @ model)
 
     def residual(parameters):
-        return residual_of(weighted_model(parameters))
+        if prior is None:
+            return misfit(parameters)
+        return np.append(misfit(parameters), (parameters[5] - prior[0]) / prior[1])
 
     def jacobian(parameters):
         here = residual(parameters)
@@ -247,7 +271,7 @@ def fit_sersic(
             columns.append(sign * (residual(moved) - here) / step)
         return np.stack(columns, axis=1)
 
-    e1, e2 = _ellipticities(start.axis_ratio, start.position_angle)
+    e1, e2 = ellipticities(start.axis_ratio, start.position_angle)
     first = np.array([start.x, start.y, e1, e2, np.log(start.radius), np.log(start.index)])
     lower = np.array([start.x - 4, start.y - 4, -3, -3, np.log(0.2), np.log(SERSIC_RANGE[0])])
     upper = np.array([start.x + 4, start.y + 4, 3, 3, np.log(2 * size), np.log(SERSIC_RANGE[1])])
@@ -258,15 +282,15 @@ def fit_sersic(
     )  # fmt: skip
     model = weighted_model(result.x)
     flux = float((model @ data) / (model @ model))
-    profile = _profile(result.x, flux)
+    profile = profile_of(result.x, flux)
     at_bound = np.isclose(result.x, lower, atol=2e-3) | np.isclose(result.x, upper, atol=2e-3)
     flag = int(result.status <= 0) | 2 * int(at_bound[5]) | 4 * int(at_bound[4]) | 8 * int(flux <= 0)
     used = np.count_nonzero(weight)
     return SersicFit(
         profile=profile,
-        reduced_chi2=float(2 * result.cost / max(used - 7, 1)),
+        reduced_chi2=float(np.sum(misfit(result.x) ** 2) / max(used - 7, 1)),
         flag=flag,
-        model=_observed_model(profile, size, psf),
+        model=observed_model(profile, size, psf),
     )
 
 

@@ -1,5 +1,7 @@
 """Twins of real galaxies: as bright, as large, as noisy as their parents, and smooth."""
 
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
@@ -7,8 +9,12 @@ import pytest
 from simcompare.commands import twins as twins_command
 from simcompare.commands.twins import make_twins
 from simcompare.images.preparation.prepare import Preparation
+from simcompare.images.preparation.sersic import fit_sersic
+from simcompare.images.stamps import RejectedStampError
 from simcompare.observed import prepare_observed
 from simcompare.settings import TwinsSettings
+from simcompare.synthetic import twins as module
+from simcompare.synthetic.surroundings import aperture_share
 from simcompare.synthetic.twins import make_twin
 
 
@@ -76,13 +82,53 @@ def test_twin_alone_equals_twin_in_the_set(parents, twins):
     assert (other.image != alone.image).any()
 
 
-def test_twin_and_parent_share_no_noise(parents, twins):
-    images = twins
+def _apertures(images):
+    return np.stack(
+        [aperture_share(images.catalogue[i : i + 1], 64, images.pixel_scale) for i in range(len(images))]
+    )
+
+
+def test_twins_stand_in_their_parents_own_sky(parents, twins):
     position = {name: i for i, name in enumerate(parents.catalogue["galaxy_id"])}
-    original = parents.read([position[name] for name in images.catalogue["galaxy_id"]])
-    edge = (slice(None), 0, slice(0, 12), slice(None))
-    theirs, ours = original.image[edge].ravel(), images.read().image[edge].ravel()
-    assert abs(np.corrcoef(np.clip(theirs, -0.1, 0.1), np.clip(ours, -0.1, 0.1))[0, 1]) < 0.03
+    original = parents.subset(np.array([position[name] for name in twins.catalogue["galaxy_id"]]))
+    unmoved = (np.asarray(twins.catalogue["cut_x"]) == 4) & (np.asarray(twins.catalogue["cut_y"]) == 4)
+    assert unmoved.mean() > 0.6  # the others are moved by a pixel, as any image whose centre asks for it
+    outside = _apertures(original)[unmoved] == 0
+    theirs, ours = original.read().image[unmoved, 0], twins.read().image[unmoved, 0]
+    assert outside.mean() > 0.7
+    np.testing.assert_array_equal(ours[outside], theirs[outside])
+
+
+def test_twin_and_parent_share_no_noise_in_the_galaxy(parents):
+    """Nor anywhere under a synthetic sky."""
+    shared = []
+    for i in range(0, len(parents), 5):
+        parent, row = parents.read(i), parents.catalogue[i]
+        own, model = (make_twin(parent, row, parents, seed=1, sky=sky) for sky in ("own", "model"))
+        inside = aperture_share(parents.catalogue[i : i + 1], 64, parents.pixel_scale) == 1
+        if all((made.row["cut_x"], made.row["cut_y"]) == (4, 4) for made in (own, model)):
+            kept = inside & (model.mask[0] == 0)  # faint synthetic sources are filled as neighbours
+            assert kept.sum() > 0.8 * inside.sum()
+            np.testing.assert_array_equal(own.image[0][kept], model.image[0][kept])
+        edge = np.s_[0, :12]
+        shared.append((np.clip(parent.image[0][edge], -0.1, 0.1), np.clip(model.image[edge], -0.1, 0.1)))
+    theirs, ours = np.array(shared).reshape(len(shared), 2, -1).transpose(1, 0, 2).reshape(2, -1)
+    assert abs(np.corrcoef(theirs, ours)[0, 1]) < 0.05
+
+
+def test_unknown_sky_is_refused(parents):
+    with pytest.raises(ValueError, match="sky is 'blue'; known are own, model"):
+        make_twin(parents.read(0), parents.catalogue[0], parents, seed=1, sky="blue")
+
+
+def test_galaxies_that_no_smooth_model_fits_are_left_out_with_the_reason(parents, monkeypatch):
+    def unfit(*given, **settings):
+        return replace(fit_sersic(*given, **settings), flag=2)
+
+    monkeypatch.setattr(module, "fit_sersic", unfit)
+    monkeypatch.setattr(module, "fit_bulge_disc", unfit)
+    with pytest.raises(RejectedStampError, match="the fit ends at a bound of the index in r"):
+        make_twin(parents.read(0), parents.catalogue[0], parents, seed=1)
 
 
 def test_interrupted_twins_go_on(parents, twins, monkeypatch):

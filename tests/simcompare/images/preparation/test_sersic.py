@@ -172,3 +172,20 @@ def test_index_follows_from_the_growth_of_light_under_seeing(index, radius, axis
     light = (shape.half_light_radius * to_round, shape.concentration, shape.aperture * to_round)
     assert index_of_light(*light, fwhm=measure_fwhm(PSF)) == pytest.approx(index, rel=0.05 + 0.05 * index)
     assert np.isnan(index_of_light(*light, fwhm=1.5 * light[0]))  # not resolved
+
+
+def test_prior_decides_the_index_of_a_faint_galaxy_and_not_that_of_a_bright_one():
+    model = observed(SersicProfile(32.2, 31.7, 20.0, 4.0, 1.0, 0.7, 0.7))
+    start = SersicProfile(32, 32, 1, 5.0, 1.5, 0.8, 0.3)
+    noise = np.random.default_rng(5).standard_normal(model.shape)
+
+    def index(sigma, prior):
+        variance = np.full(model.shape, sigma**2)
+        given = (model + sigma * noise, variance, np.zeros(model.shape), PSF, start)
+        return fit_sersic(*given, prior=prior).profile.index
+
+    prior = (np.log(4), 0.1)
+    assert index(0.001, None) == pytest.approx(1, rel=0.02)
+    assert index(0.001, prior) == pytest.approx(index(0.001, None), rel=0.02)
+    assert index(0.1, None) < 2
+    assert index(0.1, prior) == pytest.approx(4, rel=0.1)
