@@ -6,6 +6,7 @@ orthonormal, so the sum is exact, and each term keeps the places where it arises
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from nflows.distributions.base import Distribution
@@ -90,6 +91,9 @@ class WaveletFlow(Distribution):
     Parameters
     ----------
     config : FlowConfig
+    conditioner : callable
+        Makes, of the arguments of `WaveletConditioner`, the module that turns the coarser image and the
+        context into features of shape (n, width, y, x), one for each scale but the coarsest.
 
     References
     ----------
@@ -98,7 +102,9 @@ class WaveletFlow(Distribution):
 
     is_local = True
 
-    def __init__(self, config: FlowConfig) -> None:
+    def __init__(
+        self, config: FlowConfig, conditioner: Callable[..., nn.Module] = WaveletConditioner
+    ) -> None:
         super().__init__()
         self.config = config
         bands, n_context = config.n_bands, len(config.context)
@@ -106,7 +112,7 @@ class WaveletFlow(Distribution):
         conditioners, scales = [], []
         for level in range(self.n_levels):
             grid, width = config.size >> (level + 1), config.at_scale("widths", level)
-            conditioners.append(WaveletConditioner(bands, width, n_context, grid, level + 1, config.dropout))
+            conditioners.append(conditioner(bands, width, n_context, grid, level + 1, config.dropout))
             kernel, steps = 3 if grid > 1 else 1, config.at_scale("steps", level)
             scales.append(ScaleFlow(3 * bands, width, width, steps, kernel, config.clamp, bands))
         width, steps = config.at_scale("widths", self.n_levels), config.at_scale("steps", self.n_levels)
