@@ -112,7 +112,7 @@ def make_twin(stack: Stack, row: Row, images: ImageSet, seed: int, sky: str = "o
     ideal = _ideal(fits, images)
     conditions = _conditions(stack, row, images)
     noise = stream(seed, galaxy_id, "twin", "noise")
-    cutout = observe(ideal, images.survey, conditions, noise, keep_stages=True)
+    cutout = observe(ideal, images.survey_record, conditions, noise, keep_stages=True)
     level = np.array([float(row[f"sky_level_{band}"]) for band in bands])[:, None, None].astype(np.float32)
     cutout = replace(cutout, image=cutout.image + level)
     stamp = RawStamp.from_cutout(cutout, galaxy_id, _fit_columns(fits, bands, images.pixel_scale))
@@ -124,7 +124,7 @@ def make_twin(stack: Stack, row: Row, images: ImageSet, seed: int, sky: str = "o
         # What is the parent's has been through the preparation: no second dither, no neighbours left.
         preparation = replace(preparation, dither=False, neighbours="keep")
     prepared = prepare_stamp(stamp, preparation, rng)
-    refuse_flagged(prepared, rejected_flags_of(images.survey))
+    refuse_flagged(prepared, rejected_flags_of(images.survey_record))
     return replace(prepared, row=prepared.row | {"view": int(row["view"]), "split": str(row["split"])})
 
 
