@@ -1,16 +1,24 @@
 """Image sets for other programs: FITS, one file a galaxy, and the layout of the Multimodal Universe."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
 
 from simcompare.images.image_set import ImageSet
+from simcompare.images.stamps import MASK_BITS, SkyFrame
 from simcompare.runs.files import atomic_hdf5, atomic_path
 from simcompare.runs.names import file_names, printable
 
 __all__ = ["export_fits", "export_mmu"]
+
+# Bits of the mask, numbered in its header as the HSC pipeline does; `simcompare prepare` reads them.
+_MASK_PLANES = (
+    ("MP_NEIGH", MASK_BITS["neighbour"].bit_length() - 1, "replaced: another object was there"),
+    ("MP_BAD", MASK_BITS["bad"].bit_length() - 1, "replaced: without a value, or masked"),
+)
 
 
 def export_fits(images: ImageSet, folder: str | os.PathLike) -> list[Path]:
@@ -27,7 +35,8 @@ def export_fits(images: ImageSet, folder: str | os.PathLike) -> list[Path]:
     list of Path
         ``<dataset>-<galaxy_id>-v<view>.fits``, as `simcompare.runs.names.file_names` writes such names, in
         the order of the set. The header of IMAGE holds what
-        `simcompare prepare` needs to read it again, and the scalars of the catalogue as HIERARCH cards.
+        `simcompare prepare` needs to read it again, and the scalars of the catalogue as HIERARCH cards. Its
+        coordinates have the orientation of the image where that is known, and a COMMENT where it is not.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -37,7 +46,7 @@ def export_fits(images: ImageSet, folder: str | os.PathLike) -> list[Path]:
     for position, (row, name) in enumerate(zip(table, names, strict=True)):
         stack = images.read(position)
         header = fits.Header()
-        header["BANDS"] = "".join(images.bands)
+        header["BANDS"] = _band_list(images.bands)
         header["BUNIT"] = _card(images.unit)
         header["SURVEY"] = _card(images.survey)
         header["PREPHASH"] = images.preparation_hash
@@ -47,11 +56,12 @@ def export_fits(images: ImageSet, folder: str | os.PathLike) -> list[Path]:
             if isinstance(value, float | np.floating) and not np.isfinite(value):
                 continue
             value = value.item() if isinstance(value, np.generic) else value
-            header[f"HIERARCH cat {column}"] = _card(value) if isinstance(value, str) else value
-        arrays = (("VARIANCE", stack.variance[0]), ("MASK", stack.mask[0]), ("PSF", stack.psf[0]))
+            _add_card(header, f"HIERARCH cat {_card(column)}", value)
         hdus = [
             fits.PrimaryHDU(stack.image[0], header),
-            *(fits.ImageHDU(data, name=extension) for extension, data in arrays),
+            fits.ImageHDU(stack.variance[0], name="VARIANCE"),
+            fits.ImageHDU(stack.mask[0], fits.Header(_MASK_PLANES), name="MASK"),
+            fits.ImageHDU(stack.psf[0], name="PSF"),
         ]
         path = folder / f"{files[name]}.fits"
         with atomic_path(path) as temporary:
@@ -65,17 +75,58 @@ def _card(text: str) -> str:
     return printable(text).encode("ascii", "backslashreplace").decode()
 
 
+def _add_card(header: fits.Header, key: str, value) -> None:
+    """Add a card, its text cut where FITS cannot hold all of it."""
+    text = _card(value) if isinstance(value, str) else value
+    try:
+        header[key] = text
+    except ValueError:
+        room = max(80 - len(key) - len(" = ''"), 0)
+        if isinstance(text, str) and room > 3:
+            header[key] = f"{text[: room - 3]}..."
+
+
+def _band_list(bands: Sequence[str]) -> str:
+    """Bands as a header states them: in one word, or between commas where names are longer."""
+    return "".join(bands) if all(len(band) == 1 and band.isalpha() for band in bands) else ",".join(bands)
+
+
 def _add_coordinates(header: fits.Header, row, images: ImageSet) -> None:
-    """Tangential projection about the target; without a place on the sky it is put at 0, 0."""
-    known = "ra" in row.colnames and np.isfinite(row["ra"])
-    scale = images.pixel_scale / 3600
+    """Tangential projection that puts the galaxy at its place, turned and mirrored as the image is.
+
+    What is not known is said in a comment: without an orientation north is up and east to the left, without a
+    place the galaxy is at 0, 0, and without a scale there are no coordinates at all.
+    """
+    scale = (_number(row, "pixel_scale") or images.pixel_scale) / 3600
+    if not scale > 0:
+        header["COMMENT"] = "The pixel scale of this image is not known: no coordinates."
+        return
+    frame = [_number(row, name) for name in ("place_x", "place_y", "north_angle", "sky_parity")]
+    place = [_number(row, name) for name in ("ra", "dec")]
+    if None in place:
+        place = [0.0, 0.0]
+        header["COMMENT"] = "The place of this image on the sky is not known: put at 0, 0."
+    if None in frame:
+        middle = [(side - 1) / 2 for side in images.image_shape[:0:-1]]
+        centre = [_number(row, name) for name in ("centre_x", "centre_y")]
+        frame = [*(middle if None in centre else centre), 0.0, -1.0]
+        header["COMMENT"] = "The orientation of this image is not known: north up is assumed."
+    matrix = scale * SkyFrame(*frame).matrix
     header["CTYPE1"], header["CTYPE2"] = "RA---TAN", "DEC--TAN"
     header["CUNIT1"] = header["CUNIT2"] = "deg"
-    header["CRVAL1"], header["CRVAL2"] = (float(row["ra"]), float(row["dec"])) if known else (0.0, 0.0)
-    middle = (images.image_shape[2] + 1) / 2
-    header["CRPIX1"] = float(row["centre_x"]) + 1 if "centre_x" in row.colnames else middle
-    header["CRPIX2"] = float(row["centre_y"]) + 1 if "centre_y" in row.colnames else middle
-    header["CDELT1"], header["CDELT2"] = -scale, scale
+    header["RADESYS"] = "ICRS"
+    header["CRVAL1"], header["CRVAL2"] = place
+    header["CRPIX1"], header["CRPIX2"] = frame[0] + 1, frame[1] + 1
+    for i in range(2):
+        for j in range(2):
+            header[f"CD{i + 1}_{j + 1}"] = float(matrix[i, j])
+
+
+def _number(row, name: str) -> float | None:
+    """Finite number of a column; None where there is none."""
+    if name not in row.colnames or np.ma.is_masked(row[name]) or not np.isfinite(row[name]):
+        return None
+    return float(row[name])
 
 
 def export_mmu(images: ImageSet, path: str | os.PathLike, batch_size: int = 256) -> Path:
@@ -107,7 +158,10 @@ def export_mmu(images: ImageSet, path: str | os.PathLike, batch_size: int = 256)
         file["image_psf_fwhm"] = np.stack(
             [table[f"psf_fwhm_{band}"] for band in images.bands], axis=1
         ).astype("f4")
-        file["image_scale"] = np.full((n, n_band), images.pixel_scale, dtype="f4")
+        scales = (
+            np.asarray(table["pixel_scale"], float) if "pixel_scale" in table.colnames else images.pixel_scale
+        )
+        file["image_scale"] = np.broadcast_to(np.reshape(scales, (-1, 1)), (n, n_band)).astype("f4")
         file.attrs["unit"] = images.unit
         shape, chunks = (n, n_band, n_y, n_x), (1, n_band, n_y, n_x)
         array = file.create_dataset("image_array", shape, "f4", chunks=chunks)

@@ -23,7 +23,7 @@ _MASKS = re.compile(r"(MASK|MSK|DQ|FLAGS?|BADPIX)")
 # Planes of the HSC pipeline's mask that make a pixel unusable, and those that say it is saturated. The last
 # bad one is of images that simcompare has exported: what it has put in place of another object.
 _BAD_PLANES = ("MP_BAD", "MP_NO_DATA", "MP_CR", "MP_UNMASKEDNAN")
-_SATURATED_PLANE, _NEIGHBOUR_PLANE = "MP_SAT", "MP_NEIGHB"
+_SATURATED_PLANE, _NEIGHBOUR_PLANE = "MP_SAT", "MP_NEIGH"
 _DAMAGE = (OSError, EOFError, TypeError, ValueError, KeyError, IndexError, zlib.error, VerifyWarning)
 
 
