@@ -22,9 +22,17 @@ POPULATIONS: dict[str, Callable[..., StellarPopulation]] = {
 
 
 @lru_cache(maxsize=4)
-def _make(name: str, **options) -> StellarPopulation:
+def _make(name: str, _state: tuple, **options) -> StellarPopulation:
     """Make a population once: grids are read and tabulated for all galaxies of a process."""
     return POPULATIONS[name](**options)
+
+
+def _state(path: str | None) -> tuple:
+    """Tell a file from what lay at its path before it was replaced or written to."""
+    if path is None or not Path(path).is_file():
+        return ()
+    now = Path(path).stat()
+    return now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns
 
 
 def stellar_population(population: str | StellarPopulation = "analytic", **options) -> StellarPopulation:
@@ -56,7 +64,7 @@ def stellar_population(population: str | StellarPopulation = "analytic", **optio
     if population not in POPULATIONS:
         raise ValueError(f"stellar population {population!r} is unknown; known are {', '.join(POPULATIONS)}.")
     try:
-        return _make(population, **options)
+        return _make(population, _state(options.get("path")), **options)
     except TypeError as error:
         raise ValueError(
             f"stellar population {population!r} does not take these options: {error}."

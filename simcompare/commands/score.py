@@ -15,6 +15,7 @@ from simcompare.images.image_set import LINEAR_UNIT, ImageSet
 from simcompare.kinds import Kind
 from simcompare.models.density import SKY, Density, check_prepared_alike
 from simcompare.models.storage import load_model, model_hash
+from simcompare.runs.files import file_state
 from simcompare.runs.folder import open_run
 from simcompare.runs.products import make_files
 from simcompare.runs.tables import count_rows, read_form, write_blocks, write_table
@@ -195,9 +196,14 @@ def _chunks(images: ImageSet, settings: ScoreSettings) -> Iterator[_Chunk]:
         yield _Chunk(images.slab(start, start + step), start, settings)
 
 
-@lru_cache(maxsize=8)
 def _model_once(path: Path, device: str) -> FlowModel:
-    """Read a model once per process."""
+    """Read a model once per process, and again when another lies at its place."""
+    return _model_in_state(path, device, file_state(find_model(path)))
+
+
+@lru_cache(maxsize=8)
+def _model_in_state(path: Path, device: str, _state: tuple) -> FlowModel:
+    """Read a model."""
     return load_model(path).to(device)
 
 

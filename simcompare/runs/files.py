@@ -18,6 +18,7 @@ __all__ = [
     "atomic_hdf5",
     "atomic_path",
     "explained",
+    "file_state",
     "fingerprint",
     "read_rows",
     "remove_leftovers",
@@ -179,7 +180,7 @@ def fingerprint(path: str | os.PathLike) -> str:
     str
         ``"sha256:..."`` for a hashed file, ``"names-and-sizes:..."`` otherwise.
     """
-    path = Path(path)
+    path = Path(os.path.abspath(path))  # the same for every way of giving it
     if path.is_file() and path.stat().st_size <= _WHOLE_FILE_LIMIT:
         return f"sha256:{sha256(path)}"
     members = [path] if path.is_file() else sorted(item for item in path.rglob("*") if item.is_file())
@@ -187,6 +188,27 @@ def fingerprint(path: str | os.PathLike) -> str:
     for member in members:
         digest.update(f"{member.relative_to(path.parent)} {member.stat().st_size}\n".encode())
     return f"names-and-sizes:{digest.hexdigest()}"
+
+
+def file_state(path: str | os.PathLike) -> tuple:
+    """Tell a file, or those of a folder, from what lay there before, without reading it.
+
+    The time at which its entry changed tells copies apart that keep size and time of the last change.
+
+    Parameters
+    ----------
+    path : path-like
+        File or folder.
+
+    Returns
+    -------
+    tuple
+        To be part of the key of a cache.
+    """
+    path = Path(path)
+    members = sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else [path]
+    stats = ((str(member), member.stat()) for member in members)
+    return tuple((name, s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for name, s in stats)
 
 
 def read_rows(dataset: h5py.Dataset, rows: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from simcompare.images.image_set import ImageSet
 from simcompare.images.notes import collect_log
 from simcompare.images.parts import collect_stamps
 from simcompare.images.stamps import PreparedStamp
-from simcompare.runs.ledger import check_hash
+from simcompare.runs.files import file_state
 from simcompare.runs.time_limit import Watch
 from simcompare.synthetic.conditions import conditions_bank
 
@@ -104,9 +104,8 @@ def observe_all(
     return Images(*made, tuple(failures), tuple(notes))
 
 
-@lru_cache(maxsize=4)
 def read_bank(conditions: Path | None, sky: Path | None) -> ConditionsBank | SkyBank | None:
-    """Read what conditions are drawn from, once per process.
+    """Read what conditions are drawn from, once per process, and again when its files have changed.
 
     Parameters
     ----------
@@ -121,6 +120,20 @@ def read_bank(conditions: Path | None, sky: Path | None) -> ConditionsBank | Sky
         None stands for the survey file.
     """
     if sky is not None:
-        check_hash(sky)
-        return SkyBank.load(sky)
-    return None if conditions is None else conditions_bank(ImageSet.open(conditions))
+        return _sky_in_state(sky, file_state(sky))
+    if conditions is None:
+        return None
+    parts = Path(conditions) / "images"
+    return _conditions_in_state(conditions, file_state(parts if parts.is_dir() else conditions))
+
+
+@lru_cache(maxsize=4)
+def _sky_in_state(path: Path, _state: tuple) -> SkyBank:
+    """Read a bank of sky."""
+    return SkyBank.load(path)
+
+
+@lru_cache(maxsize=4)
+def _conditions_in_state(path: Path, _state: tuple) -> ConditionsBank:
+    """Measure the conditions of an image set."""
+    return conditions_bank(ImageSet.open(path))

@@ -1,6 +1,9 @@
+import os
+import shutil
+
 import pytest
 
-from simcompare.runs.files import atomic_path, fingerprint, sha256, write_text
+from simcompare.runs.files import atomic_path, file_state, fingerprint, sha256, write_text
 
 
 def test_failed_write_leaves_the_old_file(tmp_path):
@@ -33,3 +36,24 @@ def test_fingerprint_sees_every_change(tmp_path):
     write_text(folder / "b", "3")
     prints.add(fingerprint(folder))
     assert len(prints) == 4
+
+
+def test_state_of_a_file_changes_with_its_content_whatever_a_copy_keeps(tmp_path):
+    path, other = tmp_path / "a" / "x", tmp_path / "b" / "x"
+    for each, text in ((path, "one"), (other, "two")):
+        each.parent.mkdir()
+        each.write_text(text)
+        os.utime(each, ns=(10**18, 10**18))
+    before = file_state(path.parent)
+    assert file_state(path.parent) == before
+    shutil.rmtree(path.parent)
+    shutil.copytree(other.parent, path.parent)  # which keeps size and time
+    assert file_state(path.parent) != before
+
+
+def test_fingerprint_does_not_depend_on_how_a_folder_is_called(tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "x").write_text("one")
+    expected = fingerprint(tmp_path / "data")
+    monkeypatch.chdir(tmp_path / "data")
+    assert {fingerprint(path) for path in (".", "../data", "../data/../data")} == {expected}
