@@ -13,7 +13,7 @@ from simcompare.runs.documents import read_json, read_json_object
 from simcompare.runs.files import write_text
 from simcompare.runs.ledger import check_hash
 from simcompare.runs.names import file_name
-from simcompare.runs.tables import plain, write_table
+from simcompare.runs.tables import filled_table, plain, write_table
 
 __all__ = [
     "INDEX",
@@ -102,7 +102,7 @@ def read_further(folder: str | os.PathLike) -> list[FurtherTable]:
     tables = []
     for entry in entries:
         where = Path(folder) / f"{entry['name']}.ecsv"
-        table = _read_table(where).filled() if entry["made"] else None
+        table = filled_table(_read_table(where)) if entry["made"] else None
         tables.append(FurtherTable(entry["name"], str(entry["title"]), str(entry["note"]), table))
     return tables
 

@@ -8,6 +8,7 @@ import numpy as np
 from simcompare.images.image_set import ImageSet
 from simcompare.images.splits import SPLITS
 from simcompare.images.stamps import FLAGS
+from simcompare.runs.tables import numbers_of
 
 __all__ = ["data_section", "kind_of_reason", "summarise"]
 
@@ -57,12 +58,12 @@ def summarise(images: ImageSet) -> dict:
 
 def _has_values(column) -> bool:
     """Whether a column has a finite value."""
-    return bool(np.isfinite(np.asarray(column, float)).any())
+    return bool(np.isfinite(numbers_of(column)).any())
 
 
 def _percentiles(values) -> list[float]:
     """Percentiles of the finite values."""
-    finite = np.asarray(values, float)[np.isfinite(np.asarray(values, float))]
+    finite = numbers_of(values)[np.isfinite(numbers_of(values))]
     return [float(value) for value in np.percentile(finite, PERCENTILES)]
 
 

@@ -16,6 +16,7 @@ from simcompare.images.stamps import PreparedStamp
 from simcompare.kinds import Kind
 from simcompare.runs.files import atomic_hdf5
 from simcompare.runs.names import printable
+from simcompare.runs.tables import filled
 
 __all__ = [
     "BLANK_SKY",
@@ -243,7 +244,7 @@ def _check_part(path: Path, stack: Stack, catalogue: Table, kind: str, bands: tu
             f"and lacks {missing or 'nothing'}."
         )
     names = list(
-        zip(*(np.asarray(catalogue[item]).tolist() for item in ("dataset", "galaxy_id", "view")), strict=True)
+        zip(*(filled(catalogue[item]).tolist() for item in ("dataset", "galaxy_id", "view")), strict=True)
     )
     if len(set(names)) < len(names):
         twice = next(item for item in names if names.count(item) > 1)
@@ -254,7 +255,7 @@ def _write_catalogue(group: h5py.Group, catalogue: Table, flux_unit: str) -> Non
     """Write one-dimensional columns, words as fixed-length UTF-8, fluxes in the unit of the pixels."""
     group.attrs["columns"] = json.dumps(catalogue.colnames)
     for column in catalogue.colnames:
-        values = np.asarray(catalogue[column])
+        values = filled(catalogue[column])
         if values.ndim != 1:
             raise ValueError(
                 f"catalogue column {column!r} has shape {values.shape}; one dimension is needed."

@@ -9,6 +9,7 @@ from astropy.table import Table
 from flows import FlowModel
 from simcompare.images.description import data_section
 from simcompare.images.image_set import ImageSet
+from simcompare.runs.tables import numbers_of
 
 __all__ = ["depth", "model_card"]
 
@@ -37,8 +38,8 @@ def depth(catalogue: Table, bands: Sequence[str], pixel_scale: float) -> dict[st
     """
     found = {}
     for band in bands:
-        width = np.asarray(catalogue[f"psf_fwhm_{band}"], float) / 2.3548 / pixel_scale
-        noise = np.asarray(catalogue[f"sky_sigma_{band}"], float) * np.sqrt(4 * math.pi) * width
+        width = numbers_of(catalogue[f"psf_fwhm_{band}"]) / 2.3548 / pixel_scale
+        noise = numbers_of(catalogue[f"sky_sigma_{band}"]) * np.sqrt(4 * math.pi) * width
         noise = noise[np.isfinite(noise) & (noise > 0)]
         if len(noise):
             found[band] = round(float(22.5 - 2.5 * np.log10(5 * np.median(noise))), 2)

@@ -9,6 +9,7 @@ import numpy as np
 from astropy.table import Table
 
 from simcompare.images.preparation.prepare import Preparation
+from simcompare.runs.tables import numbers_of
 
 __all__ = ["SKY", "Density", "Domain", "check_prepared_alike", "context_of", "outside_domain", "plain"]
 
@@ -79,7 +80,7 @@ def context_of(catalogue: Table, names: Sequence[str]) -> np.ndarray | None:
                 f"the flow is conditioned on {name!r}, but the catalogue has no column {source!r}; "
                 f"it has {', '.join(catalogue.colnames)}."
             )
-        values = np.asarray(catalogue[source], dtype=float)
+        values = numbers_of(catalogue[source])
         if source != name:
             with np.errstate(divide="ignore", invalid="ignore"):
                 values = np.log(values)
@@ -172,7 +173,7 @@ def outside_domain(catalogue: Table, validity: Mapping[str, Sequence[float]]) ->
     """
     flags = np.zeros(len(catalogue), dtype=np.int64)
     for name, (low, high) in validity.items():
-        values = np.asarray(catalogue[name], float) if name in catalogue.colnames else np.nan
+        values = numbers_of(catalogue[name]) if name in catalogue.colnames else np.nan
         bit = next((bit for prefix, bit in _DOMAIN_OF.items() if name.startswith(prefix)), Domain.OTHER)
         inside = np.logical_and(values >= low, values <= high)
         flags |= np.where(inside, 0, int(bit))

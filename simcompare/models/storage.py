@@ -15,6 +15,7 @@ from simcompare.images.image_set import LINEAR_UNIT, ImageSet
 from simcompare.models.card import depth
 from simcompare.models.density import context_of
 from simcompare.runs.files import atomic_path, fingerprint, sha256
+from simcompare.runs.tables import numbers_of
 from simcompare.settings import TrainSettings
 
 __all__ = ["MODEL", "load_model", "model_hash", "model_metadata", "write_samples"]
@@ -83,7 +84,7 @@ def model_metadata(images: ImageSet, train_set: ImageSet) -> dict:
     for name in [*nuisances, "half_light_radius"]:
         if name not in catalogue.colnames:
             continue
-        values = np.asarray(catalogue[name], float)
+        values = numbers_of(catalogue[name])
         values = values[np.isfinite(values)]
         if len(values):
             ranges[name] = [float(values.min()), float(values.max())]

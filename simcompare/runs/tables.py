@@ -7,13 +7,48 @@ from itertools import islice
 
 import numpy as np
 from astropy.io import ascii
-from astropy.table import Table, vstack
+from astropy.table import Column, MaskedColumn, Table, vstack
 
 from simcompare.runs.files import atomic_path
 
-__all__ = ["count_rows", "plain", "read_blocks", "read_ecsv", "read_form", "write_blocks", "write_table"]
+__all__ = [
+    "count_rows",
+    "filled",
+    "filled_table",
+    "numbers_of",
+    "plain",
+    "read_blocks",
+    "read_ecsv",
+    "read_form",
+    "write_blocks",
+    "write_table",
+]
 
 _ROWS_AT_ONCE = 1000  # as text and Python objects, some 10 kB each
+
+
+def numbers_of(column: object) -> np.ndarray:
+    """Values of a column as float64; what is masked is NaN, not what lies under the mask."""
+    return np.ma.filled(np.ma.asarray(column).astype(float), np.nan)
+
+
+def filled(column: object) -> np.ndarray:
+    """Values of a column with what stands for a missing one where it is masked: NaN, no text, False or -1."""
+    values = np.ma.asarray(column)
+    missing = {"U": "", "S": b"", "O": "", "f": np.nan, "c": np.nan, "b": False}.get(values.dtype.kind, -1)
+    if values.dtype.kind == "u" and np.ma.is_masked(values):
+        values = values.astype(np.int64)
+    return np.ma.filled(values, missing)
+
+
+def filled_table(table: Table) -> Table:
+    """Table of which nothing is masked, see `filled`; with its units, descriptions and meta data."""
+    whole = table.copy(copy_data=False)
+    for name in table.colnames:
+        if isinstance(table[name], MaskedColumn):
+            values = filled(table[name])
+            whole[name] = Column(values, unit=table[name].unit, description=table[name].description)
+    return whole
 
 
 def write_table(table: Table, path: str | os.PathLike) -> None:

@@ -189,6 +189,16 @@ def test_grid_interpolates_and_counts(tmp_path):
     assert flux[0, 1] / flux[0, 0] == pytest.approx((0.003 / 0.01) ** 0.5 * 10**-0.8, rel=1e-6)
 
 
+def test_a_grid_that_has_changed_is_read_again(tmp_path):
+    path = tmp_path / "grid.h5"
+    write_grid(path, flat_grid())
+    first = stellar_population(path)
+    assert stellar_population(path) is first
+    path.unlink()
+    write_grid(path, flat_grid())
+    assert stellar_population(path) is not first
+
+
 def test_bad_grids_are_refused(tmp_path):
     import h5py
 

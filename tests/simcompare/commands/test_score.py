@@ -11,6 +11,7 @@ from astropy.table import Table
 from scipy.ndimage import gaussian_filter
 
 from simcompare.cli import main
+from simcompare.commands.score import score_image_sets
 from simcompare.comparison.report_table import read_comparison, read_further
 from simcompare.images.image_set import ImageSet, Stack, part_path, write_part
 from simcompare.images.preparation.prepare import Preparation
@@ -22,6 +23,7 @@ from simcompare.scores import ranking as placing
 from simcompare.scores.files import joined_blocks, joined_form
 from simcompare.scores.pixel_maps import read_map, write_maps
 from simcompare.scores.spaces import open_spaces
+from simcompare.settings import ScoreSettings
 from simcompare.synthetic.blank_sky import blank_sky_of
 
 SIZE = 8
@@ -287,3 +289,22 @@ def test_a_model_of_another_preparation_is_refused(runs, tmp_path, capsys):
     command = ["score", str(tmp_path / "old"), "--model", str(folder / "flow"), "--out", str(tmp_path / "s")]
     assert main(command) == 2
     assert "neighbours is keep in the images, fill in the model" in capsys.readouterr().err
+
+
+def test_another_model_at_the_same_place_is_another_model(runs, tmp_path):
+    """Copies keep size and time of the last change; within one session the new one is read."""
+    folder, place = runs[0], tmp_path / "m"
+
+    def scored(source, out):
+        shutil.rmtree(place, ignore_errors=True)
+        shutil.copytree(folder / source, place)
+        options = {"neighbours": 0, "symmetries": False, "workers": 1}
+        return score_image_sets(
+            ScoreSettings(images=[folder / "new"], model=place, out=tmp_path / out, **options)
+        )
+
+    first = scored("flow/model", "a").numbers("log_prob")
+    second = scored("plain/model", "b").numbers("log_prob")
+    again = scored("flow/model", "c").numbers("log_prob")
+    assert not np.allclose(first, second)
+    np.testing.assert_array_equal(first, again)

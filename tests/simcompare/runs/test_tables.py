@@ -8,7 +8,16 @@ import pytest
 from astropy.table import MaskedColumn, Table
 
 from simcompare.runs import tables
-from simcompare.runs.tables import count_rows, read_blocks, read_ecsv, write_blocks, write_table
+from simcompare.runs.tables import (
+    count_rows,
+    filled,
+    filled_table,
+    numbers_of,
+    read_blocks,
+    read_ecsv,
+    write_blocks,
+    write_table,
+)
 from simcompare.scores.files import joined_blocks, joined_form
 from simcompare.scores.joining import stack_scores
 from simcompare.scores.record import Scores
@@ -98,3 +107,17 @@ def test_files_joined_one_by_one_are_the_table_of_all(tmp_path):
     write_table(made[2], paths[2])
     with pytest.raises(ValueError, match="survey is sdss in one and hsc in another"):
         joined_form(paths)
+
+
+def test_what_is_masked_is_missing_whatever_lies_under_the_mask():
+    values = np.ma.array([1.0, 1e20, 3.0], mask=[False, True, False])
+    np.testing.assert_array_equal(numbers_of(values), [1, np.nan, 3])
+    np.testing.assert_array_equal(numbers_of(MaskedColumn([1, 999999], mask=[0, 1])), [1, np.nan])
+    np.testing.assert_array_equal(numbers_of([1, 2]), [1, 2])
+    assert filled(MaskedColumn(["a", "b"], mask=[0, 1])).tolist() == ["a", ""]
+    assert filled(MaskedColumn(np.array([4, 5], "u1"), mask=[0, 1])).tolist() == [4, -1]
+    table = Table({"x": MaskedColumn(values, unit=u.mag, description="what"), "y": [1, 2, 3]}, meta={"a": 1})
+    whole = filled_table(table)
+    assert np.isnan(whole["x"][1])
+    assert (whole["x"].unit, whole["x"].description, whole.meta) == (u.mag, "what", {"a": 1})
+    assert table["x"].mask.tolist() == [False, True, False]
