@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 # Of work half done, in the order in which they come.
 SIGNS = [
     ("score", "scores/*/chunks/scores-000000.json"),
-    ("compare", "comparison/scores.ecsv"),
+    ("compare", "comparison/scores.parquet"),
     ("compare", "comparison/figures/*.png"),
 ]
 LINES = [

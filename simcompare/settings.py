@@ -314,12 +314,14 @@ class FetchSettings(Settings):
 
 
 class ExportSettings(Settings):
-    """Write an image set as FITS, or in the layout of the Multimodal Universe."""
+    """Write image sets as FITS or as of the Multimodal Universe, or scores as a table for people."""
 
-    images: list[Path] = Field(description="Image sets, joined.")
-    out: Path = Field(description="Folder of FITS files, or HDF5 file.")
-    layout: Literal["fits", "mmu"] = Field(
-        "fits", description="One FITS file a galaxy, or one HDF5 file as of the Multimodal Universe."
+    images: list[Path] = Field(description="Image sets, or runs of scores, joined.")
+    out: Path = Field(description="Folder of FITS files, or HDF5 file; of scores one file.")
+    layout: Literal["fits", "mmu", "ecsv", "csv"] = Field(
+        "fits",
+        description="Images: 'fits', one file a galaxy, or 'mmu', HDF5 as of the Multimodal Universe. "
+        "Scores: 'ecsv', 'fits' or 'csv'.",
     )
     where: str | None = Field(None, description="Condition on catalogue columns: 'mag_r < 17.7'.")
 

@@ -1,12 +1,12 @@
 """``simcompare cite``: whom to cite for a run."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from simcompare.kinds import Kind
 from simcompare.pages.citations import Citations, bibtex, citations_of
 from simcompare.runs.folder import read_config, read_provenance, runs_behind
-from simcompare.runs.tables import read_blocks
 from simcompare.settings import CiteSettings
 
 __all__ = ["cite", "cite_run", "messages"]
@@ -58,16 +58,16 @@ def _simulations(folder: Path) -> dict[str, None]:
     """Names of the simulations in the scores or the image set of a run."""
     from simcompare.images.image_set import ImageSet
     from simcompare.images.parts import read_catalogue
+    from simcompare.scores.run_inputs import run_scores
 
-    if (folder / "scores.ecsv").is_file():
-        blocks = read_blocks(folder / "scores.ecsv", ["kind", "simulation", "dataset"])
-        blocks = (block[block["kind"] == Kind.SIMULATED] for block in blocks)
-    elif (folder / "images").is_dir():
-        blocks = map(read_catalogue, ImageSet.open(folder).files)
-    else:
-        return {}
     names: dict[str, None] = {}
-    for block in blocks:
+    if read_config(folder)[0] != "mock":
+        with suppress(FileNotFoundError):  # a run that has not ended
+            scores = run_scores(folder, lambda form: ["kind", "simulation", "dataset"])
+            scores = scores[scores.equals("kind", Kind.SIMULATED)]
+            names |= dict.fromkeys(scores.words("simulation" if "simulation" in scores else "dataset"))
+        return names
+    for block in map(read_catalogue, ImageSet.open(folder).files) if (folder / "images").is_dir() else ():
         column = "simulation" if "simulation" in block.colnames else "dataset"
         names |= dict.fromkeys(str(name) for name in block[column])
     return names

@@ -25,9 +25,9 @@ from simcompare.comparison.report_table import (
 from simcompare.images.image_set import LINEAR_UNIT
 from simcompare.runs.folder import Run, open_run, read_settings
 from simcompare.runs.ledger import check_hash
-from simcompare.runs.tables import write_blocks
+from simcompare.runs.names import SCORES
 from simcompare.scores.encoders import Encoder, find_encoder, is_import
-from simcompare.scores.files import joined_blocks, joined_form, joined_scores
+from simcompare.scores.files import joined_blocks, joined_form, joined_scores, scores_file, write_blocks
 from simcompare.scores.nuisance import read_columns
 from simcompare.scores.ranking import SPACES, Reader, place_scores
 from simcompare.scores.record import Scores
@@ -41,7 +41,7 @@ __all__ = ["compare_runs", "main_columns", "messages", "recompare_runs"]
 
 logger = logging.getLogger(__name__)
 
-_SCORES, _RECORD = "scores.ecsv", "record.json"
+_RECORD = "record.json"
 
 
 def compare_runs(settings: CompareSettings) -> Table:
@@ -79,7 +79,7 @@ def _compare(settings: CompareSettings, *, replace: bool) -> Table:
         if done.has_all(_RECORD):
             logger.info("%s holds the comparison already", run.folder)
             return read_comparison(run.folder)
-        paths = [folder / _SCORES for folder in settings.scores]
+        paths = list(map(scores_file, settings.scores))
         for path in paths:
             check_hash(path)
         form, questions = joined_form(paths), _questions(settings)
@@ -94,7 +94,7 @@ def _compare(settings: CompareSettings, *, replace: bool) -> Table:
         blocks = _placed(partial(joined_blocks, paths, form), form, run)
         if structure is not None:
             blocks = (block.with_columns(structure_z=structure.z(block)) for block in blocks)
-        write_blocks((block.table for block in blocks), run.folder / _SCORES)
+        write_blocks(blocks, run.folder / SCORES)
         with open_spaces(run.folder / SPACES) as spaces:
             further = further_tables(scores, settings.seed, spaces=spaces, questions=questions)
         further += [*null_tables(settings.nulls), *attribution_tables(settings.attribution)]
@@ -109,7 +109,7 @@ def _compare(settings: CompareSettings, *, replace: bool) -> Table:
             model=str(form.meta.get("model", "unknown")),
             background=str(form.meta.get("background", "unknown")),
         )
-        made = [_SCORES, SPACES, "comparison.ecsv", "comparison.json", _RECORD, f"tables/{INDEX}"]
+        made = [SCORES, SPACES, "comparison.ecsv", "comparison.json", _RECORD, f"tables/{INDEX}"]
         made += [f"tables/{each.name}.ecsv" for each in further if each.table is not None]
         done.record(*(name for name in made if name != SPACES or (run.folder / SPACES).is_file()))
     return table
@@ -117,7 +117,7 @@ def _compare(settings: CompareSettings, *, replace: bool) -> Table:
 
 def _inputs(settings: CompareSettings) -> list[Path]:
     """Files that a comparison is made from."""
-    found = [path / _SCORES for path in settings.scores]
+    found = list(map(scores_file, settings.scores))
     found += [settings.nulls / NULLS] if settings.nulls else []
     found += [path / ATTRIBUTION for path in settings.attribution]
     for path in found:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from astropy.table import Table
 
 from flows import FlowConfig, FlowModel, TrainingConfig, train
 from mocks import stream
@@ -19,10 +18,11 @@ from simcompare.models.density import context_of
 from simcompare.models.storage import load_model, model_metadata
 from simcompare.runs.files import write_text
 from simcompare.runs.folder import open_run, read_settings
+from simcompare.runs.names import SCORES
 from simcompare.runs.products import make_files
-from simcompare.runs.tables import write_table
 from simcompare.runs.time_limit import Watch
 from simcompare.scores.bare_sky import with_sky
+from simcompare.scores.files import joined_scores, read_form, write_blocks
 from simcompare.scores.joining import stack_scores
 from simcompare.scores.likelihood import score
 from simcompare.scores.record import Scores
@@ -102,11 +102,12 @@ def make_nulls(settings: NullsSettings) -> list[FurtherTable]:
         tasks = [_Task(variant, settings, real, twins) for variant in _variants(settings, real)]
         for task in tasks:
             task.folder.mkdir(parents=True, exist_ok=True)
-        paths = [task.folder / "scores.ecsv" for task in tasks]
+        paths = [task.folder / SCORES for task in tasks]
         make_files(run, _run, paths, tasks)
         name = ImageSet.open(real).name
         scores = {
-            task.variant: Scores.of(Table.read(path), name) for task, path in zip(tasks, paths, strict=True)
+            task.variant: joined_scores([path], read_form(path)).with_reference(name)
+            for task, path in zip(tasks, paths, strict=True)
         }
         tables, spreads = _tables(scores, settings.seed)
         write_further(tables, run.folder / "tables")
@@ -143,7 +144,7 @@ def _run(path: Path, task: _Task, watch: Watch) -> None:
         score(images, model, with_sky(backgrounds, images, model), symmetries=settings.symmetries)
         for images in sets
     ]
-    write_table(stack_scores(parts).select("view", "log_prob", parts[0].headline).table, path)
+    write_blocks([stack_scores(parts).select("view", "log_prob", parts[0].headline)], path)
 
 
 def _config(config: FlowConfig, variant: _Variant, real: ImageSet) -> FlowConfig:

@@ -20,6 +20,7 @@ from simcompare.runs.files import remove_leftovers
 from simcompare.runs.folder import read_config, read_provenance, read_settings, runs_behind
 from simcompare.runs.ledger import Ledger, digest
 from simcompare.runs.lock import lock_folder
+from simcompare.scores.files import scores_file
 from simcompare.scores.record import Scores
 from simcompare.scores.run_inputs import is_toy, run_image_sets, run_models, run_scores
 from simcompare.settings import ReportSettings
@@ -59,7 +60,7 @@ def report_run(settings: ReportSettings) -> Path:
     with lock_folder(folder, "report"):
         remove_leftovers(folder)
         image_sets, models = run_image_sets(folder), run_models(folder)
-        files = [folder / name for name in ("scores.ecsv", "comparison.ecsv", f"tables/{INDEX}")]
+        files = [scores_file(folder), folder / "comparison.ecsv", folder / "tables" / INDEX]
         files += [path for images in image_sets.values() for path in images.files]
         done = Ledger(folder / "report-products.json", digest(settings, files, *models))
         if done.has_all(_PAGE):

@@ -17,12 +17,12 @@ from simcompare.models.density import SKY, Density, check_prepared_alike
 from simcompare.models.storage import load_model, model_hash
 from simcompare.runs.files import file_state
 from simcompare.runs.folder import open_run
+from simcompare.runs.names import SCORES
 from simcompare.runs.products import make_files
-from simcompare.runs.tables import count_rows, read_form, write_blocks, write_table
 from simcompare.runs.time_limit import Watch
 from simcompare.scores.bare_sky import with_sky
 from simcompare.scores.encoders import find_encoder
-from simcompare.scores.files import joined_blocks, joined_form
+from simcompare.scores.files import count_rows, joined_blocks, joined_form, read_form, write_blocks
 from simcompare.scores.joining import stack_scores
 from simcompare.scores.likelihood import score, warn_of_doubts
 from simcompare.scores.pixel_maps import write_maps
@@ -36,7 +36,6 @@ __all__ = ["messages", "score_image_sets", "write_scores"]
 
 logger = logging.getLogger(__name__)
 
-_SCORES = "scores.ecsv"
 _CHUNKS = "chunks"
 _IMAGES_PER_TASK = 192
 _HEADLINE = "background"
@@ -60,7 +59,7 @@ def write_scores(settings: ScoreSettings) -> Path:
     Returns
     -------
     pathlib.Path
-        ``settings.out / "scores.ecsv"``, one row per image of all sets: the columns of
+        ``settings.out / "scores.parquet"``, one row per image of all sets: the columns of
         `simcompare.scores.likelihood.score` and, where real images are among the sets, those of
         `simcompare.scores.ranking.place_scores`. Beside it lie ``spaces.h5`` and, on request, ``maps/``.
         Chunks scored by an interrupted run are kept. Memory holds some rows at a time, and one number of
@@ -82,10 +81,10 @@ def write_scores(settings: ScoreSettings) -> Path:
                 f"{run.folder} was made from other images or models than now lie at the same places; "
                 "choose another --out, or delete the folder to start again."
             )
-        if done.has(_SCORES):
-            logger.info("%s is there already", run.folder / _SCORES)
+        if done.has(SCORES):
+            logger.info("%s is there already", run.folder / SCORES)
             shutil.rmtree(run.folder / _CHUNKS, ignore_errors=True)  # of a run killed at its very end
-            return run.folder / _SCORES
+            return run.folder / SCORES
         done.record()
         reference = _reference(sets, settings.reference)
         sets += [
@@ -96,7 +95,7 @@ def write_scores(settings: ScoreSettings) -> Path:
         chunks = [chunk for images in sets for chunk in _chunks(images, settings)]
         folder = run.folder / _CHUNKS
         folder.mkdir(exist_ok=True)
-        paths = [folder / f"scores-{number:06d}.ecsv" for number in range(len(chunks))]
+        paths = [folder / f"scores-{number:06d}.parquet" for number in range(len(chunks))]
         make_files(run, _score_chunk, paths, chunks, gpu=settings.device.startswith("cuda"))
         form = joined_form(paths, reference)
         form = replace(form, meta=dict(form.meta) | _identity(settings))
@@ -113,10 +112,10 @@ def write_scores(settings: ScoreSettings) -> Path:
             )  # fmt: skip
         for images in sets if settings.maps else ():
             _write_maps(images, settings)
-        write_blocks((block.table for block in blocks), run.folder / _SCORES)
-        done.record(_SCORES)
+        write_blocks(blocks, run.folder / SCORES)
+        done.record(SCORES)
         shutil.rmtree(folder)
-    return run.folder / _SCORES
+    return run.folder / SCORES
 
 
 def _with_held_out(paths: list[Path], form: Scores, settings: ScoreSettings) -> tuple[list[Path], Scores]:
@@ -125,7 +124,7 @@ def _with_held_out(paths: list[Path], form: Scores, settings: ScoreSettings) -> 
     if path is None:
         return paths, form
     try:
-        form = stack_scores([form, Scores.of(read_form(path))])
+        form = stack_scores([form, read_form(path)])
     except ValueError as error:
         logger.info("without the held-out real galaxies of %s: %s", settings.model, error)
         return paths, form
@@ -233,7 +232,7 @@ def _score_chunk(path: Path, chunk: _Chunk, watch: Watch) -> None:
         finally:
             torch.set_num_threads(threads)
     scores = scores.with_columns(image_index=scores["image_index"] + chunk.start)
-    write_table(scores.table, path)
+    write_blocks([scores], path)
 
 
 def _write_maps(images: ImageSet, settings: ScoreSettings) -> None:

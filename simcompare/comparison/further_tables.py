@@ -11,7 +11,7 @@ from astropy.table import Table
 
 from mocks.streams import stream
 from simcompare.comparison.adjusted import adjusted_differences
-from simcompare.comparison.features import compare_features
+from simcompare.comparison.features import Rows, compare_features
 from simcompare.comparison.headline import trend_of
 from simcompare.comparison.matched import balance_all, contrasts, match_all
 from simcompare.comparison.matching import compare_in_bins
@@ -23,7 +23,6 @@ from simcompare.scores.features import morphology_features, shape_columns
 from simcompare.scores.nuisance import usable_nuisances
 from simcompare.scores.record import Scores
 from simcompare.scores.typicality import add_typicality, batch_typicality
-from simcompare.statistics.rows import Rows
 
 __all__ = ["FurtherTable", "Questions", "further_tables", "needed_columns"]
 

@@ -5,7 +5,10 @@ import logging
 import shlex
 from collections.abc import Iterable
 
-__all__ = ["PrintableFormatter", "file_name", "file_names", "printable", "shell_word"]
+__all__ = ["SCORES", "PrintableFormatter", "file_name", "file_names", "printable", "shell_word"]
+
+SCORES = "scores.parquet"
+"""Scores of a run of ``score`` or ``compare``."""
 
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789._+-")
 _RESERVED = frozenset(  # whatever follows their first dot, on Windows

@@ -1,30 +1,15 @@
-"""Tables on disk as ECSV, written and read some rows at a time, so that memory holds the numbers alone."""
+"""Small tables: ECSV, which people, astropy and pandas read; nothing masked; plain values for JSON."""
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
-from itertools import islice
 
 import numpy as np
-from astropy.io import ascii
-from astropy.table import Column, MaskedColumn, Table, vstack
+from astropy.table import Column, MaskedColumn, Table
 
 from simcompare.runs.files import atomic_path
 
-__all__ = [
-    "count_rows",
-    "filled",
-    "filled_table",
-    "numbers_of",
-    "plain",
-    "read_blocks",
-    "read_ecsv",
-    "read_form",
-    "write_blocks",
-    "write_table",
-]
-
-_ROWS_AT_ONCE = 1000  # as text and Python objects, some 10 kB each
+__all__ = ["filled", "filled_table", "numbers_of", "plain", "write_table"]
 
 
 def numbers_of(column: object) -> np.ndarray:
@@ -64,116 +49,10 @@ def write_table(table: Table, path: str | os.PathLike) -> None:
     OSError
         As `simcompare.runs.files.atomic_path`.
     """
-    starts = range(0, max(1, len(table)), _ROWS_AT_ONCE)
-    write_blocks((table[start : start + _ROWS_AT_ONCE] for start in starts), path)
-
-
-def write_blocks(blocks: Iterable[Table], path: str | os.PathLike) -> int:
-    """Write one table as ECSV from blocks of its rows, of which one at a time is in memory.
-
-    Parameters
-    ----------
-    blocks : iterable of Table
-        At least one; of the same columns, types and units. The meta data are those of the first.
-    path : path-like
-
-    Returns
-    -------
-    int
-        Rows written.
-    """
-    rows = 0
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        for number, block in enumerate(blocks):
-            block = block.copy(copy_data=False)
-            block.meta = plain(dict(block.meta))
-            lines = _written(block)
-            first = len(lines) - len(block) if number else 0  # the header stands once
-            file.writelines(f"{line}\n" for line in lines[first:])
-            rows += len(block)
-    return rows
-
-
-def read_blocks(path: str | os.PathLike, columns: Collection[str] | None = None) -> Iterator[Table]:
-    """Read a table that `write_table` or `write_blocks` wrote, some rows at a time.
-
-    Parameters
-    ----------
-    path : path-like
-        ECSV without line breaks in its texts.
-    columns : collection of str, optional
-        Those wanted of the columns that are there; default all.
-
-    Yields
-    ------
-    Table
-        With the meta data of all; one without rows where there are none.
-    """
-    with open(path, encoding="utf-8", newline="") as lines:
-        header = _header(lines)
-        rows = list(islice(lines, _ROWS_AT_ONCE))
-        while True:
-            yield _parsed([*header, *rows], columns)
-            rows = list(islice(lines, _ROWS_AT_ONCE))
-            if not rows:
-                return
-
-
-def read_ecsv(path: str | os.PathLike, columns: Collection[str] | None = None) -> Table:
-    """Read a table as `read_blocks`, in one piece and in a fraction of the memory that astropy takes."""
-    blocks = list(read_blocks(path, columns))
-    table = Table(meta=blocks[0].meta)
-    for name in blocks[0].colnames:
-        # Column by column, so that no second copy of all is needed.
-        table[name] = vstack([block[[name]] for block in blocks], metadata_conflicts="silent")[name]
-        for block in blocks:
-            block.remove_column(name)
-    return table
-
-
-def read_form(path: str | os.PathLike) -> Table:
-    """Read the columns of a table as `read_blocks`, with their types, units and meta data, without rows."""
-    with open(path, encoding="utf-8", newline="") as lines:
-        return _parsed(_header(lines))
-
-
-def _parsed(lines: list[str], columns: Collection[str] | None = None) -> Table:
-    """Read ECSV."""
-    reader = ascii.get_reader(ascii.Ecsv, include_names=columns, fill_values=[("", "0")])
-    table = reader.read(lines)
-    _forget(reader)
-    return table
-
-
-def _written(table: Table) -> list[str]:
-    """Write ECSV."""
-    writer = ascii.get_writer(ascii.Ecsv)
-    lines = writer.write(table)
-    _forget(writer)
-    return lines
-
-
-def _forget(way: ascii.BaseReader) -> None:
-    """Undo a reader or writer: it refers to itself, and would keep 10 kB a row until garbage is collected."""
-    for part in (way.header, way.data):
-        vars(part).clear()
-
-
-def count_rows(path: str | os.PathLike) -> int:
-    """Count the rows of an ECSV file without reading its columns."""
-    with open(path, encoding="utf-8", newline="") as lines:
-        _header(lines)
-        return sum(1 for _ in lines)
-
-
-def _header(lines: Iterator[str]) -> list[str]:
-    """Comments and names of the columns, which begin a file."""
-    header = []
-    for line in lines:
-        header.append(line)
-        if not line.startswith("#"):
-            break
-    return header
+    table = table.copy(copy_data=False)
+    table.meta = plain(dict(table.meta))
+    with atomic_path(path) as temporary:
+        table.write(temporary, format="ascii.ecsv")
 
 
 def plain(value: object) -> object:

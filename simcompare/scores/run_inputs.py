@@ -8,7 +8,7 @@ from simcompare.images.image_set import ImageSet
 from simcompare.models.storage import load_model
 from simcompare.runs.folder import read_config
 from simcompare.runs.ledger import check_hash
-from simcompare.scores.files import joined_form, joined_scores
+from simcompare.scores.files import joined_form, joined_scores, scores_file
 from simcompare.scores.record import Scores
 
 __all__ = ["is_toy", "run_image_sets", "run_models", "run_scores", "score_runs"]
@@ -30,9 +30,7 @@ def run_scores(run: str | Path, wanted: Callable[[Scores], Collection[str]] | No
     FileNotFoundError
         When there is none.
     """
-    path = Path(run) / "scores.ecsv"
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist; run 'simcompare score' with --out {run} first.")
+    path = scores_file(run)
     check_hash(path)
     form = joined_form([path])
     return joined_scores([path], form, None if wanted is None else wanted(form))

@@ -7,14 +7,40 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simcompare.scores.text_column import Words
-
-__all__ = ["blank_of", "column_values", "is_number", "joined_values", "some_rows", "word_codes"]
+__all__ = [
+    "arrow_values",
+    "blank_of",
+    "column_values",
+    "is_number",
+    "joined_values",
+    "some_rows",
+    "word_codes",
+]
 
 
 def blank_of(dtype: np.dtype) -> str | float | bool | int:
     """Value of a column where nothing is known."""
     return {"U": "", "S": "", "f": np.nan, "b": False}.get(dtype.kind, -1)
+
+
+def arrow_values(values: pa.ChunkedArray) -> np.ndarray | pa.DictionaryArray:
+    """Column as `Scores` holds it, of what pyarrow has read; nothing is left null."""
+    if pa.types.is_dictionary(values.type) or pa.types.is_string(values.type):
+        if not pa.types.is_dictionary(values.type):
+            values = values.dictionary_encode()
+        whole = values.unify_dictionaries().combine_chunks()
+        if isinstance(whole, pa.ChunkedArray):  # older pyarrow, of no chunks
+            whole = pa.array([], values.type)
+        if whole.null_count:
+            whole = whole.cast(pa.string()).fill_null("").dictionary_encode()
+        words = whole.dictionary
+        order = pc.array_sort_indices(words).to_numpy()
+        rank = np.empty(len(order), dtype=np.int64)
+        rank[order] = np.arange(len(order))
+        return _text(rank[word_codes(whole)] if len(rank) else np.zeros(0, int), words.take(pa.array(order)))
+    if values.null_count:
+        values = values.fill_null(pa.scalar(blank_of(np.dtype(values.type.to_pandas_dtype())), values.type))
+    return values.to_numpy()
 
 
 def is_number(column: np.ndarray | pa.DictionaryArray) -> bool:
@@ -26,8 +52,6 @@ def column_values(name: str, values: Any) -> np.ndarray | pa.DictionaryArray:
     """Column as `Scores` holds it; nothing is left masked."""
     if isinstance(values, pa.DictionaryArray):
         return values
-    if isinstance(values, Words):
-        return _text(values.codes, np.char.decode(values.words, "utf-8"))
     if isinstance(values, np.ma.MaskedArray):
         values = values.filled(blank_of(values.dtype))
     values = np.asarray(values)

@@ -6,15 +6,16 @@ with the square of the number are made on a random subset, and say so.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy import stats
 from scipy.spatial.distance import cdist
 
 from simcompare.statistics.resampling import BLOCK
-from simcompare.statistics.rows import Rows, Sample
 
 __all__ = [
+    "AT_ONCE",
     "TestResult",
     "classifier_test",
     "coverage",
@@ -27,7 +28,18 @@ PAIRS = 250_000  # distances held at once: 2 MB
 MEDIAN_BINS = 4096
 LARGEST_SQUARE = 2000  # rows of each sample in tests of quadratic cost
 FOLDS = 5
+AT_ONCE = 16_384  # rows of features projected
 WAVES = 256  # random Fourier features of the classifier
+
+
+class Sample(Protocol):
+    """Features, shape (n, d): an array, or what gives rows of one by numbers and slices."""
+
+    shape: tuple[int, int]
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -71,7 +83,7 @@ def classifier_test(
 
     Parameters
     ----------
-    first, second : Rows or ndarray, shape (n, d) and (m, d)
+    first, second : Sample, shape (n, d) and (m, d)
         Standardised features, one row per galaxy.
     rng : numpy.random.Generator
         Draws subset, folds, features and exchanged labels.
@@ -324,8 +336,8 @@ def sliced_test(
 
 def _projected(rows: Sample, directions: np.ndarray) -> np.ndarray:
     """Coordinates along directions, shape (n, n_directions)."""
-    parts = rows.blocks() if isinstance(rows, Rows) else [rows]
-    return np.concatenate([part @ directions for part in parts])
+    starts = range(0, len(rows), AT_ONCE)
+    return np.concatenate([rows[start : start + AT_ONCE] @ directions for start in starts])
 
 
 def _sliced(first: np.ndarray, second: np.ndarray) -> float:
@@ -361,7 +373,7 @@ def coverage(
 
     Parameters
     ----------
-    first, second : Rows or ndarray, shape (n, d) and (m, d)
+    first, second : Sample, shape (n, d) and (m, d)
         Standardised features of simulated and of real galaxies.
     rng : numpy.random.Generator
     neighbours : int

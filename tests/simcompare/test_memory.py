@@ -1,4 +1,4 @@
-"""Memory of comparison and report: what each further row may cost, and text columns that hold a word once."""
+"""Memory of comparison and report: what each further row may cost."""
 
 import contextlib
 import tracemalloc
@@ -13,12 +13,10 @@ from simcompare.comparison.further_tables import further_tables
 from simcompare.comparison.headline import compare
 from simcompare.pages.sections.checks import draw_checks
 from simcompare.pages.sections.scores import draw_scores
-from simcompare.runs.tables import write_table
 from simcompare.scores import nuisance, typicality
-from simcompare.scores.files import joined_form, joined_scores
 from simcompare.scores.record import Scores
 from simcompare.statistics import feature_tests as twosample
-from simcompare.statistics import resampling, rows
+from simcompare.statistics import resampling
 from simcompare.statistics import two_sample as statistics
 
 
@@ -29,7 +27,8 @@ def sliced(first, second, rng, n_permutations):
 
 SMALL = (
     (resampling, "BLOCK", 100_000), (statistics, "DEALT", 100_000), (statistics, "MOST_UNITS", 200),
-    (twosample, "BLOCK", 100_000), (twosample, "LARGEST_SQUARE", 50), (rows, "AT_ONCE", 500),
+    (twosample, "BLOCK", 100_000), (twosample, "LARGEST_SQUARE", 50), (twosample, "AT_ONCE", 500),
+    (features, "AT_ONCE", 500),
     (nuisance, "AT_ONCE", 500), (typicality, "AT_ONCE", 500), (analysis, "MOST_COMPARED", 200),
     (matching, "LARGEST_OPTIMAL", 10_000), (matching, "MOST_CANDIDATES", 3_000),
     (features, "_TESTS", (sliced,)),
@@ -95,17 +94,3 @@ def test_a_row_costs_few_bytes_beside_the_table(work, most, monkeypatch):
         finally:
             tracemalloc.stop()
     assert peaks[1] - peaks[0] < most * (sizes[1] - sizes[0])
-
-
-def test_columns_are_read_without_the_others(tmp_path):
-    whole = Table({"galaxy_id": [f"g{i}" for i in range(7)], "dataset": 7 * ["one"], "mass": np.arange(7.0)})
-    whole["rate"], whole["n"] = 2.0, np.arange(7)
-    whole.meta["model"] = "m"
-    paths = [tmp_path / "a.ecsv", tmp_path / "b.ecsv"]
-    write_table(whole[:4], paths[0])
-    write_table(whole[4:]["galaxy_id", "dataset", "mass", "n"], paths[1])
-    table = joined_scores(paths, joined_form(paths), ["galaxy_id", "rate", "n"])
-    assert (table.colnames, table.meta["model"]) == (["galaxy_id", "rate", "n"], "m")
-    np.testing.assert_array_equal(table["galaxy_id"], whole["galaxy_id"])
-    np.testing.assert_array_equal(table["rate"], [2, 2, 2, 2, np.nan, np.nan, np.nan])
-    assert table[table["n"] > 4]["galaxy_id"].tolist() == ["g5", "g6"]

@@ -18,8 +18,8 @@ from simcompare.commands.prepare import preparation_of
 from simcompare.data.shipped import ensemble_members
 from simcompare.images.image_set import ImageSet
 from simcompare.observed.formats import files_of, recognise
-from simcompare.runs.tables import count_rows
 from simcompare.runs.tasks import available_cores
+from simcompare.scores.files import count_rows, scores_file
 from simcompare.settings import (
     CompareSettings,
     MockSettings,
@@ -242,10 +242,7 @@ def _shape(folder: Path, coming: dict[Path, Shape]) -> Shape:
 
 def _rows(folder: Path) -> int:
     """Count the rows of a score table."""
-    path = Path(folder) / "scores.ecsv"
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist; run 'simcompare score' with --out {folder} first.")
-    return count_rows(path)
+    return count_rows(scores_file(folder))
 
 
 def count_stamps(path: str | Path) -> int:

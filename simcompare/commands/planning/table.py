@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from simcompare import settings
+from simcompare.runs.names import SCORES
 
 __all__ = ["COMMANDS", "SECTIONS", "Command", "Section"]
 
@@ -156,7 +157,7 @@ _ROWS = (
     Command(
         "score", settings.ScoreSettings, "write_scores", CHAIN, "images",
         returns="Scores", python="score_image_sets", is_held=True,
-        work=f"{_ESTIMATES}:work_of_score", product="scores.ecsv",
+        work=f"{_ESTIMATES}:work_of_score", product=SCORES,
         section=Section(
             "Likelihoods; name 'model' and 'background' to use flows trained before.",
             wired=("images", "out"), job="workers", is_array=True,
@@ -193,7 +194,7 @@ _ROWS = (
         returns="str",
     ),
     Command(
-        "export", settings.ExportSettings, "export_images", IMAGES, "images",
+        "export", settings.ExportSettings, "export", IMAGES, "images",
         returns="int, the number of images",
     ),
     Command(

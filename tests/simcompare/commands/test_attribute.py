@@ -19,6 +19,8 @@ from simcompare.comparison.report_table import read_comparison, read_further
 from simcompare.images.image_set import ImageSet
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
 from simcompare.images.stamps import RawStamp
+from simcompare.runs.names import SCORES
+from simcompare.scores.run_inputs import run_scores
 from simcompare.settings import MockSettings
 from simcompare.synthetic.variations import LADDER, Variation, VariedView, altered, scaled_psf, variations
 
@@ -175,7 +177,7 @@ def test_the_budget_adds_up_and_the_floor_is_below_it(attributed):
     budget, shifts = (each.table for each in read_further(folder / "out" / "tables"))
     assert list(budget["step"]) == list(LADDER[:5])
     assert budget["change"].sum() == pytest.approx(budget["to_real"][-1])
-    scores = Table.read(folder / "out" / "scores" / "scores.ecsv")
+    scores = run_scores(folder / "out" / "scores")
     real = (scores["dataset"] == "nature") & (scores["split"] == "test")
     gap = scores["log_likelihood_ratio"][scores["dataset"] == "young, sky"].mean()
     means = [
@@ -229,7 +231,7 @@ def test_a_resumed_attribution_is_the_same(attributed, capsys):
     folder, command = attributed
     before = (folder / "out" / "tables" / "ladder.ecsv").read_text()
     (folder / "out" / "images" / "part-0001.h5").unlink()
-    (folder / "out" / "scores" / "scores.ecsv").unlink()
+    (folder / "out" / "scores" / SCORES).unlink()
     assert main(command) == 0
     assert (folder / "out" / "tables" / "ladder.ecsv").read_text() == before
     assert "1 of 2 parts are finished already" in capsys.readouterr().err

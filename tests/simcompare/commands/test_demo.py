@@ -1,11 +1,12 @@
 import json
 
 import numpy as np
-from astropy.table import Table
 
 from simcompare.cli import main
 from simcompare.commands.demo import DATASETS, NATURE
 from simcompare.comparison.report_table import read_comparison
+from simcompare.runs.names import SCORES
+from simcompare.scores.run_inputs import run_scores
 
 
 def test_generations_are_ranked_with_error_bars(demo):
@@ -34,7 +35,7 @@ def test_same_physics_in_other_formats_scores_alike(demo):
 
 
 def test_scores_are_whole(demo):
-    scores = Table.read(demo / "scores" / "scores.ecsv")
+    scores = run_scores(demo / "scores")
     assert set(DATASETS) | {NATURE} <= set(scores["dataset"])
     assert np.isfinite(scores["log_likelihood_ratio"]).all()
     scales = [name for name in scores.colnames if name.startswith("log_prob_scale_")]
@@ -51,7 +52,7 @@ def test_second_run_changes_nothing(demo, monkeypatch):
     monkeypatch.setattr(
         "simcompare.commands.demo.report_run", lambda settings: settings.run
     )  # drawn anew each time
-    scores = demo / "scores" / "scores.ecsv"
+    scores = demo / "scores" / SCORES
     written = scores.stat().st_mtime_ns
     assert main(["--quiet", "demo", "--out", str(demo)]) == 0
     assert scores.stat().st_mtime_ns == written

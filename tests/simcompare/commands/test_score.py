@@ -17,11 +17,11 @@ from simcompare.images.image_set import ImageSet, Stack, part_path, write_part
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.images.splits import assign_split
 from simcompare.models.storage import load_model
-from simcompare.runs import tables
-from simcompare.runs.tables import write_blocks
+from simcompare.scores import files
 from simcompare.scores import ranking as placing
-from simcompare.scores.files import joined_blocks, joined_form
+from simcompare.scores.files import joined_blocks, joined_form, joined_scores, write_blocks
 from simcompare.scores.pixel_maps import read_map, write_maps
+from simcompare.scores.run_inputs import run_scores
 from simcompare.scores.spaces import open_spaces
 from simcompare.settings import ScoreSettings
 from simcompare.synthetic.blank_sky import blank_sky_of
@@ -82,7 +82,7 @@ def runs(tmp_path_factory):
 
 
 def test_scores_hold_every_background_scatter_typicality_and_neighbours(runs):
-    table = Table.read(runs[0] / "scores" / "scores.ecsv")
+    table = run_scores(runs[0] / "scores").table
     assert set(table["dataset"]) == {*COUNTS, "blank sky"}
     assert set(table["kind"][table["dataset"] == "blank sky"]) == {"control"}
     for name in ("_other", "_sky"):
@@ -117,28 +117,32 @@ def test_scores_hold_every_background_scatter_typicality_and_neighbours(runs):
 def test_division_of_the_scores_changes_no_bit_of_them(runs, tmp_path, monkeypatch, most_real):
     monkeypatch.setattr(placing, "MOST_REAL", most_real)
     folder, sets, _ = runs
-    path, made = folder / "scores" / "scores.ecsv", []
+    path, made = folder / "scores" / "scores.parquet", []
     form, images = joined_form([path], "real"), [ImageSet.open(each) for each in sets]
     images.append(blank_sky_of(images[0], 0))
+    divided = tmp_path / "divided.parquet"
     for n in (4000, 7):
-        monkeypatch.setattr(tables, "_ROWS_AT_ONCE", n)
+        with monkeypatch.context() as small:
+            small.setattr(files, "ROWS", n)
+            write_blocks(joined_blocks([path], form), divided)
         blocks = placing.place_scores(
-            partial(joined_blocks, [path], form), form, images[::-1], load_model(folder / "flow"),
+            partial(joined_blocks, [divided], form), form, images[::-1], load_model(folder / "flow"),
             tmp_path, seed=0, neighbours=2, embedding=np.arctan,
         )  # fmt: skip
-        write_blocks((block.table for block in blocks), tmp_path / f"{n}.ecsv")
-        made.append(((tmp_path / f"{n}.ecsv").read_bytes(), (tmp_path / "spaces.h5").read_bytes()))
+        write_blocks(blocks, tmp_path / f"{n}.parquet")
+        made.append(((tmp_path / f"{n}.parquet").read_bytes(), (tmp_path / "spaces.h5").read_bytes()))
     assert made[0] == made[1]
     assert (made[0][0] == path.read_bytes()) == (most_real > 50)
     assert made[0][1] == (folder / "scores" / "spaces.h5").read_bytes()
-    real = [row for row in Table.read(tmp_path / "7.ecsv") if row["dataset"] == "real"]
+    table = joined_scores([tmp_path / "7.parquet"], form).table
+    real = [row for row in table if row["dataset"] == "real"]
     assert sorted(row["anomaly_rank"] for row in real) == list(range(1, COUNTS["real"] + 1))
     known = {row["galaxy_id"] for row in real[:: 1 if most_real > 120 else 4]}
     assert {row["real_twin_1"] for row in real} <= known
 
 
 def test_scores_of_images_that_have_changed_are_not_placed(runs, tmp_path, caplog):
-    path = runs[0] / "scores" / "scores.ecsv"
+    path = runs[0] / "scores" / "scores.parquet"
     form, sets = joined_form([path], "real"), [ImageSet.open(each) for each in runs[1]]
     read = partial(joined_blocks, [path], form)
     with caplog.at_level("INFO"):
@@ -151,7 +155,7 @@ def test_scores_of_images_that_have_changed_are_not_placed(runs, tmp_path, caplo
 
 def test_maps_sum_to_the_score(runs):
     folder = runs[0]
-    row = Table.read(folder / "scores" / "scores.ecsv")[130]
+    row = run_scores(folder / "scores").table[130]
     maps = read_map(folder / "scores" / "maps", row["dataset"], row["image_index"])
     assert set(maps) == {"log_prob", "log_prob_background", "log_prob_other", "log_prob_sky"}
     assert maps["log_prob_sky"].shape == (SIZE, SIZE)
@@ -180,7 +184,7 @@ def test_order_and_number_of_workers_change_nothing(runs, monkeypatch):
     out = folder / "again"
     options = ["--out", str(out), "--batch-size", "15", "--workers", "2"]
     assert main(["score", *sets[:1:-1], *models, *options]) == 0
-    first, second = (Table.read(each / "scores.ecsv") for each in (folder / "scores", out))
+    first, second = (run_scores(each).table for each in (folder / "scores", out))
     first = first[np.isin(first["dataset"], ["old", "new"])]
     for table in (first, second):
         table.sort(["dataset", "image_index"])

@@ -13,8 +13,10 @@ from simcompare.comparison.report_table import read_comparison
 from simcompare.data.shipped import default_background, find_model, reference_table, shipped_models
 from simcompare.images.parts import Stack, part_path, write_part
 from simcompare.images.preparation.prepare import Preparation
+from simcompare.kinds import Kind
 from simcompare.models.storage import load_model, model_hash
 from simcompare.pages import sections as drawing
+from simcompare.scores.run_inputs import run_scores
 from simcompare.settings import ScoreSettings
 
 NAMES = [*shipped_models(), *(f"{name}-twins" for name in shipped_models())]
@@ -115,10 +117,10 @@ def test_a_simulation_is_held_against_real_galaxies_without_any_data(tmp_path, m
     assert (
         main(["score", str(tmp_path / "toy"), "--model", "sdss-r", "--workers", "1", "--out", str(out)]) == 0
     )
-    scores = Table.read(out / "scores.ecsv")
-    real = scores[scores["kind"] == "observed"]
+    scores = run_scores(out)
+    real = scores[scores.equals("kind", Kind.OBSERVED)]
     assert len(real) > 250
-    assert {"observed", "twins", "simulated"} == set(scores["kind"])
+    assert {"observed", "twins", "simulated"} == set(scores.words("kind"))
     assert set(real["split"]) == {"test"}
     assert scores.meta["model"] == model_hash("sdss-r")
     options = ["--reference", real["dataset"][0], "--bootstrap", "200", "--out", str(tmp_path / "comparison")]

@@ -153,8 +153,8 @@ def test_server_answers_about_the_run_and_nothing_else(server):
     assert words["galaxy_id"] == "g0"
     assert numbers["mag_r"] is None
     assert asked(server, "/sheet/0")[1].startswith(b"\xff\xd8")
-    outside = ("/etc/passwd", "//etc/passwd", "/run.log", "/../scores.ecsv", "/%2e%2e/scores.ecsv")
-    outside += ("/sheet/../../scores.ecsv", "/column/%2fetc%2fpasswd")
+    outside = ("/etc/passwd", "//etc/passwd", "/run.log", "/../scores.parquet", "/%2e%2e/scores.parquet")
+    outside += ("/sheet/../../scores.parquet", "/column/%2fetc%2fpasswd")
     for path in ("/sheet/1", "/row/60", "/row/-1", "/row/1?x", *outside):
         assert asked(server, path)[0] == 404
     assert asked(server, "/data.json", host="evil.example:80")[0] == 404
@@ -173,4 +173,4 @@ def test_served_page_sorts_and_filters_as_the_file(server, tmp_path):
 
 def test_run_is_browsed_by_the_command_line(tmp_path, capsys):
     assert main(["browse", str(tmp_path)]) == 2
-    assert "scores.ecsv does not exist" in capsys.readouterr().err
+    assert "scores.parquet does not exist" in capsys.readouterr().err

@@ -82,7 +82,7 @@ def test_paths_hold_from_any_folder_and_after_a_move(tmp_path, monkeypatch):
     monkeypatch.chdir(project)
     asked = ScoreSettings(images=[Path("images/real")], out=Path("scores"), model="sdss-r")
     with open_run(asked.out, "score", asked, asked.images):
-        (project / "scores" / "scores.ecsv").touch()
+        (project / "scores" / "scores.parquet").touch()
     monkeypatch.chdir(tmp_path)
     settings = read_settings("project/scores")
     assert settings["images"] == [str(project / "images" / "real")]

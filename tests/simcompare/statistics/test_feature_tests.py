@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from simcompare.comparison.features import standardise
 from simcompare.statistics import feature_tests as twosample
 from simcompare.statistics.feature_tests import (
     classifier_test,
@@ -12,7 +13,6 @@ from simcompare.statistics.feature_tests import (
     kernel_test,
     sliced_test,
 )
-from simcompare.statistics.rows import standardise
 
 TESTS = [classifier_test, kernel_test, energy_test, sliced_test]
 
