@@ -77,7 +77,7 @@ _DRY_RUN = inspect.Parameter(
     "dry_run",
     inspect.Parameter.KEYWORD_ONLY,
     default=False,
-    annotation=Annotated[bool, typer.Option("--dry-run", help="Only say counts, disk and time.")],
+    annotation=Annotated[bool, typer.Option("--dry-run", help="Only print counts, disk space and time.")],
 )
 
 

@@ -100,25 +100,29 @@ WHERE_AND_HOW = frozenset({"out", "workers", "scheduler", "timeout", "members"})
 """Settings on which no result depends; a run may go on with others."""
 
 _SHIPPED = ", ".join(shipped_models()) or "none"
-_SEED = Field(0, ge=0, description="Seed of every random number of the run.")
-_WORKERS = Field(0, ge=0, description="Processes; 0 takes all cores. The result does not depend on it.")
+_SEED = Field(0, ge=0, description="Random seed of the run.")
+_WORKERS = Field(
+    0, ge=0, description="Number of processes; 0 uses all cores. The result does not depend on it."
+)
 _SCHEDULER = Field(
     None,
     examples=["slurm"],
     description="Dask cluster to work on: scheduler file or address (tcp://host:8786), on the command line "
     "alone as it may run code here; or 'slurm' (dask-jobqueue); default: the cores of this machine.",
 )
-_TIMEOUT = Field(600.0, gt=0, description="Seconds after which reading one galaxy is given up.")
+_TIMEOUT = Field(600.0, gt=0, description="Time limit for reading one galaxy [s].")
 _READER = Field(
     [],
     description="Option of the format's reader as key=value, repeatable: 'snapshot=99', 'length=cMpc', "
     "'a=0.5', 'linking_length=0.8', 'fields.birth=BornAt'.",
 )
 _BANDS = Field("r", min_length=1, description="Filters, one letter each.")
-_SIZE = Field(64, ge=8, description="Side of the image in pixels, a power of two.")
-_ARCSEC = Field(None, gt=0, description="Side of the image in arcsec, to the nearest pixel; before size.")
+_SIZE = Field(64, ge=8, description="Image size in pixels, a power of two.")
+_ARCSEC = Field(
+    None, gt=0, description="Image size in arcsec, to the nearest pixel; takes precedence over size."
+)
 _RADII = Field(
-    None, gt=0, description="Side of the image in Petrosian radii of each galaxy, brought to size pixels."
+    None, gt=0, description="Image size in Petrosian radii of each galaxy, resampled to size pixels."
 )
 SKY_FILE = "sky.h5"
 """Bank of real sky in the folder of an image set that was cut from whole frames."""
@@ -129,23 +133,23 @@ class MockSettings(Settings):
     """Observe simulated galaxies as a survey would."""
 
     inputs: list[Path] = Field(
-        description="Of one simulation: snapshots, cut-outs, extracts, images, or folders of such files."
+        description="Data of one simulation: snapshots, cutouts, extracts, images, or folders of such files."
     )
     out: Path = Field(description="Run folder.")
     survey: str = _SURVEY
-    simulation: str | None = Field(None, description="Known run or format; default: from the file.")
-    name: str | None = Field(None, description="Name of a new run; default: from the file.")
+    simulation: str | None = Field(None, description="Known simulation or format; default: from the file.")
+    name: str | None = Field(None, description="Name of the simulation; default: from the file.")
     reader: list[str] = _READER
     redshift: float | None = Field(
-        None, gt=0, examples=[0.05], description="Where to put the galaxies; default: their own."
+        None, gt=0, examples=[0.05], description="Redshift of the mocks; default: the snapshot's."
     )
-    views: int = Field(1, ge=1, description="Random viewing directions per galaxy.")
+    views: int = Field(1, ge=1, description="Number of random viewing directions per galaxy.")
     bands: str = _BANDS
     size: int = _SIZE
     seed: int = _SEED
     population: str = Field(
         "analytic",
-        description="Starlight: analytic, bc03, fsps, snapshot, or the HDF5 file of a grid of spectra.",
+        description="Stellar populations: analytic, bc03, fsps, snapshot, or an HDF5 grid of spectra.",
     )
     dust: str = Field(
         "screen",
@@ -157,7 +161,7 @@ class MockSettings(Settings):
     )
     sky: Path | None = Field(
         None,
-        description="Real sky to put the galaxies into: a bank that `simcompare sky` wrote, or a folder of "
+        description="Real sky to insert galaxies into: a bank written by `simcompare sky`, or a folder of "
         "survey images; 'model': synthetic. Default: the sky kept with the images of --conditions, if any.",
     )
     fits: bool = Field(False, description="Also write each image as FITS: variance, mask, PSF, WCS.")
@@ -168,12 +172,12 @@ class MockSettings(Settings):
         max_length=3,
         description="Bands of red, green and blue ('irg'): 8-bit pictures with one stretch for all.",
     )
-    min_stellar_mass: float = Field(0.0, ge=0, description="Least stellar mass in Msun.")
+    min_stellar_mass: float = Field(0.0, ge=0, description="Minimum stellar mass [Msun].")
     subhalo: list[int] = Field([], description="Only these subhalo_id; repeatable.")
     where: str | None = Field(None, description="Condition on catalogue columns: 'n_stars > 500'.")
-    every: int = Field(1, ge=1, description="Take every n-th galaxy of the selection.")
+    every: int = Field(1, ge=1, description="Use every n-th galaxy of the selection.")
     aperture: str | None = Field(
-        None, description="Keep stars within '30 kpc', '2 rhalf' or half the 'image'; default: all."
+        None, description="Keep only stars within '30 kpc', '2 rhalf' or half the 'image'; default: all."
     )
     workers: int = _WORKERS
     scheduler: str | None = _SCHEDULER
@@ -189,40 +193,42 @@ class MockSettings(Settings):
 
 
 class SkySettings(Settings):
-    """Cut patches of real sky, for mocks to be put into."""
+    """Cut patches of real sky to insert mocks into."""
 
     inputs: list[Path] = Field(description="SDSS frames or HSC coadds, or folders of them.")
-    out: Path = Field(description="File of the bank (HDF5).")
+    out: Path = Field(description="HDF5 file to write.")
     survey: str = _SURVEY
     bands: str = _BANDS
-    size: int = Field(80, ge=8, description="Side of the patches in pixels; mocks of 64 pixels need 80.")
-    per_field: int = Field(200, ge=1, description="Most patches of one field; they do not overlap.")
+    size: int = Field(80, ge=8, description="Size of the patches in pixels; mocks of 64 pixels need 80.")
+    per_field: int = Field(200, ge=1, description="Maximum number of patches per field; they do not overlap.")
     clear: float | None = Field(
         5.0,
         ge=0,
-        description="Pixels about a patch's centre without a source: neighbours are as common as in the sky.",
+        description="Radius in pixels about a patch's centre that is free of sources.",
     )
     seed: int = _SEED
 
 
 class AttributeSettings(MockSettings):
-    """Say how many nats each ingredient of a mock is worth, and the systematic floor under a gap."""
+    """Measure how many nats each ingredient of a mock is worth, and the systematic floor of a difference."""
 
     conditions: None = Field(None, exclude=True)
-    real: Path = Field(description="Image set of real galaxies: conditions, preparation and reference.")
+    real: Path = Field(description="Image set of real galaxies, for conditions, preparation and reference.")
     model: Path = Field(description=f"Model of real galaxies: a folder, or shipped: {_SHIPPED}.")
     background: Path | None = Field(
         None, description="Model of the background class. Default: the twins of a shipped model."
     )
     real_conditions: bool = Field(
-        True, description="Borrow PSF, noise and sky of the real images; false: of the survey file."
+        True, description="Use PSF, noise and sky of the real images; false: of the survey file."
     )
-    percents: str = Field("5,10,20", description="Errors of PSF, noise and background in percent.")
+    percents: str = Field("5,10,20", description="Errors of PSF, noise and background to try [percent].")
     known_to: float = Field(
-        5.0, gt=0, description="How well PSF, noise and background are known, in percent: makes the floor."
+        5.0,
+        gt=0,
+        description="How well PSF, noise and background are known [percent]; sets the systematic floor.",
     )
-    dusts: str = Field("none,screen,calzetti", description="Treatments of dust to try, between commas.")
-    symmetries: bool = Field(True, description="Average over the 8 flips and rotations.")
+    dusts: str = Field("none,screen,calzetti", description="Dust models to try, comma-separated.")
+    symmetries: bool = Field(True, description="Average over the eight flips and rotations.")
 
     @property
     def mock(self) -> MockSettings:
@@ -234,7 +240,7 @@ class AttributeSettings(MockSettings):
 class PrepareSettings(Settings):
     """Prepare real survey images exactly as mocks are."""
 
-    inputs: list[Path] = Field(description="Files or folders with survey images, or tars of cut-outs.")
+    inputs: list[Path] = Field(description="Files or folders of survey images, or tar files of cutouts.")
     out: Path = Field(description="Run folder.")
     survey: str = _SURVEY
     name: str | None = Field(None, description="Name of the data set; default: the survey's.")
@@ -243,22 +249,26 @@ class PrepareSettings(Settings):
     arcsec: float | None = _ARCSEC
     radii: float | None = _RADII
     domain: Literal["linear", "8-bit"] = Field(
-        "linear", description="Fluxes, or pictures whose bands are R, G and B."
+        "linear", description="Linear fluxes, or 8-bit pictures in R, G and B."
     )
-    neighbours: Literal["fill", "keep"] = Field("fill", description="Replace other objects, or leave them.")
+    neighbours: Literal["fill", "keep"] = Field(
+        "fill", description="Replace neighbouring objects by noise, or keep them."
+    )
     kind: Literal["observed", "simulated", "twins"] = Field(
-        "observed", description="What they are: real, finished mocks of others, or a background class."
+        "observed", description="Real images, mocks made elsewhere, or a background class."
     )
     units: str | None = Field(
-        None, description="Of pixels in files that do not say it: 'nanomaggy', 'zero point 27'."
+        None, description="Pixel units where the files do not state them: 'nanomaggy', 'zero point 27'."
     )
     catalogue: Path | None = Field(
-        None, description="Table with ra and dec [deg]: cut these places from SDSS frames, search no others."
+        None, description="Table with ra and dec [deg]: cut only these positions from SDSS frames."
     )
-    every: int = Field(1, ge=1, description="Take every n-th image.")
+    every: int = Field(1, ge=1, description="Use every n-th image.")
     seed: int = _SEED
-    train: float = Field(0.7, gt=0, lt=1, description="Share of the sky to train on.")
-    validation: float = Field(0.1, gt=0, lt=1, description="Share of the sky that stops the training.")
+    train: float = Field(0.7, gt=0, lt=1, description="Fraction of the sky for training.")
+    validation: float = Field(
+        0.1, gt=0, lt=1, description="Fraction of the sky for validation (early stopping)."
+    )
     workers: int = _WORKERS
     scheduler: str | None = _SCHEDULER
     timeout: float = _TIMEOUT
@@ -267,24 +277,26 @@ class PrepareSettings(Settings):
 class ReobserveSettings(Settings):
     """Observe real images again: with a shallower survey, or from farther away."""
 
-    inputs: list[Path] = Field(description="Files or folders with images of a deeper and sharper survey.")
+    inputs: list[Path] = Field(description="Files or folders of images from a deeper and sharper survey.")
     out: Path = Field(description="Run folder.")
-    survey: str = Field("sdss", description="Survey that observes them again, by name or survey file.")
+    survey: str = Field("sdss", description="Survey to simulate, by name or as the path of a survey file.")
     name: str | None = Field(None, description="Name of the data set; default: '<SURVEY> reobserved'.")
     bands: str = _BANDS
     size: int = _SIZE
-    redshift: float | None = Field(None, gt=0, description="Where to put the galaxies; default: left there.")
+    redshift: float | None = Field(
+        None, gt=0, description="New redshift of the galaxies; default: unchanged."
+    )
     own_redshift: str | None = Field(
-        None, description="Redshift they have: a number, or a column of their file; default: 'redshift'."
+        None, description="Present redshift: a number, or a column of the file; default: 'redshift'."
     )
     k_correction: float = Field(
-        0.0, description="Change of magnitude from seeing other wavelengths at the new redshift."
+        0.0, description="Change of magnitude by the K correction at the new redshift."
     )
     conditions: Path | None = Field(
         None, description="Image set whose PSFs and noise are drawn; default: the survey file."
     )
     units: str | None = Field(
-        None, description="Of pixels in files that do not say it: 'nanomaggy', 'zero point 27'."
+        None, description="Pixel units where the files do not state them: 'nanomaggy', 'zero point 27'."
     )
     seed: int = _SEED
     workers: int = _WORKERS
@@ -293,34 +305,44 @@ class ReobserveSettings(Settings):
 
 
 class FetchSettings(Settings):
-    """Fetch survey images, catalogues and simulations from public archives, politely and whole."""
+    """Fetch survey images, catalogues and simulations from public archives."""
 
-    archive: str = Field(description="What to fetch; 'list' says what there is.")
-    out: Path = Field(Path("fetched"), description="Folder for the files; those that are there are kept.")
+    archive: str = Field(description="What to fetch; 'list' shows what is available.")
+    out: Path = Field(Path("fetched"), description="Folder for the files; existing ones are kept.")
     targets: Path | None = Field(
-        None, description="Table with a row for each file or galaxy: ra and dec, run, camcol and field, ..."
+        None, description="Table with one row per file or galaxy: ra and dec, run, camcol and field, ..."
     )
-    bands: str | None = Field(None, description="Filters, one letter each, where each is a file.")
-    field: list[str] = Field([], description="What all files share, as key=value: scale=0.2; repeatable.")
-    redshift: tuple[float, float] = Field((0.03, 0.055), description="Range of the SDSS catalogue query.")
-    log_stellar_mass: float = Field(9.5, description="Least log10 of the stellar mass [Msun] of that query.")
-    limit: int = Field(100_000, ge=1, description="Most galaxies of that query.")
+    bands: str | None = Field(
+        None, description="Filters, one letter each, where there is one file per filter."
+    )
+    field: list[str] = Field(
+        [], description="Parameter common to all files, as key=value: scale=0.2; repeatable."
+    )
+    redshift: tuple[float, float] = Field(
+        (0.03, 0.055), description="Redshift range of the SDSS catalogue query."
+    )
+    log_stellar_mass: float = Field(9.5, description="Minimum log10 stellar mass [Msun] of that query.")
+    limit: int = Field(100_000, ge=1, description="Maximum number of galaxies of that query.")
     release: str | None = Field(None, description="Data release; default: the archive's newest known.")
     base: str | None = Field(None, description="Address of a mirror.")
-    parallel: int = Field(4, ge=1, le=16, description="Files at a time.")
-    rate: float | None = Field(None, gt=0, description="Requests a second; default: what the archive bears.")
-    report_every: int = Field(100, ge=1, description="Files between two lines of the log.")
-    dry_run: bool = Field(False, title="--dry-run", description="Only say how many files, disk and time.")
+    parallel: int = Field(4, ge=1, le=16, description="Number of parallel downloads.")
+    rate: float | None = Field(
+        None, gt=0, description="Maximum number of requests per second; default: what the archive allows."
+    )
+    report_every: int = Field(100, ge=1, description="Number of files between two log lines.")
+    dry_run: bool = Field(
+        False, title="--dry-run", description="Only print the number of files, disk space and time."
+    )
 
 
 class ExportSettings(Settings):
     """Write image sets as FITS or as of the Multimodal Universe, or scores as a table for people."""
 
-    images: list[Path] = Field(description="Image sets, or runs of scores, joined.")
-    out: Path = Field(description="Folder of FITS files, or HDF5 file; of scores one file.")
+    images: list[Path] = Field(description="Image sets, or runs of scores; several are joined.")
+    out: Path = Field(description="Folder for FITS files, or file to write.")
     layout: Literal["fits", "mmu", "ecsv", "csv"] = Field(
         "fits",
-        description="Images: 'fits', one file a galaxy, or 'mmu', HDF5 as of the Multimodal Universe. "
+        description="Images: 'fits', one file per galaxy, or 'mmu', HDF5 as in the Multimodal Universe. "
         "Scores: 'ecsv', 'fits' or 'csv'.",
     )
     where: str | None = Field(None, description="Condition on catalogue columns: 'mag_r < 17.7'.")
@@ -329,12 +351,12 @@ class ExportSettings(Settings):
 class InfoSettings(Settings):
     """Describe an image set: what was selected, what was left out and why, distributions."""
 
-    images: list[Path] = Field(description="Image sets, joined.")
+    images: list[Path] = Field(description="Image sets; several are joined.")
     where: str | None = Field(None, description="Condition on catalogue columns: 'mag_r < 17.7'.")
 
 
 class TwinsSettings(Settings):
-    """Fit a smooth Sersic model to each real galaxy and observe it like the galaxy."""
+    """Fit a smooth Sersic model to each real galaxy and observe it as the galaxy was."""
 
     images: Path = Field(description="Image set of real galaxies.")
     out: Path = Field(description="Run folder.")
@@ -352,25 +374,29 @@ class TrainSettings(Settings):
     images: Path = Field(description="Image set.")
     out: Path = Field(description="Folder of the model.")
     init: Path | None = Field(None, description=f"Model to start from: a folder, or shipped: {_SHIPPED}.")
-    epochs: int | None = Field(None, ge=1, description="Most passes through the images; default: the flow's.")
-    minutes: float | None = Field(None, gt=0, description="Stop after this time.")
-    batch_size: int | None = Field(None, ge=1, description="Images per step; default: the flow's.")
+    epochs: int | None = Field(None, ge=1, description="Maximum number of epochs; default: the flow's.")
+    minutes: float | None = Field(None, gt=0, description="Maximum training time [minutes].")
+    batch_size: int | None = Field(None, ge=1, description="Batch size; default: the flow's.")
     device: str = Field(
-        "auto", pattern="^(auto|cpu|mps|cuda(:[0-9]+)?)$", description="Where to compute; auto: a GPU if any."
+        "auto", pattern="^(auto|cpu|mps|cuda(:[0-9]+)?)$", description="Device; auto: a GPU if there is one."
     )
     precision: str = Field(
-        "float32", pattern="^(float32|bfloat16)$", description="Of the convolutions: float32 or bfloat16."
+        "float32",
+        pattern="^(float32|bfloat16)$",
+        description="Precision of the convolutions: float32 or bfloat16.",
     )
-    compile: bool = Field(False, description="Fuse the steps with torch.compile; needs a C++ compiler.")
+    compile: bool = Field(False, description="Use torch.compile; needs a C++ compiler.")
     tensorboard: bool = Field(False, description="Also write the losses for TensorBoard.")
     members: int = Field(
-        1, ge=1, description="Train as many models, by successive seeds: an ensemble for 'score --ensemble'."
+        1,
+        ge=1,
+        description="Number of models to train, with successive seeds: an ensemble for 'score --ensemble'.",
     )
     seed: int = _SEED
 
 
 class ScoreSettings(Settings):
-    """Give every image its log-likelihood and likelihood ratio."""
+    """Compute log-likelihood and likelihood ratio of every image."""
 
     images: list[Path] = Field(description="Image sets.")
     out: Path = Field(description="Run folder.")
@@ -386,18 +412,16 @@ class ScoreSettings(Settings):
     reference: str | None = Field(
         None, description="Data set of real galaxies; default: the only observed one."
     )
-    symmetries: bool = Field(True, description="Average over the 8 flips and rotations.")
+    symmetries: bool = Field(True, description="Average over the eight flips and rotations.")
     maps: bool = Field(False, description="Also write the likelihood of each pixel, in HDF5 shards.")
-    neighbours: int = Field(3, ge=0, description="Nearest real galaxies named for each image; 0: none.")
+    neighbours: int = Field(3, ge=0, description="Number of nearest real galaxies to list for each image.")
     embedding: str | None = Field(
         None,
         description="Further space of neighbours: a registered encoder, or 'module:function', from images to "
         "vectors.",
     )
-    batch_size: int = Field(64, ge=1, description="Images scored at once.")
-    device: str = Field(
-        "cpu", pattern="^(cpu|mps|cuda(:[0-9]+)?)$", description="Where to compute: cpu, cuda or mps."
-    )
+    batch_size: int = Field(64, ge=1, description="Batch size.")
+    device: str = Field("cpu", pattern="^(cpu|mps|cuda(:[0-9]+)?)$", description="Device: cpu, cuda or mps.")
     workers: int = _WORKERS
     scheduler: str | None = _SCHEDULER
     seed: int = _SEED
@@ -420,17 +444,17 @@ class CompareSettings(Settings):
         None,
         description="Data set of real galaxies that the others are held against; default: the only one.",
     )
-    bootstrap: int = Field(2000, ge=100, description="Bootstrap resamples.")
+    bootstrap: int = Field(2000, ge=100, description="Number of bootstrap resamples.")
     match: str | None = Field(
         None,
-        description="Columns of matched samples, between commas; default: brightness, size, noise, seeing.",
+        description="Columns to match samples in, comma-separated; default: brightness, size, noise, seeing.",
     )
     bins: str | None = Field(
         None,
-        description="Column of results in bins: 'mag_r' or 'mag_r:15,16,17'; default: the first magnitude.",
+        description="Column to bin results by: 'mag_r' or 'mag_r:15,16,17'; default: the first magnitude.",
     )
     generations: str | None = Field(
-        None, description="Data sets between commas, oldest first: tests for a trend towards higher scores."
+        None, description="Data sets, comma-separated, oldest first: tests for a trend towards higher scores."
     )
     nulls: Path | None = Field(None, description="Run of 'simcompare nulls'.")
     attribution: list[Path] = Field(
@@ -446,16 +470,16 @@ class CompareSettings(Settings):
 
 
 class NullsSettings(Settings):
-    """Train again with other seeds, halves and pixel transforms: what a gap must exceed."""
+    """Retrain with other seeds, halves and pixel transforms: what a difference must exceed."""
 
-    images: list[Path] = Field(description="Image sets, those that were scored.")
+    images: list[Path] = Field(description="Image sets that were scored.")
     out: Path = Field(description="Run folder.")
     model: Path = Field(description="Training run of real galaxies.")
     background: Path | None = Field(None, description="Training run of the background class.")
-    seeds: int = Field(2, ge=1, description="Other training seeds.")
-    epochs: int | None = Field(None, ge=1, description="Most passes through the images; default: the flow's.")
-    minutes: float | None = Field(None, gt=0, description="Most time for each flow.")
-    symmetries: bool = Field(False, description="Average over the 8 flips and rotations.")
+    seeds: int = Field(2, ge=1, description="Number of further training seeds.")
+    epochs: int | None = Field(None, ge=1, description="Maximum number of epochs; default: the flow's.")
+    minutes: float | None = Field(None, gt=0, description="Maximum training time of each flow [minutes].")
+    symmetries: bool = Field(False, description="Average over the eight flips and rotations.")
     seed: int = _SEED
     workers: int = _WORKERS
     scheduler: str | None = _SCHEDULER
@@ -482,13 +506,13 @@ class DoctorSettings(Settings):
     """Check a simulation's files before a long run."""
 
     path: Path = Field(description="Snapshot folder, cut-out, extract, image, or folder of such files.")
-    simulation: str | None = Field(None, description="Known run or format; default: from the file.")
+    simulation: str | None = Field(None, description="Known simulation or format; default: from the file.")
     reader: list[str] = _READER
-    min_stellar_mass: float = Field(1e9, ge=0, description="Count galaxies above this stellar mass in Msun.")
+    min_stellar_mass: float = Field(1e9, ge=0, description="Count galaxies above this stellar mass [Msun].")
 
 
 class DemoSettings(Settings):
-    """Show the whole story on toy galaxies; needs no data and no network."""
+    """Run the whole chain on toy galaxies; needs no data and no network."""
 
     out: Path = Field(Path("simcompare-demo"), description="Folder of the demo.")
     seed: int = _SEED
@@ -506,10 +530,10 @@ class WorkflowSettings(Settings):
     workers: int = _WORKERS
     scheduler: str | None = _SCHEDULER
     real: Path | None = Field(
-        None, description="Image set of real galaxies prepared before; then leave [prepare] out."
+        None, description="Image set of real galaxies that is prepared already; leave out [prepare] then."
     )
     real_conditions: bool = Field(
-        True, description="Mocks borrow PSF, noise and sky of the real images; false: of the survey file."
+        True, description="Mocks use PSF, noise and sky of the real images; false: of the survey file."
     )
 
 
@@ -520,34 +544,38 @@ class InitSettings(Settings):
 
 
 class RunSettings(Settings):
-    """Do the whole chain of a workflow file: prepare, twins, train, mock, score, compare, report."""
+    """Run the whole chain of a workflow file: prepare, twins, train, mock, score, compare, report."""
 
     config: Path = Field(description="Workflow file; 'simcompare init' writes one.")
-    overrides: list[str] = Field([], title="--set", description="Other value: section.key=value; repeatable.")
-    dry_run: bool = Field(False, title="--dry-run", description="Only say counts, disk and time.")
+    overrides: list[str] = Field(
+        [], title="--set", description="Override a value: section.key=value; repeatable."
+    )
+    dry_run: bool = Field(False, title="--dry-run", description="Only print counts, disk space and time.")
 
 
 class SlurmSettings(Settings):
-    """Write the job scripts that run a workflow file on a SLURM cluster."""
+    """Write job scripts that run a workflow file on a SLURM cluster."""
 
     config: Path = Field(description="Workflow file; 'simcompare init' writes one.")
     out: Path = Field(Path("simcompare-jobs"), description="Folder of the scripts and their logs.")
-    hours: float = Field(12.0, gt=0, description="Time of each job; what is not done goes on in another.")
-    nodes: int = Field(1, ge=1, description="Nodes of each job that uses several.")
-    cores: int = Field(32, ge=1, description="Cores of a node.")
-    gpus: int = Field(1, ge=1, description="GPUs of a node, for training and scoring.")
-    warning: int = Field(300, ge=10, description="Seconds before its end at which a job stops cleanly.")
+    hours: float = Field(
+        12.0, gt=0, description="Time limit of each job [hours]; unfinished work continues in another."
+    )
+    nodes: int = Field(1, ge=1, description="Number of nodes of parallel jobs.")
+    cores: int = Field(32, ge=1, description="Number of cores per node.")
+    gpus: int = Field(1, ge=1, description="Number of GPUs per node, for training and scoring.")
+    warning: int = Field(300, ge=10, description="Time before its end at which a job stops cleanly [s].")
 
 
 class CiteSettings(Settings):
-    """Print BibTeX and acknowledgements of all that a run has used."""
+    """Print BibTeX and acknowledgements for everything a run has used."""
 
     run: Path = Field(description="Run folder of any command.")
 
 
 class BrowseSettings(Settings):
-    """Sort, filter and look at scored galaxies: one page, or for more than 10,000 a local server."""
+    """Browse scored galaxies: one page, or for more than 10,000 a local server."""
 
     run: Path = Field(description="Folder of a score or comparison run.")
-    serve: bool = Field(False, title="--serve", description="Use a server even where one page would do.")
-    port: int = Field(0, ge=0, le=65535, description="Port of the server; 0 takes any free one.")
+    serve: bool = Field(False, title="--serve", description="Start a server even where one page would do.")
+    port: int = Field(0, ge=0, le=65535, description="Port of the server; 0 uses any free one.")
