@@ -109,7 +109,7 @@ def test_from_a_snapshot_to_a_comparison_in_memory(extract, scratch):
     assert (len(images), images.name, images.kind) == (8, "toy-3", "simulated")
     scores = simcompare.score(images, model="sdss-r", symmetries=False, **HERE)
     assert isinstance(scores, simcompare.Scores)
-    assert scores.datasets == ["SDSS r held-out", "toy-3"]
+    assert {"SDSS r held-out", "toy-3"} <= set(scores.datasets)
     assert len(scores.sample("toy-3")) == 8
     comparison = simcompare.compare(scores, bootstrap=200)
     row = comparison["toy-3"]
