@@ -23,7 +23,6 @@ from simcompare.data.shipped import default_background
 from simcompare.images.image_set import ImageSet
 from simcompare.models.storage import load_model
 from simcompare.scores.likelihood import score
-from simcompare.scores.record import Scores
 from simcompare.scores.structure import STRUCTURE, conditions_of
 from simcompare.statistics.structure import StructureReference, compress, fit_reference
 
@@ -51,7 +50,7 @@ class Changed:
 
 def scored(images: ImageSet, model: object, background: object) -> dict[str, np.ndarray]:
     """Compressed score, conditions and ratio of each galaxy."""
-    scores = Scores.of(score(images, model, background, warn=False))
+    scores = score(images, model, background, warn=False)
     return {
         "compressed": compress(scores.numbers(STRUCTURE)),
         "conditions": conditions_of(scores),

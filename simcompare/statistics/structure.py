@@ -30,6 +30,7 @@ LEAST_REFERENCE = 20
 RIDGE_MEAN, RIDGE_SPREAD = 1.0, 3.0  # pull on the coefficients, in galaxies
 CLIP = 6.0  # largest absolute z: no galaxy carries a data set
 FOLDS = 5
+PRIOR = 0.4  # galaxies' worth of the reference's spread in that of a data set: 5 % of false alarms at few
 LEAST_WEIGHT = 0.15  # faint galaxies keep a say
 WINSOR = (0.02, 0.98)  # quantiles of the reference at which conditions are held
 FLOOR = 0.2  # of the mean absolute residual, added before the logarithm
@@ -255,12 +256,16 @@ class StructureReference:
         self, z: np.ndarray, conditions: np.ndarray, weight: np.ndarray, weight_real: np.ndarray
     ) -> "_Contrast":
         """Weighted mean of a data set minus that of the reference, with all errors."""
-        mean, own, freedom = _weighted_mean(z, weight)
-        mean_real, real, _ = _weighted_mean(self.z, weight_real)
+        mean, spread, n = _weighted_mean(z, weight)
+        mean_real, spread_real, _ = _weighted_mean(self.z, weight_real)
+        # The spread of few galaxies is chance: hold it a little towards that of real galaxies.
+        freedom = n - 1 + PRIOR
+        pooled = (PRIOR * spread_real**2 + (n - 1) * spread**2) / freedom if len(z) > 1 else np.nan
         slopes = (weight / weight.sum()) @ self.model.slopes(conditions)
         slopes_real = (weight_real / weight_real.sum()) @ self.model.slopes(self.conditions)
+        real = (weight_real / weight_real.sum()) * (self.z - mean_real)
         influence = -real - self.model.influence @ (slopes - slopes_real)
-        parts = np.array([own @ own, influence @ influence])
+        parts = np.array([pooled / n, influence @ influence])
         # Of a sum of squares of normal numbers with unlike variances (their fourth moments are 3 sigma^4).
         freedom_real = 3 * parts[1] ** 2 / np.sum(influence**4) - 1 if parts[1] > 0 else np.inf
         degrees = np.array([freedom, freedom_real])
@@ -286,12 +291,13 @@ class _Contrast:
         return float(2 * stats.t.sf(abs(self.difference) / np.sqrt(self.variance), self.freedom))
 
 
-def _weighted_mean(z: np.ndarray, weight: np.ndarray) -> tuple[float, np.ndarray, float]:
-    """Weighted mean, each galaxy's influence on it (NaN for one galaxy), and degrees of freedom."""
+def _weighted_mean(z: np.ndarray, weight: np.ndarray) -> tuple[float, float, float]:
+    """Weighted mean, spread about it (NaN for one galaxy), and number of equal galaxies worth as much."""
     share = weight / weight.sum()
     mean = float(share @ z)
-    n = 1 / (share @ share)
-    return mean, share * (z - mean) * (np.sqrt(n / (n - 1)) if len(z) > 1 else np.nan), n - 1
+    n = float(1 / (share @ share))
+    spread = np.sqrt(share**2 @ (z - mean) ** 2 * n * n / (n - 1)) if len(z) > 1 else np.nan
+    return mean, float(spread), n
 
 
 def _ratio_bounds(difference: float, distance: float, a: float, b: float, c: float) -> tuple[float, float]:
