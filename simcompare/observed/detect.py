@@ -256,10 +256,13 @@ def read_sdss_frame(path: Path, bands: tuple[str, ...], places: Table | None = N
             },
         )  # fmt: skip
 
-    stem = path.name.partition(".")[0]
-    yield from each_row(
-        targets, make, bands, path.name, stem, lambda target: f"{target[0]:.0f},{target[1]:.0f}"
-    )
+    def place(target: tuple) -> str:
+        return f"{target[0]:.0f},{target[1]:.0f}"
+
+    def name(target: tuple) -> str:
+        return f"{path.name.partition('.')[0]}-{place(target)}"
+
+    yield from each_row(targets, make, bands, path.name, name, place)
 
 
 def _detected(path: Path, reference: Frame, found: Candidates, band: str) -> Iterator[tuple]:

@@ -80,7 +80,7 @@ def read_sdss_dr7_groups(path: Path, bands: tuple[str, ...]) -> Iterator[RawStam
                 },
             )  # fmt: skip
 
-        yield from each_row(file["objects"], make, bands, path.name, path.stem)
+        yield from each_row(file["objects"], make, bands, path.name, f"{path.stem}-{{}}".format)
 
 
 def _psf_of(stated, image, mask, scale, electrons, brightest) -> tuple[np.ndarray | None, str]:
@@ -125,7 +125,7 @@ def read_sdss_loose_groups(path: Path, bands: tuple[str, ...]) -> Iterator[RawSt
         def make(name: str) -> RawStamp:
             return _loose_stamp(path, name, file[name], bands, scale)
 
-        yield from each_row(names, make, bands, path.name, path.stem)
+        yield from each_row(names, make, bands, path.name, f"{path.stem}-{{}}".format)
 
 
 def _loose_stamp(path: Path, index: str, group, bands: tuple[str, ...], scale: float) -> RawStamp:

@@ -13,7 +13,7 @@ from simcompare.observed.bands import band_names, band_places, check_axes
 from simcompare.observed.footprints import peak_columns, target_of
 from simcompare.observed.names import galaxy_name, names_of, word
 from simcompare.observed.psfs import gaussian_psf, odd_psf
-from simcompare.observed.rows import each_row
+from simcompare.observed.rows import check_filters, each_row
 from simcompare.observed.stated_psf import mixture_psf
 from simcompare.observed.units import nanomaggies_per_unit
 
@@ -72,6 +72,7 @@ def read_linear_stack(path: Path, bands: tuple[str, ...], units: str = "") -> It
             if attribute not in file.attrs and not (attribute == "units" and units):
                 raise ValueError(f"{path}: attribute {attribute!r} is missing; state it on the file.")
         names = band_names(file.attrs["bands"], path)
+        check_filters(file["image"])
         check_axes(path, file["image"].shape, names)
         chosen = band_places(path, bands, names)
         scale = _pixel_scale(path, file)
@@ -98,7 +99,7 @@ def read_linear_stack(path: Path, bands: tuple[str, ...], units: str = "") -> It
                 metadata={"source": path.name, "source_index": str(i)},
             )
 
-        yield from each_row(range(n), make, bands, path.name, path.stem)
+        yield from each_row(range(n), make, bands, path.name, ids.__getitem__)
 
 
 def _pixel_scale(path: Path, file: h5py.File) -> float:
@@ -178,6 +179,7 @@ def read_object_groups(path: Path, bands: tuple[str, ...], units: str = "") -> I
             group = file["objects"][name]
             if "psf" not in group:
                 raise ValueError("no PSF; add dataset 'psf' to its group")
+            check_filters(group["image"])
             check_axes(f"{path}: {name}", group["image"].shape, names, first="")
             image, psf = group["image"][:][chosen], odd_psf(group["psf"][:][chosen])
             weight = group["weight"][:][chosen] if "weight" in group else None
@@ -195,4 +197,4 @@ def read_object_groups(path: Path, bands: tuple[str, ...], units: str = "") -> I
                 metadata={"source": path.name, "source_index": name},
             )
 
-        yield from each_row(file["objects"], make, bands, path.name, path.stem)
+        yield from each_row(file["objects"], make, bands, path.name, f"{path.stem}-{{}}".format)

@@ -11,7 +11,7 @@ from simcompare.observed.bands import band_places
 from simcompare.observed.hdf5_stacks import degrees
 from simcompare.observed.names import names_of, word
 from simcompare.observed.psfs import gaussian_psf
-from simcompare.observed.rows import each_row
+from simcompare.observed.rows import check_filters, each_row
 from simcompare.observed.units import nanomaggies_per_unit
 
 __all__ = ["is_parquet", "read_multimodal", "read_multimodal_parquet"]
@@ -49,6 +49,7 @@ def read_multimodal(path: Path, bands: tuple[str, ...], units: str = "") -> Iter
         ]
         if missing:
             raise ValueError(f"{path}: no dataset {missing[0]!r}; it belongs to this layout.")
+        check_filters(file["image_array"])
         n = len(file["image_array"])
         if n:
             band_places(path, bands, [word(name) for name in file["image_band"][0]])
@@ -66,7 +67,7 @@ def read_multimodal(path: Path, bands: tuple[str, ...], units: str = "") -> Iter
             }
             return _stamp(path, i, planes, (ids[i], ra[i], dec[i]), bands, unit)
 
-        yield from each_row(range(n), make, bands, path.name, path.stem)
+        yield from each_row(range(n), make, bands, path.name, ids.__getitem__)
 
 
 def is_parquet(path: Path) -> bool:
@@ -120,7 +121,7 @@ def read_multimodal_parquet(path: Path, bands: tuple[str, ...], units: str = "")
                 path, i, _by_name(path, next(images)["image"]), (ids[i], ra[i], dec[i]), bands, units
             )
 
-        yield from each_row(range(n), make, bands, path.name, path.stem)
+        yield from each_row(range(n), make, bands, path.name, ids.__getitem__)
     except ArrowException as error:
         raise ValueError(f"{path}: damaged or no Parquet ({error}).") from error
 

@@ -14,7 +14,7 @@ from mocks.checked_hdf5 import open_checked
 from simcompare.images.stamps import RawStamp
 from simcompare.observed.hdf5_stacks import degrees
 from simcompare.observed.names import galaxy_name, place_in_name
-from simcompare.observed.rows import each_row
+from simcompare.observed.rows import check_filters, each_row
 
 __all__ = ["PICTURE_BANDS", "is_picture", "is_picture_folder", "read_picture_folder", "read_picture_stack"]
 
@@ -138,16 +138,18 @@ def read_picture_stack(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]
         stated = file.attrs.get("pixel_scale_arcsec", 0.0)
         scale = 0.0 if isinstance(stated, str | bytes) else float(stated)
         encoded = "jpeg_bytes" in file
+        check_filters(file["jpeg_bytes" if encoded else "image"])
         offset = file["offset"][:] if encoded else None
         n = len(offset) - 1 if encoded else len(file["image"])
         ra, dec = (degrees(file, name, n) for name in ("ra_deg", "dec_deg"))
+
+        names = [galaxy_name("SDSS", ra[i], dec[i], f"{path.stem}-{i}") for i in range(n)]
 
         def make(i: int) -> RawStamp:
             if encoded:
                 image, problem = _decode(io.BytesIO(file["jpeg_bytes"][offset[i] : offset[i + 1]].tobytes()))
             else:
                 image, problem = _planes(file["image"][i]), ""
-            name = galaxy_name("SDSS", ra[i], dec[i], f"{path.stem}-{i}")
-            return _stamp(path, str(i), name, image, problem, scale, float(ra[i]), float(dec[i]))
+            return _stamp(path, str(i), names[i], image, problem, scale, float(ra[i]), float(dec[i]))
 
-        yield from each_row(range(n), make, bands, path.name, path.stem)
+        yield from each_row(range(n), make, bands, path.name, names.__getitem__)

@@ -2,12 +2,44 @@
 
 import struct
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+
+import h5py
 
 from simcompare.images.stamps import RawStamp, unusable_stamp
 
-__all__ = ["each_row"]
+__all__ = ["check_filters", "each_row"]
 
 _SPOILT = (ValueError, KeyError, IndexError, TypeError, ArithmeticError, OSError, EOFError, struct.error)
+
+
+def check_filters(dataset: h5py.Dataset) -> None:
+    """Refuse a dataset that is compressed by a filter which this installation lacks.
+
+    Raises
+    ------
+    ValueError
+        Naming the filter, and how to get it.
+    """
+    if _lacking(dataset):
+        with suppress(ImportError):
+            import hdf5plugin  # noqa: F401  registers the filters of others
+    if lacking := _lacking(dataset):
+        raise ValueError(
+            f"{dataset.file.filename}: {dataset.name} is compressed by the filter {lacking}, which this "
+            "installation lacks: pip install hdf5plugin, or unpack the file with h5repack."
+        )
+
+
+def _lacking(dataset: h5py.Dataset) -> str:
+    """List number and name of the filters that a dataset needs and HDF5 does not have."""
+    plan = dataset.id.get_create_plist()
+    filters = (plan.get_filter(number) for number in range(plan.get_nfilters()))
+    return ", ".join(
+        f"{code} ({name.decode(errors='replace')})"
+        for code, _, _, name in filters
+        if not h5py.h5z.filter_avail(code)
+    )
 
 
 def each_row(
@@ -15,7 +47,7 @@ def each_row(
     make: Callable[[object], RawStamp],
     bands: tuple[str, ...],
     source: str,
-    stem: str,
+    name: Callable[[object], str],
     label: Callable[[object], str] = str,
 ) -> Iterator[RawStamp]:
     """Stamps of the rows of a file; in place of one that cannot be made stands its reason.
@@ -27,8 +59,10 @@ def each_row(
     make : callable
         From a row to its stamp.
     bands : tuple of str
-    source, stem : str
-        Name of the file, with and without its ending.
+    source : str
+        Name of the file.
+    name : callable
+        From a row to the name of its galaxy.
     label : callable
         From a row to its index in the file.
 
@@ -41,7 +75,7 @@ def each_row(
             stamp = make(row)
         except _SPOILT as error:
             index = label(row)
-            stamp = unusable_stamp(bands, f"{stem}-{index}", _reason(error, source), source, index)
+            stamp = unusable_stamp(bands, name(row), _reason(error, source), source, index)
         yield stamp
 
 

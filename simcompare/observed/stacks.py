@@ -11,7 +11,7 @@ from simcompare.images.stamps import RAW_MASK_BITS, RawStamp
 from simcompare.observed.bands import band_names, band_places
 from simcompare.observed.lattice import camera_quantum
 from simcompare.observed.names import galaxy_name, word
-from simcompare.observed.rows import each_row
+from simcompare.observed.rows import check_filters, each_row
 
 __all__ = ["read_sdss_host_groups", "read_sdss_object_groups", "read_sdss_stack"]
 
@@ -48,6 +48,7 @@ def read_sdss_stack(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
     """
     with open_checked(path) as file:
         chosen = band_places(path, bands, band_names(file.attrs["bands"], path))
+        check_filters(file["image"])
         field_names = [word(name) for name in file["field_id"][:]]
         calibration = file["field_nmgy_per_count"][:][:, chosen]
         psf = file["psf"][:][:, chosen].astype(float)
@@ -89,7 +90,7 @@ def read_sdss_stack(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
                 },
             )  # fmt: skip
 
-        yield from each_row(range(len(file["image"])), make, bands, path.name, path.stem)
+        yield from each_row(range(len(file["image"])), make, bands, path.name, f"{path.stem}-{{}}".format)
 
 
 def read_sdss_object_groups(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
@@ -139,7 +140,7 @@ def read_sdss_object_groups(path: Path, bands: tuple[str, ...]) -> Iterator[RawS
                 },
             )  # fmt: skip
 
-        yield from each_row(file["objects"], make, bands, path.name, path.stem)
+        yield from each_row(file["objects"], make, bands, path.name, f"{path.stem}-{{}}".format)
 
 
 def read_sdss_host_groups(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
@@ -178,4 +179,4 @@ def read_sdss_host_groups(path: Path, bands: tuple[str, ...]) -> Iterator[RawSta
                 metadata={"source": path.name, "source_index": name},
             )
 
-        yield from each_row(file["spec_hosts"], make, bands, path.name, path.stem)
+        yield from each_row(file["spec_hosts"], make, bands, path.name, f"{path.stem}-{{}}".format)

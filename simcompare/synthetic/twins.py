@@ -237,6 +237,6 @@ def twin_stamps(images: ImageSet, seed: int, sky: str = "own") -> tuple[list[Pre
     for i, row in enumerate(images.catalogue):
         try:
             stamps.append(make_twin(images.read(i), row, images, seed, sky))
-        except RejectedStampError as reason:
+        except (ValueError, ArithmeticError) as reason:  # no galaxy may end the run of the others
             failures.append({"galaxy_id": str(row["galaxy_id"]), "reason": str(reason)})
     return stamps, failures

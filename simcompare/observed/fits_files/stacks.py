@@ -83,7 +83,7 @@ def read_fits_stack(path: Path, bands: tuple[str, ...], units: str = "") -> Iter
             metadata={"source": path.name, "source_index": str(i)},
         )
 
-    yield from each_row(range(len(images)), make, bands, path.name, path.stem)
+    yield from each_row(range(len(images)), make, bands, path.name, ids.__getitem__)
 
 
 def _number(path: Path, header: fits.Header, card: str) -> float:

@@ -228,3 +228,18 @@ def test_a_run_without_any_galaxy_says_so(tmp_path):
     path = write_stack(tmp_path / "x.h5", galaxies()[:0])
     with pytest.raises(ValueError, match=r"no galaxy was found in 1 files, the first .*x\.h5"):
         prepare([path], tmp_path / "run")
+
+
+def test_a_missing_compression_filter_is_named(tmp_path):
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("image", data=galaxies(), chunks=(1, 1, 96, 96), compression="gzip")
+        file.attrs.update(
+            {"bands": "r", "pixel_scale_arcsec": 0.396, "units": "nanomaggy", "psf_fwhm_arcsec": 1.3}
+        )
+    content = path.read_bytes()
+    place = content.index(b"deflate") - 8  # its number stands before its name
+    assert content[place : place + 2] == b"\x01\x00"
+    path.write_bytes(content[:place] + (32767).to_bytes(2, "little") + content[place + 2 :])
+    with pytest.raises(ValueError, match=r"filter 32767 \(deflate\).* pip install hdf5plugin"):
+        prepare([path], tmp_path / "run")

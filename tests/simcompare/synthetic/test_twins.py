@@ -140,3 +140,12 @@ def test_interrupted_twins_go_on(parents, twins, monkeypatch):
     again = make_twins(settings)
     np.testing.assert_array_equal(again.read().image, before)
     assert again.files[0].stat().st_mtime_ns == kept
+
+
+def test_one_spoilt_parent_is_one_failure(parents):
+    three = parents.subset(slice(0, 3))
+    for name in ("psf_fwhm_r", "axis_ratio", "centre_x", "half_light_radius"):
+        three.catalogue[name][1] = np.nan
+    stamps, failures = module.twin_stamps(three, 1)
+    assert [stamp.row["galaxy_id"] for stamp in stamps] == three.catalogue["galaxy_id"][[0, 2]].tolist()
+    assert [failure["galaxy_id"] for failure in failures] == [three.catalogue["galaxy_id"][1]]
