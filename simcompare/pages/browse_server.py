@@ -3,12 +3,15 @@
 import json
 import logging
 import re
-from collections.abc import Mapping
+import select
+import sys
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import numpy as np
+from waitress.server import create_server
+from waitress.wasyncore import close_all
 
 from simcompare.pages.browse_page import (
     PER_SHEET,
@@ -29,10 +32,16 @@ logger = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
 _SHEETS_KEPT = 64
+_AT_WORK = 4  # threads
+_CONNECTIONS = 1000  # at once; the others wait
+_LONGEST_REQUEST = 16_384  # bytes
 
 
-class BrowseServer(ThreadingHTTPServer):
+class BrowseServer:
     """Answers the page's questions about one run; it listens to this machine alone.
+
+    Requests beyond those at work wait in line; a client that neither asks nor takes its answer for a while
+    is dropped. Nothing is read from the file system by the path of a request.
 
     Parameters
     ----------
@@ -40,41 +49,90 @@ class BrowseServer(ThreadingHTTPServer):
         0 takes any free one.
     answers : callable
         From a path to content type and bytes, None for what there is not.
+    patience : float
+        Seconds until a silent client is dropped.
+
+    Raises
+    ------
+    OSError
+        When the port is taken.
     """
 
-    daemon_threads = True
-
-    def __init__(self, port: int, answers) -> None:
-        super().__init__((LOOPBACK, port), _Handler)
+    def __init__(
+        self, port: int, answers: Callable[[str], tuple[str, bytes] | None], patience: float = 20.0
+    ) -> None:
         self.answers = answers
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it tells of each request that waits
+        self._sockets, self._patience = {}, patience
+        try:
+            self._server = create_server(
+                self._answer,
+                self._sockets,
+                host=LOOPBACK,
+                port=port,
+                threads=_AT_WORK,
+                connection_limit=_CONNECTIONS,
+                backlog=_CONNECTIONS,
+                cleanup_interval=min(patience, 5.0),
+                max_request_header_size=_LONGEST_REQUEST,
+                max_request_body_size=_LONGEST_REQUEST,
+                outbuf_high_watermark=sys.maxsize,  # no thread waits for a client that takes nothing
+                asyncore_use_poll=hasattr(select, "poll"),  # select knows no more than 1024 connections
+                log_socket_errors=False,
+                ident=None,
+            )
+        except OSError as error:
+            self.close()
+            raise OSError(f"port {port} cannot be had ({error}); give another --port, or none.") from error
+        self._server.maintenance = self._drop_silent
+        self.server_port = int(self._server.effective_port)
 
     @property
     def url(self) -> str:
         """Address for the browser."""
         return f"http://{LOOPBACK}:{self.server_port}/"
 
-
-class _Handler(BaseHTTPRequestHandler):
-    """One request; nothing is read from the file system by its path."""
-
-    server: BrowseServer
-
-    def do_GET(self) -> None:
+    def _answer(self, request: Mapping[str, Any], start: Callable) -> list[bytes]:
+        """Answer one request, as WSGI has it."""
         # A page elsewhere that points its own name at this machine must not read the run.
-        hosts = {f"{name}:{self.server.server_port}" for name in (LOOPBACK, "localhost")}
-        found = self.server.answers(self.path) if self.headers.get("Host") in hosts else None
-        if found is None:
-            self.send_error(404)
-            return
-        kind, content = found
-        self.send_response(200)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        hosts = {f"{name}:{self.server_port}" for name in (LOOPBACK, "localhost")}
+        is_ours = request.get("HTTP_HOST") in hosts and request["REQUEST_METHOD"] == "GET"
+        status, kind, content = "404 Not Found", "text/plain; charset=utf-8", b"There is no such thing.\n"
+        try:
+            found = self.answers(request["PATH_INFO"]) if is_ours and not request["QUERY_STRING"] else None
+        except (OSError, ValueError) as error:  # an image set that has gone or was damaged meanwhile
+            logger.warning("%s", error)
+            status, content = "500 Internal Server Error", f"{error}\n".encode()
+        else:
+            if found is not None:
+                status, (kind, content) = "200 OK", found
+        start(status, [("Content-Type", kind), ("Content-Length", str(len(content)))])
+        return [content]
 
-    def log_message(self, form: str, *args: object) -> None:
-        logger.debug(form, *args)
+    def serve_forever(self) -> None:
+        """Answer until `shutdown`, or Ctrl-C."""
+        self._server.run()
+        self._server.task_dispatcher.shutdown()
+
+    def shutdown(self) -> None:
+        """End `serve_forever`, which another thread runs."""
+        self._server.trigger.pull_trigger(self.close)
+
+    def close(self) -> None:
+        """Close all connections."""
+        close_all(self._sockets, ignore_all=True)
+
+    def __enter__(self) -> "BrowseServer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _drop_silent(self, now: float) -> None:
+        """Drop clients that have sent and taken nothing for a while; waitress waits until they take some."""
+        for client in list(self._server.active_channels.values()):
+            if not client.requests and client.last_activity < now - self._patience:
+                self._server.trigger.pull_trigger(client.handle_close)  # once this round is over
 
 
 def make_server(

@@ -4,9 +4,13 @@ import http.client
 import json
 import re
 import shutil
+import socket
+import struct
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 
 import numpy as np
 import pytest
@@ -14,7 +18,7 @@ import pytest
 from simcompare.cli import main
 from simcompare.pages import browse_page as browse
 from simcompare.pages.browse_page import write_browse
-from simcompare.pages.browse_server import make_server
+from simcompare.pages.browse_server import BrowseServer, make_server
 from simcompare.scores.record import Scores
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -122,26 +126,36 @@ def test_ten_thousand_galaxies_are_quick(tmp_path):
     assert 20 < len(shown_rows(dom)) < 400
 
 
+@contextmanager
+def serving(made):
+    """Let a server answer in another thread."""
+    thread = threading.Thread(target=made.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        made.shutdown()
+        thread.join(10)
+        assert not thread.is_alive()
+
+
 @pytest.fixture
 def server():
     table = scores(30)
     made = make_server(table, dict.fromkeys(table.datasets, Images()), side=16)
-    threading.Thread(target=made.serve_forever, daemon=True).start()
-    yield made
-    made.shutdown()
-    made.server_close()
+    with serving(made):
+        yield made
 
 
 def asked(server, path, host=None):
     """Status and content of one request."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
-    connection.request("GET", path, headers={"Host": host} if host else {})
-    answer = connection.getresponse()
-    return answer.status, answer.read()
+    with closing(http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=30)) as connection:
+        connection.request("GET", path, headers={"Host": host} if host else {})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
 
 
 def test_server_answers_about_the_run_and_nothing_else(server):
-    assert server.server_address[0] == "127.0.0.1"
     table = scores(30)
     status, content = asked(server, "/data.json")
     data = json.loads(content)
@@ -158,6 +172,72 @@ def test_server_answers_about_the_run_and_nothing_else(server):
     for path in ("/sheet/1", "/row/60", "/row/-1", "/row/1?x", *outside):
         assert asked(server, path)[0] == 404
     assert asked(server, "/data.json", host="evil.example:80")[0] == 404
+
+
+def test_server_listens_to_this_machine_alone(server):
+    """Another address of this machine is refused, though it is served on the loopback one."""
+    with socket.socket() as other, pytest.raises(ConnectionRefusedError):
+        other.connect(("127.0.0.2", server.server_port))
+    with closing(http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)) as connection:
+        connection.request("POST", "/data.json", body=b"x")
+        assert connection.getresponse().status == 404
+    with pytest.raises(OSError, match="give another --port"):
+        BrowseServer(server.server_port, lambda path: None)
+
+
+def test_two_hundred_requests_at_once_are_answered(capfd, caplog):
+    def answers(path):
+        time.sleep(0.01)
+        return "text/plain", path.encode() * 1000
+
+    def ask(k):
+        return asked(made, f"/row/{k}") == (200, f"/row/{k}".encode() * 1000)
+
+    with BrowseServer(0, answers) as made, serving(made), ThreadPoolExecutor(200) as pool:
+        assert all(pool.map(ask, range(200)))
+        silent = [socket.create_connection(("127.0.0.1", made.server_port)) for _ in range(150)]
+        assert all(pool.map(ask, range(50)))  # beside 150 who say nothing
+        for each in silent:
+            each.close()
+    assert capfd.readouterr() == ("", "")
+    assert caplog.text == ""
+
+
+def test_slow_clients_are_dropped_and_broken_pipes_are_silent(capfd, caplog):
+    with BrowseServer(0, lambda path: ("text/plain", bytes(20_000_000)), patience=1.0) as made, serving(made):
+        place, request = ("127.0.0.1", made.server_port), f"Host: 127.0.0.1:{made.server_port}\r\n\r\n"
+        says_nothing = socket.create_connection(place)
+        asks_slowly = socket.create_connection(place)
+        asks_slowly.sendall(b"GET / HTTP/1.1\r\nHo")
+        takes_nothing = socket.create_connection(place)
+        takes_nothing.sendall(f"GET / HTTP/1.1\r\n{request}".encode())
+        for k in range(20):  # go away in the middle of the answer
+            leaves = socket.create_connection(place, timeout=30)
+            leaves.sendall(f"GET /{k} HTTP/1.1\r\n{request}".encode())
+            leaves.recv(1000)
+            leaves.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            leaves.close()
+        for client in (says_nothing, asks_slowly):
+            client.settimeout(10)
+            assert client.recv(1000) == b""
+        end = time.monotonic() + 10
+        while made._server.active_channels and time.monotonic() < end:
+            time.sleep(0.1)
+        assert not made._server.active_channels
+        assert asked(made, "/")[0] == 200
+        for client in (says_nothing, asks_slowly, takes_nothing):
+            client.close()
+    assert capfd.readouterr() == ("", "")
+    assert caplog.text == ""
+
+
+def test_an_answer_that_cannot_be_made_is_one_line(caplog):
+    def answers(path):
+        raise OSError("part-0000.h5 is not what was written there")
+
+    with BrowseServer(0, answers) as made, serving(made):
+        assert asked(made, "/sheet/0") == (500, b"part-0000.h5 is not what was written there\n")
+    assert caplog.messages == ["part-0000.h5 is not what was written there"]
 
 
 @needs_browser
