@@ -263,6 +263,10 @@ class PrepareSettings(Settings):
     catalogue: Path | None = Field(
         None, description="Table with ra and dec [deg]: cut only these positions from SDSS frames."
     )
+    properties: list[Path] = Field(
+        [], description="Table with masses, rates, redshifts, ..., matched by ra and dec; repeatable."
+    )
+    match_radius: float = Field(2.0, gt=0, description="Matching radius [arcsec].")
     every: int = Field(1, ge=1, description="Use every n-th image.")
     seed: int = _SEED
     train: float = Field(0.7, gt=0, lt=1, description="Fraction of the sky for training.")

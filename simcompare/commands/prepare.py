@@ -9,7 +9,7 @@ from simcompare.images.image_set import ImageSet
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.images.splits import TEST_ALONE
 from simcompare.kinds import Kind
-from simcompare.observed import PICTURE_BANDS, files_of, prepare_observed, read_places
+from simcompare.observed import PICTURE_BANDS, files_of, prepare_observed, read_places, read_properties
 from simcompare.runs.folder import Run, open_run
 from simcompare.runs.tasks import available_cores
 from simcompare.settings import SKY_FILE, PrepareSettings, SkySettings
@@ -63,7 +63,7 @@ def make_image_set(settings: PrepareSettings) -> ImageSet:
     if settings.kind == Kind.SIMULATED:
         fractions = TEST_ALONE
     catalogue = [settings.catalogue] if settings.catalogue else []
-    inputs = [*settings.inputs, *catalogue, *([survey.source] if survey.text else [])]
+    inputs = [*settings.inputs, *catalogue, *settings.properties, *([survey.source] if survey.text else [])]
     with open_run(settings.out, "prepare", settings, inputs) as run:
         bands = PICTURE_BANDS if settings.domain == "8-bit" else tuple(settings.bands)
         sample = prepare_observed(
@@ -82,6 +82,8 @@ def make_image_set(settings: PrepareSettings) -> ImageSet:
             every=settings.every,
             units=settings.units or "",
             places=read_places(settings.catalogue) if settings.catalogue else None,
+            properties=[read_properties(path) for path in settings.properties],
+            match_radius=settings.match_radius,
         )
         columns = ("source", "galaxy_id", "reason")
         run.write_failures({name: row[name] for name in columns} for row in sample.rejected)

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.spatial import cKDTree
 
-__all__ = ["SAME_OBJECT", "TakenPlaces", "place_problem", "repeats", "separation"]
+__all__ = ["SAME_OBJECT", "TakenPlaces", "match_places", "place_problem", "repeats", "separation"]
 
 SAME_OBJECT = 3.0  # arcsec
 CELL = 360.0  # side of the cells of sky that fall on one side of a split [arcsec]
@@ -36,6 +36,45 @@ def separation(ra, dec, other_ra: float, other_dec: float) -> np.ndarray:
 def _chord(angle: float) -> float:
     """Distance of unit vectors that stand an angle [arcsec] apart."""
     return float(2 * np.sin(np.deg2rad(angle / 3600) / 2))
+
+
+def match_places(ra, dec, other_ra, other_dec, radius: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Nearest of other places to each place.
+
+    Parameters
+    ----------
+    ra, dec : ndarray, shape (n,)
+        ICRS [deg]; a place with NaN has no match.
+    other_ra, other_dec : ndarray, shape (m,)
+        Of a catalogue, without NaN.
+    radius : float
+        Greatest distance of a match [arcsec].
+
+    Returns
+    -------
+    index : ndarray of int, shape (n,)
+        Of the match; -1 where there is none. A row of the catalogue is given to the nearest place alone.
+    distance : ndarray, shape (n,)
+        To it [arcsec]; NaN where there is none.
+    near : ndarray of int, shape (n,)
+        Rows of the catalogue within the radius.
+    """
+    places = np.array([ra, dec], float)
+    known = np.flatnonzero(np.isfinite(places).all(axis=0))
+    index, distance = np.full(places.shape[1], -1), np.full(places.shape[1], np.nan)
+    near = np.zeros(places.shape[1], dtype=int)
+    if len(known) == 0 or len(other_ra) == 0:
+        return index, distance, near
+    tree, vectors = cKDTree(_unit_vectors(other_ra, other_dec)), _unit_vectors(*places[:, known])
+    chord, row = tree.query(vectors, distance_upper_bound=_chord(radius))
+    near[known] = tree.query_ball_point(vectors, _chord(radius), return_length=True)
+    taken = set()
+    for i in np.argsort(chord, kind="stable"):
+        if np.isfinite(chord[i]) and row[i] not in taken:
+            taken.add(row[i])
+            index[known[i]] = row[i]
+            distance[known[i]] = np.rad2deg(2 * np.arcsin(chord[i] / 2)) * 3600
+    return index, distance, near
 
 
 def repeats(ra: np.ndarray, dec: np.ndarray, group: np.ndarray) -> np.ndarray:

@@ -169,12 +169,15 @@ def outside_domain(catalogue: Table, validity: Mapping[str, Sequence[float]]) ->
     Returns
     -------
     ndarray of int, shape (n,)
-        Bits of `Domain`; a missing column or a value that is not finite counts as outside.
+        Bits of `Domain`; a missing column or a value that is not finite counts as outside, but for a
+        redshift: what no spectrum tells is not outside.
     """
     flags = np.zeros(len(catalogue), dtype=np.int64)
     for name, (low, high) in validity.items():
         values = numbers_of(catalogue[name]) if name in catalogue.colnames else np.nan
         bit = next((bit for prefix, bit in _DOMAIN_OF.items() if name.startswith(prefix)), Domain.OTHER)
         inside = np.logical_and(values >= low, values <= high)
+        if name == "redshift":
+            inside |= np.isnan(values)
         flags |= np.where(inside, 0, int(bit))
     return flags

@@ -75,18 +75,20 @@ def model_metadata(images: ImageSet, train_set: ImageSet) -> dict:
     Returns
     -------
     dict
-        ``validity`` holds the least and greatest value of each nuisance in training.
+        ``validity`` holds the least and greatest value of each nuisance in training, and of the redshift
+        where most galaxies have one.
     """
     catalogue = train_set.catalogue
     per_band = ("mag", "sky_sigma", "psf_fwhm")
     nuisances = [f"{quantity}_{band}" for band in images.bands for quantity in per_band]
     ranges = {}
-    for name in [*nuisances, "half_light_radius"]:
+    for name in [*nuisances, "half_light_radius", "redshift"]:
         if name not in catalogue.colnames:
             continue
         values = numbers_of(catalogue[name])
         values = values[np.isfinite(values)]
-        if len(values):
+        # A range of redshifts is known when most galaxies have one.
+        if len(values) > (0.5 * len(catalogue) if name == "redshift" else 0):
             ranges[name] = [float(values.min()), float(values.max())]
     return {
         "dataset": images.name,

@@ -3,6 +3,7 @@
 from simcompare.observed.formats import FORMATS, Format, files_of, read_stamps, recognise
 from simcompare.observed.pictures import PICTURE_BANDS
 from simcompare.observed.places import read_places
+from simcompare.observed.properties import read_properties
 from simcompare.observed.sample import Sample, prepare_observed
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "files_of",
     "prepare_observed",
     "read_places",
+    "read_properties",
     "read_stamps",
     "recognise",
 ]

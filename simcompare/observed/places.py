@@ -1,5 +1,7 @@
 """Catalogues of places on the sky, as a table in any form that astropy reads."""
 
+import bz2
+import gzip
 import logging
 from pathlib import Path
 
@@ -15,9 +17,10 @@ __all__ = ["degrees_of", "lower_names", "read_places", "read_table"]
 log = logging.getLogger(__name__)
 
 _NAMES = {
-    "ra": ("ra", "ra_deg", "raj2000", "alpha_j2000"),
-    "dec": ("dec", "dec_deg", "dej2000", "decj2000", "delta_j2000"),
+    "ra": ("ra", "ra_deg", "raj2000", "_raj2000", "alpha_j2000"),
+    "dec": ("dec", "dec_deg", "dej2000", "decj2000", "_dej2000", "delta_j2000"),
 }
+_OPENERS = {".gz": gzip.open, ".bz2": bz2.open}
 
 
 def read_table(path: Path) -> Table:
@@ -32,13 +35,15 @@ def read_table(path: Path) -> Table:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; give a table.")
     try:
-        if path.suffix.lower() == ".csv":
+        if ".csv" in [ending.lower() for ending in path.suffixes[-2:]]:
             # Excel begins a CSV with a byte-order mark.
-            table = Table.read(path.read_text(encoding="utf-8-sig"), comment="#", format="ascii.csv")
+            with _OPENERS.get(path.suffix.lower(), open)(path, "rt", encoding="utf-8-sig") as file:
+                table = Table.read(file.read(), comment="#", format="ascii.csv")
         else:
             table = Table.read(path)
     except Exception as error:  # astropy raises many kinds for files that are no tables
-        raise ValueError(f"{path}: no table that can be read ({' '.join(str(error).split())}).") from error
+        reason = " ".join(str(error).split("The available formats")[0].split())
+        raise ValueError(f"{path}: no table that can be read ({reason}).") from error
     for name in table.colnames:
         axis = next((axis for axis, names in _NAMES.items() if name.strip().lower() in names), None)
         if axis is not None and table[name].ndim == 1:
@@ -122,7 +127,9 @@ def read_places(path: Path) -> Table:
         axis: next((lower[name] for name in names if name in lower), None) for axis, names in _NAMES.items()
     }
     if None in found.values():
-        raise ValueError(f"{path}: no columns ra and dec [deg]; it has {', '.join(table.colnames)}.")
+        older = [name for name in lower if "1950" in name]
+        epoch = f" Places of B1950 ({', '.join(older)}) must be brought to ICRS first." if older else ""
+        raise ValueError(f"{path}: no columns ra and dec [deg]; it has {', '.join(table.colnames)}.{epoch}")
     places = Table()
     for axis, name in found.items():
         places[axis] = degrees_of(table[name], axis, path)

@@ -24,6 +24,7 @@ from simcompare.kinds import Kind
 from simcompare.observed.bands import foreign_filter
 from simcompare.observed.formats import read_stamps
 from simcompare.observed.identity import Identities
+from simcompare.observed.properties import PropertyTable, check_matches, with_properties
 from simcompare.runs.files import fingerprint
 from simcompare.runs.ledger import check_hash, write_record
 from simcompare.runs.tasks import run_in_order
@@ -75,6 +76,8 @@ def prepare_observed(
     every: int = 1,
     units: str = "",
     places: Table | None = None,
+    properties: Sequence[PropertyTable] = (),
+    match_radius: float = 2.0,
     workers: int = 1,
     scheduler: str | None = None,
     timeout: float = 600.0,
@@ -111,6 +114,8 @@ def prepare_observed(
         Take every n-th image.
     units, places
         As of `read_stamps`.
+    properties, match_radius
+        As ``tables`` and ``radius`` of `simcompare.observed.properties.with_properties`.
     workers, scheduler
         As of `simcompare.runs.tasks.run_tasks`. This process reads, the workers prepare.
     timeout : float
@@ -125,8 +130,8 @@ def prepare_observed(
     Raises
     ------
     FileNotFoundError, ValueError
-        When a file cannot be read, pixel scales are mixed, no galaxy is usable, or the folder holds parts
-        that were made with other settings.
+        When a file cannot be read, pixel scales are mixed, no galaxy is usable, none is in the catalogues of
+        properties, or the folder holds parts that were made with other settings.
     """
     bands, paths, survey = tuple(bands), [Path(path) for path in paths], load_survey(survey)
     if rejected_flags is None:
@@ -143,8 +148,13 @@ def prepare_observed(
         "every": every,
         "places": None if places is None else _digest(places),
     }
+    if properties:
+        settings["properties"] = [table.digest for table in properties] + [match_radius]
     part_size = part_size or _images_per_part(len(bands), preparation)
-    parts = _Parts(Path(out), name, survey, bands, preparation, settings, part_size, kind=kind)
+    parts = _Parts(
+        Path(out), name, survey, bands, preparation, settings, part_size,
+        kind=kind, properties=tuple(properties), match_radius=match_radius,
+    )  # fmt: skip
     parts.resume()
     Path(out).mkdir(parents=True, exist_ok=True)
     with Watch(Path(out) / "stamps.reading", timeout) as watch:
@@ -166,7 +176,10 @@ def prepare_observed(
         raise ValueError(f"none of {parts.stop} images can be used; first reasons: {'; '.join(reasons)}.")
     columns = ("galaxy_id", "source", "source_index", "reason")
     table = Table({column: [str(row[column]) for row in rejected] for column in columns}, dtype=[str] * 4)
-    return Sample(images=ImageSet.open(out), rejected=table)
+    images = ImageSet.open(out)
+    if properties:
+        check_matches(images.catalogue, properties, match_radius)
+    return Sample(images=images, rejected=table)
 
 
 @dataclass(eq=False)
@@ -181,6 +194,8 @@ class _Parts:
     settings: dict
     part_size: int
     kind: str = Kind.OBSERVED
+    properties: tuple[PropertyTable, ...] = ()
+    match_radius: float = 2.0
     seen: TakenPlaces = field(default_factory=TakenPlaces)
     scale: float = 0.0  # of the images before preparation [arcsec]; 0 before the first, and for most pictures
     start: int = 0  # images of the inputs that the written parts account for
@@ -273,6 +288,8 @@ class _Parts:
         """Write what waits as one part, which accounts for all images so far."""
         stack, table = collect_stamps(self.pending)
         table["dataset"] = self.name
+        if self.properties:
+            table = with_properties(table, self.properties, self.match_radius)
         path = write_part(
             part_path(self.out, self.number), stack, table, name=self.name, kind=self.kind,
             survey=self.survey, bands=self.bands, pixel_scale=self.preparation.pixel_scale_of(self.scale),

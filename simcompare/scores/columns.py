@@ -177,6 +177,22 @@ COLUMNS: dict[str, Column] = {
     ),
     "halo_mass": Column("mass of the halo", "solMass", "halo mass", is_logarithmic=True),
     "gas_mass": Column("mass of gas", "solMass", "gas mass", is_logarithmic=True),
+    "surface_density": Column(
+        "galaxies about it on the sky", "1 / Mpc2", "surface density of galaxies", Use.RELATION,
+        is_logarithmic=True,
+    ),
+    "hubble_type": Column("numerical Hubble type", label="Hubble type", uses=Use.RELATION),
+    "smooth_share": Column("share of votes for smooth", label="votes: smooth", uses=Use.RELATION),
+    "featured_share": Column("share of votes for features or disc", label="votes: features",
+                             uses=Use.RELATION),
+    "edge_on_share": Column("share of votes for edge-on", label="votes: edge-on", uses=Use.RELATION),
+    "bar_share": Column("share of votes for a bar", label="votes: bar", uses=Use.RELATION),
+    "spiral_share": Column("share of votes for spiral arms", label="votes: spiral", uses=Use.RELATION),
+    "odd_share": Column("share of votes for anything odd", label="votes: odd", uses=Use.RELATION),
+    "elliptical_share": Column("share of votes for elliptical", label="votes: elliptical", uses=Use.RELATION),
+    "bulge_share": Column("share of the light in the bulge", label="bulge share", uses=Use.RELATION),
+    "catalogue_separation": Column("distance to the nearest row of the catalogues of properties", "arcsec"),
+    "catalogue_near": Column("most rows that a catalogue of properties has within the radius of a match"),
     "half_mass_radius": Column(
         "radius of half the stellar mass", "kpc", "half-mass radius", is_logarithmic=True
     ),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from simcompare.images.positions import SAME_OBJECT, TakenPlaces, repeats
+from simcompare.images.positions import SAME_OBJECT, TakenPlaces, match_places, repeats
 from simcompare.images.splits import SPLITS, assign_split, split_of_place
 
 
@@ -66,3 +66,23 @@ def test_repeats_are_counted_between_groups_alone():
     dec = np.array([10.0, 5.0, 5.0, 10.0, 5.0])
     np.testing.assert_array_equal(repeats(ra, dec, [0, 0, 0, 1, 1]), [False, False, False, True, False])
     assert not repeats(np.full(3, np.nan), np.full(3, np.nan), [0, 1, 2]).any()
+
+
+def test_places_are_matched_across_the_meridian_and_at_the_pole():
+    second = 1 / 3600
+    index, distance, near = match_places(
+        [359.9999, 0.0, 10.0, np.nan],
+        [0.0, 90.0 - second, 5.0, np.nan],
+        [0.0001, 180.0],
+        [0.0, 90.0 - second],
+        2.5,
+    )
+    assert index.tolist() == [0, 1, -1, -1]
+    np.testing.assert_allclose(distance, [0.72, 2.0, np.nan, np.nan], rtol=1e-3)
+    assert near.tolist() == [1, 1, 0, 0]
+
+
+def test_a_row_is_given_to_the_nearest_place_alone():
+    index, _, near = match_places([10.0, 10.0], [0.0, 0.9 / 3600], [10.0], [0.5 / 3600], 2.0)
+    assert (index.tolist(), near.tolist()) == ([-1, 0], [1, 1])
+    assert match_places([10.0], [0.0], [], [], 2.0)[0].tolist() == [-1]

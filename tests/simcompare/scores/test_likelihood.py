@@ -173,6 +173,9 @@ def test_images_outside_the_training_range_are_marked(images):
     exact = table["log_prob"] + table["complexity"] + 64 * np.log(0.5)
     np.testing.assert_allclose(table["log_prob_corrected"], exact)
     assert outside_domain(images.catalogue, {"psf_fwhm_r": [1, 2]}).tolist() == 10 * [int(Domain.PSF)]
+    redshifts = Table({"redshift": [0.05, 0.5, np.nan]})
+    assert outside_domain(redshifts, {"redshift": [0.01, 0.1]}).tolist() == [0, int(Domain.OTHER), 0]
+    assert outside_domain(Table({"a": [1]}), {"redshift": [0.01, 0.1]}).tolist() == [0]
 
 
 def test_scores_that_are_not_finite_are_flagged_and_counted(images, caplog):
