@@ -68,9 +68,10 @@ SCHEDULED = ("mock", "prepare", "twins", "score")
 NOT_COMPARED = ("run.log", "provenance.json", "config.toml", "model-card.md", "report-products.json")
 # Of a workflow: they tell how long the training took; job scripts write no workflow.toml.
 NOT_COMPARED_OF_WORKFLOWS = ("training.ecsv", "report.html", "report.json", "workflow.toml")
-# Dates and measured times, the only things in which two runs may differ.
+# Dates and measured times, the only things in which two runs may differ, and the hashes of what states them.
 MOMENTS = re.compile(
     rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\+00:00| UTC)?|(seconds|minutes|mtime)\S* *[=:] *[\d.e-]+"
+    rb"|(facts|history)_sha256 = \"\w+\""
 )
 
 

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from simcompare import __version__
 from simcompare.commands.planning.table import COMMANDS, Command
+from simcompare.runs.failures import SOME_FAILED, count_failures
 from simcompare.runs.names import PrintableFormatter, printable
 from simcompare.runs.tasks import StoppedError
 
@@ -48,6 +49,10 @@ def _function_of(command: Command) -> Callable[..., None]:
         product = command.find(command.function)(settings)
         for text in command.find("messages")(settings, product):
             typer.echo(text)
+        if not getattr(settings, "dry_run", False) and any(
+            map(count_failures, command.failure_tables(settings))
+        ):
+            raise typer.Exit(SOME_FAILED)  # the log says which
 
     parameters = [
         _parameter(name, item, name == command.positional)
@@ -108,8 +113,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 when all went well, 2 for wrong input or usage, 75 when SIGTERM or SIGUSR1 stopped it, 130 when
-        interrupted; an interrupted command goes on where it stopped when it is given again.
+        0 when all went well, 2 for wrong input or usage, 3 when it finished but some inputs failed (see
+        ``failures.ecsv``), 75 when SIGTERM or SIGUSR1 stopped it, 130 when interrupted; a stopped command
+        goes on where it stopped when it is given again, and one with failures tries again what may have
+        passed.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     arguments.sort(key=lambda word: word not in ("--quiet", "--debug"))  # wherever they are written

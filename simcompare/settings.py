@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from simcompare.data.shipped import default_background, shipped_models
 
 __all__ = [
+    "FAILURES",
     "SKY_FILE",
     "WHERE_AND_HOW",
     "AttributeSettings",
@@ -124,6 +125,8 @@ _ARCSEC = Field(
 _RADII = Field(
     None, gt=0, description="Image size in Petrosian radii of each galaxy, resampled to size pixels."
 )
+FAILURES = "failures.ecsv"
+"""Table in a run folder of what could not be done."""
 SKY_FILE = "sky.h5"
 """Bank of real sky in the folder of an image set that was cut from whole frames."""
 _SURVEY = Field("sdss", description="Survey, by name or as the path of a survey file.")

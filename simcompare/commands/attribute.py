@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from simcompare.commands.score import score_image_sets
 from simcompare.comparison.attribution import ATTRIBUTION, ladder, systematic_floor
 from simcompare.comparison.report_table import FurtherTable, write_further
 from simcompare.data.shipped import find_model
-from simcompare.images.build import Images, make_parts
+from simcompare.images.build import Images, Source, make_parts
 from simcompare.images.image_set import ImageSet
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.images.stamps import PreparedStamp
@@ -135,6 +136,11 @@ class _Task:
     dataset: str
     sky: Path | None
 
+    @property
+    def sources(self) -> list[Source]:
+        """What it reads."""
+        return target_sources([self.target], self.dataset)
+
 
 def _make_images(run, settings: AttributeSettings) -> ImageSet:
     """Make the image set of all variations."""
@@ -159,7 +165,7 @@ def _make_images(run, settings: AttributeSettings) -> ImageSet:
         "preparation": preparation,
         "provenance": {"settings": settings.of_result(), "is_toy": simulation.startswith("toy")},
     }
-    return make_parts(run, _observe, tasks, description)
+    return make_parts(run, _observe, tasks, description, attrgetter("sources"))
 
 
 def _ways(settings: AttributeSettings, *, has_particles: bool) -> list[Variation]:
@@ -185,9 +191,8 @@ def _percents(text: str) -> list[float]:
 
 def _observe(task: _Task, watch: Watch) -> Images:
     """Observe the galaxy of one part in every way."""
-    sources = target_sources([task.target], task.dataset)
     return observe_all(
-        sources, partial(read_galaxy, task.settings.mock, task.dataset), partial(_images, task), watch
+        task.sources, partial(read_galaxy, task.settings.mock, task.dataset), partial(_images, task), watch
     )
 
 

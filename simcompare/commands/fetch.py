@@ -15,7 +15,7 @@ from simcompare.runs.files import remove_leftovers
 from simcompare.runs.tables import write_table
 from simcompare.settings import FetchSettings
 
-__all__ = ["fetch_archive", "messages"]
+__all__ = ["failure_tables", "fetch_archive", "messages"]
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ def fetch_archive(settings: FetchSettings) -> str:
     report = fetch(
         items, settings.out, transfer_for(settings.archive, transfer), report_every=settings.report_every
     )
-    failures = settings.out / f"failures-{settings.archive}.ecsv"
+    (failures,) = failure_tables(settings)
     failures.unlink(missing_ok=True)
     remove_leftovers(failures)
     if report.failed:
@@ -74,6 +74,11 @@ def fetch_archive(settings: FetchSettings) -> str:
         f"{len(report.fetched)} files fetched ({report.bytes / 1e6:.1f} MB), {len(report.present)} there, "
         f"{len(report.failed)} failed, in {settings.out}"
     )
+
+
+def failure_tables(settings: FetchSettings) -> list[Path]:
+    """Name the table of files that could not be had."""
+    return [settings.out / f"failures-{settings.archive}.ecsv"]
 
 
 def _targets(settings: FetchSettings) -> Iterator[dict]:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from operator import attrgetter
 
 from mocks import dust_model, load_survey, stellar_population
 from simcompare.images.build import make_parts
@@ -82,7 +83,7 @@ def make_mocks(
                 "is_toy": simulation.startswith("toy"),
             },
         }
-        return make_parts(run, make_images, tasks, description)
+        return make_parts(run, make_images, tasks, description, attrgetter("sources"))
 
 
 def _preparation(settings: MockSettings) -> Preparation:

@@ -85,7 +85,7 @@ def make_image_set(settings: PrepareSettings) -> ImageSet:
             properties=[read_properties(path) for path in settings.properties],
             match_radius=settings.match_radius,
         )
-        columns = ("source", "galaxy_id", "reason")
+        columns = ("source", "galaxy_id", "reason", "kind")
         run.write_failures({name: row[name] for name in columns} for row in sample.rejected)
         for reason, count in sample.reasons.items():
             logger.info("left out %d: %s", count, reason)
@@ -108,7 +108,7 @@ def sky_beside_galaxies(settings: PrepareSettings, run: Run, window: int) -> Non
         Side of the patches [pixels].
     """
     fields = {}
-    for path in field_files(settings.inputs):
+    for path in field_files([path for path in settings.inputs if path.exists()]):  # the run may have lost one
         if match := FRAME_NAME.search(path.name):
             fields.setdefault(match.groups()[1:4], path)
     done = run.ledger(path for _, path in sorted(fields.items()))

@@ -1,6 +1,7 @@
 """``simcompare reobserve``: observe real images again with another survey."""
 
 from collections.abc import Iterator
+from operator import attrgetter
 
 from mocks import load_survey
 from simcompare.images.build import make_parts
@@ -55,7 +56,7 @@ def make_reobserved(settings: ReobserveSettings) -> ImageSet:
             "preparation": preparation,
             "provenance": {"settings": settings.of_result()},
         }
-        return make_parts(run, observe_file, tasks, description)
+        return make_parts(run, observe_file, tasks, description, attrgetter("sources"))
 
 
 def messages(settings: ReobserveSettings, images: ImageSet) -> Iterator[str]:

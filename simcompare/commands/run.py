@@ -7,11 +7,11 @@ from pathlib import Path
 import tomli_w
 
 from simcompare.commands.planning.dry_run import Estimate, estimate_workflow, summary
-from simcompare.commands.planning.workflow import plan_workflow, read_workflow
+from simcompare.commands.planning.workflow import Step, plan_workflow, read_workflow
 from simcompare.runs.files import write_text
-from simcompare.settings import RunSettings
+from simcompare.settings import FAILURES, RunSettings
 
-__all__ = ["messages", "run_workflow"]
+__all__ = ["failure_tables", "messages", "run_workflow"]
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +35,7 @@ def run_workflow(settings: RunSettings) -> Path | list[Estimate]:
     """
     if settings.dry_run:
         return estimate_workflow(settings.config, settings.overrides)
-    content = read_workflow(settings.config, settings.overrides)
-    steps = plan_workflow(content, str(settings.config))
+    content, steps = _plan(settings)
     out = steps[-1].folder.parent
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / "workflow.toml", tomli_w.dumps(content))
@@ -45,6 +44,17 @@ def run_workflow(settings: RunSettings) -> Path | list[Estimate]:
         logger.info("[%d of %d] %s: %s", number, len(steps), step.verb, step.folder)
         result = step.run()
     return result
+
+
+def _plan(settings: RunSettings) -> tuple[dict, list[Step]]:
+    """Content of the file with other values put in, and its steps."""
+    content = read_workflow(settings.config, settings.overrides)
+    return content, plan_workflow(content, str(settings.config))
+
+
+def failure_tables(settings: RunSettings) -> list[Path]:
+    """List where the steps name what failed."""
+    return [step.folder / FAILURES for step in _plan(settings)[1]]
 
 
 def messages(settings: RunSettings, made: Path | list[Estimate]) -> Iterator[str]:

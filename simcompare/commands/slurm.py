@@ -10,6 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 
 from simcompare.commands.planning.workflow import Step, plan_workflow, read_workflow
+from simcompare.runs.failures import SOME_FAILED
 from simcompare.runs.files import write_text
 from simcompare.runs.names import printable, shell_word
 from simcompare.settings import Settings, SlurmSettings
@@ -71,6 +72,7 @@ def write_jobs(settings: SlurmSettings) -> Path:
         "work": shell_word(os.getcwd()),
         "activate": shell_word(_activation()),
         "time": _clock(settings.hours),
+        "some_failed": SOME_FAILED,
     }
 
     def write(template: str, name: str, **values: object) -> Path:

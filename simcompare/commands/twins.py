@@ -54,6 +54,13 @@ def make_twins(settings: TwinsSettings) -> ImageSet:
                 f"{settings.images}: twins need fluxes in pixels of one scale; these are {images.unit}, "
                 f"pixel scale {images.pixel_scale or 'various'}."
             )
+        done = run.ledger(images.files)
+        if done.is_of_other():
+            raise ValueError(
+                f"{run.folder} was made from other images than now lie in {settings.images}; choose another "
+                "--out, or delete the folder to start again."
+            )
+        done.record()
         tasks = [
             _TwinsTask(
                 images.slab(start, start + _TWINS_PER_PART),

@@ -1,22 +1,66 @@
 """Products made file by file: every file is finished once, whatever stops the run."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from astropy.table import Table
 
 from simcompare.images.image_set import ImageSet, Stack, part_path, write_part
 from simcompare.images.notes import count_notes, join_notes
+from simcompare.runs.failures import FailureKind
+from simcompare.runs.files import fingerprint
 from simcompare.runs.folder import Run
+from simcompare.runs.ledger import read_record
 from simcompare.runs.products import make_files
 from simcompare.runs.time_limit import Watch
 
-__all__ = ["Images", "make_parts"]
+__all__ = ["Images", "Source", "make_parts"]
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is read in one go: a simulated galaxy, or a file of real ones.
+
+    Parameters
+    ----------
+    item : Target or pathlib.Path
+        What it is read from.
+    path : str
+        How ``failures.ecsv`` names the file.
+    galaxy_id : str
+        How it names the galaxy, where that is known before it is read.
+    files : tuple of str
+        Files and folders that it is read from.
+    state : str
+        What changes when they do; default: hashes of the files.
+    """
+
+    item: Any
+    path: str
+    galaxy_id: str = ""
+    files: tuple[str, ...] = ()
+    state: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name among all sources of a run."""
+        return f"{self.galaxy_id} of {Path(self.path).name}"
+
+    def mark(self) -> str | None:
+        """Hash of its content by which a change is noticed; None for what is not there."""
+        try:
+            if not all(map(os.path.exists, self.files)):
+                return None
+            return self.state or " ".join(map(fingerprint, self.files))
+        except OSError:
+            return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +74,9 @@ class Images:
     catalogue : Table, optional
         One row per image.
     failures : tuple of dict
-        ``source``, ``galaxy_id`` and ``reason`` of what could not be made.
+        ``source``, ``galaxy_id``, ``reason`` and ``kind`` of what could not be made, see
+        `simcompare.runs.failures.FailureKind`; ``name`` and ``mark`` of the `Source`, and ``is_unread`` where
+        nothing of it could be read.
     notes : tuple of (level, text)
         What was assumed or is doubtful, for each galaxy, with levels as in `logging`.
     """
@@ -46,10 +92,12 @@ def make_parts(
     make: Callable[[object, Watch], Images],
     tasks: Sequence,
     description: Mapping,
+    sources: Callable[[Any], Iterable[Source]] = lambda task: (),
 ) -> ImageSet:
     """Make the parts of an image set, skipping those already finished.
 
-    Failures and notes are kept in the records of the parts, so that a resumed run lists them all.
+    Failures and notes are kept in the records of the parts, so that a resumed run lists them all. A part is
+    made again when a failure in it may have passed, or when what failed has changed.
 
     Parameters
     ----------
@@ -61,6 +109,8 @@ def make_parts(
         One per part; small and picklable.
     description : mapping
         Keywords of `simcompare.images.image_set.write_part` that all parts share: name, kind, survey, ...
+    sources : callable
+        What a task reads.
 
     Returns
     -------
@@ -69,11 +119,18 @@ def make_parts(
     Raises
     ------
     ValueError
-        When not a single image could be made.
+        When not a single image could be made, or galaxies that are made already are no longer among the
+        inputs.
     """
     paths = [part_path(run.folder, number) for number in range(len(tasks))]
     paths[0].parent.mkdir(parents=True, exist_ok=True)
-    records = make_files(run, partial(_write_part, make, dict(description)), paths, tasks)
+    _refuse_lost_inputs(run.folder, {source.name for task in tasks for source in sources(task)})
+    write = partial(_write_part, make, dict(description), sources)
+    records = make_files(run, write, paths, tasks, is_current=partial(_is_current, sources))
+    for path in set(_recorded_parts(run.folder)) - set(
+        paths
+    ):  # of inputs that could not be read and are gone
+        path.with_suffix(".json").unlink()
     failures = [row for record in records for row in record["failures"]]
     run.write_failures(failures)
     for count, level, first in join_notes(record.get("notes", {}) for record in records).values():
@@ -84,11 +141,50 @@ def make_parts(
     return ImageSet.open(run.folder)
 
 
-def _write_part(make: Callable, description: dict, path: Path, task: object, watch: Watch) -> dict:
+def _recorded_parts(folder: Path) -> list[Path]:
+    """Parts that have a record, whether or not there are images in them."""
+    first = part_path(folder, 0)
+    return sorted(path.with_suffix(first.suffix) for path in first.parent.glob("part-*.json"))
+
+
+def _is_current(sources: Callable, record: dict, task: object) -> bool:
+    """Whether a part was made from the same galaxies, and another try would fail in the same way."""
+    marks = {source.name: source.mark for source in sources(task)}
+    if record.get("sources", []) != list(marks):
+        return False
+    for failure in record["failures"]:
+        kind, name = failure.get("kind"), failure.get("name")
+        if kind == FailureKind.MAY_PASS:
+            return False
+        if kind == FailureKind.INPUT and name in marks and failure.get("mark") != marks[name]():
+            return False
+    return True
+
+
+def _refuse_lost_inputs(folder: Path, wanted: set[str]) -> None:
+    """Raise when galaxies whose images are there would be lost."""
+    for path in _recorded_parts(folder):
+        record = read_record(path)
+        unread = {each["name"] for each in record.get("failures", ()) if each.get("is_unread")}
+        lost = [name for name in record.get("sources", ()) if name not in wanted | unread]
+        if lost:
+            raise ValueError(
+                f"{folder} holds images of {len(lost)} galaxies in {path.name} that are no longer among the "
+                f"inputs, the first {lost[0]}; bring them back, or choose another --out."
+            )
+
+
+def _write_part(
+    make: Callable, description: dict, sources: Callable, path: Path, task: object, watch: Watch
+) -> dict:
     """Make the images of one part and write them."""
     images = make(task, watch)
     if images.stack is not None:
         write_part(path, images.stack, images.catalogue, **description)
     else:
         path.unlink(missing_ok=True)
-    return {"failures": list(images.failures), "notes": count_notes(images.notes)}
+    return {
+        "failures": list(images.failures),
+        "notes": count_notes(images.notes),
+        "sources": [source.name for source in sources(task)],
+    }

@@ -1,6 +1,7 @@
 """From files of real galaxies to one image set: prepared, split, without duplicates, every reject counted."""
 
 import hashlib
+import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +16,7 @@ from astropy.table import Table
 from mocks.surveys import Survey, load_survey
 from simcompare.images.description import kind_of_reason
 from simcompare.images.image_set import LINEAR_UNIT, ImageSet, collect_stamps, part_path, write_part
+from simcompare.images.parts import Part
 from simcompare.images.positions import TakenPlaces, place_problem
 from simcompare.images.preparation.flags import refuse_flagged, rejected_flags_of
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
@@ -25,6 +27,7 @@ from simcompare.observed.bands import foreign_filter
 from simcompare.observed.formats import read_stamps
 from simcompare.observed.identity import Identities
 from simcompare.observed.properties import PropertyTable, check_matches, with_properties
+from simcompare.runs.failures import FailureKind, may_pass
 from simcompare.runs.files import fingerprint
 from simcompare.runs.ledger import check_hash, write_record
 from simcompare.runs.tasks import run_in_order
@@ -49,7 +52,8 @@ class Sample:
     images : ImageSet
         What was accepted.
     rejected : Table
-        One row per image that was not: galaxy_id, source, source_index, reason.
+        One row per image that was not: galaxy_id, source, source_index, reason, kind (see
+        `simcompare.runs.failures.FailureKind`).
     """
 
     images: ImageSet
@@ -174,8 +178,12 @@ def prepare_observed(
             raise ValueError(f"no galaxy was found in {len(paths)} files, the first {paths[0]}.")
         reasons = list(dict.fromkeys(row["reason"] for row in rejected))[:3]
         raise ValueError(f"none of {parts.stop} images can be used; first reasons: {'; '.join(reasons)}.")
-    columns = ("galaxy_id", "source", "source_index", "reason")
-    table = Table({column: [str(row[column]) for row in rejected] for column in columns}, dtype=[str] * 4)
+    usual = {"kind": FailureKind.LEFT_OUT}
+    columns = ("galaxy_id", "source", "source_index", "reason", "kind")
+    table = Table(
+        {column: [str((usual | row)[column]) for row in rejected] for column in columns},
+        dtype=[str] * len(columns),
+    )
     images = ImageSet.open(out)
     if properties:
         check_matches(images.catalogue, properties, match_radius)
@@ -273,8 +281,9 @@ class _Parts:
         if identity["is_readable"] and (how := self.seen.holds(*place)):
             reason = f"duplicate: {how}"
         if isinstance(reason, str):
-            names = ("galaxy_id", "source", "source_index")
-            self.pending_rejects.append({name: identity[name] for name in names} | {"reason": reason})
+            names = ("galaxy_id", "source", "source_index", "kind")
+            known = {name: identity[name] for name in names if name in identity}
+            self.pending_rejects.append(known | {"reason": reason})
         else:
             # A full part waits for its successor's first image: rejects between them, or after the last
             # image of all, must stand in some part.
@@ -304,11 +313,17 @@ class _Parts:
 
 
 def _remove_from_the_first_gap_on(out: Path) -> None:
-    """Remove all parts behind one that is missing or damaged: each goes on where the one before ends."""
+    """Remove all parts from the first on that is missing, damaged or has a failure that may pass.
+
+    Each part goes on where the one before ends.
+    """
     paths = [part_path(out, number) for number in range(len(list((out / "images").glob("part-*.h5"))) + 1)]
     for number, path in enumerate(paths):
         try:
             check_hash(path)
+            rejects = json.loads(Part.open(path).provenance).get("rejects", [])
+            if any(row.get("kind") == FailureKind.MAY_PASS for row in rejects):
+                raise OSError("what could not be read then is tried again")
         except OSError as error:
             for later in filter(Path.is_file, paths[number:]):
                 log.warning("%s is made again (%s)", later, error)
@@ -331,12 +346,17 @@ def _prepare_batch(
             "source_index": str(stamp.metadata.get("source_index", "")),
             "is_readable": not (stamp.problem or place_problem(stamp.ra, stamp.dec)),
         }  # fmt: skip
+        if "kind" in stamp.metadata:
+            identity["kind"] = stamp.metadata["kind"]
         try:
             outcomes.append((identity, _prepare_one(stamp, preparation, seed, fractions, rejected_flags)))
         except RejectedStampError as reason:
             outcomes.append((identity, str(reason)))
-        except (ValueError, ArithmeticError, IndexError) as error:  # no image may end the run of the others
-            outcomes.append((identity, f"cannot be prepared: {' '.join(str(error).split())}"))
+        # No image may end the run of the others.
+        except (ValueError, ArithmeticError, IndexError, MemoryError) as error:
+            kind = FailureKind.MAY_PASS if may_pass(error) else FailureKind.INPUT
+            reason = " ".join((str(error) or type(error).__name__).split())
+            outcomes.append((identity | {"kind": kind}, f"cannot be prepared: {reason}"))
     return outcomes
 
 
@@ -369,10 +389,14 @@ def _all_stamps(
                 if stamp is None:
                     break
                 yield path, identities.distinct(path, stamp)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, MemoryError) as error:
             if len(paths) == 1:
                 raise
-            yield path, unusable_stamp(bands, "", str(error).removeprefix(f"{path}: "), path.name, "")
+            problem = str(error).removeprefix(f"{path}: ") or type(error).__name__
+            stamp = unusable_stamp(bands, "", problem, path.name, "")
+            is_passing = may_pass(error) or not path.exists()
+            kind = FailureKind.MAY_PASS if is_passing else FailureKind.INPUT
+            yield path, replace(stamp, metadata=stamp.metadata | {"kind": kind})
 
 
 def _without_paths(value):

@@ -5,6 +5,7 @@ import logging
 import os
 import platform
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,12 +18,13 @@ from astropy.table import Table
 
 from simcompare import __version__
 from simcompare.runs.documents import read_json_object, read_toml
+from simcompare.runs.failures import FailureKind
 from simcompare.runs.files import explained, fingerprint, remove_leftovers, write_text
 from simcompare.runs.ledger import PRODUCTS, Ledger, digest
 from simcompare.runs.lock import lock_folder
 from simcompare.runs.names import PrintableFormatter, printable
 from simcompare.runs.tables import write_table
-from simcompare.settings import WHERE_AND_HOW, Settings
+from simcompare.settings import FAILURES, WHERE_AND_HOW, Settings
 
 __all__ = ["Run", "open_run", "read_config", "read_provenance", "read_settings", "runs_behind"]
 
@@ -31,7 +33,7 @@ logger = logging.getLogger(__name__)
 _PACKAGES = ("torch", "nflows", "numpy", "scipy", "astropy", "h5py", "illustris_python", "numba", "photutils")
 _RUNS_IN = ("images", "model", "background", "init", "scores", "conditions", "run")
 _NO_PRODUCTS = {
-    "config.toml", "provenance.json", "run.log", "run.lock", "failures.ecsv", "stamps.reading",
+    "config.toml", "provenance.json", "run.log", "run.lock", FAILURES, "stamps.reading",
     "products.json",
 }  # fmt: skip
 
@@ -58,15 +60,31 @@ class Run:
         return Ledger(self.folder / PRODUCTS, digest(self.settings, files, *further))
 
     def write_failures(self, failures: Iterable[dict]) -> None:
-        """List what could not be done, one row each with its reason, in ``failures.ecsv``."""
-        names = ("source", "galaxy_id", "reason")
-        rows = [{name: printable(failure.get(name, "")) for name in names} for failure in failures]
-        path = self.folder / "failures.ecsv"
+        """List what could not be done, one row each with its reason, in ``failures.ecsv``.
+
+        Parameters
+        ----------
+        failures : iterable of dict
+            ``source``, ``galaxy_id``, ``reason`` and ``kind``, a `FailureKind`; default: left out by a rule.
+        """
+        names = ("source", "galaxy_id", "reason", "kind")
+        usual = dict.fromkeys(names, "") | {"kind": FailureKind.LEFT_OUT}
+        rows = [{name: printable((usual | failure)[name]) for name in names} for failure in failures]
+        path = self.folder / FAILURES
         if not rows:
             path.unlink(missing_ok=True)
             return
         write_table(Table(rows=rows, names=names), path)
-        logger.warning("%d of the inputs failed; reasons in %s", len(rows), path)
+        kinds = Counter(row["kind"] for row in rows)
+        if kinds[FailureKind.LEFT_OUT]:
+            logger.warning("%d left out; reasons in %s", kinds[FailureKind.LEFT_OUT], path)
+        if kinds[FailureKind.INPUT]:
+            logger.warning("%d of the inputs failed; reasons in %s", kinds[FailureKind.INPUT], path)
+        if kinds[FailureKind.MAY_PASS]:
+            logger.warning(
+                "%d of the inputs could not be read for now; reasons in %s. Give the same command again.",
+                kinds[FailureKind.MAY_PASS], path,
+            )  # fmt: skip
 
 
 @contextmanager

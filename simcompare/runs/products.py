@@ -28,6 +28,7 @@ def make_files(
     tasks: Sequence,
     *,
     gpu: bool = False,
+    is_current: Callable[[dict, object], bool] = lambda record, task: True,
 ) -> list[dict]:
     """Write the files that are not finished yet, where the run's settings say: here or on a cluster.
 
@@ -45,13 +46,19 @@ def make_files(
         Files and what each is made from; small and picklable.
     gpu : bool
         Whether a worker needs a GPU.
+    is_current : callable
+        Function of the record of a file and its task: whether the file still counts as finished.
 
     Returns
     -------
     list of dict
         Record of each file: its ``sha256``, None where nothing was written, and what `write` returned.
     """
-    finished = {path for path in paths if _is_finished(path)}
+    finished = {
+        path
+        for path, task in zip(paths, tasks, strict=True)
+        if _is_finished(path) and is_current(read_record(path), task)
+    }
     todo = [pair for pair in zip(paths, tasks, strict=True) if pair[0] not in finished]
     if finished:
         logger.info("%d of %d parts are finished already", len(finished), len(tasks))

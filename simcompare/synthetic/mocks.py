@@ -60,6 +60,11 @@ class Task:
         )
 
     @property
+    def sources(self) -> list[Source]:
+        """What it reads."""
+        return target_sources(self.targets, self.dataset)
+
+    @property
     def bank(self) -> ConditionsBank | SkyBank | None:
         """What the conditions of each image are drawn from; None is the survey file."""
         return read_bank(self.settings.conditions, self.sky)
@@ -118,7 +123,7 @@ def sky_file(settings: MockSettings, folder: Path, window: int) -> Path | None:
 def make_images(task: Task, watch: Watch) -> Images:
     """Observe and prepare all views of the galaxies of one part."""
     return observe_all(
-        target_sources(task.targets, task.dataset),
+        task.sources,
         partial(read_galaxy, task.settings, task.dataset),
         partial(_views, task),
         watch,
@@ -127,7 +132,10 @@ def make_images(task: Task, watch: Watch) -> Images:
 
 def target_sources(targets: Iterable[Target], dataset: str) -> list[Source]:
     """Targets as sources of `observe_all`."""
-    return [Source(target, target.path, target.label(dataset)) for target in targets]
+    return [
+        Source(target, target.path, target.label(dataset), (target.path, *target.others), target.state)
+        for target in targets
+    ]
 
 
 def read_galaxy(settings: MockSettings, dataset: str, target: Target) -> Iterator[Found]:

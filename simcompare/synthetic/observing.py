@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from mocks import ConditionsBank, SkyBank
-from simcompare.images.build import Images
+from simcompare.images.build import Images, Source
 from simcompare.images.image_set import ImageSet
 from simcompare.images.notes import collect_log
 from simcompare.images.parts import collect_stamps
-from simcompare.images.stamps import PreparedStamp
+from simcompare.images.stamps import PreparedStamp, RejectedStampError
+from simcompare.runs.failures import FailureKind, may_pass
 from simcompare.runs.files import file_state
 from simcompare.runs.time_limit import Watch
 from simcompare.synthetic.conditions import conditions_bank
@@ -20,25 +21,6 @@ __all__ = ["Found", "Make", "Source", "observe_all", "read_bank"]
 
 Make = Callable[[], PreparedStamp]
 """Makes one image, or raises ValueError with the reason why there is none."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """What is read in one go: a simulated galaxy, or a file of real ones.
-
-    Parameters
-    ----------
-    item : Target or pathlib.Path
-        What it is read from.
-    path : str
-        How ``failures.ecsv`` names the file.
-    galaxy_id : str
-        How it names the galaxy, where that is known before it is read.
-    """
-
-    item: Any
-    path: str
-    galaxy_id: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,12 +66,11 @@ def observe_all(
     """
     stamps, failures, notes = [], [], []
     for source in sources:
-        failure = {"source": source.path, "galaxy_id": source.galaxy_id}
         try:
             with watch(str(source.item)):
                 found = list(read(source.item))
-        except (ValueError, OSError) as error:
-            failures.append(failure | {"reason": str(error)})
+        except (ValueError, OSError, MemoryError) as error:
+            failures.append(_failure(source, error) | {"is_unread": True})
             continue
         for each in found:
             notes += each.notes
@@ -97,11 +78,25 @@ def observe_all(
                 try:
                     with collect_log("mocks", notes):
                         stamps.append(make())
-                except ValueError as error:
-                    reason = f"{image}: {error}" if image else str(error)
-                    failures.append(failure | {"galaxy_id": each.galaxy_id, "reason": reason})
+                except (ValueError, MemoryError) as error:
+                    failures.append(_failure(source, error, each.galaxy_id, image))
     made = collect_stamps(stamps) if stamps else (None, None)
     return Images(*made, tuple(failures), tuple(notes))
+
+
+def _failure(source: Source, error: Exception, galaxy_id: str = "", image: str = "") -> dict:
+    """Say what could not be made of a source, why, and whether to try again."""
+    reason = str(error) or type(error).__name__
+    failure = {
+        "source": source.path,
+        "galaxy_id": galaxy_id or source.galaxy_id,
+        "reason": f"{image}: {reason}" if image else reason,
+    }
+    if isinstance(error, RejectedStampError):
+        return failure | {"kind": FailureKind.LEFT_OUT}
+    mark = source.mark()
+    kind = FailureKind.MAY_PASS if mark is None or may_pass(error) else FailureKind.INPUT
+    return failure | {"kind": kind, "name": source.name, "mark": mark}
 
 
 def read_bank(conditions: Path | None, sky: Path | None) -> ConditionsBank | SkyBank | None:

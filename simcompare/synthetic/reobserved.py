@@ -44,12 +44,15 @@ class Task:
         """What its images have in common."""
         return Sample(self.dataset, self.preparation, self.settings.survey, self.settings.seed)
 
+    @property
+    def sources(self) -> list[Source]:
+        """What it reads."""
+        return [Source(self.path, self.path.name, files=(str(self.path),))]
+
 
 def observe_file(task: Task, watch: Watch) -> Images:
     """Observe every galaxy of a file again."""
-    return observe_all(
-        [Source(task.path, task.path.name)], partial(_read, task), partial(_observe, task), watch
-    )
+    return observe_all(task.sources, partial(_read, task), partial(_observe, task), watch)
 
 
 def _read(task: Task, path: Path) -> Iterator[Found]:

@@ -24,6 +24,7 @@ from mocks.readers import (
     select,
 )
 from simcompare.images.notes import kind_of
+from simcompare.runs.failures import InputChangedError
 from simcompare.settings import MockSettings
 
 __all__ = ["Target", "read_target", "select_targets"]
@@ -275,7 +276,7 @@ def _snapshot(path: str, state: str, how: tuple) -> Snapshot:
     if (path, state, how) not in _KEPT:
         snapshot = _open(path, how, check=False)
         if _state(snapshot.sources) != state:
-            raise ValueError(f"{path} has changed since the run began; give the command again.")
+            raise InputChangedError(f"{path} has changed since the run began; give the command again.")
         _keep((path, state, how), snapshot)
     return _KEPT[path, state, how]
 

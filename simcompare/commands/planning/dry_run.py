@@ -21,6 +21,7 @@ from simcompare.observed.formats import files_of, recognise
 from simcompare.runs.tasks import available_cores
 from simcompare.scores.files import count_rows, scores_file
 from simcompare.settings import (
+    FAILURES,
     CompareSettings,
     MockSettings,
     PrepareSettings,
@@ -152,7 +153,7 @@ def _made(folder: Path) -> tuple[int, int] | None:
     """Count the images of a set that are there, and those that failed; None before the first."""
     if not list((folder / "images").glob("part-*.h5")):
         return None
-    failures = folder / "failures.ecsv"
+    failures = folder / FAILURES
     return len(ImageSet.open(folder)), len(Table.read(failures)) if failures.is_file() else 0
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 
 from simcompare import settings
 from simcompare.runs.names import SCORES
@@ -65,6 +66,8 @@ class Command:
         Setting that says where the products lie.
     product : str
         Last product in that folder; empty for commands that make an image set, or none.
+    failures : str
+        Function of its settings that lists the tables of what failed, where that is not one in its folder.
     section : Section, optional
         Its part in a workflow file.
     """
@@ -80,6 +83,7 @@ class Command:
     work: str = ""
     folder: str = "out"
     product: str = ""
+    failures: str = ""
     section: Section | None = None
 
     def find(self, name: str) -> Callable:
@@ -90,6 +94,13 @@ class Command:
         home = self.function.rpartition(":")[0] or f"simcompare.commands.{self.verb}"
         module, _, name = name.rpartition(":")
         return getattr(import_module(module or home), name)
+
+    def failure_tables(self, given: settings.Settings) -> list[Path]:
+        """Where what failed is listed, if anything did."""
+        if self.failures:
+            return self.find(self.failures)(given)
+        folder = getattr(given, self.folder, None)
+        return [] if folder is None else [folder / settings.FAILURES]
 
 
 _ESTIMATES = "simcompare.commands.planning.dry_run"
@@ -112,7 +123,7 @@ _ROWS = (
     ),
     Command(
         "run", settings.RunSettings, "run_workflow", START, "config",
-        returns="pathlib.Path of the report, or with dry_run list of Estimate",
+        returns="pathlib.Path of the report, or with dry_run list of Estimate", failures="failure_tables",
     ),
     Command(
         "slurm", settings.SlurmSettings, "write_jobs", START, "config",
@@ -179,7 +190,7 @@ _ROWS = (
     ),
     Command(
         "fetch", settings.FetchSettings, "fetch_archive", IMAGES, "archive",
-        returns="str",
+        returns="str", failures="failure_tables",
     ),
     Command(
         "sky", settings.SkySettings, "make_sky_bank", IMAGES, "inputs",

@@ -94,7 +94,7 @@ def test_failures_are_listed_and_nothing_at_all_is_an_error(server, tmp_path, ca
     Table({"run": [1, 2], "camcol": [1, 1], "field": [1, 1]}).write(tmp_path / "t.ecsv")
     server.answer = lambda path: None if "000002" in path else b"BZh91AY"
     words = ("sdss-frame", "--targets", tmp_path / "t.ecsv", "--bands", "r", "--out", tmp_path / "out")
-    assert run(server, *words) == 0
+    assert run(server, *words) == 3
     assert "1 files fetched" in capsys.readouterr().out
     failures = Table.read(tmp_path / "out" / "failures-sdss-frame.ecsv")
     assert failures["path"].tolist() == ["frame-r-000002-1-0001.fits.bz2"]

@@ -96,10 +96,11 @@ def test_one_bad_file_among_several_is_counted_and_the_rest_goes_on(tmp_path):
     (tmp_path / "cut.h5").write_bytes(good[0].read_bytes()[:5000])
     (tmp_path / "frame-r-000001-1-0001.fits.bz2").write_bytes(bz2.compress(b"SIMPLE  = T")[:-5])
     bad = [tmp_path / "cut.h5", tmp_path / "frame-r-000001-1-0001.fits.bz2"]
-    assert run("prepare", good[0], *bad, good[1], "--out", tmp_path / "run") == 0
+    assert run("prepare", good[0], *bad, good[1], "--out", tmp_path / "run") == 3
     failures = Table.read(tmp_path / "run" / "failures.ecsv")
     assert failures["source"].tolist() == [path.name for path in bad]
     assert "damaged or truncated" in failures["reason"][0]
+    assert failures["kind"].tolist() == ["input", "input"]
     assert len(ImageSet.open(tmp_path / "run")) == 6
     for path in bad:
         assert run("prepare", path, "--out", tmp_path / "alone") == 2

@@ -61,7 +61,7 @@ def test_what_cannot_be_observed_is_listed(tmp_path, capsys):
     (tmp_path / "broken.h5").write_bytes(small.read_bytes()[:3000])
     good = write_stack(tmp_path / "good.h5")
     paths = (small, shallow, tmp_path / "broken.h5", good)
-    assert run("reobserve", *paths, "--out", tmp_path / "a", "--workers", 1) == 0
+    assert run("reobserve", *paths, "--out", tmp_path / "a", "--workers", 1) == 3
     reasons = Table.read(tmp_path / "a" / "failures.ecsv")["reason"].tolist()
     for words in ("spans 20.2 arcsec", "not deep enough", "damaged or truncated"):
         assert any(words in reason for reason in reasons)

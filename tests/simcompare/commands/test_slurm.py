@@ -109,3 +109,20 @@ def test_array_of_mocks_outlives_its_time_on_a_standin(folder):
     there = folder / "run" / "mocks" / "toy=3b2" / "images" / "part-0000.h5"
     assert sha256(there) == sha256(alone.files[0])
     assert not list((folder / jobs / "logs").glob("scheduler-*.json"))
+
+
+@pytest.mark.parametrize(
+    ("status", "is_warned", "ends"), [(0, False, 0), (3, False, 0), (2, False, 2), (3, True, 0)]
+)
+def test_failures_among_the_inputs_do_not_end_a_job(tmp_path, monkeypatch, status, is_warned, ends):
+    """What is made is enough for the jobs that wait; any other status ends this one."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "workflow.toml").write_text(WORKFLOW)
+    write_jobs(SlurmSettings(config="workflow.toml", out="jobs"))
+    command = f"{'trap : USR1; kill -USR1 $PPID; sleep 0.2; ' if is_warned else ''}exit {status}"
+    lines = f"source jobs/job.sh; run bash -c '{command}'; echo went on"
+    environment = os.environ | {"SIMCOMPARE_ACTIVATE": ":", "SLURM_JOB_ID": "1"}
+    done = subprocess.run(["bash", "-c", lines], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == ends, done.stderr
+    assert ("went on" in done.stdout) == (ends == 0)
+    assert ("some inputs failed" in done.stdout) == (status == 3)

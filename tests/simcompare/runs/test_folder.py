@@ -28,7 +28,7 @@ def test_folder_tells_what_was_done(settings):
     assert list(provenance["inputs"]) == [str(settings.images)]
     assert "a line of the log" in (settings.out / "run.log").read_text()
     failures = Table.read(settings.out / "failures.ecsv")
-    assert list(failures[0]) == ["f.hdf5", "x-1", "no stars"]
+    assert list(failures[0]) == ["f.hdf5", "x-1", "no stars", "left out"]
     json.dumps(provenance)
 
 
