@@ -1,11 +1,13 @@
 """Point-spread functions: models integrated over pixels, checks, and width."""
 
+import logging
 from functools import lru_cache
 
 import numpy as np
 
 __all__ = [
     "PSF_MODELS",
+    "centred_psf",
     "check_psf",
     "double_gaussian_psf",
     "effective_psf",
@@ -18,6 +20,14 @@ __all__ = [
 ]
 
 
+logger = logging.getLogger(__name__)
+
+OFF_CENTRE = 0.45  # pixels from the centre of one, at which a PSF is moved
+LEAST_SHIFT = 0.1  # pixels; less is not worth a spline
+CENTRING_ROUNDS = 10
+MOST_NEGATIVE = 0.3  # over the positive light; stacked stars of KiDS reach 0.2, Lanczos kernels 0.02
+LEAST_PSF = 3  # pixels a side
+LEAST_KEPT = 0.9  # of the light, in a cut about the centre
 SUM_TOLERANCE = 1e-4  # by which the sum of a PSF may differ from one: files of float32 and cut wings
 # Of a Moffat profile that is fitted: amplitude and background over the peak, FWHM [pixels] (at most the side
 # of the image), beta, offset along x and y [pixels], and two components of the ellipticity.
@@ -47,30 +57,112 @@ def check_psf(psf: np.ndarray, name: str = "psf") -> None:
         raise ValueError(f"{name} sums to {total:.6g}, not 1; see psf_from_image, which normalises an image.")
 
 
-def psf_from_image(image: np.ndarray) -> np.ndarray:
-    """Image of a star or a PSF model as a PSF: odd side, sum 1.
+def psf_from_image(image: np.ndarray, name: str = "psf image") -> np.ndarray:
+    """Image of a star or a PSF model as a PSF: odd side, centred, sum 1.
 
     Parameters
     ----------
-    image : ndarray, shape (k, k)
-        Background-free; k odd.
+    image : ndarray, shape (n_y, n_x)
+        Background-free; any side.
+    name : str
+        What it is, for messages.
 
     Returns
     -------
     ndarray, shape (k, k)
+        As `centred_psf` gives it; what was changed is in the log.
 
     Raises
     ------
     ValueError
-        For an even side, NaN, or a sum that is not positive.
+        As `centred_psf`.
     """
+    psf, note = centred_psf(image, name)
+    if note:
+        logger.info("%s", note)
+    return psf
+
+
+def centred_psf(image: np.ndarray, name: str = "psf image") -> tuple[np.ndarray, str]:
+    """PSF with its light on the central pixel of an odd square, and sum 1; and what had to be changed.
+
+    An odd square whose light lies within half a pixel of its centre is only divided by its sum. Any other is
+    cut about the pixel that holds the centre of its light; what is left, if more than a tenth of a pixel,
+    is taken out by a cubic spline.
+
+    Parameters
+    ----------
+    image : ndarray, shape (n_y, n_x)
+        Background-free.
+    name : str
+        What it is, for messages.
+
+    Returns
+    -------
+    ndarray, shape (k, k)
+        k odd.
+    str
+        What was changed beside the sum; empty when nothing.
+
+    Raises
+    ------
+    ValueError
+        For masked or infinite pixels, NaN, a sum that is not positive, negative light of more than three
+        tenths of the positive, or light so near to an edge that a tenth would be cut off.
+    """
+    if np.ma.is_masked(image):
+        raise ValueError(f"{name} has {np.ma.count_masked(image)} masked pixels; fill them.")
     image = np.asarray(image, float)
+    if image.ndim != 2 or min(image.shape) < LEAST_PSF:
+        raise ValueError(f"{name} has shape {image.shape}; needed is an image of {LEAST_PSF} pixels a side.")
+    if not np.isfinite(image).all():
+        raise ValueError(f"{name} holds {np.count_nonzero(~np.isfinite(image))} pixels that are not finite.")
     total = image.sum()
     if not total > 0:
-        raise ValueError(f"psf image sums to {total}; a positive sum is needed to normalise it.")
-    psf = image / total
-    check_psf(psf)
-    return psf
+        raise ValueError(f"{name} sums to {total:g}; a positive sum is needed to normalise it.")
+    negative = -image[image < 0].sum() / image[image > 0].sum()
+    if negative > MOST_NEGATIVE:
+        raise ValueError(f"{name}: its negative pixels hold {100 * negative:.0f} % of what the others do.")
+    centre = _centre_of_light(image)
+    off = centre - (np.array(image.shape) - 1) / 2
+    is_odd_square = image.shape[0] == image.shape[1] and image.shape[0] % 2 == 1
+    if is_odd_square and np.abs(off).max() < OFF_CENTRE:
+        return image / total, ""
+    psf = _cut_about(image, centre)
+    kept = psf.sum() / total
+    shape = " by ".join(map(str, image.shape[::-1]))
+    place = f"{name} of {shape} pixels has its light at {centre[1]:.2f}, {centre[0]:.2f} (x, y from 0)"
+    if min(psf.shape) < LEAST_PSF or kept < LEAST_KEPT:
+        raise ValueError(f"{place}, so near to an edge that a square about it keeps {100 * kept:.0f} %.")
+    return psf / psf.sum(), f"{place}: cut to {len(psf)} by {len(psf)} pixels about it"
+
+
+def _centre_of_light(image: np.ndarray) -> np.ndarray:
+    """Place (y, x) of a point source, by its centroid under a Gaussian window that follows it."""
+    start = np.array(np.unravel_index(np.argmax(image), image.shape), float)
+    area = np.count_nonzero(image > 0.5 * image.max())
+    sigma, centre = max(1.0, np.sqrt(area / np.pi)), start
+    rows, columns = np.indices(image.shape)
+    for _ in range(CENTRING_ROUNDS):
+        window = np.exp(-0.5 * ((rows - centre[0]) ** 2 + (columns - centre[1]) ** 2) / sigma**2)
+        weight = image * window
+        if not weight.sum() > 0:
+            return start
+        step = np.array([(weight * rows).sum(), (weight * columns).sum()]) / weight.sum() - centre
+        centre = centre + 2 * step  # the window pulls the centroid half of the way back
+    return np.clip(centre, 0, np.array(image.shape) - 1)
+
+
+def _cut_about(image: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Largest odd square about a place, which comes to lie on its central pixel."""
+    pixel = np.rint(centre).astype(int)
+    rest = centre - pixel
+    if np.abs(rest).max() >= LEAST_SHIFT:
+        from scipy.ndimage import shift  # a tenth of a second to load
+
+        image = shift(image, -rest, order=3, mode="constant")
+    reach = int(min(pixel.min(), (np.array(image.shape) - 1 - pixel).min()))
+    return image[pixel[0] - reach : pixel[0] + reach + 1, pixel[1] - reach : pixel[1] + reach + 1]
 
 
 def fit_moffat(image: np.ndarray, size: int) -> np.ndarray:

@@ -140,16 +140,9 @@ def open_psf(path: str | Path) -> np.ndarray:
     except (OSError, StopIteration) as error:
         raise ValueError(f"{path}: no FITS file with a PSF image ({error}).") from error
     try:
-        return psf_from_image(_square(image))
+        return psf_from_image(image)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-
-
-def _square(image: np.ndarray) -> np.ndarray:
-    """Cut a PSF image to the largest odd square about its brightest pixel."""
-    y, x = np.unravel_index(np.nanargmax(image), image.shape)
-    reach = min(y, x, image.shape[0] - 1 - y, image.shape[1] - 1 - x)
-    return image[y - reach : y + reach + 1, x - reach : x + reach + 1]
 
 
 def hsc_sky_bank(

@@ -1,10 +1,17 @@
-"""PSFs as files give them, brought to an odd square about their peak."""
+"""PSFs as files give them, brought to an odd square about their light."""
+
+import logging
+from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 
-from mocks.observing.psf import effective_psf
+from mocks.observing.psf import centred_psf, effective_psf
+from mocks.survey_files.psfex import PsfexModel
 
-__all__ = ["gaussian_psf", "joined_psfs", "odd_psf", "psf_plane"]
+__all__ = ["gaussian_psf", "joined_psfs", "odd_psf", "psf_of_model", "psf_plane"]
+
+logger = logging.getLogger(__name__)
 
 
 def gaussian_psf(fwhm, pixel_scale: float, n_bands: int) -> np.ndarray:
@@ -25,7 +32,7 @@ def gaussian_psf(fwhm, pixel_scale: float, n_bands: int) -> np.ndarray:
 
 
 def odd_psf(psf: np.ndarray) -> np.ndarray:
-    """PSFs with an odd square side and sum 1; an even or longer side loses its last row or is cut alike.
+    """PSFs with an odd square side, their light on its central pixel, and sum 1.
 
     Parameters
     ----------
@@ -38,18 +45,50 @@ def odd_psf(psf: np.ndarray) -> np.ndarray:
     Raises
     ------
     ValueError
-        For one without light.
+        For one that `mocks.observing.psf.centred_psf` cannot bring into this form.
     """
-    psf = np.nan_to_num(np.asarray(psf, dtype=float), posinf=0.0, neginf=0.0)
-    side = min(psf.shape[-2:])
-    side -= 1 - side % 2
-    peak = np.unravel_index(psf.sum(axis=0).argmax(), psf.shape[-2:])
-    first = [int(np.clip(p - side // 2, 0, n - side)) for p, n in zip(peak, psf.shape[-2:], strict=True)]
-    psf = psf[:, first[0] : first[0] + side, first[1] : first[1] + side]
-    total = psf.sum(axis=(1, 2), keepdims=True)
-    if not (total > 0).all():
-        raise ValueError(f"a PSF sums to {total.min():g}; it must hold light.")
-    return psf / total
+    found = [centred_psf(image, "a PSF") for image in np.asanyarray(psf)]
+    if any(note for _, note in found):
+        _say_centred(tuple(np.shape(psf)[-2:]))
+    return joined_psfs([image[None] for image, _ in found])
+
+
+@lru_cache
+def _say_centred(shape: tuple[int, int]) -> None:
+    """Say once, for PSFs of one shape, that they are moved."""
+    size = " by ".join(map(str, shape[::-1]))
+    logger.warning(
+        "PSFs of %s pixels do not have their light on a central pixel: they are cut about it.", size
+    )
+
+
+def psf_of_model(model: PsfexModel, header: Mapping, shape: tuple[int, int]) -> np.ndarray:
+    """PSF (k, k) that a model of PSFEx has in the middle of an image.
+
+    Parameters
+    ----------
+    model : PsfexModel
+    header : mapping
+        Of the image. A cut-out says by LTV1 and LTV2, as IRAF does, where it lies in the one that PSFEx saw.
+    shape : (int, int)
+        Of the image, y and x.
+
+    Raises
+    ------
+    ValueError
+        When the PSF varies and the image, being smaller than the model's range, does not say where it lies.
+    """
+    sides = np.array(shape[::-1])
+    is_stated = "LTV1" in header and "LTV2" in header
+    if model.degree > 0 and not is_stated and (sides < model.scale).any():
+        across, up = model.scale
+        raise ValueError(
+            f"{model.path}: the PSF varies over {across:.0f} by {up:.0f} pixels, of which the image is "
+            f"{sides[0]} by {sides[1]}; state as LTV1 and LTV2 in its header how many were cut off before "
+            "it, as negative numbers."
+        )
+    offset = np.array([float(header.get(card, 0)) for card in ("LTV1", "LTV2")])
+    return model.at(*((sides + 1) / 2 - offset))
 
 
 def psf_plane(arrays: list, index: int | None) -> np.ndarray:

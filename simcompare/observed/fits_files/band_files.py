@@ -181,7 +181,10 @@ def _by_place(group: list[tuple[int, Path]]) -> list[Path]:
 
 
 def psf_file(path: Path) -> Path | None:
-    """PSF that lies beside an image: ``<name>-psf.fits``, or of the same number in HSC's bulk answers."""
+    """PSF that lies beside an image.
+
+    It is named ``<name>-psf.fits``, ``<name>.psf`` (PSFEx), or has the same number in HSC's bulk answers.
+    """
     own = split_band(path.name)
     if own is not None and own.number is not None:
         named = re.compile(rf"^{own.number}-psf-.*HSC-{own.band}2?[-_.].*{_ENDING}$", re.IGNORECASE)
@@ -189,7 +192,9 @@ def psf_file(path: Path) -> Path | None:
     expected = psf_name(path)
     stem = re.sub(rf"{_ENDING}$", "", expected.name, flags=re.IGNORECASE)
     files = [expected, *(path.with_name(f"{stem}{ending}") for ending in _ENDINGS)]
-    return next((file for file in files if file.is_file() and is_psf_file(file)), None)
+    model = path.with_name(re.sub(rf"{_ENDING}$", ".psf", path.name, flags=re.IGNORECASE))
+    found = (file for file in files if file.is_file() and is_psf_file(file))
+    return next(found, model if model != path and model.is_file() else None)
 
 
 def psf_name(path: Path) -> Path:

@@ -7,13 +7,14 @@ from typing import NamedTuple
 import numpy as np
 from astropy.io import fits
 
+from mocks.survey_files.psfex import open_psfex
 from simcompare.images.stamps import RawStamp, SkyFrame
 from simcompare.observed.bands import band_names, band_places, check_axes, check_filter
 from simcompare.observed.fits_files.band_files import band_files, psf_file, psf_name, split_band
 from simcompare.observed.fits_files.headers import linear_pixels, sky_frame, stated_unit
 from simcompare.observed.fits_files.images import raw_mask, read_arrays
 from simcompare.observed.names import coordinate_name, word
-from simcompare.observed.psfs import gaussian_psf, joined_psfs, psf_plane
+from simcompare.observed.psfs import gaussian_psf, joined_psfs, psf_of_model, psf_plane
 
 __all__ = ["Plane", "flux_plane", "join_planes", "read_fits_cutout"]
 
@@ -40,7 +41,8 @@ def read_fits_cutout(path: Path, bands: tuple[str, ...], units: str = "") -> Ite
     Understood are HSC cut-outs (image, mask planes, variance; also as its archive names them), Legacy Survey
     cubes in nanomaggies, Pan-STARRS' compressed pixels, and any image with coordinates whose header states
     BUNIT, MAGZERO, MAGZPT, ZP or FLUXMAG0. The PSF is an extension ``PSF``, or a file of the same name with
-    ``-psf`` before the ending, or the keyword PSF_FWHM [arcsec].
+    ``-psf`` before the ending, or PSFEx's model in one that ends in ``.psf``, or the keyword PSF_FWHM
+    [arcsec].
 
     Parameters
     ----------
@@ -164,6 +166,8 @@ def _psf(path: Path, index: int | None, found: list, header: fits.Header, scale:
     try:
         if own:
             return psf_plane(own, index)
+        if beside is not None and (model := open_psfex(beside)) is not None:
+            return psf_of_model(model, header, np.shape(found[0][2])[-2:])[None]
         if beside is not None:
             return psf_plane([data for _, _, data in _all_arrays(beside)], index)
         if "PSF_FWHM" in header:

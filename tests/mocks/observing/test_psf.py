@@ -5,6 +5,7 @@ from mocks import stream
 from mocks.observing.blurring import convolve_psf
 from mocks.observing.psf import (
     PSF_MODELS,
+    centred_psf,
     check_psf,
     double_gaussian_psf,
     effective_psf,
@@ -125,3 +126,53 @@ def test_a_fitted_psf_is_free_of_noise_and_background():
         assert np.abs(fitted - true).max() < 0.02 * true.max()
     with pytest.raises(ValueError, match="odd side"):
         fit_moffat(image[:-1, :-1], 31)
+
+
+def star(width, height, x, y, fwhm=3.4):
+    """Gaussian sampled at a place, in a frame that need not be square."""
+    rows, columns = np.indices((height, width))
+    return np.exp(-4 * np.log(2) * ((rows - y) ** 2 + (columns - x) ** 2) / fwhm**2)
+
+
+@pytest.mark.parametrize(
+    ("frame", "side"),
+    [
+        ((31, 31, 15.6, 14.9), 29),  # more than half a pixel off
+        ((30, 30, 14.5, 14.5), 29),  # the middle of an even side
+        ((30, 30, 15, 15), 29),  # an even side, as transforms leave it
+        ((31, 31, 18, 13.5), 25),  # off by pixels
+        ((41, 31, 20, 15), 31),  # not square
+    ],
+)
+def test_psf_is_centred_and_says_so(frame, side):
+    psf, note = centred_psf(5 * star(*frame), "PSF of g")
+    assert psf.shape == (side, side)
+    check_psf(psf)
+    grid = np.arange(side) - side // 2
+    assert np.abs([psf.sum(0) @ grid, psf.sum(1) @ grid]).max() < 5e-3
+    assert measure_fwhm(psf) == pytest.approx(3.4, rel=0.015)
+    assert f"PSF of g of {frame[0]} by {frame[1]} pixels" in note
+    assert f"{frame[2]:.2f}, {frame[3]:.2f} (x, y from 0)" in note
+
+
+def test_centred_psf_is_only_divided_by_its_sum():
+    image = 3 * star(31, 31, 15.3, 14.8)
+    psf, note = centred_psf(image)
+    assert note == ""
+    assert np.array_equal(psf, image / image.sum())
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (star(31, 31, 15, 15) - 0.01, r"negative pixels hold \d+ %"),
+        (star(31, 31, 29, 15), "so near to an edge that a square about it keeps"),
+        (np.zeros((31, 31)), "sums to 0"),
+        (np.ma.masked_greater(star(31, 31, 15, 15), 0.9), "masked pixels"),
+        (star(31, 31, 15, 15)[None], "has shape"),
+    ],
+    ids=["negative", "edge", "zero", "masked", "cube"],
+)
+def test_image_that_is_no_psf_is_refused(image, message):
+    with pytest.raises(ValueError, match=message):
+        centred_psf(image)

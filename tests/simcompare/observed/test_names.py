@@ -103,8 +103,8 @@ def test_one_bad_row_is_one_row(tmp_path):
     assert made.images.catalogue["source_index"].tolist() == ["0", "4"]
     assert made.rejected["source_index"].tolist() == ["1", "2", "3", "5"]
     assert [reason.split(";")[0] for reason in made.rejected["reason"]] == [
-        "a PSF sums to 0", "a PSF sums to 0", "100% of the pixels are bad or masked",
-        "100% of the pixels are bad or masked",
+        "a PSF sums to 0", "a PSF holds 961 pixels that are not finite",
+        "100% of the pixels are bad or masked", "100% of the pixels are bad or masked",
     ]  # fmt: skip
     assert np.abs(made.images.read().image).max() < 100
 
