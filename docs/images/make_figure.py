@@ -20,11 +20,11 @@ def main() -> None:
     """Draw and save it."""
     demo = finished_demo(sys.argv[1] if len(sys.argv) > 1 else None)
     scores = run_scores(demo / "scores")
-    comparison = compare(scores, NATURE, np.random.default_rng(0))
+    comparison = compare(scores.with_reference(NATURE), np.random.default_rng(0))
     figure = Figure(figsize=(9.6, 3.4), layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2, width_ratios=(1.1, 1))
-    choice = figures.gallery_numbers(scores, NATURE, n=2, datasets=SHOWN)
+    choice = figures.gallery_numbers(scores.with_reference(NATURE), n=2, datasets=SHOWN)
     pictures = figures.gallery_images(choice, run_image_sets(demo / "scores"))
     stretch = figures.common_stretch(pictures, [np.nanmedian(scores["sky_sigma_r"])])
     figures.draw_gallery(choice, pictures, stretch, left)

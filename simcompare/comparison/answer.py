@@ -124,7 +124,7 @@ def _meaning(row: Row) -> str:
         return "it is clumpier or noisier than real galaxies, which is a defect too"
     low, high = row["structure_fraction_low"], row["structure_fraction_high"]
     if verdict == Verdict.UNDECIDED or not np.isfinite([low, high]).all():
-        return "the sample cannot tell: it would not show half of the structure missing"
+        return "too few galaxies to tell, for half of the structure could be missing unseen"
     reach = 0.5 * (high - low) * (stats.norm.ppf(0.8) + stats.norm.ppf(0.975)) / stats.norm.ppf(0.975)
     return f"no difference found; a difference of {number(reach)} or more would be detectable (80 % power)"
 

@@ -30,7 +30,7 @@ def null_tables(folder: str | os.PathLike | None) -> list[FurtherTable]:
 
 
 def symmetry_share(scores: Scores) -> float:
-    """Scatter of the score over the eight orientations, in standard deviations of the real galaxies' scores.
+    """Scatter of the ratio over the eight orientations, in standard deviations of the real galaxies' ratios.
 
     Parameters
     ----------
@@ -44,7 +44,8 @@ def symmetry_share(scores: Scores) -> float:
     if "symmetry_scatter" not in scores:
         return np.nan
     real = scores.reference_sample()
-    scatter, spread = real.numbers("symmetry_scatter"), np.nanstd(real.numbers())
+    ratio = "log_likelihood_ratio" if "log_likelihood_ratio" in real else "log_prob"
+    scatter, spread = real.numbers("symmetry_scatter"), np.nanstd(real.numbers(ratio))
     return float(np.sqrt(np.nanmean(scatter**2)) / spread) if spread > 0 else np.nan
 
 

@@ -59,7 +59,7 @@ def test_the_others_that_differ_are_named_with_their_side():
         (Verdict.SMOOTHER, 0.4, "it is smoother than real galaxies (p"),
         (Verdict.SMOOTHER, -0.8, "below 0: smoother than Sersic models"),
         (Verdict.CLUMPIER, 1.9, "clumpier or noisier than real galaxies, which is a defect too"),
-        (Verdict.UNDECIDED, 0.6, "the sample cannot tell"),
+        (Verdict.UNDECIDED, 0.6, "too few galaxies to tell"),
         (Verdict.SINGLE, 1.0, "one galaxy gives no error, so there is no result"),
         (Verdict.EXTRAPOLATED, 1.0, "No simulation can be ranked: 10% of the galaxies of run"),
     ],
