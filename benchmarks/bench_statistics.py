@@ -18,7 +18,8 @@ from simcompare.scores.likelihood import score
 from simcompare.scores.record import Scores
 from simcompare.scores.typicality import add_typicality
 from simcompare.statistics.feature_tests import classifier_test, energy_test, kernel_test, sliced_test
-from simcompare.statistics.two_sample import Clustered, two_sample
+from simcompare.statistics.means import Clustered
+from simcompare.statistics.two_sample import two_sample
 
 ROWS = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
 

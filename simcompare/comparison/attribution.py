@@ -13,8 +13,8 @@ from simcompare.comparison.report_table import FurtherTable, read_further
 from simcompare.runs.documents import read_json_object
 from simcompare.scores.record import Scores
 from simcompare.statistics.intervals import Estimate, expanded_tail, percentile_interval
+from simcompare.statistics.means import Clustered, mean_of
 from simcompare.statistics.resampling import resampled_counts
-from simcompare.statistics.two_sample import Clustered, mean_of
 
 __all__ = ["ATTRIBUTION", "attribution_tables", "ladder", "systematic_floor", "with_floors"]
 

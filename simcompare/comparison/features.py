@@ -11,10 +11,10 @@ from astropy.table import Table
 from mocks.streams import stream
 from simcompare.runs.files import read_rows
 from simcompare.scores.record import Scores
+from simcompare.statistics.coverage import coverage
 from simcompare.statistics.feature_tests import (
     AT_ONCE,
     classifier_test,
-    coverage,
     energy_test,
     kernel_test,
     sliced_test,

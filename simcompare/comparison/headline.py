@@ -12,10 +12,11 @@ from simcompare.comparison.structure import UNRANKED, half_row, structure_rows, 
 from simcompare.kinds import Kind
 from simcompare.scores.record import Scores
 from simcompare.statistics.intervals import UNKNOWN, Estimate
+from simcompare.statistics.means import difference_of_means
 from simcompare.statistics.permutation import permuted_difference
 from simcompare.statistics.resampling import blocks
 from simcompare.statistics.significance import adjust_p_values, detectable_difference, trend
-from simcompare.statistics.two_sample import difference_of_means, two_sample
+from simcompare.statistics.two_sample import two_sample
 
 __all__ = [
     "compare",

@@ -14,7 +14,8 @@ from simcompare.scores.columns import column_of
 from simcompare.scores.nuisance import read_columns
 from simcompare.scores.record import Scores
 from simcompare.statistics.intervals import UNKNOWN, Estimate
-from simcompare.statistics.two_sample import Clustered, difference_of_means, ks_statistic, mean_of
+from simcompare.statistics.means import Clustered, difference_of_means, mean_of
+from simcompare.statistics.two_sample import ks_statistic
 
 __all__ = ["Match", "balance", "compare_in_bins", "match", "matched_difference", "mean_of_views"]
 

@@ -8,7 +8,7 @@ from astropy.table import Table
 from mocks.streams import stream
 from simcompare.kinds import Kind
 from simcompare.scores.record import Scores
-from simcompare.statistics.two_sample import Clustered, difference_of_means, mean_of
+from simcompare.statistics.means import Clustered, difference_of_means, mean_of
 
 __all__ = ["model_null", "order_agreement", "stability"]
 

@@ -7,7 +7,7 @@ from scipy import stats
 from simcompare.kinds import Kind
 from simcompare.scores.record import Scores
 from simcompare.statistics.intervals import Estimate
-from simcompare.statistics.two_sample import galaxy_means
+from simcompare.statistics.means import galaxy_means
 
 __all__ = ["jackknife", "jackknife_all", "sub_boxes", "with_sub_boxes"]
 

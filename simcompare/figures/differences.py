@@ -12,7 +12,7 @@ from simcompare.figures.style import COLUMN, PAGE, count_label, legend_above, ne
 from simcompare.kinds import Kind
 from simcompare.scores.columns import column_of
 from simcompare.scores.record import Scores
-from simcompare.statistics.two_sample import bootstrap_means, difference_of_means
+from simcompare.statistics.means import bootstrap_means, difference_of_means
 
 __all__ = ["draw_forest", "draw_scales", "null_numbers", "scale_numbers"]
 

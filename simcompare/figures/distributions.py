@@ -19,8 +19,8 @@ from simcompare.figures.style import (
 )
 from simcompare.scores.columns import axis_label
 from simcompare.scores.record import Scores
+from simcompare.statistics.means import Clustered
 from simcompare.statistics.resampling import resamples
-from simcompare.statistics.two_sample import Clustered
 
 __all__ = [
     "FEW",

@@ -13,8 +13,8 @@ from matplotlib.patches import Rectangle
 from simcompare.figures.style import COLUMN, logarithmic, new_axes, styled
 from simcompare.scores.columns import axis_label, column_of
 from simcompare.scores.record import Scores
+from simcompare.statistics.means import Clustered
 from simcompare.statistics.significance import welch
-from simcompare.statistics.two_sample import Clustered
 
 __all__ = ["draw_plane", "plane_numbers"]
 

@@ -13,7 +13,7 @@ from mocks.streams import stream
 from simcompare.figures.galleries import Stretch
 from simcompare.figures.style import COLUMN, PAGE, count_label, legend_above, new_axes, styled, table_styles
 from simcompare.scores.record import Scores
-from simcompare.statistics.two_sample import Clustered, bootstrap_means
+from simcompare.statistics.means import Clustered, bootstrap_means
 
 __all__ = ["budget_numbers", "draw_panel", "draw_panels", "draw_profile", "profile_numbers", "smooth_map"]
 

@@ -14,7 +14,7 @@ from simcompare.kinds import Kind
 from simcompare.scores.columns import Column, Use, column_of, derived_columns, names_for
 from simcompare.scores.display import as_html, as_line, draw_distributions
 from simcompare.scores.values import column_values, is_number, some_rows, word_codes
-from simcompare.statistics.two_sample import Clustered
+from simcompare.statistics.means import Clustered
 
 __all__ = ["Scores", "headline_of"]
 

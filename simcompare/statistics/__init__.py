@@ -8,6 +8,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "intervals": ["Estimate"],
         "resampling": ["resamples"],
         "significance": ["adjust_p_values", "trend"],
-        "two_sample": ["Clustered"],
+        "means": ["Clustered"],
     },
 )

@@ -16,12 +16,15 @@ from simcompare.statistics.resampling import BLOCK
 
 __all__ = [
     "AT_ONCE",
+    "LARGEST_SQUARE",
+    "Sample",
     "TestResult",
     "classifier_test",
-    "coverage",
+    "distances",
     "energy_test",
     "kernel_test",
     "sliced_test",
+    "subset",
 ]
 
 PAIRS = 250_000  # distances held at once: 2 MB
@@ -106,7 +109,7 @@ def classifier_test(
     Lopez-Paz & Oquab 2017, arXiv:1610.06545; Rahimi & Recht 2007 (random features).
     """
     n = min(len(first), len(second), LARGEST_SQUARE)
-    rows = np.concatenate([_subset(first, n, rng), _subset(second, n, rng)])
+    rows = np.concatenate([subset(first, n, rng), subset(second, n, rng)])
     label = np.repeat([1.0, -1.0], n)
     labels = np.column_stack([label, *(rng.permutation(label) for _ in range(n_permutations))])
     predicted = _cross_predicted(_random_features(rows, rng), labels, rng.permutation(2 * n) % min(FOLDS, n))
@@ -126,13 +129,13 @@ def classifier_test(
     )
 
 
-def _distances(points: np.ndarray, members: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield distances of some points at a time to all members, (k, m), and the number of the first."""
+def distances(points: np.ndarray, members: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield, for some points at a time, the number of the first and the distances to all members, (k, m)."""
     for start in range(0, len(points), PAIRS // len(members)):
         yield start, cdist(points[start : start + PAIRS // len(members)], members)
 
 
-def _subset(rows: Sample, n: int, rng: np.random.Generator) -> np.ndarray:
+def subset(rows: Sample, n: int, rng: np.random.Generator) -> np.ndarray:
     """At most n rows, drawn at random."""
     return rows[:] if len(rows) <= n else rows[np.sort(rng.choice(len(rows), n, replace=False))]
 
@@ -233,7 +236,7 @@ def _median_distance(rows: np.ndarray) -> float:
     most = 2 * cdist(rows[:1], rows).max() * (1 + 1e-9)  # by the triangle inequality
 
     def upper() -> Iterator[np.ndarray]:
-        for start, distance in _distances(rows, rows):
+        for start, distance in distances(rows, rows):
             yield distance[np.arange(len(rows)) > np.arange(start, start + len(distance))[:, None]]
 
     below = np.cumsum(sum(np.histogram(part, MEDIAN_BINS, (0, most))[0] for part in upper()))
@@ -249,7 +252,7 @@ def _median_distance(rows: np.ndarray) -> float:
 
 def _pairwise(name: str, first: Sample, second: Sample, rng, n_permutations: int, kernel) -> TestResult:
     """Mean similarity within the samples minus that between them, with its null."""
-    ours, real = _subset(first, LARGEST_SQUARE, rng), _subset(second, LARGEST_SQUARE, rng)
+    ours, real = subset(first, LARGEST_SQUARE, rng), subset(second, LARGEST_SQUARE, rng)
     n, m = len(ours), len(real)
     rows = np.concatenate([ours, real])
     similarity = kernel(rows)
@@ -258,7 +261,7 @@ def _pairwise(name: str, first: Sample, second: Sample, rng, n_permutations: int
     for k in range(n_permutations):
         members[:, k + 1] = rng.permutation(members[:, 0])
     total, within, between = 0.0, 0.0, 0.0
-    for start, distance in _distances(rows, rows):
+    for start, distance in distances(rows, rows):
         part = similarity(distance)
         np.fill_diagonal(part[:, start:], 0)
         toward, own = part @ members, members[start : start + len(part)]
@@ -313,7 +316,7 @@ def sliced_test(
     some = np.array_split(directions, n_parts, axis=1)
     gaps = [_quantile_gap(_projected(first, part), _projected(second, part)) for part in some]
     value = float(np.abs(np.concatenate(gaps, axis=1)).mean())
-    ours, real = _subset(first, LARGEST_SQUARE, rng), _subset(second, LARGEST_SQUARE, rng)
+    ours, real = subset(first, LARGEST_SQUARE, rng), subset(second, LARGEST_SQUARE, rng)
     rows = np.concatenate([ours, real]) @ directions
     subset_value = _sliced(rows[: len(ours)], rows[len(ours) :])
     null = np.empty(n_permutations)
@@ -359,59 +362,3 @@ def _quantiles(values: np.ndarray, levels: np.ndarray) -> np.ndarray:
     high = np.minimum(low + 1, len(ordered) - 1)
     part = (place - low)[:, None]
     return ordered[low] * (1 - part) + ordered[high] * part
-
-
-def coverage(
-    first: Sample,
-    second: Sample,
-    rng: np.random.Generator,
-    *,
-    neighbours: int = 5,
-    n_bootstrap: int = 500,
-) -> dict[str, tuple[float, float, float]]:
-    """Share of each sample that lies where the other one has members.
-
-    Parameters
-    ----------
-    first, second : Sample, shape (n, d) and (m, d)
-        Standardised features of simulated and of real galaxies.
-    rng : numpy.random.Generator
-    neighbours : int
-        A member occupies the ball that reaches its k-th nearest fellow.
-    n_bootstrap : int
-        Resamples of the rows whose share is taken.
-
-    Returns
-    -------
-    dict of str to (value, low, high)
-        ``simulated_inside_real``, ``real_inside_simulated``, and ``real_inside_real``: what one half of the
-        real galaxies reaches for the other, the value to expect of a perfect simulation of that number.
-
-    References
-    ----------
-    Kynkaanniemi et al. 2019, arXiv:1904.06991 (precision and recall).
-    """
-    n = min(len(first), len(second) // 2, LARGEST_SQUARE)
-    if n <= neighbours:
-        raise ValueError(
-            f"coverage with {neighbours} neighbours needs more than {neighbours} simulated and twice as many "
-            f"real rows; found {len(first)} and {len(second)}."
-        )
-    ours = _subset(first, n, rng)
-    order = rng.permutation(len(second))
-    real, other = second[order[:n]], second[order[n : 2 * n]]
-    pairs = {
-        "simulated_inside_real": (ours, real),
-        "real_inside_simulated": (real, ours),
-        "real_inside_real": (other, real),
-    }
-    result = {}
-    for name, (points, members) in pairs.items():
-        reach = [np.partition(each, neighbours)[:, neighbours] for _, each in _distances(members, members)]
-        own = np.concatenate(reach)
-        inside = np.concatenate([(each <= own).any(axis=1) for _, each in _distances(points, members)])
-        inside = inside.astype(float)
-        share = rng.choice(inside, size=(n_bootstrap, n)).mean(axis=1)
-        low, high = np.quantile(share, [0.025, 0.975])
-        result[name] = (float(inside.mean()), float(low), float(high))
-    return result

@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from simcompare.statistics.intervals import Estimate, percentile_interval, welch_freedom
-from simcompare.statistics.two_sample import Clustered, bootstrap_means
+from simcompare.statistics.means import Clustered, bootstrap_means
 
 __all__ = ["adjust_p_values", "detectable_difference", "trend", "welch"]
 

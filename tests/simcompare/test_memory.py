@@ -16,7 +16,7 @@ from simcompare.pages.sections.scores import draw_scores
 from simcompare.scores import nuisance, typicality
 from simcompare.scores.record import Scores
 from simcompare.statistics import feature_tests as twosample
-from simcompare.statistics import resampling
+from simcompare.statistics import means, resampling
 from simcompare.statistics import two_sample as statistics
 
 
@@ -27,6 +27,7 @@ def sliced(first, second, rng, n_permutations):
 
 SMALL = (
     (resampling, "BLOCK", 100_000), (statistics, "DEALT", 100_000), (statistics, "MOST_UNITS", 200),
+    (means, "MOST_UNITS", 200),
     (twosample, "BLOCK", 100_000), (twosample, "LARGEST_SQUARE", 50), (twosample, "AT_ONCE", 500),
     (features, "AT_ONCE", 500),
     (nuisance, "AT_ONCE", 500), (typicality, "AT_ONCE", 500), (analysis, "MOST_COMPARED", 200),

@@ -9,8 +9,8 @@ from simcompare.comparison.headline import compare
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.scores.joining import stack_scores
 from simcompare.scores.likelihood import score
+from simcompare.statistics.means import Clustered
 from simcompare.statistics.significance import welch
-from simcompare.statistics.two_sample import Clustered
 
 SIZE = 16
 N_DIM = SIZE * SIZE

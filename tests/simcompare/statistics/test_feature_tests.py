@@ -6,9 +6,9 @@ from scipy import stats
 
 from simcompare.comparison.features import standardise
 from simcompare.statistics import feature_tests as twosample
+from simcompare.statistics.coverage import coverage
 from simcompare.statistics.feature_tests import (
     classifier_test,
-    coverage,
     energy_test,
     kernel_test,
     sliced_test,

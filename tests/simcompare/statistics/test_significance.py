@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from simcompare.statistics.means import Clustered
 from simcompare.statistics.significance import adjust_p_values, detectable_difference, trend, welch
-from simcompare.statistics.two_sample import Clustered
 
 
 def sample(values):

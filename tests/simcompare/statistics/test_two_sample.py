@@ -6,13 +6,9 @@ from scipy import stats
 
 from simcompare.comparison.headline import split_differences
 from simcompare.statistics import resampling
+from simcompare.statistics.means import Clustered, difference_of_means, galaxy_means
 from simcompare.statistics.resampling import resampled_means, resamples
-from simcompare.statistics.two_sample import (
-    Clustered,
-    difference_of_means,
-    galaxy_means,
-    two_sample,
-)
+from simcompare.statistics.two_sample import two_sample
 
 
 def sample(values, galaxy=None):
