@@ -14,6 +14,7 @@ from simcompare.commands.browse import browse_run
 from simcompare.commands.compare import compare_runs, main_columns
 from simcompare.commands.nulls import make_nulls
 from simcompare.commands.report import report_run
+from simcompare.comparison.answer import answer
 from simcompare.comparison.report_table import FurtherTable, read_further
 from simcompare.pages.browse_server import BrowseServer
 from simcompare.settings import BrowseSettings, CompareSettings, NullsSettings, ReportSettings
@@ -41,6 +42,11 @@ class Comparison:
         """Data set of real galaxies."""
         return str(self.table.meta["reference"])
 
+    @property
+    def answer(self) -> str:
+        """How realistic the data sets are, in words."""
+        return answer(self.table)
+
     def __len__(self) -> int:
         return len(self.table)
 
@@ -55,13 +61,13 @@ class Comparison:
         return f"<Comparison with {self.reference}: {', '.join(map(str, self.table['dataset']))}>"
 
     def __str__(self) -> str:
-        return "\n".join(main_columns(self.table).pformat(max_width=-1, max_lines=-1))
+        return "\n".join([self.answer, *main_columns(self.table).pformat(max_width=-1, max_lines=-1)])
 
     def _repr_html_(self) -> str:
         shown = main_columns(self.table)
         shown["caution"] = [escape(str(text)) for text in self.table["caution"]]
         lines = shown.pformat(max_width=-1, max_lines=-1, html=True, show_unit=False)
-        return f"<p>compared with {escape(self.reference)}</p>" + "\n".join(lines)
+        return f"<p>{escape(self.answer)}</p>" + "\n".join(lines)
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the difference of every data set to real galaxies with its interval.

@@ -117,7 +117,8 @@ def test_from_a_snapshot_to_a_comparison_in_memory(extract, scratch):
     assert row["delta_mean"] == pytest.approx(means[0] - means[1], rel=1e-6)
     assert comparison.reference == "SDSS r held-out"
     assert repr(comparison).startswith("<Comparison with SDSS r held-out: toy-3")
-    assert "toy-3" in str(comparison)
+    assert str(comparison).startswith(comparison.answer)
+    assert comparison.answer in comparison._repr_html_()
     assert "<table" in comparison._repr_html_()
     assert {"matched", "jackknife"} <= {each.name for each in comparison.further}
     with pytest.raises(KeyError, match="there are toy-3"):
