@@ -4,7 +4,7 @@ from astropy.cosmology import FlatLambdaCDM
 
 from mocks import Galaxy, Stars
 from mocks.dust.registry import DUST, dust_model
-from mocks.dust.screens import calzetti_curve
+from mocks.dust.screens import calzetti_curve, cardelli_curve
 from mocks.filters import load_filter
 
 PIVOTS = np.array([load_filter(f"sdss2010-{band}").pivot for band in "ugriz"])
@@ -58,3 +58,13 @@ def test_bad_choices_are_refused():
         dust_model("screen", tau_old=-1)
     with pytest.raises(ValueError, match="may not be negative"):
         dust_model("calzetti", a_v=-1)
+
+
+def test_milky_way_curve_has_the_values_of_another_code_from_ultraviolet_to_infrared():
+    """CCM89 of dust_extinction, R_V = 3.1, at inverse microns of its own tests: all four branches."""
+    x = np.array([8.0, 7.0, 6.0, 5.0, 4.6, 4.0, 3.0, 2.78, 2.27, 1.82, 1.43, 1.11, 0.8, 0.63, 0.46])
+    expected = [
+        3.33685933, 2.77962453, 2.52195399, 2.84252644, 3.18598916, 2.31531711, 1.64254927, 1.56880904,
+        1.32257836, 1.0, 0.75125994, 0.4780346, 0.28206957, 0.19200814, 0.11572348,
+    ]  # fmt: skip
+    np.testing.assert_allclose(cardelli_curve(1e4 / x), expected, rtol=1e-6)

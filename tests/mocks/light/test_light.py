@@ -302,3 +302,24 @@ def test_published_magnitudes_of_a_tng_galaxy(shared_data):
     assert stored == pytest.approx(published, abs=0.001)
     assert ours[0] - ours[1] == pytest.approx(published[0] - published[1], abs=0.05)
     assert ours == pytest.approx(published, abs=0.15)
+
+
+def test_a_curved_grid_is_interpolated_as_scipy_does_and_taken_at_its_edge_outside():
+    """Uneven axes and light that is no power law of either: a wrong cell or weight shows."""
+    from scipy.interpolate import RegularGridInterpolator
+
+    metallicity, log_age = np.array([0.001, 0.004, 0.02, 0.05]), np.array([6.0, 7.0, 7.5, 9.2, 10.2])
+    rng = np.random.default_rng(2)
+    value = np.exp(rng.normal(0, 1, (4, 5)))
+    wavelength = np.linspace(2000.0, 12000.0, 400)
+    grid = SpectralGrid(metallicity, log_age, wavelength, value[..., None] * np.ones(400))
+    log_z = np.concatenate([rng.uniform(-3, np.log10(0.05), 50), [-9, 0, -2, -2]])
+    age = np.concatenate([rng.uniform(6, 10.2, 50), [8, 8, 4, 11]])
+    population = stars(10.0 ** (age - 9), 10.0**log_z)
+    flux = GridPopulation(grid, "curved").absolute_flux(population, ("sdss2010-r",), 0.0)[0]
+    exact = RegularGridInterpolator((np.log10(metallicity), log_age), np.log(value))
+    inside = np.clip(log_z, *np.log10(metallicity[[0, -1]])), np.clip(age, 6, 10.2)
+    np.testing.assert_allclose(flux / flux[0], np.exp(exact(inside) - exact(inside)[0]), rtol=1e-9)
+    zero = GridPopulation(grid, "curved").absolute_flux(stars(1e-1, 0.0), ("sdss2010-r",), 0.0)
+    poorest = GridPopulation(grid, "curved").absolute_flux(stars(1e-1, 0.001), ("sdss2010-r",), 0.0)
+    np.testing.assert_allclose(zero, poorest)

@@ -176,3 +176,12 @@ def test_centred_psf_is_only_divided_by_its_sum():
 def test_image_that_is_no_psf_is_refused(image, message):
     with pytest.raises(ValueError, match=message):
         centred_psf(image)
+
+
+@pytest.mark.parametrize("total", [0.9, 0.9998, 1.0002, 1.1])
+def test_psf_that_loses_or_adds_light_is_refused(total):
+    psf = gaussian_psf(3.0, 15)
+    check_psf(psf * 1.00005)
+    check_psf(psf * 0.99995)
+    with pytest.raises(ValueError, match=r"sums to .*, not 1"):
+        check_psf(psf * total)

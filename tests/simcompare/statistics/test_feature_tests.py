@@ -112,3 +112,32 @@ def test_features_are_standardised_by_the_reference():
     np.testing.assert_allclose(real.std(axis=0), 1, rtol=0.05)
     with pytest.raises(ValueError, match="same features"):
         standardise(first[:, :1], second)
+
+
+def _mean_of_pairs(function, first, second, *, is_same):
+    """Mean of a function of all pairs, of different rows where both samples are one."""
+    values = [
+        function(a, b) for i, a in enumerate(first) for j, b in enumerate(second) if not (is_same and i == j)
+    ]
+    return np.mean(values)
+
+
+@pytest.mark.parametrize("name", ["kernel", "energy"])
+def test_distances_of_unequal_samples_are_unbiased_sums_over_pairs(name):
+    """Gretton et al. 2012, equation 3, and its energy twin, by a loop over pairs; n and m are unlike."""
+    rng = np.random.default_rng(4)
+    first, second = rng.normal(0, 1, (9, 2)), rng.normal(0.7, 1.5, (14, 2))
+    rows = np.concatenate([first, second])
+    width = np.median([np.linalg.norm(rows[i] - rows[j]) for i in range(23) for j in range(i)])
+
+    def similarity(a, b):
+        distance = np.linalg.norm(a - b)
+        return -distance if name == "energy" else np.exp(-0.5 * (distance / width) ** 2)
+
+    expected = (
+        _mean_of_pairs(similarity, first, first, is_same=True)
+        + _mean_of_pairs(similarity, second, second, is_same=True)
+        - 2 * _mean_of_pairs(similarity, first, second, is_same=False)
+    )
+    test = twosample.energy_test if name == "energy" else twosample.kernel_test
+    assert test(first, second, np.random.default_rng(1), n_permutations=20).value == pytest.approx(expected)

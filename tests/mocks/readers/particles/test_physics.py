@@ -150,3 +150,20 @@ def test_domains_of_a_sphere_hold_all_its_particles_and_few_others():
         found = domains_in_sphere(np.array(centre), radius, bounds, depth)
         assert set(np.unique(domain[inside])) <= set(found)
     assert len(domains_in_sphere(np.array([0.3, 0.7, 0.5]), 0.02, bounds, depth)) < 40
+
+
+@pytest.mark.parametrize(("omega_m", "omega_lambda"), [(0.3, 0.7), (0.272, 0.728), (0.25, 0.6), (1.0, 0.0)])
+@pytest.mark.parametrize("a", [0.05, 0.3, 0.9])
+def test_conformal_time_with_a_cosmological_constant_is_its_integral(omega_m, omega_lambda, a):
+    """Integral of da / (a^3 E) from today, by scipy; RAMSES counts births so."""
+    from astropy.cosmology import LambdaCDM
+    from scipy.integrate import quad
+
+    def rate(a):
+        return 1 / (a**3 * np.sqrt(omega_m / a**3 + (1 - omega_m - omega_lambda) / a**2 + omega_lambda))
+
+    cosmology = LambdaCDM(H0=70, Om0=omega_m, Ode0=omega_lambda)
+    expected = quad(rate, 1, a, epsabs=1e-12, epsrel=1e-12)[0]
+    assert conformal_time(a, cosmology) == pytest.approx(expected, rel=2e-6)
+    age = cosmology.age(0).to_value(u.Gyr) - cosmology.age(1 / a - 1).to_value(u.Gyr)
+    assert age_from_conformal_time(np.array([expected]), 1.0, cosmology)[0] == pytest.approx(age, abs=1e-4)
