@@ -1,5 +1,6 @@
 """HSC coadd patches and cut-outs on local disk: pixels, mask planes, and real sky from them."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from mocks.observing.sky_bank import CLEAR, SkyBank, clipped_sigma, cut_sky, fin
 from mocks.surveys import Survey, load_survey
 
 __all__ = ["UNUSABLE_PLANES", "Coadd", "hsc_sky_bank", "open_coadd", "open_psf"]
+
+logger = logging.getLogger(__name__)
 
 UNUSABLE_PLANES = (
     "BAD",
@@ -35,7 +38,8 @@ UNUSABLE_PLANES = (
 """Planes of which none may be set where a galaxy is put (those of RealSim_HSC, Bottrell 2024)."""
 
 COADD_ZEROPOINT = 27.0
-"""AB magnitude of one count in coadds of the HSC pipeline, where no header says otherwise."""
+"""AB magnitude of one count in coadds of the HSC pipeline, where no header says otherwise
+(Aihara et al. 2022, PASJ 74, 247, Table 1)."""
 THRESHOLD = 4.0
 """Of sources beside those of the pipeline's own plane; in resampled noise a lower one finds many more."""
 
@@ -93,7 +97,8 @@ def open_coadd(path: str | Path) -> Coadd:
             parts = {hdu.name: hdu for hdu in file}
             image, mask, variance = (np.asarray(parts[name].data) for name in ("IMAGE", "MASK", "VARIANCE"))
             header = parts["MASK"].header
-            zero = file[0].header.get("FLUXMAG0") or parts["IMAGE"].header.get("FLUXMAG0")
+            headers = (file[0].header, parts["IMAGE"].header)
+            stated = {float(each["FLUXMAG0"]) for each in headers if "FLUXMAG0" in each}
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{path}: no HSC coadd with the extensions IMAGE, MASK and VARIANCE, or damaged ({error})."
@@ -102,8 +107,7 @@ def open_coadd(path: str | Path) -> Coadd:
         raise ValueError(
             f"{path}: image {image.shape}, mask {mask.shape} and variance {variance.shape} differ."
         )
-    # Flux of magnitude zero in the file's unit; the pipeline's own is that of zeropoint 27.
-    unit = 10 ** (0.4 * AB_NANOMAGGY) / (zero or 10 ** (0.4 * COADD_ZEROPOINT))
+    unit = 10 ** (0.4 * AB_NANOMAGGY) / _flux_of_zero(stated, path)
     bits = {key[3:]: int(value) for key, value in header.items() if key.startswith("MP_")}
     return Coadd(
         path=path,
@@ -111,6 +115,19 @@ def open_coadd(path: str | Path) -> Coadd:
         variance=variance.astype(np.float32) * np.float32(unit**2),
         planes={name: (mask.astype(np.int64) >> bit & 1).astype(bool) for name, bit in bits.items()},
     )
+
+
+def _flux_of_zero(stated: set[float], path: Path) -> float:
+    """Flux of AB magnitude zero in a coadd's unit."""
+    if len(stated) > 1 or not all(0 < value < np.inf for value in stated):
+        told = " and ".join(f"{value:g}" for value in sorted(stated))
+        raise ValueError(f"{path}: FLUXMAG0 is {told}; one positive number is needed.")
+    if not stated:
+        logger.warning(
+            "%s: no FLUXMAG0; the zero point %g of HSC's pipeline is assumed.", path, COADD_ZEROPOINT
+        )
+        return 10 ** (0.4 * COADD_ZEROPOINT)
+    return stated.pop()
 
 
 def open_psf(path: str | Path) -> np.ndarray:

@@ -23,6 +23,7 @@ from mocks import (
     with_smoothing_lengths,
 )
 from mocks.ideal.bands import filter_family
+from mocks.ideal.scale import COSMOLOGY
 from mocks.products import write_fits, write_rgb
 from mocks.readers import fit_to_survey
 from simcompare.images.build import Images
@@ -153,6 +154,9 @@ def notes_of(subject: Galaxy | IdealImage, settings: MockSettings) -> list[tuple
     is_image = isinstance(subject, IdealImage)
     said = subject.metadata["notes"] if is_image else subject.notes
     doubts = _foreign_filters(subject, settings) if is_image else []
+    if is_image and settings.redshift is not None:
+        assumed = f"H0 = {COSMOLOGY.H0.value:g}, Omega_m = {COSMOLOGY.Om0:g}, which are assumed"
+        said = [*said, f"moved to another redshift by the distances of {assumed}"]
     if not is_image and subject.gas is None and settings.dust.startswith("gas-column"):
         doubts.append(f"{subject.galaxy_id}: no gas was read with it, so no dust but that of birth clouds")
     return [*((logging.INFO, text) for text in said), *((logging.WARNING, text) for text in doubts)]

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from itertools import count, islice
 
+import h5py
 import numpy as np
 import pytest
 from astropy.table import Table
@@ -244,3 +245,24 @@ def test_a_resumed_attribution_is_the_same(attributed, capsys):
     ):
         assert main([*bad, *options]) == 2
         assert message in capsys.readouterr().err
+
+
+def test_bad_cutouts_are_rows(attributed, tmp_path, star_columns, write_stars):
+    folder, command = attributed
+    paths = [write_stars(tmp_path / "in" / f"cutout_{i}.hdf5", star_columns(seed=i)) for i in range(1, 6)]
+    with h5py.File(paths[1], "r+") as file:
+        file["PartType4/GFM_StellarFormationTime"][...] = -0.5
+    with h5py.File(paths[2], "r+") as file:
+        file["PartType4/Masses"][7] = np.nan
+    paths[3].write_bytes(paths[3].read_bytes()[:20000])
+    options = [str(tmp_path / "out") if word == str(folder / "out") else word for word in command[2:]]
+    assert main(["attribute", *map(str, paths), *options]) == 3  # made, but inputs failed
+    failures = Table.read(tmp_path / "out" / "failures.ecsv")
+    reasons = dict(zip(failures["galaxy_id"], failures["reason"], strict=True))
+    assert len(reasons) == 3
+    for path, word in zip(paths[1:4], ("wind-phase", "NaN", "cannot be opened as HDF5"), strict=True):
+        assert [
+            word in reason for name, reason in reasons.items() if path.stem in name or path.name in reason
+        ] == [True]
+    made = ImageSet.open(tmp_path / "out").catalogue
+    assert len(set(made["galaxy_id"])) == 2

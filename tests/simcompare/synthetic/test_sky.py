@@ -106,6 +106,20 @@ def test_bad_coadds_are_refused(tmp_path):
         make_sky_bank(SkySettings(inputs=[tmp_path / "none"], out=tmp_path / "sky.h5"))
 
 
+def test_zero_point_of_a_coadd_is_stated_or_said(tmp_path, caplog):
+    toy_coadd(tmp_path)
+    path = tmp_path / "patch-r.fits"
+    assumed = open_coadd(path).image[0, 0]
+    assert "no FLUXMAG0; the zero point 27 of HSC's pipeline is assumed" in caplog.text
+    with fits.open(path, mode="update") as file:
+        file[0].header["FLUXMAG0"] = 10 ** (0.4 * 25)
+    assert open_coadd(path).image[0, 0] / assumed == pytest.approx(10**0.8, rel=1e-5)
+    with fits.open(path, mode="update") as file:
+        file["IMAGE"].header["FLUXMAG0"] = 10 ** (0.4 * 27)
+    with pytest.raises(ValueError, match=r"patch-r\.fits: FLUXMAG0 is 1e\+10 and 6\.30957e\+10"):
+        open_coadd(path)
+
+
 def test_mocks_in_real_sky_with_all_products(toys, bank_file, tmp_path):
     out = tmp_path / "run"
     options = ["--redshift", "0.05", "--size", "32", "--bands", "gri", "--workers", "1", "--name", "toy-1"]

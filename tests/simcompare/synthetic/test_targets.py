@@ -1,5 +1,6 @@
 """Inputs of a mock: caches by content, one bad input as one row, names of images."""
 
+import logging
 import shutil
 
 import h5py
@@ -57,6 +58,48 @@ def test_one_damaged_cutout_of_three_is_one_row(cutouts, tmp_path):
         make_mocks(settings([cutouts[1]], tmp_path / "alone"))
 
 
+def spoil(path, way):
+    """Spoil one cut-out."""
+    if way == "cut short":
+        path.write_bytes(path.read_bytes()[:20000])
+        return
+    with h5py.File(path, "r+") as file:
+        stars = file["PartType4"]
+        if way == "only wind":
+            stars["GFM_StellarFormationTime"][...] = -0.5
+        elif way == "a NaN coordinate":
+            stars["Coordinates"][3, 1] = np.nan
+        elif way == "absurd masses":
+            stars["Masses"][...] = 1e30
+        elif way == "no stars":
+            for name in list(stars):
+                empty = stars[name][:0]
+                del stars[name]
+                stars[name] = empty
+            count = file["Header"].attrs["NumPart_ThisFile"].copy()
+            count[4] = 0
+            file["Header"].attrs["NumPart_ThisFile"] = count
+
+
+WAYS = {
+    "only wind": "of 3000 star particles 3000 are wind-phase gas",
+    "no stars": "no star particles",
+    "cut short": "cannot be opened as HDF5",
+    "a NaN coordinate": "1 of 9000 values of position are NaN",
+    "absurd masses": "Msun",
+}
+
+
+@pytest.mark.parametrize(("way", "word"), WAYS.items())
+def test_one_bad_cutout_of_three_is_one_row_of_any_mock(cutouts, tmp_path, way, word):
+    spoil(cutouts[1], way)
+    images = make_mocks(settings(cutouts, tmp_path / "out"))
+    failures = Table.read(tmp_path / "out" / "failures.ecsv")
+    assert len(images) == 2
+    assert len(failures) == 1
+    assert word in failures["reason"][0]
+
+
 def test_one_galaxy_given_twice_is_refused_with_both_places(cutouts, tmp_path):
     (tmp_path / "again").mkdir()
     copy = shutil.copy(cutouts[0], tmp_path / "again")
@@ -78,6 +121,16 @@ def test_images_of_one_name_in_two_folders_are_two_galaxies(tmp_path):
     assert sorted(images.catalogue["galaxy_id"]) == ["mine-a-x", "mine-b-x"]
     first, second = images.read().image
     assert (first != second).any()
+
+
+def test_cosmology_of_a_moved_image_is_said(tmp_path, caplog):
+    """At redshift 0.1 instead of 0.05 distances are 460.3 and 222.3 Mpc."""
+    path = disc(tmp_path / "in" / "x.fits", 500.0)
+    here = make_mocks(settings([path], tmp_path / "here", redshift=None, size=64)).catalogue["mag_r"][0]
+    with caplog.at_level(logging.INFO):
+        there = make_mocks(settings([path], tmp_path / "there", redshift=0.1, size=64)).catalogue["mag_r"][0]
+    assert there - here == pytest.approx(5 * np.log10(460.3 / 222.3), abs=0.03)
+    assert "by the distances of H0 = 70, Omega_m = 0.3, which are assumed" in caplog.text
 
 
 def test_files_of_one_band_each_make_one_image_of_all(tmp_path):
