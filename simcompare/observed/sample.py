@@ -295,6 +295,10 @@ class _Parts:
 
     def flush(self) -> None:
         """Write what waits as one part, which accounts for all images so far."""
+        if not self.out.is_dir():
+            raise OSError(
+                f"{self.out} was moved or removed meanwhile; put it back and give the command again."
+            )
         stack, table = collect_stamps(self.pending)
         table["dataset"] = self.name
         if self.properties:

@@ -141,7 +141,18 @@ def open_run(
         write_text(folder / "provenance.json", json.dumps(provenance, indent=1))
         with _log_file(folder / "run.log"):
             logger.info("simcompare %s %s in %s", __version__, verb, folder)
+            home = os.stat(folder)
             yield Run(folder, verb, settings)
+            _refuse_moved(folder, home)
+
+
+def _refuse_moved(folder: Path, home: os.stat_result) -> None:
+    """Raise when another folder, or none, has the name of the one that a run began in."""
+    if not folder.is_dir() or not os.path.samestat(os.stat(folder), home):
+        raise OSError(
+            f"{folder} was moved or removed while the command worked in it; its products may lie in two "
+            "places. Put it back and give the command again."
+        )
 
 
 def read_provenance(folder: str | Path) -> dict:

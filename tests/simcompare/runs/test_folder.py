@@ -97,3 +97,15 @@ def test_paths_hold_from_any_folder_and_after_a_move(tmp_path, monkeypatch):
     assert read_settings(moved / "scores")["images"] == [str(moved / "images" / "real")]
     (moved / "images" / "real").rmdir()
     assert read_settings(moved / "scores")["images"] == [str(moved / "images" / "real")]
+
+
+def work_while_moved(settings):
+    """Work in a folder whose name another takes."""
+    with open_run(settings.out, "train", settings, [settings.images]):
+        settings.out.rename(settings.out.with_name("elsewhere"))
+        settings.out.mkdir()
+
+
+def test_a_folder_that_another_has_replaced_is_an_error(settings):
+    with pytest.raises(OSError, match="was moved or removed while"):
+        work_while_moved(settings)
