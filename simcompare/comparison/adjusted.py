@@ -7,7 +7,7 @@ from astropy.table import Table
 from scipy.special import ndtr
 
 from mocks.streams import stream
-from simcompare.scores.nuisance import NuisanceModel, Terms, read_columns, ridge
+from simcompare.scores.nuisance import NuisanceModel, Terms, is_curved, read_columns, ridge
 from simcompare.scores.record import Scores
 from simcompare.statistics.intervals import Estimate, percentile_interval
 from simcompare.statistics.resampling import blocks, resampled_counts, resamples
@@ -54,7 +54,7 @@ def adjusted_differences(
             f"{len(y)} held-out real galaxies are too few to adjust for {len(columns)} nuisances; "
             "name fewer columns."
         )
-    edges = np.percentile(x, [0.5, 99.5], axis=0)
+    edges, model = np.percentile(x, [0.5, 99.5], axis=0), NuisanceModel.fit(x, y, curved=is_curved(columns))
     rows = []
     for name in scores.others:
         sample = scores.sample(name)
@@ -63,10 +63,12 @@ def adjusted_differences(
         u, v = _galaxies(sample, columns)
         if not len(v):  # of a set whose images have no score or no nuisance
             continue
-        value = float(np.mean(v - NuisanceModel.fit(x, y).predict(u)))
+        value = float(np.mean(v - model.predict(u)))
         delta = Estimate(value, *3 * [np.nan])
         if len(v) > 1:
-            resampled = _resampled_adjusted(x, y, u, v, stream(seed, name, "adjusted"), n_bootstrap)
+            resampled = _resampled_adjusted(
+                model, (x, y), (u, v), stream(seed, name, "adjusted"), n_bootstrap
+            )
             delta = percentile_interval(value, resampled, 0.5 - confidence / 2)
         rows.append(
             {
@@ -95,18 +97,18 @@ def _two_sided(z: float) -> float:
 
 
 def _resampled_adjusted(
-    x: np.ndarray, y: np.ndarray, u: np.ndarray, v: np.ndarray, rng: np.random.Generator, n_bootstrap: int
+    model: NuisanceModel, real: tuple, ours: tuple, rng: np.random.Generator, n_bootstrap: int
 ) -> np.ndarray:
-    """Repeat fit and difference in resamples of both samples."""
-    model = NuisanceModel.fit(x, y)
-    terms, own = (Terms(each, model.centre, model.scale) for each in (x, u))
+    """Repeat fit and difference in resamples of both samples, each its nuisances and scores."""
+    (x, y), (u, v) = real, ours
+    terms, own = (Terms(each, model.basis) for each in (x, u))
     fits = np.array([ridge(terms, y, counts.astype(float)) for counts in resamples(len(y), n_bootstrap, rng)])
     found, done = [], 0
     for n in blocks(n_bootstrap, len(v)):
-        ours = resampled_counts(len(v), n, rng).astype(float)
-        sums = sum(ours[:, rows] @ part for rows, part in own)
+        counts = resampled_counts(len(v), n, rng).astype(float)
+        sums = sum(counts[:, rows] @ part for rows, part in own)
         expected = np.einsum("bt,bt->b", sums, fits[done : done + n])
-        found.append((ours @ v - expected) / len(v))
+        found.append((counts @ v - expected) / len(v))
         done += n
     return np.concatenate(found)
 

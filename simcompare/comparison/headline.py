@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 FEW_GALAXIES = 5
 MOST_OUTSIDE = 0.05  # share of images outside the model's training range that is let pass
-RAISED = 0.05  # rate at which a caution is raised for data sets like the reference
+RAISED = 0.02  # rate of each of four cautions for data sets like the reference; of any of them 5 to 10 %
 NUISANCE_SHIFT = 0.25  # difference of medians, in half the reference's 16-84 % range, that is let pass
 EXPECTED_OUTSIDE = 0.08  # share of real galaxies beyond the edges of the reference, 2 % at each of four
 PERCENTILES = {"0p15": 0.15, "2p5": 2.5, "97p5": 97.5, "99p85": 99.85}
@@ -92,7 +92,8 @@ def compare(
         null = _row(name, first, second, stream(seed, "null", "bootstrap"), settings)
         rows.append(null | {"kind": Kind.NULL})
         structure.add_row(half_row(scores, first, seed, confidence))
-    table = _ordered(_cautioned(with_verdicts(hstack([Table(rows=rows), structure]))))
+    table = with_verdicts(hstack([Table(rows=rows), structure]))
+    table = _ordered(_cautioned(table, about["n_reference"]))
     claims = np.asarray(table["kind"]) == Kind.SIMULATED
     table["p_holm"] = adjust_p_values(np.where(claims, table["p_value"], np.nan))
     for name in _nats(table):
@@ -300,14 +301,16 @@ def _unequal_nuisance(sample: Scores, truth: Scores) -> list[str]:
     return [f"unequal median nuisance: {', '.join(unequal)}"] if unequal else []
 
 
-def _cautioned(table: Table) -> Table:
+def _cautioned(table: Table, n_reference: int) -> Table:
     """Add the doubts that come from the structure score."""
     texts = []
+    # The edges are those of a finite reference: of another one more or fewer galaxies lie beyond.
+    a, b = EXPECTED_OUTSIDE * n_reference, (1 - EXPECTED_OUTSIDE) * n_reference
     for row in table:
         doubts = [str(row["caution"])] if row["caution"] else []
         n = int(row["n_structure"])
         outside = int(np.rint(np.nan_to_num(row["share_extrapolated"]) * n))
-        if outside and stats.binom.sf(outside - 1, n, EXPECTED_OUTSIDE) < RAISED:
+        if outside and stats.betabinom.sf(outside - 1, n, a, b) < RAISED:
             doubts.append(
                 f"{row['share_extrapolated']:.0%} of galaxies outside the brightness or size of the real ones"
             )

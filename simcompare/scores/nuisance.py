@@ -8,9 +8,9 @@ from astropy.table import Table
 
 from simcompare.scores.record import Scores
 
-__all__ = ["NuisanceModel", "Terms", "read_columns", "ridge", "usable_nuisances"]
+__all__ = ["Basis", "NuisanceModel", "Terms", "is_curved", "read_columns", "ridge", "usable_nuisances"]
 
-REACH = 3.0  # nuisances farther from the middle, in spreads of the real galaxies, count as this far
+WINSOR = (2, 98)  # percentiles of the reference at which nuisances are held: nothing is extrapolated
 AT_ONCE = 16_384  # rows whose terms are held
 RIDGE = 1.0  # penalty of the coefficients, in rows of unit variance: keeps few galaxies from running wild
 
@@ -38,26 +38,61 @@ def read_columns(table: Table | Scores, columns: Sequence[str]) -> np.ndarray:
     return np.stack([np.asarray(table[name], float) for name in columns], axis=1)
 
 
+def is_curved(columns: Sequence[str]) -> np.ndarray:
+    """Whether a score is fitted by a parabola in each nuisance; in the seeing by a line, shape (n_columns,).
+
+    Few reference sets sample the tails of the seeing, and a parabola runs away there.
+    """
+    return np.array([not name.startswith("psf_fwhm") for name in columns], dtype=bool)
+
+
 @dataclass(frozen=True, eq=False)
-class NuisanceModel:
-    """Mean and spread of a score as quadratic functions of nuisances.
+class Basis:
+    """How nuisances enter a fit.
 
     Parameters
     ----------
     centre, scale : ndarray, shape (n_columns,)
-        Median and spread of each nuisance.
-    mean, log_spread : ndarray, shape (n_terms,)
-        Coefficients of the mean and of the logarithm of the mean absolute residual.
+        Median and half the 16-84 % range of each nuisance.
+    low, high : ndarray, shape (n_columns,)
+        Range within which it is held: the 2nd and 98th percentiles.
+    curved : ndarray of bool, shape (n_columns,)
+        Whether its square enters too.
     """
 
     centre: np.ndarray
     scale: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    curved: np.ndarray
+
+    @classmethod
+    def of(cls, nuisance: np.ndarray, curved: np.ndarray) -> "Basis":
+        """Take centre, scale and range of the nuisances of real galaxies, shape (n, n_columns)."""
+        percentiles = [np.percentile(each, [WINSOR[0], 16, 50, 84, WINSOR[1]]) for each in nuisance.T]
+        lowest, low, centre, high, highest = np.transpose(percentiles)
+        scale = np.where(high > low, 0.5 * (high - low), 1.0)
+        return cls(centre, scale, lowest, highest, curved)
+
+
+@dataclass(frozen=True, eq=False)
+class NuisanceModel:
+    """Mean and spread of a score as functions of nuisances, constant beyond the range of real galaxies.
+
+    Parameters
+    ----------
+    basis : Basis
+    mean, log_spread : ndarray, shape (n_terms,)
+        Coefficients of the mean and of the logarithm of the mean absolute residual.
+    """
+
+    basis: Basis
     mean: np.ndarray
     log_spread: np.ndarray
 
     @classmethod
     def fit(
-        cls, nuisance: np.ndarray, score: np.ndarray, weight: np.ndarray | None = None
+        cls, nuisance: np.ndarray, score: np.ndarray, *, curved: np.ndarray | None = None
     ) -> "NuisanceModel":
         """Fit to galaxies.
 
@@ -65,27 +100,26 @@ class NuisanceModel:
         ----------
         nuisance : ndarray, shape (n, n_columns)
         score : ndarray, shape (n,)
-        weight : ndarray, shape (n,), optional
+        curved : ndarray of bool, shape (n_columns,), optional
+            From `is_curved`; default: all.
         """
-        weight = np.ones(len(score)) if weight is None else weight
-        used = weight > 0
-        low, centre, high = np.transpose([np.percentile(each[used], [16, 50, 84]) for each in nuisance.T])
-        scale = np.where(high > low, 0.5 * (high - low), 1.0)
-        terms = Terms(nuisance, centre, scale)
+        curved = np.ones(nuisance.shape[1], dtype=bool) if curved is None else curved
+        basis, weight = Basis.of(nuisance, curved), np.ones(len(score))
+        terms = Terms(nuisance, basis)
         mean = ridge(terms, score, weight)
         residual = np.abs(score - terms @ mean)
         floor = 1e-3 * residual.mean() + 1e-12
         log_spread = ridge(terms, np.log(residual + floor), weight, 1 + nuisance.shape[1])
-        return cls(centre, scale, mean, log_spread)
+        return cls(basis, mean, log_spread)
 
     def predict(self, nuisance: np.ndarray) -> np.ndarray:
         """Mean score at these nuisances, shape (n,)."""
-        return Terms(nuisance, self.centre, self.scale) @ self.mean
+        return Terms(nuisance, self.basis) @ self.mean
 
     def residual(self, nuisance: np.ndarray, score: np.ndarray) -> np.ndarray:
         """Score minus its mean, in units of its spread at these nuisances, shape (n,)."""
         found = np.empty(len(score))
-        for rows, terms in Terms(nuisance, self.centre, self.scale):
+        for rows, terms in Terms(nuisance, self.basis):
             # Not `@`, which rounds a row differently in other company.
             log_spread = np.einsum("nt,t->n", terms[:, : len(self.log_spread)], self.log_spread)
             found[rows] = (score[rows] - np.einsum("nt,t->n", terms, self.mean)) / np.exp(log_spread)
@@ -94,17 +128,20 @@ class NuisanceModel:
 
 @dataclass(frozen=True, eq=False)
 class Terms:
-    """One, each nuisance and its square, shape (n, 1 + 2 n_columns), made for some rows at a time."""
+    """One, each nuisance and some of their squares, shape (n, n_terms), made for some rows at a time."""
 
     nuisance: np.ndarray
-    centre: np.ndarray
-    scale: np.ndarray
+    basis: Basis
 
     def __iter__(self) -> Iterator[tuple[slice, np.ndarray]]:
+        basis = self.basis
         for start in range(0, len(self.nuisance), AT_ONCE):
             rows = slice(start, start + AT_ONCE)
-            unit = np.clip((self.nuisance[rows] - self.centre) / self.scale, -REACH, REACH)
-            yield rows, np.concatenate([np.ones((len(unit), 1)), unit, unit**2 - 1], axis=1)
+            unit = (np.clip(self.nuisance[rows], basis.low, basis.high) - basis.centre) / basis.scale
+            yield (
+                rows,
+                np.concatenate([np.ones((len(unit), 1)), unit, unit[:, basis.curved] ** 2 - 1], axis=1),
+            )
 
     def __matmul__(self, coefficients: np.ndarray) -> np.ndarray:
         return np.concatenate([np.zeros(0), *(terms @ coefficients for _, terms in self)])

@@ -1,6 +1,6 @@
 """Whether a galaxy, or a whole set, is as likely as real galaxies are: neither less, nor more."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,13 +8,22 @@ import numpy as np
 from astropy.table import Table
 
 from mocks.streams import stream
-from simcompare.scores.nuisance import AT_ONCE, NuisanceModel, read_columns
+from simcompare.scores.nuisance import AT_ONCE, Basis, NuisanceModel, is_curved, read_columns
 from simcompare.scores.record import Scores
+from simcompare.statistics.known_equal import (
+    N_DRAWS,
+    draws_of,
+    fails_its_null,
+    known_equal_number,
+    share_below,
+)
 from simcompare.statistics.resampling import resampled_means
+from simcompare.statistics.two_sample import Clustered
 
 __all__ = ["Typicality", "add_typicality", "batch_typicality"]
 
 FOLDS = 10
+MOST_EXTRAPOLATED = 0.5  # share of galaxies beyond the reference's nuisances from which no p-value is given
 
 
 def add_typicality(
@@ -105,12 +114,12 @@ class Typicality:
                 f"typicality needs at least 20 held-out real images with finite {real.headline}, "
                 f"{', '.join(columns)}; {real.reference!r} has {usable.sum()}."
             )
-        values, nuisance = values[usable], nuisance[usable]
+        values, nuisance, curved = values[usable], nuisance[usable], is_curved(columns)
         residual = np.empty(len(values))
         for fold in _folds(real.galaxies[usable], rng):
-            left_out = NuisanceModel.fit(nuisance[~fold], values[~fold])
+            left_out = NuisanceModel.fit(nuisance[~fold], values[~fold], curved=curved)
             residual[fold] = left_out.residual(nuisance[fold], values[fold])
-        return cls(columns, NuisanceModel.fit(nuisance, values), rows[usable], residual)
+        return cls(columns, NuisanceModel.fit(nuisance, values, curved=curved), rows[usable], residual)
 
     def residual(self, block: Scores, start: int) -> np.ndarray:
         """Standardised residuals of the rows of scores from number ``start`` on; NaN where unknown."""
@@ -164,7 +173,14 @@ def _folds(galaxy: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
     return [fold == k for k in range(n_folds)]
 
 
-def batch_typicality(scores: Scores, seed: int, *, n_draws: int = 2000) -> Table:
+def batch_typicality(
+    scores: Scores,
+    seed: int,
+    *,
+    columns: Sequence[str] | None = None,
+    n_draws: int = 2000,
+    n_null: int = N_DRAWS,
+) -> Table:
     """Whether whole data sets are as likely as equally many real galaxies drawn at random.
 
     Parameters
@@ -173,30 +189,47 @@ def batch_typicality(scores: Scores, seed: int, *, n_draws: int = 2000) -> Table
         From `add_typicality`.
     seed : int
         Each data set has a stream of its own.
+    columns : sequence of str, optional
+        Nuisances that `add_typicality` had.
     n_draws : int
         Random sets of real galaxies.
+    n_null : int
+        Sets known to be equal that the false alarms are counted in.
 
     Returns
     -------
     Table
         ``dataset``, ``n_galaxies``, ``mean_residual``, ``p_value`` (two-sided: that the mean residual of as
         many real galaxies, itself uncertain by the finite number of them, lies as far from the mean of all),
-        ``share_below_5``, share of galaxies with p < 0.05 (0.05 expected).
+        ``share_below_5``, share of galaxies with p < 0.05 (0.05 expected); ``share_extrapolated``, of
+        galaxies beyond the 2nd to 98th percentiles of a nuisance of real galaxies; ``false_alarms``, rate at
+        which as many real galaxies, held against the others, get p < 0.05; ``note``. No p-value where more
+        than half are extrapolated, or where the false alarms are significantly more than 5 %.
     """
+    columns = list(columns or scores.nuisances)
     real = scores.clustered(scores.named_reference, "score_residual").means
+    basis = Basis.of(_finite(scores.reference_sample(), columns), is_curved(columns))
+    rates: dict[int, float] = {}
     rows = []
     for name in scores.datasets:
         chosen = scores.held_out(name)
         if not np.isfinite(scores["score_residual"][chosen]).any():
             continue
         ours = scores.clustered(name, "score_residual").means
-        p_value = np.nan
+        p_value, rate, note = np.nan, np.nan, ""
+        nuisance = _finite(scores[chosen], columns)
+        extrapolated = float(((nuisance < basis.low) | (nuisance > basis.high)).any(axis=1).mean())
         if name != scores.reference:
-            rng = stream(seed, name, "batch typicality")
-            drawn = resampled_means(real, ours.size, n_draws, rng)
-            centre = resampled_means(real, real.size, n_draws, rng)
-            shift = abs(ours.mean() - real.mean())
-            p_value = (1 + np.sum(np.abs(drawn - centre) >= shift)) / (n_draws + 1)
+            p_value = _batch_p(ours, real, stream(seed, name, "batch typicality"), n_draws)
+            n = known_equal_number(ours.size, real.size)
+            if n not in rates:
+                rng = stream(seed, "typicality of equal sets", n)
+                rates[n] = _false_alarms(scores, columns, draws_of(n, real.size, rng, n_null), rng)
+            rate = rates[n]
+            if extrapolated > MOST_EXTRAPOLATED:
+                p_value, note = np.nan, "outside the reference's range"
+            elif fails_its_null(rate, n_null):
+                p_value, note = np.nan, "fails on sets known to be equal"
         rare = scores["typicality_p"][chosen]
         rows.append(
             {
@@ -205,6 +238,44 @@ def batch_typicality(scores: Scores, seed: int, *, n_draws: int = 2000) -> Table
                 "mean_residual": float(ours.mean()),
                 "p_value": float(p_value),
                 "share_below_5": float(np.nanmean(rare < 0.05)),
+                "share_extrapolated": extrapolated,
+                "false_alarms": rate,
+                "note": note,
             }
         )
     return Table(rows=rows)
+
+
+def _finite(scores: Scores, columns: Sequence[str]) -> np.ndarray:
+    """Nuisances of the rows that have them all, shape (n, n_columns)."""
+    nuisance = read_columns(scores, columns)
+    return nuisance[np.isfinite(nuisance).all(axis=1)]
+
+
+def _batch_p(ours: np.ndarray, real: np.ndarray, rng: np.random.Generator, n_draws: int) -> float:
+    """Two-sided p-value of the mean residual of some galaxies among real ones."""
+    drawn = resampled_means(real, ours.size, n_draws, rng)
+    centre = resampled_means(real, real.size, n_draws, rng)
+    shift = abs(ours.mean() - real.mean())
+    return (1 + np.sum(np.abs(drawn - centre) >= shift)) / (n_draws + 1)
+
+
+def _false_alarms(
+    scores: Scores,
+    columns: Sequence[str],
+    draws: Iterator[tuple[np.ndarray, np.ndarray]],
+    rng: np.random.Generator,
+) -> float:
+    """Rate at which real galaxies, held against a fit to others, get p < 0.05."""
+    known = scores.reference_sample()
+    known = known[np.isfinite(known.numbers()) & np.isfinite(read_columns(known, columns)).all(axis=1)]
+    galaxies = np.unique(known.galaxies)
+
+    def p_of(drawn: np.ndarray, others: np.ndarray) -> float:
+        ours, rest = (known[np.isin(known.galaxies, galaxies[which])] for which in (drawn, others))
+        learned = Typicality.fit(rest, np.arange(len(rest)), rng, columns=columns)
+        residual = learned.model.residual(read_columns(ours, columns), ours.numbers())
+        means = Clustered.of(residual, ours.galaxies).means
+        return _batch_p(means, Clustered.of(learned.real, rest.galaxies).means, rng, 500)
+
+    return share_below(p_of, draws)

@@ -1,15 +1,19 @@
 """The comparison table: order, nulls, doubts, and what it refuses."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.table import Table, vstack
 
+from simcompare.comparison import headline, structure
 from simcompare.comparison.headline import compare, null_splits, trend_of
 from simcompare.comparison.report_table import read_comparison, write_comparison
 from simcompare.scores.joining import stack_scores
 from simcompare.scores.record import Scores
+
+SHIPPED = Path(headline.__file__).parents[1] / "data" / "models"
 
 
 def scores(dataset, kind, mean, n, seed=0, views=1, split="test", raw=0.0):
@@ -197,3 +201,25 @@ def test_single_galaxy_is_never_the_best():
         table["log_prob"] = table["log_likelihood_ratio"] = rng.normal(mean, 1.0, len(table))
     result = compare(Scores.of(vstack([real, many, one]), "SDSS"), rng, n_bootstrap=200)
     assert list(result["dataset"][:2]) == ["many", "one"]
+
+
+def test_cautions_are_rare_for_real_galaxies_taken_as_a_data_set(monkeypatch):
+    monkeypatch.setattr(structure, "false_alarm_rate", lambda *_: np.nan)  # these three cost time alone
+    monkeypatch.setattr(headline, "null_splits", lambda *_: {})
+    monkeypatch.setattr(headline, "real_halves", lambda truth, _: (truth[:0], truth[:0]))
+    table = Scores.of(Table.read(SHIPPED / "sdss-r" / "held-out.ecsv")).table
+    is_real = np.asarray(table["kind"]) == "observed"
+    reference = str(table["dataset"][is_real][0])
+    names, rng = np.unique(table["galaxy_id"][is_real]), np.random.default_rng(0)
+    raised = []
+    for _ in range(30):
+        drawn = np.isin(table["galaxy_id"], rng.permutation(names)[:30])
+        words = {
+            name: np.where(drawn & is_real, word, np.asarray(table[name]).astype(str))
+            for name, word in (("dataset", "drawn"), ("kind", "simulated"))
+        }
+        columns = {name: words.get(name, table[name]) for name in table.colnames}
+        kept = Table(columns, meta=table.meta)[is_real | ~drawn]
+        found = compare(Scores.of(kept).with_reference(reference), rng, n_bootstrap=50)
+        raised.append(bool(found["caution"][list(found["dataset"]).index("drawn")]))
+    assert np.mean(raised) <= 0.2  # 7 % expected, and three times its error

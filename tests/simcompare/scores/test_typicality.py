@@ -80,14 +80,44 @@ def test_batches(table):
     assert batch["narrow"]["share_below_5"] < 0.01
 
 
+def seen(n, rng, low=1.0, high=1.6, **named):
+    """Galaxies whose score falls as the seeing worsens, to 1.6 arcsec, and no further."""
+    width = rng.uniform(low, high, n)
+    table = galaxies(named.get("dataset", "real"), named.get("kind", "observed"), n, rng)
+    table["psf_fwhm_r"] = width
+    table["log_likelihood_ratio"] -= 60 * np.minimum(width - 1, 0.6)
+    return table
+
+
+def test_the_fit_is_not_extrapolated_in_seeing():
+    rng = np.random.default_rng(4)
+    ours = seen(60, rng, 1.7, 2.6, dataset="same", kind="simulated")
+    marked = add_typicality(Scores.of(vstack([seen(300, rng), ours])), rng)
+    batch = batch_typicality(marked, 0)
+    row = batch[list(batch["dataset"]).index("same")]
+    assert abs(row["mean_residual"]) < 0.5  # a fit that goes on to 1.9 arcsec gives 1.5 and more
+    assert row["share_extrapolated"] == 1
+    assert np.isnan(row["p_value"])
+    assert row["note"] == "outside the reference's range"
+
+
+def test_batches_show_their_false_alarms():
+    rng = np.random.default_rng(5)
+    low = seen(30, rng, dataset="low", kind="simulated")
+    low["log_likelihood_ratio"] -= 40
+    batch = batch_typicality(add_typicality(Scores.of(vstack([seen(200, rng), low])), rng), 0)
+    row = batch[list(batch["dataset"]).index("low")]
+    assert row["false_alarms"] <= 0.125
+    assert row["p_value"] < 0.002
+
+
 def test_batch_p_values_are_uniform_for_equal_sets():
     rng = np.random.default_rng(2)
     p_values = []
     for seed in range(150):
         both = vstack([galaxies("real", "observed", 100, rng), galaxies("same", "simulated", 40, rng)])
-        p_values.append(
-            batch_typicality(add_typicality(Scores.of(both), rng), seed, n_draws=200)["p_value"][1]
-        )
+        marked = add_typicality(Scores.of(both), rng)
+        p_values.append(batch_typicality(marked, seed, n_draws=200, n_null=0)["p_value"][1])
     assert stats.kstest(p_values, "uniform").pvalue > 0.01
 
 
