@@ -170,11 +170,14 @@ class _Jobs:
             (
                 "typicality", "Typicality of whole data sets",
                 "Mean standardised residual among real galaxies of like nuisance, and the share of images "
-                "with a two-sided p-value below 0.05 (0.05 expected).", self.typicality,
+                "with a two-sided p-value below 0.05 (0.05 expected). false_alarms: rate at which as "
+                "many real galaxies get p < 0.05.", self.typicality,
             ),
             (
                 "features", "Tests without a likelihood",
-                "One view per galaxy. Above null_95 the samples differ; the reference's halves are the null.",
+                "One view per galaxy. false_alarms: rate at which as many real galaxies get p < 0.05; power: "
+                "the same of the defect, at this number. A test that fails on equal sets has no p-value; "
+                "where it cannot see, no difference means nothing.",
                 self.features,
             ),
             ("posterior", "Which simulation, if one of them were right", "", self.posterior),
@@ -235,7 +238,7 @@ class _Jobs:
 
     def typicality(self) -> Table:
         marked = add_typicality(self.scores, self.rng("typical"), columns=self.nuisances)
-        return batch_typicality(marked, self.seed)
+        return batch_typicality(marked, self.seed, columns=self.nuisances)
 
     @cached_property
     def feature_spaces(self) -> dict[str, Any]:

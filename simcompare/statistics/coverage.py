@@ -1,63 +1,75 @@
-"""Whether two samples lie where the other has members."""
+"""Whether samples lie where the other one has members: precision and recall, each with an exact test."""
 
 import numpy as np
+from scipy import stats
+from scipy.spatial import cKDTree
 
-from simcompare.statistics.feature_tests import LARGEST_SQUARE, Sample, distances, subset
+from simcompare.statistics.feature_tests import LARGEST_SQUARE, Sample, TestResult, distances, subset
 
-__all__ = ["coverage"]
+__all__ = ["coverage_tests"]
+
+NEIGHBOURS = 5
 
 
-def coverage(
-    first: Sample,
-    second: Sample,
-    rng: np.random.Generator,
-    *,
-    neighbours: int = 5,
-    n_bootstrap: int = 500,
-) -> dict[str, tuple[float, float, float]]:
-    """Share of each sample that lies where the other one has members.
+def coverage_tests(
+    first: Sample, second: Sample, rng: np.random.Generator, *, neighbours: int = NEIGHBOURS
+) -> list[TestResult]:
+    """Share of each sample that lies where the other one has members, held against that sample's own share.
+
+    One half of a sample marks where it has members; the share of the other sample inside is compared with
+    that of the other half. Given the first half, galaxies of both are exchangeable where the samples are
+    equal, so that Fisher's test of the two shares is exact.
 
     Parameters
     ----------
-    first, second : Sample, shape (n, d) and (m, d)
+    first, second : Rows or ndarray, shape (n, d) and (m, d)
         Standardised features of simulated and of real galaxies.
     rng : numpy.random.Generator
     neighbours : int
         A member occupies the ball that reaches its k-th nearest fellow.
-    n_bootstrap : int
-        Resamples of the rows whose share is taken.
 
     Returns
     -------
-    dict of str to (value, low, high)
-        ``simulated_inside_real``, ``real_inside_simulated``, and ``real_inside_real``: what one half of the
-        real galaxies reaches for the other, the value to expect of a perfect simulation of that number.
+    list of TestResult
+        ``simulated inside real`` and ``real inside simulated``, with Wilson's interval; the note says the
+        share that is expected of equal samples. A sample of which one half holds no more than
+        ``neighbours`` rows marks nothing: then its test is missing.
 
     References
     ----------
     Kynkaanniemi et al. 2019, arXiv:1904.06991 (precision and recall).
     """
-    n = min(len(first), len(second) // 2, LARGEST_SQUARE)
-    if n <= neighbours:
-        raise ValueError(
-            f"coverage with {neighbours} neighbours needs more than {neighbours} simulated and twice as many "
-            f"real rows; found {len(first)} and {len(second)}."
+    some = [subset(rows, LARGEST_SQUARE, rng) for rows in (first, second)]
+    results = []
+    for name, points, own, label in (
+        ("simulated inside real", some[0], some[1], "real inside real"),
+        ("real inside simulated", some[1], some[0], "simulated inside simulated"),
+    ):
+        order = rng.permutation(len(own))
+        members, rest = own[order[: len(own) // 2]], own[order[len(own) // 2 :]]
+        if len(members) <= neighbours:
+            continue
+        tree = cKDTree(members)
+        reach = tree.query(members, k=neighbours + 1)[0][:, -1]
+        inside = [_inside(each, members, reach) for each in (points, rest)]
+        counts = [[each.sum(), (~each).sum()] for each in inside]
+        interval = stats.binomtest(int(inside[0].sum()), len(points)).proportion_ci(method="wilson")
+        results.append(
+            TestResult(
+                name,
+                float(inside[0].mean()),
+                float(interval.low),
+                float(interval.high),
+                float(stats.fisher_exact(counts).pvalue),
+                np.nan,
+                len(some[0]),
+                len(some[1]),
+                f"{label}: {inside[1].mean():.2f}",
+            )
         )
-    ours = subset(first, n, rng)
-    order = rng.permutation(len(second))
-    real, other = second[order[:n]], second[order[n : 2 * n]]
-    pairs = {
-        "simulated_inside_real": (ours, real),
-        "real_inside_simulated": (real, ours),
-        "real_inside_real": (other, real),
-    }
-    result = {}
-    for name, (points, members) in pairs.items():
-        reach = [np.partition(each, neighbours)[:, neighbours] for _, each in distances(members, members)]
-        own = np.concatenate(reach)
-        inside = np.concatenate([(each <= own).any(axis=1) for _, each in distances(points, members)])
-        inside = inside.astype(float)
-        share = rng.choice(inside, size=(n_bootstrap, n)).mean(axis=1)
-        low, high = np.quantile(share, [0.025, 0.975])
-        result[name] = (float(inside.mean()), float(low), float(high))
-    return result
+    return results
+
+
+def _inside(points: np.ndarray, members: np.ndarray, reach: np.ndarray) -> np.ndarray:
+    """Whether each point lies in the ball of a member."""
+    return np.concatenate([(each <= reach).any(axis=1) for _, each in distances(points, members)])

@@ -12,6 +12,7 @@ import numpy as np
 from scipy import stats
 from scipy.spatial.distance import cdist
 
+from simcompare.statistics.permutation import permuted_p_value
 from simcompare.statistics.resampling import BLOCK
 
 __all__ = [
@@ -57,7 +58,8 @@ class TestResult:
     low, high : float
         95 % interval of the statistic; NaN where the test gives none.
     p_value : float
-        Share of exchanged labels that give as large a value.
+        That exchanged labels give as large a value, see
+        `simcompare.statistics.permutation.permuted_p_value`.
     null_95 : float
         Value that 95 % of exchanged labels stay below.
     n_first, n_second : int
@@ -113,7 +115,7 @@ def classifier_test(
     label = np.repeat([1.0, -1.0], n)
     labels = np.column_stack([label, *(rng.permutation(label) for _ in range(n_permutations))])
     predicted = _cross_predicted(_random_features(rows, rng), labels, rng.permutation(2 * n) % min(FOLDS, n))
-    area = np.array([_area(predicted[:, k], labels[:, k]) for k in range(labels.shape[1])])
+    area = _areas(predicted, labels)
     error = _area_error(area[0], n) * max(1.0, float(area[1:].std()) / _area_error(0.5, n))
     note = "" if n == max(len(first), len(second)) else f"{n} rows of each sample, drawn at random"
     return TestResult(
@@ -121,7 +123,7 @@ def classifier_test(
         float(area[0]),
         float(max(area[0] - 1.96 * error, 0.0)),
         float(min(area[0] + 1.96 * error, 1.0)),
-        _p_value(area[0], area[1:]),
+        permuted_p_value(area[0], area[1:]),
         float(np.quantile(area[1:], 0.95)),
         n,
         n,
@@ -154,17 +156,22 @@ def _cross_predicted(features: np.ndarray, labels: np.ndarray, fold: np.ndarray)
     predicted = np.zeros_like(labels)
     for k in np.unique(fold):
         train, test = features[fold != k], features[fold == k]
-        normal = train.T @ train + 1e-3 * len(train) * np.eye(features.shape[1]) / np.sqrt(len(train))
-        predicted[fold == k] = test @ np.linalg.solve(normal, train.T @ labels[fold != k])
+        pull = 1e-3 * np.sqrt(len(train))
+        if len(train) < features.shape[1]:  # the same fit by the smaller matrix
+            gram = train @ train.T + pull * np.eye(len(train))
+            predicted[fold == k] = test @ (train.T @ np.linalg.solve(gram, labels[fold != k]))
+        else:
+            normal = train.T @ train + pull * np.eye(features.shape[1])
+            predicted[fold == k] = test @ np.linalg.solve(normal, train.T @ labels[fold != k])
     return predicted
 
 
-def _area(predicted: np.ndarray, label: np.ndarray) -> float:
-    """Area under the ROC curve."""
-    ranks = stats.rankdata(predicted)
-    n_first = int((label > 0).sum())
-    n_second = label.size - n_first
-    return (ranks[label > 0].sum() - 0.5 * n_first * (n_first + 1)) / (n_first * n_second)
+def _areas(predicted: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Areas under the ROC curves of some columns of predictions and labels."""
+    ranks = stats.rankdata(predicted, axis=0)
+    n_first = (labels > 0).sum(axis=0)
+    above = (ranks * (labels > 0)).sum(axis=0) - 0.5 * n_first * (n_first + 1)
+    return above / (n_first * (len(labels) - n_first))
 
 
 def _area_error(area: float, n: int) -> float:
@@ -172,11 +179,6 @@ def _area_error(area: float, n: int) -> float:
     q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
     variance = area * (1 - area) + (n - 1) * (q1 + q2 - 2 * area**2)
     return float(np.sqrt(max(variance, 0.0)) / n)
-
-
-def _p_value(value: float, null: np.ndarray) -> float:
-    """Share of null values at least as large, the observed one counted."""
-    return float((1 + np.sum(null >= value)) / (1 + null.size))
 
 
 def kernel_test(
@@ -275,7 +277,7 @@ def _pairwise(name: str, first: Sample, second: Sample, rng, n_permutations: int
         float(values[0]),
         np.nan,
         np.nan,
-        _p_value(values[0], values[1:]),
+        permuted_p_value(values[0], values[1:]),
         float(np.quantile(values[1:], 0.95)),
         n,
         m,
@@ -318,18 +320,15 @@ def sliced_test(
     value = float(np.abs(np.concatenate(gaps, axis=1)).mean())
     ours, real = subset(first, LARGEST_SQUARE, rng), subset(second, LARGEST_SQUARE, rng)
     rows = np.concatenate([ours, real]) @ directions
-    subset_value = _sliced(rows[: len(ours)], rows[len(ours) :])
-    null = np.empty(n_permutations)
-    for k in range(n_permutations):
-        order = rng.permutation(len(rows))
-        null[k] = _sliced(rows[order[: len(ours)]], rows[order[len(ours) :]])
+    is_first = np.arange(len(rows)) < len(ours)
+    subset_value, null = _permuted_distances(rows, is_first, rng, n_permutations)
     used = len(ours) < len(first) or len(real) < len(second)
     return TestResult(
         "sliced Wasserstein",
         value,
         np.nan,
         np.nan,
-        _p_value(subset_value, null),
+        permuted_p_value(subset_value, null),
         float(np.quantile(null, 0.95)),
         len(first),
         len(second),
@@ -343,9 +342,19 @@ def _projected(rows: Sample, directions: np.ndarray) -> np.ndarray:
     return np.concatenate([rows[start : start + AT_ONCE] @ directions for start in starts])
 
 
-def _sliced(first: np.ndarray, second: np.ndarray) -> float:
-    """Mean over columns of the distance between quantile functions."""
-    return float(np.abs(_quantile_gap(first, second)).mean())
+def _permuted_distances(
+    rows: np.ndarray, is_first: np.ndarray, rng: np.random.Generator, n_permutations: int
+) -> tuple[float, np.ndarray]:
+    """Mean over columns of the area between distribution functions, and the same for exchanged labels."""
+    order = np.argsort(rows, axis=0)
+    steps = np.diff(np.take_along_axis(rows, order, axis=0), axis=0)
+    n, m = is_first.sum(), (~is_first).sum()
+
+    def distance(chosen: np.ndarray) -> float:
+        gap = np.cumsum(np.where(chosen, 1 / n, -1 / m)[order[:-1]], axis=0)
+        return float(np.einsum("ij,ij->", np.abs(gap), steps) / rows.shape[1])
+
+    return distance(is_first), np.array([distance(rng.permutation(is_first)) for _ in range(n_permutations)])
 
 
 def _quantile_gap(first: np.ndarray, second: np.ndarray) -> np.ndarray:

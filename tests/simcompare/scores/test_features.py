@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
+from simcompare.comparison import features
 from simcompare.comparison.features import compare_features
 from simcompare.scores.features import Components, RealGalaxies, morphology_features
 from simcompare.scores.record import Scores
+from simcompare.statistics.feature_tests import TestResult
 
 
 def table_of(**counts):
@@ -33,15 +35,78 @@ def test_only_the_dataset_that_differs_is_found():
     rng = np.random.default_rng(1)
     scores = table_of(real=160, same=80, other=80)
     values = rng.normal(size=(320, 3)) + np.where(scores["dataset"] == "other", 0.9, 0.0)[:, None]
-    table = compare_features(scores, {"space": values}, seed=0, n_permutations=99)
-    claims = table[np.isfinite(table["p_value"])]
-    assert claims["p_value"][claims["dataset"] == "other"].max() == pytest.approx(0.01)
-    assert claims["p_value"][claims["dataset"] == "same"].min() > 0.01
-    assert claims["p_value"][claims["dataset"] == "real (half)"].min() > 0.01
-    assert set(table["test"]) >= {"classifier AUC", "MMD squared", "energy distance", "sliced Wasserstein"}
-    assert "real inside simulated" in set(table["test"])
+    table = compare_features(scores, {"space": values}, seed=0, n_permutations=199, n_draws=20)
+    is_other, is_same = (table["dataset"] == name for name in ("other", "same"))
+    two_sample = np.isin(table["test"], ["classifier AUC", "MMD squared", "energy distance"])
+    assert table["p_holm"][is_other & two_sample].max() < 0.001
+    assert set(table["finding"][is_other & two_sample]) == {"differs"}
+    assert set(table["finding"][is_same]) <= {"no difference found", "cannot see"}
+    assert table["p_value"][table["dataset"] == "real (half)"].min() > 0.001
+    assert set(table["test"]) == {
+        "classifier AUC", "MMD squared", "energy distance", "sliced Wasserstein",
+        "simulated inside real", "real inside simulated",
+    }  # fmt: skip
+    assert set(table["defect"]) == {"first feature + 0.5 spread"}
     with pytest.raises(ValueError, match="has 3 rows for 320 images"):
         compare_features(scores, {"short": values[:3]}, seed=0)
+
+
+def test_a_test_without_power_cannot_see_and_one_with_power_finds_nothing():
+    rng = np.random.default_rng(2)
+    scores = table_of(real=200, few=5, many=90)
+    scores = scores.with_columns(kind=np.where(scores["dataset"] == "real", "observed", "simulated"))
+    values = rng.normal(size=(295, 1))
+    table = compare_features(scores, {"space": values}, seed=0, n_permutations=99, n_draws=10)
+    energy = {row["dataset"]: row for row in table[table["test"] == "energy distance"]}
+    assert energy["few"]["finding"] == "cannot see"
+    assert energy["few"]["power"] < 0.5 < energy["many"]["power"]
+    assert energy["many"]["finding"] == "no difference found"
+    assert energy["many"]["false_alarms"] <= 0.3
+
+
+def with_twins(n_train, n_test, n_dim, rng, *, shared=0.0):
+    """Real galaxies, and as twins copies of them that share a part of their features."""
+    n = n_train + n_test
+    names = [f"g{k}" for k in range(n)]
+    table = Table(
+        {
+            "galaxy_id": names * 2,
+            "dataset": ["real"] * n + ["twins"] * n,
+            "kind": ["observed"] * n + ["twins"] * n,
+            "split": (["train"] * n_train + ["test"] * n_test) * 2,
+            "view": np.zeros(2 * n, int),
+        }
+    )
+    common = rng.normal(size=(n, n_dim))
+    own = rng.normal(size=(2 * n, n_dim))
+    return Scores.of(table), shared * np.tile(common, (2, 1)) + np.sqrt(1 - shared**2) * own
+
+
+def test_copies_of_one_galaxy_raise_no_alarm():
+    rng = np.random.default_rng(3)
+    p_values = {}
+    for seed in range(60):
+        scores, values = with_twins(30, 60, 2, rng, shared=0.95)
+        table = compare_features(scores, {"space": values}, seed=seed, n_permutations=59, n_draws=0)
+        for row in table[table["dataset"] == "twins"]:
+            assert row["n_galaxies"] + row["n_reference"] == 60
+            p_values.setdefault(row["test"], []).append(row["p_value"])
+    for found in p_values.values():
+        assert np.mean(np.array(found) < 0.05) <= 0.15  # 3 sigma of 60 draws at 5 %
+
+
+def test_a_test_that_fails_on_equal_sets_is_no_finding(monkeypatch):
+    def always(first, second, rng, *, n_permutations):
+        return TestResult("always", 1.0, np.nan, np.nan, 1e-9, 0.5, len(first), len(second))
+
+    monkeypatch.setattr(features, "_TESTS", (always,))
+    scores = table_of(real=60, sim=30)
+    table = compare_features(scores, {"space": np.random.default_rng(0).normal(size=(90, 2))}, seed=0)
+    row = table[(table["test"] == "always") & (table["dataset"] == "sim")][0]
+    assert row["finding"] == "fails on equal sets"
+    assert row["false_alarms"] == 1
+    assert np.isnan(row["p_value"])
+    assert np.isnan(row["p_holm"])
 
 
 def test_nearest_real_galaxy_is_found_and_is_never_itself():

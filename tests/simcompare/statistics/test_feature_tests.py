@@ -6,13 +6,14 @@ from scipy import stats
 
 from simcompare.comparison.features import standardise
 from simcompare.statistics import feature_tests as twosample
-from simcompare.statistics.coverage import coverage
+from simcompare.statistics.coverage import coverage_tests
 from simcompare.statistics.feature_tests import (
     classifier_test,
     energy_test,
     kernel_test,
     sliced_test,
 )
+from simcompare.statistics.permutation import permuted_p_value
 
 TESTS = [classifier_test, kernel_test, energy_test, sliced_test]
 
@@ -42,7 +43,7 @@ def test_the_interval_of_the_classifier_covers_the_mean_area(shift):
 def test_a_shift_is_found(test):
     rng = np.random.default_rng(1)
     result = test(rng.normal(0.6, 1, (150, 4)), rng.normal(size=(200, 4)), rng, n_permutations=99)
-    assert result.p_value == pytest.approx(0.01)
+    assert result.p_value < 1e-4  # 99 permutations and the tail of their moments
     assert result.value > result.null_95
 
 
@@ -79,19 +80,49 @@ def test_sliced_distance_of_a_shift_is_its_mean_projection():
     assert shifted.value == pytest.approx(0.7, rel=1e-6)
 
 
+def covered(ours, real, rng):
+    return {each.name: each for each in coverage_tests(ours, real, rng)}
+
+
 def test_coverage_goes_both_ways():
     rng = np.random.default_rng(6)
     real = rng.normal(size=(800, 2))
-    narrow = coverage(0.3 * rng.normal(size=(400, 2)), real, rng)
-    assert narrow["simulated_inside_real"][0] > 0.97
-    assert narrow["real_inside_simulated"][0] < 0.5
-    wide = coverage(4 * rng.normal(size=(400, 2)), real, rng)
-    assert wide["simulated_inside_real"][0] < 0.5
-    equal = coverage(rng.normal(size=(400, 2)), real, rng)
-    for name in ("simulated_inside_real", "real_inside_simulated"):
-        assert equal[name][0] == pytest.approx(equal["real_inside_real"][0], abs=0.06)
-    with pytest.raises(ValueError, match="found 3 and 800"):
-        coverage(real[:3], real, rng)
+    narrow = covered(0.3 * rng.normal(size=(400, 2)), real, rng)
+    assert narrow["simulated inside real"].value > 0.97
+    assert narrow["real inside simulated"].value < 0.5
+    assert narrow["real inside simulated"].p_value < 1e-10
+    wide = covered(4 * rng.normal(size=(400, 2)), real, rng)
+    assert wide["simulated inside real"].value < 0.5
+    assert wide["simulated inside real"].p_value < 1e-10
+    few = covered(real[:8], real[8:], rng)
+    assert set(few) == {"simulated inside real"}
+
+
+def test_coverage_of_equal_samples_raises_few_alarms():
+    rng = np.random.default_rng(9)
+    pairs = [covered(rng.normal(size=(80, 3)), rng.normal(size=(120, 3)), rng) for _ in range(300)]
+    for name in ("simulated inside real", "real inside simulated"):
+        assert 0.005 <= np.mean([pair[name].p_value < 0.05 for pair in pairs]) <= 0.09  # Fisher's is cautious
+
+
+@pytest.mark.parametrize(
+    "null", [stats.norm(), stats.gamma(2.0), stats.gamma(0.7)], ids=["normal", "gamma 2", "gamma 0.7"]
+)
+def test_a_small_p_value_is_that_of_the_tail(null):
+    rng = np.random.default_rng(10)
+    for exact in (1e-2, 1e-3, 1e-5):
+        found = [permuted_p_value(null.isf(exact), null.rvs(499, random_state=rng)) for _ in range(100)]
+        assert exact / 4 < np.exp(np.median(np.log(found))) < exact * 4
+    assert permuted_p_value(null.isf(0.3), null.rvs(999, random_state=rng)) == pytest.approx(0.3, abs=0.05)
+
+
+def test_fits_by_the_small_and_the_large_matrix_agree():
+    rng = np.random.default_rng(11)
+    features, labels = rng.normal(size=(60, 40)), rng.choice([-1.0, 1.0], (60, 3))
+    fold = np.arange(60) % 5
+    found = twosample._cross_predicted(features, labels, fold)  # 48 rows of 40 features
+    wide = np.concatenate([features, np.zeros((60, 30))], axis=1)  # 48 of 70, of which 30 say nothing
+    np.testing.assert_allclose(twosample._cross_predicted(wide, labels, fold), found, atol=1e-8)
 
 
 def test_large_samples_are_cut_and_say_so(monkeypatch):
@@ -102,14 +133,15 @@ def test_large_samples_are_cut_and_say_so(monkeypatch):
         assert "drawn at random" in test(first, second, rng, n_permutations=9).note
 
 
-def test_features_are_standardised_by_the_reference():
+def test_features_have_the_units_of_a_third_sample_or_of_both():
     rng = np.random.default_rng(8)
-    first, second = rng.normal(5, 2, (50, 2)), rng.normal(5, 2, (4000, 2))
-    second[0, 0] = np.nan
-    real = standardise(first, second)[1][:]
-    assert len(real) == 3999
-    np.testing.assert_allclose(np.median(real, axis=0), 0, atol=1e-12)
-    np.testing.assert_allclose(real.std(axis=0), 1, rtol=0.05)
+    first, second, unit = rng.normal(5, 2, (50, 2)), rng.normal(5, 2, (400, 2)), rng.normal(5, 2, (4000, 2))
+    unit[0, 0] = second[0, 0] = np.nan
+    ours, real = (each[:] for each in standardise(first, second, unit))
+    assert len(real) == 399
+    np.testing.assert_allclose(ours, (first - 5) / 2, atol=0.2)
+    both = np.concatenate([each[:] for each in standardise(first, second)])
+    np.testing.assert_allclose(np.median(both, axis=0), 0, atol=1e-12)
     with pytest.raises(ValueError, match="same features"):
         standardise(first[:, :1], second)
 
