@@ -50,7 +50,11 @@ def verb(name: str) -> Callable[..., Any]:
 
     def function(*args: Any, **options: Any) -> Any:
         _refuse_unknown(command, options)
-        return _call(command, signature.bind(*args, **options).arguments)
+        try:
+            given = signature.bind(*args, **options).arguments
+        except TypeError as error:
+            raise TypeError(f"{name}(): {error}; help(simcompare.{name}) tells its settings.") from None
+        return _call(command, given)
 
     function.__name__ = function.__qualname__ = name
     function.__module__ = "simcompare"
