@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from astropy import units as u
 
 from mocks.ideal.bands import parse_bands
 from mocks.ideal.record import IdealImage
@@ -59,10 +60,12 @@ def ideal_image_from_array(
     ValueError
         For an unknown unit, pixels that are masked, not finite or negative, or shapes that do not agree.
     """
-    if np.ma.is_masked(image):
-        raise ValueError(
-            f"{source}: {np.ma.count_masked(image)} pixels are masked; fill them, with 0 where no light is."
-        )
+    n_masked = np.count_nonzero(np.broadcast_to(getattr(image, "mask", False), np.shape(image)))
+    if n_masked:
+        raise ValueError(f"{source}: {n_masked} pixels are masked; fill them, with 0 where no light is.")
+    own = getattr(image, "unit", None)
+    if own is not None and str(own) != unit and u.Unit(unit, parse_strict="silent") != own:
+        raise ValueError(f"{source}: the image is in {own}, but the unit stated is {unit}.")
     image = (
         np.atleast_3d(np.asarray(image, dtype=float).T).T if np.ndim(image) == 2 else np.asarray(image, float)
     )

@@ -20,6 +20,7 @@ from mocks.ideal.headers import (
     ZEROPOINT_CARDS,
     agreed,
     filter_names,
+    overruled,
     told_bands,
     told_unit,
     told_wavelengths,
@@ -31,6 +32,7 @@ from mocks.ideal.units import parse_unit
 
 __all__ = ["band_groups", "is_ideal_image", "read_ideal_image"]
 
+SAME_SCALE = 0.01
 NOT_LIGHT = re.compile(r"(?i)err(or)?|var(iance)?|ivar|mask|dq|flags?|psf|wht|weight")
 # Of a FITS header, those that are read
 KEYS = {"PIXSCALE", "PIXELSCL", "CDELT1", "CDELT2", "CUNIT1", "CUNIT2", "CTYPE1", "CTYPE2", "BUNIT", "FILTER"}
@@ -214,8 +216,10 @@ def read_ideal_image(
             f"{paths[0].parent}: images of different shapes {sorted(shapes)} cannot be bands of one galaxy."
         )
     image = np.concatenate([plane.image for plane in planes])
+    stated, asked = redshift, unit
     redshift, pixel_scale, notes = _place(headers, redshift, pixel_scale, cosmology, where)
     unit, names = told_unit(unit, headers, where), filter_names(headers, len(image))
+    notes += overruled(headers, names, {"redshift": stated, "unit": asked, "bands": bands}, where)
     bands, said = told_bands(bands, names, paths, where)
     notes += said
     kind, per_band = parse_unit(unit, where).kind, {"zeropoints": zeropoints, "wavelengths": wavelengths}
@@ -255,6 +259,23 @@ def _place(
     if redshift is not None and not 0 <= redshift < 200:
         raise ValueError(f"{where}: redshift is {redshift:g}; it lies between 0 and 200. State redshift=.")
     if pixel_scale is not None:
-        return redshift, pixel_scale, []
+        return redshift, pixel_scale, _other_scale(headers, redshift, pixel_scale, cosmology, where)
     pixel_scale, how = told_scale(headers, redshift, cosmology, where)
     return redshift, pixel_scale, [f"pixel size from {how}"]
+
+
+def _other_scale(
+    headers: list[fits.Header],
+    redshift: float | None,
+    stated: float,
+    cosmology: FLRW | None,
+    where: str,
+) -> list[str]:
+    """Say that the headers tell another pixel scale than is stated."""
+    try:
+        told, how = told_scale(headers, redshift, cosmology, where)
+    except ValueError:  # which is why it is stated
+        return []
+    if abs(told / stated - 1) <= SAME_SCALE:
+        return []
+    return [f"pixels of {stated:g} arcsec as stated, not {told:.5g} arcsec by {how}"]

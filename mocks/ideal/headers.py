@@ -17,6 +17,8 @@ __all__ = [
     "ZEROPOINT_CARDS",
     "agreed",
     "filter_names",
+    "number_of",
+    "overruled",
     "told_bands",
     "told_unit",
     "told_wavelengths",
@@ -29,6 +31,7 @@ __all__ = [
 SKIRT_ZEROPOINTS = {"g": 25.952, "r": 25.943, "i": 25.503, "z": 23.564}
 SKIRT_FILTER = re.compile(r"(?i)sloan/sdss_[griz]")
 SAME_ZEROPOINT = 0.005  # mag
+SAME_REDSHIFT = 1e-4
 ZEROPOINT_CARDS = ("MAGZERO", "MAGZPT", "MAGZP", "ZEROPNT", "ZEROPT", "PHOTZP", "ABZP")
 REDSHIFT_CARDS = ("USE_Z", "REDSHIFT")
 
@@ -41,16 +44,52 @@ def agreed(headers: Sequence[fits.Header], names: Sequence[str], where: str) -> 
     ValueError
         When they state different ones.
     """
-    stated = [
-        (name, float(header[name]))
-        for header in headers
-        for name in names
-        if isinstance(header.get(name), float | int) and not isinstance(header.get(name), bool)
-    ]
+    found = [(name, number_of(header.get(name))) for header in headers for name in names]
+    stated = [(name, value) for name, value in found if value is not None]
     values = [value for _, value in stated]
     if values and not np.allclose(values, values[0], rtol=1e-3, atol=1e-4):
         raise ValueError(f"{where}: {' and '.join(f'{name} = {x:g}' for name, x in stated)} disagree.")
     return values[0] if values else None
+
+
+def number_of(card: object) -> float | None:
+    """Value of a card that is a number, or words that are one."""
+    if card is None or isinstance(card, bool):
+        return None
+    try:
+        return float(card)
+    except (TypeError, ValueError):
+        return None
+
+
+def overruled(headers: Sequence[fits.Header], names: list[str], stated: dict, where: str) -> list[str]:
+    """Say which cards a statement of the user contradicts, with both values.
+
+    Parameters
+    ----------
+    headers : sequence of astropy.io.fits.Header
+    names : list of str
+        Of the filters of the planes, empty where not told.
+    stated : dict
+        By ``redshift``, ``unit`` and ``bands``; None where nothing is stated.
+    where : str
+        File, for messages.
+    """
+    said = []
+    for header in headers:
+        told = {card: number_of(header.get(card)) for card in REDSHIFT_CARDS}
+        for card, other in told.items():
+            if None not in (stated["redshift"], other) and abs(other - stated["redshift"]) > SAME_REDSHIFT:
+                said.append(f"redshift {stated['redshift']:g} as stated, not {other:g} as by {card}")
+        unit = " ".join(str(header.get("BUNIT", "")).split())
+        if stated["unit"] is not None and unit not in ("", stated["unit"]):
+            said.append(f"unit {stated['unit']} as stated, not {unit} as by BUNIT")
+    if stated["bands"] is not None:
+        for band, name in zip(parse_bands(stated["bands"]), names, strict=False):
+            told = band_of_filter(name)
+            if told is not None and told != band:
+                said.append(f"band {band} as stated, not {told} as by the filter {name}")
+    return list(dict.fromkeys(said))
 
 
 def filter_names(headers: Sequence[fits.Header], n_planes: int) -> list[str]:

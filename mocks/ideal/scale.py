@@ -9,6 +9,8 @@ from astropy.cosmology import FLRW, FlatLambdaCDM
 from astropy.io import fits
 from astropy.wcs import WCS, FITSFixedWarning
 
+from mocks.ideal.headers import number_of
+
 __all__ = ["COSMOLOGY", "told_scale"]
 
 COSMOLOGY = FlatLambdaCDM(H0=70.0, Om0=0.3)
@@ -59,8 +61,9 @@ def _scale(header: fits.Header, redshift: float | None, cosmology: FLRW | None, 
     """Pixel scale [arcsec] that a header tells, or None, and how."""
     found = {}
     for name in ("PIXSCALE", "PIXELSCL"):
-        if isinstance(header.get(name), float | int):
-            found[name] = float(header[name])
+        value = number_of(header.get(name))
+        if value is not None:
+            found[name] = value
     told = _sides(header, where)
     if told is not None:
         side, unit = told

@@ -289,9 +289,12 @@ def _keep(key: tuple, snapshot: Snapshot) -> None:
 
 
 def _state(files: Iterable[Path]) -> str:
-    """Mark by which files are known to be unchanged: place, size and time of each."""
+    """Mark by which files are known to be unchanged: place, size and times of each.
+
+    The time at which its entry changed tells copies that keep size and time of the last change.
+    """
     stats = [(str(file), os.stat(file)) for file in files]
-    text = "\n".join(f"{name} {s.st_ino} {s.st_size} {s.st_mtime_ns}" for name, s in stats)
+    text = "\n".join(f"{name} {s.st_ino} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns}" for name, s in stats)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

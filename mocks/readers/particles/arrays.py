@@ -73,6 +73,7 @@ def galaxy_from_arrays(
         When a quantity is of the wrong kind.
     """
     where = f"arrays of {simulation} {subhalo_id}"
+    redshift = float(_one(where, "redshift", redshift, u.dimensionless_unscaled))
     columns = {
         "position": (position, u.kpc),
         "mass": (mass, u.Msun),
@@ -86,7 +87,7 @@ def galaxy_from_arrays(
     if np.ndim(position) != 2 or np.shape(position)[1] != 3:
         raise ValueError(f"{where}: position has shape {np.shape(position)}; it must be (n, 3).")
     missing = [_masked(x) for x, _ in columns.values()]
-    columns = {name: _plain(x, unit) for name, (x, unit) in columns.items()}
+    columns = {name: _plain(where, name, x, unit) for name, (x, unit) in columns.items()}
     require_shapes(where, columns)
     missing, said = np.logical_or.reduce(missing), ()
     if missing.any():
@@ -98,8 +99,8 @@ def galaxy_from_arrays(
         where,
         stars=stars,
         gas=None,
-        centre=None if centre is None else _plain(centre, u.kpc),
-        box_size=None if box_size is None else float(_plain(box_size, u.kpc)),
+        centre=None if centre is None else _one(where, "centre", centre, u.kpc),
+        box_size=None if box_size is None else float(_one(where, "box_size", box_size, u.kpc)),
         properties={},
         notes=said + notes,
         simulation=simulation,
@@ -110,9 +111,26 @@ def galaxy_from_arrays(
     )
 
 
-def _plain(value: u.Quantity | np.ndarray, unit: u.UnitBase) -> np.ndarray:
-    """Bare numbers in a unit, as a copy."""
-    return np.array(value.to_value(unit) if isinstance(value, u.Quantity) else value, dtype=float)
+def _plain(where: str, name: str, value: u.Quantity | np.ndarray, unit: u.UnitBase) -> np.ndarray:
+    """Bare numbers in a unit, as a copy; columns of tables may have one as quantities do."""
+    stated = getattr(value, "unit", None)
+    try:
+        if isinstance(value, u.Quantity):
+            return np.array(value.to_value(unit), dtype=float)
+        factor = 1.0 if stated is None else u.Unit(stated).to(unit)
+        return np.array(value, dtype=float) * factor
+    except u.UnitConversionError as error:
+        raise u.UnitConversionError(f"{where}: {name}: {error}") from error
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{where}: {name} cannot be taken as numbers in {unit} ({error}).") from error
+
+
+def _one(where: str, name: str, value: u.Quantity | np.ndarray, unit: u.UnitBase) -> np.ndarray:
+    """Numbers of the whole galaxy, of which none may be missing."""
+    found = _plain(where, name, value, unit)
+    if _masked(np.atleast_1d(value)).any() or not np.isfinite(found).all():
+        raise ValueError(f"{where}: {name} is {value}; finite numbers are needed.")
+    return found
 
 
 def _masked(value: u.Quantity | np.ndarray) -> np.ndarray:

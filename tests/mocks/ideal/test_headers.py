@@ -60,6 +60,22 @@ def test_every_matrix_of_a_tenth_of_an_arcsec(matrix, tmp_path):
     assert read_ideal_image(path).pixel_scale == pytest.approx(SIDE, rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [
+        ({"redshift": 0.1}, "redshift 0.1 as stated, not 0.05 as by REDSHIFT"),
+        ({"unit": "uJy"}, "unit uJy as stated, not nanomaggy as by BUNIT"),
+        ({"pixel_scale": 0.2}, "pixels of 0.2 arcsec as stated, not 0.1 arcsec by PIXSCALE"),
+        ({"bands": "g"}, "band g as stated, not r as by the filter SLOAN_SDSS.r"),
+        ({"redshift": 0.05, "unit": "nanomaggy", "pixel_scale": 0.1, "bands": "r"}, None),
+    ],
+)
+def test_a_header_that_is_overruled_is_said(stated, said, tmp_path):
+    path = write(tmp_path / "x.fits", disc(), REDSHIFT="0.05")  # words that are a number count as one
+    notes = read_ideal_image(path, **stated).metadata["notes"]
+    assert (said in notes) if said else notes == ()
+
+
 def test_parsecs_need_a_redshift_and_the_assumed_cosmology_is_said(tmp_path):
     cards = {"PIXSCALE": None, "CDELT1": 97.65625, "CTYPE1": "pc", "CDELT2": 97.65625, "CTYPE2": "pc"}
     ideal = read_ideal_image(write(tmp_path / "x.fits", disc(), REDSHIFT=0.046, **cards))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from astropy import units as u
 from astropy.cosmology import FlatLambdaCDM
 from astropy.io import fits
 
@@ -68,6 +69,7 @@ def test_inf_is_no_light():
         ({"image": -disc()}, "is it noiseless"),
         ({"image": np.full((3, 3), np.nan)}, "9 pixels are not finite"),
         ({"image": np.ma.masked_less(disc(), 1e-3)}, "pixels are masked"),
+        ({"image": disc() * u.Unit("MJy/sr")}, "the image is in MJy / sr, but the unit stated is"),
         ({"image": np.stack([disc(), 0 * disc()]), "bands": "gr"}, "no light at all in r"),
         ({"image": np.stack([disc(), disc()]), "bands": "gg"}, "name one twice"),
         ({"unit": "W/m2/sr"}, "wavelengths="),

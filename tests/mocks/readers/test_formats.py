@@ -6,6 +6,8 @@ import h5py
 import numpy as np
 import pytest
 from astropy import units as u
+from astropy.table import Column, MaskedColumn
+from astropy.utils.masked import Masked
 
 from mocks.readers import galaxy_from_arrays, open_snapshot, recognise
 from mocks.readers.formats.gadget import parse_unit
@@ -423,8 +425,31 @@ def test_plain_arrays_are_checked(galaxies):
     ):
         with pytest.raises(ValueError, match=message):
             galaxy_from_arrays(**(good | change))
-    with pytest.raises(u.UnitConversionError):
+    with pytest.raises(u.UnitConversionError, match="mass: 'kpc'"):
         galaxy_from_arrays(**(good | {"mass": stars.mass * u.kpc}))
+
+
+def test_masked_arrays_are_missing_stars_and_columns_have_units(galaxies):
+    stars = galaxies[0].stars
+    masked = np.arange(len(stars)) % 7 == 0
+    good = {"position": stars.position, "age": stars.age, "metallicity": stars.metallicity}
+    good |= {"redshift": 0.5, "cosmology": TOY_COSMOLOGY}
+    filled = np.where(masked, 1e20, stars.mass)
+    for mass in (
+        np.ma.array(filled, mask=masked),
+        MaskedColumn(filled, mask=masked),
+        MaskedColumn(filled / 1e10, mask=masked, unit=1e10 * u.Msun),
+        Masked(filled / 1e3, mask=masked) * u.Unit("1000 Msun"),
+    ):
+        found = galaxy_from_arrays(mass=mass, **good)
+        assert found.stars.mass.sum() == pytest.approx(stars.mass[~masked].sum(), rel=1e-6)
+        assert f"{masked.sum()} of {len(stars)} stars with masked values left out" in found.notes
+    myr = Column(1e3 * stars.age, unit="Myr")
+    found = galaxy_from_arrays(mass=stars.mass, **(good | {"age": myr}))
+    assert found.stars.age == pytest.approx(stars.age, rel=1e-6)
+    for name, value in (("centre", np.ma.array([0, 0, 1e20], mask=[0, 0, 1])), ("box_size", np.nan)):
+        with pytest.raises(ValueError, match=f"{name} is .*; finite numbers are needed"):
+            galaxy_from_arrays(mass=stars.mass, **good, **{name: value})
 
 
 def test_initial_masses_outlive_an_empty_ramses_file():

@@ -6,6 +6,7 @@ import logging
 import h5py
 import numpy as np
 import pytest
+from astropy.cosmology import Planck15
 from astropy.table import Table
 
 from mocks.readers import (
@@ -15,6 +16,7 @@ from mocks.readers import (
     examine,
     examine_all,
     formats,
+    galaxy_from_arrays,
     members,
     open_snapshot,
     parse_options,
@@ -106,6 +108,36 @@ def test_selection():
         select(CATALOGUE, subhalo_ids=[1, 77])
     with pytest.raises(ValueError, match="every is 0"):
         select(CATALOGUE, every=0)
+
+
+def test_masked_values_are_in_no_selection():
+    masked = Table(CATALOGUE, masked=True)
+    masked["stellar_mass"][2] = 1e20
+    masked["stellar_mass"].mask[2] = True
+    for chosen in (select(masked, min_stellar_mass=1e10), select(masked, where="stellar_mass >= 1e10")):
+        assert list(chosen["subhalo_id"]) == [3, 1]
+
+
+def test_aperture_gives_what_is_within_it():
+    """Five stars on a line at 1, 2, 3, 4 and 5 kpc, of 1 to 5 million Msun."""
+    mass = 1e6 * np.arange(1.0, 6.0)
+    galaxy = galaxy_from_arrays(
+        position=np.arange(1.0, 6.0)[:, None] * [1, 0, 0],
+        mass=mass,
+        age=np.full(5, 3.0),
+        metallicity=np.full(5, 0.02),
+        redshift=0.0,
+        cosmology=Planck15,
+        centre=(0, 0, 0),
+    )
+    whole = dict(galaxy.properties)
+    cut = cut_aperture(galaxy, 3.5)
+    assert cut.properties["stellar_mass"] == pytest.approx(6e6)
+    assert cut.properties["n_stars"] == 3
+    assert 2 <= cut.properties["half_mass_radius"] <= 3  # half of 6 is reached between the second and third
+    assert cut.properties["half_mass_radius"] < whole["half_mass_radius"]
+    assert cut.properties["whole_stellar_mass"] == whole["stellar_mass"] == pytest.approx(15e6)
+    assert cut.properties["whole_half_mass_radius"] == whole["half_mass_radius"]
 
 
 def test_apertures():

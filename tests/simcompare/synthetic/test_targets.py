@@ -1,6 +1,7 @@
 """Inputs of a mock: caches by content, one bad input as one row, names of images."""
 
 import logging
+import os
 import shutil
 
 import h5py
@@ -35,11 +36,15 @@ def cutouts(tmp_path, star_columns, write_stars):
     return [write_stars(tmp_path / "in" / f"cutout_{i}.hdf5", star_columns(seed=i)) for i in (1, 2, 3)]
 
 
-def test_a_file_that_changed_is_read_again_in_the_same_session(cutouts, tmp_path):
+@pytest.mark.parametrize("keeps_time", [False, True])
+def test_a_file_that_changed_is_read_again_in_the_same_session(cutouts, tmp_path, keeps_time):
     before = make_mocks(settings(cutouts[:1], tmp_path / "before")).catalogue["stellar_mass"][0]
+    times = cutouts[0].stat()
     with h5py.File(cutouts[0], "r+") as file:
         for name in ("Masses", "GFM_InitialMass"):
             file["PartType4"][name][...] *= 2
+    if keeps_time:  # as copies do that keep it
+        os.utime(cutouts[0], ns=(times.st_atime_ns, times.st_mtime_ns))
     after = make_mocks(settings(cutouts[:1], tmp_path / "after")).catalogue["stellar_mass"][0]
     assert after == pytest.approx(2 * before, rel=1e-5)
 
