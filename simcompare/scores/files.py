@@ -34,7 +34,7 @@ __all__ = [
     "write_blocks",
 ]
 
-ROWS = 10_000  # of a row group, and of a block in memory: some 10 MB
+ROWS = 2_000  # of a row group, and of a block in memory: some 2 MB
 _BEFORE = "scores.ecsv"  # name and format in runs of versions before Parquet
 _YAML = "table_meta_yaml"  # keys of astropy's own Parquet files
 _LENGTH = "table::len::"
