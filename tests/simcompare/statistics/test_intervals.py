@@ -5,7 +5,9 @@ import pytest
 from scipy import stats
 
 from simcompare.statistics.intervals import (
+    FINAL,
     Estimate,
+    expanded_tail,
     norm_interval,
     percentile_interval,
     student_factor,
@@ -62,3 +64,26 @@ def test_student_for_unequal_samples_is_that_of_scipy():
         (interval.high - interval.low) / 2, rel=1e-6
     )
     assert student_factor(np.ones(5), np.ones(6), 0.95) == 1.0
+
+
+def test_a_percentile_interval_is_widened_to_students():
+    """Ten and ten galaxies of equal scatter: 18 degrees of freedom, t = 2.100922 of any table."""
+    sample = np.arange(10.0)
+    expected = stats.norm.cdf(-2.100922 * np.sqrt(19 / 18))
+    assert expanded_tail(sample, sample + 3, 0.95) == pytest.approx(expected, rel=1e-5)
+    assert expanded_tail(sample[:1], sample, 0.95) < 0.025
+    assert welch_freedom(np.ones(5), np.ones(7)) == 4.0
+
+
+def test_norms_become_distances_within_what_each_can_reach():
+    """Squares of a root and of its error, at most a third; one minus a variation, its ends exchanged."""
+    found = FINAL["cramer_von_mises"](Estimate(0.4, 0.2, 0.5, 0.1))
+    assert found == Estimate(
+        pytest.approx(0.16), pytest.approx(0.04), pytest.approx(0.25), pytest.approx(0.08)
+    )
+    assert FINAL["cramer_von_mises"](Estimate(0.1, 0.0, 0.9, 0.3)).high == 1 / 3
+    assert FINAL["cramer_von_mises"](Estimate(0.1, 0.0, 0.9, 0.3)).error == pytest.approx(0.18)
+    found = FINAL["overlap"](Estimate(0.3, 0.1, 0.6, 0.05))
+    assert found == Estimate(pytest.approx(0.7), pytest.approx(0.4), pytest.approx(0.9), 0.05)
+    assert FINAL["overlap"](Estimate(0.3, -0.2, 1.3, 0.05)) == Estimate(0.7, 0.0, 1.0, 0.05)
+    assert FINAL["ks"](Estimate(0.8, 0.5, 1.2, 0.1)) == Estimate(0.8, 0.5, 1.0, 0.1)
