@@ -129,6 +129,16 @@ def refuse_foreign(path: str | Path, *, siblings: bool = False) -> None:
 
 
 @contextmanager
+def _told_as_damage(path: str | Path) -> Iterator[None]:
+    """Turn what HDF5 raises for broken structures, now or while they are read, into one kind of error."""
+    try:
+        yield
+    except (RuntimeError, OverflowError, MemoryError) as error:
+        reason = str(error) or "it claims more than the memory holds"
+        raise OSError(f"{path} is damaged ({reason}); fetch or make it again.") from error
+
+
+@contextmanager
 def open_contained(path: str | Path, *, siblings: bool = False) -> Iterator[h5py.File]:
     """Open an HDF5 file for fast reading, refused when it points at other files.
 
@@ -148,7 +158,7 @@ def open_contained(path: str | Path, *, siblings: bool = False) -> Iterator[h5py
         As `refuse_foreign`.
     """
     refuse_foreign(path, siblings=siblings)
-    with h5py.File(path, "r", locking="best-effort") as file:
+    with _told_as_damage(path), h5py.File(path, "r", locking="best-effort") as file:
         yield file
 
 
@@ -175,7 +185,7 @@ def open_checked(path: str | Path, *, attributes_only: bool = False) -> Iterator
     ValueError
         When it points at other files, see `refuse_foreign`.
     """
-    with _CheckedFile(path) as raw, h5py.File(raw, "r") as file:
+    with _told_as_damage(path), _CheckedFile(path) as raw, h5py.File(raw, "r") as file:
         raw.width = file.id.get_create_plist().get_sizes()[1]
         if not attributes_only:
             refuse_foreign(path)

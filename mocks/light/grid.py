@@ -205,7 +205,7 @@ def read_grid(path: str | Path) -> SpectralGrid:
                 living_fraction=file["living_fraction"][:] if "living_fraction" in file else None,
                 attributes={**{key: str(value) for key, value in file.attrs.items()}, "file": str(path)},
             )
-        except ValueError as error:
+        except (ValueError, TypeError) as error:  # a type or a group where a dataset should be
             raise ValueError(f"{path}: {error}") from error
 
 

@@ -1,6 +1,5 @@
 """Sharded image sets: galaxy images of one survey, prepared one way, read lazily from HDF5 parts."""
 
-import json
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,6 +36,7 @@ from simcompare.images.preparation.prepare import Preparation
 from simcompare.images.selection import select_rows
 from simcompare.images.splits import SPLITS
 from simcompare.kinds import Kind
+from simcompare.runs.documents import parse_json
 from simcompare.runs.temporary import TemporaryFolder
 
 __all__ = [
@@ -258,7 +258,7 @@ class ImageSet:
     @property
     def provenance(self) -> list[dict]:
         """Where each part comes from."""
-        return [json.loads(part.provenance) for part in self._parts]
+        return [parse_json(part.provenance, f"{part.path}: provenance") for part in self._parts]
 
     @property
     def files(self) -> list[Path]:

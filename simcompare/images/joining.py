@@ -9,6 +9,7 @@ from astropy.table import Table
 
 from mocks.checked_hdf5 import open_checked, open_contained
 from simcompare.images.parts import DATASETS, Part, Stack, part_path, read_catalogue, write_part
+from simcompare.runs.documents import damage_named
 from simcompare.runs.files import read_rows
 from simcompare.runs.ledger import check_hash, write_record
 
@@ -80,7 +81,7 @@ def joined_columns(parts: Sequence[Part], names: Iterable[str]) -> dict[str, np.
     start = 0
     for part in parts:
         check_hash(part.path)
-        with open_checked(part.path) as file:
+        with damage_named(part.path), open_checked(part.path) as file:
             for name in found.keys() & set(file["catalogue"]):
                 found[name][start : start + part.n] = file["catalogue"][name][:]
         start += part.n
@@ -100,7 +101,7 @@ def read_stack(parts: Sequence[Part], positions: np.ndarray) -> Stack:
         margin = (psf_side - part.psf_side) // 2
         inner = slice(margin, psf_side - margin)
         check_hash(part.path)
-        with open_contained(part.path) as file:
+        with damage_named(part.path), open_contained(part.path) as file:
             for name in DATASETS:
                 values = read_rows(file[name], local)
                 if name == "psf":

@@ -14,6 +14,7 @@ from mocks.checked_hdf5 import open_checked
 from mocks.surveys import Survey
 from simcompare.images.stamps import PreparedStamp
 from simcompare.kinds import Kind
+from simcompare.runs.documents import damage_named, parse_json
 from simcompare.runs.files import atomic_hdf5
 from simcompare.runs.names import printable
 from simcompare.runs.tables import filled
@@ -301,7 +302,7 @@ class Part:
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no such file; give a part of an image set or its run folder.")
         try:
-            with open_checked(path) as file:
+            with damage_named(path), open_checked(path) as file:
                 if file.attrs.get("format") != FORMAT:
                     raise ValueError(
                         f"{path}: not an image set of simcompare (its format is "
@@ -313,7 +314,7 @@ class Part:
                         f"this one reads up to {SCHEMA}); update simcompare."
                     )
                 return cls._from_file(path, file)
-        except (OSError, KeyError, RuntimeError) as error:
+        except OSError as error:
             raise OSError(f"{path}: truncated, damaged or no HDF5 ({error}).") from error
 
     @classmethod
@@ -323,11 +324,13 @@ class Part:
             if dataset not in file:
                 raise KeyError(f"no {dataset!r} in it")
         attributes = file.attrs
+        bands = parse_json(attributes["bands"], f"{path}: attribute bands")
+        _check_shapes({name: file[name].shape for name in DATASETS}, len(bands))
         words = ("name", "kind", "survey", "unit", "preparation_hash", "provenance")
         return cls(
             path=path,
             n=len(file["image"]),
-            bands=tuple(json.loads(attributes["bands"])),
+            bands=tuple(map(str, bands)),
             pixel_scale=float(attributes["pixel_scale"]),
             preparation_json=str(attributes["preparation"]),
             image_shape=file["image"].shape[2:],
@@ -337,12 +340,22 @@ class Part:
         )
 
 
+def _check_shapes(shapes: Mapping[str, tuple[int, ...]], n_bands: int) -> None:
+    """Refuse datasets that do not fit together."""
+    shape, side = shapes["image"], shapes["psf"][-1]
+    wanted = {"psf": (*shape[:2], side, side), "quantum": shape[:2]}
+    wanted = dict.fromkeys(shapes, shape) | wanted
+    wrong = [name for name, found in shapes.items() if found != wanted[name]]
+    if len(shape) != 4 or shape[1] != n_bands or wrong:
+        raise ValueError(f"its datasets do not fit together: {shapes} for {n_bands} bands")
+
+
 def read_catalogue(path: Path) -> Table:
     """Catalogue of one part."""
-    with open_checked(path) as file:
+    with damage_named(path), open_checked(path) as file:
         group = file["catalogue"]
         table = Table()
-        for name in json.loads(group.attrs["columns"]):
+        for name in parse_json(group.attrs["columns"], f"{path}: attribute columns"):
             values = group[name][:]
             table[name] = np.char.decode(values, "utf-8") if values.dtype.kind == "S" else values
             table[name].unit = group[name].attrs["unit"] or None

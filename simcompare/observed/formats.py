@@ -33,6 +33,7 @@ from simcompare.observed.pictures import (
     read_picture_stack,
 )
 from simcompare.observed.stacks import read_sdss_host_groups, read_sdss_object_groups, read_sdss_stack
+from simcompare.runs.documents import damage_named
 
 __all__ = ["FORMATS", "Format", "files_of", "read_stamps", "recognise"]
 
@@ -203,8 +204,9 @@ def recognise(path: Path) -> str:
         raise FileNotFoundError(f"{path}: no such file.")
     for name, entry in FORMATS.items():
         try:
-            if entry.recognises(path):
-                return name
+            with damage_named(path):
+                if entry.recognises(path):
+                    return name
         except OSError as error:
             raise ValueError(f"{path}: damaged or truncated ({error}).") from error
     raise ValueError(f"{path}: its format is not known{_what_it_is(path)}; known are {', '.join(FORMATS)}.")
@@ -336,4 +338,10 @@ def read_stamps(
     if places is not None and "places" not in entry.options:
         raise ValueError(f"{path}: a catalogue says where to cut a frame; this is {entry.description}.")
     options = {"units": units, "places": places}
-    return entry.read(Path(path), tuple(bands), **{key: options[key] for key in entry.options})
+    return _named(path, entry.read(Path(path), tuple(bands), **{key: options[key] for key in entry.options}))
+
+
+def _named(path: Path, stamps: Iterator[RawStamp]) -> Iterator[RawStamp]:
+    """Pass stamps on; an error while they are read names the file."""
+    with damage_named(path):
+        yield from stamps

@@ -3,7 +3,10 @@
 import bz2
 import gzip
 import logging
+import lzma
+from contextlib import suppress
 from pathlib import Path
+from xml.parsers import expat
 
 import numpy as np
 from astropy import units as u
@@ -36,13 +39,14 @@ def read_table(path: Path) -> Table:
         raise FileNotFoundError(f"{path}: no such file; give a table.")
     try:
         if ".csv" in [ending.lower() for ending in path.suffixes[-2:]]:
-            # Excel begins a CSV with a byte-order mark.
+            # Excel begins a CSV with a byte-order mark. As a text of one line it would be taken for a path.
             with _OPENERS.get(path.suffix.lower(), open)(path, "rt", encoding="utf-8-sig") as file:
-                table = Table.read(file.read(), comment="#", format="ascii.csv")
+                table = Table.read(file.read().splitlines(), comment="#", format="ascii.csv")
         else:
+            _refuse_streams(path)
             table = Table.read(path)
     except Exception as error:  # astropy raises many kinds for files that are no tables
-        reason = " ".join(str(error).split("The available formats")[0].split())
+        reason = " ".join(str(error).split("The available formats")[0].split())[:300]
         raise ValueError(f"{path}: no table that can be read ({reason}).") from error
     for name in table.colnames:
         axis = next((axis for axis, names in _NAMES.items() if name.strip().lower() in names), None)
@@ -100,6 +104,24 @@ def _sexagesimal(values: np.ma.MaskedArray, axis: str, where: str | Path) -> np.
                     f"{where}: column {axis} holds {text!r}, no coordinate; write degrees, or 12:30:45.6."
                 ) from error
     return np.array(found)
+
+
+def _refuse_streams(path: Path) -> None:
+    """Refuse a VOTable that has its rows read from an address, which may be any file of this machine."""
+
+    def check(name: str, attributes: dict[str, str]) -> None:
+        if name.rpartition(":")[2].upper() == "STREAM" and "href" in attributes:
+            raise ValueError(f"its rows are at {attributes['href']}, which is not followed")
+
+    with open(path, "rb") as file:
+        first = file.read(6)
+    # astropy unpacks a file by its first bytes, whatever its name.
+    packed = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
+    unpack = next((unpack for start, unpack in packed.items() if first.startswith(start)), open)
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = check
+    with suppress(expat.ExpatError), unpack(path, "rb") as file:  # most tables are no XML
+        parser.ParseFile(file)
 
 
 def read_places(path: Path) -> Table:

@@ -2,11 +2,13 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mocks.toml import parse_toml
 
-__all__ = ["parse_json", "read_json", "read_json_object", "read_toml"]
+__all__ = ["damage_named", "parse_json", "read_json", "read_json_object", "read_toml"]
 
 _LARGEST = 64 * 1024**2  # bytes; ours have kB
 
@@ -66,6 +68,33 @@ def read_toml(path: str | os.PathLike) -> dict:
         return parse_toml(_bytes(path).decode("utf-8"))
     except ValueError as error:
         raise ValueError(f"{path} is not TOML ({error}); text values stand in double quotes.") from error
+
+
+@contextmanager
+def damage_named(path: str | os.PathLike) -> Iterator[None]:
+    """Have whatever goes wrong while a file is read end in one line that names it.
+
+    Libraries raise errors of many kinds for damaged files, often without the file's name.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Raises
+    ------
+    ValueError, OSError
+        Those of the block, with the path where they lack it; OSError for errors of any other kind.
+    """
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        if Path(path).name in str(error):
+            raise
+        kind = ValueError if isinstance(error, ValueError) else OSError
+        raise kind(f"{path}: {' '.join(str(error).split())}") from error
+    except Exception as error:
+        told = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        raise OSError(f"{path} cannot be read ({told}); damaged? Fetch or make it again.") from error
 
 
 def _bytes(path: str | os.PathLike) -> bytes:

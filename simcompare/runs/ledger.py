@@ -133,7 +133,7 @@ def check_hash(path: Path) -> None:
         When its content is another, saying how to remake it.
     """
     state, path = os.stat(path), Path(path)
-    recorded = read_record(path).get("sha256") or _listed_hash(path)
+    recorded = _listed_hash(path) or _noted_hash(path)
     if recorded is None:
         return
     found = _hash_once(str(path), (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns))
@@ -149,6 +149,19 @@ def check_hash(path: Path) -> None:
 def _hash_once(path: str, _state: tuple) -> str:
     """SHA-256 of a file in the state that it has."""
     return sha256(path)
+
+
+def _noted_hash(path: Path) -> str | None:
+    """Hash in the record beside a product; a JSON file of another kind may lie there, too."""
+    record = _record_path(path)
+    if record == path or not record.is_file():
+        return None
+    content = read_json_object(record)
+    if "sha256" not in content:
+        return None
+    if not isinstance(content["sha256"], str):
+        raise OSError(f"{record} says that there is no {path.name}; delete one of them, or copy both again.")
+    return content["sha256"]
 
 
 def _listed_hash(path: Path) -> str | None:

@@ -51,14 +51,22 @@ def score_runs(run: str | Path) -> list[Path]:
         return [Path(run)]
     if verb != "compare":
         raise ValueError(f"{run} is a run of '{verb}'; give one of 'score' or 'compare'.")
-    return [Path(path) for path in settings["scores"]]
+    return [Path(path) for path in _paths(run, settings, "scores")]
+
+
+def _paths(run: str | Path, settings: dict, name: str) -> list[str]:
+    """Paths that a run was made from."""
+    found = settings.get(name)
+    if not isinstance(found, list) or not found:
+        raise ValueError(f"{run}: its config.toml names no {name}; is it damaged? Make the run again.")
+    return found
 
 
 def run_image_sets(run: str | Path) -> dict[str, ImageSet]:
     """Open the image sets behind a run by their names; one that has gone is left out, with a warning."""
     found = {}
     for each in score_runs(run):
-        for folder in read_config(each)[1]["images"]:
+        for folder in _paths(each, read_config(each)[1], "images"):
             try:
                 images = ImageSet.open(folder)
             except OSError as error:
@@ -76,7 +84,7 @@ def run_models(run: str | Path) -> dict[str, object]:
         if name not in settings:
             continue
         try:
-            found[name] = load_model(Path(settings[name]))
+            found[name] = load_model(Path(str(settings[name])))
         except (OSError, ValueError) as error:
             logger.warning("no figures from the flow %s: %s", settings[name], error)
     return found

@@ -31,6 +31,7 @@ from simcompare.images.stamps import (
     RawStamp,
     RejectedStampError,
 )
+from simcompare.runs.documents import parse_json
 
 __all__ = ["Preparation", "preparation_stream", "prepare_stamp"]
 
@@ -122,7 +123,7 @@ class Preparation:
         ValueError
             When it names a setting that this version does not have.
         """
-        settings = json.loads(text)
+        settings = parse_json(text, "preparation")
         unknown = sorted(set(settings) - {item.name for item in fields(cls)})
         if unknown:
             raise ValueError(
