@@ -23,13 +23,23 @@ MAX_LAG = 4
 
 
 def _pairs(image_sets: Mapping[str, ImageSet], reference: str) -> list[tuple[str, ImageSet]]:
-    """List the data sets made by mock observation in the reference's bands."""
+    """List the data sets made by mock observation in the reference's bands, under a sky not its own."""
     real = image_sets[reference]
     return [
         (name, images)
         for name, images in image_sets.items()
-        if name != reference and images.kind != Kind.OBSERVED and images.bands == real.bands
+        if name != reference
+        and images.kind != Kind.OBSERVED
+        and images.bands == real.bands
+        and not _stands_in_parents_sky(images)
     ]
+
+
+def _stands_in_parents_sky(images: ImageSet) -> bool:
+    """Whether these are twins with their parents' own pixels about them: no blank sky of theirs to judge."""
+    return images.kind == Kind.TWINS and all(
+        part.get("settings", {}).get("sky") == "own" for part in images.provenance
+    )
 
 
 def sanity_table(image_sets: Mapping[str, ImageSet], reference: str, seed: int) -> Table:

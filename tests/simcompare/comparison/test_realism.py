@@ -43,6 +43,14 @@ def test_patches_hold_neither_galaxy_nor_neighbour():
     assert len(blank_patches(Images(40, 1, size=3.0), "r", stream(1))) == 0
 
 
+def test_twins_in_their_parents_sky_have_none_of_their_own_to_judge():
+    real, own, synthetic = (Images(60, k, kind=kind) for k, kind in enumerate(("observed", "twins", "twins")))
+    own.provenance, synthetic.provenance = [{"settings": {"sky": "own"}}], [{"settings": {"sky": "model"}}]
+    sets = {"SDSS": real, "own": own, "synthetic": synthetic}
+    assert sanity_table(sets, "SDSS", 0)["dataset"].tolist() == ["synthetic"]
+    assert set(sanity_curves(sets, "SDSS", 0)["dataset"]) == {"SDSS", "synthetic"}
+
+
 def test_equal_sky_passes_and_other_sky_is_called_out(caplog):
     real, good, loud = Images(300, 1, kind="observed"), Images(300, 2), Images(300, 3, noise=1.03)
     sets = {"SDSS": real, "good": good, "loud": loud}

@@ -24,6 +24,12 @@ def test_welch_of_constants_and_of_one_galaxy():
     assert np.isnan(welch(sample([1.0]), sample([2.0, 2])))
 
 
+def test_one_sample_without_spread_is_tested_against_the_other_s():
+    values = np.random.default_rng(2).normal(size=20)
+    found = welch(sample([-6.0, -6, -6]), sample(values))
+    assert found == pytest.approx(stats.ttest_1samp(values, -6.0).pvalue, rel=1e-6)
+
+
 def test_detectable_difference_is_found_at_the_stated_power():
     rng = np.random.default_rng(1)
     pairs = [(rng.normal(size=40), rng.normal(size=60)) for _ in range(400)]
