@@ -14,6 +14,7 @@ from simcompare.images.parts import collect_stamps
 from simcompare.images.stamps import PreparedStamp, RejectedStampError
 from simcompare.runs.failures import FailureKind, may_pass
 from simcompare.runs.files import file_state
+from simcompare.runs.ledger import check_hash
 from simcompare.runs.time_limit import Watch
 from simcompare.synthetic.conditions import conditions_bank
 
@@ -125,6 +126,7 @@ def read_bank(conditions: Path | None, sky: Path | None) -> ConditionsBank | Sky
 @lru_cache(maxsize=4)
 def _sky_in_state(path: Path, _state: tuple) -> SkyBank:
     """Read a bank of sky."""
+    check_hash(path)
     return SkyBank.load(path)
 
 

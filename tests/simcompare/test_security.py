@@ -41,6 +41,34 @@ def test_no_module_unpickles_or_runs_what_it_reads(path):
                 assert getattr(words[name], "value", None) is False, f"{path}:{node.lineno}: {name}"
 
 
+# Where code is found by a name: our own tables of verbs, entry points, and what the user types.
+FINDS_CODE = {
+    "simcompare/__init__.py",
+    "simcompare/commands/planning/table.py",
+    "simcompare/scores/encoders.py",
+    "mocks/plugins.py",
+}
+
+
+def test_code_is_found_by_a_name_in_few_places_alone():
+    found = set()
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = getattr(node, "id", getattr(node, "attr", ""))
+            if name in ("import_module", "__import__", "entry_points", "EntryPoint"):
+                found.add(path.relative_to(ROOT).as_posix())
+    assert found == FINDS_CODE
+
+
+def test_pictures_of_others_are_opened_as_jpeg_or_png_alone():
+    """Decoders of other formats call other programs; pages read but the pictures that we have drawn."""
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "Image.open":
+                formats = {word.arg: ast.unparse(word.value) for word in node.keywords}.get("formats")
+                assert path.parent.name == "pages" or formats == "('JPEG', 'PNG')", f"{path}:{node.lineno}"
+
+
 def test_patterns_end_where_links_go_round(tmp_path, monkeypatch):
     """Two links to their own folder have 2**40 paths before the system tells them from folders."""
     monkeypatch.chdir(tmp_path)
