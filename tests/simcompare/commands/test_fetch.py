@@ -13,6 +13,7 @@ import pytest
 from astropy import units as u
 from astropy.io import fits
 from astropy.table import Table
+from scipy.ndimage import gaussian_filter
 
 from mocks.readers import open_snapshot, read_ideal_image
 from simcompare.cli import main
@@ -321,6 +322,9 @@ def test_real_hsc_cutout_and_psf_become_an_image_set(archive, shared_data, tmp_p
         group = file["massive_galaxy/s18a_r_9071"]
         ra, dec = (float(group.attrs[name]) for name in ("crval1", "crval2"))
         image, mask, variance, psf = (group[name][:] for name in ("image", "mask", "variance", "psf"))
+    row, column = np.unravel_index(np.argmax(gaussian_filter(np.nan_to_num(image), 3)), image.shape)
+    around = slice(row - 140, row + 140), slice(column - 140, column + 140)  # the galaxy in the middle
+    image, mask, variance = (each[around] for each in (image, mask, variance))
     header = sky_header(ra, dec, 0.168, image.shape, FLUXMAG0=10 ** (0.4 * 27))
     planes = fits.Header({"MP_BAD": 0, "MP_SAT": 1, "MP_CR": 3, "HIERARCH MP_NO_DATA": 8})
     content = fits_bytes(
