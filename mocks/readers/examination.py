@@ -16,7 +16,7 @@ from mocks.readers.inputs import grouped, members, read_image
 from mocks.readers.particles.limits import unusual
 from mocks.readers.registry import open_snapshot
 
-__all__ = ["Examination", "Finding", "examine", "examine_all"]
+__all__ = ["Examination", "Finding", "doubts_of_galaxy", "doubts_of_run", "examine", "examine_all"]
 
 SAMPLED = 3  # galaxies that are read
 COSMOLOGY_TOLERANCE = 2e-3  # relative; headers round h and Omega_m to three or four digits
@@ -202,16 +202,36 @@ def _words(snapshot: Snapshot) -> str:
     return f"h = {cosmology.h:.4g}, Omega_m = {cosmology.Om0:.4g}, Omega_Lambda = {cosmology.Ode0:.4g}"
 
 
-def _check_cosmology(snapshot: Snapshot) -> list[Finding]:
-    """Compare with the published run of that name."""
+def doubts_of_run(snapshot: Snapshot) -> list[str]:
+    """Say where an output differs from the published run whose name it has.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+
+    Returns
+    -------
+    list of str
+        Empty when nothing does, or the run is not one of `mocks.readers.RUNS`.
+    """
     run = RUNS.get(snapshot.simulation)
     if run is None:
-        return [Finding("note", "simulation", f"{snapshot.simulation} is not a published run that we know")]
+        return []
     found = np.array([snapshot.cosmology.h, snapshot.cosmology.Om0])
     if np.allclose(found, [run.h, run.omega_m], rtol=COSMOLOGY_TOLERANCE):
-        return [Finding("ok", "cosmology", f"that of {snapshot.simulation}")]
-    text = f"h and Omega_m are {found.tolist()}, published are {[run.h, run.omega_m]}"
-    return [Finding("warning", "cosmology", text)]
+        return []
+    return [
+        f"h and Omega_m are {found.tolist()}, those of {snapshot.simulation} as published are "
+        f"{[run.h, run.omega_m]}"
+    ]
+
+
+def _check_cosmology(snapshot: Snapshot) -> list[Finding]:
+    """Compare with the published run of that name."""
+    if snapshot.simulation not in RUNS:
+        return [Finding("note", "simulation", f"{snapshot.simulation} is not a published run that we know")]
+    wrong = [Finding("warning", "cosmology", text) for text in doubts_of_run(snapshot)]
+    return wrong or [Finding("ok", "cosmology", f"that of {snapshot.simulation}")]
 
 
 def _presence(name: str, is_present: bool, kind: str) -> Finding:
@@ -249,8 +269,17 @@ def _check_galaxies(snapshot: Snapshot, table: Table) -> list[Finding]:
     return findings
 
 
-def _check_units(galaxy: Galaxy) -> list[Finding]:
-    """Judge whether a galaxy's numbers are of the right size."""
+def doubts_of_galaxy(galaxy: Galaxy) -> list[str]:
+    """Say which of a galaxy's numbers are of an unusual size.
+
+    Parameters
+    ----------
+    galaxy : Galaxy
+
+    Returns
+    -------
+    list of str
+    """
     stars, universe = galaxy.stars, galaxy.cosmology.age(galaxy.redshift).to_value(u.Gyr)
     values = {
         "star particle mass [Msun]": np.median(stars.mass),
@@ -262,8 +291,14 @@ def _check_units(galaxy: Galaxy) -> list[Finding]:
     wrong = unusual(values)
     if stars.age.max() > universe:
         wrong.append(f"oldest star {stars.age.max():.4g} Gyr, universe {universe:.4g} Gyr")
+    return wrong
+
+
+def _check_units(galaxy: Galaxy) -> list[Finding]:
+    """Judge whether a galaxy's numbers are of the right size."""
     subject = f"units of galaxy {galaxy.subhalo_id}"
-    return [Finding("warning", subject, text) for text in wrong] or [Finding("ok", subject, "sane")]
+    wrong = [Finding("warning", subject, text) for text in doubts_of_galaxy(galaxy)]
+    return wrong or [Finding("ok", subject, "sane")]
 
 
 def _examine_image(paths: tuple[Path, ...], known: dict, options: dict) -> Examination:

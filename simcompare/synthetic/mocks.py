@@ -26,6 +26,7 @@ from mocks.ideal.bands import filter_family
 from mocks.ideal.scale import COSMOLOGY
 from mocks.products import write_fits, write_rgb
 from mocks.readers import fit_to_survey
+from mocks.readers.examination import doubts_of_galaxy
 from simcompare.images.build import Images
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.images.preparation.sample import Sample
@@ -153,7 +154,10 @@ def notes_of(subject: Galaxy | IdealImage, settings: MockSettings) -> list[tuple
     """List what is assumed or doubtful about one galaxy or image, with levels as in `logging`."""
     is_image = isinstance(subject, IdealImage)
     said = subject.metadata["notes"] if is_image else subject.notes
-    doubts = _foreign_filters(subject, settings) if is_image else []
+    if is_image:
+        doubts = _foreign_filters(subject, settings)
+    else:
+        doubts = [f"{subject.galaxy_id}: {text}" for text in doubts_of_galaxy(subject)]
     if is_image and settings.redshift is not None:
         assumed = f"H0 = {COSMOLOGY.H0.value:g}, Omega_m = {COSMOLOGY.Om0:g}, which are assumed"
         said = [*said, f"moved to another redshift by the distances of {assumed}"]

@@ -23,6 +23,7 @@ from mocks.readers import (
     read_image,
     select,
 )
+from mocks.readers.examination import doubts_of_run
 from simcompare.images.notes import kind_of
 from simcompare.runs.failures import InputChangedError
 from simcompare.settings import MockSettings
@@ -124,8 +125,10 @@ def select_targets(settings: MockSettings) -> tuple[list[Target], str]:
             targets.append(Target(str(path), _FAULT, fault=str(error)))
             continue
         simulations.setdefault(snapshot.simulation, path)
-        for note in (*snapshot.notes, *table.meta.get("notes", ())):
-            notes.setdefault(kind_of(note), []).append(f"{path}: {note}")
+        doubts = doubts_of_run(snapshot)
+        for note in (*snapshot.notes, *table.meta.get("notes", ()), *doubts):
+            level = logging.WARNING if note in doubts else logging.INFO
+            notes.setdefault((level, kind_of(note)), []).append(f"{path}: {note}")
         rows = _selected(table, settings, wanted)
         found = Target(str(path), state=state, snapshot=snapshot.snapshot)
         targets += [replace(found, subhalo_id=int(number)) for number in rows["subhalo_id"]]
@@ -138,9 +141,9 @@ def select_targets(settings: MockSettings) -> tuple[list[Target], str]:
     if len(simulations) > 1:
         found = ", ".join(f"{name} ({path})" for name, path in simulations.items())
         raise ValueError(f"inputs of several simulations: {found}; make one run for each, or give --name.")
-    for examples in notes.values():
+    for (level, _), examples in notes.items():
         more = f" ({len(examples)} inputs alike)" if len(examples) > 1 else ""
-        logger.info("%s%s", examples[0], more)
+        logger.log(level, "%s%s", examples[0], more)
     faults = [target for target in targets if target.fault]
     good = [target for target in targets if not target.fault][:: settings.every]
     if not good:

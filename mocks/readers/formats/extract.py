@@ -11,7 +11,7 @@ from mocks.readers.hdf5.dialects import DIALECTS, Dialect
 from mocks.readers.hdf5.headers import cosmology_of, given_header, redshift_of, run_name
 from mocks.readers.hdf5.layout import box_side, files_of, galaxy_id
 from mocks.readers.hdf5.snapshot import find, open_hdf5
-from mocks.readers.hdf5.statements import settled_header
+from mocks.readers.hdf5.statements import header_of, settled_header
 from mocks.readers.hdf5.units import Units, conversion, header_units
 
 __all__ = ["ExtractSnapshot", "open_extract"]
@@ -131,6 +131,7 @@ def _first_look(
             if position is None or position.ndim != 2 or len(position) == 0:
                 continue
             header, where = settled_header(file, given), str(file_path)
+            stated = _as_stated(given, header_of(file))
             cosmology, h, notes = cosmology_of(where, header)
             redshift = redshift_of(where, header)
             a = 1.0 / (1.0 + redshift)
@@ -140,15 +141,23 @@ def _first_look(
             break
     else:
         raise ValueError(f"{path}: no star particles (PartType4/Coordinates); a galaxy without stars?")
-    notes = dialect.notes + notes + said
-    if given:
-        notes = (*notes, f"stated, not read: {', '.join(f'{name} = {x:g}' for name, x in given.items())}")
+    notes = dialect.notes + notes + said + stated
     if side is None:
         notes = (*notes, "box size not stored: galaxy not unwrapped")
     if header.get("CutoutType") == "halo":
         notes = (*notes, "cutout of a whole halo: all its galaxies are in it")
     about = {"redshift": redshift, "cosmology": cosmology, "h": h, "units": units, "box_size": side}
     return header, about | {"length": length}, notes
+
+
+def _as_stated(given: dict[str, float], header: dict) -> tuple[str, ...]:
+    """Say what is taken as stated, and what the header has instead."""
+    said = []
+    for name, value in given.items():
+        own = np.ravel(header.get(name, ()))
+        differs = own.size and own.dtype.kind in "iuf" and not np.allclose(own, value, rtol=1e-3)
+        said.append(f"{name} = {value:g}" + (f" (the header has {own[0]:g})" if differs else ""))
+    return (f"stated, not read: {', '.join(said)}",) if said else ()
 
 
 def _snapshot_of(path: Path, header: dict, stated: int | None) -> tuple[int, tuple[str, ...]]:

@@ -22,7 +22,7 @@ from mocks.readers.particles.geometry import half_mass_radius, shrinking_sphere,
 from mocks.readers.particles.hilbert import domains_in_sphere
 from mocks.readers.particles.mass_loss import remaining_mass_fraction
 from mocks.readers.particles.records import BY_CATALOGUE, BY_PLACE, check_ages, make_stars
-from mocks.readers.particles.times import age_from_conformal_time, conformal_time, cosmic_time, make_cosmology
+from mocks.readers.particles.times import age_from_conformal_time, conformal_time, cosmic_time, told_cosmology
 from mocks.readers.ramses.files import Info, check_part, read_info, read_stars, told_clock
 from mocks.readers.ramses.galaxymaker import (
     Brick,
@@ -479,6 +479,6 @@ def _output(path: Path, snapshot: int | None) -> Path:
 def _cosmology(folder: Path, info: Info) -> FLRW:
     """Cosmology that an info file tells."""
     try:
-        return make_cosmology(info.hubble / 100.0, info.omega_m, info.omega_lambda, info.omega_b)
+        return told_cosmology(info.hubble / 100.0, info.omega_m, info.omega_lambda, info.omega_b)
     except ValueError as error:
         raise ValueError(f"{folder}: info file: {error}") from error

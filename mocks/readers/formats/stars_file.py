@@ -166,12 +166,13 @@ class ExtractSnapshot(Snapshot):
         if (least := float(np.nanmin(columns["mass"], initial=0.0))) < 0:
             raise ValueError(f"{self.path}: negative stellar masses, down to {least:.4g} Msun; damaged?")
         numbers = np.full(len(columns["mass"]), self.subhalo_id) if self._numbers is None else self._numbers
-        kept = np.flatnonzero((columns["birth"] > 0) & (numbers >= 0))
+        has_mass = columns["mass"] != 0.0
+        kept = np.flatnonzero((columns["birth"] > 0) & (numbers >= 0) & has_mass)
         if len(kept) == 0:
-            wind, count = np.count_nonzero(columns["birth"] <= 0), len(numbers)
+            wind, empty = np.count_nonzero(columns["birth"] <= 0), np.count_nonzero(~has_mass)
             raise ValueError(
-                f"{self.path}: no galaxy with stars: of {count} star particles {wind} are wind-phase gas (no "
-                "birth time), and none of the others is in a galaxy."
+                f"{self.path}: no galaxy with stars: of {len(numbers)} star particles {wind} are wind-phase "
+                f"gas (no birth time), {empty} have no mass, and none of the others is in a galaxy."
             )
         kept = kept[np.argsort(numbers[kept], kind="stable")]
         ids, starts = np.unique(numbers[kept], return_index=True)

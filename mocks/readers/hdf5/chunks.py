@@ -12,6 +12,7 @@ from mocks.readers.hdf5.statements import header_of, other_output
 __all__ = ["chunk_files", "count_problems"]
 
 MOST_CHUNKS = 100_000  # files of one output; a header that promises more is damaged
+CUT_OUT = {"CutoutID", "CutoutType"}  # in the headers of what the sites of Illustris and TNG cut out
 TYPES, STARS = 6, 4  # of particles in Gadget's format, and that of stars
 
 
@@ -98,19 +99,20 @@ def count_problems(chunks: tuple[Path, ...], *, partial: bool = False) -> list[s
             problems += _of_another(chunk, headers)
     if not headers or partial:
         return problems
-    totals = [_promised(headers[0], "NumPart_Total")]
-    if len(chunks) == 1:  # what was cut out of a snapshot may keep one of both as it was there
-        totals.append(_promised(headers[0], "NumPart_ThisFile"))
+    names = ("NumPart_Total", "NumPart_ThisFile") if len(chunks) == 1 else ("NumPart_Total",)
     where = chunks[0] if len(chunks) == 1 else chunks[0].parent
-    totals = [total for total in totals if total is not None]
+    totals = {name: total for name in names if (total := _promised(headers[0], name)) is not None}
     for kind in (0, STARS):
-        promised = sorted({int(total[kind]) for total in totals})
+        promised = {name: int(total[kind]) for name, total in totals.items()}
         is_left_out = len(chunks) == 1 and kind != STARS and held[kind] == 0
-        if promised and held[kind] not in promised and not is_left_out:
-            words = " or ".join(map(str, promised))
+        fits = [count == held[kind] for count in promised.values()]
+        # what was cut out of a snapshot, and says so, keeps one of both as it was there
+        is_told = any(fits) if CUT_OUT.intersection(headers[0]) else all(fits)
+        if promised and not is_told and not is_left_out:
+            words = " and ".join(f"{name} says {count}" for name, count in promised.items())
             problems.append(
-                f"{where}: {held[kind]} particles of type {kind}, NumPart_Total or NumPart_ThisFile says "
-                f"{words}: cut short? If the file is meant to hold some alone, say --reader partial=true."
+                f"{where}: {held[kind]} particles of type {kind}, but {words}: cut short, or one file of "
+                "several? If it is meant to hold some alone, say --reader partial=true."
             )
     return problems
 

@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 TABLE = "MassTable of the header"
+SAME_MASS = 1e-3  # relative difference of two statements of one mass that is rounding
 LEAST_MASS_UNIT = 1e30  # g; a unit above is one of masses, and a mass fraction has one near 1
 STAR_FIELDS = (
     "position",
@@ -88,6 +89,8 @@ def column_factors(group: h5py.Group, fields: tuple[str, ...], a: float, h: floa
     found = {}
     for field in fields:
         dataset = find(group, field, units)
+        if field == "mass" and dataset is not None:
+            _refuse_other_mass(dataset, _table_mass(group))
         if dataset is None:
             if field == "mass" and (mass := _table_mass(group)) is not None:
                 factor, a_exponent, h_exponent = units.of("mass")
@@ -110,6 +113,18 @@ def _table_mass(group: h5py.Group) -> float | None:
     table = np.ravel(attribute(group.file["Header"], "MassTable", ())) if "Header" in group.file else ()
     kind = int(group.name[-1])
     return float(table[kind]) if len(table) > kind and 0 < table[kind] < np.inf else None
+
+
+def _refuse_other_mass(dataset: h5py.Dataset, table: float | None) -> None:
+    """Refuse masses of stars that the header's ``MassTable`` contradicts."""
+    if table is None or not dataset.size or not dataset.name.startswith("/PartType4"):
+        return  # SWIFT tells a mean mass of the gas
+    first = float(np.ravel(dataset[:1])[0])
+    if not np.isclose(first, table, rtol=SAME_MASS, atol=0.0):
+        raise ValueError(
+            f"{dataset.file.filename}: Header/MassTable gives all stars the mass {table:g}, "
+            f"but {dataset.name} begins with {first:g}. Mend the header or the dataset."
+        )
 
 
 def _is_mass(dataset: h5py.Dataset) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.cosmology import FLRW
 
-from mocks.readers.particles.times import make_cosmology
+from mocks.readers.particles.times import told_cosmology
 
 __all__ = ["RUNS", "Run", "cosmology_of", "given_header", "redshift_of", "run_name"]
 
@@ -154,7 +154,7 @@ def cosmology_of(where: str, header: dict) -> tuple[FLRW, float, tuple[str, ...]
     if omega_lambda is None:
         notes = (*notes, "OmegaLambda not stored: flat universe taken")
     try:
-        return make_cosmology(h, omega_m, omega_lambda, header.get("OmegaBaryon")), h, notes
+        return told_cosmology(h, omega_m, omega_lambda, header.get("OmegaBaryon")), h, notes
     except (ValueError, TypeError) as error:
         raise ValueError(f"{where}: {error}") from error
 
@@ -188,7 +188,8 @@ def given_header(
     Parameters
     ----------
     a, h, omega_m, box_size : float, optional
-        Scale factor, Hubble constant [100 km/s/Mpc], matter density, side of the box in the header's unit.
+        Scale factor, Hubble constant [100 km/s/Mpc], matter density of a flat universe, side of the box in
+        the header's unit.
 
     Returns
     -------
@@ -201,6 +202,8 @@ def given_header(
         For a scale factor that is none.
     """
     given = {"HubbleParam": h, "Omega0": omega_m, "BoxSize": box_size}
+    if omega_m is not None:
+        given["OmegaLambda"] = 1.0 - omega_m
     if a is not None:
         if not 0.0 < a <= 1.0:
             raise ValueError(f"a is {a}; a scale factor is above 0 and at most 1.")

@@ -33,7 +33,7 @@ SANE = {
 SAME_MASS = 0.05  # relative difference between a catalogue's mass and that of the stars it lists
 SAME_RADIUS = 2.0  # factor between a catalogue's half-mass radius and that of the stars
 INNER_SHARE = 0.002  # of the mass within half the half-mass radius; about a centre elsewhere there is none
-ENOUGH = 100  # stars of which that is asked
+ENOUGH = 100  # stars of which that, and some extent along each axis, is asked
 
 
 def refuse_absurd_stars(where: str, stars: Stars, box_size: float | None) -> None:
@@ -110,6 +110,11 @@ def _refuse_outside(where: str, position: np.ndarray, box_size: float | None) ->
     low, high = extent(position)
     if len(position) > 1 and (low == high).all():
         raise ValueError(f"{where}: all {len(position)} stars lie in one place, {low.tolist()} kpc.")
+    if len(position) >= ENOUGH and (low == high).any():
+        axis = int(np.argmax(low == high))
+        raise ValueError(
+            f"{where}: {'xyz'[axis]} is {low[axis]:g} kpc for all {len(position)} stars; never written?"
+        )
     if box_size is None:
         return
     edge = (1.0 + BEYOND) * box_size

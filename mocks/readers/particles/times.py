@@ -16,8 +16,11 @@ __all__ = [
     "cosmic_time",
     "make_cosmology",
     "scale_factor_at",
+    "told_cosmology",
 ]
 
+HUBBLE = 0.4, 0.95  # h of any simulation
+MOST_CURVATURE = 0.02  # Omega_m + Omega_Lambda - 1
 FLATNESS = 1e-4  # float32 headers miss Omega_m + Omega_Lambda = 1 by less
 POINTS = 40_001  # of the tables: linear interpolation is then good to 30 years
 _ROOT_A = np.linspace(0.0, np.sqrt(1.5), POINTS)  # a future 1.5 covers rounding of a = 1
@@ -61,6 +64,41 @@ def make_cosmology(
     if omega_lambda is None or abs(omega_m + omega_lambda - 1.0) < FLATNESS:
         return FlatLambdaCDM(H0=100.0 * h, Om0=omega_m, **baryons)
     return LambdaCDM(H0=100.0 * h, Om0=omega_m, Ode0=omega_lambda, **baryons)
+
+
+def told_cosmology(
+    h: float, omega_m: float, omega_lambda: float | None = None, omega_b: float | None = None
+) -> FLRW:
+    """Cosmology of a simulation as its files tell it; one that no simulation of galaxies has is refused.
+
+    Parameters
+    ----------
+    h, omega_m, omega_lambda, omega_b : float
+        See `make_cosmology`.
+
+    Returns
+    -------
+    astropy.cosmology.FLRW
+
+    Raises
+    ------
+    ValueError
+        When a number is not one that a universe can have, or the universe is curved.
+    """
+    cosmology = make_cosmology(h, omega_m, omega_lambda, omega_b)
+    if not HUBBLE[0] < h < HUBBLE[1]:
+        raise ValueError(
+            f"cosmology has h = {h}; allowed is {HUBBLE[0]} to {HUBBLE[1]}. Is the header damaged, or are "
+            "its units without h? Then read its arrays with mocks.readers.galaxy_from_arrays."
+        )
+    curvature = 0.0 if omega_lambda is None else omega_m + omega_lambda - 1.0
+    if abs(curvature) > MOST_CURVATURE:
+        raise ValueError(
+            f"cosmology of Omega_m = {omega_m} and Omega_Lambda = {omega_lambda} is curved by "
+            f"{curvature:+.3g}, as no simulation of galaxies is: one of both is wrong. Mend the header, or "
+            "state the matter density of a flat universe (--reader omega_m=...)."
+        )
+    return cosmology
 
 
 def _expansion(omega_m: float, omega_lambda: float) -> np.ndarray:

@@ -61,6 +61,17 @@ def test_a_file_that_agrees_with_itself_has_the_right_numbers(star_columns, writ
         ({"SubSampleFractions": [1.0, 1, 1, 1, 0.5, 1, 1]}, "SubSampleFractions is 0.5"),
         ({"ComovingIntegrationOn": 0}, "run without cosmology"),
         ({"NumPart_Total": [0, 0, 0, 0, 4000, 0], "NumPart_ThisFile": None}, "3000 particles.*says 4000"),
+        (
+            {"NumPart_Total": [0, 0, 0, 0, 9000, 0]},
+            "3000 .*NumPart_Total says 9000 and NumPart_ThisFile says 3000",
+        ),
+        ({"NumPart_Total_HighWord": [0, 0, 0, 0, 1, 0]}, "NumPart_Total says 4294970296"),
+        (
+            {"MassTable": [0, 0, 0, 0, 5.0, 0]},
+            "MassTable gives all stars the mass 5, but .*Masses begins with",
+        ),
+        ({"OmegaLambda": 0.9}, "Omega_m = 0.3089 and Omega_Lambda = 0.9 is curved by [+]0.209"),
+        ({"HubbleParam": 1.0}, "h = 1.0; allowed is 0.4 to 0.95"),
         ({"UnitLength_in_cm": 0.0}, "UnitLength_in_cm is 0"),
         ({"UnitLength_in_cm": MPC}, "the box has|half-mass radius is"),
         ({"UnitMass_in_g": 1.989e33}, "mean mass of its star particles is 9.998e-05"),
@@ -97,7 +108,16 @@ def test_a_stated_scale_factor_settles_the_doubt_and_is_said(star_columns, write
     galaxy = only(write_stars(tmp_path / "x.hdf5", stars, z=1.0, header={"Redshift": 0.0}), a=0.5)
     assert galaxy.redshift == 1.0
     assert galaxy.properties["half_mass_radius"] == pytest.approx(RADIUS, rel=1e-6)
-    assert any("stated, not read: Time = 0.5" in note for note in galaxy.notes)
+    assert any(
+        "stated, not read: Time = 0.5, Redshift = 1 (the header has 0)" in note for note in galaxy.notes
+    )
+
+
+def test_a_stated_matter_density_is_that_of_a_flat_universe(star_columns, write_stars, tmp_path):
+    path = write_stars(tmp_path / "x.hdf5", star_columns(), header={"OmegaLambda": 0.9})
+    galaxy = only(path, omega_m=0.25)
+    assert (galaxy.cosmology.Om0, galaxy.cosmology.Ode0) == (0.25, 0.75)
+    assert any("OmegaLambda = 0.75 (the header has 0.9)" in note for note in galaxy.notes)
 
 
 def test_isolated_runs_count_in_gyr_and_are_refused(star_columns, write_stars, tmp_path):
@@ -251,8 +271,34 @@ def test_chunks_with_fewer_stars_than_promised(star_columns, write_stars, tmp_pa
 def test_a_part_of_a_snapshot_is_read_when_it_is_said_to_be_one(star_columns, write_stars, tmp_path):
     counts = {"NumPart_Total": [0, 0, 0, 0, 9000, 0], "NumPart_ThisFile": [0, 0, 0, 0, 4500, 0]}
     path = write_stars(tmp_path / "x.hdf5", star_columns(), header=counts)
-    refused(path, "says 4500 or 9000: cut short")
+    refused(path, "NumPart_Total says 9000 and NumPart_ThisFile says 4500: cut short")
     assert len(only(path, partial=True).stars) == 3000
+
+
+def test_a_cut_out_that_says_so_keeps_a_count_of_its_snapshot(star_columns, write_stars, tmp_path):
+    """As those of the TNG site, whose NumPart_Total is that of the snapshot."""
+    header = {"NumPart_Total": [0, 0, 0, 0, 9000, 0], "CutoutType": "subhalo"}
+    assert len(only(write_stars(tmp_path / "x.hdf5", star_columns(), header=header)).stars) == 3000
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"mass": np.zeros(3000)}, "3000 have no mass"),
+        ({"mass": np.full(3000, -1e6)}, "negative stellar masses"),
+        (
+            {"position": np.random.default_rng(0).normal(3e4, 3, (3000, 3)) * [1, 1, 0]},
+            "z is 0 kpc for all 3000 stars",
+        ),
+        ({"position": np.full((3000, 3), 3e4)}, "all 3000 stars lie in one place"),
+        ({"metallicity": np.full(3000, -2.0)}, "metallicities reach down to -2"),
+        ({"metallicity": np.full(3000, 0.7)}, "solar_metallicity=0.0134"),
+        ({"birth": np.random.default_rng(0).uniform(1, 13, 3000)}, "not yet born"),
+    ],
+    ids=["no mass", "negative mass", "plane", "point", "log Z", "solar Z", "Gyr"],
+)
+def test_absurd_stars_are_refused(change, message, star_columns, write_stars, tmp_path):
+    refused(write_stars(tmp_path / "x.hdf5", star_columns() | change), message)
 
 
 def test_only_wind_says_so(star_columns, write_stars, tmp_path):
