@@ -14,6 +14,7 @@ from simcompare.comparison.structure import UNRANKED, Verdict
 from simcompare.kinds import Kind
 from simcompare.runs.documents import read_json
 from simcompare.runs.files import write_text
+from simcompare.runs.ledger import check_hash
 
 __all__ = ["board", "read_record", "write_record"]
 
@@ -89,6 +90,7 @@ def read_record(path: str | os.PathLike) -> dict:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; store a comparison there first.")
+    check_hash(path)
     content = read_json(path)
     schema = content.get("schema") if isinstance(content, Mapping) else None
     if schema != SCHEMA:

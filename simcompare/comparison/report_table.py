@@ -90,6 +90,7 @@ def read_further(folder: str | os.PathLike) -> list[FurtherTable]:
     path = Path(folder) / INDEX
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; run 'simcompare compare' first.")
+    check_hash(path)
     entries = read_json(path)
     for entry in entries if isinstance(entries, list) else [None]:
         name = entry.get("name") if isinstance(entry, dict) else None

@@ -14,10 +14,12 @@ from simcompare.observed.bands import check_filter
 from simcompare.observed.fits_files.cutouts import flux_plane, join_planes
 from simcompare.observed.fits_files.images import read_arrays
 from simcompare.observed.psfs import psf_plane
+from simcompare.runs.names import printable
 
 __all__ = ["is_tar", "read_hsc_tar"]
 
 # Files are numbered by the line of the list that asked for them, and name their filter.
+MOST_BYTES = 2**28  # of one cut-out; real ones have 2 MB
 _MEMBER = re.compile(r"(?:^|/)(\d+)-[^/]*HSC-([A-Z])2?[-_.][^/]*fits$", re.IGNORECASE)
 
 
@@ -43,6 +45,10 @@ def _arrays(
     archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path, *, science: bool = True
 ) -> tuple[list, fits.Header]:
     """Arrays and header of a member, read in memory."""
+    if member.size > MOST_BYTES:
+        raise ValueError(
+            f"{path}: {printable(member.name)} claims {member.size / 1e9:.3g} GB; no cut-out is so large."
+        )
     content = io.BytesIO(archive.extractfile(member).read())
     return read_arrays(content, f"{path}: {member.name}", science=science)
 

@@ -3,10 +3,18 @@
 import bz2
 import gzip
 import lzma
+import tarfile
 
 import pytest
 
+from simcompare.observed.formats import read_stamps
 from simcompare.observed.places import read_places, read_table
+
+
+class Zeros:
+    def read(self, n):
+        return bytes(n)
+
 
 VOTABLE = """<?xml version="1.0"?><VOTABLE version="1.3" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"><RESOURCE>
 <TABLE><FIELD name="ra" datatype="double"/><FIELD name="dec" datatype="double"/><DATA><BINARY>
@@ -36,3 +44,14 @@ def test_an_error_of_astropy_is_one_short_line(tmp_path):
         read_places(tmp_path / "places.ecsv")
     assert len(str(error.value)) < 500
     assert "\n" not in str(error.value)
+
+
+def test_a_member_of_a_tar_that_claims_gigabytes_is_refused(tmp_path):
+    """A tar packed to 20 kB whose member unpacks to 300 MB of zeros."""
+    for name in ("hsc.tar.gz", "hsc-psf.tar.gz"):
+        with tarfile.open(tmp_path / name, "w:gz", compresslevel=1) as archive:
+            member = tarfile.TarInfo("1-cutout-HSC-R-9813-pdr3.fits")
+            member.size = 300_000_000
+            archive.addfile(member, Zeros())
+    (stamp,) = read_stamps(tmp_path / "hsc.tar.gz", ("r",))
+    assert "1-cutout-HSC-R-9813-pdr3.fits claims 0.3 GB; no cut-out is so large" in stamp.problem
