@@ -87,6 +87,8 @@ def damage_named(path: str | os.PathLike) -> Iterator[None]:
     """
     try:
         yield
+    except FileNotFoundError:  # names the file that is missing, which may be another
+        raise
     except (ValueError, OSError) as error:
         if Path(path).name in str(error):
             raise
