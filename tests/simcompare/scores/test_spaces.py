@@ -109,4 +109,4 @@ def test_equal_sets_raise_few_alarms(tmp_path, n_train):
         p_values.append(
             table["p_value"][(table["dataset"] == "sim") & (table["test"] == "energy distance")][0]
         )
-    assert np.mean(np.array(p_values) < 0.05) <= 0.17  # 40 draws at 5 %; fitted on tested galaxies it is 1
+    assert np.mean(np.array(p_values) < 0.05) <= 0.17  # 40 draws at 5 %
