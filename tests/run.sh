@@ -5,6 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 venv=${VENV:-.venv}
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}  # the processes share the cores: one thread each
 python3 -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet -c requirements/constraints.txt -e '.[test]'
 "$venv/bin/ruff" check .
