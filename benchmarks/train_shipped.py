@@ -22,11 +22,12 @@ from scipy.stats import mannwhitneyu
 
 from flows import FlowConfig
 from simcompare.commands.train import train_model
+from simcompare.data.shipped import HELD_OUT
 from simcompare.images.image_set import LINEAR_UNIT, ImageSet
 from simcompare.models.card import model_card
 from simcompare.models.storage import load_model, model_hash
-from simcompare.runs.files import atomic_path
 from simcompare.scores.bare_sky import SkyDensity
+from simcompare.scores.files import write_blocks
 from simcompare.scores.likelihood import score
 from simcompare.scores.record import Scores
 from simcompare.settings import TrainSettings
@@ -93,7 +94,7 @@ def remarks(real: Scores, twins: Scores) -> str:
             f"- the same of the ratio inside 1.5 Petrosian radii {parts[0]:.3f}, outside {parts[1]:.3f} (0.5 "
             "where the twins' sky is like real sky)",
             "",
-            "`held-out.ecsv` in the model of real galaxies holds their scores (no pixels); `simcompare "
+            f"`{HELD_OUT}` in the model of real galaxies holds their scores (no pixels); `simcompare "
             "score` adds them to simulations, which can so be compared without any data.",
         ]
     )
@@ -112,8 +113,7 @@ def install(samples: Path, work: Path, folder: Path, name: str, real: Scores, tw
     table["dataset"] = [f"{name} held-out" for name in real["dataset"]]
     table.meta["model"] = model_hash(folder / name)
     table.meta["background"] = f"background:{model_hash(folder / f'{name}-twins')}"
-    with atomic_path(folder / name / "held-out.ecsv") as temporary:
-        table.write(temporary, format="ascii.ecsv", overwrite=True)
+    write_blocks([Scores.of(table)], folder / name / HELD_OUT)
 
 
 KEPT = (
@@ -158,15 +158,11 @@ def write_reference(samples: Path, larger: Path, folder: Path, name: str) -> Non
         after = rest[rest.index("\n## ") + 1 :]
         card.write_text(f"{before}{section}\n\n{after}", encoding="utf-8")
     joined = vstack(tables, metadata_conflicts="silent")
-    for column in joined.itercols():
-        if column.dtype.kind == "f":
-            column.info.format = ".7g"
     joined.meta = tables[0].meta | {
         "model": model_hash(folder / name),
         "background": f"background:{model_hash(folder / f'{name}-twins')}",
     }
-    with atomic_path(folder / name / "held-out.ecsv") as temporary:
-        joined.write(temporary, format="ascii.ecsv", overwrite=True)
+    write_blocks([Scores.of(joined)], folder / name / HELD_OUT)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 __all__ = [
+    "HELD_OUT",
     "MEMBER",
     "default_background",
     "ensemble_members",
@@ -15,6 +16,9 @@ __all__ = [
 
 MEMBER = "member-"
 """Start of the names of the folders in which an ensemble keeps its members."""
+
+HELD_OUT = "held-out.parquet"
+"""Scores of real galaxies, beside a shipped model that has not learned from them."""
 
 _FOLDER = Path(__file__).parent / "models"
 _BACKGROUND = "-twins"
@@ -80,5 +84,5 @@ def default_background(model: str | Path) -> str | None:
 
 def reference_table(model: str | Path) -> Path | None:
     """Score table of real galaxies that a shipped model has not seen; None for any other model."""
-    path = _FOLDER / Path(model) / "held-out.ecsv"
+    path = _FOLDER / Path(model) / HELD_OUT
     return path if default_background(model) and path.is_file() else None

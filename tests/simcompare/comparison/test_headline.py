@@ -1,7 +1,6 @@
 """The comparison table: order, nulls, doubts, and what it refuses."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +9,10 @@ from astropy.table import Table, vstack
 from simcompare.comparison import headline, structure
 from simcompare.comparison.headline import compare, null_splits, trend_of
 from simcompare.comparison.report_table import read_comparison, write_comparison
+from simcompare.data.shipped import reference_table
+from simcompare.scores.files import joined_scores, read_form
 from simcompare.scores.joining import stack_scores
 from simcompare.scores.record import Scores
-
-SHIPPED = Path(headline.__file__).parents[1] / "data" / "models"
 
 
 def scores(dataset, kind, mean, n, seed=0, views=1, split="test", raw=0.0):
@@ -207,7 +206,8 @@ def test_cautions_are_rare_for_real_galaxies_taken_as_a_data_set(monkeypatch):
     monkeypatch.setattr(structure, "false_alarm_rate", lambda *_: np.nan)  # these three cost time alone
     monkeypatch.setattr(headline, "null_splits", lambda *_: {})
     monkeypatch.setattr(headline, "real_halves", lambda truth, _: (truth[:0], truth[:0]))
-    table = Scores.of(Table.read(SHIPPED / "sdss-r" / "held-out.ecsv")).table
+    path = reference_table("sdss-r")
+    table = joined_scores([path], read_form(path)).table
     is_real = np.asarray(table["kind"]) == "observed"
     reference = str(table["dataset"][is_real][0])
     names, rng = np.unique(table["galaxy_id"][is_real]), np.random.default_rng(0)
