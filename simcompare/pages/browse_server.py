@@ -77,7 +77,7 @@ class BrowseServer:
                 max_request_header_size=_LONGEST_REQUEST,
                 max_request_body_size=_LONGEST_REQUEST,
                 outbuf_high_watermark=sys.maxsize,  # no thread waits for a client that takes nothing
-                outbuf_overflow=sys.maxsize,  # answers are in memory; a dropped client leaves no file open
+                outbuf_overflow=sys.maxsize,  # answers are in memory already; no file is left open
                 asyncore_use_poll=hasattr(select, "poll"),  # select knows no more than 1024 connections
                 log_socket_errors=False,
                 ident=None,
