@@ -218,9 +218,10 @@ def main_columns(table: Table) -> Table:
 
 def messages(settings: CompareSettings, table: Table) -> Iterator[str]:
     """Show the answer, the main columns, and what is doubtful."""
-    yield answer(table)
-    if note := table.meta.get("structure", {}).get("note"):
-        yield f"no structure fraction: {note}"
+    sentence, note = answer(table), table.meta.get("structure", {}).get("note", "").rstrip(".")
+    yield sentence
+    if note and note not in sentence:
+        yield f"note: {note}"
     yield from main_columns(table).pformat(max_width=-1, max_lines=-1)
     for row in table[table["caution"] != ""]:
         yield f"{row['dataset']}: {row['caution']}"

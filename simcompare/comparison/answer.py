@@ -81,7 +81,7 @@ def _claim(table: Table, simulated: Table) -> str:
         return (
             f"No simulation can be ranked: {best['share_extrapolated']:.0%} of the galaxies of "
             f"{best['dataset']} are brighter, fainter, larger or smaller than the real ones of "
-            f"{table.meta['reference']}."
+            f"{table.meta['reference']}{_range(table)}."
         )
     n_claims = int((np.asarray(simulated["n_structure"]) > 1).sum())
     ranked = simulated[
@@ -103,11 +103,18 @@ def _claim(table: Table, simulated: Table) -> str:
     return f"{text} {'; '.join(others)}." if others else text
 
 
+def _range(table: Table) -> str:
+    """Signal-to-noise of the real galaxies, in brackets."""
+    ends = table.meta["structure"].get("snr")
+    return f" (signal-to-noise {number(ends[0], 0)} to {number(ends[1], 0)})" if ends else ""
+
+
 def _fraction(row: Row, table: Table, *, short: bool = False) -> str:
     """Structure fraction with its interval."""
     value, low, high = (row[f"structure_fraction{end}"] for end in ("", "_low", "_high"))
     if np.isnan(value):
-        return f"a mean structure score of z = {number(row['structure_z'])} in"
+        z = f"z = {number(row['structure_z'])}"
+        return z if short else f"a mean structure score of {z}, held against"
     bounds = "unbounded" if np.isinf([low, high]).any() else f"{number(low)} to {number(high)}"
     if short:
         return f"{number(value)}, {bounds}"
@@ -123,6 +130,8 @@ def _meaning(row: Row) -> str:
     if verdict == Verdict.CLUMPIER:
         return "it is clumpier or noisier than real galaxies, which is a defect too"
     low, high = row["structure_fraction_low"], row["structure_fraction_high"]
+    if np.isnan(row["structure_fraction"]):
+        return "no difference found, but without scored twins nobody knows how large a one would be seen"
     if verdict == Verdict.UNDECIDED or not np.isfinite([low, high]).all():
         return "too few galaxies to tell, for half of the structure could be missing unseen"
     reach = 0.5 * (high - low) * (stats.norm.ppf(0.8) + stats.norm.ppf(0.975)) / stats.norm.ppf(0.975)
@@ -131,7 +140,7 @@ def _meaning(row: Row) -> str:
 
 def _by_the_mean(table: Table, simulated: Table) -> str:
     """Sentence where there is no structure score: the mean of the score that there is."""
-    best, note = simulated[0], table.meta.get("structure", {}).get("note", "")
+    best, note = simulated[0], table.meta.get("structure", {}).get("note", "").rstrip(".")
     label = column_of(table.meta["score"]).label
     side = "below" if best["delta_mean"] < 0 else "above"
     text = (

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 # Beside headline, nuisances and shapes.
 _NEEDED = (
     "dataset", "galaxy_id", "view", "orientation", "kind", "split", "outside_domain", "log_prob",
-    "symmetry_scatter", "snr", "sub_box", "box_x", "box_y", "box_z", "box_size",
+    "symmetry_scatter", "snr", "petrosian_radius", "sub_box", "box_x", "box_y", "box_z", "box_size",
 )  # fmt: skip
 _STRUCTURE = ("aperture_ratio", "surroundings_ratio")
 MOST_COMPARED = 20_000  # images of a data set in the model comparison

@@ -29,6 +29,7 @@ SIGNIFICANCE = 0.05
 """Of the p-value after Holm's correction below which a data set is said to differ from real galaxies."""
 MOST_EXTRAPOLATED = 0.5
 """Share of galaxies outside the reference's range of brightness and size beyond which none is ranked."""
+MOST_WITHOUT_APERTURE = 0.1  # share of the reference judged by its whole images, of which nothing is said
 SEEN = 0.5  # a fraction whose interval reaches below this and above 1 has decided nothing
 N_DRAWS = 200
 MOST_REAL = 1000  # galaxies from which known-equal sets are drawn
@@ -67,13 +68,29 @@ def _learn(scores: Scores, seed: int) -> _Learned:
             found[column] = learn_structure(scores, stream(seed, "structure folds"), column)
         except ValueError as error:
             return _Learned(None, None, str(error))
-    note = ""
+    notes = []
     if not found[STRUCTURE].has_twins:
-        note = (
+        notes.append(
             f"fewer than {LEAST_REFERENCE} held-out real galaxies have a scored Sersic twin: there is a "
             "p-value, but no structure fraction; score the twins too"
         )
-    return _Learned(found[STRUCTURE], found[SURROUNDINGS], note)
+    notes += _without_aperture(scores.reference_sample())
+    return _Learned(found[STRUCTURE], found[SURROUNDINGS], "; ".join(notes))
+
+
+def _without_aperture(real: Scores) -> list[str]:
+    """Say of how many real galaxies the whole image is judged, as it is where no aperture is known."""
+    if "petrosian_radius" not in real:
+        return []
+    unknown = real.galaxies[~np.isfinite(real.numbers("petrosian_radius"))]
+    n, total = np.unique(unknown).size, real.n_galaxies
+    if n <= MOST_WITHOUT_APERTURE * total:
+        return []
+    return [
+        f"{n} of {total} held-out real galaxies have no Petrosian radius within their images, and are judged "
+        "with the sky about them: cut larger images, or take what is said of the structure for a statement "
+        "on the whole image"
+    ]
 
 
 def structure_rows(
@@ -99,7 +116,8 @@ def structure_rows(
         of them; ``surroundings_z`` and ``surroundings_p``, the same test of the sky about the galaxies;
         ``structure_false_alarms``, the rate at which as many real galaxies would get p < 0.05.
     about : dict
-        ``n_reference``, ``n_twins``, and ``note``, which says what is missing.
+        ``n_reference``, ``n_twins``; ``note``, which says what is missing; ``snr``, the range of
+        signal-to-noise of the real galaxies (2nd to 98th percentile).
     """
     learned = _learn(scores, seed)
     rates: dict[int, float] = {}
@@ -117,6 +135,7 @@ def structure_rows(
     if learned.structure is not None:
         reference = learned.structure.reference
         about |= {"n_reference": len(reference.z), "n_twins": int(np.isfinite(reference.z_twin).sum())}
+        about["snr"] = [float(10 ** end[0]) for end in (reference.model.low, reference.model.high)]
     return Table(rows=rows, names=list(_empty_row())), about
 
 
@@ -242,7 +261,7 @@ def _verdict(row: Table.Row) -> Verdict:
         return Verdict.EXTRAPOLATED
     if row["structure_p_holm"] < SIGNIFICANCE:
         return Verdict.CLUMPIER if row["structure_z_weighted"] > 0 else Verdict.SMOOTHER
-    low = row["structure_fraction_low"]
+    low = row["structure_fraction_low"]  # NaN without twins: nobody knows what would be seen
     return Verdict.CONSISTENT if low >= SEEN else Verdict.UNDECIDED
 
 

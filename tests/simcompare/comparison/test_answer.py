@@ -102,3 +102,14 @@ def test_numbers_are_written_as_a_person_would():
     assert number(-1.5, 1) == "\N{MINUS SIGN}1.5"
     assert number(np.nan) == "unknown"
     assert number(np.inf) == "unbounded"
+
+
+def test_without_twins_the_words_are_of_the_p_value():
+    unknown = {f"structure_fraction{end}": np.nan for end in ("", "_low", "_high")}
+    sentence = answer(table(row("run", Verdict.UNDECIDED) | unknown))
+    assert sentence.startswith(
+        "run has a mean structure score of z = \N{MINUS SIGN}0.50, held against the structure of real SDSS"
+    )
+    assert "no difference found, but without scored twins nobody knows how large" in sentence
+    sentence = answer(table(row("run", Verdict.SMOOTHER, structure_p_holm=0.01) | unknown))
+    assert "it is smoother than real galaxies (p = 0.01)" in sentence

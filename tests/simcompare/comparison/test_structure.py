@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
+from simcompare.comparison.answer import answer
 from simcompare.comparison.structure import (
     Verdict,
     false_alarm_rate,
@@ -69,6 +70,7 @@ def test_each_verdict_has_its_case():
         "few": Verdict.UNDECIDED, "one": Verdict.SINGLE, "bright": Verdict.EXTRAPOLATED,
         "twins": Verdict.SMOOTHER,
     }  # fmt: skip
+    assert about.pop("snr") == pytest.approx([10**0.72, 10**2.28], rel=0.25)  # 1.5 +- 2 x 0.4 dex
     assert about == {"note": "", "n_reference": 120, "n_twins": 120}
     assert rows["smooth"]["structure_fraction"] == pytest.approx(0.2, abs=0.2)
     assert rows["twins"]["structure_fraction"] == pytest.approx(0, abs=0.1)
@@ -140,3 +142,36 @@ def test_scales_are_judged_one_by_one():
     assert fine["p_holm"] < 1e-4
     assert fine["structure_z_weighted"] > 1
     assert coarse["p_holm"] > 0.01
+
+
+def test_a_reference_of_one_brightness_judges_that_brightness_alone():
+    """Of sets as bright, all can be said; the others are not ranked, and the sentence says why."""
+    scores = scores_of(simulation("like", 80), simulation("faint", 80), seed=3)
+    snr = scores.numbers("snr").copy()
+    snr[~scores.equals("dataset", "faint")] = 40.0
+    scores = scores.with_columns(snr=snr)
+    rows, about = judged(scores, ["like", "faint"])
+    assert about["snr"] == pytest.approx([40, 40])
+    assert np.isfinite(rows["like"]["structure_p"])
+    assert rows["like"]["share_extrapolated"] == 0
+    assert rows["faint"]["verdict"] == Verdict.EXTRAPOLATED
+    table = with_delta(rows["faint"])
+    table.meta = {"reference": "SDSS", "structure": about}
+    assert "(signal-to-noise 40 to 40)" in answer(table)
+
+
+def with_delta(row):
+    """Table of one row that `answer` reads."""
+    table = Table(rows=[dict(zip(row.colnames, row, strict=True))])
+    table["delta_mean"] = 0.0
+    return table
+
+
+def test_a_reference_without_petrosian_radii_is_told():
+    scores = scores_of(simulation("a", 30))
+    radius = np.where(scores.equals("dataset", "SDSS"), np.nan, 5.0)
+    rows, about = structure_rows(scores.with_columns(petrosian_radius=radius), ["a"], seed=0)
+    assert "120 of 120 held-out real galaxies have no Petrosian radius" in about["note"]
+    assert np.isfinite(rows["structure_fraction"][0])  # of the whole image, as the note says
+    radius[scores.equals("dataset", "SDSS")] = np.where(np.arange(120) < 12, np.nan, 5.0)
+    assert structure_rows(scores.with_columns(petrosian_radius=radius), ["a"], seed=0)[1]["note"] == ""

@@ -1,0 +1,96 @@
+"""Compare score runs made by hand: what can still be said of poor ones."""
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from simcompare.commands.compare import compare_runs, messages
+from simcompare.runs.folder import open_run
+from simcompare.runs.names import SCORES
+from simcompare.scores.files import write_blocks
+from simcompare.scores.record import Scores
+from simcompare.settings import CompareSettings, ScoreSettings
+
+
+def galaxies(rng, name, kind, n, *, structure=1.0, twins_of=None, bright=1.5):
+    """Rows whose aperture ratio grows with brightness, and by `structure` times what twins lack."""
+    x = rng.normal(bright, 0.4, n) if twins_of is None else np.log10(twins_of["snr"])
+    lacking = (structure - 1) * np.maximum(0.8 + x - 1.5, 0.1)
+    ratio = 3 * np.sinh(0.5 * x + lacking + rng.normal(0, 0.5, n))
+    return Table(
+        {
+            "galaxy_id": [f"{name}-{i:04d}" for i in range(n)] if twins_of is None else twins_of["galaxy_id"],
+            "dataset": [name] * n, "kind": [kind] * n, "split": ["test"] * n, "view": [0] * n,
+            "log_prob": ratio, "log_likelihood_ratio": ratio, "aperture_ratio": ratio,
+            "surroundings_ratio": 3 * np.sinh(rng.normal(size=n)), "snr": 10**x,
+            "half_light_radius": 2 + 0.1 * (np.arange(n) % 7), "psf_fwhm_r": 1.2 + 0.01 * (np.arange(n) % 5),
+            "petrosian_radius": 4 + 0.1 * (np.arange(n) % 7), "mag_r": 20 - 2.5 * x,
+            "outside_domain": [0] * n, "is_finite": [True] * n,
+        }
+    )  # fmt: skip
+
+
+def compared(folder, *tables, drop=(), **settings):
+    """Run `compare` on the rows, and return table and messages."""
+    columns = {
+        name: np.concatenate([np.asarray(each[name]) for each in tables])
+        for name in tables[0].colnames
+        if name not in drop
+    }
+    scored = ScoreSettings(images=[folder / "images"], model=folder / "model", out=folder / "scores")
+    meta = {"model": "m", "background": "b", "survey": "sdss", "bands": ["r"]}
+    with open_run(scored.out, "score", scored, []) as run:
+        write_blocks([Scores.of(Table(columns, meta=meta))], run.folder / SCORES)
+    asked = CompareSettings(scores=[folder / "scores"], out=folder / "compare", bootstrap=100, **settings)
+    table = compare_runs(asked)
+    return table, "\n".join(messages(asked, table))
+
+
+@pytest.fixture
+def sets():
+    rng = np.random.default_rng(0)
+    real = galaxies(rng, "SDSS", "observed", 80)
+    twins = galaxies(rng, "twins of SDSS", "twins", 80, structure=0.0, twins_of=real)
+    return real, twins, galaxies(rng, "run", "simulated", 60, structure=0.3)
+
+
+def test_a_reference_below_twenty_galaxies(sets, tmp_path):
+    real, twins, run = sets
+    _, text = compared(tmp_path, real[:12], twins[:12], run)
+    assert text.startswith("There is no structure score (the reference has 12 galaxies")
+    assert "needs 20). The mean log-likelihood ratio of run lies" in text
+
+
+def test_a_reference_without_twins(sets, tmp_path):
+    real, _, run = sets
+    table, text = compared(tmp_path, real, run)
+    assert text.startswith("run has a mean structure score of z = ")
+    assert "it is smoother than real galaxies" in text
+    assert "note: fewer than 20 held-out real galaxies have a scored Sersic twin" in text
+    assert np.isnan(table["structure_fraction"][0])
+
+
+def test_a_reference_without_petrosian_radii(sets, tmp_path):
+    for each in sets:
+        each["petrosian_radius"] = np.nan
+    table, text = compared(tmp_path, *sets)
+    assert "note: 80 of 80 held-out real galaxies have no Petrosian radius within their images" in text
+    assert table["structure_fraction"][0] == pytest.approx(0.3, abs=0.3)
+
+
+def test_a_reference_of_one_brightness(sets, tmp_path):
+    real, twins, run = sets
+    for each in (real, twins):
+        each["snr"], each["mag_r"] = 40.0, 16.0
+    _, text = compared(tmp_path, real, twins, run)
+    assert text.startswith("No simulation can be ranked: 100% of the galaxies of run are brighter, fainter")
+    assert "(signal-to-noise 40 to 40)" in text
+
+
+def test_a_score_table_of_before_the_structure_score(sets, tmp_path):
+    table, text = compared(tmp_path, *sets, drop=("aperture_ratio", "surroundings_ratio"))
+    assert text.startswith(
+        "There is no structure score (the scores have no aperture_ratio: they were made by"
+    )
+    assert "score the images again). The mean log-likelihood ratio of run lies" in text
+    assert np.isfinite(table["delta_mean"][0])
