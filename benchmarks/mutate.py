@@ -1,34 +1,119 @@
-"""Plant small faults in core modules, one at a time, and count those that the module's own tests see.
+"""Plant small faults in core modules, one at a time, and count those that the module's related tests see.
 
-Run it with  python benchmarks/mutate.py [--modules NAME=TESTS ...] [--most N] [--seed S] [--where FUNCTION]
+Run it with  python benchmarks/mutate.py [--modules PATH[=TESTS] ...] [--most N] [--seed S] [--record FILE]
 
-Every number, comparison, sum or product, `and`, `min` and negation of a module is changed once. The tests run
-on a copy of the project in a temporary folder, so the working tree is left alone. Survivors are printed with
-their line: each is either a fault that no test sees, or changes nothing, which a reader has to decide.
+Every number, comparison, sum or product, `and`, `min` and negation of a module (messages of errors excepted)
+is changed once, and N of these are drawn. The tests run on a copy of the project in a temporary folder, so
+the working tree is left alone: one thread, in a process forked after the libraries are imported, within a
+time limit. Survivors are printed with their line: each is a fault that no test sees, or changes nothing that
+anybody could see; those are judged by hand and listed, with the reason, in benchmarks/equivalent_mutants.txt.
+
+With `--record FILE` every result is kept: a second call tries what is new and what survived, and `--minutes`
+ends a call between two mutants. `--table` prints the record as the table of docs/testing.md.
 """
 
 import argparse
 import ast
+import contextlib
 import copy
+import importlib
+import importlib.util
+import json
+import multiprocessing
 import os
 import random
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+EQUIVALENT = Path(__file__).with_name("equivalent_mutants.txt")
+# What the modules import, taken in once; nothing of the project.
+LIBRARIES = """
+    torch nflows numpy scipy.stats scipy.optimize scipy.ndimage astropy.table astropy.cosmology astropy.units
+    astropy.io.fits h5py matplotlib.pyplot numba pyarrow.parquet photutils.segmentation photutils.psf skimage
+    skimage.measure pydantic pytest speclite.filters safetensors.torch typer rich.progress dask
+    importlib.metadata _pytest.assertion.rewrite
+"""
+# Modules by folder, and for each the test files of its own name plus those named here.
 CORE = {
-    "simcompare/statistics/intervals.py": "tests/simcompare/statistics/test_intervals.py",
-    "simcompare/statistics/structure.py": "tests/simcompare/statistics/test_structure.py",
-    "simcompare/scores/structure.py": "tests/simcompare/scores/test_structure.py",
-    "simcompare/scores/aperture.py": "tests/simcompare/scores/test_aperture.py",
-    "simcompare/comparison/structure.py": "tests/simcompare/comparison/test_structure.py",
-    "flows/model.py": "tests/flows/test_model.py",
-    "mocks/dust/screens.py": "tests/mocks/dust/test_dust.py",
-    "mocks/light/grid.py": "tests/mocks/light/test_light.py",
-    "mocks/readers/particles/times.py": "tests/mocks/readers/particles/test_physics.py",
+    "simcompare/statistics": {
+        "intervals": "",
+        "structure": "",
+        "means": "test_two_sample ../comparison/test_headline ../comparison/test_realism",
+        "two_sample": "",
+        "permutation": "test_two_sample",
+        "resampling": "test_intervals test_two_sample ../comparison/test_headline",
+        "significance": "",
+        "known_equal": "test_two_sample test_feature_tests ../comparison/test_headline",
+        "coverage": "test_feature_tests test_two_sample ../scores/test_spaces",
+        "feature_tests": "",
+    },
+    "simcompare/scores": {
+        "structure": "",
+        "aperture": "",
+        "typicality": "",
+        "likelihood": "test_record",
+        "nuisance": "../comparison/test_masked",
+        "joining": "test_record test_files ../comparison/test_headline",
+        "ranking": "test_record test_likelihood test_nuisance",
+        "complexity": "",
+        "bare_sky": "test_validation test_likelihood",
+    },
+    "simcompare/comparison": {
+        "structure": "",
+        "answer": "",
+        "headline": "test_streams",
+        "realism": "",
+        "matching": "test_further_tables",
+        "matched": "test_matching test_further_tables",
+        "adjusted": "test_further_tables test_streams",
+        "volume": "test_further_tables test_stability",
+        "stability": "",
+    },
+    "simcompare/images": {
+        "preparation/segmentation": "preparation/test_detection preparation/test_prepare",
+        "preparation/photometry": "preparation/test_prepare",
+        "preparation/prepare": "",
+        "preparation/detection": "",
+        "preparation/deblending": "preparation/test_detection preparation/test_prepare",
+        "preparation/sersic": "",
+        "preparation/rescale": "preparation/test_prepare",
+        "aperture": "../scores/test_aperture preparation/test_photometry",
+    },
+    "flows": {
+        "model": "test_proofs",
+        "pixels": "test_model",
+        "symmetry": "test_model",
+        "densities/wavelet": "test_proofs",
+        "densities/haar": "densities/test_wavelet test_proofs",
+        "densities/layers": "densities/test_wavelet test_proofs",
+        "densities/conditioners": "densities/test_wavelet ../simcompare/data/test_shipped",
+    },
+    "mocks": {
+        "projection": "",
+        "magnitudes": "light/test_light test_projection",
+        "light/base": "light/test_light",
+        "light/grid": "light/test_light",
+        "light/analytic": "light/test_light",
+        "dust/screens": "dust/test_dust",
+        "dust/gas_column": "",
+        "observing/conditions": "",
+        "observing/noise": "",
+        "observing/psf": "",
+        "observing/blurring": "observing/test_psf observing/test_observe",
+        "observing/background": "",
+        "observing/observe": "",
+        "deposit/kernel": "deposit/test_deposit deposit/test_backends",
+        "deposit/particles": "deposit/test_deposit deposit/test_backends",
+        "deposit/smoothing": "",
+        "readers/particles/times": "readers/particles/test_physics",
+        "readers/particles/geometry": "readers/particles/test_physics readers/test_selection",
+        "readers/hdf5/fields": "readers/test_formats readers/test_contradictions",
+    },
 }
 PAIRS = (
     (ast.Add, ast.Sub), (ast.Mult, ast.Div), (ast.Lt, ast.GtE), (ast.Gt, ast.LtE), (ast.Eq, ast.NotEq),
@@ -36,18 +121,48 @@ PAIRS = (
 )  # fmt: skip
 OTHERS = dict(PAIRS) | {second: first for first, second in PAIRS}
 NAMES = {"min": "max", "max": "min", "minimum": "maximum", "maximum": "minimum", "any": "all", "all": "any"}
-LIMIT = 300.0  # s for the tests of one mutant: what loops for ever is seen
+LONGEST = 240.0  # s for the tests of one mutant: what loops for ever is seen
 
 
-def mutants(tree: ast.Module, where: str) -> list[tuple[int, str, ast.Module]]:
+def tests_of(module: str) -> list[str]:
+    """Test files of a core module that exist, its own first."""
+    folder = max((each for each in CORE if module.startswith(f"{each}/")), key=len)
+    name = module.removeprefix(f"{folder}/").removesuffix(".py")
+    own = Path(name).with_name(f"test_{Path(name).name}").as_posix()
+    paths = [ROOT / "tests" / folder / f"{each}.py" for each in (own, *CORE[folder].get(name, "").split())]
+    return list(dict.fromkeys(os.path.relpath(path.resolve(), ROOT) for path in paths if path.is_file()))
+
+
+def places(tree: ast.Module, where: str) -> list[ast.AST]:
+    """Nodes that may be changed: of bodies, defaults and constants, or of functions of a name."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    scopes = [part for node in functions if where in ("", node.name) for part in node.body]
+    if not where:
+        scopes += [
+            value for node in functions for value in node.args.defaults + node.args.kw_defaults if value
+        ]
+        scopes += [node.value for node in tree.body if isinstance(node, ast.Assign)]
+    skipped = {
+        id(part)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Raise | ast.JoinedStr | ast.AnnAssign) or says(node)
+        for part in ast.walk(node)
+    }
+    wanted = {id(part): part for scope in scopes for part in ast.walk(scope) if id(part) not in skipped}
+    return list(wanted.values())
+
+
+def says(node: ast.AST) -> bool:
+    """Whether a node is a call of the log or of warnings."""
+    owner = node.func.value if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else None
+    return getattr(owner, "id", "") in ("logger", "warnings")
+
+
+def mutants(tree: ast.Module, where: str = "") -> list[tuple[int, str, ast.Module]]:
     """List each mutant, of functions of a name or of all: line, what was changed, the changed module."""
-    scopes = [
-        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and where in ("", node.name)
-    ]
-    nodes = [node for scope in scopes for part in scope.body for node in ast.walk(part)]
-    places = {id(node): number for number, node in enumerate(ast.walk(tree))}
+    numbers = {id(node): number for number, node in enumerate(ast.walk(tree))}
     found = []
-    for number in sorted({places[id(node)] for node in nodes}):
+    for number in sorted(numbers[id(node)] for node in places(tree, where)):
         fresh = copy.deepcopy(tree)
         node = list(ast.walk(fresh))[number]
         before = ast.unparse(node)
@@ -78,58 +193,134 @@ def changed(node: ast.AST) -> bool:
     return True
 
 
-def is_seen(folder: Path, tests: str) -> bool:
-    """Whether the tests fail in a copy of the project."""
-    environment = os.environ | {
-        "PYTHONPATH": str(folder),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "OMP_NUM_THREADS": "1",
-    }
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests.split(",")]
-    try:
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=LIMIT)
-    except subprocess.TimeoutExpired:
-        return True
-    return done.returncode != 0
+def run_tests(folder: Path, tests: list[str]) -> None:
+    """Run tests in a copy of the project and leave this forked process with their status."""
+    os.setsid()  # a group of its own, so that what the tests start ends with them
+    silent = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(silent, number)
+    os.chdir(folder)
+    sys.path[:] = [
+        str(folder),
+        *(path for path in sys.path if path not in (str(ROOT), str(ROOT / "benchmarks"))),
+    ]
+    os.environ["PYTHONPATH"] = str(folder)
+    sys.dont_write_bytecode = False
+    options = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", f"--basetemp={folder.parent / 'made'}"]
+    os._exit(int(importlib.import_module("pytest").main([*options, *tests])))
 
 
-def score(folder: Path, module: str, tests: str, options: argparse.Namespace) -> tuple[int, int]:
-    """Count mutants of a module that are seen, and all that were tried."""
+def outcome(folder: Path, tests: list[str], limit: float) -> tuple[str, float]:
+    """Tell what tests say, ``passed``, ``failed`` or ``out of time``, and the seconds they took."""
+    # Machine code of functions that call a changed one would be taken from the cache: none of it.
+    for cache in folder.rglob("*.nb[ic]"):
+        cache.unlink()
+    process = multiprocessing.get_context("fork").Process(target=run_tests, args=(folder, tests))
+    start = time.monotonic()
+    process.start()
+    process.join(limit)
+    in_time = not process.is_alive()
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.join()
+    if not in_time:
+        return "out of time", time.monotonic() - start
+    return ("passed" if process.exitcode == 0 else "failed"), time.monotonic() - start
+
+
+def known(record: Path | None) -> dict[tuple[str, str], dict]:
+    """Last result of every mutant in a record, by module and what was changed."""
+    lines = record.read_text(encoding="utf-8").splitlines() if record and record.is_file() else []
+    results = [json.loads(line) for line in lines]
+    return {(each["module"], each["what"]): each for each in results}
+
+
+def equivalent() -> set[tuple[str, str]]:
+    """Mutants that change nothing, as judged by hand: lines ``module: change  # reason``."""
+    lines = EQUIVALENT.read_text(encoding="utf-8").splitlines() if EQUIVALENT.is_file() else []
+    pairs = [line.partition("  # ")[0].split(": ", 1) for line in lines if line and not line.startswith("#")]
+    return {(module, what) for module, what in pairs}
+
+
+def score(folder: Path, module: str, tests: list[str], options: argparse.Namespace, end: float) -> None:
+    """Try the mutants of a module that are drawn and not yet seen; print and record what comes out."""
     path = folder / module
     text = path.read_text(encoding="utf-8")
-    if is_seen(folder, tests):
-        raise SystemExit(f"{tests} fail without any fault; mend them first.")
     found = mutants(ast.parse(text), options.where)
-    chosen = random.Random(options.seed).sample(found, min(options.most, len(found)))
-    seen = 0
-    for line, what, tree in sorted(chosen, key=lambda mutant: mutant[0]):
+    chosen = random.Random(f"{options.seed} {module}").sample(found, min(options.most, len(found)))
+    before, alike = known(options.record), equivalent()
+    left = [
+        (line, f"line {line}: {what}", tree)
+        for line, what, tree in sorted(chosen, key=lambda mutant: mutant[0])
+        if before.get((module, f"line {line}: {what}"), {}).get("outcome") in (None, "passed")
+        and not any(module == one and what == other for one, other in alike)
+    ]
+    if not left:
+        return
+    state, clean = outcome(folder, tests, LONGEST)
+    if state != "passed":
+        raise SystemExit(f"{' '.join(tests)}: {state} without any fault; mend them first.")
+    for _, what, tree in left:
+        if time.monotonic() > end:
+            break
+        cached = Path(importlib.util.cache_from_source(path))
+        cached.unlink(missing_ok=True)
         path.write_text(ast.unparse(tree), encoding="utf-8")
-        if is_seen(folder, tests):
-            seen += 1
-        else:
-            print(f"  survived: {module}:{line}: {what}", flush=True)
+        state, seconds = outcome(folder, tests, min(LONGEST, 30 + 3 * clean))
+        cached.unlink(missing_ok=True)
+        print(f"{module}: {what}: {'SURVIVED' if state == 'passed' else state} ({seconds:.0f} s)", flush=True)
+        if options.record:
+            result = {"module": module, "what": what, "outcome": state, "possible": len(found)}
+            with open(options.record, "a", encoding="utf-8") as file:
+                file.write(json.dumps(result) + "\n")
     path.write_text(text, encoding="utf-8")
-    print(f"{module}: {seen} of {len(chosen)} mutants seen ({len(found)} possible)", flush=True)
-    return seen, len(chosen)
+
+
+def print_table(record: Path) -> None:
+    """Print the record as a Markdown table, a line a module."""
+    alike = equivalent()
+    rows: dict[str, list[int]] = {}
+    for (module, what), result in known(record).items():
+        row = rows.setdefault(module, [result["possible"], 0, 0, 0])
+        row[1] += 1
+        row[2] += result["outcome"] != "passed"
+        row[3] += result["outcome"] == "passed" and (module, what.partition(": ")[2]) in alike
+    print("| module | possible | sampled | seen | change nothing | seen of the others |")
+    print("|---" + "|--:" * 5 + "|")
+    total = [sum(column) for column in zip(*rows.values(), strict=True)]
+    for module, (possible, tried, seen, same) in [*sorted(rows.items()), ("all", total)]:
+        share = f"{100 * seen / max(tried - same, 1):.0f} %"
+        print(f"| `{module}` | {possible} | {tried} | {seen} | {same} | {share} |")
 
 
 def main() -> None:
     """Score the modules that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--modules", nargs="*", default=[], help="path, or path=tests with commas between them"
-    )
-    parser.add_argument("--most", type=int, default=10**6, help="mutants of a module, drawn at random")
+    parser.add_argument("--modules", nargs="*", help="paths, or path=tests with commas between them")
+    parser.add_argument("--most", type=int, default=10, help="mutants of a module, drawn at random")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--where", default="", help="one function of the modules")
+    parser.add_argument("--record", type=Path, help="file that keeps the results, a JSON line each")
+    parser.add_argument("--minutes", type=float, default=1e6, help="after which no mutant is begun")
+    parser.add_argument("--table", action="store_true", help="print the record and end")
     options = parser.parse_args()
-    asked = dict(each.split("=") if "=" in each else (each, CORE[each]) for each in options.modules) or CORE
+    if options.table:
+        print_table(options.record)
+        return
+    modules = options.modules or [f"{folder}/{name}.py" for folder in CORE for name in CORE[folder]]
+    end = time.monotonic() + 60 * options.minutes
+    os.environ.update(OMP_NUM_THREADS="1", MPLBACKEND="agg")
+    for library in LIBRARIES.split():
+        if importlib.util.find_spec(library.partition(".")[0]):
+            importlib.import_module(library)
     with tempfile.TemporaryDirectory() as folder:
         copied = Path(folder) / "project"
         shutil.copytree(ROOT, copied, ignore=shutil.ignore_patterns(".git", "__pycache__", "*.ipynb"))
-        counts = [score(copied, module, tests, options) for module, tests in asked.items()]
-    seen, tried = map(sum, zip(*counts, strict=True))
-    print(f"all: {seen} of {tried} mutants seen, {100 * seen / tried:.0f} %")
+        for each in modules:
+            if time.monotonic() > end:
+                break
+            module, _, tests = each.partition("=")
+            score(copied, module, tests.split(",") if tests else tests_of(module), options, end)
 
 
 if __name__ == "__main__":
