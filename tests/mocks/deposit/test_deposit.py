@@ -141,3 +141,16 @@ def test_bad_particles_are_refused():
     with pytest.raises(ValueError, match="negative"):
         deposit([1.0], [1.0], [-1.0], [[1.0]], (5, 5))
     assert deposit([], [], [], np.zeros((2, 0)), (5, 6)).shape == (2, 5, 6)
+
+
+@pytest.mark.parametrize("name", ["x", "y", "h", "flux"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_one_bad_number_among_many_is_refused(name, bad):
+    """One of a hundred, last: its light would go missing in silence."""
+    values = {each: np.full(100, 2.0) for each in ("x", "y", "h")} | {"flux": np.ones((3, 100))}
+    values[name][..., -1] = bad
+    words = "negative" if name == "h" and bad == -np.inf else f"{name} of the particles .* not finite"
+    with pytest.raises(ValueError, match=words):
+        deposit(**values, shape=(5, 5))
+    values[name][..., -1] = 2.0
+    assert deposit(**values, shape=(5, 5)).shape == (3, 5, 5)

@@ -2,8 +2,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from mocks import ConditionsBank, draw_conditions, load_survey, stream
+from mocks.observing import conditions
 from mocks.observing.psf import gaussian_psf, measure_fwhm
 
 
@@ -83,3 +85,24 @@ def test_bad_conditions_are_refused():
         ConditionsBank(("g",), np.ones((2, 1, 3, 3)), np.ones((2, 1)), np.zeros((2, 1)))
     with pytest.raises(ValueError, match="not z"):
         draw_conditions("sdss", "gz", stream(1), bank())
+
+
+@pytest.mark.parametrize("normal", [-3.0, -2.0, -0.7, 0.0, 1.3, 3.0, 8.0])
+def test_seeing_is_lognormal_with_the_survey_s_mean_and_scatter(normal, monkeypatch):
+    """Every quantile against scipy's distribution; draws are cut at three standard deviations."""
+    monkeypatch.setattr(conditions, "_joint_normal", lambda n, *_: np.full(n, normal))
+    monkeypatch.setattr(conditions, "effective_psf", lambda *_, **__: gaussian_psf(3.0, 11))
+    survey = load_survey("sdss")
+    survey = replace(
+        survey,
+        bands={name: replace(band, seeing_scatter=0.4) for name, band in survey.bands.items()},
+    )
+    draw = draw_conditions(survey, "gri", stream(1))
+    for band, fwhm, sigma in zip(survey.select("gri"), draw.psf_fwhm, draw.sky_sigma, strict=True):
+        spread = np.sqrt(np.log(1 + (0.4 / band.seeing) ** 2))
+        lognormal = stats.lognorm(s=spread, scale=band.seeing / np.sqrt(1 + (0.4 / band.seeing) ** 2))
+        assert lognormal.mean() == pytest.approx(band.seeing)
+        assert lognormal.std() == pytest.approx(0.4)
+        quantile = stats.norm.cdf(np.clip(normal, -3, 3))
+        assert fwhm == pytest.approx(lognormal.ppf(quantile), rel=1e-9)
+        assert 2.5 * np.log10(sigma / band.sky_sigma) == pytest.approx(band.sky_sigma_scatter * normal)

@@ -9,7 +9,15 @@ from illustris_python.snapshot import loadSubhalo
 
 from mocks.readers import SIMULATIONS, open_snapshot, recognise
 from mocks.readers.particles.records import PHOTOMETRY_BANDS
-from mocks.toys import ToyPhysics, toy_galaxies, write_eagle_extract, write_ramses_output, write_tng_snapshot
+from mocks.toys import (
+    ToyPhysics,
+    toy_galaxies,
+    write_eagle_extract,
+    write_eagle_snapshot,
+    write_ramses_output,
+    write_swift_snapshot,
+    write_tng_snapshot,
+)
 
 COARSE = ToyPhysics("toy-1", 4e7, 1.0, 0.0, 0.0)
 FINER = ToyPhysics("toy-2", 1e7, 0.5, 0.3, 0.2)
@@ -193,3 +201,20 @@ def test_particles_are_those_that_illustris_python_reads(layout, galaxies, tmp_p
                 ours = np.concatenate([part.values(field) for part in parts])
                 assert ours.dtype == theirs[dataset].dtype
                 assert np.array_equal(ours, theirs[dataset]), f"{name} {field}"
+
+
+def test_smoothing_lengths_of_eagle_and_swift_are_physical_supports(tmp_path):
+    """In kpc; SWIFT's own length is the support over 2.018932, EAGLE's the support itself."""
+    galaxy = toy_galaxies(COARSE, 1, seed=3, redshift=1.0)[0]
+    lengths = np.random.default_rng(0).uniform(0.1, 2, len(galaxy.stars))
+    galaxy = replace(galaxy, stars=replace(galaxy.stars, smoothing_length=lengths))
+    eagle = open_snapshot(write_eagle_snapshot(tmp_path / "eagle", [galaxy]))
+    found = by_place(eagle.read(int(eagle.catalogue()["subhalo_id"][0])).stars)
+    assert found.smoothing_length == pytest.approx(by_place(galaxy.stars).smoothing_length, rel=1e-5)
+    path = write_swift_snapshot(tmp_path / "swift", [galaxy])
+    with h5py.File(path, "r+") as file:
+        stars = file["PartType4"]
+        stars["SmoothingLengths"] = np.linspace(1e-4, 2e-3, len(stars["Masses"]))  # comoving Mpc
+        stars["SmoothingLengths"].attrs.update(stars["Coordinates"].attrs)
+    found = open_snapshot(path).read(0).stars.smoothing_length
+    assert np.sort(found) == pytest.approx(np.linspace(0.1, 2, len(found)) * 0.5 * 2.018932, rel=1e-6)

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from astropy.table import Table, vstack
+from scipy import stats
 
 from simcompare.comparison import headline, structure
-from simcompare.comparison.headline import compare, null_splits, trend_of
+from simcompare.comparison.headline import compare, null_splits, split_differences, trend_of
 from simcompare.comparison.report_table import read_comparison, write_comparison
 from simcompare.data.shipped import reference_table
 from simcompare.scores.files import joined_scores, read_form
@@ -155,6 +156,44 @@ def test_null_p_values_are_uniform(tables):
     assert null["uniformity_p"] > 0.01
     assert null["delta_95"] == pytest.approx(1.96 * 20 * np.sqrt(2 / 150), rel=0.2)
     assert null_splits(tables[0][:2], np.random.default_rng(0))["n_splits"] == 0
+
+
+def test_null_of_four_galaxies_is_that_of_all_their_halves():
+    """Means 0, 1, 3, 9: halves differ by 5.5, 3.5 or 2.5, each in a third of the splits."""
+    table = scores("real", "observed", 0, 4).with_columns(log_likelihood_ratio=[0.0, 1.0, 3.0, 9.0])
+    delta, p_values = split_differences(np.array([0.0, 1, 3, 9]), np.random.default_rng(0), 3000)
+    sizes, counts = np.unique(np.abs(delta), return_counts=True)
+    assert sizes.tolist() == [2.5, 3.5, 5.5]
+    assert counts == pytest.approx([1000] * 3, abs=100)
+    for halves, difference in ((([0, 1], [3, 9]), -5.5), (([0, 9], [1, 3]), 2.5)):
+        expected = stats.ttest_ind(*halves, equal_var=False).pvalue
+        assert p_values[delta == difference] == pytest.approx(expected)
+    assert null_splits(table, np.random.default_rng(0))["delta_95"] == 5.5
+    assert np.isnan(split_differences(np.array([0.0, 1, 3]), np.random.default_rng(0), 5)[1]).all()
+
+
+def test_shares_beyond_percentiles_of_the_reference_count_galaxies_alike(compared, tables):
+    """A galaxy with three views counts as one with a single view; by a loop over galaxies."""
+    real, ours = (
+        scores("real", "observed", 0, 200, seed=1),
+        scores("sim", "simulated", 15, 60, seed=2, views=3),
+    )
+    number = np.char.partition(np.asarray(ours["galaxy_id"], str), "-")[:, 2].astype(int)
+    ours = ours[(np.asarray(ours["view"]) == 0) | (number % 2 == 0)]
+    row = compare(stack_scores([real, ours]), np.random.default_rng(0), n_bootstrap=20)[0]
+    for label, percentile in (("0p15", 0.15), ("2p5", 2.5), ("97p5", 97.5), ("99p85", 99.85)):
+        limit = np.percentile(real["log_likelihood_ratio"], percentile)
+        side = "below" if percentile < 50 else "above"
+        shares = []
+        for name in np.unique(ours["galaxy_id"]):
+            values = ours["log_likelihood_ratio"][np.asarray(ours["galaxy_id"]) == name]
+            shares.append(np.mean(values < limit if side == "below" else values > limit))
+        assert row[f"fraction_{side}_{label}"] == pytest.approx(np.mean(shares), abs=1e-12)
+    assert row["fraction_above_97p5"] > 0.05
+
+
+def test_sound_rows_raise_no_caution(compared):
+    assert list(compared["caution"]) == ["", "raw log-likelihood says the opposite", "", ""]
 
 
 def test_generations_rise_in_the_stated_order(tables):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from astropy.table import Table, vstack
+from scipy import stats
 
 from simcompare.comparison import matching
 from simcompare.comparison.matching import compare_in_bins, match, matched_difference
@@ -83,3 +84,56 @@ def test_bins_find_the_difference_where_it_is(scores):
     assert bright_bin["delta_mean"] - faint_bin["delta_mean"] == pytest.approx(-30, abs=4)
     assert np.isnan(empty_bin["delta_mean"])
     assert empty_bin["n_galaxies"] == 0
+
+
+def test_bins_count_galaxies_not_images(scores):
+    """Counts, and the difference of the means over galaxies, by a loop; a bin with too few has none."""
+    edges = [15.0, 16.4, 17.2, 19.0]
+    table = compare_in_bins(Scores.of(scores), "mag_r", edges, 0, n_bootstrap=50)
+    assert table.meta == {"column": "mag_r", "reference": "real", "score": "log_likelihood_ratio"}
+    for row, low, high in zip(table, edges[:-1], edges[1:], strict=True):
+        means = []
+        for name, column in (("massive", "n_galaxies"), ("real", "n_reference")):
+            inside = (scores["dataset"] == name) & (scores["mag_r"] >= low) & (scores["mag_r"] < high)
+            part = scores[inside]
+            ids = np.unique(part["galaxy_id"])
+            assert row[column] == len(ids)
+            means.append(
+                np.mean([part["log_likelihood_ratio"][part["galaxy_id"] == each].mean() for each in ids])
+            )
+        assert row["delta_mean"] == pytest.approx(means[0] - means[1])
+        assert row["delta_mean_low"] < row["delta_mean"] < row["delta_mean_high"]
+    few = compare_in_bins(Scores.of(scores), "mag_r", edges, 0, n_bootstrap=50, least=151)
+    assert np.isnan(few["delta_mean"]).all()
+    assert list(few["n_galaxies"]) == list(table["n_galaxies"])
+
+
+@pytest.mark.parametrize("limit", [matching.LARGEST_OPTIMAL, 0])
+def test_pairs_of_a_small_example_are_those_of_a_search_of_all(limit, monkeypatch):
+    """Three galaxies and four: the most pairs within the caliper, of least total distance."""
+    from itertools import permutations
+
+    monkeypatch.setattr(matching, "LARGEST_OPTIMAL", limit)
+    ours, real = [17.0, 17.5, 18.6], [16.9, 17.4, 17.6, 18.5]
+    columns = {
+        "galaxy_id": [f"a{k}" for k in range(3)] + [f"b{k}" for k in range(4)],
+        "dataset": ["sim"] * 3 + ["real"] * 4,
+        "kind": ["simulated"] * 3 + ["observed"] * 4,
+        "split": ["test"] * 7,
+        "mag_r": ours + real,
+        "log_likelihood_ratio": np.arange(7.0),
+    }
+    found = match(Scores.of(Table(columns)), "sim", ["mag_r"], caliper=0.25)
+    best = min(
+        permutations(range(4), 3),
+        key=lambda order: sum(abs(ours[i] - real[j]) for i, j in enumerate(order)),
+    )
+    assert sorted(zip(found.first, found.second - 3, strict=True)) == list(enumerate(best))
+    assert (found.n_first, found.n_second) == (3, 4)
+    row = found.balance[0]
+    spread = np.std(real)
+    assert row["difference_before"] == pytest.approx((np.mean(ours) - np.mean(real)) / spread)
+    paired = np.array(real)[list(best)]
+    assert row["difference_after"] == pytest.approx((np.mean(ours) - paired.mean()) / spread)
+    assert row["ks_before"] == pytest.approx(stats.ks_2samp(ours, real).statistic)
+    assert row["ks_after"] == pytest.approx(stats.ks_2samp(ours, paired).statistic)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from astropy.table import Table, vstack
+from scipy import stats
 
 from simcompare.comparison.adjusted import adjusted_differences
 from simcompare.scores.nuisance import NuisanceModel
@@ -66,3 +67,14 @@ def test_extrapolation_is_counted_and_too_few_galaxies_are_refused():
         adjusted_differences(Scores.of(few), 0)
     with pytest.raises(ValueError, match="no column stellar_mass"):
         adjusted_differences(Scores.of(both), 0, columns=["stellar_mass"])
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-9, 1e9])
+def test_p_values_do_not_depend_on_the_unit_of_the_score(unit):
+    rng = np.random.default_rng(4)
+    both = vstack([galaxies("real", "observed", 100, rng), galaxies("same", "simulated", 40, rng, 17.2, -8)])
+    both["log_likelihood_ratio"] *= unit
+    row = adjusted_differences(Scores.of(both), 0, n_bootstrap=100)[0]
+    expected = 2 * stats.norm.sf(abs(row["delta_adjusted"]) / row["delta_adjusted_error"])
+    assert row["p_value"] == pytest.approx(expected, rel=1e-9)
+    assert 0 < row["p_value"] < 1

@@ -125,3 +125,21 @@ def test_too_few_real_galaxies_are_refused():
     rng = np.random.default_rng(3)
     with pytest.raises(ValueError, match="at least 20 held-out real images"):
         add_typicality(Scores.of(galaxies("real", "observed", 12, rng)), rng)
+
+
+def test_only_usable_held_out_galaxies_are_the_reference():
+    """Training galaxies and rows without a score or a nuisance change no other row."""
+    rng = np.random.default_rng(6)
+    real, ours = galaxies("real", "observed", 60, rng), galaxies("same", "simulated", 30, rng)
+    trained, *spoilt = (galaxies("real", "observed", n, rng, shift=3000.0) for n in (40, 3, 3))
+    trained["split"] = ["train"] * len(trained)
+    spoilt[0]["log_likelihood_ratio"], spoilt[1]["mag_r"] = np.nan, np.nan
+    for number, table in enumerate((trained, *spoilt)):
+        table["galaxy_id"] = [f"more{number}-{k}" for k in range(len(table))]
+    plain = add_typicality(Scores.of(vstack([real, ours])), np.random.default_rng(0))
+    mixed = add_typicality(Scores.of(vstack([trained, *spoilt, real, ours])), np.random.default_rng(0))
+    for name in ("score_residual", "typicality_p", "too_likely"):
+        np.testing.assert_array_equal(mixed[name][46:], plain[name])
+    # The training galaxies themselves are held against the others.
+    assert (mixed["typicality_p"][:40] == 2 / 61).all()
+    assert np.isnan(mixed["typicality_p"][40:46]).all()

@@ -93,6 +93,22 @@ def test_shrinking_sphere_finds_the_dense_lump_even_across_the_edge(centre):
     assert np.abs(unwrap(found[None], np.array(centre), 10.0)).max() < 0.02
 
 
+def test_shrinking_sphere_is_the_weighted_mean_of_ever_fewer_particles():
+    """Against the definition, by sorting; masses differ, and few particles end sooner."""
+    rng = np.random.default_rng(5)
+    for n in (1, 3, 12, 300, 1500):
+        position, mass = rng.lognormal(size=(n, 3)), rng.lognormal(size=n)
+        where, weight, fewest = position, mass, min(50, max(1, n // 10))
+        while True:
+            centre = np.average(where, axis=0, weights=weight)
+            keep = int(0.75 * len(weight))
+            if keep < fewest:
+                break
+            nearest = np.argsort(np.linalg.norm(where - centre, axis=1))[:keep]
+            where, weight = where[nearest], weight[nearest]
+        assert shrinking_sphere(position, mass) == pytest.approx(centre, rel=1e-9)
+
+
 def test_half_mass_radius_of_a_uniform_sphere():
     rng = np.random.default_rng(2)
     direction = rng.normal(size=(100_000, 3))

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
+from simcompare.images.preparation.deblending import _squared_radius
 from simcompare.images.preparation.photometry import (
+    _largest_ellipse,
     growth_curve,
     light_radius,
     magnitude,
@@ -73,3 +75,39 @@ def test_galaxy_larger_than_its_image_is_marked():
     shape = measure_shape(image, np.ones_like(image, bool), (32, 32))
     assert shape.truncated
     assert shape.aperture <= 32.6
+
+
+@pytest.mark.parametrize(
+    ("axis_ratio", "angle"), [(1.0, 0.0), (0.4, 0.0), (0.4, 0.5), (0.3, 1.4), (0.5, 2.5)]
+)
+@pytest.mark.parametrize("centre", [(32, 32), (20, 32), (45.5, 32), (32, 15.2), (32, 50), (12, 14), (52, 49)])
+def test_largest_ellipse_touches_the_nearest_edge(axis_ratio, angle, centre):
+    """Drawn as a curve, for galaxies inclined and off-centre on every side."""
+    n_y, n_x = 65, 71
+    a = _largest_ellipse((n_y, n_x), centre, axis_ratio, angle)
+    t = np.linspace(0, 2 * np.pi, 200_001)
+    x = centre[0] + a * (np.cos(t) * np.cos(angle) - axis_ratio * np.sin(t) * np.sin(angle))
+    y = centre[1] + a * (np.cos(t) * np.sin(angle) + axis_ratio * np.sin(t) * np.cos(angle))
+    room = min(x.min() + 0.5, n_x - 0.5 - x.max(), y.min() + 0.5, n_y - 0.5 - y.max())
+    assert room == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize(("angle", "is_truncated"), [(0.0, False), (0.5 * np.pi, True)])
+def test_an_inclined_galaxy_ends_at_the_edge_of_a_narrow_image(angle, is_truncated):
+    image = exponential(4.0, 0.35, angle, size=129)[44:85]
+    shape = measure_shape(image, image > 0.001 * image.max(), (64, 20))
+    assert shape.truncated == is_truncated
+    reach = 20.5 / np.hypot(np.sin(angle), shape.axis_ratio * np.cos(angle))
+    assert shape.aperture == pytest.approx(min(reach, 2 * shape.petrosian_radius), rel=0.01)
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.4, 1.1, 2.2, 2.9])
+def test_elliptical_distance_is_that_of_the_inverse_covariance(angle):
+    """Of a tilted Gaussian, by numpy's inverse of its covariance."""
+    y, x = np.indices((81, 81))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    covariance = turn @ np.diag([49.0, 9.0]) @ turn.T
+    offset = np.stack([x - 38.0, y - 41.0], axis=-1)
+    expected = np.einsum("yxi,ij,yxj->yx", offset, np.linalg.inv(covariance), offset)
+    found = _squared_radius(np.exp(-expected / 2), (38.0, 41.0))
+    assert found == pytest.approx(expected, rel=2e-3, abs=1e-9)

@@ -5,8 +5,15 @@ import pytest
 
 from mocks.observing.psf import gaussian_psf
 from simcompare.images.parts import collect_stamps
-from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
+from simcompare.images.preparation.prepare import (
+    Preparation,
+    _measure_sky,
+    _Work,
+    preparation_stream,
+    prepare_stamp,
+)
 from simcompare.images.preparation.segmentation import (
+    Objects,
     correlated_noise,
     pixel_noise,
     sky_level,
@@ -224,6 +231,67 @@ def test_unusable_images_are_rejected_with_a_reason(spoil, reason):
     stamp = make_stamp()
     with pytest.raises(RejectedStampError, match=reason):
         prepare(make_stamp(image=spoil(stamp.image)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"problem": "row 7 of the table is damaged"}, "row 7 of the table is damaged"),
+        ({"ra": 400.0, "dec": 10.0}, "400"),
+        ({"ra": 40.0, "dec": -91.0}, "-91"),
+        ({"position": (96.2, 49.0)}, r"x 96\.2, y 49\.0, outside the image"),
+        ({"position": (47.0, -0.8)}, "outside the image"),
+        ({"psf": -gaussian_psf(3.0, 31)[None]}, "PSF in r"),
+    ],
+)
+def test_recorded_problems_and_impossible_places_are_rejected(changes, reason):
+    with pytest.raises(RejectedStampError, match=reason):
+        prepare(make_stamp(**changes))
+
+
+@pytest.mark.parametrize(("x", "y"), [(29.0, 32.0), (35.5, 32.0), (32.0, 28.5), (32.0, 35.5)])
+def test_off_centre_is_seen_on_every_side(x, y):
+    prepared = prepare(make_stamp(size=64, x=x, y=y))
+    assert has(prepared, "off_centre")
+    assert (prepared.row["centre_x"], prepared.row["centre_y"]) == pytest.approx((x, y), abs=0.2)
+    assert not has(prepare(make_stamp(size=64, x=32.4, y=31.6)), "off_centre")
+
+
+def test_the_noisiest_band_counts_least():
+    """A galaxy of signal-to-noise 30 in one band stays one beside a band a hundred times as noisy."""
+    stamp = make_stamp(bands=("r", "i"), flux=8.0)
+    image = stamp.image.copy()
+    image[1] = 100 * SIGMA * np.random.default_rng(3).standard_normal((96, 96))
+    for order in (slice(None), slice(None, None, -1)):
+        found = prepare(make_stamp(bands=("r", "i"), image=image[order]))
+        alone = prepare(make_stamp(image=image[:1]))
+        assert not has(found, "undetected")
+        assert found.row["snr"] == pytest.approx(alone.row["snr"], rel=0.05)
+        assert found.row["half_light_radius"] == pytest.approx(alone.row["half_light_radius"], rel=0.05)
+        assert found.row["detection_snr"] == pytest.approx(alone.row["detection_snr"], rel=0.05)
+
+
+def test_where_a_galaxy_leaves_little_sky_the_survey_s_zero_is_taken():
+    """Below half of the pixels their level is the galaxy's own halo."""
+    noise = SIGMA * np.random.default_rng(0).standard_normal((1, 96, 96))
+    for width, peak, level in ((12.0, 1.0, 0.0), (3.0, 1.0, 0.3)):
+        light = blob(96, 47.5, 47.5, 2 * np.pi * width**2 * peak, width)
+        row = prepare(make_stamp(image=0.3 + light + noise, quantum=None)).row
+        assert row["sky_level_r"] == pytest.approx(level, abs=0.1 * SIGMA)
+        assert row["sky_sigma_r"] == pytest.approx(SIGMA, rel=0.07)
+
+
+@pytest.mark.parametrize("free", [0.02, 0.3, 0.7])
+def test_what_is_taken_for_the_sky_where_there_is_little(free):
+    """Pixels right of the galaxy are sky of level 0.4; with too few, the noise of all pixels is taken."""
+    image = np.random.default_rng(1).normal(0.4, SIGMA, (1, 100, 100))
+    target = np.zeros((100, 100), bool)
+    target[:, : 96 - int(100 * free)] = True  # the sky begins four pixels further
+    work = _Work(image, np.zeros((1, 100, 100), bool), np.zeros((100, 100), bool), False, np.zeros(1))
+    sky = _measure_sky(work, np.array([7.0]), Objects(target, np.zeros_like(target), blended=False))
+    assert sky.level[0] == pytest.approx(0.4 if free == 0.7 else 0.0, abs=0.1 * SIGMA)
+    assert sky.sigma[0] == (7.0 if free == 0.02 else pytest.approx(SIGMA, rel=0.05))
+    assert np.isnan(sky.correlation[0]) == (free == 0.02)
 
 
 def test_blank_sky_is_undetected():
