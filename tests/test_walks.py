@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from astropy.table import Table
 
 import simcompare
 from flows import FlowConfig, FlowModel, TrainingConfig, train
@@ -147,9 +148,23 @@ def test_add_a_score_column_and_a_figure(registry, extract, monkeypatch, tmp_pat
         assert all(
             (page.path.parent / "figures" / f"{name}.{end}").is_file() for end in ("png", "pdf", "ecsv")
         )
-    assert "ratio per pixel" in json.dumps(content)
+    every = next(each for each in content["further"] if each["name"] == "every_score")
+    rows = {row["dataset"]: row for row in every["rows"] if row["column"] == "ratio_per_pixel"}
+    assert set(rows) == {scores.reference, "toy-3", "SDSS r held-out twins"}
+    assert {row["score"] for row in rows.values()} == {"ratio per pixel"}
+    mine = scores.sample("toy-3")["log_likelihood_ratio"] / 4096
+    real = scores.reference_sample()["log_likelihood_ratio"] / 4096
+    assert rows["toy-3"]["median"] == pytest.approx(np.median(mine))
+    assert rows["toy-3"]["delta_mean"] == pytest.approx(mine.mean() - real.mean())
+    low, median, high = (rows[scores.reference][f"median{end}"] for end in ("_low", "", "_high"))
+    assert low < median < high
+    beside = Table.read(page.path.parent / "tables" / "every_score.ecsv", format="ascii.ecsv")
+    assert beside["median"][beside["column"] == "ratio_per_pixel"].tolist() == [
+        each["median"] for each in rows.values()
+    ]
     html = page.path.read_text(encoding="utf-8")
-    assert "ratio per pixel" in html
+    assert f"<td>{median:.3g}<" in html
+    assert "<td>ratio per pixel</td>" in html
     assert "How many galaxies" in html
 
 

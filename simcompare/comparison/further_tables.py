@@ -11,6 +11,7 @@ from astropy.table import Table
 
 from mocks.streams import stream
 from simcompare.comparison.adjusted import adjusted_differences
+from simcompare.comparison.every_score import every_score, score_columns
 from simcompare.comparison.features import Rows, compare_features
 from simcompare.comparison.headline import trend_of
 from simcompare.comparison.matched import balance_all, contrasts, match_all
@@ -36,6 +37,65 @@ _NEEDED = (
 _STRUCTURE = ("aperture_ratio", "surroundings_ratio")
 MOST_COMPARED = 20_000  # images of a data set in the model comparison
 MOST_FEATURES = 8  # of the model comparison: its classifier has squares of them as well
+
+
+# Title and note of every table, which `_Jobs` makes, in the order of the report.
+_TABLES = {
+    "structure": (
+        "Structure by scale and band",
+        "Each scale and band judged by itself: z above 0 is clumpier or noisier than real galaxies, "
+        "below 0 smoother; p_holm over all rows.",
+    ),
+    "every_score": (
+        "Every score",
+        "Median over galaxies, with its exact interval, and the mean minus that of held-out real galaxies. "
+        "Not adjusted for brightness, noise or seeing; the verdict is that of the first table.",
+    ),
+    "adjusted": (
+        "Difference at equal nuisance",
+        "Score of real galaxies fitted as a function of {columns}; data set minus fit, nats.",
+    ),
+    "matched": (
+        "Matched samples",
+        "Each galaxy paired with a real one in {matched}; imbalance is the largest "
+        "difference of means in real standard deviations, below 0.1 is customary.",
+    ),
+    "balance": (
+        "Balance of the matched samples",
+        "Difference of means in real standard deviations, and Kolmogorov-Smirnov distance, before "
+        "and after matching.",
+    ),
+    "contrasts": (
+        "Simulations against each other",
+        "Galaxies of two simulations paired in {matched}; first minus second, nats.",
+    ),
+    "jackknife": (
+        "Error from the finite volume",
+        "Each of the 8 parts of the simulated box left out in turn.",
+    ),
+    "typicality": (
+        "Typicality of whole data sets",
+        "Mean standardised residual among real galaxies of like nuisance, and the share of images "
+        "with a two-sided p-value below 0.05 (0.05 expected). false_alarms: rate at which as "
+        "many real galaxies get p < 0.05.",
+    ),
+    "features": (
+        "Tests without a likelihood",
+        "One view per galaxy. false_alarms: rate at which as many real galaxies get p < 0.05; power: "
+        "the same of the defect, at this number. A test that fails on equal sets has no p-value; "
+        "where it cannot see, no difference means nothing.",
+    ),
+    "posterior": ("Which simulation, if one of them were right", ""),
+    "calibration": (
+        "Calibration of these probabilities",
+        "Held-out simulated galaxies: share of right labels by predicted probability.",
+    ),
+    "bins": ("Difference by {bins}", "Data set minus real, nats."),
+    "trend": (
+        "Trend over generations",
+        "From {order}: Kendall's tau of galaxies with the order, one-sided p-value, nats per step.",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -78,7 +138,8 @@ def needed_columns(form: Scores, questions: Questions) -> list[str]:
     -------
     list of str
     """
-    known = {*_NEEDED, *shape_columns(form.colnames), form.headline, *form.nuisances, *questions.columns}
+    known = {*_NEEDED, *shape_columns(form.colnames), *score_columns(form), form.headline}
+    known |= {*form.nuisances, *questions.columns}
     return [name for name in form.colnames if name in known or name.startswith(_STRUCTURE)]
 
 
@@ -134,70 +195,17 @@ class _Jobs:
 
     def listed(self) -> list[tuple[str, str, str, Callable[[], Table]]]:
         """Name, title, note and maker of every table."""
-        columns, matched = ", ".join(self.nuisances), ", ".join(self.match_in)
-        jobs = [
-            (
-                "structure", "Structure by scale and band",
-                "Each scale and band judged by itself: z above 0 is clumpier or noisier than real galaxies, "
-                "below 0 smoother; p_holm over all rows.",
-                lambda: structure_by_part(self.scores, self.scores.others, self.seed),
-            ),
-            (
-                "adjusted", "Difference at equal nuisance",
-                f"Score of real galaxies fitted as a function of {columns}; data set minus fit, nats.",
-                self.adjusted,
-            ),
-            (
-                "matched", "Matched samples",
-                f"Each galaxy paired with a real one in {matched}; imbalance is the largest "
-                "difference of means in real standard deviations, below 0.1 is customary.",
-                lambda: match_all(self.scores, self.match_in, self.seed, n_bootstrap=self.n_bootstrap),
-            ),
-            (
-                "balance", "Balance of the matched samples",
-                "Difference of means in real standard deviations, and Kolmogorov-Smirnov distance, before "
-                "and after matching.",
-                lambda: balance_all(self.scores, self.match_in),
-            ),
-            (
-                "contrasts", "Simulations against each other",
-                f"Galaxies of two simulations paired in {matched}; first minus second, nats.", self.contrasts,
-            ),
-            (
-                "jackknife", "Error from the finite volume",
-                "Each of the 8 parts of the simulated box left out in turn.", self.jackknife,
-            ),
-            (
-                "typicality", "Typicality of whole data sets",
-                "Mean standardised residual among real galaxies of like nuisance, and the share of images "
-                "with a two-sided p-value below 0.05 (0.05 expected). false_alarms: rate at which as "
-                "many real galaxies get p < 0.05.", self.typicality,
-            ),
-            (
-                "features", "Tests without a likelihood",
-                "One view per galaxy. false_alarms: rate at which as many real galaxies get p < 0.05; power: "
-                "the same of the defect, at this number. A test that fails on equal sets has no p-value; "
-                "where it cannot see, no difference means nothing.",
-                self.features,
-            ),
-            ("posterior", "Which simulation, if one of them were right", "", self.posterior),
-            (
-                "calibration", "Calibration of these probabilities",
-                "Held-out simulated galaxies: share of right labels by predicted probability.",
-                self.calibration,
-            ),
-            (
-                "bins", f"Difference by {self.bins[0] or 'property'}", "Data set minus real, nats.",
-                self.in_bins,
-            ),
-        ]  # fmt: skip
-        if self.asked.generations:
-            order = " to ".join(self.asked.generations)
-            note = (
-                f"From {order}: Kendall's tau of galaxies with the order, one-sided p-value, nats per step."
-            )
-            jobs.append(("trend", "Trend over generations", note, self.trend))
-        return jobs
+        words = {
+            "columns": ", ".join(self.nuisances),
+            "matched": ", ".join(self.match_in),
+            "bins": self.binning[0] or "property",
+            "order": " to ".join(self.asked.generations),
+        }
+        return [
+            (name, title.format(**words), note.format(**words), getattr(self, name))
+            for name, (title, note) in _TABLES.items()
+            if name != "trend" or self.asked.generations
+        ]
 
     @cached_property
     def nuisances(self) -> list[str]:
@@ -210,7 +218,7 @@ class _Jobs:
         return self.asked.match or tuple(self.nuisances)
 
     @property
-    def bins(self) -> tuple[str, tuple[float, ...]]:
+    def binning(self) -> tuple[str, tuple[float, ...]]:
         """Column and limits of the bins."""
         magnitudes = [name for name in self.nuisances if name.startswith("mag_")]
         column = self.asked.bins or (magnitudes[0] if magnitudes else "")
@@ -224,6 +232,18 @@ class _Jobs:
     def rng(self, name: str) -> np.random.Generator:
         """Stream of one table."""
         return stream(self.seed, "analysis", name)
+
+    def structure(self) -> Table:
+        return structure_by_part(self.scores, self.scores.others, self.seed)
+
+    def every_score(self) -> Table:
+        return every_score(self.scores, self.seed, n_bootstrap=self.n_bootstrap)
+
+    def matched(self) -> Table:
+        return match_all(self.scores, self.match_in, self.seed, n_bootstrap=self.n_bootstrap)
+
+    def balance(self) -> Table:
+        return balance_all(self.scores, self.match_in)
 
     def adjusted(self) -> Table:
         return adjusted_differences(
@@ -288,8 +308,8 @@ class _Jobs:
     def calibration(self) -> Table:
         return self.comparison_of_models.calibration.copy()
 
-    def in_bins(self) -> Table:
-        column, edges = self.bins
+    def bins(self) -> Table:
+        column, edges = self.binning
         if not column or len(edges) < 2:
             raise ValueError("no column to bin in; name one with --bins.")
         return compare_in_bins(self.scores, column, edges, self.seed, n_bootstrap=self.n_bootstrap)

@@ -208,7 +208,7 @@ def test_comparison_holds_every_table_and_the_board_ranks_it(runs, capsys):
     assert rows["new"]["n_matched"] > 10
     made = {each.name for each in read_further(folder / "first" / "tables") if each.table is not None}
     assert made == {
-        "adjusted", "matched", "balance",
+        "every_score", "adjusted", "matched", "balance",
         "contrasts", "typicality", "features", "posterior", "calibration",
         "bins", "trend",
     }  # fmt: skip
