@@ -145,7 +145,7 @@ def places(tree: ast.Module, where: str) -> list[ast.AST]:
     skipped = {
         id(part)
         for node in ast.walk(tree)
-        if isinstance(node, ast.Raise | ast.JoinedStr | ast.AnnAssign) or says(node)
+        if isinstance(node, ast.Raise | ast.JoinedStr | ast.AnnAssign) or says(node) or guards(node)
         for part in ast.walk(node)
     }
     wanted = {id(part): part for scope in scopes for part in ast.walk(scope) if id(part) not in skipped}
@@ -156,6 +156,11 @@ def says(node: ast.AST) -> bool:
     """Whether a node is a call of the log or of warnings."""
     owner = node.func.value if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else None
     return getattr(owner, "id", "") in ("logger", "warnings")
+
+
+def guards(node: ast.AST) -> bool:
+    """Whether a node is the ``strict=True`` of a zip, which guards against our own mistakes alone."""
+    return isinstance(node, ast.keyword) and node.arg == "strict"
 
 
 def mutants(tree: ast.Module, where: str = "") -> list[tuple[int, str, ast.Module]]:

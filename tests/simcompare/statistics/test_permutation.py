@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from simcompare.statistics.permutation import permuted_difference
+from simcompare.statistics.permutation import permuted_difference, permuted_p_value
 
 
 def heavy(n, rng):
@@ -51,3 +51,42 @@ def test_large_samples_are_welch_s_and_single_galaxies_have_no_interval():
     assert difference.low < difference.value < difference.high
     single, p = permuted_difference(ours[:1], real, rng)
     assert np.isnan([single.low, single.high, p]).all()
+
+
+def test_error_and_bounds_of_few_galaxies_are_those_of_all_their_deals():
+    """Every one of the 56 ways to deal three of eight values; bounds where the exact p-value crosses."""
+    from itertools import combinations
+
+    ours, real = np.array([1.0, 2.5, 7.0]), np.array([0.2, 0.9, 1.4, 3.0, 3.1])
+    found, p = permuted_difference(ours, real, np.random.default_rng(0), confidence=0.8)
+    assert found.error == pytest.approx(np.sqrt(np.var(ours, ddof=1) / 3 + np.var(real, ddof=1) / 5))
+
+    def exact(shift):
+        pooled, observed = np.concatenate([ours - shift, real]), ours.mean() - shift - real.mean()
+        dealt = [pooled[list(c)].mean() - np.delete(pooled, c).mean() for c in combinations(range(8), 3)]
+        return np.mean(np.abs(dealt) >= abs(observed) - 1e-12)
+
+    assert p == pytest.approx(exact(0.0), abs=0.03)
+    for bound, inward in ((found.low, 0.15), (found.high, -0.15)):
+        assert exact(bound + inward) > 0.2 - 0.03
+        assert exact(bound - inward) < 0.2 + 0.03
+
+
+def test_p_value_is_the_share_that_reaches_it_itself_counted_until_nine_do():
+    permuted = np.random.default_rng(1).normal(size=199)
+    ordered = np.sort(permuted)
+    for reached in (199, 57, 10):
+        assert permuted_p_value(ordered[-reached], permuted) == (1 + reached) / 200
+    # Nine: the tail of the three moments, at most the share of ten.
+    skewness = max(stats.skew(permuted, bias=False), 0)
+    tail = stats.pearson3.sf((ordered[-9] - permuted.mean()) / permuted.std(ddof=1), skewness)
+    assert permuted_p_value(ordered[-9], permuted) == pytest.approx(min(tail, 11 / 200), rel=1e-12)
+    assert permuted_p_value(1e3, permuted) == 1e-7
+
+
+def test_p_value_of_few_or_equal_permutations_is_their_share():
+    assert permuted_p_value(2.0, np.arange(19.0) / 19) == 1 / 20
+    assert permuted_p_value(2.0, np.zeros(400)) == 1 / 401
+    assert permuted_p_value(0.0, np.zeros(400)) == 1
+    assert permuted_p_value(0.5, np.ones(1)) == 1
+    assert permuted_p_value(1.5, np.ones(1)) == 0.5

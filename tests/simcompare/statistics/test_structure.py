@@ -3,10 +3,14 @@
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.optimize import brentq
 
 from simcompare.statistics.structure import (
     CLIP,
     LEAST_WEIGHT,
+    ConditionalScore,
+    Separation,
+    StructureReference,
     cauchy_combination,
     compress,
     fit_conditional,
@@ -170,3 +174,148 @@ def test_combined_p_value():
     uniform = np.random.default_rng(0).random((20_000, 2))
     combined = np.array([cauchy_combination(each) for each in uniform])
     assert stats.kstest(combined, "uniform").pvalue > 0.001
+
+
+def by_hand(real, z, x, confidence):
+    """Fraction, interval, z, errors and p-value once more, galaxy by galaxy, by the text of the methods."""
+    model, line = real.model, real.separation
+
+    def unit(condition):
+        return [
+            (min(max(c, low), high) - middle) / scale
+            for c, low, high, middle, scale in zip(
+                condition, model.low, model.high, model.centre, model.scale, strict=True
+            )
+        ]
+
+    def slope(condition):
+        a, b = unit(condition)
+        spread = np.exp(model.log_spread[0] + a * model.log_spread[1] + b * model.log_spread[2])
+        return np.array([1, a, b, a * a - 1]) / spread
+
+    def contrast(weight, weight_real):
+        m = len(real.z)
+        mean = sum(w * v for w, v in zip(weight, z, strict=True)) / sum(weight)
+        mean_real = sum(w * v for w, v in zip(weight_real, real.z, strict=True)) / sum(weight_real)
+        worth = sum(weight) ** 2 / sum(w * w for w in weight)
+        worth_real = sum(weight_real) ** 2 / sum(w * w for w in weight_real)
+
+        def variance(values, weights, about, number):
+            share = np.array(weights) / sum(weights)
+            return sum(share**2 * (np.array(values) - about) ** 2) * number**2 / (number - 1)
+
+        own, others = variance(z, weight, mean, worth), variance(real.z, weight_real, mean_real, worth_real)
+        freedom = worth - 1 + 0.7
+        pooled = (0.7 * others + (worth - 1) * own) / freedom
+        lean = sum(w * slope(c) for w, c in zip(weight, x, strict=True)) / sum(weight)
+        lean -= sum(w * slope(c) for w, c in zip(weight_real, real.conditions, strict=True)) / sum(
+            weight_real
+        )
+        moved = [
+            -weight_real[k] / sum(weight_real) * (real.z[k] - mean_real) - model.influence[k] @ lean
+            for k in range(m)
+        ]
+        first, second = pooled / worth, sum(each**2 for each in moved)
+        freedom_real = 3 * second**2 / sum(each**4 for each in moved) - 1
+        total = first + second
+        welch = total**2 / (first**2 / freedom + second**2 / freedom_real)
+        return mean - mean_real, total, welch, np.array(moved)
+
+    def weight_of(conditions):
+        return [max(0.15, line.coefficients @ [1, unit(c)[0]]) for c in conditions]
+
+    weight = weight_of(x)
+    difference, variance, freedom, moved = contrast(weight, weight_of(real.conditions))
+    plain, plain_variance, plain_freedom, _ = contrast([1.0] * len(z), [1.0] * len(real.z))
+    share = np.array(weight) / sum(weight)
+    distance = share @ weight
+    shifted = line.influence @ [1, share @ [unit(c)[0] for c in x]]
+
+    def excess(f):
+        """Squared difference from f separations less its variance times t^2; 0 at a bound."""
+        error2 = variance + np.sum(((f - 1) * shifted) ** 2) - 2 * (f - 1) * moved @ shifted
+        return (difference - (f - 1) * distance) ** 2 - stats.t.ppf(
+            0.5 + confidence / 2, freedom
+        ) ** 2 * error2
+
+    middle = 1 + difference / distance
+    p_values = [
+        2 * stats.t.sf(abs(d) / np.sqrt(v), f)
+        for d, v, f in ((difference, variance, freedom), (plain, plain_variance, plain_freedom))
+    ]
+    cauchy = stats.cauchy.sf(np.mean([np.tan((0.5 - p) * np.pi) for p in p_values]))
+    low, high = brentq(excess, middle - 50, middle), brentq(excess, middle, middle + 50)
+    return middle, low, high, plain, difference, np.sqrt(variance), cauchy
+
+
+@pytest.mark.parametrize("confidence", [0.68, 0.95])
+@pytest.mark.parametrize("n", [2, 7])
+def test_a_data_set_is_judged_as_the_method_says(n, confidence):
+    """Numbers of no symmetry at all: spreads far from 1, unequal weights, influences of every size."""
+    rng = np.random.default_rng(10)
+    m = 12
+    model = ConditionalScore(
+        centre=np.array([1.3, 0.1]), scale=np.array([0.5, 0.2]), low=np.array([0.9, -0.1]),
+        high=np.array([1.8, 0.3]),
+        mean=np.array([0.2, 0.4, -0.3, 0.1]), log_spread=np.array([0.3, 0.2, -0.4]),
+        influence=0.1 * rng.normal(size=(m, 4)),
+    )  # fmt: skip
+    x_real = rng.normal([1.4, 0.1], [0.4, 0.2], (m, 2))
+    line = Separation(np.array([2.5, 0.9]), 0.08 * rng.normal(size=(m, 2)))
+    real = StructureReference(model, x_real, rng.normal(0.3, 2.0, m), np.full(m, np.nan), line)
+    z, x = rng.normal(-0.5, 1.5, n), rng.normal([1.6, 0.0], [0.4, 0.2], (n, 2))
+    found = real.test(z, x, confidence)
+    expected = by_hand(real, z, x, confidence)
+    assert (found.fraction, found.low, found.high) == pytest.approx(expected[:3], rel=1e-8)
+    assert (found.z, found.z_weighted, found.error) == pytest.approx(expected[3:6], rel=1e-10)
+    assert found.p_value == pytest.approx(expected[6], rel=1e-10)
+
+
+def test_reference_is_fitted_without_the_galaxies_it_scores():
+    """Each z by a fit to the other folds; the separation by numpy's least squares; twins by the same fit."""
+    rng = np.random.default_rng(11)
+    real, x = galaxies(37, rng)
+    twin = np.where(np.arange(37) < 25, real - 1.5 + 0.3 * rng.normal(size=37), np.nan)
+    found = fit_reference(real, x, twin, x, np.random.default_rng(12))
+    for rows in np.array_split(np.random.default_rng(12).permutation(37), 5):
+        kept = np.setdiff1d(np.arange(37), rows)
+        fit = fit_conditional(real[kept], x[kept])
+        assert found.z[rows] == pytest.approx(fit.z(real[rows], x[rows]))
+        np.testing.assert_allclose(found.z_twin[rows], fit.z(twin[rows], x[rows]), equal_nan=True)
+    unit = found.model.standardised(x)[:25, 0]
+    slope, constant = np.polyfit(unit, (found.z - found.z_twin)[:25], 1)
+    assert found.separation.coefficients == pytest.approx([constant, slope])
+    assert (found.separation.influence[25:] == 0).all()
+    # By how much a galaxy moved the line: the jackknife, leaving it out.
+    for k in (0, 9, 24):
+        kept = np.delete(np.arange(25), k)
+        slope, constant = np.polyfit(unit[kept], (found.z - found.z_twin)[kept], 1)
+        moved = found.separation.coefficients - [constant, slope]
+        assert found.separation.influence[k] == pytest.approx(moved, rel=1e-6)
+
+
+def test_mean_and_spread_given_conditions_are_ridge_regressions():
+    """Against a stacked least-squares problem: the penalty as rows of their own."""
+    rng = np.random.default_rng(13)
+    score, x = galaxies(60, rng)
+    fit = fit_conditional(score, x)
+    low, high = np.quantile(x, 0.02, axis=0), np.quantile(x, 0.98, axis=0)
+    scale = (np.quantile(x, 0.84, axis=0) - np.quantile(x, 0.16, axis=0)) / 2
+    u = (np.clip(x, low, high) - np.median(x, axis=0)) / scale
+    terms = np.column_stack([np.ones(60), u, u[:, 0] ** 2 - 1])
+
+    def ridge(terms, values, penalty):
+        rows = np.sqrt(penalty) * np.eye(terms.shape[1])[1:]
+        stacked = np.vstack([terms, rows]), np.concatenate([values, np.zeros(len(rows))])
+        return np.linalg.lstsq(*stacked, rcond=None)[0]
+
+    mean = ridge(terms, score, 1.0)
+    residual = score - terms @ mean
+    size = np.abs(residual) + 0.2 * np.abs(residual).mean()
+    spread = ridge(terms[:, :3], np.log(size), 3.0)
+    assert fit.mean == pytest.approx(mean)
+    assert fit.log_spread[1:] == pytest.approx(spread[1:])
+    assert np.std(residual / np.exp(terms[:, :3] @ fit.log_spread)) == pytest.approx(1)
+    assert fit.z(score, x) == pytest.approx(
+        np.clip(residual / np.exp(terms[:, :3] @ fit.log_spread), -6, 6), abs=1e-9
+    )

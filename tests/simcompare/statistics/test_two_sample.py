@@ -6,8 +6,16 @@ from scipy import stats
 
 from simcompare.comparison.headline import split_differences
 from simcompare.statistics import resampling
-from simcompare.statistics.means import Clustered, difference_of_means, galaxy_means
-from simcompare.statistics.resampling import resampled_means, resamples
+from simcompare.statistics.means import (
+    LEAST_VARIANCE,
+    Clustered,
+    _resampled_moments,
+    bootstrap_means,
+    difference_of_means,
+    galaxy_means,
+    mean_of,
+)
+from simcompare.statistics.resampling import blocks, resampled_means, resamples
 from simcompare.statistics.two_sample import two_sample
 
 
@@ -207,3 +215,78 @@ def test_resamples_drawn_in_blocks_are_those_drawn_at_once(monkeypatch):
     np.testing.assert_array_equal(whole[1].sum(axis=1), 41)
     for one, other in zip(whole, drawn(200), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_moments_of_resamples_are_those_of_the_drawn_galaxies():
+    """Mean and squared standard error of each resample, written out galaxy by galaxy."""
+    means = np.random.default_rng(0).lognormal(size=23) + 100
+    mean, variance = _resampled_moments(means, np.random.default_rng(1), 40)
+    for k, counts in enumerate(resamples(23, 40, np.random.default_rng(1))):
+        drawn = np.repeat(means, counts)
+        assert mean[k] == pytest.approx(drawn.mean())
+        assert variance[k] == pytest.approx(drawn.var(ddof=1) / 23)
+
+
+def test_mean_of_paired_differences_is_student_s_or_wider():
+    rng = np.random.default_rng(2)
+    for n in (2, 3, 40):
+        values = rng.normal(3, 1, n)
+        found = mean_of(sample(values), rng, n_bootstrap=200)
+        student = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+        assert found.value == pytest.approx(values.mean())
+        assert found.error == pytest.approx(stats.sem(values))
+        assert found.low <= student.low + 1e-9
+        assert found.high >= student.high - 1e-9
+
+    none = mean_of(sample(np.full(6, 2.0)), rng, n_bootstrap=200)
+    assert (none.value, none.low, none.high, none.error) == (2, 2, 2, 0)
+    assert np.isnan(mean_of(sample([2.0]), rng).low)
+
+
+def test_interval_of_a_skewed_difference_is_the_studentised_bootstrap_s():
+    """Beyond Student's on the side of the tail; against Efron & Tibshirani's recipe, written out."""
+    rng = np.random.default_rng(3)
+    ours, real = rng.lognormal(0, 1.5, 15), rng.normal(size=60)
+    found = difference_of_means(sample(ours), sample(real), np.random.default_rng(4), n_bootstrap=999)
+    again, units = np.random.default_rng(4), []
+    draws = [list(resamples(n, 999, again)) for n in (15, 60)]
+    error = np.sqrt(ours.var(ddof=1) / 15 + real.var(ddof=1) / 60)
+    for counts, others in zip(*draws, strict=True):
+        first, second = np.repeat(ours, counts), np.repeat(real, others)
+        spread = np.sqrt(max(first.var(ddof=1) / 15 + second.var(ddof=1) / 60, LEAST_VARIANCE * error**2))
+        units.append((first.mean() - second.mean() - found.value) / spread)
+    student = stats.ttest_ind(ours, real, equal_var=False).confidence_interval(0.95)
+    low, high = np.quantile(units, [0.025, 0.975])
+    assert found.error == pytest.approx(error)
+    assert found.low == pytest.approx(min(student.low, found.value - high * error))
+    assert found.high == pytest.approx(max(student.high, found.value - low * error))
+    assert found.high > student.high + 0.1 * error
+
+
+def test_bootstrap_of_means_keeps_mean_and_error_in_groups_too(monkeypatch):
+    from simcompare.statistics import means
+
+    values = np.random.default_rng(5).normal(2, 3, 300)
+    for most in (4000, 100):
+        monkeypatch.setattr(means, "MOST_UNITS", most)
+        found = bootstrap_means(sample(values), np.random.default_rng(6), 3000)
+        assert found.mean() == pytest.approx(values.mean(), abs=0.02)
+        assert found.std() == pytest.approx(values.std() / np.sqrt(300), rel=0.15 if most == 100 else 0.05)
+
+
+def test_blocks_hold_all_rows_and_no_more_numbers_than_told():
+    for n, row, most in ((10, 3, 7), (10, 100, 7), (10, 0, 7), (0, 3, 7), (7, 2, 6)):
+        found = list(blocks(n, row, most))
+        assert sum(found) == n
+        assert all(each >= 1 and (each * row <= most or each == 1) for each in found)
+    assert list(blocks(10, 3, 7)) == [2, 2, 2, 2, 2]
+    assert list(blocks(10, 0, 7)) == [7, 3]
+
+
+def test_resampled_means_are_unbiased_with_the_error_of_their_size():
+    values = np.random.default_rng(7).normal(5, 2, (50, 2))
+    for size in (5, 80):
+        found = resampled_means(values, size, 6000, np.random.default_rng(8))
+        assert found.shape == (6000, 2)
+        assert found.mean(axis=0) == pytest.approx(values.mean(axis=0), abs=0.05)
+        assert found.std(axis=0) == pytest.approx(values.std(axis=0) / np.sqrt(size), rel=0.05)
