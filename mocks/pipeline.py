@@ -84,7 +84,7 @@ def mock_galaxy(
         Keep the noiseless images.
     **scene
         Fields of ``mocks.Scene``: ``redshift`` (default the snapshot's own), ``view`` (``"random"``, another
-        direction for every ``view_index``), ``size`` (64 pixels), ``population`` (``"analytic"``), ``dust``
+        direction for every ``view_index``), ``size`` (64 pixels), ``population`` (``"bc03"``), ``dust``
         (``"screen"``), ``oversampling`` (3).
 
     Returns

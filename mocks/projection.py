@@ -145,7 +145,7 @@ class Scene:
     redshift: float | None = None
     view: np.ndarray | str = "random"
     size: int = 64
-    population: StellarPopulation | str = "analytic"
+    population: StellarPopulation | str = "bc03"
     dust: Dust | str = "screen"
     oversampling: int = 3
 

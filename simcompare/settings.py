@@ -151,8 +151,9 @@ class MockSettings(Settings):
     size: int = _SIZE
     seed: int = _SEED
     population: str = Field(
-        "analytic",
-        description="Stellar populations: analytic, bc03, fsps, snapshot, or an HDF5 grid of spectra.",
+        "bc03",
+        description="Stellar population: bc03 (options as 'bc03:nebular=no,imf=chabrier'), fsps, snapshot or "
+        "an HDF5 grid of spectra.",
     )
     dust: str = Field(
         "screen",

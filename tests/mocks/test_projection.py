@@ -132,8 +132,8 @@ def test_dust_and_population_are_recorded():
     plain = project(disc(), "sdss", "gr", Scene(0.05, "z", dust="none"))
     dusty = project(disc(), "sdss", "gr", Scene(0.05, "z"))
     assert dusty.metadata["dust"] == "screen"
-    assert plain.metadata["population"] == "analytic"
-    assert plain.metadata["attenuation"] == {"g": 0.0, "r": 0.0}
+    assert plain.metadata["population"] == "bc03"
+    assert plain.metadata["attenuation"] == pytest.approx({"g": 0.0, "r": 0.0}, abs=1e-12)
     # Old stars: 0.30 mag at 5500 A and 0.36 in g, here at rest 4481 and 5884 A.
     assert dusty.metadata["attenuation"]["g"] == pytest.approx(1.0857 * 0.3 * (4481 / 5500) ** -0.7, abs=0.03)
     difference = np.array([dusty.metadata["magnitude"][b] - plain.metadata["magnitude"][b] for b in "gr"])

