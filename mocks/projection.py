@@ -17,7 +17,7 @@ from mocks.light.registry import stellar_population
 from mocks.magnitudes import magnitude_of
 from mocks.surveys import Survey, load_survey
 
-__all__ = ["VIEWS", "Scene", "kpc_per_arcsec", "project", "random_view", "view_matrix"]
+__all__ = ["VIEWS", "Scene", "kpc_per_arcsec", "named_views", "project", "random_view", "view_matrix"]
 
 VIEWS = ("x", "y", "z", "face-on", "edge-on")
 """Named views: along an axis of the box, along the angular momentum, or across it."""
@@ -90,6 +90,42 @@ def view_matrix(view: str, galaxy: Galaxy | None = None) -> np.ndarray:
     if view == "face-on":
         return np.stack([side, np.cross(spin, side), spin])
     return np.stack([side, spin, np.cross(side, spin)])
+
+
+def named_views(text: str) -> tuple[str, ...]:
+    """Read a list of views.
+
+    Parameters
+    ----------
+    text : str
+        Number of random views, or names in ``VIEWS`` and ``random:N``, separated by commas: ``"3"``,
+        ``"face-on,edge-on"``, ``"z,random:2"``.
+
+    Returns
+    -------
+    tuple of str
+        Names in ``VIEWS`` or ``"random"``, one per view.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, a number below one, or a named view twice.
+    """
+    views = []
+    for part in text.split(","):
+        name, _, number = part.strip().partition(":")
+        if name.isdecimal() and not number:
+            name, number = "random", name
+        if name == "random" and (number or "1").isdecimal() and int(number or 1) > 0:
+            views += ["random"] * int(number or 1)
+        elif name in VIEWS and not number and name not in views:
+            views.append(name)
+        else:
+            raise ValueError(
+                f"views {text!r}: {part.strip()!r} is not a number of random views, random:N, or one of "
+                f"{', '.join(VIEWS)}, each once."
+            )
+    return tuple(views)
 
 
 def _angular_momentum(galaxy: Galaxy) -> np.ndarray:

@@ -146,7 +146,12 @@ class MockSettings(Settings):
     redshift: float | None = Field(
         None, gt=0, examples=[0.05], description="Redshift of the mocks; default: the snapshot's."
     )
-    views: int = Field(1, ge=1, description="Number of random viewing directions per galaxy.")
+    views: str = Field(
+        "1",
+        examples=["face-on,edge-on"],
+        description="Views of each galaxy: a number of random ones, or a list of x, y, z, face-on, "
+        "edge-on and random:N.",
+    )
     bands: str = _BANDS
     size: int = _SIZE
     seed: int = _SEED
@@ -194,6 +199,23 @@ class MockSettings(Settings):
             return None if str(self.sky) == "model" else self.sky
         kept = self.conditions / SKY_FILE if self.conditions else None
         return kept if kept and kept.is_file() else None
+
+    @field_validator("views", mode="before")
+    @classmethod
+    def _known_views(cls, views: object) -> str:
+        """Refuse views that cannot be; a workflow file may give a number."""
+        from mocks.projection import named_views
+
+        views = str(views)
+        named_views(views)
+        return views
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """Names of the views of a galaxy, ``"random"`` for a random one."""
+        from mocks.projection import named_views
+
+        return named_views(self.views)
 
 
 class SkySettings(Settings):

@@ -154,7 +154,11 @@ def _make_images(run, settings: AttributeSettings) -> ImageSet:
     sky = sky_file(settings.mock, run.folder, preparation.window)
     tasks = [_Task(target, tuple(ways), settings, preparation, simulation, sky) for target in targets]
     logger.info(
-        "%d galaxies of %s in %d views and %d ways", len(targets), simulation, settings.views, len(ways)
+        "%d galaxies of %s in %d views and %d ways",
+        len(targets),
+        simulation,
+        len(settings.directions),
+        len(ways),
     )
     description = {
         "name": simulation,

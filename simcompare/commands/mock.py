@@ -64,12 +64,12 @@ def make_mocks(
         preparation = _preparation(settings)
         sky = sky_file(settings, run.folder, preparation.window)
         name = dataset or simulation
-        step = max(1, _IMAGES_PER_PART // settings.views)
+        step = max(1, _IMAGES_PER_PART // len(settings.directions))
         tasks = [
             Task(tuple(targets[start : start + step]), settings, preparation, name, fractions, sky)
             for start in range(0, len(targets), step)
         ]
-        logger.info("%d galaxies of %s in %d views", len(targets), simulation, settings.views)
+        logger.info("%d galaxies of %s in %d views", len(targets), simulation, len(settings.directions))
         description = {
             "name": name,
             "kind": kind,

@@ -182,7 +182,7 @@ def _foreign_filters(ideal: IdealImage, settings: MockSettings) -> list[str]:
 
 def n_views(subject: Galaxy | IdealImage, settings: MockSettings) -> int:
     """Count the views of a galaxy; a ready-made image has its one."""
-    return settings.views if isinstance(subject, Galaxy) else 1
+    return len(settings.directions) if isinstance(subject, Galaxy) else 1
 
 
 def _views(task: Task, galaxy_id: str, subject: Galaxy | IdealImage) -> Iterator[tuple[str, Make]]:
@@ -201,6 +201,7 @@ def _prepare_view(task: Task, galaxy_id: str, subject: Galaxy | IdealImage, view
             tuple(settings.bands),
             seed=settings.seed,
             redshift=settings.redshift,
+            view=settings.directions[view],
             view_index=view,
             size=size,
             conditions=task.bank,
@@ -208,7 +209,7 @@ def _prepare_view(task: Task, galaxy_id: str, subject: Galaxy | IdealImage, view
             dust=settings.dust,
             keep_stages=settings.stages,
         )
-        row = _galaxy_row(subject, cutout.metadata)
+        row = _galaxy_row(subject, cutout.metadata) | {"direction": settings.directions[view]}
     else:
         survey, bands = load_survey(settings.survey), tuple(settings.bands)
         conditions, sky = draw_state(survey, bands, stream(settings.seed, galaxy_id, "conditions"), task.bank)

@@ -231,7 +231,7 @@ class VariedView:
             tuple(settings.bands),
             seed=settings.seed,
             redshift=settings.redshift,
-            view=random_view(self._rng("other view")) if way.other_view else "random",
+            view=random_view(self._rng("other view")) if way.other_view else settings.directions[self.number],
             view_index=self.number,
             size=size,
             conditions=conditions if sky is None else _one_patch(conditions, sky),

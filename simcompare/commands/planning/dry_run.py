@@ -160,7 +160,7 @@ def _made(folder: Path) -> tuple[int, int] | None:
 def work_of_mock(settings: MockSettings, coming: dict[Path, Shape]) -> Work:
     """Work of ``mock``."""
     targets, _ = select_targets(settings)
-    n = sum(1 if target.is_image else settings.views for target in targets)
+    n = sum(1 if target.is_image else len(settings.directions) for target in targets)
     shape = Shape(n, len(settings.bands) * settings.size**2)
     coming[settings.out] = shape
     return Work(n, _set_bytes(shape), n * _PER_MOCK / _cores(settings.workers))

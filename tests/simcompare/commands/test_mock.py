@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 import pytest
 from astropy.table import Table
+from pydantic import ValidationError
 
 from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare.cli import main
@@ -50,6 +51,20 @@ def test_measured_magnitude_is_the_light_in_the_image(toys, tmp_path):
     bright = catalogue[(catalogue["true_mag_r"] < 19) & (catalogue["light_outside_r"] < 0.02)]
     assert len(bright) >= 3
     assert np.abs(bright["mag_r"] - bright["true_mag_r"]).max() < 0.15
+
+
+def test_named_views_show_a_disc_round_and_flat(toys, tmp_path):
+    catalogue = make_mocks(settings(toys, tmp_path / "run", views="face-on,edge-on", size=64)).catalogue
+    assert set(catalogue["direction"]) == {"face-on", "edge-on"}
+    ratio = {
+        name: np.median(catalogue["axis_ratio"][catalogue["direction"] == name])
+        for name in ("face-on", "edge-on")
+    }
+    assert ratio["edge-on"] < ratio["face-on"] - 0.2
+    assert settings(toys, tmp_path / "run", views=3).directions == ("random",) * 3
+    for wrong in ("0", "x,x", "sideways", "random:0", "x:2", ""):
+        with pytest.raises(ValidationError, match="is not a number of random views"):
+            settings(toys, tmp_path / "run", views=wrong)
 
 
 def test_interrupted_run_does_only_what_is_missing(toys, tmp_path, monkeypatch):

@@ -77,7 +77,7 @@ def test_steps_are_wired_together(minimal):
     assert background.images == twins.out
     assert background.init == flow.out
     assert (first.conditions, first.name, first.bands, first.seed) == (real.out, "A", "gr", 7)
-    assert second.views == 3
+    assert second.directions == ("random",) * 3
     scores = [step.settings for step in steps if step.verb == "score"]
     assert [each.images for each in scores] == [[each.out] for each in (real, twins, first, second)]
     assert all((each.model, each.background) == (flow.out, background.out) for each in scores)
