@@ -254,6 +254,10 @@ class AttributeSettings(MockSettings):
         description="How well PSF, noise and background are known [percent]; sets the systematic floor.",
     )
     dusts: str = Field("none,screen,calzetti", description="Dust models to try, comma-separated.")
+    populations: str = Field(
+        "bc03:nebular=no",
+        description="Stellar populations to try, separated by semicolons, e.g. 'bc03:nebular=no;fsps'.",
+    )
     symmetries: bool = Field(True, description="Average over the eight flips and rotations.")
 
     @property

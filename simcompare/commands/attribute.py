@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-from mocks import Galaxy, IdealImage, load_survey
+from mocks import Galaxy, IdealImage, load_survey, stellar_population
 from mocks.dust.registry import DUST
 from simcompare.commands.score import score_image_sets
 from simcompare.comparison.attribution import ATTRIBUTION, ladder, systematic_floor
@@ -178,7 +178,12 @@ def _ways(settings: AttributeSettings, *, has_particles: bool) -> list[Variation
     if unknown := [name for name in dusts if name not in DUST]:
         raise ValueError(f"--dusts names {', '.join(unknown)}; known are {', '.join(DUST)}.")
     has_sky = settings.real_sky is not None
-    found = variations(_percents(settings.percents), dusts, has_particles=has_particles, has_sky=has_sky)
+    populations = [name for name in settings.populations.split(";") if name and name != settings.population]
+    for name in populations:
+        stellar_population(name)  # refuses what is not there before any work is done
+    found = variations(
+        _percents(settings.percents), dusts, populations, has_particles=has_particles, has_sky=has_sky
+    )
     return sorted(found, key=lambda way: (way.step != BASELINE, way.name != BASELINE))
 
 

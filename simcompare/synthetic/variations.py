@@ -43,8 +43,8 @@ class Variation:
     Parameters
     ----------
     ingredient : str
-        What of the mock it is about: a step of `LADDER`, "PSF", "noise", "background", "dust", "smoothing",
-        "view" or "resolution".
+        What of the mock it is about: a step of `LADDER`, "PSF", "noise", "background", "dust", "population",
+        "smoothing", "view" or "resolution".
     change : str
         What becomes of it, e.g. "+5 %"; empty for a step of the ladder.
     step : str
@@ -58,6 +58,8 @@ class Variation:
         Added to the sky level [sky sigma].
     dust : str
         Other treatment; empty for the mock's own.
+    population : str
+        Other stellar population; empty for the mock's own.
     smoothing : float
         Factor on the smoothing lengths.
     other_view : bool
@@ -74,6 +76,7 @@ class Variation:
     noise: float = 1.0
     background: float = 0.0
     dust: str = ""
+    population: str = ""
     smoothing: float = 1.0
     other_view: bool = False
     particles: float = 1.0
@@ -96,7 +99,8 @@ class Variation:
     @property
     def needs_particles(self) -> bool:
         """Whether a ready-made image cannot be varied so."""
-        return bool(self.dust) or self.smoothing != 1 or self.other_view or self.particles != 1
+        other_light = bool(self.dust or self.population)
+        return other_light or self.smoothing != 1 or self.other_view or self.particles != 1
 
     def weight(self, known_to: float) -> float:
         """Share of the change by which the mock may be wrong.
@@ -117,7 +121,12 @@ class Variation:
 
 
 def variations(
-    percents: Sequence[float], dusts: Sequence[str], *, has_particles: bool, has_sky: bool
+    percents: Sequence[float],
+    dusts: Sequence[str],
+    populations: Sequence[str] = (),
+    *,
+    has_particles: bool,
+    has_sky: bool,
 ) -> list[Variation]:
     """All ways to observe a galaxy, the ladder first.
 
@@ -127,6 +136,8 @@ def variations(
         Errors of PSF width, noise and background; of the background in percent of the sky sigma.
     dusts : sequence of str
         Other treatments of dust.
+    populations : sequence of str
+        Other stellar populations.
     has_particles : bool
         Whether the galaxies are particles, not ready-made images.
     has_sky : bool
@@ -146,6 +157,7 @@ def variations(
                 Variation("background", change, percent=percent, background=share),
             ]
     found += [Variation("dust", name, dust=name) for name in dusts]
+    found += [Variation("population", name, population=name) for name in populations]
     found += [Variation("smoothing", f"x{factor:g}", smoothing=factor) for factor in (0.5, 2.0)]
     found.append(Variation("view", "other", other_view=True))
     found += [Variation("resolution", f"1/{n}", particles=1 / n) for n in (2, 8)]
@@ -235,7 +247,7 @@ class VariedView:
             view_index=self.number,
             size=size,
             conditions=conditions if sky is None else _one_patch(conditions, sky),
-            population=settings.population,
+            population=way.population or settings.population,
             dust=way.dust or settings.dust,
             keep_stages=True,
         )

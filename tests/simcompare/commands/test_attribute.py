@@ -52,7 +52,7 @@ def made(galaxy, ways, bank=None):
 
 
 def test_the_baseline_is_the_mock_itself(galaxy):
-    ways = variations([10], ["none", "screen"], has_particles=True, has_sky=False)
+    ways = variations([10], ["none", "screen"], ["bc03:imf=salpeter"], has_particles=True, has_sky=False)
     stamps = made(galaxy, ways)
     preparation = Preparation(size=SIZE)
     cutout = mock_galaxy(galaxy, "sdss", ("r",), seed=0, redshift=0.12, size=preparation.window, dust="none")
@@ -61,6 +61,8 @@ def test_the_baseline_is_the_mock_itself(galaxy):
     np.testing.assert_array_equal(stamps["sky"].image, mock.image)
     np.testing.assert_array_equal(stamps["dust none"].image, mock.image)
     assert stamps["dust screen"].image.sum() < 0.95 * mock.image.sum()
+    fainter = stamps["population bc03:imf=salpeter"].image.sum() / mock.image.sum()
+    assert fainter == pytest.approx(0.66, abs=0.03)
     sigma = mock.row["sky_sigma_r"]
     louder, quieter = (stamps[f"noise {sign}10 %"].row["sky_sigma_r"] for sign in "+-")
     assert louder / quieter == pytest.approx(1.1 / 0.9, rel=0.08)  # little sky beside the galaxy
@@ -186,7 +188,7 @@ def test_the_budget_adds_up_and_the_floor_is_below_it(attributed):
         for name in set(scores["galaxy_id"][real])
     ]
     assert budget["to_real"][-1] == pytest.approx(gap - np.mean(means), rel=1e-4)
-    assert len(shifts) == 13
+    assert len(shifts) == 14
     assert {row["perturbation"]: row["weight"] for row in shifts}["PSF +10 %"] == 0.5
     assert {row["perturbation"]: row["weight"] for row in shifts}["view other"] == 0
     summary = json.loads((folder / "out" / "attribution.json").read_text())
@@ -242,6 +244,7 @@ def test_a_resumed_attribution_is_the_same(attributed, capsys):
         (["--percents", "5,none"], "numbers between commas"),
         (["--percents", "0"], "numbers between 0 and 100"),
         (["--dusts", "fog"], "--dusts names fog"),
+        (["--populations", "magic"], "stellar population 'magic' is unknown"),
     ):
         assert main([*bad, *options]) == 2
         assert message in capsys.readouterr().err
