@@ -171,14 +171,8 @@ def compare_features(
         ``n_galaxies``, ``n_reference``, ``note``. One view per galaxy. Rows of data set "<reference> (half)"
         are the null: one half of the real galaxies against the other.
     """
-    real = _first_views(scores, scores.named_reference)
-    galaxy = stream(seed, "feature halves").permutation(real)
     null = f"{scores.reference} (half)"
-    samples = {
-        name: _disjoint(scores, _first_views(scores, name), real, stream(seed, name, "shared galaxies"))
-        for name in scores.others
-    }
-    samples[null] = (galaxy[: len(galaxy) // 2], galaxy[len(galaxy) // 2 :])
+    samples = _pairs(scores, null, seed)
     rows = []
     for space, values in spaces.items():
         if values.shape[0] != len(scores):
@@ -208,6 +202,17 @@ def compare_features(
 def _first_views(scores: Scores, dataset: str) -> np.ndarray:
     """Row of the first view of every galaxy of a data set."""
     return scores.first_views(np.flatnonzero(scores.held_out(dataset)))
+
+
+def _pairs(scores: Scores, null: str, seed: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Rows of each data set and of the real galaxies it is held against; under `null`, two real halves."""
+    real = _first_views(scores, scores.named_reference)
+    galaxy = stream(seed, "feature halves").permutation(real)
+    found = {
+        name: _disjoint(scores, _first_views(scores, name), real, stream(seed, name, "shared galaxies"))
+        for name in scores.others
+    }
+    return found | {null: (galaxy[: len(galaxy) // 2], galaxy[len(galaxy) // 2 :])}
 
 
 def _disjoint(

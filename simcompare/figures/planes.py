@@ -1,6 +1,7 @@
 """Maps of the difference to real galaxies on a plane of two properties."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from astropy.table import Table
@@ -69,38 +70,17 @@ def plane_numbers(
         _edges([sample[axis] for sample in placed], name, n_bins[axis]) for axis, name in enumerate((x, y))
     ]
     rows = []
-    for i in range(len(edges[0]) - 1):
-        for j in range(len(edges[1]) - 1):
+    for x_low, x_high in pairwise(edges[0]):
+        for y_low, y_high in pairwise(edges[1]):
             cells = [
-                (sample[0] >= edges[0][i]) & (sample[0] < edges[0][i + 1])
-                & (sample[1] >= edges[1][j]) & (sample[1] < edges[1][j + 1])
+                (sample[0] >= x_low) & (sample[0] < x_high) & (sample[1] >= y_low) & (sample[1] < y_high)
                 for sample in samples
-            ]  # fmt: skip
+            ]
             if everywhere and cells[0].any():
                 cells[1] = np.ones(samples[1][0].size, dtype=bool)
-            counts = [np.unique(sample[3][cell]).size for sample, cell in zip(samples, cells, strict=True)]
-            if not any(counts):
-                continue
-            value, p_value = np.nan, np.nan
-            if min(counts) >= least:
-                groups = [
-                    Clustered.of(s[2][cell], s[3][cell]) for s, cell in zip(samples, cells, strict=True)
-                ]
-                value = float(groups[0].means.mean() - groups[1].means.mean())
-                p_value = welch(*groups)
-            rows.append(
-                {
-                    "x_low": edges[0][i],
-                    "x_high": edges[0][i + 1],
-                    "y_low": edges[1][j],
-                    "y_high": edges[1][j + 1],
-                    "n_galaxies": counts[0],
-                    "n_reference": counts[1],
-                    "difference": value,
-                    "p_value": p_value,
-                    "significant": bool(p_value < 0.05),
-                }
-            )
+            if any(map(np.any, cells)):
+                limits = {"x_low": x_low, "x_high": x_high, "y_low": y_low, "y_high": y_high}
+                rows.append(limits | _difference_in_cell(samples, cells, least))
     if not rows:
         raise ValueError(f"{dataset!r} has too few galaxies for cells of {x} and {y}.")
     table = Table(rows=rows)
@@ -108,6 +88,23 @@ def plane_numbers(
     table.meta["against"] = "all real galaxies" if everywhere else "real galaxies of the same cell"
     table.meta["n_reference"] = int(np.unique(samples[1][3]).size)
     return table
+
+
+def _difference_in_cell(samples: Sequence[tuple], cells: Sequence[np.ndarray], least: int) -> dict:
+    """Numbers of both data sets in a cell, and the difference where these are at least `least`."""
+    counts = [np.unique(sample[3][cell]).size for sample, cell in zip(samples, cells, strict=True)]
+    value, p_value = np.nan, np.nan
+    if min(counts) >= least:
+        groups = [Clustered.of(s[2][cell], s[3][cell]) for s, cell in zip(samples, cells, strict=True)]
+        value = float(groups[0].means.mean() - groups[1].means.mean())
+        p_value = welch(*groups)
+    return {
+        "n_galaxies": counts[0],
+        "n_reference": counts[1],
+        "difference": value,
+        "p_value": p_value,
+        "significant": bool(p_value < 0.05),
+    }
 
 
 def _bins_for(scores: Scores, dataset: str) -> int:

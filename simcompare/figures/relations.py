@@ -23,6 +23,12 @@ from simcompare.scores.record import Scores
 
 __all__ = ["draw_difference", "draw_relation", "relation_numbers"]
 
+_COLUMNS = (
+    "dataset", "kind", "n_galaxies", "x_low", "x_high", "x", "median", "quartile_low", "quartile_high",
+    "median_error", "difference", "difference_error",
+)  # fmt: skip
+_DTYPES = ("U1", "U1", int, *[float] * 9)
+
 
 @styled
 def draw_relation(table: Table, ax: Axes | None = None) -> Axes:
@@ -131,11 +137,7 @@ def relation_numbers(
     column, reference = column or scores.headline, scores.named_reference
     names = datasets_of(scores)
     means = {name: _galaxy_table(scores, name, [x, column]) for name in names}
-    pooled = np.concatenate([table[x] for table in means.values()])
-    real = means[reference][x] if len(means.get(reference, {x: ()})[x]) else pooled
-    n_bins = int(np.clip(len(real) // (2 * least), 1, n_bins))
-    inner = np.quantile(real, np.linspace(0, 1, n_bins + 1))[1:-1]
-    edges = np.unique(np.concatenate([[pooled.min()], inner, [pooled.max()]]))
+    edges = _edges({name: table[x] for name, table in means.items()}, reference, n_bins, least)
     known: dict[int, tuple[float, float]] = {}  # median of the reference and its error, by bin
     unknown = (np.nan, np.nan)
     rows = []
@@ -158,25 +160,18 @@ def relation_numbers(
             middle = {"x": float(np.median(values[x][place == k]))}
             row = label | ends | middle | _quartiles(inside, *known.get(int(k), unknown))
             rows.append(row | ({"difference_error": 0.0} if name == reference else {}))
-    names = [
-        "dataset",
-        "kind",
-        "n_galaxies",
-        "x_low",
-        "x_high",
-        "x",
-        "median",
-        "quartile_low",
-        "quartile_high",
-        "median_error",
-        "difference",
-        "difference_error",
-    ]
-    table = (
-        Table(rows=rows, names=names) if rows else Table(names=names, dtype=["U1", "U1", int] + 9 * [float])
-    )
+    table = Table(rows=rows, names=_COLUMNS) if rows else Table(names=_COLUMNS, dtype=_DTYPES)
     table.meta = {"x": x, "column": column, "reference": reference}
     return table
+
+
+def _edges(values: dict[str, np.ndarray], reference: str, n_bins: int, least: int) -> np.ndarray:
+    """Limits of bins of equal numbers of real galaxies, of all where there are none."""
+    pooled = np.concatenate(list(values.values()))
+    real = values[reference] if len(values.get(reference, ())) else pooled
+    n_bins = int(np.clip(len(real) // (2 * least), 1, n_bins))
+    inner = np.quantile(real, np.linspace(0, 1, n_bins + 1))[1:-1]
+    return np.unique(np.concatenate([[pooled.min()], inner, [pooled.max()]]))
 
 
 def _median_error(inside: np.ndarray) -> float:

@@ -212,7 +212,6 @@ def read_sdss_frame(path: Path, bands: tuple[str, ...], places: Table | None = N
     """
     frames = [open_frame(file) for file in frame_siblings(path, bands)]
     main = bands.index("r") if "r" in bands else 0
-    reference = frames[main]
     psf_file = psfield_of(path)
     candidates = []
     if psf_file is None or places is None:
@@ -221,40 +220,16 @@ def read_sdss_frame(path: Path, bands: tuple[str, ...], places: Table | None = N
     if psf_file is None:
         empirical = np.stack([empirical_psf(f.image, c) for f, c in zip(frames, candidates, strict=True)])
     if places is None:
-        targets = _detected(path, reference, candidates[main], bands[main])
+        targets = _detected(path, frames[main], candidates[main], bands[main])
     else:
-        targets = _inside(reference, places)
+        targets = _inside(frames[main], places)
 
     def make(target: tuple) -> RawStamp:
-        x, y, metadata = target
-        ra, dec = (float(value) for value in reference.wcs.pixel_to_world_values(x, y))
-        column, row = round(x), round(y)
         psf = empirical
         if psf_file is not None:
+            row, column = round(target[1]), round(target[0])
             psf = np.stack([read_psfield(psf_file, band, row, column) for band in bands])
-        pieces, masks, quantum = zip(*(_cut_band(frame, ra, dec) for frame in frames), strict=True)
-        half = STAMP_SIDE // 2
-        matrix = place_and_matrix(reference.wcs, x, y)[1]
-        return RawStamp(
-            image=np.stack(pieces),
-            psf=psf,
-            pixel_scale=sdss.PIXEL_SCALE,
-            bands=bands,
-            galaxy_id=coordinate_name("SDSS", ra, dec),
-            mask=np.stack(masks),
-            ra=ra,
-            dec=dec,
-            quantum=np.array(quantum),
-            electrons=np.array([
-                sdss.electrons_per_nanomaggy(frame.run, frame.camcol, frame.band, count)
-                for frame, count in zip(frames, quantum, strict=True)
-            ]),
-            sky_frame=SkyFrame.of_matrix(half + x - column, half + y - row, matrix),
-            metadata={
-                "source": path.name, "source_index": f"{column},{row}",
-                "run": reference.run, "camcol": reference.camcol, "field": reference.field, **metadata,
-            },
-        )  # fmt: skip
+        return _cut_stamp(path, frames, bands, main, psf, *target)
 
     def place(target: tuple) -> str:
         return f"{target[0]:.0f},{target[1]:.0f}"
@@ -263,6 +238,45 @@ def read_sdss_frame(path: Path, bands: tuple[str, ...], places: Table | None = N
         return f"{path.name.partition('.')[0]}-{place(target)}"
 
     yield from each_row(targets, make, bands, path.name, name, place)
+
+
+def _cut_stamp(
+    path: Path,
+    frames: list[Frame],
+    bands: tuple[str, ...],
+    main: int,
+    psf: np.ndarray,
+    x: float,
+    y: float,
+    metadata: dict,
+) -> RawStamp:
+    """Cut a galaxy at x, y of the main frame from all frames of the field."""
+    reference = frames[main]
+    ra, dec = (float(value) for value in reference.wcs.pixel_to_world_values(x, y))
+    column, row = round(x), round(y)
+    pieces, masks, quantum = zip(*(_cut_band(frame, ra, dec) for frame in frames), strict=True)
+    half = STAMP_SIDE // 2
+    matrix = place_and_matrix(reference.wcs, x, y)[1]
+    return RawStamp(
+        image=np.stack(pieces),
+        psf=psf,
+        pixel_scale=sdss.PIXEL_SCALE,
+        bands=bands,
+        galaxy_id=coordinate_name("SDSS", ra, dec),
+        mask=np.stack(masks),
+        ra=ra,
+        dec=dec,
+        quantum=np.array(quantum),
+        electrons=np.array([
+            sdss.electrons_per_nanomaggy(frame.run, frame.camcol, frame.band, count)
+            for frame, count in zip(frames, quantum, strict=True)
+        ]),
+        sky_frame=SkyFrame.of_matrix(half + x - column, half + y - row, matrix),
+        metadata={
+            "source": path.name, "source_index": f"{column},{row}",
+            "run": reference.run, "camcol": reference.camcol, "field": reference.field, **metadata,
+        },
+    )  # fmt: skip
 
 
 def _detected(path: Path, reference: Frame, found: Candidates, band: str) -> Iterator[tuple]:

@@ -1,9 +1,9 @@
 """A bulge and a disc, for galaxies that no single Sersic profile fits."""
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
-from scipy.optimize import least_squares, nnls
+from scipy.optimize import nnls
 
+from simcompare.images.preparation.least_squares import fit_within, pixel_weights
 from simcompare.images.preparation.sersic import (
     SERSIC_RANGE,
     SersicFit,
@@ -46,7 +46,7 @@ def fit_bulge_disc(
     """
     size = len(image)
     psf = np.asarray(psf, dtype=float) / np.sum(psf, dtype=float)
-    weight = np.where(mask == 0, 1 / np.sqrt(gaussian_filter(np.asarray(variance, dtype=float), 1.5)), 0.0)
+    weight = pixel_weights(variance, mask)
     data = (weight * image).ravel()
 
     def models(parameters):
@@ -58,16 +58,6 @@ def fit_bulge_disc(
         design = models(parameters)
         return data - design @ nnls(design, data)[0]
 
-    def jacobian(parameters):
-        here = residual(parameters)
-        columns = []
-        for i, step in enumerate(_STEPS):
-            sign = -1 if parameters[i] + step > upper[i] else 1
-            moved = parameters.copy()
-            moved[i] += sign * step
-            columns.append(sign * (residual(moved) - here) / step)
-        return np.stack(columns, axis=1)
-
     e1, e2 = ellipticities(start.axis_ratio, start.position_angle)
     first = np.array([start.x, start.y, e1, e2, np.log(start.radius), 0, 0, 0, np.log(2.0)])
     first[7] = np.log(_SMALL_BULGE * start.radius)
@@ -75,11 +65,7 @@ def fit_bulge_disc(
     indices = np.log(SERSIC_RANGE)
     lower = np.array([start.x - 4, start.y - 4, -3, -3, shortest, -3, -3, shortest, indices[0]])
     upper = np.array([start.x + 4, start.y + 4, 3, 3, longest, 3, 3, np.log(size), indices[1]])
-    first = np.clip(first, lower + 1e-3, upper - 1e-3)
-    result = least_squares(
-        residual, first, jac=jacobian, bounds=(lower, upper), x_scale=10 * _STEPS, xtol=1e-4, ftol=1e-5,
-        gtol=None, max_nfev=_MOST_EVALUATIONS,
-    )  # fmt: skip
+    result = fit_within(residual, first, lower, upper, _STEPS, _MOST_EVALUATIONS)
     fluxes = nnls(models(result.x), data)[0]
     disc, bulge = (
         profile_of(np.array(parameters), flux)

@@ -317,10 +317,23 @@ def measure_cut(
     ):
         row |= {f"mag_{band}": magnitude(flux), f"sky_level_{band}": level_b, f"sky_sigma_{band}": sigma}
         row[f"psf_fwhm_{band}"] = width
-    middle = image.shape[-1] // 2
+    row["flags"] = _flags(row, stamp, target, shape, sky, weights @ fwhm, image.shape[-1] // 2)
+    return row | {key: value for key, value in stamp.metadata.items() if key not in row}
+
+
+def _flags(
+    row: dict,
+    stamp: RawStamp,
+    target: np.ndarray | None,
+    shape: Shape,
+    sky: Sky,
+    fwhm: float,
+    middle: int,
+) -> int:
+    """Sum of the flags that a cut's measurements raise."""
     truths = {
-        "off_centre": max(abs(centre[0] - middle), abs(centre[1] - middle)) > 1,
-        "small": not row["half_light_radius"] >= weights @ fwhm,
+        "off_centre": max(abs(row["centre_x"] - middle), abs(row["centre_y"] - middle)) > 1,
+        "small": not row["half_light_radius"] >= fwhm,
         "faint": not row["snr"] >= 10,
         "background": bool((np.abs(sky.level) > 0.5 * sky.sigma).any()),
         "resampled": stamp.resampled or row["noise_correlation"] > RESAMPLED_CORRELATION,
@@ -328,8 +341,7 @@ def measure_cut(
         "truncated": shape.truncated,
         "edge": target is not None and _touches_edge(target),
     }
-    row["flags"] = sum(FLAGS[name] for name, is_true in truths.items() if is_true)
-    return row | {key: value for key, value in stamp.metadata.items() if key not in row}
+    return sum(FLAGS[name] for name, is_true in truths.items() if is_true)
 
 
 def _touches_edge(target: np.ndarray) -> bool:

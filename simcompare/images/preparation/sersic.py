@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
-from scipy.optimize import least_squares
 from scipy.special import gamma, gammainc, gammaincinv
 from scipy.stats import ncx2
 
 from mocks.ideal.record import IdealImage
 from mocks.observing.blurring import convolve_psf
 from mocks.observing.observe import bin_pixels
+from simcompare.images.preparation.least_squares import fit_within, pixel_weights
 
 __all__ = [
     "SERSIC_RANGE",
@@ -33,6 +32,7 @@ MARGIN = 8
 FIT_OVERSAMPLING = 2
 # Steps of the numerical derivatives: x, y [pixels], ellipticities, ln radius, ln index.
 _STEPS = np.array([0.02, 0.02, 0.01, 0.01, 0.01, 0.01])
+_MOST_EVALUATIONS = 40
 
 
 @dataclass(frozen=True)
@@ -244,8 +244,7 @@ def fit_sersic(
     """
     size = len(image)
     psf = np.asarray(psf, dtype=float) / np.sum(psf, dtype=float)
-    # A pixel's own light must not decide its weight, or fits come out too faint: the variance is smoothed.
-    weight = np.where(mask == 0, 1 / np.sqrt(gaussian_filter(np.asarray(variance, dtype=float), 1.5)), 0.0)
+    weight = pixel_weights(variance, mask)
     data = (weight * image).ravel()
 
     def weighted_model(parameters):
@@ -260,26 +259,11 @@ def fit_sersic(
             return misfit(parameters)
         return np.append(misfit(parameters), (parameters[5] - prior[0]) / prior[1])
 
-    def jacobian(parameters):
-        here = residual(parameters)
-        columns = []
-        for i, step in enumerate(_STEPS):
-            # Away from the nearer bound, so that every trial lies inside.
-            sign = -1 if parameters[i] + step > upper[i] else 1
-            moved = parameters.copy()
-            moved[i] += sign * step
-            columns.append(sign * (residual(moved) - here) / step)
-        return np.stack(columns, axis=1)
-
     e1, e2 = ellipticities(start.axis_ratio, start.position_angle)
     first = np.array([start.x, start.y, e1, e2, np.log(start.radius), np.log(start.index)])
     lower = np.array([start.x - 4, start.y - 4, -3, -3, np.log(0.2), np.log(SERSIC_RANGE[0])])
     upper = np.array([start.x + 4, start.y + 4, 3, 3, np.log(2 * size), np.log(SERSIC_RANGE[1])])
-    first = np.clip(first, lower + 1e-3, upper - 1e-3)
-    result = least_squares(
-        residual, first, jac=jacobian, bounds=(lower, upper), x_scale=10 * _STEPS, xtol=1e-4, ftol=1e-5,
-        gtol=None, max_nfev=40,
-    )  # fmt: skip
+    result = fit_within(residual, first, lower, upper, _STEPS, _MOST_EVALUATIONS)
     model = weighted_model(result.x)
     flux = float((model @ data) / (model @ model))
     profile = profile_of(result.x, flux)
