@@ -24,7 +24,8 @@ from simcompare.images.image_set import ImageSet
 from simcompare.models.storage import load_model
 from simcompare.scores.likelihood import score
 from simcompare.scores.structure import STRUCTURE, conditions_of
-from simcompare.statistics.structure import StructureReference, compress, fit_reference
+from simcompare.statistics.conditional import compress
+from simcompare.statistics.structure import StructureReference, fit_reference
 
 N_GALAXIES = (5, 10, 30, 100)
 

@@ -488,7 +488,12 @@ class CompareSettings(Settings):
         description="Column to bin results by: 'mag_r' or 'mag_r:15,16,17'; default: the first magnitude.",
     )
     generations: str | None = Field(
-        None, description="Data sets, comma-separated, oldest first: tests for a trend towards higher scores."
+        None, description="Data sets, comma-separated, oldest first: tests for a trend of their structure."
+    )
+    condition: str = Field(
+        "snr,resolution",
+        description="What the real galaxies that structure is held against are equal in: signal-to-noise and "
+        "size over seeing, and columns to be added: 'snr,resolution,redshift,mag_g-mag_r'.",
     )
     nulls: Path | None = Field(None, description="Run of 'simcompare nulls'.")
     attribution: list[Path] = Field(

@@ -22,6 +22,7 @@ from simcompare.comparison.report_table import (
     write_comparison,
     write_further,
 )
+from simcompare.comparison.structure import learn_again
 from simcompare.images.image_set import LINEAR_UNIT
 from simcompare.runs.folder import Run, open_run, read_settings
 from simcompare.runs.ledger import check_hash
@@ -33,7 +34,7 @@ from simcompare.scores.ranking import SPACES, Reader, place_scores
 from simcompare.scores.record import Scores
 from simcompare.scores.run_inputs import run_image_sets, run_models
 from simcompare.scores.spaces import open_spaces
-from simcompare.scores.structure import Structure, learn_structure
+from simcompare.scores.structure import ALWAYS
 from simcompare.settings import CompareSettings
 from simcompare.synthetic.blank_sky import blank_sky_of
 
@@ -87,16 +88,27 @@ def _compare(settings: CompareSettings, *, replace: bool) -> Table:
         scores = joined_scores(paths, form, needed_columns(form, questions))
         form = form.with_reference(scores.named_reference)
         _refuse_unknown(form, scores, questions)
-        table = compare(scores, stream(settings.seed, "compare"), n_bootstrap=settings.bootstrap)
-        structure = _structure(scores, settings)
-        if structure is not None:
+        table = compare(
+            scores,
+            stream(settings.seed, "compare"),
+            n_bootstrap=settings.bootstrap,
+            conditions=questions.conditions,
+        )
+        structure = learn_again(scores, table.meta["structure"])
+        if structure is None:
+            if questions.conditions:
+                raise ValueError(f"--condition: {table.meta['structure']['note']}")
+            logger.warning("no structure score: %s", table.meta["structure"]["note"])
+        else:
             scores = scores.with_columns(structure_z=structure.z(scores)).with_headline("structure_z")
         blocks = _placed(partial(joined_blocks, paths, form), form, run)
         if structure is not None:
             blocks = (block.with_columns(structure_z=structure.z(block)) for block in blocks)
         write_blocks(blocks, run.folder / SCORES)
         with open_spaces(run.folder / SPACES) as spaces:
-            further = further_tables(scores, settings.seed, spaces=spaces, questions=questions)
+            further = further_tables(
+                scores, settings.seed, spaces=spaces, questions=questions, structure=structure
+            )
         further += [*null_tables(settings.nulls), *attribution_tables(settings.attribution)]
         table = with_nulls(with_columns_of(table, further), scores, settings.nulls)
         table = with_floors(table, settings.attribution, form.meta.get("model"))
@@ -167,15 +179,6 @@ def _encoder(asked: str | None, scored: object) -> Encoder | None:
     return find_encoder(scored, may_import=False)
 
 
-def _structure(scores: Scores, settings: CompareSettings) -> Structure | None:
-    """Learn the structure of the real galaxies; None where the scores do not allow it."""
-    try:
-        return learn_structure(scores, stream(settings.seed, "structure"))
-    except ValueError as error:
-        logger.warning("no structure score: %s", error)
-        return None
-
-
 def _questions(settings: CompareSettings) -> Questions:
     """Turn options into questions."""
     column, _, edges = (settings.bins or "").partition(":")
@@ -185,7 +188,14 @@ def _questions(settings: CompareSettings) -> Questions:
         raise ValueError(f"--bins is {settings.bins!r}; write 'column' or 'column:15,16,17'.") from error
     if len(limits) == 1 or any(np.diff(limits) <= 0):
         raise ValueError(f"--bins has the limits {edges}; give two or more that increase.")
-    return Questions(_listed(settings.match), column, limits, _listed(settings.generations))
+    conditions = _listed(settings.condition)
+    if missing := [name for name in ALWAYS if name not in conditions]:
+        raise ValueError(
+            f"--condition is {settings.condition!r} and lacks {', '.join(missing)}, which always count; add "
+            f"columns to '{','.join(ALWAYS)}'."
+        )
+    further = tuple(dict.fromkeys(name for name in conditions if name not in ALWAYS))
+    return Questions(_listed(settings.match), column, limits, _listed(settings.generations), further)
 
 
 def _listed(text: str | None) -> tuple[str, ...]:

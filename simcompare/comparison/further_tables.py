@@ -13,6 +13,14 @@ from mocks.streams import stream
 from simcompare.comparison.adjusted import adjusted_differences
 from simcompare.comparison.every_score import every_score, score_columns
 from simcompare.comparison.features import Rows, compare_features
+from simcompare.comparison.fractions import (
+    adjusted_fractions,
+    fraction_contrasts,
+    fraction_jackknife,
+    fraction_trend,
+    fractions_in_bins,
+    matched_fractions,
+)
 from simcompare.comparison.headline import trend_of
 from simcompare.comparison.matched import balance_all, contrasts, match_all
 from simcompare.comparison.matching import compare_in_bins
@@ -23,6 +31,7 @@ from simcompare.comparison.volume import jackknife_all, with_sub_boxes
 from simcompare.scores.features import morphology_features, shape_columns
 from simcompare.scores.nuisance import usable_nuisances
 from simcompare.scores.record import Scores
+from simcompare.scores.structure import Structure, condition_columns
 from simcompare.scores.typicality import add_typicality, batch_typicality
 
 __all__ = ["FurtherTable", "Questions", "further_tables", "needed_columns"]
@@ -97,6 +106,31 @@ _TABLES = {
     ),
 }
 
+# Where there is a structure fraction these are in its units.
+_IN_FRACTION = {
+    "adjusted": (
+        "Structure fraction at equal nuisance",
+        "Among real galaxies that are equal in {columns} too.",
+    ),
+    "matched": (
+        "Structure fraction of matched samples",
+        "Of galaxies that are each paired with a real one in {matched}; imbalance is the largest difference "
+        "of means in real standard deviations, below 0.1 is customary.",
+    ),
+    "contrasts": (
+        "Simulations against each other",
+        "Structure fraction of the first minus that of the second; they differ where p_holm is below 0.05.",
+    ),
+    "bins": (
+        "Structure fraction by {bins}",
+        "Against the real galaxies of the same bin; p_holm over all bins of the simulations.",
+    ),
+    "trend": (
+        "Trend over generations",
+        "From {order}: change of the structure fraction per step, and the p-value of none.",
+    ),
+}
+
 
 @dataclass(frozen=True)
 class Questions:
@@ -112,17 +146,21 @@ class Questions:
         Limits of the bins; default: the quintiles of the real galaxies.
     generations : tuple of str
         Data sets in the order that is claimed to be one of improvement, oldest first.
+    conditions : tuple of str
+        What real galaxies are to be equal in beside signal-to-noise and resolution.
     """
 
     match: tuple[str, ...] = ()
     bins: str = ""
     edges: tuple[float, ...] = ()
     generations: tuple[str, ...] = ()
+    conditions: tuple[str, ...] = ()
 
     @property
     def columns(self) -> list[str]:
         """Columns that are asked for by name."""
-        return [*self.match, *([self.bins] if self.bins else [])]
+        named = condition_columns(self.conditions)
+        return list(dict.fromkeys([*self.match, *([self.bins] if self.bins else []), *named]))
 
 
 def needed_columns(form: Scores, questions: Questions) -> list[str]:
@@ -149,6 +187,7 @@ def further_tables(
     *,
     spaces: Mapping[str, Any] | None = None,
     questions: Questions | None = None,
+    structure: Structure | None = None,
     n_bootstrap: int = 500,
 ) -> list[FurtherTable]:
     """Make every table that the scores allow.
@@ -162,6 +201,9 @@ def further_tables(
         Features for the two-sample tests besides the shape measurements of the catalogue, as of
         `simcompare.comparison.features.compare_features`.
     questions : Questions, optional
+    structure : Structure, optional
+        What the headline was made with. With it all tables are in units of the structure fraction; without it
+        differences are those of the mean of the score that there is.
     n_bootstrap : int
 
     Returns
@@ -170,7 +212,7 @@ def further_tables(
         In the order of the report. A table that the data do not allow has its reason in `note`.
     """
     asked = questions or Questions()
-    jobs = _Jobs(scores, seed, dict(spaces or {}), asked, n_bootstrap)
+    jobs = _Jobs(scores, seed, dict(spaces or {}), asked, structure, n_bootstrap)
     tables = []
     for name, title, note, make in jobs.listed():
         try:
@@ -191,6 +233,7 @@ class _Jobs:
     seed: int
     spaces: dict[str, Any]
     asked: Questions
+    learned: Structure | None
     n_bootstrap: int
 
     def listed(self) -> list[tuple[str, str, str, Callable[[], Table]]]:
@@ -203,9 +246,14 @@ class _Jobs:
         }
         return [
             (name, title.format(**words), note.format(**words), getattr(self, name))
-            for name, (title, note) in _TABLES.items()
+            for name, (title, note) in (_TABLES | (_IN_FRACTION if self.fraction else {})).items()
             if name != "trend" or self.asked.generations
         ]
+
+    @property
+    def fraction(self) -> Structure | None:
+        """What structure fractions are made with; None where there are none."""
+        return self.learned if self.learned is not None and self.learned.has_twins else None
 
     @cached_property
     def nuisances(self) -> list[str]:
@@ -239,22 +287,29 @@ class _Jobs:
     def every_score(self) -> Table:
         return every_score(self.scores, self.seed, n_bootstrap=self.n_bootstrap)
 
-    def matched(self) -> Table:
-        return match_all(self.scores, self.match_in, self.seed, n_bootstrap=self.n_bootstrap)
-
     def balance(self) -> Table:
         return balance_all(self.scores, self.match_in)
 
     def adjusted(self) -> Table:
+        if self.fraction is not None:
+            return adjusted_fractions(self.scores, self.fraction, self.nuisances, self.seed)
         return adjusted_differences(
             self.scores, self.seed, columns=self.nuisances, n_bootstrap=self.n_bootstrap
         )
 
+    def matched(self) -> Table:
+        if self.fraction is not None:
+            return matched_fractions(self.scores, self.fraction, self.match_in)
+        return match_all(self.scores, self.match_in, self.seed, n_bootstrap=self.n_bootstrap)
+
     def contrasts(self) -> Table:
+        if self.fraction is not None:
+            return fraction_contrasts(self.scores, self.fraction)
         return contrasts(self.scores, self.match_in, self.seed, n_bootstrap=self.n_bootstrap)
 
     def jackknife(self) -> Table:
-        return jackknife_all(with_sub_boxes(self.scores))
+        scores = with_sub_boxes(self.scores)
+        return jackknife_all(scores) if self.fraction is None else fraction_jackknife(scores, self.fraction)
 
     def typicality(self) -> Table:
         marked = add_typicality(self.scores, self.rng("typical"), columns=self.nuisances)
@@ -312,9 +367,13 @@ class _Jobs:
         column, edges = self.binning
         if not column or len(edges) < 2:
             raise ValueError("no column to bin in; name one with --bins.")
+        if self.fraction is not None:
+            return fractions_in_bins(self.scores, self.fraction, column, edges)
         return compare_in_bins(self.scores, column, edges, self.seed, n_bootstrap=self.n_bootstrap)
 
     def trend(self) -> Table:
+        if self.fraction is not None:
+            return fraction_trend(self.scores, self.fraction, self.asked.generations)
         found = trend_of(self.scores, self.asked.generations, self.rng("trend"), n_bootstrap=self.n_bootstrap)
         row = {"order": ", ".join(found["order"]), "tau": found["tau"], "p_value": found["p_value"]}
         return Table(rows=[row | found["slope"].columns("slope")])

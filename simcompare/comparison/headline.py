@@ -32,12 +32,17 @@ FEW_GALAXIES = 5
 MOST_OUTSIDE = 0.05  # share of images outside the model's training range that is let pass
 RAISED = 0.02  # rate of each of four cautions for data sets like the reference; of any of them 5 to 10 %
 NUISANCE_SHIFT = 0.25  # difference of medians, in half the reference's 16-84 % range, that is let pass
-EXPECTED_OUTSIDE = 0.08  # share of real galaxies beyond the edges of the reference, 2 % at each of four
+EXPECTED_OUTSIDE = 0.08  # share of real galaxies beyond the edges of two conditions, 2 % at each of four
 PERCENTILES = {"0p15": 0.15, "2p5": 2.5, "97p5": 97.5, "99p85": 99.85}
 
 
 def compare(
-    scores: Scores, rng: np.random.Generator, *, n_bootstrap: int = 2000, confidence: float = 0.95
+    scores: Scores,
+    rng: np.random.Generator,
+    *,
+    n_bootstrap: int = 2000,
+    confidence: float = 0.95,
+    conditions: Sequence[str] = (),
 ) -> Table:
     """Hold every data set against held-out real galaxies: its structure, and the mean of its score.
 
@@ -53,6 +58,9 @@ def compare(
         Resamples of galaxies.
     confidence : float
         Coverage of the intervals.
+    conditions : sequence of str
+        What real galaxies are to be equal in beside signal-to-noise and resolution: columns, or differences
+        of two, as "redshift" and "mag_g-mag_r".
 
     Returns
     -------
@@ -85,15 +93,15 @@ def compare(
             continue
         rows.append(_row(name, sample, truth, stream(seed, name, "bootstrap"), settings))
         names.append(name)
-    structure, about = structure_rows(scores, names, seed, confidence)
+    structure, about = structure_rows(scores, names, seed, confidence, conditions)
     first, second = real_halves(truth, stream(seed, "halves"))
     if len(first) and len(second):
         name = f"{scores.reference} (half)"
         null = _row(name, first, second, stream(seed, "null", "bootstrap"), settings)
         rows.append(null | {"kind": Kind.NULL})
-        structure.add_row(half_row(scores, first, seed, confidence))
+        structure.add_row(half_row(scores, first, seed, confidence, conditions))
     table = with_verdicts(hstack([Table(rows=rows), structure]))
-    table = _ordered(_cautioned(table, about["n_reference"]))
+    table = _ordered(_cautioned(table, about))
     claims = np.asarray(table["kind"]) == Kind.SIMULATED
     table["p_holm"] = adjust_p_values(np.where(claims, table["p_value"], np.nan))
     for name in _nats(table):
@@ -305,11 +313,12 @@ def _unequal_nuisance(sample: Scores, truth: Scores) -> list[str]:
     return [f"unequal median nuisance: {', '.join(unequal)}"] if unequal else []
 
 
-def _cautioned(table: Table, n_reference: int) -> Table:
+def _cautioned(table: Table, about: dict) -> Table:
     """Add the doubts that come from the structure score."""
     texts = []
     # The edges are those of a finite reference: of another one more or fewer galaxies lie beyond.
-    a, b = EXPECTED_OUTSIDE * n_reference, (1 - EXPECTED_OUTSIDE) * n_reference
+    expected = 1 - (1 - EXPECTED_OUTSIDE) ** (len(about["conditions"]) / 2)
+    a, b = expected * about["n_reference"], (1 - expected) * about["n_reference"]
     for row in table:
         doubts = [str(row["caution"])] if row["caution"] else []
         n = int(row["n_structure"])

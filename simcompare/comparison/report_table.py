@@ -28,11 +28,13 @@ __all__ = [
 
 INDEX = "index.json"
 _ENDS = ("", "_low", "_high", "_error")
+_UNITS = ("fraction", "delta")  # structure fraction; where there is none, nats
 # Table, its columns, and what they are called in the headline table.
 _JOINED = {
-    "matched": {"n_pairs": "n_matched"} | {f"delta_matched{end}": f"delta_matched{end}" for end in _ENDS},
-    "adjusted": {f"delta_adjusted{end}": f"delta_adjusted{end}" for end in _ENDS},
-    "jackknife": {f"delta_jackknife{end}": f"delta_jackknife{end}" for end in _ENDS[1:]},
+    "matched": {"n_pairs": "n_matched"}
+    | {f"{unit}_matched{end}": f"{unit}_matched{end}" for unit in _UNITS for end in _ENDS},
+    "adjusted": {f"{unit}_adjusted{end}": f"{unit}_adjusted{end}" for unit in _UNITS for end in _ENDS},
+    "jackknife": {f"{unit}_jackknife{end}": f"{unit}_jackknife{end}" for unit in _UNITS for end in _ENDS[1:]},
     "typicality": {"p_value": "batch_typicality_p", "share_below_5": "share_atypical"},
 }
 _TESTS = {
@@ -131,7 +133,8 @@ def with_columns_of(comparison: Table, further: Sequence[FurtherTable]) -> Table
     Returns
     -------
     Table
-        With ``n_matched``, ``delta_matched``, ``delta_adjusted``, ``delta_jackknife_error``,
+        With ``n_matched``, ``fraction_matched``, ``fraction_adjusted``, ``fraction_jackknife_error`` (where
+        there is no structure fraction: ``delta_matched``, ..., in nats),
         ``batch_typicality_p``, and value, interval and p-value of every feature test by space, e.g.
         ``c2st_auc_latents``, ``c2st_auc_latents_p``. NaN where a table has nothing on a data set.
     """
@@ -155,7 +158,8 @@ def _cells(table: Table, names: Mapping[str, str]) -> Iterator[tuple[str, str, f
     """Yield data set, new column and value."""
     for row in table:
         for theirs, ours in names.items():
-            yield str(row["dataset"]), ours, row[theirs]
+            if theirs in table.colnames:
+                yield str(row["dataset"]), ours, row[theirs]
 
 
 def _feature_cells(table: Table) -> Iterator[tuple[str, str, float]]:

@@ -1,7 +1,9 @@
 """The headline: how much of real galaxies' structure each data set has, and whether it differs from them."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 from astropy.table import Table
@@ -9,19 +11,22 @@ from astropy.table import Table
 from mocks.streams import stream
 from simcompare.kinds import Kind
 from simcompare.scores.record import Scores
-from simcompare.scores.structure import STRUCTURE, Structure, learn_structure
+from simcompare.scores.structure import ALWAYS, STRUCTURE, Structure, learn_structure
 from simcompare.statistics.significance import adjust_p_values
 from simcompare.statistics.structure import LEAST_REFERENCE, StructureTest
 
 __all__ = [
     "MOST_EXTRAPOLATED",
+    "SEEN",
     "SIGNIFICANCE",
     "UNRANKED",
     "Verdict",
     "false_alarm_rate",
     "half_row",
+    "learn_again",
     "structure_by_part",
     "structure_rows",
+    "verdict_of",
     "with_verdicts",
 ]
 
@@ -30,7 +35,8 @@ SIGNIFICANCE = 0.05
 MOST_EXTRAPOLATED = 0.5
 """Share of galaxies outside the reference's range of brightness and size beyond which none is ranked."""
 MOST_WITHOUT_APERTURE = 0.1  # share of the reference judged by its whole images, of which nothing is said
-SEEN = 0.5  # a fraction whose interval reaches below this and above 1 has decided nothing
+SEEN = 0.5
+"""A fraction whose interval reaches below this and above 1 has decided nothing."""
 N_DRAWS = 200
 MOST_REAL = 1000  # galaxies from which known-equal sets are drawn
 SURROUNDINGS = "surroundings_ratio"
@@ -61,11 +67,11 @@ class _Learned:
     note: str
 
 
-def _learn(scores: Scores, seed: int) -> _Learned:
+def _learn(scores: Scores, seed: int, conditions: Sequence[str] = ()) -> _Learned:
     found = {}
     for column in (STRUCTURE, SURROUNDINGS):
         try:
-            found[column] = learn_structure(scores, stream(seed, "structure folds"), column)
+            found[column] = learn_structure(scores, stream(seed, "structure folds"), column, conditions)
         except ValueError as error:
             return _Learned(None, None, str(error))
     notes = []
@@ -93,8 +99,21 @@ def _without_aperture(real: Scores) -> list[str]:
     ]
 
 
+def learn_again(scores: Scores, about: Mapping[str, Any]) -> Structure | None:
+    """Learn what the headline was made with; None where there is no structure score.
+
+    Parameters
+    ----------
+    scores : Scores
+        Of all data sets.
+    about : mapping
+        From `structure_rows`; ``meta["structure"]`` of a comparison.
+    """
+    return _learn(scores, about["seed"], about["conditions"][len(ALWAYS) :]).structure
+
+
 def structure_rows(
-    scores: Scores, names: list[str], seed: int, confidence: float = 0.95
+    scores: Scores, names: list[str], seed: int, confidence: float = 0.95, conditions: Sequence[str] = ()
 ) -> tuple[Table, dict]:
     """Hold the structure of data sets against that of held-out real galaxies.
 
@@ -107,6 +126,8 @@ def structure_rows(
     seed : int
         Of the folds and of the draws of real galaxies.
     confidence : float
+    conditions : sequence of str
+        Further ones, see `simcompare.scores.structure.conditions_of`.
 
     Returns
     -------
@@ -116,10 +137,10 @@ def structure_rows(
         of them; ``surroundings_z`` and ``surroundings_p``, the same test of the sky about the galaxies;
         ``structure_false_alarms``, the rate at which as many real galaxies would get p < 0.05.
     about : dict
-        ``n_reference``, ``n_twins``; ``note``, which says what is missing; ``snr``, the range of
-        signal-to-noise of the real galaxies (2nd to 98th percentile).
+        ``n_reference``, ``n_twins``; ``seed`` of the folds; ``conditions``; ``note``, which says what is
+        missing; ``snr``, the range of signal-to-noise of the real galaxies (2nd to 98th percentile).
     """
-    learned = _learn(scores, seed)
+    learned = _learn(scores, seed, conditions)
     rates: dict[int, float] = {}
     rows = []
     for name in names:
@@ -128,10 +149,11 @@ def structure_rows(
             row |= _row(learned, scores.sample(name), confidence)
             n = row["n_structure"]
             if n > 1 and n not in rates:
-                rates[n] = false_alarm_rate(scores, n, stream(seed, "false alarms", n))
+                rates[n] = false_alarm_rate(scores, n, stream(seed, "false alarms", n), conditions=conditions)
             row["structure_false_alarms"] = rates.get(n, np.nan)
         rows.append(row)
-    about = {"note": learned.note, "n_reference": 0, "n_twins": 0}
+    about = {"note": learned.note, "n_reference": 0, "n_twins": 0, "seed": seed}
+    about |= {"conditions": [*ALWAYS, *conditions]}
     if learned.structure is not None:
         reference = learned.structure.reference
         about |= {"n_reference": len(reference.z), "n_twins": int(np.isfinite(reference.z_twin).sum())}
@@ -139,7 +161,9 @@ def structure_rows(
     return Table(rows=rows, names=list(_empty_row())), about
 
 
-def half_row(scores: Scores, half: Scores, seed: int, confidence: float = 0.95) -> dict[str, float | int]:
+def half_row(
+    scores: Scores, half: Scores, seed: int, confidence: float = 0.95, conditions: Sequence[str] = ()
+) -> dict[str, float | int]:
     """Hold one half of the real galaxies against the other, as `structure_rows` holds a data set.
 
     Parameters
@@ -150,9 +174,10 @@ def half_row(scores: Scores, half: Scores, seed: int, confidence: float = 0.95) 
         Rows of the reference that are not to be learned from.
     seed : int
     confidence : float
+    conditions : sequence of str
     """
     rest = scores[~(scores.held_out(scores.named_reference) & np.isin(scores.galaxies, half.galaxies))]
-    learned = _learn(rest, seed)
+    learned = _learn(rest, seed, conditions)
     if learned.structure is None:
         return _empty_row()
     return _empty_row() | _row(learned, half, confidence)
@@ -192,7 +217,13 @@ def _tested(test: StructureTest) -> dict[str, float]:
 
 
 def false_alarm_rate(
-    scores: Scores, n: int, rng: np.random.Generator, *, column: str = STRUCTURE, n_draws: int = N_DRAWS
+    scores: Scores,
+    n: int,
+    rng: np.random.Generator,
+    *,
+    column: str = STRUCTURE,
+    n_draws: int = N_DRAWS,
+    conditions: Sequence[str] = (),
 ) -> float:
     """Share of draws in which n real galaxies, held against the other real ones, get p < 0.05.
 
@@ -204,6 +235,7 @@ def false_alarm_rate(
     rng : numpy.random.Generator
     column : str
     n_draws : int
+    conditions : sequence of str
 
     Returns
     -------
@@ -222,7 +254,7 @@ def false_alarm_rate(
     for _ in range(n_draws):
         drawn = is_real & np.isin(known.galaxies, rng.permutation(names)[:n])
         try:
-            structure = learn_structure(known[~drawn], rng, column)
+            structure = learn_structure(known[~drawn], rng, column, conditions)
         except ValueError:
             return np.nan
         alarms.append(structure.test(known[drawn]).p_value < SIGNIFICANCE)
@@ -253,15 +285,33 @@ def with_verdicts(table: Table) -> Table:
 
 
 def _verdict(row: Table.Row) -> Verdict:
-    if row["n_structure"] == 0:
+    return verdict_of(
+        int(row["n_structure"]), row["share_extrapolated"], row["structure_p_holm"],
+        row["structure_z_weighted"], row["structure_fraction_low"],
+    )  # fmt: skip
+
+
+def verdict_of(n: int, share_extrapolated: float, p_holm: float, z_weighted: float, low: float) -> Verdict:
+    """Say what the structure of some galaxies shows: the one rule of headline and bins.
+
+    Parameters
+    ----------
+    n : int
+        Galaxies with a score.
+    share_extrapolated : float
+        Of them outside the reference's range.
+    p_holm, z_weighted, low : float
+        Corrected p-value, weighted mean z less that of real galaxies, lower bound of the fraction.
+    """
+    if n == 0:
         return Verdict.UNKNOWN
-    if row["n_structure"] == 1:
+    if n == 1:
         return Verdict.SINGLE
-    if row["share_extrapolated"] > MOST_EXTRAPOLATED:
+    if share_extrapolated > MOST_EXTRAPOLATED:
         return Verdict.EXTRAPOLATED
-    if row["structure_p_holm"] < SIGNIFICANCE:
-        return Verdict.CLUMPIER if row["structure_z_weighted"] > 0 else Verdict.SMOOTHER
-    low = row["structure_fraction_low"]  # NaN without twins: nobody knows what would be seen
+    if p_holm < SIGNIFICANCE:
+        return Verdict.CLUMPIER if z_weighted > 0 else Verdict.SMOOTHER
+    # low is NaN without twins: nobody knows what would be seen
     return Verdict.CONSISTENT if low >= SEEN else Verdict.UNDECIDED
 
 

@@ -71,7 +71,9 @@ def test_each_verdict_has_its_case():
         "twins": Verdict.SMOOTHER,
     }  # fmt: skip
     assert about.pop("snr") == pytest.approx([10**0.72, 10**2.28], rel=0.25)  # 1.5 +- 2 x 0.4 dex
-    assert about == {"note": "", "n_reference": 120, "n_twins": 120}
+    assert about == {
+        "note": "", "n_reference": 120, "n_twins": 120, "seed": 0, "conditions": ["snr", "resolution"],
+    }  # fmt: skip
     assert rows["smooth"]["structure_fraction"] == pytest.approx(0.2, abs=0.2)
     assert rows["twins"]["structure_fraction"] == pytest.approx(0, abs=0.1)
     assert rows["bright"]["share_extrapolated"] == 1

@@ -5,17 +5,9 @@ import pytest
 from scipy import stats
 from scipy.optimize import brentq
 
-from simcompare.statistics.structure import (
-    CLIP,
-    LEAST_WEIGHT,
-    ConditionalScore,
-    Separation,
-    StructureReference,
-    cauchy_combination,
-    compress,
-    fit_conditional,
-    fit_reference,
-)
+from simcompare.statistics.conditional import CLIP, ConditionalScore, compress, fit_conditional
+from simcompare.statistics.contrast import cauchy_combination, combine_fractions
+from simcompare.statistics.structure import LEAST_WEIGHT, Separation, StructureReference, fit_reference
 
 
 def galaxies(n, rng, structure=1.0, bright=0.0):
@@ -319,3 +311,78 @@ def test_mean_and_spread_given_conditions_are_ridge_regressions():
     assert fit.z(score, x) == pytest.approx(
         np.clip(residual / np.exp(terms[:, :3] @ fit.log_spread), -6, 6), abs=1e-9
     )
+
+
+@pytest.mark.parametrize("n", [5, 10, 30])
+def test_differences_and_trends_of_real_sets_are_chance(n):
+    rng, difference, trend = np.random.default_rng(n), [], []
+    while len(difference) < 400:
+        real = reference(rng)
+        fractions = [
+            real.fraction(real.model.z(*each), each[1]) for each in (galaxies(n, rng) for _ in "abc")
+        ]
+        if None not in fractions:
+            difference.append(combine_fractions(fractions[:2], (1, -1)))
+            trend.append(combine_fractions(fractions, (-0.5, 0, 0.5))[1])
+    assert 0.02 <= np.mean([p < 0.05 for _, p in difference]) <= 0.08  # 400 draws
+    assert 0.02 <= np.mean(np.array(trend) < 0.05) <= 0.08
+    assert 0.92 <= np.mean([each.low <= 0 <= each.high for each, _ in difference]) <= 0.98
+
+
+def test_a_known_difference_is_found_and_measured():
+    rng, found = np.random.default_rng(1), []
+    for _ in range(100):
+        real = reference(rng, 150)
+        samples = (galaxies(60, rng), galaxies(60, rng, structure=0.4))
+        found.append(combine_fractions([real.fraction(real.model.z(*s), s[1]) for s in samples], (1, -1)))
+    assert np.mean([each.value for each, _ in found]) == pytest.approx(0.6, abs=0.1)
+    assert np.mean([p < 0.05 for _, p in found]) > 0.7
+    assert np.mean([each.low <= 0.6 <= each.high for each, _ in found]) >= 0.88
+
+
+def test_the_error_of_the_reference_cancels_between_sets_alike():
+    """Two sets of very many galaxies differ by nothing, though each lies off 1 by the reference's error."""
+    rng = np.random.default_rng(2)
+    real = reference(rng, 40)
+    pair = [real.fraction(real.model.z(*each), each[1]) for each in (galaxies(20_000, rng) for _ in "ab")]
+    alone, both = combine_fractions(pair[:1], (1,))[0], combine_fractions(pair, (1, -1))[0]
+    assert both.error < 0.1 * alone.error
+    assert abs(both.value) < 0.05
+
+
+@pytest.mark.parametrize("n", [5, 30])
+def test_pairs_of_real_galaxies_and_bins_pass(n):
+    rng, paired, binned = np.random.default_rng(n), [], []
+    for _ in range(300):
+        real = reference(rng)
+        score, x = galaxies(n, rng)
+        z, partners = real.model.z(score, x), rng.permutation(80)[:n]
+        bright = real.conditions[:, 0] > np.median(real.conditions[:, 0])
+        paired.append(real.test_pairs(z, x, real.z[partners], real.conditions[partners]).p_value)
+        binned.append(real.test(z, x, among=bright).p_value)
+    assert np.mean(np.array(paired) < 0.05) <= 0.08
+    assert np.mean(np.array(binned) < 0.05) <= 0.08
+
+
+def test_pairs_find_what_is_missing():
+    rng = np.random.default_rng(3)
+    real = reference(rng, 150)
+    score, x = galaxies(100, rng, structure=0.3)
+    found = real.test_pairs(real.model.z(score, x), x, real.z[:100], real.conditions[:100])
+    assert found.p_value < 0.01
+    assert found.low < 0.3 < found.high < 1
+
+
+def test_a_further_condition_takes_out_what_it_explains():
+    """A score that falls with redshift, and a nearer set: clumpier until redshift is a condition."""
+    rng = np.random.default_rng(4)
+    real, x = galaxies(150, rng)
+    score, u = galaxies(60, rng)
+    far, near = rng.normal(0, 1, 150), rng.normal(-0.8, 0.5, 60)
+    real, score, nothing = real - far, score - near, np.full(150, np.nan)
+    blind = fit_reference(real, x, nothing, np.full((150, 2), np.nan), rng)
+    assert blind.test(blind.model.z(score, u), u).p_value < 0.01
+    x, u = np.column_stack([x, far]), np.column_stack([u, near])
+    told = fit_reference(real, x, nothing, np.full((150, 3), np.nan), rng)
+    assert told.test(told.model.z(score, u), u).p_value > 0.05
+    assert told.model.mean[3] == pytest.approx(-1, abs=0.3)  # in units of the 16-84 % range

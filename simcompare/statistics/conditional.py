@@ -1,0 +1,130 @@
+"""What a score is for real galaxies seen as well as a galaxy is: mean and spread given conditions.
+
+The likelihood ratio of a galaxy grows with how much of its structure can be seen. It is compressed and held
+against real galaxies of equal conditions: signal-to-noise, resolution, and further columns on request.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["CLIP", "SOFTENING", "ConditionalScore", "compress", "fit_conditional", "ridge"]
+
+SOFTENING = 3.0
+"""Ratio beyond which the compressed score grows like its logarithm [nats]."""
+CLIP = 6.0
+"""Largest absolute z: no galaxy carries a data set."""
+RIDGE_MEAN, RIDGE_SPREAD = 1.0, 3.0  # pull on the coefficients, in galaxies
+WINSOR = (0.02, 0.98)  # quantiles of the reference at which conditions are held
+FLOOR = 0.2  # of the mean absolute residual, added before the logarithm
+
+
+def compress(ratio: np.ndarray) -> np.ndarray:
+    """Likelihood ratio on a scale that no single bright galaxy rules: ``asinh(ratio / 3 nats)``."""
+    return np.arcsinh(np.asarray(ratio, dtype=float) / SOFTENING)
+
+
+@dataclass(frozen=True, eq=False)
+class ConditionalScore:
+    """Mean and spread of the compressed ratio of real galaxies, given how well they are seen.
+
+    Parameters
+    ----------
+    centre, scale : ndarray, shape (k,)
+        Median and half the 16-84 % range of the conditions.
+    low, high : ndarray, shape (k,)
+        Range within which conditions are held.
+    mean, log_spread : ndarray, shapes (k + 2,) and (3,)
+        Coefficients of 1, x1, x2 and (mean only) all further conditions and x1^2 - 1, standardised.
+    influence : ndarray, shape (m, k + 2)
+        By how much each real galaxy moved ``mean``; summed in squares, its covariance.
+    """
+
+    centre: np.ndarray
+    scale: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    mean: np.ndarray
+    log_spread: np.ndarray
+    influence: np.ndarray
+
+    def standardised(self, conditions: np.ndarray) -> np.ndarray:
+        """Conditions within the reference's range, in its units, shape (n, k)."""
+        return (np.clip(conditions, self.low, self.high) - self.centre) / self.scale
+
+    def is_outside(self, conditions: np.ndarray) -> np.ndarray:
+        """Whether a galaxy lies beyond the reference's range, so that its z is extrapolated, shape (n,)."""
+        conditions = np.asarray(conditions)
+        return ((conditions < self.low) | (conditions > self.high)).any(axis=1)
+
+    def z(self, compressed: np.ndarray, conditions: np.ndarray) -> np.ndarray:
+        """Turn scores into standard ones: mean 0 and spread 1 for real galaxies, clipped at 6, shape (n,)."""
+        terms = _terms(self.standardised(conditions))
+        spread = np.exp(terms[:, :3] @ self.log_spread)
+        return np.clip((compressed - terms @ self.mean) / spread, -CLIP, CLIP)
+
+    def slopes(self, conditions: np.ndarray) -> np.ndarray:
+        """By how much each z falls as a coefficient of ``mean`` grows, shape (n, k + 2)."""
+        terms = _terms(self.standardised(conditions))
+        return terms / np.exp(terms[:, :3] @ self.log_spread)[:, None]
+
+
+def _terms(x: np.ndarray) -> np.ndarray:
+    return np.column_stack([np.ones(len(x)), x, x[:, 0] ** 2 - 1])
+
+
+def ridge(terms: np.ndarray, values: np.ndarray, penalty: float) -> tuple[np.ndarray, np.ndarray]:
+    """Fit by least squares, all but the constant pulled to 0.
+
+    Parameters
+    ----------
+    terms : ndarray, shape (m, t)
+        The first is the constant.
+    values : ndarray, shape (m,)
+    penalty : float
+        In rows.
+
+    Returns
+    -------
+    coefficients : ndarray, shape (t,)
+    influence : ndarray, shape (m, t)
+        How far each row moved them.
+    """
+    pull = penalty * np.eye(terms.shape[1])
+    pull[0, 0] = 0
+    inverse = np.linalg.pinv(terms.T @ terms + pull)  # of conditions that are all alike too
+    coefficients = inverse @ (terms.T @ values)
+    leverage = np.einsum("ij,jk,ik->i", terms, inverse, terms)
+    residual = (values - terms @ coefficients) / (1 - np.minimum(leverage, 0.99))  # as if left out
+    return coefficients, (terms @ inverse) * residual[:, None]
+
+
+def fit_conditional(compressed: np.ndarray, conditions: np.ndarray) -> ConditionalScore:
+    """Learn mean and spread of real galaxies given their conditions.
+
+    Parameters
+    ----------
+    compressed : ndarray, shape (m,)
+        From `compress`.
+    conditions : ndarray, shape (m, k)
+        log10 of signal-to-noise, log10 of half-light radius over PSF FWHM, and any others, which move the
+        mean alone.
+
+    Returns
+    -------
+    ConditionalScore
+    """
+    conditions = np.asarray(conditions, dtype=float)
+    centre = np.median(conditions, axis=0)
+    scale = 0.5 * np.subtract(*np.quantile(conditions, [0.84, 0.16], axis=0))
+    scale = np.where(scale > 0, scale, 1.0)  # all alike: nothing depends on this condition
+    low, high = np.quantile(conditions, WINSOR, axis=0)
+    terms = _terms((np.clip(conditions, low, high) - centre) / scale)
+    mean, influence = ridge(terms, compressed, RIDGE_MEAN)
+    residual = compressed - terms @ mean
+    size = np.abs(residual) + FLOOR * np.abs(residual).mean()
+    log_spread, _ = ridge(terms[:, :3], np.log(np.maximum(size, np.finfo(float).tiny)), RIDGE_SPREAD)
+    # The mean of ln |residual| lies below ln of the spread; one factor gives z unit variance.
+    spread = (residual / np.exp(terms[:, :3] @ log_spread)).std()
+    log_spread[0] += np.log(spread) if spread > 0 else 0.0
+    return ConditionalScore(centre, scale, low, high, mean, log_spread, influence)
