@@ -238,7 +238,7 @@ def test_a_resumed_attribution_is_the_same(attributed, capsys):
     assert main(command) == 0
     assert (folder / "out" / "tables" / "ladder.ecsv").read_text() == before
     assert "1 of 2 parts are finished already" in capsys.readouterr().err
-    assert len(ImageSet.open(folder / "out")) == 36
+    assert len(ImageSet.open(folder / "out")) == 38
     bad = [*command[: command.index("--out")], "--out", str(folder / "bad")]
     for options, message in (
         (["--percents", "5,none"], "numbers between commas"),
