@@ -14,6 +14,7 @@ from simcompare.commands.cite import cite_run
 from simcompare.comparison.realism import sanity_curves, sanity_notes, sanity_table
 from simcompare.comparison.report_table import INDEX, FurtherTable, read_comparison, read_further
 from simcompare.models.density import context_of
+from simcompare.pages.cards import example_pictures
 from simcompare.pages.page import write_report
 from simcompare.pages.sections import draw_figures, figure_columns
 from simcompare.runs.files import remove_leftovers
@@ -115,6 +116,7 @@ def _write_page(
         further=further,
         there=there,
         citations=cite_run(folder),
+        pictures=example_pictures(scores, image_sets),
     )
 
 

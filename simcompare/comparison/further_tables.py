@@ -28,6 +28,7 @@ from simcompare.comparison.model_probabilities import ModelComparison, compare_m
 from simcompare.comparison.report_table import FurtherTable
 from simcompare.comparison.structure import structure_by_part
 from simcompare.comparison.volume import jackknife_all, with_sub_boxes
+from simcompare.scores.columns import column_of, in_words
 from simcompare.scores.features import morphology_features, shape_columns
 from simcompare.scores.nuisance import usable_nuisances
 from simcompare.scores.record import Scores
@@ -53,7 +54,7 @@ _TABLES = {
     "structure": (
         "Structure by scale and band",
         "Each scale and band judged by itself: z above 0 is clumpier or noisier than real galaxies, "
-        "below 0 smoother; p_holm over all rows.",
+        "below 0 smoother; p Holm-corrected over all rows.",
     ),
     "every_score": (
         "Every score",
@@ -62,7 +63,7 @@ _TABLES = {
     ),
     "adjusted": (
         "Difference at equal nuisance",
-        "Score of real galaxies fitted as a function of {columns}; data set minus fit, nats.",
+        "Score of real galaxies fitted as a function of {columns}; data set minus fit{nats}.",
     ),
     "matched": (
         "Matched samples",
@@ -76,7 +77,7 @@ _TABLES = {
     ),
     "contrasts": (
         "Simulations against each other",
-        "Galaxies of two simulations paired in {matched}; first minus second, nats.",
+        "Galaxies of two simulations paired in {matched}; first minus second{nats}.",
     ),
     "jackknife": (
         "Error from the finite volume",
@@ -85,13 +86,13 @@ _TABLES = {
     "typicality": (
         "Typicality of whole data sets",
         "Mean standardised residual among real galaxies of like nuisance, and the share of images "
-        "with a two-sided p-value below 0.05 (0.05 expected). false_alarms: rate at which as "
+        "with a two-sided p-value below 0.05 (5% expected). False alarms: rate at which as "
         "many real galaxies get p < 0.05.",
     ),
     "features": (
         "Tests without a likelihood",
-        "One view per galaxy. false_alarms: rate at which as many real galaxies get p < 0.05; power: "
-        "the same of the defect, at this number. A test that fails on equal sets has no p-value; "
+        "One view per galaxy. False alarms: rate at which as many real galaxies get p < 0.05; power: "
+        "the same for galaxies with the defect. A test that fails on equal sets has no p-value; "
         "where it cannot see, no difference means nothing.",
     ),
     "posterior": ("Which simulation, if one of them were right", ""),
@@ -99,10 +100,10 @@ _TABLES = {
         "Calibration of these probabilities",
         "Held-out simulated galaxies: share of right labels by predicted probability.",
     ),
-    "bins": ("Difference by {bins}", "Data set minus real, nats."),
+    "bins": ("Difference by {bins}", "Data set minus real{nats}."),
     "trend": (
         "Trend over generations",
-        "From {order}: Kendall's tau of galaxies with the order, one-sided p-value, nats per step.",
+        "From {order}: Kendall's τ, one-sided p-value, change of the mean per step{nats}.",
     ),
 }
 
@@ -239,9 +240,10 @@ class _Jobs:
     def listed(self) -> list[tuple[str, str, str, Callable[[], Table]]]:
         """Name, title, note and maker of every table."""
         words = {
-            "columns": ", ".join(self.nuisances),
-            "matched": ", ".join(self.match_in),
-            "bins": self.binning[0] or "property",
+            "columns": in_words(self.nuisances),
+            "matched": in_words(self.match_in),
+            "bins": in_words([self.binning[0] or "property"]),
+            "nats": ", nats" if column_of(self.scores.headline).unit == "nat" else "",
             "order": " to ".join(self.asked.generations),
         }
         return [

@@ -10,6 +10,7 @@ from scipy import stats
 from mocks.streams import stream
 from simcompare.comparison.structure import UNRANKED, half_row, structure_rows, with_verdicts
 from simcompare.kinds import Kind
+from simcompare.scores.columns import in_words
 from simcompare.scores.record import Scores
 from simcompare.statistics.intervals import UNKNOWN, Estimate
 from simcompare.statistics.means import difference_of_means
@@ -303,14 +304,14 @@ def _unequal_nuisance(sample: Scores, truth: Scores) -> list[str]:
         low, middle, high = np.percentile(real, [16, 50, 84])
         spread = max(0.5 * (high - low), 1e-6 * abs(middle))
         is_large = abs(np.median(ours) - middle) > NUISANCE_SHIFT * spread
-        found.append((is_large, f"{name} {np.median(ours):.3g} (real {middle:.3g})"))
+        found.append((is_large, f"{in_words([name])} {np.median(ours):.3g} (real {middle:.3g})"))
         p_values.append(stats.mannwhitneyu(ours, real).pvalue if np.ptp([*ours, *real]) > 0 else 1.0)
     # Chance alone raises it for one in twenty data sets like the reference.
     surprising = adjust_p_values(p_values) < RAISED
     unequal = [
         text for (is_large, text), is_odd in zip(found, surprising, strict=True) if is_large and is_odd
     ]
-    return [f"unequal median nuisance: {', '.join(unequal)}"] if unequal else []
+    return [f"medians unlike those of real galaxies: {', '.join(unequal)}"] if unequal else []
 
 
 def _cautioned(table: Table, about: dict) -> Table:

@@ -26,7 +26,7 @@ from simcompare.figures.style import (
     table_styles,
 )
 from simcompare.kinds import Kind
-from simcompare.scores.columns import axis_label
+from simcompare.scores.columns import axis_label, in_words
 from simcompare.scores.record import Scores
 from simcompare.statistics.resampling import blocks, resampled_counts
 from simcompare.statistics.two_sample import ks_statistic
@@ -251,7 +251,7 @@ def draw_matched(table: Table, ax: Axes | None = None) -> Axes:
     ax.set_ylabel("density of resamples")
     ax.legend(
         loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.2, title_fontsize=6.5, alignment="left",
-        title=f"matched in {', '.join(table.meta['matched in'])}; dotted: real",
+        title=f"matched in {in_words(table.meta['matched in'])}; dotted: real",
     )  # fmt: skip
     return ax
 

@@ -17,7 +17,7 @@ from simcompare.figures.style import (
     styled,
     table_styles,
 )
-from simcompare.scores.columns import axis_label
+from simcompare.scores.columns import axis_label, column_of
 from simcompare.scores.record import Scores
 from simcompare.statistics.means import Clustered
 from simcompare.statistics.resampling import resamples
@@ -25,6 +25,7 @@ from simcompare.statistics.resampling import resamples
 __all__ = [
     "FEW",
     "FINE",
+    "MOST_BANDS",
     "POINTS",
     "density_numbers",
     "draw_density",
@@ -38,7 +39,7 @@ __all__ = [
 
 @styled
 def draw_density(table: Table, ax: Axes | None = None) -> Axes:
-    """Draw the smoothed distribution of a score in every data set, with its bootstrap band.
+    """Draw the smoothed distribution of a score in every data set, with bootstrap bands where they are few.
 
     Parameters
     ----------
@@ -51,15 +52,17 @@ def draw_density(table: Table, ax: Axes | None = None) -> Axes:
     Axes
     """
     ax = new_axes(ax, COLUMN, 2.9)
-    for name, style in table_styles(table).items():
+    styles = table_styles(table)
+    for name, style in styles.items():
         rows = table[np.asarray(table["dataset"]) == name]
         label = count_label(name, rows["n_galaxies"][0])
-        ax.fill_between(
-            rows["value"], rows["density_low"], rows["density_high"], color=style.color, alpha=0.18, lw=0
-        )
+        if len(styles) <= MOST_BANDS:
+            band = rows["density_low"], rows["density_high"]
+            ax.fill_between(rows["value"], *band, color=style.color, alpha=0.18, lw=0)
         ax.plot(rows["value"], rows["density"], color=style.color, ls=style.line, label=label)
     ax.set_xlabel(axis_label(table.meta["column"]))
-    ax.set_ylabel("probability density  [per nat]")
+    per_nat = "  [per nat]" if column_of(table.meta["column"]).unit == "nat" else ""
+    ax.set_ylabel(f"probability density{per_nat}")
     ax.set_xlim(table["value"].min(), table["value"].max())
     ax.set_ylim(0, None)
     legend_above(ax)
@@ -68,7 +71,7 @@ def draw_density(table: Table, ax: Axes | None = None) -> Axes:
 
 @styled
 def draw_ridges(table: Table, ax: Axes | None = None) -> Axes:
-    """Draw the distributions one above the other, the reference on top and behind each.
+    """Draw the distributions one above the other, each scaled to its peak, the reference behind each.
 
     Parameters
     ----------
@@ -83,22 +86,24 @@ def draw_ridges(table: Table, ax: Axes | None = None) -> Axes:
     styles = table_styles(table)
     ax = new_axes(ax, COLUMN * 1.25, 0.9 + 0.36 * len(styles))
     real = table[np.asarray(table["dataset"]) == table.meta["reference"]]
-    height = 1.25 * float(np.max(table["density"]))
+    step = 0.8  # of the height of a curve
     for level, (name, style) in enumerate(reversed(styles.items())):
         rows = table[np.asarray(table["dataset"]) == name]
-        base = level * height * 0.62
-        ax.fill_between(rows["value"], base, base + rows["density"], color=style.color, alpha=0.35, lw=0)
-        ax.plot(rows["value"], base + rows["density"], color=style.color, lw=1)
-        if name != table.meta["reference"]:
-            ax.plot(real["value"], base + real["density"], color="black", lw=0.6, ls=":")
+        base = level * step
+        curve = base + rows["density"] / np.max(rows["density"])
+        ax.fill_between(rows["value"], base, curve, color=style.color, alpha=0.35, lw=0)
+        ax.plot(rows["value"], curve, color=style.color, lw=1)
+        if name != table.meta["reference"] and len(real):
+            curve = base + real["density"] / np.max(real["density"])
+            ax.plot(real["value"], curve, color="black", lw=0.6, ls=":")
     labels = [count_label(n, table["n_galaxies"][np.asarray(table["dataset"]) == n][0]) for n in styles]
-    ax.set_yticks([level * height * 0.62 for level in range(len(styles))], labels[::-1])
+    ax.set_yticks([level * step for level in range(len(styles))], labels[::-1])
     ax.minorticks_off()
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(0, None)
     ax.set_xlim(table["value"].min(), table["value"].max())
     ax.set_xlabel(axis_label(table.meta["column"]))
-    ax.set_title(f"density; dotted: {table.meta['reference']}; galaxies in brackets", loc="right")
+    ax.set_title(f"scaled to the peak; dotted: {table.meta['reference']}; galaxies in brackets", loc="right")
     return ax
 
 
@@ -199,10 +204,13 @@ def draw_null(table: Table, ax: Axes | None = None) -> Axes:
             color=style.color, fmt=style.marker, capsize=2, transform=ax.get_xaxis_transform(),
             label=count_label(name, row["n_galaxies"]),
         )  # fmt: skip
-    ax.set_xlabel("difference of mean score to real  [nats]")
+    ax.set_xlabel(f"mean {axis_label(table.meta['column'])}, minus real")
     ax.set_ylabel("number of random halves")
     legend_above(ax)
     return ax
+
+
+MOST_BANDS = 4  # data sets whose bands can be told from each other
 
 
 FINE = 1024  # cells that values are gathered in before smoothing

@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 
 from simcompare.figures.style import PAGE, new_axes, order_of, styled
 from simcompare.images.contact_sheet import Stretch, common_stretch
+from simcompare.scores.columns import axis_label, column_of
 
-__all__ = ["Stretch", "common_stretch", "draw_gallery", "draw_samples", "gallery_images"]
+__all__ = ["Stretch", "common_stretch", "draw_gallery", "draw_samples", "gallery_images", "score_text"]
 
 GAP = 2  # pixels between the pictures of a sheet
 _GROUP_TITLES = {
@@ -40,6 +41,11 @@ def gallery_images(table: Table, image_sets: Mapping[str, Any]) -> list[np.ndarr
     if missing:
         raise ValueError(f"no image set given for {', '.join(missing)}; there are {', '.join(image_sets)}.")
     return [image_sets[str(row["dataset"])].read(int(row["image_index"])).image[0] for row in table]
+
+
+def score_text(value: float, column: str) -> str:
+    """Write a score on a picture: whole nats, or one decimal place where there is no unit."""
+    return f"{value:.0f}" if column_of(column).unit else f"{value:.1f}"
 
 
 @styled
@@ -81,8 +87,9 @@ def draw_gallery(
                 picture = pictures[row]
                 sheet[bottom : bottom + len(picture), left : left + len(picture)] = picture
                 ax.text(
-                    left + 0.04 * side, bottom + 0.04 * side, f"{table['score'][row]:.0f}", color="white",
-                    fontsize=size, va="bottom",
+                    left + 0.04 * side, bottom + 0.04 * side,
+                    score_text(table["score"][row], table.meta["column"]),
+                    color="white", fontsize=size, va="bottom",
                 )  # fmt: skip
     shown = {"cmap": "gray"} if sheet.ndim == 2 else {}
     ax.imshow(sheet, vmin=0, vmax=1, interpolation="nearest", origin="lower", aspect="equal", **shown)
@@ -90,7 +97,7 @@ def draw_gallery(
         ax.text(left_of[group], len(sheet) + 2, _GROUP_TITLES.get(group, group), va="bottom")
     ax.set_yticks([GAP + (len(names) - 1 - k) * step + side / 2 for k in range(len(names))], names)
     _bare(ax)
-    ax.set_xlabel(f"number: {table.meta['column'].replace('_', ' ')} [nats]; one asinh stretch for all")
+    ax.set_xlabel(f"number: {axis_label(table.meta['column'])}; one asinh stretch for all")
     return ax
 
 

@@ -16,6 +16,7 @@ from simcompare.figures.style import (
     styles_of,
 )
 from simcompare.kinds import Kind
+from simcompare.scores.columns import unit_label
 
 __all__ = ["draw_contours", "draw_ladder", "draw_stability"]
 
@@ -51,7 +52,9 @@ def draw_ladder(table: Table, ax: Axes | None = None) -> Axes:
     ax.set_yticks(y, [str(name) for name in table["step"]])
     ax.tick_params(axis="y", which="both", length=0)
     ax.yaxis.minorticks_off()
-    ax.set_xlabel(f"mean score minus {table.meta['reference']} after the step  [nats]")
+    ax.set_xlabel(
+        f"mean score minus {table.meta['reference']} after the step{unit_label(table.meta['score'])}"
+    )
     ax.set_title(f"{table.meta['dataset']} ({table['n_galaxies'][0]} galaxies); blue: nearer", loc="left")
     return ax
 

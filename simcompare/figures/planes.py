@@ -12,7 +12,7 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.patches import Rectangle
 
 from simcompare.figures.style import COLUMN, logarithmic, new_axes, styled
-from simcompare.scores.columns import axis_label, column_of
+from simcompare.scores.columns import axis_label, column_of, unit_label
 from simcompare.scores.record import Scores
 from simcompare.statistics.means import Clustered
 from simcompare.statistics.significance import welch
@@ -178,5 +178,5 @@ def draw_plane(table: Table, ax: Axes | None = None) -> Axes:
         f"({table.meta['n_reference']})\nhatched: p > 0.05; grey: too few", loc="left", fontsize=6.5,
     )  # fmt: skip
     bar = ax.figure.colorbar(ScalarMappable(norm, colors), ax=ax, pad=0.02)
-    bar.set_label("difference of mean score  [nats]")
+    bar.set_label(f"difference of mean score{unit_label(table.meta['column'])}")
     return ax

@@ -7,7 +7,7 @@ from astropy.table import Table
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from simcompare.figures.distributions import FEW
+from simcompare.figures.distributions import FEW, MOST_BANDS
 from simcompare.figures.samples import datasets_of
 from simcompare.figures.style import (
     COLUMN,
@@ -18,7 +18,7 @@ from simcompare.figures.style import (
     styled,
     table_styles,
 )
-from simcompare.scores.columns import axis_label, column_of
+from simcompare.scores.columns import axis_label, column_of, unit_label
 from simcompare.scores.record import Scores
 
 __all__ = ["draw_difference", "draw_relation", "relation_numbers"]
@@ -32,7 +32,9 @@ _DTYPES = ("U1", "U1", int, *[float] * 9)
 
 @styled
 def draw_relation(table: Table, ax: Axes | None = None) -> Axes:
-    """Draw the median score in bins of a property, with quartiles; few galaxies as single points.
+    """Draw the median score in bins of a property; few galaxies as single points.
+
+    Quartiles are shaded, those of real galaxies alone where many data sets meet.
 
     Parameters
     ----------
@@ -45,11 +47,12 @@ def draw_relation(table: Table, ax: Axes | None = None) -> Axes:
     Axes
     """
     ax = new_axes(ax, COLUMN, 2.9)
-    for name, style in table_styles(table).items() if len(table) else ():
+    styles = table_styles(table) if len(table) else {}
+    for name, style in styles.items():
         rows = table[np.asarray(table["dataset"]) == name]
-        ax.fill_between(
-            rows["x"], rows["quartile_low"], rows["quartile_high"], color=style.color, alpha=0.12, lw=0
-        )
+        if len(styles) <= MOST_BANDS or name == table.meta["reference"]:
+            quartiles = rows["quartile_low"], rows["quartile_high"]
+            ax.fill_between(rows["x"], *quartiles, color=style.color, alpha=0.12, lw=0)
         single = np.all(np.asarray(rows["n_galaxies"]) == 1)
         ax.plot(
             rows["x"], rows["median"], color=style.color, ls="" if single else style.line,
@@ -86,7 +89,7 @@ def draw_difference(table: Table, ax: Axes | None = None) -> Axes:
             color=style.color, ls="" if single else style.line, marker=style.marker, ms=3, capsize=1.5,
             label=count_label(name, int(np.sum(rows["n_galaxies"]))),
         )  # fmt: skip
-    ax.set_ylabel(f"median minus {reference}  [nats]")
+    ax.set_ylabel(f"median minus {reference}{unit_label(table.meta['column'])}")
     return _finish(table, ax)
 
 

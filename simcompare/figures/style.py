@@ -175,7 +175,9 @@ def _simulation_color(name: str, taken: set[str]) -> str:
 
 
 @styled
-def save_figure(figure: Figure, table: Table | None, folder: str | os.PathLike, name: str) -> list[Path]:
+def save_figure(
+    figure: Figure, table: Table | None, folder: str | os.PathLike, name: str, *, description: str = ""
+) -> list[Path]:
     """Write a figure as PDF and PNG, and the numbers it shows as ECSV beside them.
 
     Parameters
@@ -187,6 +189,8 @@ def save_figure(figure: Figure, table: Table | None, folder: str | os.PathLike, 
         Made when it does not exist.
     name : str
         File name without ending.
+    description : str
+        What is seen, for readers without sight; kept in the PNG.
 
     Returns
     -------
@@ -204,7 +208,8 @@ def save_figure(figure: Figure, table: Table | None, folder: str | os.PathLike, 
         figure.set_layout_engine("none")
     # The canvases draw once each, where figure.savefig draws twice to lay out again what is laid out.
     with atomic_path(written[0]) as path:
-        FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
+        about = {"Software": None, "Description": description or None}
+        FigureCanvasAgg(figure).print_png(path, metadata=about)
     with atomic_path(written[1]) as path:
         FigureCanvasPdf(figure).print_pdf(path, metadata={"CreationDate": None})
     FigureCanvasAgg(figure)

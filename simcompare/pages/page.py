@@ -4,54 +4,39 @@ import base64
 import io
 import json
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from astropy.table import Row, Table
+from astropy.table import Table
 from jinja2 import Environment, StrictUndefined
 from PIL import Image
 
 from simcompare import __version__
 from simcompare.comparison.answer import answer, null_lines
 from simcompare.comparison.report_table import FurtherTable, as_json
-from simcompare.kinds import Kind
+from simcompare.pages.cards import cards_of
+from simcompare.pages.cells import main_rows, shown_table
 from simcompare.pages.citations import Citations, short_reference
 from simcompare.runs.files import write_text
+from simcompare.runs.names import file_name
 from simcompare.runs.tables import plain, write_table
 from simcompare.scores.columns import column_of
 
-__all__ = ["ReportFigure", "cautions", "write_report"]
+__all__ = ["ReportFigure", "cautions", "closely", "write_report"]
 
-_MAIN = ("data set", "structure fraction", "verdict")  # columns that a phone shows
-
-# Heading, column, format, whether an interval stands below it.
-_COLUMNS = (
-    ("galaxies", "n_galaxies", "{:d}", False),
-    ("structure fraction", "structure_fraction", "{:.2f}", True),
-    ("z", "structure_z_weighted", "{:+.2f}", False),
-    ("p (Holm)", "structure_p_holm", "{:.2g}", False),
-    ("verdict", "verdict", "{}", False),
-    ("false alarms at this N", "structure_false_alarms", "{:.0%}", False),
-    ("extrapolated", "share_extrapolated", "{:.0%}", False),
-    ("p of the sky", "surroundings_p", "{:.2g}", False),
-    ("images", "n_images", "{:d}", False),
-    ("Δ mean [nats]", "delta_mean", "{:+.1f}", True),
-    ("Δ median [nats]", "delta_median", "{:+.1f}", True),
-    ("p of Δ mean (Holm)", "p_holm", "{:.2g}", False),
-    ("AUC", "auc", "{:.3f}", True),
-    ("KS", "ks", "{:.2f}", True),
-    ("Wasserstein [nats]", "wasserstein", "{:.1f}", True),
-    ("overlap", "overlap", "{:.2f}", True),
-    ("below 2.5 %", "fraction_below_2p5", "{:.1%}", False),
-    ("above 97.5 %", "fraction_above_97p5", "{:.1%}", False),
-    ("detectable Δ [nats]", "min_detectable", "{:.1f}", False),
-    ("raw Δ [nats]", "delta_log_prob", "{:+.1f}", True),
+# Sections of figures in the order of the page: name, title, what the folded figures are called.
+SECTIONS = (
+    ("galaxies", "Galaxies", "More images, maps and profiles"),
+    ("scores", "Distributions of the scores", "More distributions"),
+    ("properties", "Scores against properties", "More properties"),
+    ("checks", "Checks of the mocks and the model", "More checks"),
 )
+FIRST = "difference"  # figure beside the answer
+_DPI = 220.0  # of a figure that does not say
 
 
 @dataclass(frozen=True)
@@ -68,6 +53,8 @@ class ReportFigure:
         PNG file, embedded in the page.
     wide : bool
         Whether it takes the width of the page.
+    section : str
+        Name of its section, see `SECTIONS`.
     """
 
     name: str
@@ -75,6 +62,12 @@ class ReportFigure:
     caption: str
     path: Path
     wide: bool = False
+    section: str = "scores"
+
+
+def closely(dataset: str) -> str:
+    """Name of the figure that looks closely at galaxies of a data set."""
+    return f"panels_{''.join(letter if letter.isalnum() else '-' for letter in dataset)}"
 
 
 def cautions(table: Table) -> list[tuple[str, str]]:
@@ -94,6 +87,7 @@ def write_report(
     further: Sequence[FurtherTable] = (),
     there: Collection[str] = (),
     citations: Citations | None = None,
+    pictures: Mapping[str, bytes] | None = None,
 ) -> Path:
     """Write ``report.html`` and ``report.json``.
 
@@ -119,6 +113,8 @@ def write_report(
         Names of tables that lie there already, as their own command has written them.
     citations : Citations, optional
         Papers and acknowledgements of what the run used, see `simcompare.commands.cite.cite_run`.
+    pictures : mapping of str to bytes, optional
+        Example images of the data sets as PNG, see `simcompare.pages.cards.example_pictures`.
 
     Returns
     -------
@@ -149,7 +145,8 @@ def write_report(
         "nulls": null_lines(comparison),
         "cautions": [{"dataset": name, "caution": text} for name, text in cautions(comparison)],
         "figures": [
-            {"name": figure.name, "title": figure.title, "caption": figure.caption} for figure in figures
+            {"name": figure.name, "section": figure.section, "title": figure.title, "caption": figure.caption}
+            for figure in figures
         ],
         "further": [
             {"name": each.name, "title": each.title, "note": each.note}
@@ -166,16 +163,22 @@ def write_report(
     write_text(folder / "report.json", json.dumps(content, indent=1, allow_nan=False))
     source = (files("simcompare") / "data" / "report.html.j2").read_text(encoding="utf-8")
     template = Environment(autoescape=True, undefined=StrictUndefined).from_string(source)
+    heads, rows = main_rows(comparison)
+    all_heads, all_rows = main_rows(comparison, every=True)
     page = template.render(
         **{key: content[key] for key in ("title", "toy", "version", "created", "answer", "notes", "nulls")},
         reference=comparison.meta["reference"],
-        main=_MAIN,
-        heads=["data set", *(head for head, *_ in _columns_of(comparison))],
-        rows=[_row(row, _columns_of(comparison)) for row in comparison],
-        footnote=_footnote(comparison),
+        heads=heads,
+        rows=rows,
+        footnote=_footnote(),
+        all_heads=all_heads,
+        all_rows=all_rows,
+        all_footnote=_footnote_of_all(comparison),
         cautions=cautions(comparison),
-        further=[_shown(each) for each in further],
-        figures=[_embedded(figure, folder) for figure in figures],
+        cards=cards_of(comparison, pictures or {}, _anchors(comparison, figures)),
+        further=[shown_table(each) for each in further],
+        first=[_embedded(figure, folder) for figure in figures if figure.name == FIRST],
+        sections=list(_sections(figures, folder)),
         references=[short_reference(paper) for paper in citations.papers.values()] if citations else [],
         acknowledgements=list(citations.acknowledgements) if citations else [],
         uncited=list(citations.unknown) if citations else [],
@@ -185,72 +188,49 @@ def write_report(
     return folder / "report.html"
 
 
-def _columns_of(table: Table) -> list[tuple]:
-    """Columns of the page that the table has."""
-    return [column for column in _COLUMNS if column[1] in table.colnames]
-
-
-def _row(row: Row, columns: Sequence[tuple]) -> dict:
-    """Cells of one row as text."""
-    cells = [{"text": str(row["dataset"]), "range": ""}]
-    for _, name, form, has_interval in columns:
-        value = row[name]
-        if isinstance(value, str):
-            cells.append({"text": value, "range": ""})
-            continue
-        known = np.isfinite(value)
-        interval = ""
-        if has_interval and known and not np.isnan(row[f"{name}_low"]):
-            bounds = [row[f"{name}_{end}"] for end in ("low", "high")]
-            interval = " to ".join(form.format(each) for each in bounds)
-            interval = interval if np.isfinite(bounds).all() else "unbounded"
-        text = form.format(value) if known else ""
-        if name.endswith("p_holm") and value < 1e-4:
-            text = "< 0.0001"
-        cells.append({"text": text, "range": interval})
-    return {"cells": cells, "control": row["kind"] != Kind.SIMULATED}
-
-
-def _shown(further: FurtherTable) -> dict:
-    """Table as the template wants it; interval ends go below their value."""
-    shown = {"title": further.title, "note": further.note, "heads": [], "rows": []}
-    if further.table is None or not len(further.table):
-        return shown
-    names = [name for name in further.table.colnames if not name.endswith(("_low", "_high", "_error"))]
-    names = [name for name in names if name not in ("low", "high")]
-    shown["heads"] = [name.replace("_", " ") for name in names]
-    shown["rows"] = [[_cell(row, name, further.table.colnames) for name in names] for row in further.table]
-    return shown
-
-
-def _cell(row: Row, name: str, columns: Sequence[str]) -> dict:
-    """Value of a generic table as text, with its interval where it has one."""
-    value = row[name]
-    if not isinstance(value, float | np.floating):
-        return {"text": "" if str(value) == "N/A" else str(value), "range": ""}  # a blank, read back
-    ends = ("low", "high") if name == "value" else (f"{name}_low", f"{name}_high")
-    interval = ""
-    if all(end in columns and np.isfinite(row[end]) for end in ends):
-        interval = f"{row[ends[0]]:.3g} to {row[ends[1]]:.3g}"
-    return {"text": f"{value:.3g}" if np.isfinite(value) else "none", "range": interval}
-
-
-def _footnote(table: Table) -> str:
-    """How to read the table."""
+def _footnote() -> str:
+    """How to read the columns that decide."""
     return (
-        "Structure fraction: 1 is as structured as real galaxies at equal brightness and resolution, 0 as "
-        "their smooth Sersic twins, above 1 clumpier or noisier. z: mean structure score minus that of real "
-        "galaxies. A data set differs where p (Holm) is below 0.05; that one rule makes the verdict. "
-        "Extrapolated: share of galaxies beyond the brightness and size of the real ones. "
-        f"Δ: data set minus held-out {table.meta['reference']}, of the "
-        f"{column_of(table.meta['score']).label} in nats. AUC: probability that an image of the data set "
-        "scores lower than a real one; 0.5 is no "
-        f"difference. Ranges: {table.meta['confidence']:.0%} intervals from {table.meta['n_bootstrap']} "
-        "resamples of galaxies, views of one galaxy kept together. Below and above: share outside the "
-        "percentiles of real galaxies, 2.5 % expected on each side. Detectable Δ: the smallest difference "
-        "found with 80 % probability. Raw Δ: difference of the plain log-likelihood, which mostly follows "
-        "noise and brightness. Grey rows are controls."
+        "Structure fraction f: 1 is as structured as real galaxies of equal brightness and resolution, 0 as "
+        "smooth as Sersic models of them, above 1 clumpier or noisier. z: mean structure score minus that of "
+        "real galaxies. A data set differs from real galaxies where p, Holm-corrected over the simulations, "
+        "is below 0.05. Grey rows are controls."
     )
+
+
+def _footnote_of_all(table: Table) -> str:
+    """How to read the other columns."""
+    return (
+        "Extrapolated: share of galaxies beyond the brightness and size of the real ones. Δ: data set minus "
+        f"held-out {table.meta['reference']}, in {column_of(table.meta['score']).label}. AUC: chance that "
+        "an image of the data set scores lower than a real one; 0.5 is no difference. Ranges: "
+        f"{table.meta['confidence']:.0%} intervals from {table.meta['n_bootstrap']} resamples of galaxies, "
+        "views of one galaxy kept together. Below and above: share outside the percentiles of real galaxies, "
+        "2.5% expected on each side. Detectable Δ: smallest difference found with 80% probability. Raw "
+        "log-likelihood: mostly follows noise and brightness."
+    )
+
+
+def _anchors(table: Table, figures: Sequence[ReportFigure]) -> dict[str, list[tuple[str, str]]]:
+    """Figures of the page that show one data set alone, by its name."""
+    names = [str(table.meta["reference"]), *(str(name) for name in table["dataset"])]
+    return {
+        name: [
+            (f"figure-{figure.name}", "galaxies looked at closely")
+            for figure in figures
+            if figure.name == file_name(closely(name))
+        ]
+        for name in names
+    }
+
+
+def _sections(figures: Sequence[ReportFigure], folder: Path) -> Iterator[dict]:
+    """Sections that have figures, as the template wants them."""
+    for name, title, more in SECTIONS:
+        own = [figure for figure in figures if figure.section == name and figure.name != FIRST]
+        if own:
+            shown = [_embedded(figure, folder) for figure in own]
+            yield {"anchor": name, "title": title, "more": f"{more} ({len(own) - 1})", "figures": shown}
 
 
 def _smaller(path: Path) -> bytes:
@@ -267,10 +247,16 @@ def _embedded(figure: ReportFigure, folder: Path) -> dict:
     path = Path(figure.path)
     shown = os.path.relpath(path.with_suffix(""), folder)
     beside = [ending for ending in (".ecsv", ".pdf") if path.with_suffix(ending).is_file()]
+    with Image.open(path) as image:
+        inches = image.width / image.info.get("dpi", (_DPI,))[0]
+        seen = image.info.get("Description", "")
     return {
+        "name": figure.name,
         "title": figure.title,
         "caption": figure.caption,
+        "alt": f"{figure.title}. {seen or figure.caption}",
         "wide": figure.wide,
+        "inches": f"{inches:.2f}",
         "png": base64.b64encode(_smaller(path)).decode("ascii"),
         "files": ", ".join(f"{shown}{ending}" for ending in beside),
     }

@@ -11,7 +11,17 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["COLUMNS", "Column", "Use", "axis_label", "column_of", "derived_columns", "names_for"]
+__all__ = [
+    "COLUMNS",
+    "Column",
+    "Use",
+    "axis_label",
+    "column_of",
+    "derived_columns",
+    "in_words",
+    "names_for",
+    "unit_label",
+]
 
 
 class Use(Flag):
@@ -278,8 +288,17 @@ def derived_columns(names: Iterable[str]) -> dict[str, Column]:
     }
 
 
+def in_words(names: Iterable[str]) -> str:
+    """Write names of columns as a list of their labels."""
+    return ", ".join(column_of(name).label or name.replace("_", " ") for name in names)
+
+
+def unit_label(name: str) -> str:
+    """Write the unit of a column as an axis shows it: in brackets after two spaces, or nothing."""
+    unit = column_of(name).unit
+    return f"  [{_UNIT_LABELS.get(unit, unit)}]" if unit else ""
+
+
 def axis_label(name: str) -> str:
     """Label of a column in a figure, with its unit."""
-    column = column_of(name)
-    label = column.label or name.replace("_", " ")
-    return f"{label}  [{_UNIT_LABELS.get(column.unit, column.unit)}]" if column.unit else label
+    return in_words([name]) + unit_label(name)

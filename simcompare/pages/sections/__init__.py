@@ -107,8 +107,11 @@ def draw_figures(
     book = Sketchbook(Path(folder), done)
     scores = with_derived_columns(scores)
     with figures.fixed_styles(scores.in_order, map(scores.kind_of, scores.in_order)):
+        book.section = "scores"
         draw_scores(book, scores, comparison, seed)
+        book.section = "properties"
         draw_properties(book, scores, comparison, seed)
+        book.section = "checks"
         draw_checks(book, scores, comparison, seed, further)
         if sky is not None and len(sky):
             caption = (
@@ -116,8 +119,10 @@ def draw_figures(
             )
             book.draw("sky", "Blank sky", caption, sky, figures.draw_sky, wide=True)
         if image_sets:
+            book.section = "galaxies"
             draw_looks(book, scores, image_sets, seed, samples, models or {}, embedding)
         if history is not None:
+            book.section = "checks"
             caption = (
                 "Loss of training and validation images, minus the log-likelihood; early epochs cut off."
             )

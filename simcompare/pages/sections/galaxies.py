@@ -10,12 +10,14 @@ from astropy.table import Table
 from simcompare import figures
 from simcompare.figures.examples import class_gallery_numbers
 from simcompare.figures.feature_maps import latent_coordinates
-from simcompare.figures.galleries import Stretch
+from simcompare.figures.galleries import Stretch, score_text
 from simcompare.figures.single_galaxies import budget_numbers
 from simcompare.kinds import Kind
 from simcompare.models.density import context_of
+from simcompare.pages.page import closely
 from simcompare.pages.sections.sketchbook import Sketchbook
 from simcompare.scores.bare_sky import SkyDensity
+from simcompare.scores.columns import in_words
 from simcompare.scores.record import Scores
 
 __all__ = ["draw_looks"]
@@ -182,10 +184,13 @@ def _draw_panels(
     rows = np.array([np.flatnonzero(places == k)[0] for k in picked["image_index"]])
     images = _read(scores[rows], {name: image_set})
     first, ratio = _ratio_maps(flows, scores[rows], images, image_set.bands)
-    titles = [f"{row['galaxy_id']}\n{row['group']}, {row['score']:.0f} nats" for row in picked]
-    short = "".join(letter if letter.isalnum() else "-" for letter in name)
+    column = scores.headline
+    label = in_words([column])
+    titles = [
+        f"{row['galaxy_id']}\n{row['group']}: {label} {score_text(row['score'], column)}" for row in picked
+    ]
     book.draw(
-        f"panels_{short}", f"Galaxies of {name} looked at closely",
+        closely(name), f"Galaxies of {name} looked at closely",
         "Image, maps of log-likelihood and ratio (smoothed), and the ratio by scale; maps add up to it. "
         "Single orientation, so the sum can differ from the score by the symmetry scatter.",
         lambda: budget_numbers(scores, rows),

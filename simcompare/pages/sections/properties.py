@@ -4,10 +4,11 @@ import numpy as np
 from astropy.table import Table
 
 from simcompare import figures
+from simcompare.figures.distributions import MOST_BANDS
 from simcompare.figures.populations import galaxy_classes
 from simcompare.kinds import Kind
 from simcompare.pages.sections.sketchbook import Sketchbook
-from simcompare.scores.columns import Use, names_for
+from simcompare.scores.columns import Use, in_words, names_for
 from simcompare.scores.record import Scores
 
 __all__ = ["draw_properties", "relation_columns"]
@@ -66,7 +67,8 @@ def _draw_relations(book: Sketchbook, scores: Scores, columns: list[str], column
     table = figures.stack_panels(tables)
     book.draw(
         f"relations{end}", f"The {what} against properties",
-        "Medians in bins of equal numbers of real galaxies; shaded: quartiles. Few galaxies: single points.",
+        "Medians in bins of equal numbers of real galaxies; shaded: quartiles, of real galaxies alone where "
+        f"more than {MOST_BANDS} data sets meet. Few galaxies: single points.",
         table, lambda t: figures.draw_grid(t, figures.draw_relation), wide=True,
     )  # fmt: skip
     tables = {
@@ -130,7 +132,7 @@ def _draw_planes(book: Sketchbook, scores: Scores, comparison: Table, x: str, y:
     reach = max(float(np.nanmax(np.abs(table["difference"]))) for table in panels.values())
     for table in panels.values():
         table.meta["reach"] = reach
-    label = f"{y.replace('_', ' ')} and {x.replace('_', ' ')}"
+    label = f"{in_words([y])} and {in_words([x])}"
     against = next(iter(panels.values())).meta["against"]
     book.draw(
         f"plane_{x}_{y}", f"Where the difference lies: {label}",

@@ -5,7 +5,10 @@ from astropy.table import Table
 
 from mocks.streams import stream
 from simcompare import figures
+from simcompare.figures.distributions import MOST_BANDS
 from simcompare.figures.samples import binned_scores, split_scores
+from simcompare.figures.style import table_styles
+from simcompare.kinds import Kind
 from simcompare.pages.sections.sketchbook import Sketchbook
 from simcompare.scores.columns import Use, column_of, names_for
 from simcompare.scores.record import Scores
@@ -19,21 +22,26 @@ def draw_scores(book: Sketchbook, scores: Scores, comparison: Table, seed: int) 
     """Draw the headline, the distributions of every score, and what the null says."""
     book.draw(
         "difference", "Difference to real galaxies",
-        "Mean score of each data set minus that of held-out real galaxies; open symbols are controls.",
+        "How structured each data set is: 1 as real galaxies of equal brightness and resolution, 0 as smooth "
+        "Sersic models of them. Bars: 95% intervals; open symbols: controls.",
         comparison, figures.draw_forest, wide=True,
     )  # fmt: skip
-    for column in names_for(Use.SCORE, scores.colnames):
+    columns = names_for(Use.SCORE, scores.colnames)
+    for column in sorted(columns, key=lambda name: name != scores.headline):
         if not np.isfinite(scores.numbers(column)).any():
             continue
         table = figures.density_numbers(scores, seed, column=column)
         what = column_of(column).label
-        caption = "Smoothed distribution; bands are 95 % bootstrap intervals, galaxies resampled."
+        is_crowded = len(table_styles(table)) > MOST_BANDS
         book.draw(
-            f"distribution_{column}", f"Distribution of the {what}", caption, table, figures.draw_density
-        )
+            f"distribution_{column}", f"Distribution of the {what}",
+            "Smoothed distributions; dotted: real galaxies." if is_crowded
+            else "Smoothed distributions; bands: 95% bootstrap intervals, galaxies resampled.",
+            table, figures.draw_ridges if is_crowded else figures.draw_density,
+        )  # fmt: skip
         if column == scores.headline:
-            book.draw("ridges", f"The same, one above the other: {what}", caption, table, figures.draw_ridges)
-            book.draw("violins", f"The same, side by side: {what}", caption, table, figures.draw_violins)
+            caption = "Medians and quartiles; lines: those of real galaxies."
+            book.draw("violins", f"Medians and quartiles of the {what}", caption, table, figures.draw_violins)
     _draw_splits(book, scores, seed)
     caption = (
         "Above the diagonal the data set scores lower than real galaxies; on it they cannot be told apart."
@@ -71,17 +79,20 @@ def _draw_splits(book: Sketchbook, scores: Scores, seed: int) -> None:
 def _draw_bins(book: Sketchbook, scores: Scores, seed: int) -> None:
     """Draw the distribution of the headline in bins of magnitude, size and Sersic index."""
     real, kept = scores.held_out(scores.named_reference), set(names_for(Use.BIN, scores.colnames))
+    shown = real | scores.equals("kind", Kind.SIMULATED)
     panels = {}
     for x in [name for name in scores.colnames if name in kept]:
         finite = np.isfinite(scores.numbers(x))
-        if (finite & real).sum() < 3 * _LEAST_OF_A_SPLIT or len(scores[finite].datasets) < 2:
+        if (finite & real).sum() < 3 * _LEAST_OF_A_SPLIT or not (finite & shown & ~real).any():
             continue
-        for label, part in binned_scores(scores.select(x, scores.headline), x).items():
-            panels[label] = figures.density_numbers(part, seed, n_bootstrap=100)
+        for label, part in binned_scores(scores.select(x, scores.headline)[shown], x).items():
+            if part.of_kind(Kind.SIMULATED):
+                panels[label] = figures.density_numbers(part, seed, n_bootstrap=100)
     if panels:
         book.draw(
             "bins", "Distributions in bins of brightness, size and shape",
-            "Bins hold equal numbers of held-out real galaxies; bands are 95 % bootstrap intervals.",
+            "Bins hold equal numbers of held-out real galaxies; bands, where at most "
+            f"{MOST_BANDS} data sets meet: 95% bootstrap intervals.",
             lambda: figures.stack_panels(panels),
             lambda table: figures.draw_grid(table, figures.draw_density), wide=True,
         )  # fmt: skip

@@ -8,6 +8,7 @@ from astropy.table import Table
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from simcompare.figures.descriptions import described
 from simcompare.figures.style import save_figure
 from simcompare.pages.page import ReportFigure
 from simcompare.runs.ledger import Ledger
@@ -32,6 +33,7 @@ class Sketchbook:
     def __init__(self, folder: Path, done: Ledger | None = None) -> None:
         self.folder, self.done = folder, done
         self.figures: list[ReportFigure] = []
+        self.section = "scores"  # of the figures drawn next
 
     def draw(
         self,
@@ -58,7 +60,7 @@ class Sketchbook:
             Whether it takes the width of the page.
         """
         name = file_name(name)
-        entry = ReportFigure(name, title, caption, self.folder / f"{name}.png", wide)
+        entry = ReportFigure(name, title, caption, self.folder / f"{name}.png", wide, self.section)
         files = [f"{self.folder.name}/{name}.{ending}" for ending in ("png", "pdf", "ecsv")]
         if self.done is not None and self.done.has(*files):
             self.figures.append(entry)
@@ -70,7 +72,7 @@ class Sketchbook:
             return
         drawing = function(table)
         figure = drawing if isinstance(drawing, Figure) else drawing.figure
-        save_figure(figure, table, self.folder, name)
+        save_figure(figure, table, self.folder, name, description=described(table))
         self.figures.append(entry)
         if self.done is not None:
             self.done.record(*files)

@@ -109,7 +109,7 @@ def test_doubts_are_named(tables):
         mag_r=bright["mag_r"] - 3, outside_domain=[0, 1, 1, 0], log_likelihood_ratio=ratio
     )
     row = compare(stack_scores([tables[0], bright]), np.random.default_rng(0), n_bootstrap=100)[0]
-    for phrase in ("only 3 galaxies", "1 scores are not finite", "50% of images outside", "mag_r 1"):
+    for phrase in ("only 3 galaxies", "1 scores are not finite", "50% of images outside", "r magnitude 1"):
         assert phrase in row["caution"]
     without = [table.without("log_likelihood_ratio") for table in (tables[0], tables[3])]
     raw = compare(stack_scores(without), np.random.default_rng(0), n_bootstrap=100)

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -13,7 +14,8 @@ from PIL import Image
 from simcompare.comparison.answer import answer
 from simcompare.comparison.headline import compare
 from simcompare.pages.citations import citations_of
-from simcompare.pages.page import ReportFigure, _smaller, write_report
+from simcompare.pages.page import ReportFigure, _smaller, closely, write_report
+from simcompare.runs.names import file_name
 from simcompare.scores.record import Scores
 
 
@@ -67,8 +69,13 @@ def test_page_stands_alone_and_escapes_text(tmp_path, figure):
     html = page.read_text(encoding="utf-8")
     sources = Sources()
     sources.feed(html)
-    assert all(source.startswith("data:image/png;base64,") for source in sources.loaded)
-    assert len(sources.loaded) == 1
+    loaded = [source for source in sources.loaded if not source.startswith("#")]
+    assert len(loaded) == 1
+    assert loaded[0].startswith("data:image/png;base64,")
+    anchors = {source[1:] for source in sources.loaded if source.startswith("#")}
+    assert anchors <= set(
+        re.findall(r'id="([^"]+)"', html)
+    )  # no link of the contents or a card leads nowhere
     assert not re.search(r"https?://|@import|url\(", html)
     assert "<script" not in html
     assert "run <b>1</b>" in sources.text
@@ -114,3 +121,47 @@ def test_figures_of_the_page_keep_their_look_in_few_bytes(tmp_path):
         assert small.size == (2000, 800)
         assert np.abs(np.array(small.convert("RGB").getpixel((570, 290)), int) - (0, 114, 178)).max() < 6
         assert min(small.convert("RGB").getpixel((10, 10))) >= 253
+
+
+def test_first_screen_has_the_columns_that_decide_and_the_doubts_before_all_others(tmp_path, figure):
+    table = compared(-20)
+    table["caution"] = ["only <3> galaxies"] + [""] * (len(table) - 1)
+    html = write_report(tmp_path, table, [figure]).read_text(encoding="utf-8")
+    places = [html.index(text) for text in ('class="answer"', "<figure", "only &lt;3&gt; galaxies",
+                                            'class="main"', "All columns", 'id="datasets"')]  # fmt: skip
+    assert places == sorted(places)
+    heads = re.findall(r"<th>([^<]+)</th>", html[html.index('class="main"') : html.index("All columns")])
+    assert heads == ["data set", "galaxies", "structure fraction f", "z", "p (Holm)", "verdict"]
+    assert html.count("only &lt;3&gt; galaxies") == 2  # and on the card of the data set
+
+
+def test_every_data_set_has_a_card_with_its_images_and_links_to_its_figures(tmp_path, figure):
+    table = compared(-20, name="TNG50-1")
+    near = replace(figure, name=file_name(closely("TNG50-1")), section="galaxies", title="Near")
+    pictures = {"TNG50-1": figure.path.read_bytes()}
+    html = write_report(tmp_path, table, [figure, near], pictures=pictures).read_text(encoding="utf-8")
+    card = html[html.index('<article class="card" id="card-row-0"') :].partition("</article>")[0]
+    assert 'alt="Galaxies of TNG50-1 with scores nearest to its median"' in card
+    assert 'href="#row-0"' in card
+    assert f'href="#figure-{near.name}"' in card
+    assert f'id="figure-{near.name}"' in html
+    reference = html[html.index('id="card-reference"') :].partition("</article>")[0]
+    assert "real galaxies, held out: N = 200" in reference
+    assert "Images not at hand." in reference
+
+
+def test_figures_say_what_is_seen(tmp_path):
+    from simcompare.figures import draw_forest, save_figure
+    from simcompare.figures.descriptions import described
+
+    table = compared(-20, name="TNG50-1")
+    table["structure_fraction"], table["structure_fraction_low"], table["structure_fraction_high"] = (
+        0.5,
+        0.4,
+        0.6,
+    )
+    table["verdict"] = "smoother than real"
+    save_figure(draw_forest(table).figure, None, tmp_path, "difference", description=described(table))
+    shown = ReportFigure("difference", "Structure", "Bars.", tmp_path / "difference.png")
+    html = write_report(tmp_path, table, [shown]).read_text(encoding="utf-8")
+    assert "TNG50-1 0.50 (0.40 to 0.60), smoother than real" in re.findall(r'alt="([^"]+)"', html)[0]
