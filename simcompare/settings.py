@@ -236,13 +236,18 @@ class SkySettings(Settings):
 
 
 class AttributeSettings(MockSettings):
-    """Measure how many nats each ingredient of a mock is worth, and the systematic floor of a difference."""
+    """Measure what each ingredient of a mock is worth, and the systematic floor of a difference."""
 
     conditions: None = Field(None, exclude=True)
     real: Path = Field(description="Image set of real galaxies, for conditions, preparation and reference.")
     model: Path = Field(description=f"Model of real galaxies: a folder, or shipped: {_SHIPPED}.")
     background: Path | None = Field(
         None, description="Model of the background class. Default: the twins of a shipped model."
+    )
+    twins: Path | None = Field(
+        None,
+        description="Image set of the Sersic twins of the real galaxies, for the structure fraction. "
+        "Default: the held-out galaxies that come with a shipped model; with neither, nats.",
     )
     real_conditions: bool = Field(
         True, description="Use PSF, noise and sky of the real images; false: of the survey file."

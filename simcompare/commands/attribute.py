@@ -1,4 +1,4 @@
-"""How many nats each ingredient of a mock is worth: images with it and without, scored, in a budget."""
+"""What each ingredient of a mock is worth: images with it and without, scored, in a budget."""
 
 import json
 import logging
@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-from mocks import Galaxy, IdealImage, load_survey, stellar_population
+from mocks import Galaxy, IdealImage, load_survey, stellar_population, stream
 from mocks.dust.registry import DUST
 from simcompare.commands.score import score_image_sets
 from simcompare.comparison.attribution import ATTRIBUTION, ladder, systematic_floor
+from simcompare.comparison.budget import fraction_floor, fraction_ladder
 from simcompare.comparison.report_table import FurtherTable, write_further
-from simcompare.data.shipped import find_model
+from simcompare.data.shipped import find_model, reference_table
 from simcompare.images.build import Images, Source, make_parts
 from simcompare.images.image_set import ImageSet
 from simcompare.images.preparation.prepare import Preparation
@@ -26,8 +27,10 @@ from simcompare.runs.files import write_text
 from simcompare.runs.folder import open_run
 from simcompare.runs.tables import plain
 from simcompare.runs.time_limit import Watch
+from simcompare.scores.files import joined_form, joined_scores
 from simcompare.scores.joining import stack_scores
 from simcompare.scores.record import Scores
+from simcompare.scores.structure import Structure, learn_structure
 from simcompare.settings import AttributeSettings, ScoreSettings
 from simcompare.synthetic.mocks import n_views, read_galaxy, sky_file, target_sources
 from simcompare.synthetic.observing import Make, observe_all, read_bank
@@ -38,6 +41,12 @@ __all__ = ["Attribution", "attribute_mocks", "messages"]
 
 logger = logging.getLogger(__name__)
 
+_NOTES = {
+    "fraction": "Change of the structure fraction by each step, the same galaxies before and after it; the "
+    "changes add up. change_nats: of the mean log-likelihood ratio.",
+    "nats": "Nats; the changes add up.",
+}
+
 
 @dataclass(frozen=True, eq=False)
 class Attribution:
@@ -46,14 +55,16 @@ class Attribution:
     Parameters
     ----------
     ladder : Table
-        From `simcompare.comparison.attribution.ladder`: the changes add up to the last difference to real
-        galaxies.
+        From `simcompare.comparison.budget.fraction_ladder`, with the change in nats beside it; where there is
+        no structure fraction from `simcompare.comparison.attribution.ladder`.
     perturbations : Table
-        From `simcompare.comparison.attribution.systematic_floor`.
+        From `simcompare.comparison.budget.fraction_floor`, or likewise `systematic_floor`.
     gap, gap_low, gap_high : float
-        Difference of the finished mocks to held-out real galaxies [nats].
+        Difference of the finished mocks to held-out real galaxies: structure fraction less 1, or nats.
     floor : float
-        Systematic floor under it [nats].
+        Systematic floor under it.
+    unit : str
+        "fraction" or "nats".
     """
 
     ladder: Table
@@ -62,16 +73,19 @@ class Attribution:
     gap_low: float
     gap_high: float
     floor: float
+    unit: str = "nats"
 
     @property
     def verdict(self) -> str:
-        """One sentence; the whole interval, not the mean alone, must lie beyond the floor."""
-        floor = f"the systematic floor of {self.floor:.1f} nats"
-        if not np.isfinite(self.gap_low):
-            return f"the gap to real galaxies, {self.gap:+.1f} nats, has no interval to hold against {floor}"
+        """One sentence; the whole interval, not the value alone, must lie beyond the floor."""
+        digits, unit = (1, " nats") if self.unit == "nats" else (2, " of the structure fraction")
+        floor = f"the systematic floor of {self.floor:.{digits}f}{unit if self.unit == 'nats' else ''}"
+        gap = f"{self.gap:+.{digits}f}"
+        if not np.isfinite([self.gap_low, self.gap_high]).all():
+            return f"the gap to real galaxies, {gap}{unit}, has no interval to hold against {floor}"
         least = max(self.gap_low, -self.gap_high, 0)
         does = "exceeds" if least > self.floor else "does not exceed"
-        interval = f"{self.gap:+.1f} ({self.gap_low:+.1f} to {self.gap_high:+.1f}) nats"
+        interval = f"{gap} ({self.gap_low:+.{digits}f} to {self.gap_high:+.{digits}f}){unit}"
         return f"the gap to real galaxies, {interval}, {does} {floor}"
 
 
@@ -95,11 +109,11 @@ def attribute_mocks(settings: AttributeSettings) -> Attribution:
         As the mock and the score do, and when no galaxy can be observed in all steps.
     """
     models = map(find_model, filter(None, [settings.model, settings.background]))
-    others = filter(None, [settings.real, settings.real_sky])
+    others = filter(None, [settings.real, settings.twins, settings.real_sky])
     with open_run(settings.out, "attribute", settings, [*settings.inputs, *models, *others]) as run:
         images = _make_images(run, settings)
         scored = ScoreSettings(
-            images=[settings.out, settings.real],
+            images=[settings.out, settings.real, *([settings.twins] if settings.twins else [])],
             out=settings.out / "scores",
             model=settings.model,
             background=settings.background,
@@ -108,18 +122,19 @@ def attribute_mocks(settings: AttributeSettings) -> Attribution:
             seed=settings.seed,
             workers=settings.workers,
             scheduler=settings.scheduler,
+            reference=ImageSet.open(settings.real).name,
         )
         scores = score_image_sets(scored)
-        scores = scores.with_reference(ImageSet.open(settings.real).name)
         found = _attributed(scores, images.name, settings)
         write_further(
             [
-                FurtherTable("ladder", "What each step is worth", "Nats; the changes add up.", found.ladder),
+                FurtherTable("ladder", "What each step is worth", _NOTES[found.unit], found.ladder),
                 FurtherTable("perturbations", "What an error is worth", found.verdict, found.perturbations),
             ],
             run.folder / "tables",
         )
-        summary = {name: getattr(found, name) for name in ("gap", "gap_low", "gap_high", "floor", "verdict")}
+        names = ("gap", "gap_low", "gap_high", "floor", "unit", "verdict")
+        summary = {name: getattr(found, name) for name in names}
         summary |= {"dataset": images.name, "model": scores.meta["model"]}
         write_text(run.folder / ATTRIBUTION, json.dumps(plain(summary), indent=1))
     return found
@@ -223,24 +238,67 @@ def _image(task: _Task, view: VariedView, way: Variation) -> PreparedStamp:
 
 
 def _attributed(scores: Scores, dataset: str, settings: AttributeSettings) -> Attribution:
-    """Budget of the scores."""
+    """Budget of the scores, in units of the structure fraction where there is one."""
     mocks = scores[scores.equals("kind", Kind.SIMULATED) & np.isfinite(scores.numbers())]
     mocks = mocks.with_columns(dataset=np.full(len(mocks), dataset))
     ours = {name: mocks[mocks.equals("variation", name)] for name in mocks.words("variation")}
     steps = _in_common({step: ours[step] for step in LADDER if step in ours})
-    last = list(steps)[-1]
-    steps[last] = stack_scores([steps[last], scores[scores.equals("dataset", scores.named_reference)]])
-    budget = ladder(steps, dataset, settings.seed)
     ways = {way.name: way for way in _ways(settings, has_particles=True)}
     perturbed = {name: each for name, each in ours.items() if not ways[name].is_step}
     shifts = {name: _in_common({"baseline": ours[BASELINE], name: perturbed[name]}) for name in perturbed}
     weights = {name: ways[name].weight(settings.known_to) for name in perturbed}
     ingredients = {name: ways[name].ingredient for name in perturbed}
+    in_nats = _in_nats(scores, dataset, settings, steps, (shifts, weights, ingredients))
+    structure = _structure(scores, settings)
+    if structure is None:
+        return in_nats
+    budget = fraction_ladder(steps, dataset, structure, settings.seed)
+    budget["change_nats"] = in_nats.ladder["change"]
+    table, floor = fraction_floor(
+        shifts, dataset, structure, settings.seed, ingredients=ingredients, weights=weights
+    )
+    table["shift_nats"] = in_nats.perturbations["shift"]
+    end = budget[-1]
+    gap = [float(end[f"fraction{end_of}"]) - 1 for end_of in ("", "_low", "_high")]
+    return Attribution(budget, table, *gap, floor, "fraction")
+
+
+def _in_nats(
+    scores: Scores, dataset: str, settings: AttributeSettings, steps: dict[str, Scores], changes: tuple
+) -> Attribution:
+    """Budget of the mean log-likelihood ratio."""
+    shifts, weights, ingredients = changes
+    last = list(steps)[-1]
+    real = scores[scores.equals("dataset", scores.named_reference)]
+    budget = ladder(steps | {last: stack_scores([steps[last], real])}, dataset, settings.seed)
     table, floor = systematic_floor(
         shifts, dataset, settings.seed, ingredients=ingredients, uncertainties=weights
     )
     end = budget[-1]
     return Attribution(budget, table, end["to_real"], end["to_real_low"], end["to_real_high"], floor)
+
+
+def _structure(scores: Scores, settings: AttributeSettings) -> Structure | None:
+    """Real galaxies and twins that give the structure fraction: those scored here, or the shipped model's."""
+    if settings.twins is None:
+        path = reference_table(settings.model)
+        if path is None:
+            logger.info("no --twins of the real galaxies: the budget is in nats")
+            return None
+        shipped = joined_scores([path], joined_form([path]))
+        shipped = shipped.with_reference(shipped.of_kind(Kind.OBSERVED)[0])
+        if any(shipped.meta.get(name) != scores.meta.get(name) for name in ("model", "background")):
+            logger.info("another background than the shipped one, and no --twins: the budget is in nats")
+            return None
+        scores = shipped
+    try:
+        structure = learn_structure(scores, stream(settings.seed, "structure folds"))
+    except ValueError as error:
+        logger.info("the budget is in nats: %s", error)
+        return None
+    if not structure.has_twins:
+        logger.info("too few of the real galaxies have a scored twin: the budget is in nats")
+    return structure if structure.has_twins else None
 
 
 def _in_common(steps: dict[str, Scores]) -> dict[str, Scores]:
@@ -260,7 +318,7 @@ def messages(settings: AttributeSettings, found: Attribution) -> Iterator[str]:
     for table, name in ((found.ladder, "change"), (found.perturbations, "shift")):
         shown = table[table.colnames[0], "n_galaxies", name, f"{name}_low", f"{name}_high"]
         for column in shown.colnames[2:]:
-            shown[column].info.format = "+.1f"
+            shown[column].info.format = "+.1f" if found.unit == "nats" else "+.2f"
         yield from shown.pformat(max_width=-1, max_lines=-1)
     yield found.verdict
     yield f"give {settings.out} to 'simcompare compare' as --attribution"

@@ -1,4 +1,4 @@
-"""How many nats of the gap come from each ingredient of the mock observation."""
+"""How much of a difference comes from each ingredient of the mock observation: in nats, and its floor."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -6,19 +6,29 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from astropy.table import Table
+from astropy.table import Row, Table
 
 from mocks.streams import stream
 from simcompare.comparison.report_table import FurtherTable, read_further
+from simcompare.comparison.structure import Verdict
 from simcompare.runs.documents import read_json_object
 from simcompare.scores.record import Scores
 from simcompare.statistics.intervals import Estimate, expanded_tail, percentile_interval
 from simcompare.statistics.means import Clustered, mean_of
 from simcompare.statistics.resampling import resampled_counts
 
-__all__ = ["ATTRIBUTION", "attribution_tables", "ladder", "systematic_floor", "with_floors"]
+__all__ = [
+    "ATTRIBUTION",
+    "attribution_tables",
+    "ladder",
+    "quadratic_floor",
+    "systematic_floor",
+    "with_floors",
+]
 
 ATTRIBUTION = "attribution.json"
+_FLOORS = {"fraction": "systematic_floor", "nats": "systematic_floor_nats"}
+"""Column of the headline table by the unit of a run."""
 
 
 def ladder(
@@ -147,7 +157,7 @@ def systematic_floor(
         Floor [nats]: the quadratic sum, over ingredients, of the largest weighted shift.
     """
     uncertainties = dict(uncertainties or {})
-    rows, worst = [], {}
+    rows = []
     for name, pair in perturbed.items():
         score = pair["baseline"].headline
         common, means = _common_means(pair, dataset, score)
@@ -162,11 +172,26 @@ def systematic_floor(
                 "weight": weight,
             }
         )
-        shifted = abs(weight * shift.value)
-        worst[ingredients[name]] = max(worst.get(ingredients[name], 0.0), shifted)
     table = Table(rows=rows)
     table.meta = {"dataset": dataset, "score": score}
-    return table, float(np.sqrt(sum(value**2 for value in worst.values())))
+    return table, quadratic_floor(table, ingredients)
+
+
+def quadratic_floor(shifts: Table, ingredients: Mapping[str, str]) -> float:
+    """Give the quadratic sum, over ingredients, of the largest weighted shift.
+
+    Parameters
+    ----------
+    shifts : Table
+        ``perturbation``, ``shift``, ``weight``.
+    ingredients : mapping of str to str
+        What of the mock each perturbation is about.
+    """
+    worst: dict[str, float] = {}
+    for row in shifts:
+        ingredient = ingredients[str(row["perturbation"])]
+        worst[ingredient] = max(worst.get(ingredient, 0.0), abs(row["weight"] * row["shift"]))
+    return float(np.sqrt(sum(value**2 for value in worst.values())))
 
 
 def attribution_tables(folders: Sequence[str | os.PathLike]) -> list[FurtherTable]:
@@ -196,7 +221,8 @@ def with_floors(comparison: Table, folders: Sequence[str | os.PathLike], model: 
     Returns
     -------
     Table
-        With ``systematic_floor`` [nats], NaN where no run tells it; unchanged without runs.
+        With ``systematic_floor`` of the structure fraction (``systematic_floor_nats`` of a run without one),
+        NaN where no run tells it; unchanged without runs.
 
     Raises
     ------
@@ -217,22 +243,38 @@ def with_floors(comparison: Table, folders: Sequence[str | os.PathLike], model: 
             raise ValueError(
                 f"{folder}: attribution by another flow than the scores'; run 'simcompare attribute' with it."
             )
-        floors[found["dataset"]] = np.nan if found["floor"] is None else found["floor"]
+        unit = _FLOORS[found["unit"]]
+        floors.setdefault(unit, {})[found["dataset"]] = np.nan if found["floor"] is None else found["floor"]
     if not floors:
         return comparison
     table = comparison.copy()
-    caution = [str(text) for text in table["caution"]]
-    for k, row in enumerate(table):
-        floor = floors.get(str(row["dataset"]), np.nan)
-        if max(row["delta_mean_low"], -row["delta_mean_high"], 0) <= floor:
-            doubt = (
-                f"the mean ratio differs by less than the systematic floor of its mocks ({floor:.1f} nats)"
-            )
-            caution[k] = "; ".join(filter(None, [caution[k], doubt]))
-    table["systematic_floor"] = [floors.get(str(name), np.nan) for name in table["dataset"]]
+    for column, known in floors.items():
+        table[column] = [known.get(str(name), np.nan) for name in table["dataset"]]
+    caution = [
+        "; ".join(filter(None, [str(row["caution"]), *(_doubt(row, column) for column in floors)]))
+        for row in table
+    ]
     table.remove_column("caution")
     table["caution"] = caution  # stays the last word
     return table
+
+
+def _doubt(row: Row, column: str) -> str:
+    """Say where a difference is within what its mocks may be wrong by; empty where it is not."""
+    floor = row[column]
+    if column == _FLOORS["nats"]:
+        least = max(row["delta_mean_low"], -row["delta_mean_high"], 0)
+        what = f"the mean ratio differs by less than the systematic floor of its mocks ({floor:.1f} nats)"
+        return what if least <= floor else ""
+    low, high = row["structure_fraction_low"], row["structure_fraction_high"]
+    differs = str(row["verdict"]) in (Verdict.SMOOTHER, Verdict.CLUMPIER)
+    distance = abs(row["structure_fraction"] - 1)
+    if distance <= floor or (differs and max(low - 1, 1 - high, 0) <= floor):
+        return (
+            f"the structure fraction need not differ from 1 by more than the systematic floor of its mocks "
+            f"({floor:.2f})"
+        )
+    return ""
 
 
 def _summary(folder: str | os.PathLike) -> dict:
@@ -244,7 +286,7 @@ def _summary(folder: str | os.PathLike) -> dict:
         )
     try:
         found = read_json_object(path)
-        return {name: found[name] for name in ("dataset", "model", "floor")}
+        return {name: found[name] for name in ("dataset", "model", "floor", "unit")}
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{path} is damaged or of another version; give the 'simcompare attribute' of {folder} again."

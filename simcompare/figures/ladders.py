@@ -30,7 +30,8 @@ def draw_ladder(table: Table, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     table : Table
-        From `simcompare.comparison.attribution.ladder`.
+        From `simcompare.comparison.budget.fraction_ladder`, or `simcompare.comparison.attribution.ladder` in
+        nats.
     ax : Axes, optional
 
     Returns
@@ -38,23 +39,29 @@ def draw_ladder(table: Table, ax: Axes | None = None) -> Axes:
     Axes
     """
     ax = new_axes(ax, PAGE * 0.6, 0.9 + 0.3 * len(table))
-    level = np.asarray(table["to_real"], float)
-    before = np.append(0.0, level[:-1])
+    is_fraction = "fraction" in table.colnames
+    start, digits = (1.0, 2) if is_fraction else (0.0, 1)  # of real galaxies
+    level = np.asarray(table["fraction" if is_fraction else "to_real"], float)
+    before = np.append(start, level[:-1])
     y = np.arange(len(table))[::-1]
-    ax.axvline(0, color="black", lw=0.8)
-    colors = np.where(np.abs(level) <= np.abs(before), "#0072B2", "#D55E00")
+    ax.axvline(start, color="black", lw=0.8)
+    colors = np.where(np.abs(level - start) <= np.abs(before - start), "#0072B2", "#D55E00")
     ax.barh(y, level - before, left=before, color=colors, height=0.55, alpha=0.8)
-    reach = [table["change"] - table["change_low"], table["change_high"] - table["change"]]
-    ax.errorbar(level, y, xerr=np.abs(reach), fmt="none", ecolor="black", capsize=2, lw=0.8)
+    reach = np.array([table["change"] - table["change_low"], table["change_high"] - table["change"]], float)
+    reach = np.where(np.isfinite(reach), np.abs(reach), 0)
+    ax.errorbar(level, y, xerr=reach, fmt="none", ecolor="black", capsize=2, lw=0.8)
     for k, row in enumerate(table):
-        ax.text(1.02, y[k], f"{row['change']:+.1f} ± {row['change_error']:.1f}", va="center", fontsize=6.5,
+        change = f"{row['change']:+.{digits}f} ± {row['change_error']:.{digits}f}"
+        ax.text(1.02, y[k], change, va="center", fontsize=6.5,
                 transform=ax.get_yaxis_transform())  # fmt: skip
     ax.set_yticks(y, [str(name) for name in table["step"]])
     ax.tick_params(axis="y", which="both", length=0)
     ax.yaxis.minorticks_off()
-    ax.set_xlabel(
-        f"mean score minus {table.meta['reference']} after the step{unit_label(table.meta['score'])}"
-    )
+    if is_fraction:
+        ax.set_xlabel("structure fraction after the step  (0: smooth twins, 1: real galaxies)")
+    else:
+        unit = unit_label(table.meta["score"])
+        ax.set_xlabel(f"mean score minus {table.meta['reference']} after the step{unit}")
     ax.set_title(f"{table.meta['dataset']} ({table['n_galaxies'][0]} galaxies); blue: nearer", loc="left")
     return ax
 

@@ -203,10 +203,20 @@ class Structure:
             return None
         return self.reference.fraction(own.values, own.conditions, real)
 
-    def galaxy_scores(self, scores: Scores) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Names, z and weights of the galaxies of some rows, views averaged, each of shape (n_galaxies,)."""
+    def fraction_parts(self, scores: Scores) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Names of the galaxies of some rows, in order, and what each adds to the fraction.
+
+        Parameters
+        ----------
+        scores : Scores
+
+        Returns
+        -------
+        names, above, below : ndarray, shape (n_galaxies,)
+            See `StructureReference.parts`.
+        """
         own = self._judged(scores)
-        return scores[own.rows]["galaxy_id"], own.values, self.reference.weight(own.conditions)
+        return (scores[own.rows]["galaxy_id"], *self.reference.parts(own.values, own.conditions))
 
     def extrapolated(self, scores: Scores) -> float:
         """Share of the galaxies of some rows outside the reference's range of brightness and resolution."""

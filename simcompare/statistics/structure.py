@@ -172,6 +172,22 @@ class StructureReference:
         weighted, plain = self._paired(*both, weight), self._paired(*both, np.ones(len(z)))
         return self._test(weighted, plain, weight, conditions, confidence)
 
+    def parts(self, z: np.ndarray, conditions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Divide the fraction among galaxies, so that any selection or resample of them has one.
+
+        Parameters
+        ----------
+        z, conditions
+            As of `test`.
+
+        Returns
+        -------
+        above, below : ndarray, shape (n,)
+            The fraction of some galaxies is 1 plus the sum of the first over that of the second.
+        """
+        weight, real = self.weight(conditions), self.weight(self.conditions)
+        return weight * (z - real @ self.z / real.sum()), weight**2
+
     def fraction(
         self, z: np.ndarray, conditions: np.ndarray, among: np.ndarray | None = None
     ) -> Fraction | None:

@@ -21,7 +21,7 @@ __all__ = ["draw_checks"]
 
 LEAST_FOR_TYPICALITY = 20
 LEAST_PAIRS = 5
-_LADDER = {"step", "to_real", "change", "change_low", "change_high", "change_error"}
+_LADDER = {"step", "change", "change_low", "change_high", "change_error"}
 _STABILITY = {"variant", "rank", "delta_mean", "delta_mean_low", "delta_mean_high"}
 
 

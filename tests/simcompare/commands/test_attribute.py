@@ -86,6 +86,16 @@ def test_verdict_takes_the_whole_interval(low, high, says):
     assert f" {says} " in found.verdict
 
 
+def test_verdict_in_units_of_the_structure_fraction():
+    found = Attribution(Table(), Table(), -0.4, -0.6, -0.2, 0.1, "fraction")
+    assert found.verdict == (
+        "the gap to real galaxies, -0.40 (-0.60 to -0.20) of the structure fraction, exceeds the systematic "
+        "floor of 0.10"
+    )
+    unbounded = Attribution(Table(), Table(), -0.4, -np.inf, np.inf, 0.1, "fraction")
+    assert "has no interval" in unbounded.verdict
+
+
 def test_early_steps_keep_the_light_and_lack_the_noise(galaxy):
     stamps = made(galaxy, variations([10], [], has_particles=True, has_sky=False))
     total = {name: stamps[name].image.sum() for name in LADDER[:-1]}
@@ -212,10 +222,11 @@ def test_a_comparison_shows_the_ladder_and_holds_the_gap_against_the_floor(attri
     summary = json.loads((folder / "out" / "attribution.json").read_text())
     table = read_comparison(tmp_path / "comparison")
     row = table[table["dataset"] == "young"][0]
-    assert row["systematic_floor"] == pytest.approx(summary["floor"])
+    assert summary["unit"] == "nats"  # no twins
+    assert row["systematic_floor_nats"] == pytest.approx(summary["floor"])
     exceeds = max(row["delta_mean_low"], -row["delta_mean_high"]) > summary["floor"]
     assert exceeds != ("systematic floor" in row["caution"])
-    assert np.isnan(table["systematic_floor"][table["dataset"] != "young"]).all()
+    assert np.isnan(table["systematic_floor_nats"][table["dataset"] != "young"]).all()
     found = {each.name: each for each in read_further(tmp_path / "comparison" / "tables")}
     assert found["ladder_young"].title == "What each step is worth: young"
     assert summary["verdict"] == found["perturbations_young"].note
