@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import h5py
 
-__all__ = ["LARGEST", "open_checked", "open_contained", "refuse_foreign"]
+__all__ = ["LARGEST", "open_checked", "open_contained", "open_locking", "refuse_foreign"]
 
 LARGEST = 2**26  # bytes of an attribute or a heap; real ones have a few kB
 HEAP_SIGNATURE, HEAP_HEADER, SIZE_AT = b"GCOL", 16, 8  # of a heap and of each object in it alike
@@ -89,10 +89,36 @@ def _foreign(file: h5py.File, siblings: bool) -> str | None:
     return None
 
 
+def open_locking(path: str | Path, locking: bool | str) -> h5py.File:
+    """Open an HDF5 file for reading, locked in another way where this process has it open so already.
+
+    HDF5 refuses to open a file twice in one process, a notebook say, unless both ways of locking agree.
+
+    Parameters
+    ----------
+    path : str or Path
+    locking : bool or str
+        As `h5py.File` takes it: the way that is tried first.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be opened in any way.
+    """
+    ways = [locking, *(way for way in ("best-effort", True, False) if way != locking)]
+    for way in ways[:-1]:
+        try:
+            return h5py.File(path, "r", locking=way)
+        except OSError as error:
+            if "flag values don't match" not in str(error):
+                raise
+    return h5py.File(path, "r", locking=ways[-1])
+
+
 @lru_cache(maxsize=4096)
 def _remembered(path: str, _state: tuple, siblings: bool) -> str | None:
     """As `_foreign`, of a file in the state that it has; some 50 us for each object in it."""
-    with h5py.File(path, "r", locking=False) as file:
+    with open_locking(path, False) as file:
         return _foreign(file, siblings)
 
 
@@ -158,7 +184,7 @@ def open_contained(path: str | Path, *, siblings: bool = False) -> Iterator[h5py
         As `refuse_foreign`.
     """
     refuse_foreign(path, siblings=siblings)
-    with _told_as_damage(path), h5py.File(path, "r", locking="best-effort") as file:
+    with _told_as_damage(path), open_locking(path, "best-effort") as file:
         yield file
 
 

@@ -4,7 +4,10 @@ import h5py
 import numpy as np
 import pytest
 
+from mocks import stream
 from mocks.checked_hdf5 import open_checked, open_contained, refuse_foreign
+from mocks.readers import open_snapshot
+from mocks.toys import toy_galaxy, write_eagle_extract
 
 SECRET = b"root:x:0:0"
 
@@ -98,3 +101,21 @@ def test_a_file_that_changed_is_looked_through_again(tmp_path):
         external_link(file, tmp_path)
     with pytest.raises(ValueError, match="not followed"):
         refuse_foreign(path)
+
+
+@pytest.mark.parametrize("locking", [None, "best-effort", True, False])
+def test_a_file_that_this_process_has_open_is_read(locking, tmp_path):
+    """As in a notebook that looks at the file: HDF5 wants both to lock alike."""
+    path = tmp_path / "toy.hdf5"
+    write_eagle_extract(path, [toy_galaxy("toy-3", stream(1, "open"), subhalo_id=4)])
+    options = {} if locking is None else {"locking": locking}
+    with h5py.File(path, "r", **options):
+        assert len(_only_galaxy(path).stars) > 1000
+        with open_contained(path) as file:
+            assert "PartType4" in file
+    assert len(_only_galaxy(path).stars) > 1000
+
+
+def _only_galaxy(path):
+    snapshot = open_snapshot(path)
+    return snapshot.read(int(snapshot.catalogue()["subhalo_id"][0]))

@@ -9,7 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from mocks.checked_hdf5 import refuse_foreign
+from mocks.checked_hdf5 import open_locking, refuse_foreign
 from mocks.readers.hdf5.units import Units, conversion
 
 __all__ = ["ALIASES", "DARK_MATTER", "GAS", "STARS", "find", "open_hdf5", "physical", "read_array"]
@@ -77,7 +77,7 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
         raise FileNotFoundError(f"{path} does not exist (or is no file).")
     try:
         refuse_foreign(path, siblings=True)
-        file = h5py.File(path, "r", locking="best-effort")
+        file = open_locking(path, "best-effort")
     except OSError as error:
         raise OSError(f"{path} cannot be opened as HDF5 ({error}); {_remedy(error)}") from error
     with file:
