@@ -176,12 +176,17 @@ def _tng_catalogue_rows(folder: Path) -> Iterator[Row]:
             name, f"{band}, summed over the ideal image [mag]", light["griz".index(band)],
             absolute + modulus, 0.01, how + ", StellarPhotometrics, and an integrated distance",
         )  # fmt: skip
-    near = project(galaxy, "sdss", "griz", Scene(redshift=1e-4, view="z", population="analytic", dust="none"))
+    near = project(
+        galaxy,
+        "sdss",
+        "griz",
+        Scene(redshift=1e-4, view="z", population="bc03:imf=chabrier,nebular=no", dust="none"),
+    )
     near_modulus = 5 * np.log10(1.0001 * 299792.458 / 67.74 * quad(inverse, 0, 1e-4)[0] * 1e5)
     for band, absolute in zip("griz", photometry, strict=True):
         yield Row(
-            name, f"absolute {band}, analytic population [mag]",
-            near.metadata["magnitude"][band] - near_modulus, absolute, 0.15,
+            name, f"absolute {band}, bc03 without gas, Chabrier [mag]",
+            near.metadata["magnitude"][band] - near_modulus, absolute, 0.03,
             how + ": BC03, Padova 1994, Chabrier; tells the mass-to-light ratio",
         )  # fmt: skip
 
