@@ -125,6 +125,32 @@ class NuisanceModel:
             found[rows] = (score[rows] - np.einsum("nt,t->n", terms, self.mean)) / np.exp(log_spread)
         return found
 
+    def pulls(
+        self, nuisance: np.ndarray, score: np.ndarray, others: np.ndarray, weight: np.ndarray
+    ) -> np.ndarray:
+        """By how much each galaxy of the fit moves the mean residual of other galaxies, shape (n,).
+
+        Parameters
+        ----------
+        nuisance, score : ndarray, shapes (n, n_columns) and (n,)
+            That the mean was fitted to.
+        others : ndarray, shape (k, n_columns)
+            Nuisances of the other galaxies.
+        weight : ndarray, shape (k,)
+            Of each in the mean; sum 1.
+        """
+        slope = np.zeros(len(self.mean))
+        for rows, terms in Terms(others, self.basis):
+            slope -= (weight[rows] / np.exp(terms[:, : len(self.log_spread)] @ self.log_spread)) @ terms
+        fitted = Terms(nuisance, self.basis)
+        inverse = np.linalg.inv(sum(terms.T @ terms for _, terms in fitted) + _penalty(len(self.mean)))
+        found = np.empty(len(score))
+        for rows, terms in fitted:
+            leverage = np.einsum("nt,tu,nu->n", terms, inverse, terms)
+            left_out = (score[rows] - terms @ self.mean) / (1 - np.minimum(leverage, 0.99))
+            found[rows] = left_out * (terms @ (inverse @ slope))
+        return found
+
 
 @dataclass(frozen=True, eq=False)
 class Terms:
@@ -154,9 +180,14 @@ def ridge(terms: Terms, values: np.ndarray, weight: np.ndarray, n_terms: int | N
         part = part[:, :n_terms]
         normal = normal + part.T @ (weight[rows, None] * part)
         right = right + part.T @ (weight[rows] * values[rows])
-    penalty = RIDGE * np.eye(len(normal))
+    return np.linalg.solve(normal + _penalty(len(normal)), right)
+
+
+def _penalty(n_terms: int) -> np.ndarray:
+    """Pull on all coefficients but the constant."""
+    penalty = RIDGE * np.eye(n_terms)
     penalty[0, 0] = 0
-    return np.linalg.solve(normal + penalty, right)
+    return penalty
 
 
 def usable_nuisances(blocks: Iterable[Scores]) -> list[str]:

@@ -84,12 +84,15 @@ class Typicality:
         Where these stand among all scores, increasing.
     real : ndarray, shape (n_real,)
         Their residuals from fits that left them out.
+    fitted : Scores
+        These galaxies.
     """
 
     columns: Sequence[str]
     model: NuisanceModel
     rows: np.ndarray
     real: np.ndarray
+    fitted: Scores
 
     @classmethod
     def fit(
@@ -119,7 +122,36 @@ class Typicality:
         for fold in _folds(real.galaxies[usable], rng):
             left_out = NuisanceModel.fit(nuisance[~fold], values[~fold], curved=curved)
             residual[fold] = left_out.residual(nuisance[fold], values[fold])
-        return cls(columns, NuisanceModel.fit(nuisance, values, curved=curved), rows[usable], residual)
+        model = NuisanceModel.fit(nuisance, values, curved=curved)
+        return cls(columns, model, rows[usable], residual, real[usable])
+
+    def batch_p(self, ours: Clustered, sample: Scores, rng: np.random.Generator, n_draws: int) -> float:
+        """Two-sided p-value of the mean residual of some galaxies among real ones.
+
+        As many real galaxies are drawn; to their mean comes the error of the fit, which is that of these
+        galaxies' nuisances and larger than a mean's where the fit is made of few.
+        """
+        real = Clustered.of(self.real, self.fitted.galaxies).means
+        drawn = resampled_means(real, ours.means.size, n_draws, rng) - real.mean()
+        pulls = self._pulls(sample)
+        error = np.sqrt(pulls @ pulls)
+        if error > 0:
+            # Of a sum of squares of normal numbers (their fourth moments are 3 sigma^4).
+            freedom = 3 * (pulls @ pulls) ** 2 / np.sum(pulls**4) - 1
+            drawn += error * rng.standard_t(max(freedom, 1.0), n_draws)
+        shift = abs(ours.means.mean() - real.mean())
+        return float((1 + np.sum(np.abs(drawn) >= shift)) / (n_draws + 1))
+
+    def _pulls(self, sample: Scores) -> np.ndarray:
+        """By how much each real galaxy moves the mean residual of a sample, whose galaxies count alike."""
+        nuisance = read_columns(sample, self.columns)
+        usable = np.isfinite(nuisance).all(axis=1) & np.isfinite(sample.numbers())
+        galaxy = np.unique(sample.galaxies[usable], return_inverse=True)[1]
+        n_views = np.bincount(galaxy)
+        weight = 1 / (n_views[galaxy] * n_views.size)
+        real = read_columns(self.fitted, self.columns), self.fitted.numbers()
+        pulls = self.model.pulls(*real, nuisance[usable], weight)
+        return np.bincount(np.unique(self.fitted.galaxies, return_inverse=True)[1], pulls)
 
     def residual(self, block: Scores, start: int) -> np.ndarray:
         """Standardised residuals of the rows of scores from number ``start`` on; NaN where unknown."""
@@ -200,31 +232,35 @@ def batch_typicality(
     -------
     Table
         ``dataset``, ``n_galaxies``, ``mean_residual``, ``p_value`` (two-sided: that the mean residual of as
-        many real galaxies, itself uncertain by the finite number of them, lies as far from the mean of all),
+        many real galaxies lies as far from that of all, with the error of the fit to their finite number),
         ``share_below_5``, share of galaxies with p < 0.05 (0.05 expected); ``share_extrapolated``, of
         galaxies beyond the 2nd to 98th percentiles of a nuisance of real galaxies; ``false_alarms``, rate at
         which as many real galaxies, held against the others, get p < 0.05; ``note``. No p-value where more
         than half are extrapolated, or where the false alarms are significantly more than 5 %.
     """
     columns = list(columns or scores.nuisances)
-    real = scores.clustered(scores.named_reference, "score_residual").means
-    basis = Basis.of(_finite(scores.reference_sample(), columns), is_curved(columns))
+    truth = scores.reference_sample()
+    rng = stream(seed, "typicality of the reference")
+    learned = Typicality.fit(truth, np.arange(len(truth)), rng, columns=columns)
+    n_real = truth.n_galaxies
+    basis = Basis.of(_finite(truth, columns), is_curved(columns))
     rates: dict[int, float] = {}
     rows = []
     for name in scores.datasets:
         chosen = scores.held_out(name)
         if not np.isfinite(scores["score_residual"][chosen]).any():
             continue
-        ours = scores.clustered(name, "score_residual").means
+        ours = scores.clustered(name, "score_residual")
         p_value, rate, note = np.nan, np.nan, ""
         nuisance = _finite(scores[chosen], columns)
         extrapolated = float(((nuisance < basis.low) | (nuisance > basis.high)).any(axis=1).mean())
         if name != scores.reference:
-            p_value = _batch_p(ours, real, stream(seed, name, "batch typicality"), n_draws)
-            n = known_equal_number(ours.size, real.size)
+            rng = stream(seed, name, "batch typicality")
+            p_value = learned.batch_p(ours, scores[chosen], rng, n_draws)
+            n = known_equal_number(ours.means.size, n_real)
             if n not in rates:
                 rng = stream(seed, "typicality of equal sets", n)
-                rates[n] = _false_alarms(scores, columns, draws_of(n, real.size, rng, n_null), rng)
+                rates[n] = _false_alarms(scores, columns, draws_of(n, n_real, rng, n_null), rng)
             rate = rates[n]
             if extrapolated > MOST_EXTRAPOLATED:
                 p_value, note = np.nan, "outside the reference's range"
@@ -234,8 +270,8 @@ def batch_typicality(
         rows.append(
             {
                 "dataset": name,
-                "n_galaxies": ours.size,
-                "mean_residual": float(ours.mean()),
+                "n_galaxies": ours.means.size,
+                "mean_residual": float(ours.means.mean()),
                 "p_value": float(p_value),
                 "share_below_5": float(np.nanmean(rare < 0.05)),
                 "share_extrapolated": extrapolated,
@@ -250,14 +286,6 @@ def _finite(scores: Scores, columns: Sequence[str]) -> np.ndarray:
     """Nuisances of the rows that have them all, shape (n, n_columns)."""
     nuisance = read_columns(scores, columns)
     return nuisance[np.isfinite(nuisance).all(axis=1)]
-
-
-def _batch_p(ours: np.ndarray, real: np.ndarray, rng: np.random.Generator, n_draws: int) -> float:
-    """Two-sided p-value of the mean residual of some galaxies among real ones."""
-    drawn = resampled_means(real, ours.size, n_draws, rng)
-    centre = resampled_means(real, real.size, n_draws, rng)
-    shift = abs(ours.mean() - real.mean())
-    return (1 + np.sum(np.abs(drawn - centre) >= shift)) / (n_draws + 1)
 
 
 def _false_alarms(
@@ -275,7 +303,6 @@ def _false_alarms(
         ours, rest = (known[np.isin(known.galaxies, galaxies[which])] for which in (drawn, others))
         learned = Typicality.fit(rest, np.arange(len(rest)), rng, columns=columns)
         residual = learned.model.residual(read_columns(ours, columns), ours.numbers())
-        means = Clustered.of(residual, ours.galaxies).means
-        return _batch_p(means, Clustered.of(learned.real, rest.galaxies).means, rng, 500)
+        return learned.batch_p(Clustered.of(residual, ours.galaxies), ours, rng, 500)
 
     return share_below(p_of, draws)

@@ -1,12 +1,14 @@
 """Differences at fixed nuisance: confounding is taken out, real differences stay."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from astropy.table import Table, vstack
 from scipy import stats
 
 from simcompare.comparison.adjusted import adjusted_differences
-from simcompare.scores.nuisance import NuisanceModel
+from simcompare.scores.nuisance import NuisanceModel, Terms, ridge
 from simcompare.scores.record import Scores
 
 
@@ -78,3 +80,17 @@ def test_p_values_do_not_depend_on_the_unit_of_the_score(unit):
     expected = 2 * stats.norm.sf(abs(row["delta_adjusted"]) / row["delta_adjusted_error"])
     assert row["p_value"] == pytest.approx(expected, rel=1e-9)
     assert 0 < row["p_value"] < 1
+
+
+def test_pulls_are_what_leaving_a_galaxy_out_changes():
+    rng = np.random.default_rng(5)
+    nuisance, others = rng.normal(size=(40, 2)), rng.normal(size=(7, 2))
+    score = nuisance @ [2.0, -1.0] + rng.normal(size=40)
+    model, weight = NuisanceModel.fit(nuisance, score), np.full(7, 1 / 7)
+    pulls = model.pulls(nuisance, score, others, weight)
+    whole = model.residual(others, np.zeros(7)).mean()
+    for k in (0, 17, 39):
+        rest = np.arange(40) != k
+        mean = ridge(Terms(nuisance[rest], model.basis), score[rest], np.ones(39))
+        without = replace(model, mean=mean).residual(others, np.zeros(7)).mean()
+        assert pulls[k] == pytest.approx(whole - without, rel=1e-6)
