@@ -1,8 +1,9 @@
 """Real galaxies with a planted defect: what a comparison must find, at a known size.
 
-Each defect is put into a prepared image inside a soft ellipse of 1.5 Petrosian radii, from the image, its
+Each defect is put into a prepared image inside an ellipse of 1.5 Petrosian radii, from the image, its
 fitted Sersic model (under the same PSF) and its noise (sky variance plus light over gain). Lost noise is
-given back, so that only structure changes. Streams are named by galaxy and defect.
+given back, so that only structure changes; the edge is hard, for between two images with noise of their own a
+soft one would have less noise than either. Streams are named by galaxy and defect.
 """
 
 from collections.abc import Callable
@@ -20,8 +21,6 @@ from simcompare.images.preparation.sersic import sersic_image
 from simcompare.scores.aperture import aperture_weights
 from simcompare.synthetic.twins import fit_galaxy
 
-SOFT_EDGE = 1.0  # pixels, sigma of the aperture's edge
-
 
 @dataclass(frozen=True, eq=False)
 class Parts:
@@ -35,7 +34,7 @@ class Parts:
     sky_sigma: float
     sigma: np.ndarray  # of the noise in each pixel
     psf: np.ndarray
-    inside: np.ndarray  # 0 to 1
+    inside: np.ndarray  # 0 or 1
     centre: tuple[float, float]
     pixel_scale: float
 
@@ -73,13 +72,19 @@ def particles(parts: Parts, rng: np.random.Generator, n: int) -> np.ndarray:
 
 
 def symmetrised(parts: Parts, rng: np.random.Generator) -> np.ndarray:
-    """Mean of the image and its half turn about the centre, with the noise given back."""
+    """Mean of the image and its half turn about the centre, with the noise given back.
+
+    What is left of the noise is symmetric; what is given back is antisymmetric, lest the noise of a pixel
+    tell that of its partner.
+    """
     y, x = np.indices(parts.image.shape)
-    turned = map_coordinates(
-        parts.image, [2 * parts.centre[1] - y, 2 * parts.centre[0] - x], order=3, mode="nearest"
-    )
-    noise = np.sqrt(0.5) * parts.sigma * rng.normal(size=parts.image.shape)
-    return parts.blend(0.5 * (parts.image + turned) + noise)
+
+    def turned(image: np.ndarray) -> np.ndarray:
+        places = [2 * parts.centre[1] - y, 2 * parts.centre[0] - x]
+        return map_coordinates(image, places, order=3, mode="nearest")
+
+    noise = parts.sigma * rng.normal(size=parts.image.shape)
+    return parts.blend(0.5 * (parts.image + turned(parts.image)) + 0.5 * (noise - turned(noise)))
 
 
 def clumps(parts: Parts, rng: np.random.Generator, n: int, share: float) -> np.ndarray:
@@ -124,7 +129,7 @@ def parts_of(images: ImageSet, i: int) -> list[Parts]:
     fits = fit_galaxy(stack, row, images.bands, images.pixel_scale)
     size = stack.image.shape[-1]
     weight = aperture_weights(images.catalogue[i : i + 1], size, images.pixel_scale)[0]
-    inside = gaussian_filter(weight.astype(float), SOFT_EDGE)
+    inside = (weight > 0.5).astype(float)
     result = []
     for k, (band, fit) in enumerate(zip(images.bands, fits, strict=True)):
         profile = np.maximum(sersic_image(fit.profile, (size, size)), 0)
