@@ -12,6 +12,7 @@ __all__ = [
     "Shape",
     "Sky",
     "combined_light",
+    "elliptical_radius",
     "growth_curve",
     "light_radius",
     "magnitude",
@@ -56,7 +57,13 @@ def magnitude(flux: float) -> float:
     return float(22.5 - 2.5 * np.log10(flux)) if flux > 0 else np.nan
 
 
-def _elliptical_radius(shape, centre, axis_ratio, position_angle, oversampling=1):
+def elliptical_radius(
+    shape: tuple[int, int],
+    centre: tuple[float, float],
+    axis_ratio: float,
+    position_angle: float,
+    oversampling: int = 1,
+) -> np.ndarray:
     """Semi-major axis of the ellipse through each (sub)pixel [pixels]."""
     n_y, n_x = shape
     x = (np.arange(n_x * oversampling) + 0.5) / oversampling - 0.5 - centre[0]
@@ -92,7 +99,7 @@ def growth_curve(
     flux, area : ndarray, shape (m,)
         Within them, in the unit of the image and [pixels]; area lost over the image's edge is not counted.
     """
-    radius = _elliptical_radius(image.shape, centre, axis_ratio, position_angle, oversampling)
+    radius = elliptical_radius(image.shape, centre, axis_ratio, position_angle, oversampling)
     step = 0.25
     ring = (radius / step).astype(int).ravel()
     fine = np.repeat(np.repeat(image, oversampling, axis=0), oversampling, axis=1) / oversampling**2
