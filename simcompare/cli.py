@@ -123,6 +123,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if "OMP_WAIT_POLICY" not in os.environ:
         # Threads of torch wait by spinning: beside other busy programs training was 3 to 30 times slower.
         os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    # Threads of numpy's BLAS spin too, and its matrices are small here: comparing takes 24 CPU s, not 10.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         make_app()(arguments)
     except SystemExit as stop:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from simcompare.images.image_set import ImageSet
-from simcompare.models.storage import load_model
 from simcompare.runs.folder import read_config
 from simcompare.runs.ledger import check_hash
 from simcompare.scores.files import joined_form, joined_scores, scores_file
@@ -78,6 +77,8 @@ def run_image_sets(run: str | Path) -> dict[str, ImageSet]:
 
 def run_models(run: str | Path) -> dict[str, object]:
     """Read the flows behind a run: ``model`` and ``background``, as far as they are still there."""
+    from simcompare.models.storage import load_model  # loads torch, which comparing does not need
+
     found = {}
     settings = read_config(score_runs(run)[0])[1]
     for name in ("model", "background"):

@@ -346,13 +346,15 @@ def _permuted_distances(
     rows: np.ndarray, is_first: np.ndarray, rng: np.random.Generator, n_permutations: int
 ) -> tuple[float, np.ndarray]:
     """Mean over columns of the area between distribution functions, and the same for exchanged labels."""
-    order = np.argsort(rows, axis=0)
-    steps = np.diff(np.take_along_axis(rows, order, axis=0), axis=0)
+    rows = np.ascontiguousarray(rows.T)  # sums run along memory
+    order = np.argsort(rows, axis=1)
+    steps = np.diff(np.take_along_axis(rows, order, axis=1), axis=1)
+    order = np.ascontiguousarray(order[:, :-1])
     n, m = is_first.sum(), (~is_first).sum()
 
     def distance(chosen: np.ndarray) -> float:
-        gap = np.cumsum(np.where(chosen, 1 / n, -1 / m)[order[:-1]], axis=0)
-        return float(np.einsum("ij,ij->", np.abs(gap), steps) / rows.shape[1])
+        gap = np.cumsum(np.where(chosen, 1 / n, -1 / m)[order], axis=1)
+        return float(np.einsum("ij,ij->", np.abs(gap, out=gap), steps) / len(rows))
 
     return distance(is_first), np.array([distance(rng.permutation(is_first)) for _ in range(n_permutations)])
 
