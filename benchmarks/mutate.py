@@ -8,8 +8,8 @@ the working tree is left alone: one thread, in a process forked after the librar
 time limit. Survivors are printed with their line: each is a fault that no test sees, or changes nothing that
 anybody could see; those are judged by hand and listed, with the reason, in benchmarks/equivalent_mutants.txt.
 
-With `--record FILE` every result is kept: a second call tries what is new and what survived, and `--minutes`
-ends a call between two mutants. `--table` prints the record as the table of docs/testing.md.
+With `--record FILE` every result is kept: a second call tries what is new, with `--again` also what survived,
+and `--minutes` ends a call between two mutants. `--table` prints the record as the table of docs/testing.md.
 """
 
 import argparse
@@ -254,10 +254,11 @@ def score(folder: Path, module: str, tests: list[str], options: argparse.Namespa
     found = mutants(ast.parse(text), options.where)
     chosen = random.Random(f"{options.seed} {module}").sample(found, min(options.most, len(found)))
     before, alike = known(options.record), equivalent()
+    again = (None, "passed") if options.again else (None,)
     left = [
         (line, f"line {line}: {what}", tree)
         for line, what, tree in sorted(chosen, key=lambda mutant: mutant[0])
-        if before.get((module, f"line {line}: {what}"), {}).get("outcome") in (None, "passed")
+        if before.get((module, f"line {line}: {what}"), {}).get("outcome") in again
         and not any(module == one and what == other for one, other in alike)
     ]
     if not left:
@@ -306,6 +307,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--where", default="", help="one function of the modules")
     parser.add_argument("--record", type=Path, help="file that keeps the results, a JSON line each")
+    parser.add_argument("--again", action="store_true", help="try those of the record that survived too")
     parser.add_argument("--minutes", type=float, default=1e6, help="after which no mutant is begun")
     parser.add_argument("--table", action="store_true", help="print the record and end")
     options = parser.parse_args()

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,7 +25,7 @@ from simcompare.images.preparation.prepare import Preparation
 from simcompare.images.stamps import PreparedStamp
 from simcompare.kinds import Kind
 from simcompare.runs.files import write_text
-from simcompare.runs.folder import open_run
+from simcompare.runs.folder import Run, open_run
 from simcompare.runs.tables import plain
 from simcompare.runs.time_limit import Watch
 from simcompare.scores.files import joined_form, joined_scores
@@ -41,6 +42,7 @@ __all__ = ["Attribution", "attribute_mocks", "messages"]
 
 logger = logging.getLogger(__name__)
 
+_SCORES = "scores"
 _NOTES = {
     "fraction": "Change of the structure fraction by each step, the same galaxies before and after it; the "
     "changes add up. change_nats: of the mean log-likelihood ratio.",
@@ -112,9 +114,10 @@ def attribute_mocks(settings: AttributeSettings) -> Attribution:
     others = filter(None, [settings.real, settings.twins, settings.real_sky])
     with open_run(settings.out, "attribute", settings, [*settings.inputs, *models, *others]) as run:
         images = _make_images(run, settings)
+        _forget_scores_of_others(run, images)
         scored = ScoreSettings(
             images=[settings.out, settings.real, *([settings.twins] if settings.twins else [])],
-            out=settings.out / "scores",
+            out=settings.out / _SCORES,
             model=settings.model,
             background=settings.background,
             symmetries=settings.symmetries,
@@ -138,6 +141,15 @@ def attribute_mocks(settings: AttributeSettings) -> Attribution:
         summary |= {"dataset": images.name, "model": scores.meta["model"]}
         write_text(run.folder / ATTRIBUTION, json.dumps(plain(summary), indent=1))
     return found
+
+
+def _forget_scores_of_others(run: Run, images: ImageSet) -> None:
+    """Remove the scores where galaxies have come since, whose files could not be read before."""
+    done = run.ledger(images.files)
+    if done.is_of_other():
+        logger.info("there are images that were not scored: all are scored anew")
+        shutil.rmtree(run.folder / _SCORES, ignore_errors=True)
+    done.record()
 
 
 @dataclass(frozen=True)

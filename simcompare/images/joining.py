@@ -11,7 +11,7 @@ from mocks.checked_hdf5 import open_checked, open_contained
 from simcompare.images.parts import DATASETS, Part, Stack, part_path, read_catalogue, write_part
 from simcompare.runs.documents import damage_named
 from simcompare.runs.files import read_rows
-from simcompare.runs.ledger import check_hash, write_record
+from simcompare.runs.ledger import check_hash, read_record, write_record
 
 __all__ = [
     "check_agreement",
@@ -27,13 +27,20 @@ _AGREE = ("kind", "survey", "bands", "pixel_scale", "unit", "preparation_hash", 
 
 
 def part_files(path: Path) -> list[Path]:
-    """Parts that a path stands for."""
+    """Parts that a path stands for; a folder has all that are recorded there."""
     if not path.is_dir():
         return [path]
     found = list((path / "images").glob("part-*.h5")) or list(path.glob("part-*.h5"))
     files = sorted(found, key=lambda file: (len(file.name), file.name))  # part-10000 after part-9999
     if not files:
         raise FileNotFoundError(f"{path}: no images/part-*.h5 in it; run `mock` or `prepare` there first.")
+    recorded = {record.with_suffix(".h5") for record in files[0].parent.glob("part-*.json")}
+    for lost in sorted(recorded.difference(files)):
+        if read_record(lost).get("sha256"):  # without one there was nothing to write
+            raise FileNotFoundError(
+                f"{lost} is missing, and its images are recorded in {lost.with_suffix('.json').name}. "
+                "Copy it again, or give the command of its run folder again, which makes what is missing."
+            )
     return files
 
 

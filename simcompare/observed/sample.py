@@ -29,7 +29,7 @@ from simcompare.observed.identity import Identities
 from simcompare.observed.properties import PropertyTable, check_matches, with_properties
 from simcompare.runs.failures import FailureKind, may_pass
 from simcompare.runs.files import fingerprint
-from simcompare.runs.ledger import check_hash, write_record
+from simcompare.runs.ledger import check_hash, forget_record, write_record
 from simcompare.runs.tasks import run_in_order
 from simcompare.runs.time_limit import Watch
 
@@ -332,6 +332,8 @@ def _remove_from_the_first_gap_on(out: Path) -> None:
             for later in filter(Path.is_file, paths[number:]):
                 log.warning("%s is made again (%s)", later, error)
                 later.unlink()
+            for later in paths[number:]:
+                forget_record(later)
             return
 
 

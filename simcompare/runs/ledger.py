@@ -13,7 +13,16 @@ from simcompare.runs.documents import read_json_object
 from simcompare.runs.files import sha256, write_text
 from simcompare.settings import Settings
 
-__all__ = ["PRODUCTS", "Ledger", "check_hash", "content_hash", "digest", "read_record", "write_record"]
+__all__ = [
+    "PRODUCTS",
+    "Ledger",
+    "check_hash",
+    "content_hash",
+    "digest",
+    "forget_record",
+    "read_record",
+    "write_record",
+]
 
 PRODUCTS = "products.json"
 """Ledger of a run folder."""
@@ -103,6 +112,11 @@ def write_record(path: Path, notes: Mapping[str, object]) -> None:
     if path.is_file():
         record |= {"sha256": sha256(path), "size": path.stat().st_size, "mtime_ns": path.stat().st_mtime_ns}
     write_text(_record_path(path), json.dumps(record, indent=1))
+
+
+def forget_record(path: Path) -> None:
+    """Remove what `write_record` noted of a file that is made again."""
+    _record_path(path).unlink(missing_ok=True)
 
 
 def read_record(path: Path) -> dict:
