@@ -124,3 +124,10 @@ def test_survey_noise_is_correlated_as_its_file_says(survey):
     assert found[2, 3] == pytest.approx(data.noise_correlation[lag, lag + 1], abs=0.01)
     assert found[3, 2] == pytest.approx(data.noise_correlation[lag + 1, lag], abs=0.01)
     assert noise.std() == pytest.approx(state.sky_sigma[0], rel=0.01)
+
+
+def test_correlation_needs_patches_one_pixel_wider_than_both_lags():
+    patches = np.random.default_rng(0).normal(size=(4000, 5, 5))
+    assert measure_correlation(patches, 2).shape == (5, 5)
+    with pytest.raises(ValueError, match="wider than 4"):
+        measure_correlation(patches[:, :4], 2)

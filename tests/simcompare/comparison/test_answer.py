@@ -113,3 +113,15 @@ def test_without_twins_the_words_are_of_the_p_value():
     assert "no difference found, but without scored twins nobody knows how large" in sentence
     sentence = answer(table(row("run", Verdict.SMOOTHER, structure_p_holm=0.01) | unknown))
     assert "it is smoother than real galaxies (p = 0.01)" in sentence
+
+
+@pytest.mark.parametrize(("n", "of"), [(2, 2), (146, 146), (147, 147), (148, 147), (900, 147)])
+def test_false_alarms_are_those_of_as_many_galaxies_as_half_the_reference_has(n, of):
+    lines = null_lines(table(row("run", Verdict.CONSISTENT, n=n), TWINS))
+    assert lines[0].startswith(f"Of random sets of {of} real galaxies, 5.0% get p < 0.05")
+
+
+@pytest.mark.parametrize(("n", "p", "is_said"), [(1, np.nan, False), (2, 0.3, True), (2, 0.001, False)])
+def test_a_control_of_two_twins_can_fail_and_one_twin_cannot(n, p, is_said):
+    twins = row("twins", Verdict.CONSISTENT, kind="twins", n=n, structure_p=p)
+    assert ("The control fails" in answer(table(row("run", Verdict.CONSISTENT), twins))) == is_said

@@ -3,9 +3,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from astropy.table import Table
+from scipy import stats
 
 from mocks import stream
 from simcompare import figures
+from simcompare.comparison import realism
 from simcompare.comparison.realism import sanity_curves, sanity_notes, sanity_table
 from simcompare.images.blank_patches import blank_patches
 
@@ -93,3 +95,37 @@ def test_the_figure_shows_histogram_and_correlation(tmp_path):
     assert np.abs(lags["value"]).max() < 0.05
     figure = figures.draw_sky(table)
     assert len(figure.axes) == 2
+
+
+def test_curves_are_histogram_and_correlation_of_the_pixels():
+    """Of noise whose neighbours along a row correlate by 0.5, by scipy."""
+    images = Images(60, 5)
+    noise = np.random.default_rng(0).normal(size=(60, 1, 64, 65))
+    images.image = 3 * (noise[..., 1:] + noise[..., :-1]) / np.sqrt(2)
+    table = sanity_curves({"SDSS": Images(60, 1, kind="observed"), "mock": images}, "SDSS", 0)
+    part = table[table["dataset"] == "mock"]
+    lags = part[part["quantity"] == "correlation"]
+    assert lags["x"].tolist() == [1, 2, 3, 4]
+    assert lags["value"] == pytest.approx([0.5, 0, 0, 0], abs=0.06)
+    histogram = part[part["quantity"] == "histogram"]
+    assert histogram["x"] == pytest.approx(np.arange(60) / 6 - 5 + 1 / 12)
+    # Three times as wide as the real noise, and cut at five times it.
+    expected = stats.norm.pdf(histogram["x"], scale=3) / (1 - 2 * stats.norm.sf(5 / 3))
+    assert histogram["value"] == pytest.approx(expected, abs=0.02)
+
+
+@pytest.mark.parametrize("n", [49, 50])
+def test_the_row_names_what_differs_most_and_needs_fifty_patches(n, monkeypatch):
+    check = SimpleNamespace(
+        auc=0.6, auc_error=0.01, ks_p=0.001, sigma_ratio=1.1, passed=False, is_unclear=False,
+        lag_real=[0.1, 0.3, 9.0], lag_mock=[0.2, 0.6, 9.0],
+        feature_ks_p={"mean": 0.3, "skew": 0.01, "edge": 0.5},
+    )  # fmt: skip
+    monkeypatch.setattr(realism, "blank_sky_check", lambda *_: check)
+    monkeypatch.setattr(realism, "blank_patches", lambda *_: stream(0, "p").normal(size=(n, 16, 16)))
+    row = sanity_table({"SDSS": Images(4, 1, kind="observed"), "mock": Images(4, 2)}, "SDSS", 0)[0]
+    assert row["n_patches"] == row["n_real_patches"] == n
+    assert row["most_different"] == ("skew" if n == 50 else "")
+    values = [row["adjacent_real"], row["adjacent"], row["noise_ratio"], row["ks_pixels"]]
+    expected = [0.2, 0.4, 1.1, 0.0] if n == 50 else [np.nan] * 4
+    assert values == pytest.approx(expected, nan_ok=True)

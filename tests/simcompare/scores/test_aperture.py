@@ -6,7 +6,7 @@ import torch
 from astropy.table import Table
 
 from flows import FlowConfig, FlowModel
-from simcompare.scores.aperture import APERTURE_RADII, aperture_weights
+from simcompare.scores.aperture import APERTURE_RADII, aperture_columns, aperture_weights
 from simcompare.scores.likelihood import score
 
 SIZE, SCALE = 16, 0.5
@@ -107,3 +107,23 @@ def test_without_places_there_is_no_aperture(pixels):
     images.catalogue.remove_column("centre_x")
     assert not [name for name in score(images, flow(1), flow(2)).colnames if "aperture" in name]
     assert not [name for name in score(Images(pixels), flow(1)).colnames if "aperture" in name]
+
+
+@pytest.mark.parametrize("bands", [("r",), ("g", "r"), ("g", "r", "i", "z", "y")])
+def test_columns_are_sums_of_the_terms(bands):
+    """Four scales, of which the coarsest is left out, by loops."""
+    rng = np.random.default_rng(3)
+    whole, inside = rng.normal(size=(2, 6, 4, len(bands)))
+    columns = aperture_columns(whole, inside, bands)
+    expected = {f"{stem}{end}" for stem in ("aperture_ratio", "surroundings_ratio")
+                for end in ("", "_scale_0", "_scale_1", "_scale_2")}  # fmt: skip
+    expected |= {f"aperture_ratio_band_{band}" for band in bands} if len(bands) > 1 else set()
+    assert set(columns) == expected
+    for n in range(6):
+        assert columns["aperture_ratio"][n] == pytest.approx(sum(inside[n, k].sum() for k in range(3)))
+        for k in range(3):
+            assert columns[f"aperture_ratio_scale_{k}"][n] == pytest.approx(inside[n, k].sum())
+            about = whole[n, k].sum() - inside[n, k].sum()
+            assert columns[f"surroundings_ratio_scale_{k}"][n] == pytest.approx(about)
+        for i, band in enumerate(bands if len(bands) > 1 else ()):
+            assert columns[f"aperture_ratio_band_{band}"][n] == pytest.approx(inside[n, :3, i].sum())

@@ -9,7 +9,7 @@ from astropy.table import Table
 
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.models.density import Domain, context_of, outside_domain
-from simcompare.scores.likelihood import score
+from simcompare.scores.likelihood import _quantum, score
 
 
 class Images:
@@ -184,3 +184,10 @@ def test_scores_that_are_not_finite_are_flagged_and_counted(images, caplog):
     assert list(np.flatnonzero(~table["is_finite"])) == [3]
     assert table.meta["not_finite"] == {"set": 1}
     assert "1 of 10 scores of set are not finite" in caplog.text
+
+
+def test_the_quantum_is_half_the_typical_noise_where_every_band_has_one():
+    known = {"validity": json.dumps({"sky_sigma_g": [0.1, 0.5], "sky_sigma_r": [0.2, 0.4]})}
+    np.testing.assert_allclose(_quantum(("r", "g"), Gaussian(metadata=known)), [0.15, 0.15])
+    assert _quantum(("r", "i"), Gaussian(metadata=known)) is None
+    assert _quantum(("r",), np.sum) is None

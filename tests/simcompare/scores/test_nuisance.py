@@ -8,7 +8,7 @@ from astropy.table import Table, vstack
 from scipy import stats
 
 from simcompare.comparison.adjusted import adjusted_differences
-from simcompare.scores.nuisance import NuisanceModel, Terms, ridge
+from simcompare.scores.nuisance import NuisanceModel, Terms, is_curved, ridge, usable_nuisances
 from simcompare.scores.record import Scores
 
 
@@ -94,3 +94,38 @@ def test_pulls_are_what_leaving_a_galaxy_out_changes():
         mean = ridge(Terms(nuisance[rest], model.basis), score[rest], np.ones(39))
         without = replace(model, mean=mean).residual(others, np.zeros(7)).mean()
         assert pulls[k] == pytest.approx(whole - without, rel=1e-6)
+
+
+def test_a_parabola_in_each_nuisance_is_learned_and_a_line_in_the_seeing():
+    """Against numpy's polynomials, which many galaxies bring the small penalty near to."""
+    rng = np.random.default_rng(5)
+    assert is_curved(["mag_r", "psf_fwhm_r", "half_light_radius"]).tolist() == [True, False, True]
+    x = rng.uniform(-1, 1, (5000, 2))
+    y = 3 + 2 * x[:, 0] + 4 * x[:, 0] ** 2 - x[:, 1] + 4 * x[:, 1] ** 2 + 0.1 * rng.normal(size=5000)
+    model = NuisanceModel.fit(x, y, curved=is_curved(["mag_r", "psf_fwhm_r"]))
+    inside = np.linspace(-0.9, 0.9, 7)
+    zero = np.zeros(7)
+    first = model.predict(np.stack([inside, zero], axis=1))
+    assert first - first[3] == pytest.approx(2 * inside + 4 * inside**2, abs=0.1)
+    second = model.predict(np.stack([zero, inside], axis=1))
+    line = np.polynomial.Polynomial.fit(x[:, 1], y, 1).convert().coef[1]
+    assert np.diff(second) == pytest.approx(np.full(6, line * 0.3), abs=0.05)
+
+
+def test_usable_nuisances_vary_among_real_galaxies_and_are_known_of_all():
+    """In one piece or in two; what varies among simulations alone, or is unknown of one set, is left out."""
+    columns = {
+        "dataset": ["real"] * 3 + ["sim"] * 3,
+        "kind": ["observed"] * 3 + ["simulated"] * 3,
+        "galaxy_id": list("abcdef"),
+        "split": ["test"] * 6,
+        "mag_r": [17.0, 18.0, np.nan, 16.0, np.nan, 17.0],
+        "sky_sigma_r": [0.02, 0.02, 0.02, 0.01, 0.02, 0.03],
+        "psf_fwhm_r": [1.1, 1.2, 1.3, np.nan, np.nan, np.nan],
+        "half_light_radius": [np.nan, np.nan, 3.0, 1.0, 2.0, 3.0],
+        "log_likelihood_ratio": np.arange(6.0),
+    }
+    scores = Scores.of(Table(columns)).with_reference("real")
+    assert usable_nuisances([scores]) == ["mag_r"]
+    assert usable_nuisances([scores[:1], scores[1:4], scores[4:]]) == ["mag_r"]
+    assert usable_nuisances([scores[:3]]) == ["mag_r", "psf_fwhm_r"]

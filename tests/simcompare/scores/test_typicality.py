@@ -167,3 +167,22 @@ def test_only_usable_held_out_galaxies_are_the_reference():
     # The training galaxies themselves are held against the others.
     assert (mixed["typicality_p"][:40] == 2 / 61).all()
     assert np.isnan(mixed["typicality_p"][40:46]).all()
+
+
+def test_p_value_and_rank_are_counts_among_the_real(table):
+    """Two-sided shares of real residuals, each image itself counted, by loops; ties by the residual."""
+    real = np.sort(rows(table, "real")["score_residual"])
+    for name in ("same", "narrow"):
+        part = rows(table, name)
+        for row in part[:40]:
+            value = row["score_residual"]
+            below, above = (1 + np.sum(real <= value)) / 2001, (1 + np.sum(real >= value)) / 2001
+            if np.isfinite(value):
+                assert row["typicality_p"] == pytest.approx(min(1, 2 * min(below, above)))
+                assert row["too_likely"] == (above < below)
+        ordered = part[np.argsort(part["anomaly_rank"])]
+        p_values = np.nan_to_num(ordered["typicality_p"], nan=2.0)  # unknown ones last
+        assert (np.diff(p_values) >= 0).all()
+        ties = np.diff(p_values) == 0
+        sizes = np.abs(np.nan_to_num(ordered["score_residual"]))
+        assert (np.diff(sizes)[ties] <= 0).all()
