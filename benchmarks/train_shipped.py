@@ -2,6 +2,10 @@
 
     python benchmarks/train_shipped.py <samples> <work> --install simcompare/data/models
 
+With ``--folds 3`` the flows are cross-fitted: the galaxies are dealt into folds by place, their twins with
+them, and each fold gets a pair of flows that learned from the other folds alone. Every galaxy is then held
+out once.
+
 With ``--reference`` nothing is trained: galaxies of larger samples that the installed flows have not learned
 from, and their twins, are scored anew and replace the tables that simulations are held against.
 
@@ -20,12 +24,14 @@ import numpy as np
 from astropy.table import vstack
 from scipy.stats import mannwhitneyu
 
-from flows import FlowConfig
+from flows import FlowConfig, FlowModel, TrainingConfig, train
 from simcompare.commands.train import train_model
 from simcompare.data.shipped import HELD_OUT
 from simcompare.images.image_set import LINEAR_UNIT, ImageSet
+from simcompare.images.splits import deal_folds
 from simcompare.models.card import model_card
-from simcompare.models.storage import load_model, model_hash
+from simcompare.models.density import context_of
+from simcompare.models.storage import MODEL, default_config, load_model, model_hash, model_metadata
 from simcompare.scores.bare_sky import SkyDensity
 from simcompare.scores.files import write_blocks
 from simcompare.scores.likelihood import score
@@ -34,6 +40,7 @@ from simcompare.settings import TrainSettings
 
 SAMPLES = {"sdss-r": "r", "sdss-gri": "gri", "sdss-rgb": "rgb"}
 EPOCHS = {"sdss-r": (80, 0, 30), "sdss-gri": (40, 30, 30), "sdss-rgb": (30, 0, 8)}  # first, real, twins
+FOLD_EPOCHS = (80, 30)  # real, twins
 CONFIGS = {"sdss-rgb": FlowConfig(n_bands=3, pixels="rgb", widths=(16, 32, 64), steps=(2, 3, 4))}
 BATCH = {"sdss-rgb": 32}
 MOST = 350  # held-out galaxies of each kind that are scored
@@ -61,6 +68,51 @@ def fit(samples: Path, work: Path, name: str) -> tuple[Scores, Scores]:
     held_out = [each.subset(slice(None, None, -(-len(each) // MOST))) for each in held_out]
     scored = [score(images, real, backgrounds) for images in held_out]
     return tuple(each[each["is_finite"]] for each in scored)
+
+
+def folds_of(images: ImageSet, n_folds: int) -> dict[str, int]:
+    """Fold of each galaxy by its name."""
+    names, catalogue = images.catalogue["galaxy_id"].tolist(), images.catalogue
+    exposures = zip(*(catalogue[part].tolist() for part in ("run", "camcol", "field")), strict=True)
+    fields = ["-".join(map(str, each)) if each[0] >= 0 else "" for each in exposures]
+    folds = deal_folds(names, catalogue["ra"], catalogue["dec"], fields, n_folds)
+    return dict(zip(names, folds.tolist(), strict=True))
+
+
+def fit_fold(
+    images: ImageSet, is_held_out: np.ndarray, out: Path, epochs: int, init: FlowModel | None
+) -> FlowModel:
+    """Train on all images but those held out; the validation split of the others stops the training."""
+    if (out / MODEL).is_dir():
+        return load_model(out)
+    is_validation = np.asarray(images.catalogue["split"] == "validation")
+    learned = images.subset(~is_held_out & ~is_validation)
+    stopping = images.subset(~is_held_out & is_validation)
+    config = init.config if init else default_config(images)
+    model = train(
+        learned.read().image,
+        context_of(learned.catalogue, config.context),
+        config=config,
+        training=TrainingConfig(epochs=epochs),
+        validation=(stopping.read().image, context_of(stopping.catalogue, config.context)),
+        init=init,
+        folder=out,
+        metadata=model_metadata(images, learned),
+    )
+    model.save(out / MODEL)
+    return model
+
+
+def cross_fit(samples: Path, work: Path, name: str, n_folds: int) -> None:
+    """Train a pair of flows for each fold, of the galaxies outside it and of their twins."""
+    sets = [ImageSet.open(samples / f"{SAMPLES[name]}{end}") for end in ("", "-twins")]
+    fold_of = folds_of(sets[0], n_folds)
+    for fold in range(n_folds):
+        model = None
+        for kind, images, epochs in zip(("real", "twins"), sets, FOLD_EPOCHS, strict=True):
+            is_held_out = np.array([fold_of[each] == fold for each in images.catalogue["galaxy_id"].tolist()])
+            model = fit_fold(images, is_held_out, work / name / f"fold-{fold}" / kind, epochs, model)
+            print(f"{name} fold {fold} {kind}: {model.summary}", flush=True)
 
 
 def probability_above(first: np.ndarray, second: np.ndarray) -> float:
@@ -174,10 +226,13 @@ def main() -> None:
     parser.add_argument("--install", type=Path, help="folder that the models are copied into")
     parser.add_argument("--names", nargs="+", choices=SAMPLES, default=["sdss-r", "sdss-gri"])
     parser.add_argument("--reference", type=Path, help="larger samples; score them, train nothing")
+    parser.add_argument("--folds", type=int, help="cross-fit with as many folds")
     options = parser.parse_args()
+    for name in options.names if options.folds else ():
+        cross_fit(options.samples, options.work, name, options.folds)
     for name in options.names if options.reference else ():
         write_reference(options.samples, options.reference, options.install, name)
-    for name in () if options.reference else options.names:
+    for name in () if options.reference or options.folds else options.names:
         real, twins = fit(options.samples, options.work, name)
         print(f"{name}\n{remarks(real, twins)}")
         if options.install:

@@ -75,7 +75,8 @@ def load_model(model: str | os.PathLike, device: str = "cpu") -> Any:
 
     Returns
     -------
-    flows.FlowModel
+    flows.FlowModel, or simcompare.models.CrossFitted
+        The latter holds a flow for each fold of its sample.
 
     Raises
     ------

@@ -12,7 +12,14 @@ from simcompare.data.shipped import MEMBER, find_model
 from simcompare.images.image_set import ImageSet
 from simcompare.models.card import model_card
 from simcompare.models.density import context_of
-from simcompare.models.storage import MODEL, default_config, load_model, model_metadata, write_samples
+from simcompare.models.storage import (
+    MODEL,
+    default_config,
+    load_flow,
+    load_model,
+    model_metadata,
+    write_samples,
+)
 from simcompare.runs.files import explained
 from simcompare.runs.folder import open_run
 from simcompare.settings import TrainSettings
@@ -77,7 +84,7 @@ def _train_member(
                 raise ValueError(
                     f"{settings.images} has {len(part)} images in its {name} split; at least 2 are needed."
                 )
-        init = load_model(settings.init) if settings.init else None
+        init = load_flow(settings.init) if settings.init else None
         config = config or (init.config if init else default_config(images))
         context = {name: context_of(part.catalogue, config.context) for name, part in splits.items()}
         with _reporter(settings) as report, _explained(settings.out):

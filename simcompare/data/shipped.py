@@ -7,6 +7,7 @@ from pathlib import Path
 __all__ = [
     "HELD_OUT",
     "MEMBER",
+    "count_folds",
     "default_background",
     "ensemble_members",
     "find_model",
@@ -72,6 +73,13 @@ def ensemble_members(model: Path, ensemble: Iterable[Path]) -> list[Path]:
         for each in [path] * is_model + members:
             found.setdefault(os.path.realpath(each), each)
     return list(found.values())
+
+
+def count_folds(model: str | Path) -> int:
+    """Count the flows that an image goes through: those of all folds of a cross-fitted model, else one."""
+    path = Path(model)
+    folder = path if path.exists() or path.name != str(model) else _FOLDER / path
+    return max(1, len(list(folder.glob("fold-*"))))
 
 
 def default_background(model: str | Path) -> str | None:

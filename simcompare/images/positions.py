@@ -3,7 +3,15 @@
 import numpy as np
 from scipy.spatial import cKDTree
 
-__all__ = ["SAME_OBJECT", "TakenPlaces", "match_places", "place_problem", "repeats", "separation"]
+__all__ = [
+    "SAME_OBJECT",
+    "TakenPlaces",
+    "match_places",
+    "near_pairs",
+    "place_problem",
+    "repeats",
+    "separation",
+]
 
 SAME_OBJECT = 3.0  # arcsec
 CELL = 360.0  # side of the cells of sky that fall on one side of a split [arcsec]
@@ -77,6 +85,16 @@ def match_places(ra, dec, other_ra, other_dec, radius: float) -> tuple[np.ndarra
     return index, distance, near
 
 
+def near_pairs(ra, dec, reach: float) -> np.ndarray:
+    """Pairs of rows within ``reach`` [arcsec] of each other, shape (n_pairs, 2); rows with NaN have none."""
+    places = np.array([ra, dec], float)
+    placed = np.flatnonzero(np.isfinite(places).all(axis=0))
+    if len(placed) == 0:
+        return np.empty((0, 2), dtype=int)
+    tree = cKDTree(_unit_vectors(*places[:, placed]))
+    return placed[tree.query_pairs(_chord(reach), output_type="ndarray")].reshape(-1, 2)
+
+
 def repeats(ra: np.ndarray, dec: np.ndarray, group: np.ndarray) -> np.ndarray:
     """Rows that show an object of an earlier group again.
 
@@ -93,12 +111,7 @@ def repeats(ra: np.ndarray, dec: np.ndarray, group: np.ndarray) -> np.ndarray:
     """
     ra, dec, group = np.asarray(ra, float), np.asarray(dec, float), np.asarray(group)
     again = np.zeros(len(ra), dtype=bool)
-    placed = np.flatnonzero(np.isfinite(ra) & np.isfinite(dec))
-    if len(placed) == 0:
-        return again
-    tree = cKDTree(_unit_vectors(ra[placed], dec[placed]))
-    pairs = tree.query_pairs(_chord(SAME_OBJECT), output_type="ndarray")
-    for first, second in placed[np.sort(pairs, axis=1)]:
+    for first, second in np.sort(near_pairs(ra, dec, SAME_OBJECT), axis=1):
         again[second] |= group[first] != group[second]
     return again
 

@@ -1,13 +1,15 @@
-"""Training, validation and test split by place on the sky."""
+"""Training, validation and test split, and folds, by place on the sky."""
 
 import hashlib
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-from simcompare.images.positions import CELL, SAME_OBJECT
+from simcompare.images.positions import CELL, SAME_OBJECT, near_pairs
 
-__all__ = ["FRACTIONS", "SPLITS", "TEST_ALONE", "assign_split", "split_of_place"]
+__all__ = ["FRACTIONS", "SPLITS", "TEST_ALONE", "assign_split", "deal_folds", "split_of_place"]
 
 
 SPLITS = ("train", "validation", "test")
@@ -87,3 +89,59 @@ def _cell(ra: float, dec: float) -> str:
     middle = np.deg2rad((row + 0.5) / rows * 180 - 90)
     columns = max(int(360 * 3600 * np.cos(middle) / CELL), 1)
     return f"{row}/{int(ra % 360 / 360 * columns) % columns}"
+
+
+def deal_folds(
+    names: Sequence[str], ra: Sequence[float], dec: Sequence[float], fields: Sequence[str], n_folds: int
+) -> np.ndarray:
+    """Deal galaxies into folds of about equal size, neighbours on the sky into the same one.
+
+    Galaxies of one field, and those within 6 arcmin of each other, stay together. The largest groups are
+    dealt first, each into the smallest fold; groups of one size come in the order of hashes of their names.
+
+    Parameters
+    ----------
+    names : sequence of str, length n
+        Of the galaxies.
+    ra, dec : sequence of float, length n
+        ICRS [deg]; NaN where the place is not known.
+    fields : sequence of str, length n
+        Exposure that each galaxy was cut from; empty where it is not known.
+    n_folds : int
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        Number of the fold of each galaxy, from 0.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two folds, or fewer groups than folds.
+    """
+    groups = _neighbours(np.asarray(names), ra, dec, np.asarray(fields))
+    found, first, sizes = np.unique(groups, return_index=True, return_counts=True)
+    if n_folds < 2 or len(found) < n_folds:
+        raise ValueError(
+            f"{len(names)} galaxies lie in {len(found)} separate regions of the sky, which cannot be dealt "
+            f"into {n_folds} folds; at least 2 folds are needed, and a region for each."
+        )
+    key = [hashlib.sha256(str(names[row]).encode()).digest() for row in first]
+    fold_of, totals = {}, np.zeros(n_folds, int)
+    for i in sorted(range(len(found)), key=lambda i: (-sizes[i], key[i])):
+        fold_of[found[i]] = int(np.argmin(totals))
+        totals[fold_of[found[i]]] += sizes[i]
+    return np.array([fold_of[group] for group in groups])
+
+
+def _neighbours(names: np.ndarray, ra, dec, fields: np.ndarray) -> np.ndarray:
+    """Group galaxies of one name, of one field, or within a cell's side of each other; number of each."""
+    pairs = [near_pairs(ra, dec, CELL)]
+    for labels in (names, fields):
+        known = np.flatnonzero(labels != "")
+        order = known[np.argsort(labels[known], kind="stable")]
+        alike = labels[order][1:] == labels[order][:-1]
+        pairs.append(np.column_stack([order[:-1], order[1:]])[alike])
+    first, second = np.concatenate(pairs).T
+    graph = coo_array((np.ones(len(first)), (first, second)), shape=(len(names), len(names)))
+    return connected_components(graph, directed=False)[1]

@@ -9,6 +9,7 @@ from astropy.table import Table
 from flows import FlowModel
 from simcompare.images.description import data_section
 from simcompare.images.image_set import ImageSet
+from simcompare.models.cross_fitted import CrossFitted
 from simcompare.runs.tables import numbers_of
 
 __all__ = ["depth", "model_card"]
@@ -46,12 +47,30 @@ def depth(catalogue: Table, bands: Sequence[str], pixel_scale: float) -> dict[st
     return found
 
 
-def model_card(model: FlowModel, images: ImageSet, remarks: str = "") -> str:
+def _training(model: FlowModel | CrossFitted) -> list[str]:
+    """Say what was trained on; of several folds, by each."""
+    folds = [each.summary for each in getattr(model, "members", [model])]
+    n_train, n_validation, epochs = (
+        ", ".join(dict.fromkeys(str(fold[name]) for fold in folds))
+        for name in ("n_train", "n_validation", "epochs")
+    )
+    lines = [f"- trained on {n_train} images, stopped by {n_validation} others, {epochs} epochs"]
+    if len(folds) > 1:
+        lines.insert(
+            0,
+            f"- cross-fitted: {len(folds)} flows, each of the galaxies outside one of {len(folds)} folds, "
+            "dealt by place on the sky; an image has the mean of their log_prob, a galaxy of the sample that "
+            "of the flow that has not seen it",
+        )
+    return lines
+
+
+def model_card(model: FlowModel | CrossFitted, images: ImageSet, remarks: str = "") -> str:
     """Describe a model in Markdown.
 
     Parameters
     ----------
-    model : FlowModel
+    model : FlowModel or CrossFitted
         With the metadata of `simcompare.models.storage.model_metadata`.
     images : ImageSet
         The set it was trained on.
@@ -73,8 +92,7 @@ def model_card(model: FlowModel, images: ImageSet, remarks: str = "") -> str:
         "",
         f"- architecture `{model.config.architecture}`, {model.n_parameters} parameters, "
         f"pixels `{model.config.pixels}` with softening {model.config.softening}",
-        f"- trained on {summary['n_train']} images, stopped by {summary['n_validation']} others, "
-        f"{summary['epochs']} epochs",
+        *_training(model),
         f"- -log_prob of validation images {summary['validation_nats_per_pixel']:.4f} nats per pixel value, "
         f"{summary['gap_nats_per_pixel']:+.4f} against training images",
         f"- preparation SHA-256 `{facts['preparation_hash']}`",

@@ -11,7 +11,16 @@ from astropy.table import Table
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.runs.tables import numbers_of
 
-__all__ = ["SKY", "Density", "Domain", "check_prepared_alike", "context_of", "outside_domain", "plain"]
+__all__ = [
+    "SKY",
+    "Density",
+    "Domain",
+    "bound",
+    "check_prepared_alike",
+    "context_of",
+    "outside_domain",
+    "plain",
+]
 
 
 SKY = "sky"  # name of the background that holds nothing but noise
@@ -86,6 +95,11 @@ def context_of(catalogue: Table, names: Sequence[str]) -> np.ndarray | None:
                 values = np.log(values)
         columns.append(values)
     return np.stack(columns, axis=1).astype(np.float32)
+
+
+def bound(density: Density | Callable, catalogue: Table) -> Density | Callable:
+    """Density of the images of a catalogue: of several folds, that which has not learned from a galaxy."""
+    return density.for_catalogue(catalogue) if hasattr(density, "for_catalogue") else density
 
 
 def check_prepared_alike(images: Any, density: Density | Callable) -> None:

@@ -13,12 +13,13 @@ from flows import FlowConfig, FlowModel, sample_sheet
 from simcompare.data.shipped import find_model
 from simcompare.images.image_set import LINEAR_UNIT, ImageSet
 from simcompare.models.card import depth
+from simcompare.models.cross_fitted import CrossFitted, is_cross_fitted
 from simcompare.models.density import context_of
 from simcompare.runs.files import atomic_path, fingerprint, sha256
 from simcompare.runs.tables import numbers_of
 from simcompare.settings import TrainSettings
 
-__all__ = ["MODEL", "load_model", "model_hash", "model_metadata", "write_samples"]
+__all__ = ["MODEL", "load_flow", "load_model", "model_hash", "model_metadata", "write_samples"]
 
 logger = logging.getLogger(__name__)
 
@@ -37,9 +38,19 @@ def write_samples(model: FlowModel, held_out: ImageSet, settings: TrainSettings)
         Image.fromarray((255 * np.nan_to_num(sheet[::-1], nan=1.0)).astype(np.uint8)).save(temporary, "png")
 
 
-def load_model(path: Path) -> FlowModel:
+def load_model(path: Path) -> FlowModel | CrossFitted:
     """Read a model from its training run or its own folder, or one that comes with the package by name."""
-    return FlowModel.load(_model_folder(path))
+    folder = _model_folder(path)
+    return CrossFitted.load(folder) if is_cross_fitted(folder) else FlowModel.load(folder)
+
+
+def load_flow(path: Path) -> FlowModel:
+    """Read one flow to train on from: as `load_model`; of several folds the first."""
+    model = load_model(path)
+    if not isinstance(model, CrossFitted):
+        return model
+    logger.info("%s holds %d folds; training starts from the first", path, len(model.members))
+    return model.members[0]
 
 
 def _model_folder(path: Path) -> Path:

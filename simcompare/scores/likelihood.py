@@ -10,7 +10,15 @@ import torch
 
 from flows import symmetry
 from simcompare.kinds import Kind
-from simcompare.models.density import SKY, Density, check_prepared_alike, context_of, outside_domain, plain
+from simcompare.models.density import (
+    SKY,
+    Density,
+    bound,
+    check_prepared_alike,
+    context_of,
+    outside_domain,
+    plain,
+)
 from simcompare.scores.aperture import aperture_columns, aperture_weights
 from simcompare.scores.complexity import complexity
 from simcompare.scores.record import Scores, headline_of
@@ -95,7 +103,9 @@ def score(
         weight = None
         if has_aperture:
             weight = aperture_weights(catalogue[rows], stack.image.shape[-1], images.pixel_scale)
-        block = _score_batch(stack.image, models, backgrounds, batch, symmetries, weight)
+        own = [bound(each, catalogue[rows]) for each in densities]
+        behind = dict(zip(backgrounds, own[len(models) :], strict=True))
+        block = _score_batch(stack.image, own[: len(models)], behind, batch, symmetries, weight)
         if _LOCAL in block:
             block |= aperture_columns(*block.pop(_LOCAL), images.bands)
         if quantum is not None:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from astropy.table import Table
 
 from flows import symmetry
 from mocks.checked_hdf5 import open_contained
-from simcompare.models.density import Density, context_of
+from simcompare.models.density import Density, bound, context_of
 from simcompare.runs.files import atomic_hdf5
 from simcompare.runs.names import file_name
 
@@ -84,12 +85,13 @@ def write_maps(
                 for name, density in densities.items():
                     context = None if contexts[name] is None else contexts[name][part]
                     inside = slice(part.start - start, part.stop - start)
-                    targets[name][inside] = _mean_map(density, stack, context, symmetries)
+                    own = images.catalogue[part]
+                    targets[name][inside] = _mean_map(density, stack, context, symmetries, own)
     return paths
 
 
 def _mean_map(
-    density: Density, stack: np.ndarray, context: np.ndarray | None, symmetries: bool
+    density: Density, stack: np.ndarray, context: np.ndarray | None, symmetries: bool, catalogue: Table
 ) -> np.ndarray:
     """Map of each image, mean over orientations, each turned back."""
     usable = np.isfinite(stack).all(axis=(1, 2, 3))
@@ -97,6 +99,7 @@ def _mean_map(
     if not usable.any():
         return result
     context = None if context is None else context[usable]
+    density = bound(density, catalogue[usable])
     views = symmetry.symmetries(stack[usable]) if symmetries else [stack[usable]]
     maps = [symmetry.undo_symmetry(np.asarray(density.map(view, context)), k) for k, view in enumerate(views)]
     result[usable] = np.mean(maps, axis=0)

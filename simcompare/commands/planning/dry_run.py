@@ -15,7 +15,7 @@ from mocks.survey_files.sdss_frames import FRAME_NAME
 from simcompare.commands.planning.table import COMMANDS
 from simcompare.commands.planning.workflow import plan_workflow, read_workflow
 from simcompare.commands.prepare import preparation_of
-from simcompare.data.shipped import ensemble_members
+from simcompare.data.shipped import count_folds, ensemble_members
 from simcompare.images.image_set import ImageSet
 from simcompare.observed.formats import files_of, recognise
 from simcompare.runs.tasks import available_cores
@@ -201,8 +201,9 @@ def work_of_score(settings: ScoreSettings, coming: dict[Path, Shape]) -> Work:
     """Work of ``score``."""
     shapes = [_shape(path, coming) for path in settings.images]
     n = sum(shape.n for shape in shapes)
-    flows = len(ensemble_members(settings.model, settings.ensemble))
-    flows += bool(settings.background) + len(settings.versus)
+    backgrounds = [settings.background] if settings.background else []
+    models = [*ensemble_members(settings.model, settings.ensemble), *backgrounds]
+    flows = sum(map(count_folds, models)) + len(settings.versus)
     looks = (8 if settings.symmetries else 1) * flows * (2 if settings.maps else 1)
     seconds = sum(shape.n * shape.n_values for shape in shapes) * looks * _PER_VALUE_AND_LOOK
     coming[settings.out] = Shape(n, 0)

@@ -13,7 +13,7 @@ from simcompare.figures.feature_maps import latent_coordinates
 from simcompare.figures.galleries import Stretch, score_text
 from simcompare.figures.single_galaxies import budget_numbers
 from simcompare.kinds import Kind
-from simcompare.models.density import context_of
+from simcompare.models.density import bound, context_of
 from simcompare.pages.page import closely
 from simcompare.pages.sections.sketchbook import Sketchbook
 from simcompare.scores.bare_sky import SkyDensity
@@ -124,7 +124,7 @@ def _read(part: Scores, image_sets: Mapping) -> np.ndarray:
 
 def _maps(model: Any, part: Scores, images: np.ndarray) -> np.ndarray:
     """Nats per pixel of some images under a flow."""
-    return np.asarray(model.map(images, context_of(part, model.context_names)))
+    return np.asarray(bound(model, part.table).map(images, context_of(part, model.context_names)))
 
 
 def _ratio_maps(
@@ -150,7 +150,7 @@ def _draw_maps(
 ) -> None:
     """Draw panels of the least, a middle and the most likely galaxy of each data set, and profiles."""
     flows = [models[name] for name in ("model", "background") if name in models]
-    if not all(getattr(flow.density, "is_local", False) for flow in flows) or len(flows) < 2:
+    if not all(getattr(flow, "is_local", False) for flow in flows) or len(flows) < 2:
         return
     choice = figures.gallery_numbers(scores, n=1, datasets=known)
     profile, kinds, galaxies = {}, {}, {}

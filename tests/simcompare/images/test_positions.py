@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from simcompare.images.positions import SAME_OBJECT, TakenPlaces, match_places, repeats
-from simcompare.images.splits import SPLITS, assign_split, split_of_place
+from simcompare.images.splits import SPLITS, assign_split, deal_folds, split_of_place
 
 
 def test_splits_are_deterministic_and_have_their_fractions():
@@ -86,3 +86,33 @@ def test_a_row_is_given_to_the_nearest_place_alone():
     index, _, near = match_places([10.0, 10.0], [0.0, 0.9 / 3600], [10.0], [0.5 / 3600], 2.0)
     assert (index.tolist(), near.tolist()) == ([-1, 0], [1, 1])
     assert match_places([10.0], [0.0], [], [], 2.0)[0].tolist() == [-1]
+
+
+def test_folds_are_of_equal_size_and_keep_neighbours_fields_and_names_together():
+    rng = np.random.default_rng(0)
+    ra, dec = places(120, seed=4)  # far from each other
+    ra[60:80], dec[60:80] = 10 + rng.uniform(-0.02, 0.02, 20), 5 + rng.uniform(-0.02, 0.02, 20)
+    fields = np.array([""] * 80 + ["94-1-12"] * 30 + [""] * 10)
+    names = np.array([f"g{i}" for i in range(120)])
+    ra[115:], dec[115:], names[115:] = np.nan, np.nan, ["g0", "g1", "alone", "lost", "g65"]
+    folds = deal_folds(names, ra, dec, fields, 3)
+    assert np.bincount(folds).tolist() == [40, 40, 40]
+    assert len(set(folds[60:80])) == len(set(folds[80:110])) == 1
+    assert folds[[0, 1, 65]].tolist() == folds[[115, 116, 119]].tolist()
+    order = rng.permutation(120)
+    again = deal_folds(names[order], ra[order], dec[order], fields[order], 3)
+    assert len(set(zip(folds[order], again, strict=True))) == 3  # whatever the order, but for their numbers
+
+
+def test_a_chain_of_neighbours_is_one_group_and_the_next_cell_another():
+    dec = 5 / 60 * np.arange(8)  # each within 6 arcmin of the next
+    apart = np.append(dec, dec[-1] + 6.5 / 60)
+    folds = deal_folds([f"g{i}" for i in range(9)], np.zeros(9), apart, [""] * 9, 2)
+    assert len(set(folds[:8])) == 1
+    assert folds[8] != folds[0]
+
+
+@pytest.mark.parametrize(("n_folds", "found"), [(1, "6 separate"), (7, "6 separate regions.* into 7 folds")])
+def test_too_few_regions_for_the_folds_are_refused(n_folds, found):
+    with pytest.raises(ValueError, match=found):
+        deal_folds([f"g{i}" for i in range(6)], 20.0 * np.arange(6), np.zeros(6), [""] * 6, n_folds)
