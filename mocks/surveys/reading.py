@@ -137,6 +137,14 @@ def _band(entries: _Entries, name: str, pixel_scale: float) -> Band:
     )
 
 
+def _assumed(entries: _Entries) -> tuple[str, ...]:
+    """Sentences on what the survey's numbers rest on without a source."""
+    sentences = entries.tree.get("assumed", [])
+    if not isinstance(sentences, list) or not all(isinstance(text, str) for text in sentences):
+        raise ValueError(f"{entries.path}: assumed is {sentences!r}; write a list of sentences.")
+    return tuple(sentences)
+
+
 def _frames(entries: _Entries) -> str | None:
     """Kind of the survey's whole images, where the file names one that we know."""
     kind = entries.tree.get("frames")
@@ -203,6 +211,7 @@ def _survey(tree: dict, text: str, source: str) -> Survey:
         faint_span=_optional(entries, "faint_sources", "span"),
         references=entries.references,
         notes=entries.notes,
+        assumed=_assumed(entries),
         frames=_frames(entries),
         source=source,
         text=text,

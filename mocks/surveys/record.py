@@ -116,6 +116,8 @@ class Survey:
         Key used in the file to full reference.
     notes : dict of str
         What a number is not, by its place in the file.
+    assumed : tuple of str
+        What its numbers rest on without a source, sentence by sentence; commands say it.
     frames : str, optional
         Kind of its whole images, a key of ``FRAMES``; without it no sky is cut from files of this survey.
     source : str
@@ -145,6 +147,7 @@ class Survey:
     faint_span: float = 0.0
     references: dict[str, str] = field(default_factory=dict, compare=False)
     notes: dict[str, str] = field(default_factory=dict, compare=False)
+    assumed: tuple[str, ...] = field(default=(), compare=False)
     frames: str | None = None
     source: str = field(default="", compare=False)
     text: str = field(default="", compare=False, repr=False)
@@ -155,6 +158,10 @@ class Survey:
         if unknown or not bands:
             raise ValueError(f"survey {self.name} has no band {unknown}; it has {', '.join(self.bands)}.")
         return [self.bands[name] for name in bands]
+
+    def told_assumptions(self) -> str:
+        """One sentence on what is assumed of the survey; empty where nothing is."""
+        return f"assumed of {self.name}: {'; '.join(self.assumed)}" if self.assumed else ""
 
     def __repr__(self) -> str:
         return f"<Survey {self.name}: {','.join(self.bands)}, {self.pixel_scale:g} arcsec per pixel>"

@@ -69,6 +69,8 @@ def make_mocks(
             Task(tuple(targets[start : start + step]), settings, preparation, name, fractions, sky)
             for start in range(0, len(targets), step)
         ]
+        if survey.assumed:
+            logger.info(survey.told_assumptions())
         logger.info("%d galaxies of %s in %d views", len(targets), simulation, len(settings.directions))
         description = {
             "name": name,

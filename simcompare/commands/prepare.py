@@ -90,6 +90,7 @@ def make_image_set(settings: PrepareSettings) -> ImageSet:
         for reason, count in sample.reasons.items():
             logger.info("left out %d: %s", count, reason)
         if settings.domain == "linear" and settings.kind == Kind.OBSERVED:
+            logger.info("assumed: no Galactic extinction; fluxes stay as the survey gives them")
             sky_beside_galaxies(settings, run, sample.images.preparation.window)
     return sample.images
 

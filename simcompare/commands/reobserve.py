@@ -1,5 +1,6 @@
 """``simcompare reobserve``: observe real images again with another survey."""
 
+import logging
 from collections.abc import Iterator
 from operator import attrgetter
 
@@ -11,9 +12,12 @@ from simcompare.kinds import Kind
 from simcompare.observed import files_of
 from simcompare.runs.folder import open_run
 from simcompare.settings import ReobserveSettings
-from simcompare.synthetic.reobserved import Task, observe_file
+from simcompare.synthetic.reobserved import COSMOLOGY, Task, observe_file
 
 __all__ = ["make_reobserved", "messages"]
+
+
+logger = logging.getLogger(__name__)
 
 
 def make_reobserved(settings: ReobserveSettings) -> ImageSet:
@@ -56,6 +60,11 @@ def make_reobserved(settings: ReobserveSettings) -> ImageSet:
             "preparation": preparation,
             "provenance": {"settings": settings.of_result()},
         }
+        if survey.assumed:
+            logger.info(survey.told_assumptions())
+        if settings.redshift is not None:
+            distances = f"H0 = {COSMOLOGY.H0.value:g}, Omega_m = {COSMOLOGY.Om0:g}"
+            logger.info("assumed: distances of %s, k-correction %g mag", distances, settings.k_correction)
         return make_parts(run, observe_file, tasks, description, attrgetter("sources"))
 
 

@@ -1,5 +1,6 @@
 import importlib
 import logging
+import tomllib
 
 import numpy as np
 import pytest
@@ -36,6 +37,31 @@ def test_quoted_depth_agrees_with_sky_noise_and_seeing(name):
         )
         noise = band.sky_sigma / np.sqrt(np.sum(psf**2))
         assert 22.5 - 2.5 * np.log10(5 * noise) == pytest.approx(band.depth, abs=0.4)
+
+
+@pytest.mark.parametrize("name", SURVEYS)
+def test_every_number_that_moves_a_magnitude_has_a_source(name):
+    survey = load_survey(name)
+    key = tomllib.loads(SURVEYS[name].read_text())["pixel_scale"]["reference"]
+    sources = {"pixel_scale": survey.references[key]}
+    for band in survey.bands.values():
+        sources |= {f"{band.name}.{key}": band.references[key] for key in ("zeropoint", "gain")}
+    for place, text in sources.items():
+        assert len(text) > 20, place
+        assert not text.startswith("our choice"), place  # it would be assumed, and to be said in that list
+    assert all(len(text) > 20 for text in survey.assumed)
+    assert survey.told_assumptions().startswith(f"assumed of {name}: ")
+
+
+def test_assumptions_are_sentences(tmp_path):
+    path = tmp_path / "mine.toml"
+    text = SURVEYS["sdss"].read_text()
+    path.write_text(text.replace("assumed = [", "assumed = [1, "))
+    with pytest.raises(ValueError, match=r"mine.toml: .*number assumed = 1 has no reference"):
+        load_survey(path)
+    path.write_text(text.replace("assumed = [", 'assumed = "all"\nothers = ['))
+    with pytest.raises(ValueError, match=r"mine.toml: assumed is 'all'; write a list of sentences"):
+        load_survey(path)
 
 
 def test_sdss_numbers():

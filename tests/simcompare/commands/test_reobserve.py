@@ -125,3 +125,12 @@ def test_a_real_hsc_coadd_becomes_an_sdss_image(shared_data, tmp_path):
     assert stack.image.shape == (1, 1, 64, 64)
     old = _within(image, 0.168, 6.0) / 63.0957
     assert _within(stack.image[0, 0], 0.396, 6.0) == pytest.approx(old, rel=0.05)
+
+
+def test_what_is_assumed_is_said(tmp_path, caplog):
+    path = write_stack(tmp_path / "deep.h5", n=1)
+    with caplog.at_level("INFO"):
+        wanted = ["--redshift", 0.06, "--own-redshift", 0.05, "--workers", 1]
+        assert main([str(x) for x in ("reobserve", path, "--out", tmp_path / "a", *wanted)]) == 0
+    assert "assumed of sdss: magnitudes of the survey are AB" in caplog.text
+    assert "assumed: distances of H0 = 70, Omega_m = 0.3, k-correction 0 mag" in caplog.text
