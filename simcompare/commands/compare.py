@@ -23,6 +23,7 @@ from simcompare.comparison.report_table import (
     write_further,
 )
 from simcompare.comparison.structure import learn_again
+from simcompare.comparison.structure_null import null_table
 from simcompare.images.image_set import LINEAR_UNIT
 from simcompare.runs.folder import Run, open_run, read_settings
 from simcompare.runs.ledger import check_hash
@@ -109,6 +110,7 @@ def _compare(settings: CompareSettings, *, replace: bool) -> Table:
             further = further_tables(
                 scores, settings.seed, spaces=spaces, questions=questions, structure=structure
             )
+        further.insert(0, null_table(table.meta["structure"]))
         further += [*null_tables(settings.nulls), *attribution_tables(settings.attribution)]
         table = with_nulls(with_columns_of(table, further), scores, settings.nulls)
         table = with_floors(table, settings.attribution, form.meta.get("model"))

@@ -1,6 +1,7 @@
 """Train the same flows again where nothing should change: other seeds, halves, pixel transforms."""
 
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from flows import FlowConfig, FlowModel, TrainingConfig, train
 from mocks import stream
 from simcompare.comparison.nulls import NULLS
 from simcompare.comparison.report_table import FurtherTable, write_further
-from simcompare.comparison.stability import model_null, stability
+from simcompare.comparison.stability import fraction_stability, model_null, stability
 from simcompare.data.shipped import find_model
 from simcompare.images.image_set import ImageSet
 from simcompare.models.density import context_of
@@ -26,9 +27,12 @@ from simcompare.scores.files import joined_scores, read_form, write_blocks
 from simcompare.scores.joining import stack_scores
 from simcompare.scores.likelihood import score
 from simcompare.scores.record import Scores
+from simcompare.scores.structure import CONDITIONS, STRUCTURE, Structure, learn_structure
 from simcompare.settings import NullsSettings
 
 __all__ = ["make_nulls", "messages"]
+
+logger = logging.getLogger(__name__)
 
 _BASE = "unaltered"
 _HALVES = ("half 1", "half 2")
@@ -77,7 +81,7 @@ def make_nulls(settings: NullsSettings) -> list[FurtherTable]:
     Returns
     -------
     list of FurtherTable
-        Seeds, pixel transforms, halves: the headline difference of every data set under each variant; and
+        Seeds, pixel transforms, halves: the structure fraction of every data set under each variant; and
         the two flows of disjoint halves against each other. Also in ``settings.out / "tables"``; what
         ``simcompare compare --nulls`` needs is in ``nulls.json``. Variants finished by an interrupted run are
         kept.
@@ -140,11 +144,15 @@ def _run(path: Path, task: _Task, watch: Watch) -> None:
         background = _trained(task, ImageSet.open(task.twins), config, model, "background")
     backgrounds = {} if background is None else {"background": background}
     sets = [ImageSet.open(folder) for folder in settings.images]
+    if task.twins is not None and ImageSet.open(task.twins).name not in [images.name for images in sets]:
+        sets.append(ImageSet.open(task.twins))  # without which there is no structure fraction
     parts = [
         score(images, model, with_sky(backgrounds, images, model), symmetries=settings.symmetries)
         for images in sets
     ]
-    write_blocks([stack_scores(parts).select("view", "log_prob", parts[0].headline)], path)
+    scores = stack_scores(parts)
+    kept = [STRUCTURE, *CONDITIONS, *(name for name in scores.colnames if name.startswith("psf_fwhm_"))]
+    write_blocks([scores.select("view", "log_prob", parts[0].headline, *kept)], path)
 
 
 def _config(config: FlowConfig, variant: _Variant, real: ImageSet) -> FlowConfig:
@@ -218,13 +226,16 @@ def _tables(
         "halves": "Flows of disjoint halves of the real galaxies",
     }
     columns = {"seeds": "seed_scatter", "transforms": "transform_scatter", "halves": "half_difference"}
-    tables, spreads = [], {}
+    structures = _structures({each.name: found for each, found in scores.items()}, seed)
+    unit = "fraction" if structures else "nats"
+    tables, spreads = [], {name: {"unit": unit} for name in next(iter(scores.values())).others}
     for group, variants in groups.items():
         if len(variants) < 2:
             continue
-        table = stability(variants, seed)
+        table = fraction_stability(variants, structures) if structures else stability(variants, seed)
         changes = "changes" if table.meta["order_changes"] else "does not change"
-        note = f"Difference of the mean to real galaxies, nats; the order of simulations {changes}."
+        what = "Structure fraction" if structures else "Difference of the mean to real galaxies, nats"
+        note = f"{what}; the order of simulations {changes}."
         tables.append(FurtherTable(f"null_{group}", titles[group], note, table))
         for name, scatter in table.meta["scatter"].items():
             value = scatter * np.sqrt(2) if group == "halves" else scatter
@@ -233,6 +244,21 @@ def _tables(
     note = "log_prob under the first half's flow minus the second's, of the same images, nats."
     tables.append(FurtherTable("null_models", "Two flows of disjoint halves", note, pair))
     return tables, spreads
+
+
+def _structures(scores: Mapping[str, Scores], seed: int) -> dict[str, Structure]:
+    """Learn the real galaxies and twins under every variant; empty where one has no structure fraction."""
+    found = {}
+    for name, each in scores.items():
+        try:
+            found[name] = learn_structure(each, stream(seed, "structure folds"))
+        except ValueError as error:
+            logger.info("the nulls are in nats: %s", error)
+            return {}
+        if not found[name].has_twins:
+            logger.info("the nulls are in nats: too few real galaxies have a scored twin")
+            return {}
+    return found
 
 
 def messages(settings: NullsSettings, tables: list[FurtherTable]) -> Iterator[str]:

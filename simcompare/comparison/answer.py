@@ -1,10 +1,12 @@
 """The answer in words: one sentence from the headline table, by the one rule of its verdicts."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from astropy.table import Row, Table
 from scipy import stats
 
-from simcompare.comparison.structure import SIGNIFICANCE, Verdict
+from simcompare.comparison.structure import SIGNIFICANCE, UNRANKED, Verdict
 from simcompare.kinds import Kind
 from simcompare.scores.columns import column_of
 
@@ -83,10 +85,13 @@ def _claim(table: Table, simulated: Table) -> str:
             f"{best['dataset']} are brighter, fainter, larger or smaller than the real ones of "
             f"{table.meta['reference']}{_range(table)}."
         )
+    if verdict == Verdict.INVALID:
+        return (
+            f"Nothing can be said: of sets of real galaxies as large as {best['dataset']}, "
+            f"{best['structure_false_alarms']:.0%} are found to differ from the others (5 % expected)."
+        )
     n_claims = int((np.asarray(simulated["n_structure"]) > 1).sum())
-    ranked = simulated[
-        [str(each) not in (Verdict.SINGLE, Verdict.EXTRAPOLATED) for each in simulated["verdict"]]
-    ]
+    ranked = simulated[[str(each) not in UNRANKED for each in simulated["verdict"]]]
     subject = best["dataset"] if len(ranked) == 1 else f"Of {len(ranked)} simulations, {best['dataset']}"
     verb = "has" if len(ranked) == 1 else "is closest to real galaxies, with"
     holm = f", Holm-corrected over {n_claims} simulations" if n_claims > 1 else ""
@@ -161,15 +166,12 @@ def null_lines(table: Table) -> list[str]:
     table : Table
         From `simcompare.comparison.headline.compare`.
     """
-    lines = []
-    for row in table[np.asarray(table["kind"]) == Kind.SIMULATED]:
-        rate = row["structure_false_alarms"]
-        if np.isfinite(rate):
-            n = min(int(row["n_structure"]), table.meta["structure"]["n_reference"] // 2)
-            line = f"Of random sets of {n} real galaxies, {rate:.1%} get p < 0.05 (5 % expected)."
-            lines += [line] if line not in lines else []
+    about = table.meta.get("structure", {})
+    lines = [_null_line(null) for null in about.get("nulls") or ()]
     null = table.meta.get("null") or {}
-    if null.get("n_splits"):
+    if about.get("nulls"):
+        pass  # of the headline itself; halves are about the mean ratio
+    elif null.get("n_splits"):
         lines.append(
             f"Of {null['n_splits']} random halves of {table.meta['reference']}, 95 % differ in the mean "
             f"ratio by less than {number(null['delta_95'], 1)} nats."
@@ -183,3 +185,17 @@ def null_lines(table: Table) -> list[str]:
                 f"({_p(row['structure_p'])}, AUC {row['auc']:.2f})."
             )
     return lines + list(table.meta.get("null_lines", ()))
+
+
+def _null_line(null: Mapping[str, float]) -> str:
+    """Say what sets of real galaxies get."""
+    text = (
+        f"Of {null['n_sets']} random sets of {null['n_galaxies']} real galaxies, {null['false_alarms']:.1%} "
+        f"({null['false_alarms_low']:.1%} to {null['false_alarms_high']:.1%}) get p < 0.05 (5 % expected)"
+    )
+    if not np.isfinite([null["fraction_low"], null["fraction_high"]]).all():
+        return f"{text}."
+    return (
+        f"{text}; 95 % have a structure fraction between {number(null['fraction_low'])} and "
+        f"{number(null['fraction_high'])} (± {number(null['fraction_end_error'])})."
+    )

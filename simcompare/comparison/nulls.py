@@ -64,7 +64,8 @@ def with_nulls(comparison: Table, scores: Scores, folder: str | os.PathLike | No
     Returns
     -------
     Table
-        With ``seed_scatter``, ``transform_scatter``, ``half_difference`` [nats] where the run has them; a
+        With ``seed_scatter``, ``transform_scatter``, ``half_difference`` where the run has them, of the
+        structure fraction (``meta["null_unit"]`` "fraction") or of the mean ratio in nats; a
         doubt in ``caution`` for every null that a gap does not exceed; ``meta["null_lines"]``, one
         sentence a null, and ``meta["nulls_missing"]``.
     """
@@ -73,8 +74,9 @@ def with_nulls(comparison: Table, scores: Scores, folder: str | os.PathLike | No
     for column, _ in _SPREADS.values():
         if any(column in each for each in found.values()):
             table[column] = [found.get(str(name), {}).get(column, np.nan) for name in table["dataset"]]
+    unit = next((each.get("unit", "nats") for each in found.values()), "fraction")
     doubts = [
-        [str(row["caution"])] * bool(row["caution"]) + list(_doubts(row))
+        [str(row["caution"])] * bool(row["caution"]) + list(_doubts(row, unit))
         if row["kind"] == Kind.SIMULATED
         else [str(row["caution"])] * bool(row["caution"])
         for row in table
@@ -85,7 +87,8 @@ def with_nulls(comparison: Table, scores: Scores, folder: str | os.PathLike | No
     missing = list(_missing(table))
     table.meta |= {
         "symmetry_share": share,
-        "null_lines": list(_lines(table, share, missing)),
+        "null_unit": unit,
+        "null_lines": list(_lines(table, share, missing, unit)),
         "nulls_missing": missing,
     }
     return table
@@ -101,15 +104,17 @@ def _read(folder: str | os.PathLike | None) -> dict[str, dict[str, float]]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _doubts(row: Table.Row) -> Iterator[str]:
+def _doubts(row: Table.Row, unit: str) -> Iterator[str]:
     """Nulls that the gap of one data set does not exceed."""
-    gap = abs(row["delta_mean"])
+    gap = abs(row["structure_fraction"] - 1) if unit == "fraction" else abs(row["delta_mean"])
     for column, whose in _SPREADS.values():
         if column in row.colnames and np.isfinite(row[column]):
             # Two standard deviations; the halves give one difference, not a scatter.
             reach = row[column] * (1 if column == "half_difference" else 2)
             if gap <= reach:
-                yield f"the mean ratio differs by less than {whose} change it ({reach:.1f} nats)"
+                what = "structure fraction differs from 1" if unit == "fraction" else "mean ratio differs"
+                size = f"{reach:.2f}" if unit == "fraction" else f"{reach:.1f} nats"
+                yield f"the {what} by less than {whose} change it ({size})"
 
 
 def _missing(table: Table) -> Iterator[str]:
@@ -124,17 +129,18 @@ def _missing(table: Table) -> Iterator[str]:
             yield f"{whose} (run 'simcompare nulls', then compare with --nulls)"
 
 
-def _lines(table: Table, share: float, missing: list[str]) -> Iterator[str]:
+def _lines(table: Table, share: float, missing: list[str], unit: str) -> Iterator[str]:
     """One sentence for each null."""
     for column, whose in _SPREADS.values():
         if column in table.colnames:
             text = ", ".join(
-                f"{row['dataset']} {row[column]:.1f}"
+                f"{row['dataset']} {row[column]:.{2 if unit == 'fraction' else 1}f}"
                 for row in table[np.asarray(table["kind"]) == Kind.SIMULATED]
                 if np.isfinite(row[column])
             )
             what = "differ by" if column == "half_difference" else "scatter by (standard deviation)"
-            yield f"Under other {whose} the differences {what}, in nats: {text or 'not known'}."
+            of_what = "structure fractions" if unit == "fraction" else "differences in nats"
+            yield f"Under other {whose} the {of_what} {what}: {text or 'not known'}."
     if np.isfinite(share):
         yield f"The eight orientations of a real image scatter by {share:.1%} of the spread of real galaxies."
     if missing:

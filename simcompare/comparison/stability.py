@@ -1,6 +1,6 @@
 """Does the answer survive another seed, pixel transform, part of the box, or half of the training set."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from astropy.table import Table
@@ -8,13 +8,44 @@ from astropy.table import Table
 from mocks.streams import stream
 from simcompare.kinds import Kind
 from simcompare.scores.record import Scores
+from simcompare.scores.structure import Structure
+from simcompare.statistics.intervals import Estimate
 from simcompare.statistics.means import Clustered, difference_of_means, mean_of
 
-__all__ = ["model_null", "order_agreement", "stability"]
+__all__ = ["fraction_stability", "model_null", "order_agreement", "stability"]
+
+
+def fraction_stability(variants: Mapping[str, Scores], structures: Mapping[str, Structure]) -> Table:
+    """Repeat the structure fraction under several models of the same kind.
+
+    Parameters
+    ----------
+    variants : mapping of str to Scores
+        Of the same data sets by name of the variant.
+    structures : mapping of str to Structure
+        Learned from the real galaxies and their twins under the same variant.
+
+    Returns
+    -------
+    Table
+        As of `stability`, with ``structure_fraction`` and its interval in place of ``delta_mean``; rank 1 is
+        nearest to 1, and ``meta["scatter"]`` is that of the fraction.
+
+    Raises
+    ------
+    ValueError
+        As `stability`.
+    """
+
+    def of(key: str, name: str) -> Estimate:
+        test = structures[key].test(variants[key].sample(name))
+        return Estimate(test.fraction, test.low, test.high, test.error)
+
+    return _repeated(variants, of, "structure_fraction", centre=1.0)
 
 
 def stability(variants: Mapping[str, Scores], seed: int, *, n_bootstrap: int = 1000) -> Table:
-    """Repeat the headline difference under several models of the same kind.
+    """Repeat the difference of the mean score under several models of the same kind.
 
     Parameters
     ----------
@@ -38,6 +69,23 @@ def stability(variants: Mapping[str, Scores], seed: int, *, n_bootstrap: int = 1
     ValueError
         When there are fewer than two variants or they hold other data sets.
     """
+
+    def of(key: str, name: str) -> Estimate:
+        scores = variants[key]
+        pair = (scores.clustered(each) for each in (name, scores.named_reference))
+        return difference_of_means(*pair, stream(seed, name, "stability"), n_bootstrap=n_bootstrap)
+
+    return _repeated(variants, of, "delta_mean")
+
+
+def _repeated(
+    variants: Mapping[str, Scores],
+    of: Callable[[str, str], Estimate],
+    column: str,
+    *,
+    centre: float = 0.0,
+) -> Table:
+    """Table of one estimate of every data set under every variant, ranked by the distance from a value."""
     if len(variants) < 2:
         raise ValueError(f"stability needs at least two variants, found {', '.join(variants) or 'none'}.")
     first = next(iter(variants.values()))
@@ -46,28 +94,22 @@ def stability(variants: Mapping[str, Scores], seed: int, *, n_bootstrap: int = 1
             raise ValueError(f"variant {key!r} differs in the data sets {', '.join(sorted(odd))}.")
     rows = []
     for key, scores in variants.items():
-        real = scores.clustered(scores.named_reference)
-        deltas = {
-            name: difference_of_means(
-                scores.clustered(name), real, stream(seed, name, "stability"), n_bootstrap=n_bootstrap
-            )
-            for name in scores.others
-        }
-        simulated = [name for name in scores.of_kind(Kind.SIMULATED) if name in deltas]
-        order = sorted(simulated, key=lambda name: abs(deltas[name].value))
+        found = {name: of(key, name) for name in scores.others}
+        simulated = [name for name in scores.of_kind(Kind.SIMULATED) if name in found]
+        order = sorted(simulated, key=lambda name: abs(found[name].value - centre))
         rows += [
             {
                 "dataset": name,
                 "variant": key,
-                **delta.columns("delta_mean"),
+                **each.columns(column),
                 "rank": order.index(name) + 1 if name in order else 0,
             }
-            for name, delta in deltas.items()
+            for name, each in found.items()
         ]
     result = Table(rows=rows)
     ranks = {key: _ranks_of(result, key) for key in variants}
     scatter = {
-        name: float(np.std(result["delta_mean"][result["dataset"] == name], ddof=1)) for name in first.others
+        name: float(np.std(result[column][result["dataset"] == name], ddof=1)) for name in first.others
     }
     result.meta = {
         "reference": first.reference,

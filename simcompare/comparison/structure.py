@@ -9,9 +9,11 @@ import numpy as np
 from astropy.table import Table
 
 from mocks.streams import stream
+from simcompare.comparison.structure_null import N_DRAWS, known_equal
 from simcompare.kinds import Kind
 from simcompare.scores.record import Scores
 from simcompare.scores.structure import ALWAYS, STRUCTURE, Structure, learn_structure
+from simcompare.statistics.known_equal import fails_its_null
 from simcompare.statistics.significance import adjust_p_values
 from simcompare.statistics.structure import LEAST_REFERENCE, StructureTest
 
@@ -21,7 +23,6 @@ __all__ = [
     "SIGNIFICANCE",
     "UNRANKED",
     "Verdict",
-    "false_alarm_rate",
     "half_row",
     "learn_again",
     "structure_by_part",
@@ -37,8 +38,6 @@ MOST_EXTRAPOLATED = 0.5
 MOST_WITHOUT_APERTURE = 0.1  # share of the reference judged by its whole images, of which nothing is said
 SEEN = 0.5
 """A fraction whose interval reaches below this and above 1 has decided nothing."""
-N_DRAWS = 200
-MOST_REAL = 1000  # galaxies from which known-equal sets are drawn
 SURROUNDINGS = "surroundings_ratio"
 
 
@@ -51,10 +50,11 @@ class Verdict(StrEnum):
     UNDECIDED = "cannot tell"
     EXTRAPOLATED = "outside the reference's range"
     SINGLE = "single galaxy"
+    INVALID = "the test fails on equal sets"
     UNKNOWN = "no structure score"
 
 
-UNRANKED = (Verdict.SINGLE, Verdict.EXTRAPOLATED)
+UNRANKED = (Verdict.SINGLE, Verdict.EXTRAPOLATED, Verdict.INVALID)
 """Verdicts of data sets that stand below the ranking."""
 
 
@@ -135,30 +135,43 @@ def structure_rows(
         ``structure_fraction`` with ``_low`` and ``_high``; ``structure_z``, ``structure_z_weighted`` and its
         ``_error``; ``structure_p``; ``n_structure``, galaxies that could be scored; ``share_extrapolated``
         of them; ``surroundings_z`` and ``surroundings_p``, the same test of the sky about the galaxies;
-        ``structure_false_alarms``, the rate at which as many real galaxies would get p < 0.05.
+        ``structure_false_alarms``, the rate at which as many real galaxies would get p < 0.05, and
+        ``structure_null_low``, ``_high``, between which 95 % of their fractions lie.
     about : dict
-        ``n_reference``, ``n_twins``; ``seed`` of the folds; ``conditions``; ``note``, which says what is
-        missing; ``snr``, the range of signal-to-noise of the real galaxies (2nd to 98th percentile).
+        ``n_reference``, ``n_twins``; ``seed`` of the folds; ``conditions``; ``nulls``, what sets of as many
+        real galaxies get, see `simcompare.comparison.structure_null.KnownEqual.summary`; ``note``, which says
+        what is missing; ``snr``, the range of signal-to-noise of the real galaxies (2nd to 98th percentile).
     """
     learned = _learn(scores, seed, conditions)
-    rates: dict[int, float] = {}
+    nulls: dict[int, dict] = {}
     rows = []
     for name in names:
         row = _empty_row()
         if learned.structure is not None:
             row |= _row(learned, scores.sample(name), confidence)
             n = row["n_structure"]
-            if n > 1 and n not in rates:
-                rates[n] = false_alarm_rate(scores, n, stream(seed, "false alarms", n), conditions=conditions)
-            row["structure_false_alarms"] = rates.get(n, np.nan)
+            if n > 1 and n not in nulls:
+                nulls[n] = _null(scores, n, seed, conditions)
+            null = nulls.get(n, {})
+            row["structure_false_alarms"] = null.get("false_alarms", np.nan)
+            for end in ("low", "high"):
+                row[f"structure_null_{end}"] = null.get(f"fraction_{end}", np.nan)
         rows.append(row)
     about = {"note": learned.note, "n_reference": 0, "n_twins": 0, "seed": seed}
     about |= {"conditions": [*ALWAYS, *conditions]}
+    drawn = {null["n_galaxies"]: null for null in nulls.values() if null}
+    about["nulls"] = [drawn[n] for n in sorted(drawn)]
     if learned.structure is not None:
         reference = learned.structure.reference
         about |= {"n_reference": len(reference.z), "n_twins": int(np.isfinite(reference.z_twin).sum())}
         about["snr"] = [float(10 ** end[0]) for end in (reference.model.low, reference.model.high)]
     return Table(rows=rows, names=list(_empty_row())), about
+
+
+def _null(scores: Scores, n: int, seed: int, conditions: Sequence[str]) -> dict:
+    """Draw sets of n real galaxies and say what they get; empty where there are too few."""
+    found = known_equal(scores, n, stream(seed, "false alarms", n), conditions=conditions)
+    return {} if found is None else found.summary(stream(seed, "null ends", n))
 
 
 def half_row(
@@ -199,7 +212,7 @@ def _empty_row() -> dict[str, float | int]:
     numbers = (
         "structure_fraction", "structure_fraction_low", "structure_fraction_high", "structure_z",
         "structure_z_weighted", "structure_z_error", "structure_p", "surroundings_z", "surroundings_p",
-        "share_extrapolated", "structure_false_alarms",
+        "share_extrapolated", "structure_false_alarms", "structure_null_low", "structure_null_high",
     )  # fmt: skip
     return dict.fromkeys(numbers, np.nan) | {"n_structure": 0}
 
@@ -216,57 +229,13 @@ def _tested(test: StructureTest) -> dict[str, float]:
     }
 
 
-def false_alarm_rate(
-    scores: Scores,
-    n: int,
-    rng: np.random.Generator,
-    *,
-    column: str = STRUCTURE,
-    n_draws: int = N_DRAWS,
-    conditions: Sequence[str] = (),
-) -> float:
-    """Share of draws in which n real galaxies, held against the other real ones, get p < 0.05.
-
-    Parameters
-    ----------
-    scores : Scores
-    n : int
-        Galaxies drawn; of a small reference as many as leave half of it.
-    rng : numpy.random.Generator
-    column : str
-    n_draws : int
-    conditions : sequence of str
-
-    Returns
-    -------
-    float
-        NaN where fewer than 20 real galaxies would be left.
-    """
-    is_twin = np.any([scores.held_out(name) for name in scores.of_kind(Kind.TWINS)], axis=0)
-    known = scores[scores.held_out(scores.named_reference) | is_twin]
-    is_real = known.held_out(known.named_reference)
-    names = rng.permutation(np.unique(known.galaxies[is_real]))[:MOST_REAL]
-    n = min(n, len(names) // 2)
-    if n < 2 or len(names) - n < LEAST_REFERENCE:
-        return np.nan
-    known, is_real = (each[np.isin(known.galaxies, names)] for each in (known, is_real))
-    alarms = []
-    for _ in range(n_draws):
-        drawn = is_real & np.isin(known.galaxies, rng.permutation(names)[:n])
-        try:
-            structure = learn_structure(known[~drawn], rng, column, conditions)
-        except ValueError:
-            return np.nan
-        alarms.append(structure.test(known[drawn]).p_value < SIGNIFICANCE)
-    return float(np.mean(alarms))
-
-
 def with_verdicts(table: Table) -> Table:
     """Add ``structure_p_holm``, over the simulations, and the ``verdict`` of each row.
 
     A data set differs from real galaxies where ``structure_p_holm`` is below 0.05; the sign of
     ``structure_z_weighted`` says which way. Where it is not, nothing is found; unless the interval of the
-    fraction reaches below one half: then such a set could lack half of the structure unseen.
+    fraction reaches below one half: then such a set could lack half of the structure unseen. A test that
+    finds sets of real galaxies to differ far more often than in 5 % of draws says nothing.
 
     Parameters
     ----------
@@ -285,6 +254,8 @@ def with_verdicts(table: Table) -> Table:
 
 
 def _verdict(row: Table.Row) -> Verdict:
+    if fails_its_null(row["structure_false_alarms"], N_DRAWS):
+        return Verdict.INVALID
     return verdict_of(
         int(row["n_structure"]), row["share_extrapolated"], row["structure_p_holm"],
         row["structure_z_weighted"], row["structure_fraction_low"],

@@ -1,7 +1,7 @@
 """Differences between data sets: forest plot, budget over scales, and what the null panel shows."""
 
 import numpy as np
-from astropy.table import Table, vstack
+from astropy.table import Row, Table, vstack
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
@@ -42,6 +42,8 @@ def draw_forest(table: Table, ax: Axes | None = None) -> Axes:
         ax.set_xlim(*_reach(values, low, high))
     for level, (row, style) in enumerate(zip(table, table_styles(table).values(), strict=True)):
         y = len(table) - 1 - level
+        if is_structure:
+            _draw_null_band(ax, row, y)
         face = style.color if row["kind"] == Kind.SIMULATED else "white"
         if not np.isnan([low[level], high[level]]).any():
             ends = np.clip([low[level], high[level]], *(ax.get_xlim() if is_structure else (-np.inf, np.inf)))
@@ -63,8 +65,20 @@ def draw_forest(table: Table, ax: Axes | None = None) -> Axes:
     else:
         label = column_of(table.meta["score"]).label or table.meta["score"]
         ax.set_xlabel(f"difference of the mean {label} to {reference}  [nats]")
-    ax.set_title(f"{confidence:.0%} intervals; galaxies in brackets", loc="left")
+    has_null = is_structure and "structure_null_low" in table.colnames
+    grey = "; grey: 95 % of real sets of that size" if has_null else ""
+    ax.set_title(f"{confidence:.0%} intervals; galaxies in brackets{grey}", loc="left")
     return ax
+
+
+def _draw_null_band(ax: Axes, row: Row, y: float) -> None:
+    """Shade where 95 % of sets of as many real galaxies lie."""
+    ends = [
+        row[f"structure_null_{end}"] for end in ("low", "high") if f"structure_null_{end}" in row.colnames
+    ]
+    if len(ends) == 2 and np.isfinite(ends).all():
+        ends = np.clip(ends, *ax.get_xlim())
+        ax.barh(y, ends[1] - ends[0], left=ends[0], height=0.6, color="0.9", zorder=0)
 
 
 def _reach(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[float, float]:

@@ -85,21 +85,23 @@ def draw_stability(table: Table, ax: Axes | None = None) -> Axes:
     styles = styles_of(
         names, [Kind.SIMULATED if np.max(table["rank"][table["dataset"] == n]) else Kind.TWINS for n in names]
     )
-    ax.axvline(0, color="black", lw=0.7)
+    column = "structure_fraction" if "structure_fraction" in table.colnames else "delta_mean"
+    ax.axvline(1 if column == "structure_fraction" else 0, color="black", lw=0.7)
     for level, name in enumerate(reversed(names)):
         for number, variant in enumerate(variants):
             row = table[(table["dataset"] == name) & (table["variant"] == variant)][0]
-            reach = [
-                [row["delta_mean"] - row["delta_mean_low"]],
-                [row["delta_mean_high"] - row["delta_mean"]],
-            ]
-            y = level + 0.5 * ((number + 0.5) / len(variants) - 0.5)
-            ax.errorbar(
-                row["delta_mean"], y, xerr=np.nan_to_num(reach), color=styles[name].color, fmt="o", ms=3
+            reach = np.array(
+                [[row[column] - row[f"{column}_low"]], [row[f"{column}_high"] - row[column]]], float
             )
+            reach = np.where(np.isfinite(reach), reach, 0)
+            y = level + 0.5 * ((number + 0.5) / len(variants) - 0.5)
+            ax.errorbar(row[column], y, xerr=reach, color=styles[name].color, fmt="o", ms=3)
     ax.set_yticks(range(len(names)), names[::-1])
     ax.yaxis.minorticks_off()
-    ax.set_xlabel(f"difference of mean score to {table.meta['reference']}  [nats]")
+    label = "structure fraction"
+    if column == "delta_mean":
+        label = f"difference of mean score to {table.meta['reference']}  [nats]"
+    ax.set_xlabel(label)
     ax.set_title(fill(f"top to bottom of each: {', '.join(reversed(variants))}", 52), loc="left")
     return ax
 

@@ -38,8 +38,10 @@ _FURTHER = (
     ("detectable Δ [nats]", "min_detectable", 1, False),
     ("Δ raw log-likelihood [nats]", "delta_log_prob", 1, True),
 )
-_SHARES = ("share", "fraction_", "false_alarms", "power", "probability", "predicted", "observed",
-           "structure_false_alarms")  # fmt: skip
+_SHARES = (
+    "share", "fraction_below", "fraction_above", "fraction_outside", "false_alarms", "holds_1", "power",
+    "probability", "predicted", "observed", "structure_false_alarms",
+)  # fmt: skip
 _HEADINGS = {
     "dataset": "data set",
     "n_galaxies": "galaxies",
@@ -67,6 +69,20 @@ _HEADINGS = {
     "structure_fraction": "structure fraction f",
     "p_value": "p",
     "p_holm": "p (Holm)",
+    "fraction": "structure fraction f",
+    "fraction_matched": "structure fraction f",
+    "fraction_adjusted": "structure fraction f",
+    "fraction_jackknife": "structure fraction f",
+    "delta_fraction": "f, first minus second",
+    "fraction_end_error": "error of the ends of f",
+    "z_end_error": "error of the ends of z",
+    "holds_1": "intervals that hold 1",
+    "n_sets": "sets drawn",
+    "n_first": "galaxies of the first",
+    "n_second": "galaxies of the second",
+    "change": "change by this step",
+    "change_nats": "change [nats]",
+    "shift_nats": "shift [nats]",
     "delta_plain": "plain difference",
     "delta_adjusted": "adjusted difference",
     "delta_matched": "matched difference",

@@ -17,13 +17,22 @@ from simcompare.statistics.structure import (
     fit_reference,
 )
 
-__all__ = ["ALWAYS", "STRUCTURE", "Structure", "condition_columns", "conditions_of", "learn_structure"]
+__all__ = [
+    "ALWAYS",
+    "CONDITIONS",
+    "STRUCTURE",
+    "Structure",
+    "condition_columns",
+    "conditions_of",
+    "learn_structure",
+]
 
 STRUCTURE = "aperture_ratio"
 """Column that the structure score is made from."""
 ALWAYS = ("snr", "resolution")
 """Conditions that always count: signal-to-noise, and half-light radius over PSF FWHM."""
 CONDITIONS = ("snr", "half_light_radius")
+"""Columns that these are made from, beside ``psf_fwhm_<band>``."""
 
 
 def condition_columns(conditions: Sequence[str]) -> list[str]:

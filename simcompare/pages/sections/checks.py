@@ -22,7 +22,7 @@ __all__ = ["draw_checks"]
 LEAST_FOR_TYPICALITY = 20
 LEAST_PAIRS = 5
 _LADDER = {"step", "change", "change_low", "change_high", "change_error"}
-_STABILITY = {"variant", "rank", "delta_mean", "delta_mean_low", "delta_mean_high"}
+_STABILITY = {"variant", "rank"}
 
 
 def draw_checks(

@@ -54,9 +54,10 @@ def draw_scores(book: Sketchbook, scores: Scores, comparison: Table, seed: int) 
         lambda: figures.scale_numbers(scores, seed),
         figures.draw_scales,
     )  # fmt: skip
-    table = figures.null_numbers(scores, comparison, stream(seed, "figure", "null"))
-    caption = "Differences between random halves of the real galaxies, beside the claimed differences."
-    book.draw("null", "Real against real", caption, table, figures.draw_null)
+    if not comparison.meta.get("structure", {}).get("nulls"):  # else in the first figure, of the headline
+        table = figures.null_numbers(scores, comparison, stream(seed, "figure", "null"))
+        caption = "Differences between random halves of the real galaxies, beside the claimed differences."
+        book.draw("null", "Real against real", caption, table, figures.draw_null)
     _draw_bins(book, scores, seed)
 
 

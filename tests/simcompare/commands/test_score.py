@@ -230,11 +230,13 @@ def test_nulls_are_trained_and_enter_the_comparison(runs):
     assert main([*command, "--workers", "1"]) == 0
     spreads = json.loads((folder / "nulls" / "nulls.json").read_text())
     assert set(spreads) == {"old", "new"}
+    assert spreads["old"].pop("unit") == "nats"  # no twins
     assert all(value > 0 for value in spreads["old"].values())
     assert len(spreads["old"]) == 3
     shutil.rmtree(folder / "nulls" / "variants" / "seed-1")
     assert main([*command, "--workers", "1"]) == 0
     again = json.loads((folder / "nulls" / "nulls.json").read_text())
+    assert again["old"].pop("unit") == "nats"
     assert again["old"] == pytest.approx(spreads["old"])
     out = ["--out", str(folder / "judged"), "--nulls", str(folder / "nulls"), "--bootstrap", "100"]
     assert main(["compare", str(folder / "scores"), "--reference", "real", *out]) == 0

@@ -92,8 +92,17 @@ def test_unbounded_intervals_are_no_numbers():
 
 
 def test_null_lines_show_the_false_alarms_at_this_number():
-    lines = null_lines(table(row("run", Verdict.CONSISTENT), row("b", Verdict.CONSISTENT), TWINS))
-    assert lines.count("Of random sets of 50 real galaxies, 5.0% get p < 0.05 (5 % expected).") == 1
+    judged = table(row("run", Verdict.CONSISTENT), row("b", Verdict.CONSISTENT), TWINS)
+    judged.meta["structure"]["nulls"] = [
+        {"n_galaxies": 50, "n_sets": 200, "false_alarms": 0.05, "false_alarms_low": 0.024,
+         "false_alarms_high": 0.09, "fraction_low": 0.6, "fraction_high": 1.4, "fraction_end_error": 0.05},
+    ]  # fmt: skip
+    lines = null_lines(judged)
+    assert lines[0] == (
+        "Of 200 random sets of 50 real galaxies, 5.0% (2.4% to 9.0%) get p < 0.05 (5 % expected); 95 % have "
+        "a structure fraction between 0.60 and 1.40 (± 0.05)."
+    )
+    assert not any("halves" in line for line in lines)  # one null, that of the headline
     assert any(line.startswith("twins of SDSS: structure fraction 0.00") for line in lines)
 
 

@@ -7,7 +7,6 @@ from astropy.table import Table
 from simcompare.comparison.answer import answer
 from simcompare.comparison.structure import (
     Verdict,
-    false_alarm_rate,
     structure_by_part,
     structure_rows,
     with_verdicts,
@@ -71,6 +70,7 @@ def test_each_verdict_has_its_case():
         "twins": Verdict.SMOOTHER,
     }  # fmt: skip
     assert about.pop("snr") == pytest.approx([10**0.72, 10**2.28], rel=0.25)  # 1.5 +- 2 x 0.4 dex
+    assert {null["n_galaxies"] for null in about.pop("nulls")} == {2, 40, 60}  # half of 120 at most
     assert about == {
         "note": "", "n_reference": 120, "n_twins": 120, "seed": 0, "conditions": ["snr", "resolution"],
     }  # fmt: skip
@@ -95,19 +95,6 @@ def test_another_data_set_moves_no_other_row():
     both, _ = structure_rows(scores_of(simulation("a", 30), simulation("b", 9)), ["a", "b"], seed=0)
     for name in alone.colnames:
         np.testing.assert_array_equal(alone[name][0], both[name][0])
-
-
-@pytest.mark.parametrize("n", [5, 30])
-def test_false_alarms_are_five_per_cent(n):
-    rate = false_alarm_rate(scores_of(), n, np.random.default_rng(0))
-    assert 0.01 <= rate <= 0.10  # 200 draws of 5 %
-
-
-def test_false_alarms_of_a_test_with_different_rivals_are_seen():
-    """Were the draws not held against the rest, a rate of nought would be the answer."""
-    scores = scores_of()
-    assert false_alarm_rate(scores, 30, np.random.default_rng(0), n_draws=400) > 0
-    assert np.isnan(false_alarm_rate(scores_of(n_real=21), 10, np.random.default_rng(0)))
 
 
 def test_without_twins_there_is_a_note_and_no_fraction():
@@ -177,3 +164,20 @@ def test_a_reference_without_petrosian_radii_is_told():
     assert np.isfinite(rows["structure_fraction"][0])  # of the whole image, as the note says
     radius[scores.equals("dataset", "SDSS")] = np.where(np.arange(120) < 12, np.nan, 5.0)
     assert structure_rows(scores.with_columns(petrosian_radius=radius), ["a"], seed=0)[1]["note"] == ""
+
+
+def test_a_test_that_fails_on_equal_sets_finds_nothing():
+    rows, _ = structure_rows(scores_of(simulation("smooth", 80, structure=0.2)), ["smooth"], seed=0)
+    rows["kind"] = ["simulated"]
+    assert with_verdicts(rows)["verdict"][0] == Verdict.SMOOTHER
+    rows["structure_false_alarms"] = 0.2
+    assert with_verdicts(rows)["verdict"][0] == Verdict.INVALID
+
+
+def test_the_null_knows_the_number_of_galaxies():
+    names = ["few", "many"]
+    rows, about = structure_rows(scores_of(simulation("few", 8), simulation("many", 50)), names, seed=0)
+    width = np.asarray(rows["structure_null_high"] - rows["structure_null_low"])
+    assert width[0] > 1.8 * width[1]  # as the square root of the number, or more
+    assert [null["n_galaxies"] for null in about["nulls"]] == [8, 50]
+    assert ((rows["structure_null_low"] < 1) & (rows["structure_null_high"] > 1)).all()
