@@ -62,7 +62,7 @@ def check_images(
     flat = images.flatten(1)
     is_bad = ~torch.isfinite(flat).all(1)
     if is_bad.any():
-        raise ValueError(f"NaN or infinite pixels in {_indices(is_bad)}; mend or leave out these images.")
+        raise ValueError(f"NaN or infinite pixels in {_indices(is_bad)}; fix or leave out these images.")
     is_constant = (images.flatten(2).amax(2) == images.flatten(2).amin(2)).any(1)
     if is_constant.any():
         raise ValueError(

@@ -178,7 +178,7 @@ def make_pixels(config: FlowConfig) -> PixelTransform:
         Unknown name, or numbers the transform needs are missing.
     """
     if config.pixels not in PIXEL_TRANSFORMS:
-        raise ValueError(f"pixels is {config.pixels!r}; known are {', '.join(PIXEL_TRANSFORMS)}.")
+        raise ValueError(f"pixels is {config.pixels!r}; known: {', '.join(PIXEL_TRANSFORMS)}.")
     if config.pixels != "rgb" and not config.softening:
         raise ValueError("softening is empty; give one number per band, see flows.measure_softening.")
     if config.pixels == "stabilised" and not config.gain:

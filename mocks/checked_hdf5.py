@@ -139,7 +139,7 @@ def refuse_foreign(path: str | Path, *, siblings: bool = False) -> None:
     Raises
     ------
     OSError
-        When the file is no HDF5 file, or damaged.
+        When the file is not an HDF5 file, or damaged.
     ValueError
         When it points at another file.
     """

@@ -45,7 +45,7 @@ def _has_folder_of_its_own() -> bool:
         # Its files are unpickled, so nobody else may write there; mkdtemp sees to that.
         folder = tempfile.mkdtemp(prefix="simcompare-numba-")
     except OSError as error:
-        logger.warning("numba keeps no compiled code (%s): each process compiles anew, for a minute", error)
+        logger.warning("numba keeps no compiled code (%s): each process compiles again, for a minute", error)
         return False
     atexit.register(partial(_remove, folder, os.getpid()))
     os.environ["NUMBA_CACHE_DIR"] = numba.config.CACHE_DIR = folder

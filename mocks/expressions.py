@@ -186,7 +186,7 @@ def _is_word(value: np.ndarray | float | str) -> bool:
 def _number(node: ast.AST, value: np.ndarray | float | str) -> np.ndarray | float:
     """Value that must be a number."""
     if _is_word(value):
-        raise ValueError(f"{_text(node)} is a word, where a number is wanted; it is not understood.")
+        raise ValueError(f"{_text(node)} is a word, where a number is needed; it is not understood.")
     return value
 
 
@@ -257,5 +257,5 @@ def _compared(node: ast.AST, left: ast.AST, kinds: list, others: list, catalogue
 def _listed(node: ast.AST) -> list:
     """Numbers or words of a list."""
     if not isinstance(node, ast.Tuple | ast.List):
-        raise ValueError(f"{_text(node)} is no list; write in ('a', 'b') or in (1, 2).")
+        raise ValueError(f"{_text(node)} is not a list; write in ('a', 'b') or in (1, 2).")
     return [_value(each, Table()) for each in node.elts]

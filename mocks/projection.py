@@ -81,7 +81,7 @@ def view_matrix(view: str, galaxy: Galaxy | None = None) -> np.ndarray:
     if view == "random":
         raise ValueError("view 'random' is for mock_galaxy; give random_view(rng), or one of VIEWS.")
     if view not in VIEWS:
-        raise ValueError(f"view {view!r} is unknown; known are {', '.join(VIEWS)}.")
+        raise ValueError(f"view {view!r} is unknown; choose from {', '.join(VIEWS)}.")
     if galaxy is None or galaxy.stars.velocity is None:
         raise ValueError(f"view {view!r} needs stellar velocities; use x, y, z or a random view.")
     spin = _angular_momentum(galaxy)

@@ -53,7 +53,7 @@ def verb(name: str) -> Callable[..., Any]:
         try:
             given = signature.bind(*args, **options).arguments
         except TypeError as error:
-            raise TypeError(f"{name}(): {error}; help(simcompare.{name}) tells its settings.") from None
+            raise TypeError(f"{name}(): {error}; see help(simcompare.{name}) for its settings.") from None
         return _call(command, given)
 
     function.__name__ = function.__qualname__ = name

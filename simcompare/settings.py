@@ -86,7 +86,7 @@ class Settings(BaseModel):
 def likely_name(name: str, known: Sequence[str]) -> str:
     """Ask whether a known name was meant instead of an unknown one, or list the known ones."""
     close = get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}."
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}."
 
 
 def problems_of(error: ValidationError) -> list[str]:

@@ -33,5 +33,5 @@ def make_density(config: FlowConfig) -> Distribution:
         Unknown architecture.
     """
     if config.architecture not in ARCHITECTURES:
-        raise ValueError(f"architecture is {config.architecture!r}; known are {', '.join(ARCHITECTURES)}.")
+        raise ValueError(f"architecture is {config.architecture!r}; known: {', '.join(ARCHITECTURES)}.")
     return ARCHITECTURES[config.architecture](config)

@@ -350,7 +350,7 @@ class Fit:
                 moments[key] = torch.empty_like(parameter).copy_(moments[key])
         self.epoch, self.step, self.last_gain = state["epoch"], state["step"], state["last_gain"]
         self.seconds, self.best_loss = state["seconds"], state["best_loss"]
-        log.info("training taken up from %s after epoch %d", snapshot, self.epoch)
+        log.info("training resumed from %s after epoch %d", snapshot, self.epoch)
 
     def finish(self) -> FlowModel:
         """Model with the best weights of each scale, its history and the train-validation gap."""

@@ -147,7 +147,7 @@ def _resolve(config: FlowConfig, images: Array, init: FlowModel | None) -> FlowC
         if not config.softening:
             config = config.replace(softening=init.config.softening)
         if difference := config.difference(init.config):
-            raise ValueError(f"init was built otherwise: {difference}. Use the configuration of init.")
+            raise ValueError(f"init was built differently: {difference}. Use the configuration of init.")
         return config
     if config.pixels != "rgb" and not config.softening:
         config = config.replace(softening=measure_softening(images))

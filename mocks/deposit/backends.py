@@ -41,7 +41,7 @@ def compute(backends: dict[str, Callable], backend: str | None, *arguments):
     if name:
         if name not in backends:
             raise ValueError(
-                f"backend {name!r} is unknown; known are {', '.join(backends)} "
+                f"backend {name!r} is unknown; choose from {', '.join(backends)} "
                 f"(as an argument or in the environment variable {VARIABLE})."
             )
         return backends[name](*arguments)

@@ -121,7 +121,7 @@ class GasColumn(Dust):
         cell: float = 0.1,
     ):
         if geometry not in ("mixed", "screen"):
-            raise ValueError(f"geometry {geometry!r} is unknown; known are mixed, screen.")
+            raise ValueError(f"geometry {geometry!r} is unknown; choose from mixed, screen.")
         self.redshift, self.geometry, self.scattering, self.cell = redshift, geometry, scattering, cell
         self.birth_cloud = TwoComponentScreen(tau_young=tau_birth_cloud, tau_old=0.0)
 

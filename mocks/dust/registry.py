@@ -42,7 +42,7 @@ def dust_model(dust: str | Dust, **options) -> Dust:
         return dust
     name, written = parse_choice(dust, words=("geometry",))
     if name not in DUST:
-        raise ValueError(f"dust {name!r} is unknown; known are {', '.join(DUST)}.")
+        raise ValueError(f"dust {name!r} is unknown; choose from {', '.join(DUST)}.")
     try:
         made = DUST[name](**written, **options)
     except TypeError as error:

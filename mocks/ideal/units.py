@@ -98,7 +98,7 @@ class PixelUnit:
 def _unknown(text: str, where: str, why: str) -> ValueError:
     known = ", ".join(IMAGE_UNITS)
     return ValueError(
-        f"{where}: unit {text!r} is not known as one of an image ({why}); known are {known} and what "
+        f"{where}: unit {text!r} is not known as one of an image ({why}); known: {known} and what "
         "converts to them. State the right one with unit= (--reader unit=...)."
     )
 

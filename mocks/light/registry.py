@@ -65,7 +65,7 @@ def stellar_population(population: str | StellarPopulation = "bc03", **options) 
         name, written = parse_choice(population, words=("nebular", "imf"))
         options = {**written, **options}
     if name not in POPULATIONS:
-        raise ValueError(f"stellar population {name!r} is unknown; known are {', '.join(POPULATIONS)}.")
+        raise ValueError(f"stellar population {name!r} is unknown; choose from {', '.join(POPULATIONS)}.")
     try:
         return _make(name, _state(options.get("path")), **options)
     except TypeError as error:

@@ -399,7 +399,7 @@ def effective_psf(model: str, fwhm: float, size: int, **parameters: float) -> np
         Sum 1.
     """
     if model not in PSF_MODELS:
-        raise ValueError(f"psf model {model!r} is unknown; known are {', '.join(PSF_MODELS)}.")
+        raise ValueError(f"psf model {model!r} is unknown; choose from {', '.join(PSF_MODELS)}.")
     if not fwhm > 0:
         raise ValueError(f"psf width is {fwhm} pixels; it must be positive.")
     # Squares of widths add; a pixel has the variance 1/12.

@@ -151,7 +151,7 @@ def parse_options(texts: Iterable[str]) -> dict:
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
-            raise ValueError(f"{text!r} is no option of a reader; write key=value, such as snapshot=99.")
+            raise ValueError(f"{text!r} is not an option of a reader; write key=value, such as snapshot=99.")
         into = options
         *above, last = name.strip().split(".")
         for key in above:

@@ -64,7 +64,7 @@ def fingerprint(path: Path) -> Fingerprint:
     if start != HDF5_SIGNATURE and not h5py.is_hdf5(path):  # which looks behind a user's block
         if path.suffix.lower() in HDF5_ENDINGS:
             size = path.stat().st_size
-            raise OSError(f"{path} is no HDF5 file ({size} bytes); cut short or damaged? Fetch it again.")
+            raise OSError(f"{path} is not an HDF5 file ({size} bytes); cut short or damaged? Fetch it again.")
         return Fingerprint(**(empty | {"path": path, "kind": "other"}))
     with open_hdf5(path) as file:
         group = file.get("PartType4")
@@ -239,7 +239,9 @@ def recognise(path: str | Path) -> str:
     """
     seen = fingerprint(Path(path))
     if seen.kind == "fits":
-        raise ValueError(f"{path} is a FITS image, no snapshot; read it with mocks.readers.read_ideal_image.")
+        raise ValueError(
+            f"{path} is a FITS image, not a snapshot; read it with mocks.readers.read_ideal_image."
+        )
     for name, entry in formats().items():
         if entry.matches(seen):
             return name

@@ -61,7 +61,7 @@ def load_survey(survey: "str | Path | Survey") -> Survey:
         if path.suffix == ".toml":
             raise FileNotFoundError(f"survey file {path} does not exist.")
         raise ValueError(
-            f"survey {str(survey)!r} is unknown; known are {', '.join(surveys())}; or give a .toml file."
+            f"survey {str(survey)!r} is unknown; choose from {', '.join(surveys())}; or give a .toml file."
         )
     try:
         found = parse_survey(path.read_text(encoding="utf-8"), str(path))

@@ -278,7 +278,7 @@ def toy_galaxy(
     """
     if isinstance(physics, str):
         if physics not in TOY_GENERATIONS:
-            raise ValueError(f"unknown toy simulation {physics!r}; known are {', '.join(TOY_GENERATIONS)}.")
+            raise ValueError(f"unknown toy simulation {physics!r}; known: {', '.join(TOY_GENERATIONS)}.")
         physics = TOY_GENERATIONS[physics]
     structure = toy_structure(rng) if structure is None else structure
     scale = structure.half_mass_radius / SCALE_PER_HALF_MASS

@@ -222,7 +222,7 @@ def write_tng_snapshot(
     """
     first, folder, rng = check_one_output(galaxies), Path(folder), np.random.default_rng(seed)
     if layout not in ("tng", "illustris"):
-        raise ValueError(f"unknown layout {layout!r}; known are tng, illustris.")
+        raise ValueError(f"unknown layout {layout!r}; known: tng, illustris.")
     centres = places(len(galaxies), BOX)
     particles, subhalo, group = _lay_out(galaxies, centres, rng)
     subhaloes, groups = _catalogue(galaxies, centres, subhalo, group)

@@ -257,7 +257,7 @@ def archive_url(name: str, /, *, base: str | None = None, **fields) -> str:
 def _archive(name: str) -> Archive:
     """Entry of the table."""
     if name not in ARCHIVES:
-        raise ValueError(f"archive {name!r} is not known; known are {', '.join(ARCHIVES)}.")
+        raise ValueError(f"archive {name!r} is unknown; choose from {', '.join(ARCHIVES)}.")
     return ARCHIVES[name]
 
 
@@ -341,7 +341,7 @@ def credentials(account: str) -> dict[str, str]:
         if all(values):
             return basic_authorization(*values) if len(values) == 2 else {"API-Key": values[0]}
     known = " or ".join(" and ".join(names) for names in _ACCOUNTS[account])
-    raise ValueError(f"the {account.upper()} archive wants an account; set {known} in the environment.")
+    raise ValueError(f"the {account.upper()} archive requires an account; set {known} in the environment.")
 
 
 def sdss_galaxy_query(

@@ -203,7 +203,7 @@ def _ways(settings: AttributeSettings, *, has_particles: bool) -> list[Variation
     """All ways to observe a galaxy, the finished image first, on which the early steps lean."""
     dusts = [name for name in settings.dusts.split(",") if name and name != settings.dust]
     if unknown := [name for name in dusts if name not in DUST]:
-        raise ValueError(f"--dusts names {', '.join(unknown)}; known are {', '.join(DUST)}.")
+        raise ValueError(f"--dusts names {', '.join(unknown)}; known: {', '.join(DUST)}.")
     has_sky = settings.real_sky is not None
     populations = [name for name in settings.populations.split(";") if name and name != settings.population]
     for name in populations:

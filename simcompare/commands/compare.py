@@ -99,7 +99,7 @@ def _compare(settings: CompareSettings, *, replace: bool) -> Table:
         if structure is None:
             if questions.conditions:
                 raise ValueError(f"--condition: {table.meta['structure']['note']}")
-            logger.warning("no structure score: %s", table.meta["structure"]["note"])
+            logger.warning("structure score skipped: %s", table.meta["structure"]["note"])
         else:
             scores = scores.with_columns(structure_z=structure.z(scores)).with_headline("structure_z")
         blocks = _placed(partial(joined_blocks, paths, form), form, run)
@@ -149,7 +149,9 @@ def _placed(read: Reader, form: Scores, run: Run) -> Iterable[Scores]:
     real = sets.get(form.named_reference)
     model = run_models(run.folder).get("model")
     if real is None or model is None:
-        logger.warning("no spaces of features: the flow or the images of %s have gone", form.reference)
+        logger.warning(
+            "feature tests skipped: the flow or the images of %s are not available", form.reference
+        )
         return read(None)
     blank = [blank_sky_of(real, scored.get("seed", 0))] if real.unit == LINEAR_UNIT else []
     return place_scores(

@@ -84,7 +84,7 @@ def failure_tables(settings: FetchSettings) -> list[Path]:
 def _targets(settings: FetchSettings) -> Iterator[dict]:
     """Fields of each file."""
     if settings.archive not in ARCHIVES:
-        raise ValueError(f"archive {settings.archive!r} is not known; known are {', '.join(ARCHIVES)}.")
+        raise ValueError(f"archive {settings.archive!r} is unknown; choose from {', '.join(ARCHIVES)}.")
     shared = dict(_pair(text) for text in settings.field)
     if settings.release:
         shared["release"] = settings.release

@@ -129,7 +129,7 @@ def sky_beside_galaxies(settings: PrepareSettings, run: Run, window: int) -> Non
     try:
         bank = make_sky_bank(wanted)
     except (ValueError, OSError) as error:
-        logger.warning("no sky is kept for mocks: %s", error)
+        logger.warning("no sky kept for mocks: %s", error)
         return
     done.record(SKY_FILE)
     logger.info("%d patches of the sky of %d fields are kept for mocks", len(bank), len(chosen))

@@ -65,7 +65,7 @@ def report_run(settings: ReportSettings) -> Path:
         files += [path for images in image_sets.values() for path in images.files]
         done = Ledger(folder / "report-products.json", digest(settings, files, *models))
         if done.has_all(_PAGE):
-            logger.info("%s is there already; remove it to have it drawn again", folder / _PAGE)
+            logger.info("%s is up to date; delete it to draw it again", folder / _PAGE)
             return folder / _PAGE
         page = _write_page(folder, comparison, settings.embedding, image_sets, models, done)
         done.record(_PAGE, "report.json")

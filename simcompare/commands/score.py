@@ -82,7 +82,7 @@ def write_scores(settings: ScoreSettings) -> Path:
                 "choose another --out, or delete the folder to start again."
             )
         if done.has(SCORES):
-            logger.info("%s is there already", run.folder / SCORES)
+            logger.info("%s exists already", run.folder / SCORES)
             shutil.rmtree(run.folder / _CHUNKS, ignore_errors=True)  # of a run killed at its very end
             return run.folder / SCORES
         done.record()
@@ -102,7 +102,7 @@ def write_scores(settings: ScoreSettings) -> Path:
         read = partial(joined_blocks, paths, form)
         warn_of_doubts(read(["dataset", "is_finite", "outside_domain"]))
         if reference is None:
-            logger.info("no one set of real images here: 'compare' will add typicality and neighbours")
+            logger.info("no single set of real images: 'compare' will add typicality and neighbours")
             blocks = joined_blocks(*_with_held_out(paths, form, settings))
         else:
             model = _model_once(settings.model, settings.device)
@@ -126,7 +126,7 @@ def _with_held_out(paths: list[Path], form: Scores, settings: ScoreSettings) -> 
     try:
         form = stack_scores([form, read_form(path)])
     except ValueError as error:
-        logger.info("without the held-out real galaxies of %s: %s", settings.model, error)
+        logger.info("held-out real galaxies of %s not added: %s", settings.model, error)
         return paths, form
     logger.info("added %d held-out real galaxies", count_rows(path))
     return [*paths, path], form

@@ -289,5 +289,5 @@ def _summary(folder: str | os.PathLike) -> dict:
         return {name: found[name] for name in ("dataset", "model", "floor", "unit")}
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{path} is damaged or of another version; give the 'simcompare attribute' of {folder} again."
+            f"{path} is damaged or of another version; run the 'simcompare attribute' of {folder} again."
         ) from error

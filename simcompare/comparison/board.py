@@ -95,7 +95,7 @@ def read_record(path: str | os.PathLike) -> dict:
     schema = content.get("schema") if isinstance(content, Mapping) else None
     if schema != SCHEMA:
         raise ValueError(
-            f"{path} is no stored comparison that this version reads: schema {schema!r}, not {SCHEMA!r}."
+            f"{path} is not a stored comparison that this version reads: schema {schema!r}, not {SCHEMA!r}."
         )
     return content
 

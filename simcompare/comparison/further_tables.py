@@ -95,7 +95,7 @@ _TABLES = {
         "the same for galaxies with the defect. A test that fails on equal sets has no p-value; "
         "where it cannot see, no difference means nothing.",
     ),
-    "posterior": ("Which simulation, if one of them were right", ""),
+    "posterior": ("Probability of each simulation, assuming one is right", ""),
     "calibration": (
         "Calibration of these probabilities",
         "Held-out simulated galaxies: share of right labels by predicted probability.",
@@ -219,7 +219,7 @@ def further_tables(
         try:
             table = make()
         except ValueError as error:
-            logger.info("no table '%s': %s", name, error)
+            logger.info("table '%s' skipped: %s", name, error)
             tables.append(FurtherTable(name, title, f"Not made: {error}", None))
         else:
             tables.append(FurtherTable(name, title, table.meta.pop("note", "") or note, table))

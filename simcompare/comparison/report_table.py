@@ -101,7 +101,7 @@ def read_further(folder: str | os.PathLike) -> list[FurtherTable]:
             or file_name(name) != name
             or not {"title", "note", "made"} <= entry.keys()
         ):
-            raise ValueError(f"{path} lists {entry!r}, no table of ours; run 'compare' again.")
+            raise ValueError(f"{path} lists {entry!r}, which is not one of its tables; run 'compare' again.")
     tables = []
     for entry in entries:
         where = Path(folder) / f"{entry['name']}.ecsv"
@@ -118,7 +118,7 @@ def _read_table(path: Path) -> Table:
     except FileNotFoundError:
         raise
     except Exception as error:  # astropy raises many kinds for damaged tables
-        raise ValueError(f"{path} is damaged ({error}); give 'simcompare compare' again.") from error
+        raise ValueError(f"{path} is damaged ({error}); run 'simcompare compare' again.") from error
 
 
 def with_columns_of(comparison: Table, further: Sequence[FurtherTable]) -> Table:
@@ -216,7 +216,7 @@ def read_comparison(path: str | os.PathLike) -> Table:
         raise ValueError(f"{path} is not a comparison of simcompare (schema {table.meta.get('schema')!r}).")
     if missing := [name for name in ("dataset", "caution") if name not in table.colnames]:
         raise ValueError(
-            f"{path} is damaged: no column {', '.join(missing)}; give 'simcompare compare' again."
+            f"{path} is damaged: no column {', '.join(missing)}; run 'simcompare compare' again."
         )
     if hasattr(table["caution"], "filled"):
         table["caution"] = table["caution"].filled("")

@@ -54,7 +54,7 @@ def find_model(model: str | Path) -> Path:
     if path.name == str(model) and (_FOLDER / path / "model.toml").is_file():
         return _FOLDER / path
     known = ", ".join(shipped_models())
-    raise FileNotFoundError(f"{model} is no folder, and no model that comes with simcompare ({known}).")
+    raise FileNotFoundError(f"{model} is neither a folder nor a model shipped with simcompare ({known}).")
 
 
 def ensemble_members(model: Path, ensemble: Iterable[Path]) -> list[Path]:

@@ -42,7 +42,7 @@ def latent_coordinates(
         For an unknown method, fewer than 4 images to find them on, or when UMAP is not installed.
     """
     if method not in EMBEDDINGS:
-        raise ValueError(f"embedding {method!r} is not known; known are {', '.join(EMBEDDINGS)}.")
+        raise ValueError(f"embedding {method!r} is unknown; choose from {', '.join(EMBEDDINGS)}.")
     if basis.sum() < 4:
         raise ValueError(f"{int(basis.sum())} images are too few to find coordinates; 4 are needed.")
     if method == "pca":

@@ -1,4 +1,4 @@
-"""One galaxy looked at closely: image, likelihood maps, budget over scales; and mean radial profiles."""
+"""One galaxy in detail: image, likelihood maps, budget over scales; and mean radial profiles."""
 
 from collections.abc import Mapping, Sequence
 

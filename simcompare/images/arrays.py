@@ -275,7 +275,7 @@ def _rows(catalogue: Table | Mapping | None, n: int) -> Table:
     if table.colnames and len(table) != n:
         raise ValueError(f"the catalogue has {len(table)} rows for {n} images.")
     if "split" in table.colnames and (unknown := set(table["split"]) - set(SPLITS)):
-        raise ValueError(f"column split holds {', '.join(map(str, unknown))}; known are {', '.join(SPLITS)}.")
+        raise ValueError(f"column split holds {', '.join(map(str, unknown))}; known: {', '.join(SPLITS)}.")
     odd = [name for name in table.colnames if table[name].ndim != 1]
     if odd:
         raise ValueError(f"columns {', '.join(odd)} of the catalogue have several values in a row.")

@@ -415,5 +415,5 @@ class ImageSet:
     def split(self, name: str) -> "ImageSet":
         """Images of one of `SPLITS`."""
         if name not in SPLITS:
-            raise ValueError(f"split is {name!r}; known are {', '.join(SPLITS)}.")
+            raise ValueError(f"split is {name!r}; known: {', '.join(SPLITS)}.")
         return self.subset(np.flatnonzero(self.catalogue["split"] == name))

@@ -315,7 +315,7 @@ class Part:
                     )
                 return cls._from_file(path, file)
         except OSError as error:
-            raise OSError(f"{path}: truncated, damaged or no HDF5 ({error}).") from error
+            raise OSError(f"{path}: truncated, damaged or not HDF5 ({error}).") from error
 
     @classmethod
     def _from_file(cls, path: Path, file: h5py.File) -> "Part":

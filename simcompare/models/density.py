@@ -133,7 +133,7 @@ def check_prepared_alike(images: Any, density: Density | Callable) -> None:
         differences += _preparation_differences(images.preparation, trained.get("preparation"))
     if differences:
         raise ValueError(
-            f"image set {images.name!r} was prepared otherwise than the model: {'; '.join(differences)}. "
+            f"image set {images.name!r} was not prepared like the model's images: {'; '.join(differences)}. "
             "Prepare the images with the model's settings, or train a model on images like these."
         )
 

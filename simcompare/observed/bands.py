@@ -116,7 +116,7 @@ def check_filter(where: str | Path, filter_name: str, band: str) -> None:
     if letter is not None and letter != band.lower():
         raise ValueError(
             f"{where}: its header says filter {filter_name.strip()}, but it is taken for band {band}; rename "
-            "the file, or mend the header."
+            "the file, or correct the header."
         )
 
 

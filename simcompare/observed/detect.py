@@ -134,7 +134,9 @@ def _stellar_locus(difference: np.ndarray) -> float:
     values = np.sort(difference)
     values = values[: max(len(values) * 3 // 4, 1)]
     if len(values) < 8:
-        raise ValueError(f"only {len(values)} bright objects in the frame; no telling stars from galaxies.")
+        raise ValueError(
+            f"only {len(values)} bright objects in the frame; too few to tell stars from galaxies."
+        )
     while len(values) > 4:
         half = (len(values) + 1) // 2
         widths = values[half - 1 :] - values[: len(values) - half + 1]

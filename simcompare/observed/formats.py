@@ -209,7 +209,7 @@ def recognise(path: Path) -> str:
                     return name
         except OSError as error:
             raise ValueError(f"{path}: damaged or truncated ({error}).") from error
-    raise ValueError(f"{path}: its format is not known{_what_it_is(path)}; known are {', '.join(FORMATS)}.")
+    raise ValueError(f"{path}: its format is unknown{_what_it_is(path)}; known: {', '.join(FORMATS)}.")
 
 
 def _what_it_is(path: Path) -> str:
@@ -333,7 +333,7 @@ def read_stamps(
     """
     name = format or recognise(path)
     if name not in FORMATS:
-        raise ValueError(f"format {name!r} is not known; known are {', '.join(FORMATS)}.")
+        raise ValueError(f"format {name!r} is unknown; choose from {', '.join(FORMATS)}.")
     entry = FORMATS[name]
     if places is not None and "places" not in entry.options:
         raise ValueError(f"{path}: a catalogue says where to cut a frame; this is {entry.description}.")

@@ -123,7 +123,7 @@ def read_multimodal_parquet(path: Path, bands: tuple[str, ...], units: str = "")
 
         yield from each_row(range(n), make, bands, path.name, ids.__getitem__)
     except ArrowException as error:
-        raise ValueError(f"{path}: damaged or no Parquet ({error}).") from error
+        raise ValueError(f"{path}: damaged or not Parquet ({error}).") from error
 
 
 def _by_name(path: Path, image) -> dict:

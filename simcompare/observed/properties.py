@@ -201,7 +201,7 @@ def read_properties(path: Path) -> PropertyTable:
     if not columns:
         names = sorted({known.name for kind in KNOWN.values() for known in kind.columns})
         raise ValueError(
-            f"{path}: none of its columns {', '.join(table.colnames)} is a known property; known are "
+            f"{path}: none of its columns {', '.join(table.colnames)} is a known property; known: "
             f"{', '.join(names)}."
         )
     log.info(

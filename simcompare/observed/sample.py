@@ -142,7 +142,7 @@ def prepare_observed(
         rejected_flags = rejected_flags_of(survey)
     unknown = [flag for flag in rejected_flags if flag not in FLAGS]
     if unknown:
-        raise ValueError(f"flags {unknown} are not known; known are {', '.join(FLAGS)}.")
+        raise ValueError(f"flags {unknown} are unknown; choose from {', '.join(FLAGS)}.")
     settings = {
         "inputs": [{"path": str(path), "content": fingerprint(path)} for path in paths],
         "seed": seed,
@@ -228,7 +228,7 @@ class _Parts:
                 )
         if images.preparation != self.preparation:
             raise ValueError(
-                f"{self.out}: holds an image set prepared otherwise: "
+                f"{self.out}: holds an image set prepared differently: "
                 f"{images.preparation.difference(self.preparation)}."
             )
         for row in images.catalogue:
@@ -297,7 +297,7 @@ class _Parts:
         """Write what waits as one part, which accounts for all images so far."""
         if not self.out.is_dir():
             raise OSError(
-                f"{self.out} was moved or removed meanwhile; put it back and give the command again."
+                f"{self.out} was moved or removed meanwhile; put it back and run the command again."
             )
         stack, table = collect_stamps(self.pending)
         table["dataset"] = self.name
@@ -327,7 +327,7 @@ def _remove_from_the_first_gap_on(out: Path) -> None:
             check_hash(path)
             rejects = json.loads(Part.open(path).provenance).get("rejects", [])
             if any(row.get("kind") == FailureKind.MAY_PASS for row in rejects):
-                raise OSError("what could not be read then is tried again")
+                raise OSError("inputs that could not be read before are tried again")
         except OSError as error:
             for later in filter(Path.is_file, paths[number:]):
                 log.warning("%s is made again (%s)", later, error)

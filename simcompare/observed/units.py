@@ -86,7 +86,7 @@ def nanomaggies_per_unit(
             if found is not None:
                 factor, area = found
     if not (np.abs(zeropoints) < _MOST_ZEROPOINT).all():
-        raise _refusal(where, unit, f"{zeropoints} is no zero point [AB mag]")
+        raise _refusal(where, unit, f"{zeropoints} is not a zero point [AB mag]")
     stated = [10 ** (-0.4 * (each - AB_NANOMAGGY)) for each in zeropoints]
     stated += [] if factor is None else [factor]
     if not stated:
@@ -146,7 +146,7 @@ def _flux_unit(where: str, unit: str, part: str, pixel_scale: float | None) -> t
     found = _parsed(text)
     if found is None:
         mend = "; write mJy (milli) or MJy (mega)" if re.search("mjy", part, re.IGNORECASE) else ""
-        raise _refusal(where, unit, f"{part!r} is no unit of flux that is known{mend}")
+        raise _refusal(where, unit, f"{part!r} is not a known unit of flux{mend}")
     # Pixels are what an image consists of.
     power = dict(zip(found.bases, found.powers, strict=True)).get(u.pix, 0)
     if power not in (0, -1):

@@ -84,7 +84,7 @@ class BrowseServer:
             )
         except OSError as error:
             self.close()
-            raise OSError(f"port {port} cannot be had ({error}); give another --port, or none.") from error
+            raise OSError(f"port {port} is not available ({error}); give another --port, or none.") from error
         self._server.maintenance = self._drop_silent
         self.server_port = int(self._server.effective_port)
 

@@ -216,7 +216,7 @@ def _anchors(table: Table, figures: Sequence[ReportFigure]) -> dict[str, list[tu
     names = [str(table.meta["reference"]), *(str(name) for name in table["dataset"])]
     return {
         name: [
-            (f"figure-{figure.name}", "galaxies looked at closely")
+            (f"figure-{figure.name}", "galaxies in detail")
             for figure in figures
             if figure.name == file_name(closely(name))
         ]

@@ -82,7 +82,7 @@ class Run:
             logger.warning("%d of the inputs failed; reasons in %s", kinds[FailureKind.INPUT], path)
         if kinds[FailureKind.MAY_PASS]:
             logger.warning(
-                "%d of the inputs could not be read for now; reasons in %s. Give the same command again.",
+                "%d of the inputs could not be read for now; reasons in %s. Run the same command again.",
                 kinds[FailureKind.MAY_PASS], path,
             )  # fmt: skip
 
@@ -127,7 +127,7 @@ def open_run(
             raise ValueError(f"{path} is a pipe or a device; '{verb}' reads files and folders.")
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file; --out wants a folder.")
+        raise ValueError(f"{folder} is a file; --out must be a folder.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -151,7 +151,7 @@ def _refuse_moved(folder: Path, home: os.stat_result) -> None:
     if not folder.is_dir() or not os.path.samestat(os.stat(folder), home):
         raise OSError(
             f"{folder} was moved or removed while the command worked in it; its products may lie in two "
-            "places. Put it back and give the command again."
+            "places. Put it back and run the command again."
         )
 
 

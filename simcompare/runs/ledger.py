@@ -153,7 +153,7 @@ def check_hash(path: Path) -> None:
     found = _hash_once(str(path), (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns))
     if found != recorded:
         raise OSError(
-            f"{path} is not what was written there: its SHA-256 is {found[:12]}..., but "
+            f"{path} has changed since it was written: its SHA-256 is {found[:12]}..., but "
             f"{str(recorded)[:12]}... was recorded. Copy it again, or delete it and give the command of its "
             "run folder again, which makes what is missing."
         )

@@ -178,7 +178,7 @@ def _stop_signals() -> Iterator[Callable[[], bool]]:
         if received:
             raise KeyboardInterrupt
         received.append(number)
-        logger.warning("asked to stop (%s); waiting for what is running", signal.Signals(number).name)
+        logger.warning("asked to stop (%s); waiting for the running tasks", signal.Signals(number).name)
 
     names = ("SIGTERM", "SIGUSR1") if threading.current_thread() is threading.main_thread() else ()
     before = {name: signal.signal(getattr(signal, name), note) for name in names if hasattr(signal, name)}
@@ -281,7 +281,9 @@ def _address(scheduler: str) -> str:
         content, source = read_json(scheduler), scheduler
         address = content.get("address") if isinstance(content, dict) else None
     if not isinstance(address, str) or not _ADDRESS.fullmatch(address):
-        raise ValueError(f"{source}: {address!r} is no address of a scheduler; it reads as tcp://host:8786.")
+        raise ValueError(
+            f"{source}: {address!r} is not the address of a scheduler; write it like tcp://host:8786."
+        )
     return address
 
 
@@ -299,7 +301,7 @@ def _greet(address: str) -> None:
     except Exception as error:  # whatever a stranger's answer makes of Dask
         reason = str(error) or f"no answer in {_ANSWER_WITHIN:.0f} s"
         raise OSError(
-            f"no Dask scheduler answers at {address} ({reason}); start it, or mend --scheduler."
+            f"no Dask scheduler answers at {address} ({reason}); start it, or correct --scheduler."
         ) from None
 
 
@@ -355,7 +357,9 @@ def _run_on_cluster(
             break
         future = next(running)
         if future.cancelled():
-            raise OSError("the Dask scheduler has gone; finished work is kept, give the same command again.")
+            raise OSError(
+                "the Dask scheduler has stopped; finished work is kept, run the same command again."
+            )
         if isinstance(future.exception(), KilledWorker):
             lost.append(str(future.exception()))
             continue
@@ -364,7 +368,7 @@ def _run_on_cluster(
     if lost:
         raise OSError(
             f"{len(lost)} of {started} tasks ended every worker that tried them, most often for lack of "
-            f"memory; the others are finished. Give the same command again with fewer workers. {lost[0]}"
+            f"memory; the others are finished. Run the same command again with fewer workers. {lost[0]}"
         )
     if is_stopped():  # what follows the last task may take long, too
         raise StoppedError(_stop_message(done, total))

@@ -59,7 +59,7 @@ def find_encoder(name: str, *, may_import: bool) -> Encoder:
     except Exception as error:  # a stranger's code may raise anything
         raise ValueError(f"encoder {name!r} ({registered[name].value}) cannot be loaded: {error}.") from error
     if not callable(found):
-        raise ValueError(f"encoder {name!r} ({registered[name].value}) is no function.")
+        raise ValueError(f"encoder {name!r} ({registered[name].value}) is not a function.")
     return found
 
 

@@ -160,7 +160,7 @@ def _opened(path: str | os.PathLike) -> pq.ParquetFile:
         texts = [each.name for each in file.schema_arrow if pa.types.is_string(each.type)]
         return pq.ParquetFile(source, metadata=file.metadata, read_dictionary=texts)
     except pa.ArrowException as error:
-        raise ValueError(f"{path} is damaged or no Parquet ({error}); make it anew.") from error
+        raise ValueError(f"{path} is damaged or not Parquet ({error}); make it again.") from error
 
 
 def _column(file: pq.ParquetFile, name: str) -> np.ndarray | pa.DictionaryArray:

@@ -76,11 +76,11 @@ def place_scores(
         typicality = Typicality.fit(real, rows, stream(seed, "typicality"), columns=columns)
         ranks = _ranks(read(names), typicality)
     except ValueError as error:
-        logger.warning("no typicality: %s", error)
+        logger.warning("typicality skipped: %s", error)
     try:
         write_spaces(path, _in_order(sets, sizes), form.named_reference, model, embedding=embedding)
     except ValueError as error:
-        logger.info("no spaces of features: %s", error)
+        logger.info("feature spaces skipped: %s", error)
     else:
         near = _real_galaxies(path, real, rows, neighbours) if neighbours else {}
     return _placed(read(None), typicality, ranks, near, path)
@@ -122,7 +122,7 @@ def _in_order(sets: Sequence[Any], sizes: Mapping[str, int | None]) -> list[Any]
     """Image sets in the order of the score table."""
     found = {images.name: images for images in sets}
     if missing := sorted(set(sizes) - set(found)):
-        raise ValueError(f"the image sets of {', '.join(missing)} are not there.")
+        raise ValueError(f"images of {', '.join(missing)} not shipped or moved.")
     if changed := [name for name, n in sizes.items() if n != len(found[name])]:
         raise ValueError(f"the image sets of {', '.join(changed)} hold other images than were scored.")
     return [found[name] for name in sizes]
@@ -140,7 +140,7 @@ def _real_galaxies(
             try:
                 galaxies = RealGalaxies.of(real["galaxy_id"], read_rows(file[space], rows), neighbours)
             except ValueError as error:
-                logger.warning("no nearest real galaxies: %s", error)
+                logger.warning("nearest real galaxies skipped: %s", error)
             else:
                 found[prefix] = space, galaxies
     return found

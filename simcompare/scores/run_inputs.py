@@ -69,7 +69,7 @@ def run_image_sets(run: str | Path) -> dict[str, ImageSet]:
             try:
                 images = ImageSet.open(folder)
             except OSError as error:
-                logger.warning("no pictures of %s: %s", folder, error)
+                logger.warning("pictures of %s skipped: %s", folder, error)
                 continue
             found[images.name] = images
     return found
@@ -87,7 +87,7 @@ def run_models(run: str | Path) -> dict[str, object]:
         try:
             found[name] = load_model(Path(str(settings[name])))
         except (OSError, ValueError) as error:
-            logger.warning("no figures from the flow %s: %s", settings[name], error)
+            logger.warning("figures of the flow %s skipped: %s", settings[name], error)
     return found
 
 

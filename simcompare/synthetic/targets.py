@@ -279,7 +279,7 @@ def _snapshot(path: str, state: str, how: tuple) -> Snapshot:
     if (path, state, how) not in _KEPT:
         snapshot = _open(path, how, check=False)
         if _state(snapshot.sources) != state:
-            raise InputChangedError(f"{path} has changed since the run began; give the command again.")
+            raise InputChangedError(f"{path} has changed since the run began; run the command again.")
         _keep((path, state, how), snapshot)
     return _KEPT[path, state, how]
 

@@ -100,7 +100,7 @@ def make_twin(stack: Stack, row: Row, images: ImageSet, seed: int, sky: str = "o
         When no smooth model fits (its reason is told), or the twin cannot be prepared or found.
     """
     if sky not in SKIES:
-        raise ValueError(f"sky is {sky!r}; known are {', '.join(SKIES)}.")
+        raise ValueError(f"sky is {sky!r}; known: {', '.join(SKIES)}.")
     bands, preparation = images.bands, images.preparation
     galaxy_id = str(row["galaxy_id"])
     fits = fit_galaxy(stack, row, bands, images.pixel_scale)

@@ -221,7 +221,7 @@ def test_bits_per_dim_of_unit_noise():
         ({"coarsest": 32}, "coarsest is 32"),
         ({"widths": ()}, "positive entries"),
         ({"dropout": 1.0}, "dropout"),
-        ({"softening": (1.0,), "architecture": "pixelcnn"}, "known are wavelet"),
+        ({"softening": (1.0,), "architecture": "pixelcnn"}, "known: wavelet"),
     ],
 )
 def test_impossible_configurations_are_refused(changes, message):

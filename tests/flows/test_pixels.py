@@ -75,7 +75,7 @@ def test_uniform_eight_bit_noise_costs_eight_bits():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"pixels": "log"}, "known are asinh"),
+        ({"pixels": "log"}, "known: asinh"),
         ({"softening": ()}, "softening is empty"),
         ({"pixels": "stabilised", "gain": ()}, "gain is empty"),
     ],

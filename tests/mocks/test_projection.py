@@ -160,7 +160,7 @@ def test_bad_requests_are_refused():
     galaxy = disc(50)
     with pytest.raises(ValueError, match="positive redshift"):
         project(galaxy, "sdss", "r", Scene(view="z"))
-    with pytest.raises(ValueError, match="known are x, y, z"):
+    with pytest.raises(ValueError, match="choose from x, y, z"):
         project(galaxy, "sdss", "r", Scene(0.1, "sideways"))
     with pytest.raises(ValueError, match="needs stellar velocities"):
         view_matrix("face-on", replace(galaxy, stars=replace(galaxy.stars, velocity=None)))

@@ -83,7 +83,7 @@ def test_sdss_noise_follows_from_gain_and_sky():
 
 
 def test_unknown_survey_and_band():
-    with pytest.raises(ValueError, match="known are"):
+    with pytest.raises(ValueError, match="choose from"):
         load_survey("no-such-survey")
     with pytest.raises(FileNotFoundError, match="does not exist"):
         load_survey("missing.toml")
@@ -175,5 +175,5 @@ def test_plugins_join_the_surveys(plugins, caplog):
     assert mine.text  # travels with images, which others open without the plug-in
     with pytest.raises(ValueError, match=r"mine\.toml: its name is 'mine', but it is offered as 'misnamed'"):
         load_survey("misnamed")
-    with pytest.raises(ValueError, match="known are mine, misnamed, des"):
+    with pytest.raises(ValueError, match="choose from mine, misnamed, des"):
         load_survey("no-such-survey")

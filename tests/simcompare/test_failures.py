@@ -165,7 +165,7 @@ def test_files_missing_while_real_images_are_prepared_are_read_when_they_are_bac
     assert kinds(tmp_path / "run").count("may pass") == 1
     bring_back(paths[1:2])
     assert main([*words, "run"]) == 0
-    assert "what could not be read then is tried again" in capsys.readouterr().err
+    assert "inputs that could not be read before are tried again" in capsys.readouterr().err
     assert parts(tmp_path / "run") == parts(tmp_path / "whole")
     shutil.rmtree(tmp_path / "run")
     paths[2].write_bytes(paths[2].read_bytes()[:3000])

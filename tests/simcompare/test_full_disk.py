@@ -109,7 +109,7 @@ def test_full_disk_ends_a_training_in_one_line_and_the_rerun_finishes(folder, mo
     assert (folder / "full" / "snapshot-000005").is_dir()
     disk.size = np.inf
     assert main([*command, "--out", "full"]) == 0
-    assert "training taken up" in (folder / "full" / "run.log").read_text()
+    assert "training resumed" in (folder / "full" / "run.log").read_text()
     assert sha256(folder / "full" / weights) == whole
 
 
@@ -179,7 +179,7 @@ def test_folder_that_cannot_be_written_is_named(folder, monkeypatch, capsys, tmp
     command = [verb, *VERBS[verb], "--out"]
     (tmp_path / "file").touch()
     assert main([*command, str(tmp_path / "file")]) == 2
-    assert "is a file; --out wants a folder" in capsys.readouterr().err
+    assert "is a file; --out must be a folder" in capsys.readouterr().err
     with monkeypatch.context() as patch:
         patch.setattr(os, "mkdir", refuse)
         assert main([*command, str(tmp_path / "new")]) == 2

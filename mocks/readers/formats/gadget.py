@@ -54,7 +54,7 @@ def parse_unit(text: str, kind: str) -> tuple[float, float, float]:
     prefix = "" if found is None or found[2] is None else found[2].strip()
     if found is None or (prefix and prefix != allowed):
         raise ValueError(
-            f"{text!r} is no unit of {kind}; write a number if need be, {allowed or 'no prefix'} where it "
+            f"{text!r} is not a unit of {kind}; write a number if need be, {allowed or 'no prefix'} where it "
             f"applies, one of {', '.join(KINDS[kind])}, and /h where it applies: "
             "'ckpc/h', '1e10 Msun/h', 'sqrt(a) km/s'."
         )
@@ -100,7 +100,7 @@ def open_gadget(
     """
     unknown = sorted(set(fields or {}) - set(ALIASES))
     if unknown:
-        raise ValueError(f"unknown fields {', '.join(unknown)}; known are {', '.join(ALIASES)}.")
+        raise ValueError(f"unknown fields {', '.join(unknown)}; known: {', '.join(ALIASES)}.")
     stated = {"length": length, "mass": mass, "velocity": velocity}
     parsed = {kind: parse_unit(text, kind) for kind, text in stated.items() if text is not None}
     units = Units(names=tuple((fields or {}).items()), told=frozenset(parsed), **parsed)

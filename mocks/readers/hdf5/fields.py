@@ -123,7 +123,7 @@ def _refuse_other_mass(dataset: h5py.Dataset, table: float | None) -> None:
     if not np.isclose(first, table, rtol=SAME_MASS, atol=0.0):
         raise ValueError(
             f"{dataset.file.filename}: Header/MassTable gives all stars the mass {table:g}, "
-            f"but {dataset.name} begins with {first:g}. Mend the header or the dataset."
+            f"but {dataset.name} begins with {first:g}. Correct the header or the dataset."
         )
 
 

@@ -94,14 +94,14 @@ def box_side(
         return None
     sides = np.atleast_1d(header["BoxSize"])
     if sides.dtype.kind not in "iuf" or sides.size == 0:
-        raise ValueError(f"{where}: BoxSize is {header['BoxSize']!r}, not a number; mend the header.")
+        raise ValueError(f"{where}: BoxSize is {header['BoxSize']!r}, not a number; correct the header.")
     sides = sides.astype(float)
     unit = length if box is None else box[0] * a ** box[1] * h ** box[2]
     side = float(sides[0] * unit)
     if not LEAST_BOX < side < MOST_BOX:
         raise ValueError(
             f"{where}: BoxSize is {sides[0]:g}, a box of {side:.3g} kpc; allowed are {LEAST_BOX:g} to "
-            f"{MOST_BOX:g}. Mend the header, or state the side in the unit of the coordinates "
+            f"{MOST_BOX:g}. Correct the header, or state the side in the unit of the coordinates "
             "(--reader box_size=...)."
         )
     if not np.allclose(sides, sides[0], rtol=SAME_SIDE):

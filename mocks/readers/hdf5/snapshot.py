@@ -69,12 +69,12 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     FileNotFoundError
         When there is no such file.
     OSError
-        When it is no HDF5 file, is locked, or damaged, even if that shows only in the body of the ``with``.
+        When it is not an HDF5 file, is locked, or damaged, even if only the body of the ``with`` shows it.
     ValueError
         When it points at files elsewhere, see `mocks.checked_hdf5.refuse_foreign`.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f"{path} does not exist (or is no file).")
+        raise FileNotFoundError(f"{path} does not exist (or is not a file).")
     try:
         refuse_foreign(path, siblings=True)
         file = open_locking(path, "best-effort")

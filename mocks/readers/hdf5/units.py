@@ -113,7 +113,7 @@ def header_units(
         if cgs is None or (isinstance(cgs, float) and not np.isfinite(cgs)):
             continue  # float32 overflows for masses
         if not isinstance(cgs, float | int) or cgs <= 0:
-            raise ValueError(f"{where}: {name} is {cgs!r}; a unit is a positive number. Mend the header.")
+            raise ValueError(f"{where}: {name} is {cgs!r}; a unit is a positive number. Correct the header.")
         factor = unit_factor(float(cgs), kind)
         told = (factor, usual.of(kind)[1], exponent)
         if np.isclose(factor, usual.of(kind)[0], rtol=SAME_UNIT) and usual.of(kind)[2] == exponent:

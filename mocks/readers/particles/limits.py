@@ -121,7 +121,7 @@ def _refuse_outside(where: str, position: np.ndarray, box_size: float | None) ->
     if high.max() > edge or low.min() < -0.5 * edge or (high - low).max() > edge:
         raise ValueError(
             f"{where}: coordinates reach from {low.min():.6g} to {high.max():.6g} kpc, the box has a side of "
-            f"{box_size:.6g} kpc: their units contradict each other. Mend the header, or state the side "
+            f"{box_size:.6g} kpc: their units contradict each other. Correct the header, or state the side "
             "(--reader box_size=...) or the unit of coordinates (--simulation gadget --reader length=...)."
         )
 

@@ -89,6 +89,6 @@ def remaining_mass_fraction(age: np.ndarray, imf: str = "chabrier") -> np.ndarra
     Chabrier 2003, PASP 115, 763, table 1; Kroupa 2001, MNRAS 322, 231, eq. 2; Salpeter 1955, ApJ 121, 161.
     """
     if imf not in IMFS:
-        raise ValueError(f"unknown initial mass function {imf!r}; known are {', '.join(IMFS)}.")
+        raise ValueError(f"unknown initial mass function {imf!r}; known: {', '.join(IMFS)}.")
     start, step, fraction = _table(imf)
     return on_even_grid(np.sqrt(np.sqrt(age)), start, step, fraction)

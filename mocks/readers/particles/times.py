@@ -95,8 +95,8 @@ def told_cosmology(
     if abs(curvature) > MOST_CURVATURE:
         raise ValueError(
             f"cosmology of Omega_m = {omega_m} and Omega_Lambda = {omega_lambda} is curved by "
-            f"{curvature:+.3g}, as no simulation of galaxies is: one of both is wrong. Mend the header, or "
-            "state the matter density of a flat universe (--reader omega_m=...)."
+            f"{curvature:+.3g}, as no simulation of galaxies is: one of both is wrong. Correct the header, "
+            "or state the matter density of a flat universe (--reader omega_m=...)."
         )
     return cosmology
 

@@ -87,7 +87,7 @@ def _numbers(path: Path) -> dict[str, float]:
             try:
                 values[found[1]] = float(found[2].replace("D", "E").replace("d", "e"))
             except ValueError as error:
-                raise ValueError(f"{path}: {line.strip()!r} is no number; fetch it again.") from error
+                raise ValueError(f"{path}: {line.strip()!r} is not a number; fetch it again.") from error
     needed = ("ncpu", "boxlen", "time", "aexp", "H0", "omega_m", "omega_l", "unit_l", "unit_d", "unit_t")
     missing = [name for name in needed if not np.isfinite(values.get(name, np.nan))]
     if missing:

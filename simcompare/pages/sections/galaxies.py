@@ -50,7 +50,7 @@ def draw_looks(
     stretch = figures.common_stretch(images, sky)
     book.draw(
         "gallery", "Galaxies by score",
-        "Least, middle and most likely galaxies of every data set under one stretch, scores printed.",
+        "Galaxies of lowest, median and highest score in every data set; one stretch, scores printed.",
         table, lambda t: figures.draw_gallery(t, images, stretch), wide=True,
     )  # fmt: skip
     _draw_chosen(book, scores, image_sets, known, stretch)
@@ -59,7 +59,7 @@ def draw_looks(
         real = table[(table["dataset"] == reference) & (table["group"] == "middle")]
         rows = {"real": figures.gallery_images(real, image_sets), "flow": list(samples)[: len(real)]}
         book.draw(
-            "samples", "What the flow has learned", "Real galaxies and images drawn from the flow.",
+            "samples", "Samples of the flow", "Real galaxies and images drawn from the flow.",
             real, lambda _: figures.draw_samples(rows, stretch), wide=True,
         )  # fmt: skip
     if "model" in models:
@@ -79,20 +79,20 @@ def _draw_chosen(
         others = figures.gallery_images(outliers, image_sets)
         book.draw(
             "outliers", "Outliers",
-            f"Galaxies beyond {100 - tail:g} % of the real ones on either side; of real ones {2 * tail:g} % "
-            "are expected.", outliers, lambda t: figures.draw_gallery(t, others, stretch), wide=True,
+            f"Galaxies beyond {100 - tail:g}% of the real ones on either side; {2 * tail:g}% of real galaxies "
+            "are expected there.", outliers, lambda t: figures.draw_gallery(t, others, stretch), wide=True,
         )  # fmt: skip
     inside = np.any([scores.equals("dataset", name) for name in known], axis=0)
     usable = scores if inside.all() else scores[inside]
     try:
         table = class_gallery_numbers(usable, n=3)
     except ValueError as error:
-        logger.info("no figure 'gallery_classes': %s", error)
+        logger.info("figure 'gallery_classes' skipped: %s", error)
         return
     pictures = figures.gallery_images(table, image_sets)
     book.draw(
         "gallery_classes", "Galaxies by mass and star formation",
-        "Those nearest to the median score of their class, under one stretch, scores printed.",
+        "Galaxies nearest to the median score of their class; one stretch, scores printed.",
         table, lambda t: figures.draw_gallery(t, pictures, stretch), wide=True,
     )  # fmt: skip
 
@@ -164,7 +164,7 @@ def _draw_maps(
         kinds[name], galaxies[name] = scores.kind_of(name), part.galaxies
     scale = next(iter(image_sets.values())).pixel_scale
     book.draw(
-        "profile", "Where in the galaxy",
+        "profile", "Radial profile of the log-likelihood ratio",
         f"Mean ratio per pixel in rings about the centre, of up to {_MOST_MAPS} images; bands 95 %.",
         lambda: figures.profile_numbers(profile, kinds, scale, seed, galaxies=galaxies), figures.draw_profile,
     )  # fmt: skip
@@ -190,7 +190,7 @@ def _draw_panels(
         f"{row['galaxy_id']}\n{row['group']}: {label} {score_text(row['score'], column)}" for row in picked
     ]
     book.draw(
-        closely(name), f"Galaxies of {name} looked at closely",
+        closely(name), f"Galaxies of {name} in detail",
         "Image, maps of log-likelihood and ratio (smoothed), and the ratio by scale; maps add up to it. "
         "Single orientation, so the sum can differ from the score by the symmetry scatter.",
         lambda: budget_numbers(scores, rows),

@@ -30,7 +30,7 @@ def draw_properties(book: Sketchbook, scores: Scores, comparison: Table, seed: i
     _draw_classes(book, scores)
     for x, y in _PLANES:
         _draw_planes(book, scores, comparison, x, y)
-    caption = "Shares, not densities: volumes are not known here. Bars are Poisson errors."
+    caption = "Shares, not densities: volumes are not known here. Error bars: Poisson."
     book.draw(
         "mass_functions", "Masses of the galaxies compared", caption,
         lambda: _mass_panels(scores),
@@ -100,7 +100,7 @@ def _draw_classes(book: Sketchbook, scores: Scores) -> None:
     if panels:
         book.draw(
             "classes", "The score by class of galaxy",
-            "Medians and quartiles of the score against brightness, for each class that the columns tell.",
+            "Medians and quartiles of the score against brightness, for each class that the columns allow.",
             figures.stack_panels(panels), lambda t: figures.draw_grid(t, figures.draw_relation, n_across=2),
             wide=True,
         )  # fmt: skip

@@ -47,7 +47,7 @@ def draw_scores(book: Sketchbook, scores: Scores, comparison: Table, seed: int) 
         "Above the diagonal the data set scores lower than real galaxies; on it they cannot be told apart."
     )
     table = figures.roc_numbers(scores)
-    book.draw("roc", "Telling data sets from real galaxies", caption, table, figures.draw_roc)
+    book.draw("roc", "ROC curves: data sets against real galaxies", caption, table, figures.draw_roc)
     book.draw(
         "scales", "Which scales carry the difference",
         "The difference to real galaxies divided over scales of the image; the parts add up to the whole.",
@@ -70,7 +70,7 @@ def _draw_splits(book: Sketchbook, scores: Scores, seed: int) -> None:
     if sizes.size < 2 or sizes.min() < _LEAST_OF_A_SPLIT:
         return
     book.draw(
-        "splits", "Held-out real galaxies against those trained on",
+        "splits", "Held-out against training galaxies",
         "A curve of held-out galaxies to the left of that of training galaxies means overfitting.",
         lambda: figures.density_numbers(parts, seed, column="log_prob"),
         figures.draw_density,

@@ -68,7 +68,7 @@ class Sketchbook:
         try:
             table = make if isinstance(make, Table) else make()
         except ValueError as error:
-            logger.info("no figure '%s': %s", name, error)
+            logger.info("figure '%s' skipped: %s", name, error)
             return
         drawing = function(table)
         figure = drawing if isinstance(drawing, Figure) else drawing.figure

@@ -113,7 +113,9 @@ def test_environment_and_argument_name_the_backend(monkeypatch):
     assert backends.compute(known, None) == "slow"
     assert backends.compute(known, "vector") == "fast"
     monkeypatch.setenv(backends.VARIABLE, "quick")
-    with pytest.raises(ValueError, match=r"'quick' is unknown; known are vector, plain .*SIMCOMPARE_KERNELS"):
+    with pytest.raises(
+        ValueError, match=r"'quick' is unknown; choose from vector, plain .*SIMCOMPARE_KERNELS"
+    ):
         backends.compute(known, None)
 
 

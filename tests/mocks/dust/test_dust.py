@@ -50,7 +50,7 @@ def test_no_dust_and_vanishing_dust_are_the_identity():
 
 
 def test_bad_choices_are_refused():
-    with pytest.raises(ValueError, match="known are none, screen"):
+    with pytest.raises(ValueError, match="choose from none, screen"):
         dust_model("smoke")
     with pytest.raises(ValueError, match="does not take these options"):
         dust_model("none", tau_old=1)

@@ -135,5 +135,5 @@ def test_what_gas_is_neutral():
     pure = replace(galaxy, gas=replace(galaxy.gas, metallicity=None))
     with pytest.raises(ValueError, match="needs the metallicity"):
         dust_model("gas-column").transmission(pure, np.eye(3), PIVOTS)
-    with pytest.raises(ValueError, match="known are mixed, screen"):
+    with pytest.raises(ValueError, match="choose from mixed, screen"):
         dust_model("gas-column", geometry="clumpy")

@@ -62,7 +62,7 @@ def test_inf_is_no_light():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"unit": "erg"}, "unit 'erg' is not known as one of an image .*known are nanomaggy"),
+        ({"unit": "erg"}, "unit 'erg' is not known as one of an image .*known: nanomaggy"),
         ({"unit": "counts/s"}, "need zeropoints"),
         ({"pixel_scale": 0.0}, "must be positive"),
         ({"bands": ["g", "r"]}, "for 2 bands"),

@@ -279,7 +279,7 @@ def test_snapshot_photometry_is_flagged_and_limited():
 
 
 def test_unknown_names(monkeypatch):
-    with pytest.raises(ValueError, match="known are bc03"):
+    with pytest.raises(ValueError, match="choose from bc03"):
         stellar_population("magic")
     with pytest.raises(ValueError, match="does not take these options"):
         stellar_population("bc03", path="x")

@@ -93,7 +93,7 @@ def test_bad_psf_is_refused():
         convolve_psf(np.ones((40, 40)), 2 * good)
     with pytest.raises(ValueError, match="positive sum"):
         psf_from_image(-good)
-    with pytest.raises(ValueError, match="known are"):
+    with pytest.raises(ValueError, match="choose from"):
         effective_psf("airy", 3.0, 21)
     assert psf_from_image(7 * good).sum() == pytest.approx(1)
 

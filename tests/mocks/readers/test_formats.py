@@ -386,7 +386,7 @@ def test_units_are_parsed(text, kind, expected):
     ("text", "kind"), [("parsec", "length"), ("cMsun", "mass"), ("kpc", "mass"), ("", "length")]
 )
 def test_wrong_units_are_refused(text, kind):
-    with pytest.raises(ValueError, match=f"no unit of {kind}"):
+    with pytest.raises(ValueError, match=f"not a unit of {kind}"):
         parse_unit(text, kind)
 
 

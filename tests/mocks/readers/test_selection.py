@@ -305,7 +305,7 @@ def test_reader_options_as_text(galaxies, tmp_path):
     texts = ["snapshot=99", "length=cMpc/h", "a=0.5", "gas=False", "centre=1,2.5,3", "fields.birth=BornAt"]
     options = {"snapshot": 99, "length": "cMpc/h", "a": 0.5, "gas": False, "centre": [1, 2.5, 3]}
     assert parse_options(texts) == options | {"fields": {"birth": "BornAt"}}
-    with pytest.raises(ValueError, match="'snapshot' is no option of a reader; write key=value"):
+    with pytest.raises(ValueError, match="'snapshot' is not an option of a reader; write key=value"):
         parse_options(["snapshot"])
     path = write_eagle_extract(tmp_path / "toy.hdf5", galaxies)
     with pytest.raises(ValueError, match=r"'colour'; it has simulation, snapshot, .*linking_length"):

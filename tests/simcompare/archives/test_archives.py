@@ -420,5 +420,5 @@ def test_queries_are_spelled_as_the_servers_want(server):
         "#? rerun filter ra dec centered type",
         "pdr3_wide HSC-R 1.000000 2.000000 true coadd",
     ]
-    with pytest.raises(ValueError, match="archive 'sdss' is not known; known are sdss-frame"):
+    with pytest.raises(ValueError, match="archive 'sdss' is unknown; choose from sdss-frame"):
         archive_url("sdss")

@@ -122,7 +122,7 @@ def test_bulk_lists_of_cutouts_and_psfs_agree_line_by_line(tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["sdss"], "archive 'sdss' is not known; known are sdss-frame"),
+        (["sdss"], "archive 'sdss' is unknown; choose from sdss-frame"),
         (["sdss-frame", "--bands", "r"], "needs 'run'; given are band. Fields are columns of --targets"),
         (["skyserver-jpeg", "--field", "scale"], "--field 'scale' is not key=value"),
         (["legacy-fits", "--targets", "none.csv"], "none.csv: no such file"),

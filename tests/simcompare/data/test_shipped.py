@@ -26,7 +26,7 @@ def test_names_are_found_and_told(tmp_path, monkeypatch):
     assert "sdss-r" in shipped_models()
     assert ScoreSettings(images=[], out="o", model="sdss-r").background == Path("sdss-r-twins")
     assert ScoreSettings(images=[], out="o", model="mine").background is None
-    with pytest.raises(FileNotFoundError, match=r"comes with simcompare \(.*sdss-r"):
+    with pytest.raises(FileNotFoundError, match=r"shipped with simcompare \(.*sdss-r"):
         find_model("sdss-x")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "sdss-r").mkdir()  # a folder of one's own goes first

@@ -150,5 +150,5 @@ def test_parquet_of_the_multimodal_universe(tmp_path, structure_of_lists):
     with pytest.raises(ValueError, match="no stated unit"):
         next(read_stamps(path, ("r",)))
     path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(ValueError, match="damaged or no Parquet"):
+    with pytest.raises(ValueError, match="damaged or not Parquet"):
         next(read_stamps(path, ("r",), units="nmgy"))

@@ -57,7 +57,7 @@ def test_stated_units_are_read(tmp_path):
 
 
 def test_a_magnitude_in_z_is_no_redshift(tmp_path):
-    with pytest.raises(ValueError, match="is a known property; known are"):
+    with pytest.raises(ValueError, match="is a known property; known:"):
         read_properties(_write(tmp_path / "a.ecsv", i=[17.0] * 3, z=[0.5] * 3))
 
 

@@ -212,7 +212,7 @@ def test_an_address_where_no_scheduler_answers_is_told_in_time(answer, monkeypat
 )
 def test_a_file_that_names_no_scheduler_is_refused(tmp_path, content):
     (tmp_path / "scheduler.json").write_text(content)
-    with pytest.raises(ValueError, match=r"is not JSON|is no address of a scheduler"):
+    with pytest.raises(ValueError, match=r"is not JSON|is not the address of a scheduler"):
         list(run_tasks(square_and_process, [1, 2], scheduler=str(tmp_path / "scheduler.json")))
 
 

@@ -30,7 +30,7 @@ def test_registered_encoders_are_known_by_name(registered, may_import):
     for name, message in (
         ("absent", "no encoder 'absent' is registered .known: arctan, broken, number"),
         ("broken", "cannot be loaded: No module named 'no_such_module'"),
-        ("number", "is no function"),
+        ("number", "is not a function"),
     ):
         with pytest.raises(ValueError, match=message):
             find_encoder(name, may_import=may_import)

@@ -165,9 +165,9 @@ def test_scores_of_earlier_versions_are_read(tmp_path):
 def test_what_is_no_parquet_is_refused_by_name(tmp_path, content):
     path = tmp_path / "scores.parquet"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"scores\.parquet is damaged or no Parquet"):
+    with pytest.raises(ValueError, match=r"scores\.parquet is damaged or not Parquet"):
         read_form(path)
     write_blocks([odd_scores(30)], path)
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(ValueError, match="damaged or no Parquet"):
+    with pytest.raises(ValueError, match="damaged or not Parquet"):
         count_rows(path)

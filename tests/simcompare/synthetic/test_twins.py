@@ -117,7 +117,7 @@ def test_twin_and_parent_share_no_noise_in_the_galaxy(parents):
 
 
 def test_unknown_sky_is_refused(parents):
-    with pytest.raises(ValueError, match="sky is 'blue'; known are own, model"):
+    with pytest.raises(ValueError, match="sky is 'blue'; known: own, model"):
         make_twin(parents.read(0), parents.catalogue[0], parents, seed=1, sky="blue")
 
 

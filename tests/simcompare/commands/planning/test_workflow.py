@@ -118,7 +118,7 @@ def test_overrides_take_toml_and_plain_text(minimal):
         ("mock.A.veiws=3", r"\[mock\] has no key 'veiws'; did you mean 'views'"),
         ("sede=3", "did you mean 'seed'"),
         ("trian.epochs=3", "did you mean 'train'"),
-        ("train.xyz=3", "known are"),
+        ("train.xyz=3", "known:"),
         ("train.epochs=0", "epochs: Input should be greater than or equal to 1"),
         ("twins.out=here", "which the workflow does itself"),
         ("train", "not of the form"),
@@ -182,7 +182,7 @@ def test_dry_run_of_a_workflow_adds_up(extract, pictures, tmp_path):
     path.write_text(
         f"out = '{tmp_path}/run'\n[prepare]\ninputs = ['{extract}']\n[mock.A]\ninputs = ['{extract}']\n"
     )
-    with pytest.raises(ValueError, match="format is not known"):
+    with pytest.raises(ValueError, match="format is unknown"):
         estimate_workflow(path)
     path.write_text(path.read_text().replace("[prepare]", "real_conditions = false\n[prepare]"))
     estimates = estimate_workflow(path, [f"prepare.inputs=['{pictures}']"])
