@@ -48,6 +48,19 @@ def test_commands_and_links_exist(path):
         assert (path.parent / link).exists(), link
 
 
+def test_errors_of_the_troubleshooting_page_are_real():
+    sources = "".join(
+        re.sub(r'"\s*\n\s*f?"', "", (ROOT / module.replace(".", "/")).with_suffix(".py").read_text("utf-8"))
+        for module in MODULES
+        if (ROOT / module.replace(".", "/")).with_suffix(".py").is_file()
+    )
+    quoted = re.findall(r"\*\*`(.+?)`\*\*", (ROOT / "docs" / "faq.md").read_text(encoding="utf-8"))
+    assert len(quoted) >= 10
+    for text in quoted:
+        for part in filter(None, (each.strip(" ;:()") for each in text.split("..."))):
+            assert part in sources, part
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_public_names_are_documented(name):
     module = importlib.import_module(name)

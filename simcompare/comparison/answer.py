@@ -88,7 +88,7 @@ def _claim(table: Table, simulated: Table) -> str:
     if verdict == Verdict.INVALID:
         return (
             f"Nothing can be said: of sets of real galaxies as large as {best['dataset']}, "
-            f"{best['structure_false_alarms']:.0%} are found to differ from the others (5 % expected)."
+            f"{best['structure_false_alarms']:.0%} are found to differ from the others (5% expected)."
         )
     n_claims = int((np.asarray(simulated["n_structure"]) > 1).sum())
     ranked = simulated[[str(each) not in UNRANKED for each in simulated["verdict"]]]
@@ -98,7 +98,7 @@ def _claim(table: Table, simulated: Table) -> str:
     text = (
         f"{subject} {verb} {_fraction(best, table)} the structure of real {table.meta['reference']} galaxies "
         f"({best['n_structure']} against {table.meta['structure']['n_reference']} galaxies): "
-        f"{_meaning(best)} ({_p(best['structure_p_holm'])}{holm})."
+        f"{_meaning(best, _p(best['structure_p_holm']) + holm)}."
     )
     others = [
         f"{row['dataset']} is {row['verdict']} ({_fraction(row, table, short=True)})"
@@ -126,21 +126,21 @@ def _fraction(row: Row, table: Table, *, short: bool = False) -> str:
     return f"{number(value)} ({table.meta['confidence']:.0%} interval {bounds}) of"
 
 
-def _meaning(row: Row) -> str:
-    """Put the verdict into words, and what could have been seen."""
+def _meaning(row: Row, p: str) -> str:
+    """Put the verdict into words, with its p-value and with what could have been seen."""
     verdict = str(row["verdict"])
     if verdict == Verdict.SMOOTHER:
         below = " (below 0: smoother than Sersic models of real galaxies)"
-        return f"it is smoother than real galaxies{below if row['structure_fraction_high'] < 0 else ''}"
+        return f"it is smoother than real galaxies{below if row['structure_fraction_high'] < 0 else ''} ({p})"
     if verdict == Verdict.CLUMPIER:
-        return "it is clumpier or noisier than real galaxies, which is a defect too"
+        return f"it is clumpier or noisier than real galaxies, which is a defect too ({p})"
     low, high = row["structure_fraction_low"], row["structure_fraction_high"]
     if np.isnan(row["structure_fraction"]):
-        return "no difference found, but without scored twins nobody knows how large a one would be seen"
+        return f"no difference found ({p}); without scored twins the power is unknown"
     if verdict == Verdict.UNDECIDED or not np.isfinite([low, high]).all():
-        return "too few galaxies to tell, for half of the structure could be missing unseen"
+        return f"too few galaxies to tell: half of the structure could be missing unnoticed ({p})"
     reach = 0.5 * (high - low) * (stats.norm.ppf(0.8) + stats.norm.ppf(0.975)) / stats.norm.ppf(0.975)
-    return f"no difference found; a difference of {number(reach)} or more would be detectable (80 % power)"
+    return f"no difference found ({p}); differences above {number(reach)} would be detectable (80% power)"
 
 
 def _by_the_mean(table: Table, simulated: Table) -> str:
@@ -155,7 +155,7 @@ def _by_the_mean(table: Table, simulated: Table) -> str:
     if not np.isfinite(best["delta_mean_low"]):
         return f"{text}; one galaxy gives no error."
     bounds = f"{number(best['delta_mean_low'], 1)} to {number(best['delta_mean_high'], 1)}"
-    return f"{text} (95 % interval {bounds}; {_p(best['p_value'])}); it depends on the mix of magnitudes."
+    return f"{text} (95% interval {bounds}; {_p(best['p_value'])}); it depends on the mix of magnitudes."
 
 
 def null_lines(table: Table) -> list[str]:
@@ -173,7 +173,7 @@ def null_lines(table: Table) -> list[str]:
         pass  # of the headline itself; halves are about the mean ratio
     elif null.get("n_splits"):
         lines.append(
-            f"Of {null['n_splits']} random halves of {table.meta['reference']}, 95 % differ in the mean "
+            f"Of {null['n_splits']} random halves of {table.meta['reference']}, 95% differ in the mean "
             f"ratio by less than {number(null['delta_95'], 1)} nats."
         )
     else:
@@ -191,11 +191,11 @@ def _null_line(null: Mapping[str, float]) -> str:
     """Say what sets of real galaxies get."""
     text = (
         f"Of {null['n_sets']} random sets of {null['n_galaxies']} real galaxies, {null['false_alarms']:.1%} "
-        f"({null['false_alarms_low']:.1%} to {null['false_alarms_high']:.1%}) get p < 0.05 (5 % expected)"
+        f"({null['false_alarms_low']:.1%} to {null['false_alarms_high']:.1%}) get p < 0.05 (5% expected)"
     )
     if not np.isfinite([null["fraction_low"], null["fraction_high"]]).all():
         return f"{text}."
     return (
-        f"{text}; 95 % have a structure fraction between {number(null['fraction_low'])} and "
+        f"{text}; 95% have a structure fraction between {number(null['fraction_low'])} and "
         f"{number(null['fraction_high'])} (± {number(null['fraction_end_error'])})."
     )

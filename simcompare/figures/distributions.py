@@ -103,7 +103,7 @@ def draw_ridges(table: Table, ax: Axes | None = None) -> Axes:
     ax.set_ylim(0, None)
     ax.set_xlim(table["value"].min(), table["value"].max())
     ax.set_xlabel(axis_label(table.meta["column"]))
-    ax.set_title(f"scaled to the peak; dotted: {table.meta['reference']}; galaxies in brackets", loc="right")
+    ax.set_title(f"dotted: {table.meta['reference']}; galaxies in brackets", loc="right")
     return ax
 
 

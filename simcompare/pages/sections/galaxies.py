@@ -79,7 +79,7 @@ def _draw_chosen(
         others = figures.gallery_images(outliers, image_sets)
         book.draw(
             "outliers", "Outliers",
-            f"Galaxies beyond {100 - tail:g}% of the real ones on either side; {2 * tail:g}% of real galaxies "
+            f"Galaxies beyond {100 - tail:g}% of the real ones on either side; {2 * tail:g}% of real ones "
             "are expected there.", outliers, lambda t: figures.draw_gallery(t, others, stretch), wide=True,
         )  # fmt: skip
     inside = np.any([scores.equals("dataset", name) for name in known], axis=0)
