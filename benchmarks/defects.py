@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import gaussian_filter
 
 from mocks import stream
 from mocks.observing.blurring import convolve_psf
 from simcompare.images.image_set import ImageSet
+from simcompare.images.morphology import half_turn
 from simcompare.images.preparation.photometry import growth_curve, light_radius
 from simcompare.images.preparation.sersic import sersic_image
 from simcompare.scores.aperture import aperture_weights
@@ -77,14 +78,9 @@ def symmetrised(parts: Parts, rng: np.random.Generator) -> np.ndarray:
     What is left of the noise is symmetric; what is given back is antisymmetric, lest the noise of a pixel
     tell that of its partner.
     """
-    y, x = np.indices(parts.image.shape)
-
-    def turned(image: np.ndarray) -> np.ndarray:
-        places = [2 * parts.centre[1] - y, 2 * parts.centre[0] - x]
-        return map_coordinates(image, places, order=3, mode="nearest")
-
     noise = parts.sigma * rng.normal(size=parts.image.shape)
-    return parts.blend(0.5 * (parts.image + turned(parts.image)) + 0.5 * (noise - turned(noise)))
+    mean = 0.5 * (parts.image + half_turn(parts.image, parts.centre))
+    return parts.blend(mean + 0.5 * (noise - half_turn(noise, parts.centre)))
 
 
 def clumps(parts: Parts, rng: np.random.Generator, n: int, share: float) -> np.ndarray:

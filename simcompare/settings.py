@@ -492,6 +492,11 @@ class CompareSettings(Settings):
         None,
         description="Column to bin results by: 'mag_r' or 'mag_r:15,16,17'; default: the first magnitude.",
     )
+    population: str | None = Field(
+        None,
+        description="Mass, size and type, each 'column' or 'column:limits', separated by ';', or 'auto': "
+        "results by each and matched in all three, as Zanisi et al. 2021.",
+    )
     generations: str | None = Field(
         None, description="Data sets, comma-separated, oldest first: tests for a trend of their structure."
     )

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 from astropy.table import Table
 
 from mocks import stream
@@ -15,6 +14,7 @@ from simcompare.comparison.board import write_record
 from simcompare.comparison.further_tables import Questions, further_tables, needed_columns
 from simcompare.comparison.headline import compare
 from simcompare.comparison.nulls import NULLS, null_tables, with_nulls
+from simcompare.comparison.population import population_of, property_of
 from simcompare.comparison.report_table import (
     INDEX,
     read_comparison,
@@ -84,7 +84,8 @@ def _compare(settings: CompareSettings, *, replace: bool) -> Table:
         paths = list(map(scores_file, settings.scores))
         for path in paths:
             check_hash(path)
-        form, questions = joined_form(paths), _questions(settings)
+        form = joined_form(paths)
+        questions = _questions(settings, form.colnames)
         form = form.with_reference(settings.reference)
         scores = joined_scores(paths, form, needed_columns(form, questions))
         form = form.with_reference(scores.named_reference)
@@ -183,15 +184,10 @@ def _encoder(asked: str | None, scored: object) -> Encoder | None:
     return find_encoder(scored, may_import=False)
 
 
-def _questions(settings: CompareSettings) -> Questions:
+def _questions(settings: CompareSettings, names: list[str]) -> Questions:
     """Turn options into questions."""
-    column, _, edges = (settings.bins or "").partition(":")
-    try:
-        limits = tuple(float(edge) for edge in edges.split(",")) if edges else ()
-    except ValueError as error:
-        raise ValueError(f"--bins is {settings.bins!r}; write 'column' or 'column:15,16,17'.") from error
-    if len(limits) == 1 or any(np.diff(limits) <= 0):
-        raise ValueError(f"--bins has the limits {edges}; give two or more that increase.")
+    bins = property_of(settings.bins or "", "--bins")
+    population = population_of(settings.population, names)
     conditions = _listed(settings.condition)
     if missing := [name for name in ALWAYS if name not in conditions]:
         raise ValueError(
@@ -199,7 +195,8 @@ def _questions(settings: CompareSettings) -> Questions:
             f"columns to '{','.join(ALWAYS)}'."
         )
     further = tuple(dict.fromkeys(name for name in conditions if name not in ALWAYS))
-    return Questions(_listed(settings.match), column, limits, _listed(settings.generations), further)
+    generations = _listed(settings.generations)
+    return Questions(_listed(settings.match), bins.column, bins.edges, generations, further, population)
 
 
 def _listed(text: str | None) -> tuple[str, ...]:

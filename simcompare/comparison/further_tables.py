@@ -25,6 +25,12 @@ from simcompare.comparison.headline import trend_of
 from simcompare.comparison.matched import balance_all, contrasts, match_all
 from simcompare.comparison.matching import compare_in_bins
 from simcompare.comparison.model_probabilities import ModelComparison, compare_models
+from simcompare.comparison.population import (
+    Property,
+    matched_bootstrap,
+    population_bins,
+    population_columns,
+)
 from simcompare.comparison.report_table import FurtherTable
 from simcompare.comparison.structure import structure_by_part
 from simcompare.comparison.volume import jackknife_all, with_sub_boxes
@@ -101,6 +107,15 @@ _TABLES = {
         "Held-out simulated galaxies: share of right labels by predicted probability.",
     ),
     "bins": ("Difference by {bins}", "Data set minus real{nats}."),
+    "population_bins": (
+        "Difference by mass, size and type",
+        "Data set minus real galaxies of the same bin{nats}, as Zanisi et al. 2021.",
+    ),
+    "population_matched": (
+        "Matched in mass, size and type",
+        "Equal numbers of both drawn in every cell of {population}, {n_bootstrap} times, in all and by bin "
+        "of the first; data set minus real{nats}.",
+    ),
     "trend": (
         "Trend over generations",
         "From {order}: Kendall's τ, one-sided p-value, change of the mean per step{nats}.",
@@ -126,6 +141,11 @@ _IN_FRACTION = {
         "Structure fraction by {bins}",
         "Against the real galaxies of the same bin; p_holm over all bins of the simulations.",
     ),
+    "population_bins": (
+        "Structure fraction by mass, size and type",
+        "Against the real galaxies of the same bin, with the difference of the log-likelihood ratio in nats, "
+        "as Zanisi et al. 2021; p_holm over all bins of the simulations.",
+    ),
     "trend": (
         "Trend over generations",
         "From {order}: change of the structure fraction per step, and the p-value of none.",
@@ -149,6 +169,8 @@ class Questions:
         Data sets in the order that is claimed to be one of improvement, oldest first.
     conditions : tuple of str
         What real galaxies are to be equal in beside signal-to-noise and resolution.
+    population : tuple of Property
+        Mass, size and type: results by each, and matched in all three.
     """
 
     match: tuple[str, ...] = ()
@@ -156,6 +178,7 @@ class Questions:
     edges: tuple[float, ...] = ()
     generations: tuple[str, ...] = ()
     conditions: tuple[str, ...] = ()
+    population: tuple[Property, ...] = ()
 
     @property
     def columns(self) -> list[str]:
@@ -178,7 +201,7 @@ def needed_columns(form: Scores, questions: Questions) -> list[str]:
     list of str
     """
     known = {*_NEEDED, *shape_columns(form.colnames), *score_columns(form), form.headline}
-    known |= {*form.nuisances, *questions.columns}
+    known |= {*form.nuisances, *questions.columns, *population_columns(questions.population)}
     return [name for name in form.colnames if name in known or name.startswith(_STRUCTURE)]
 
 
@@ -245,12 +268,20 @@ class _Jobs:
             "bins": in_words([self.binning[0] or "property"]),
             "nats": ", nats" if column_of(self.scores.headline).unit == "nat" else "",
             "order": " to ".join(self.asked.generations),
+            "population": in_words([each.column for each in self.asked.population]),
+            "n_bootstrap": self.n_bootstrap,
         }
         return [
             (name, title.format(**words), note.format(**words), getattr(self, name))
             for name, (title, note) in (_TABLES | (_IN_FRACTION if self.fraction else {})).items()
-            if name != "trend" or self.asked.generations
+            if self._is_asked(name)
         ]
+
+    def _is_asked(self, name: str) -> bool:
+        """Whether a table is made: some are on request alone."""
+        if name.startswith("population_"):
+            return bool(self.asked.population)
+        return name != "trend" or bool(self.asked.generations)
 
     @property
     def fraction(self) -> Structure | None:
@@ -372,6 +403,13 @@ class _Jobs:
         if self.fraction is not None:
             return fractions_in_bins(self.scores, self.fraction, column, edges)
         return compare_in_bins(self.scores, column, edges, self.seed, n_bootstrap=self.n_bootstrap)
+
+    def population_bins(self) -> Table:
+        return population_bins(self.scores.derived(), self.fraction, self.asked.population, self.seed)
+
+    def population_matched(self) -> Table:
+        scores = self.scores.derived()
+        return matched_bootstrap(scores, self.asked.population, self.seed, n_bootstrap=self.n_bootstrap)
 
     def trend(self) -> Table:
         if self.fraction is not None:

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, label
 
 from simcompare.images.preparation.photometry import elliptical_radius
 
-__all__ = ["MORPHOLOGY", "Morphology", "measure_morphology", "morphology_columns"]
+__all__ = ["MORPHOLOGY", "Morphology", "half_turn", "measure_morphology", "morphology_columns"]
 
 MORPHOLOGY = ("measured_asymmetry", "measured_gini", "measured_m20")
 """Columns of a score table that `morphology_columns` makes."""
@@ -87,13 +88,10 @@ def _asymmetry(
     light: np.ndarray, variance: np.ndarray, centre: tuple[float, float], inside: np.ndarray
 ) -> float:
     """Least asymmetry about a centre within a pixel of the one given."""
-    seen: dict[tuple[float, float], float] = {}
-    about = _HalfTurns(light, variance, inside)
 
+    @cache
     def at(x: float, y: float) -> float:
-        if (x, y) not in seen:
-            seen[x, y] = about(x, y)
-        return seen[x, y]
+        return _asymmetry_about(light, variance, (x, y), inside)
 
     best = tuple(float(np.round(8 * each) / 8) for each in centre)
     for step in STEPS:
@@ -106,31 +104,35 @@ def _asymmetry(
     return at(*best)
 
 
-class _HalfTurns:
-    """Asymmetry of an image about any point: the turned image is shifted by its Fourier phases.
+def half_turn(image: np.ndarray, centre: tuple[float, float]) -> np.ndarray:
+    """Turn an image by 180 degrees about a point, by Fourier phases.
 
     A shift by phases keeps the variance of white noise, and the light of an image that its PSF samples.
+
+    Parameters
+    ----------
+    image : ndarray, shape (y, x)
+    centre : (float, float)
+        x and y [pixels].
     """
+    n_y, n_x = image.shape
+    shift = 2 * centre[0] - (n_x - 1), 2 * centre[1] - (n_y - 1)
+    waves = np.fft.fftfreq(n_y)[:, None] * shift[1] + np.fft.rfftfreq(n_x) * shift[0]
+    return np.fft.irfft2(np.fft.rfft2(image[::-1, ::-1]) * np.exp(-2j * np.pi * waves), s=image.shape)
 
-    def __init__(self, light: np.ndarray, variance: np.ndarray, inside: np.ndarray) -> None:
-        self._light, self._variance, self._inside = light, variance, inside
-        self._turned = np.fft.rfft2(light[::-1, ::-1])
-        self._y = np.fft.fftfreq(light.shape[0])[:, None]
-        self._x = np.fft.rfftfreq(light.shape[1])
 
-    def __call__(self, x: float, y: float) -> float:
-        n_y, n_x = self._light.shape
-        shift = 2 * x - (n_x - 1), 2 * y - (n_y - 1)
-        phase = np.exp(-2j * np.pi * (self._x * shift[0] + self._y * shift[1]))
-        turned = np.fft.irfft2(self._turned * phase, s=self._light.shape)
-        noise = self._variance + np.roll(
-            self._variance[::-1, ::-1], (round(shift[1]), round(shift[0])), (0, 1)
-        )
-        inside = self._inside
-        changed = np.abs(self._light - turned)[inside].sum()
-        by_noise = np.sqrt(2 / np.pi * noise[inside]).sum()  # mean of |x| for normal x
-        total = (np.abs(self._light) + np.abs(turned))[inside].sum()
-        return float((changed - by_noise) / total) if total > 0 else np.nan
+def _asymmetry_about(
+    light: np.ndarray, variance: np.ndarray, centre: tuple[float, float], inside: np.ndarray
+) -> float:
+    """Asymmetry about a point."""
+    turned = half_turn(light, centre)
+    n_y, n_x = light.shape
+    whole = round(2 * centre[1] - (n_y - 1)), round(2 * centre[0] - (n_x - 1))
+    noise = variance + np.roll(variance[::-1, ::-1], whole, (0, 1))
+    changed = np.abs(light - turned)[inside].sum()
+    by_noise = np.sqrt(2 / np.pi * noise[inside]).sum()  # mean of |x| for normal x
+    total = (np.abs(light) + np.abs(turned))[inside].sum()
+    return float((changed - by_noise) / total) if total > 0 else np.nan
 
 
 def _galaxy_pixels(

@@ -79,6 +79,20 @@ def _specific_rate(scores: Any) -> np.ndarray:
         return np.where(mass > 0, np.maximum(rate / mass, LEAST_RATE), np.nan)
 
 
+def _size_in_kpc(scores: Any) -> np.ndarray:
+    """Half-light radius [kpc] at the redshift of the image, in a flat universe of H0 70, Omega_m 0.3."""
+    from astropy.cosmology import FlatLambdaCDM  # takes a third of a second
+
+    redshift = np.asarray(scores["redshift"], float)
+    known = np.isfinite(redshift) & (redshift > 0)
+    distance = np.full(len(redshift), np.nan)
+    # Galaxies of one simulation share their redshift.
+    values, place = np.unique(redshift[known], return_inverse=True)
+    universe = FlatLambdaCDM(H0=70, Om0=0.3)
+    distance[known] = universe.angular_diameter_distance(values).to_value("kpc")[place]
+    return np.asarray(scores["half_light_radius"], float) * np.deg2rad(1 / 3600) * distance
+
+
 COLUMNS: dict[str, Column] = {
     # The image
     "galaxy_id": Column("galaxy; its views have the same"),
@@ -150,6 +164,10 @@ COLUMNS: dict[str, Column] = {
     "half_light_radius": Column(
         "radius of half the light in the image", "arcsec", "half-light radius",
         Use.NUISANCE | Use.SHAPE | Use.RELATION | Use.MATCH | Use.BIN, is_logarithmic=True,
+    ),
+    "half_light_radius_kpc": Column(
+        "half-light radius at the redshift of the image, H0 70, Omega_m 0.3", "kpc", "half-light radius",
+        is_logarithmic=True, needs=("half_light_radius", "redshift"), make=_size_in_kpc,
     ),
     "petrosian_radius": Column("Petrosian radius (ratio 0.2)", "arcsec", is_logarithmic=True),
     "axis_ratio": Column("minor over major axis, from second moments", label="axis ratio", uses=Use.SHAPE),

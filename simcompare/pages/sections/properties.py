@@ -16,6 +16,7 @@ __all__ = ["draw_properties", "relation_columns"]
 _PLANES = (
     ("mag_", "half_light_radius"),
     ("stellar_mass", "half_light_radius"),
+    ("stellar_mass", "half_light_radius_kpc"),
     ("stellar_mass", "star_formation_rate"),
     ("halo_mass", "stellar_mass"),
 )

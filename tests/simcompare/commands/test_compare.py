@@ -5,6 +5,8 @@ import pytest
 from astropy.table import Table
 
 from simcompare.commands.compare import compare_runs, messages
+from simcompare.comparison.population import population_of
+from simcompare.comparison.report_table import read_further
 from simcompare.runs.folder import open_run
 from simcompare.runs.names import SCORES
 from simcompare.scores.files import write_blocks
@@ -94,3 +96,64 @@ def test_a_score_table_of_before_the_structure_score(sets, tmp_path):
     )
     assert "score the images again). The mean log-likelihood ratio of run lies" in text
     assert np.isfinite(table["delta_mean"][0])
+
+
+def populated(table, rng):
+    """Give galaxies masses, sizes, types and a redshift."""
+    n = len(table)
+    table["stellar_mass"] = 10 ** rng.uniform(9, 12, n)
+    table["sersic_index"] = rng.uniform(1, 4, n)
+    table["half_light_radius"] = rng.uniform(1.5, 4, n)
+    table["redshift"] = 0.05
+    return table
+
+
+def test_a_dependence_on_mass_is_found_in_its_bins_alone(tmp_path):
+    """Galaxies above 1e11 Msun lack their structure: the bin says so, the others do not."""
+    rng = np.random.default_rng(3)
+    real = populated(galaxies(rng, "SDSS", "observed", 300), rng)
+    twins = galaxies(rng, "twins of SDSS", "twins", 300, structure=0.0, twins_of=real)
+    for name in ("stellar_mass", "sersic_index", "half_light_radius", "redshift"):
+        twins[name] = real[name]
+    light = populated(galaxies(rng, "run", "simulated", 120), rng)
+    light["stellar_mass"] = 10 ** rng.uniform(9, 11, 120)
+    heavy = populated(galaxies(rng, "run", "simulated", 60, structure=0.0), rng)
+    heavy["stellar_mass"] = 10 ** rng.uniform(11, 12, 60)
+    heavy["galaxy_id"] = [f"heavy-{i}" for i in range(60)]
+    asked = "stellar_mass:1e9,1e10,1e11,1e12; half_light_radius_kpc; sersic_index"
+    compared(tmp_path, real, twins, light, heavy, population=asked)
+    tables = {each.name: each.table for each in read_further(tmp_path / "compare" / "tables")}
+    bins = tables["population_bins"]
+    run = bins[bins["dataset"] == "run"]
+    mass = run[run["property"] == "stellar_mass"]
+    assert mass["verdict"].tolist() == ["no difference found", "no difference found", "smoother than real"]
+    assert mass["structure_fraction"][2] == pytest.approx(0, abs=0.2)
+    assert mass["delta_ratio_high"][2] < 0 < mass["delta_ratio_high"][0]
+    assert mass["n_galaxies"].tolist()[2] == 60
+    kpc = run[run["property"] == "half_light_radius_kpc"]
+    assert len(kpc) == 3
+    assert 1 < kpc["high"][0] < 4  # 0.98 kpc an arcsec at redshift 0.05
+    matched = tables["population_matched"]
+    rows = matched[matched["dataset"] == "run"]
+    assert rows["low"].tolist() == [1e9, 1e9, 1e10, 1e11]
+    assert rows["delta_high"][3] < 0
+    assert rows["delta_low"][1] < 0 < rows["delta_high"][1]
+    assert abs(rows["delta"][0]) < abs(rows["delta"][3])
+
+
+def test_the_properties_of_a_population_are_found_or_asked_for(sets, tmp_path):
+    rng = np.random.default_rng(1)
+    names = populated(sets[0], rng).colnames
+    found = population_of("auto", names)
+    assert [each.column for each in found] == ["stellar_mass", "half_light_radius_kpc", "sersic_index"]
+    assert found[2].limits(Scores.of(sets[0])) == (0.0, 2.5, np.inf)
+    for text, phrase in {
+        "stellar_mass; half_light_radius": "name mass, size and type",
+        "mass; half_light_radius; sersic_index": "'mass', no column of the scores",
+        "stellar_mass:1e9,a; half_light_radius; sersic_index": "write 'column' or",
+        "stellar_mass:1e9,1e8; half_light_radius; sersic_index": "two or more that increase",
+    }.items():
+        with pytest.raises(ValueError, match=phrase):
+            population_of(text, names)
+    with pytest.raises(ValueError, match="none of sersic_n_, sersic_index, concentration"):
+        population_of("auto", ["stellar_mass", "half_light_radius", "redshift"])
