@@ -32,7 +32,7 @@ from simcompare.comparison.population import (
     population_columns,
 )
 from simcompare.comparison.report_table import FurtherTable
-from simcompare.comparison.structure import structure_by_part
+from simcompare.comparison.structure_parts import structure_by_part
 from simcompare.comparison.volume import jackknife_all, with_sub_boxes
 from simcompare.scores.columns import column_of, in_words
 from simcompare.scores.features import morphology_features, shape_columns
@@ -315,7 +315,7 @@ class _Jobs:
         return stream(self.seed, "analysis", name)
 
     def structure(self) -> Table:
-        return structure_by_part(self.scores, self.scores.others, self.seed)
+        return structure_by_part(self.scores, self.scores.others, self.seed, self.asked.conditions)
 
     def every_score(self) -> Table:
         return every_score(self.scores, self.seed, n_bootstrap=self.n_bootstrap)

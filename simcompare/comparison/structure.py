@@ -25,7 +25,6 @@ __all__ = [
     "Verdict",
     "half_row",
     "learn_again",
-    "structure_by_part",
     "structure_rows",
     "verdict_of",
     "with_verdicts",
@@ -284,56 +283,3 @@ def verdict_of(n: int, share_extrapolated: float, p_holm: float, z_weighted: flo
         return Verdict.CLUMPIER if z_weighted > 0 else Verdict.SMOOTHER
     # low is NaN without twins: nobody knows what would be seen
     return Verdict.CONSISTENT if low >= SEEN else Verdict.UNDECIDED
-
-
-def structure_by_part(scores: Scores, names: list[str], seed: int) -> Table:
-    """Judge the structure at each scale, and in each band, by itself.
-
-    Parameters
-    ----------
-    scores : Scores
-    names : list of str
-    seed : int
-
-    Returns
-    -------
-    Table
-        A row for each data set and part: ``dataset``, ``part`` ("scale" or "band"), ``name``,
-        ``structure_z_weighted`` with its error, ``structure_fraction`` with its interval, ``p_value`` and
-        ``p_holm`` over all rows.
-
-    Raises
-    ------
-    ValueError
-        When nothing can be learned, with the reason.
-    """
-    scale_names = [str(name) for name in scores.meta.get("scale_names", ())]
-    parts = [
-        ("scale", scale_names[k] if k < len(scale_names) else f"scale {k}", f"{STRUCTURE}_scale_{k}")
-        for k in range(len(scores.colnames))
-        if f"{STRUCTURE}_scale_{k}" in scores
-    ]
-    stem = f"{STRUCTURE}_band_"
-    parts += [("band", name[len(stem) :], name) for name in scores.colnames if name.startswith(stem)]
-    rows, reason = [], f"the scores have no {STRUCTURE} by scale or band"
-    for part, label, column in parts:
-        try:
-            structure = learn_structure(scores, stream(seed, "structure folds"), column)
-        except ValueError as error:
-            reason = str(error)
-            continue
-        for name in names:
-            test = structure.test(scores.sample(name))
-            rows.append(
-                {
-                    "dataset": name, "part": part, "name": label,
-                    "structure_z_weighted": test.z_weighted, "structure_z_error": test.error,
-                    "structure_fraction": test.fraction, "structure_fraction_low": test.low,
-                    "structure_fraction_high": test.high, "p_value": test.p_value,
-                }
-            )  # fmt: skip
-    if not rows:
-        raise ValueError(reason)
-    table = Table(rows=rows)
-    table["p_holm"] = adjust_p_values(np.asarray(table["p_value"], float))
-    return table

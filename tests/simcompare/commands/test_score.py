@@ -229,7 +229,7 @@ def test_nulls_are_trained_and_enter_the_comparison(runs):
     command += [str(folder / "plain"), "--out", str(folder / "nulls"), "--epochs", "2", "--seeds", "1"]
     assert main([*command, "--workers", "1"]) == 0
     spreads = json.loads((folder / "nulls" / "nulls.json").read_text())
-    assert set(spreads) == {"old", "new"}
+    assert set(spreads) >= {"old", "new"}
     assert spreads["old"].pop("unit") == "nats"  # no twins
     assert all(value > 0 for value in spreads["old"].values())
     assert len(spreads["old"]) == 3

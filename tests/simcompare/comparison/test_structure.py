@@ -7,7 +7,6 @@ from astropy.table import Table
 from simcompare.comparison.answer import answer
 from simcompare.comparison.structure import (
     Verdict,
-    structure_by_part,
     structure_rows,
     with_verdicts,
 )
@@ -117,20 +116,6 @@ def test_scores_without_an_aperture_are_told():
 def test_a_small_reference_is_told():
     _, about = structure_rows(scores_of(simulation("a", 30), n_real=12), ["a"], seed=0)
     assert "12 galaxies" in about["note"]
-
-
-def test_scales_are_judged_one_by_one():
-    def noisy(rng):
-        rows = rows_of(80, rng, "noisy", "simulated")
-        rows["aperture_ratio_scale_0"] = 3 * np.sinh(np.arcsinh(rows["aperture_ratio_scale_0"] / 3) + 1.5)
-        return rows
-
-    table = structure_by_part(scores_of(noisy), ["noisy"], seed=0)
-    fine, coarse = table
-    assert (fine["name"], coarse["name"]) == ("pixels 1-2", "pixels 2-4")
-    assert fine["p_holm"] < 1e-4
-    assert fine["structure_z_weighted"] > 1
-    assert coarse["p_holm"] > 0.01
 
 
 def test_a_reference_of_one_brightness_judges_that_brightness_alone():

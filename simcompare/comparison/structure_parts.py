@@ -1,0 +1,151 @@
+"""Where the structure of a data set departs from that of real galaxies: scale, band, and which way."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from astropy.table import Table
+
+from mocks.streams import stream
+from simcompare.comparison.structure import SIGNIFICANCE, Verdict, verdict_of
+from simcompare.kinds import Kind
+from simcompare.scores.record import Scores
+from simcompare.scores.structure import STRUCTURE, Structure, learn_structure
+from simcompare.statistics.significance import adjust_p_values
+
+__all__ = ["reading_of", "structure_by_part"]
+
+POINT_LIKE = 0.7
+"""Ratio of the mean z of the two coarsest scales to that of the two finest below which the finest depart:
+0.2 to 0.5 of real galaxies with particle noise, clumps or blur, 1.1 of those with damped structure."""
+_NOTE = (
+    "Each scale and band judged by itself, as the whole is: f above 1 is clumpier or noisier than real "
+    "galaxies, below 1 smoother; p (Holm) over all scales and bands of the simulations."
+)
+
+
+def structure_by_part(
+    scores: Scores, names: Sequence[str], seed: int, conditions: Sequence[str] = ()
+) -> Table:
+    """Judge the structure at each scale, and in each band, by itself.
+
+    Parameters
+    ----------
+    scores : Scores
+    names : sequence of str
+        Data sets.
+    seed : int
+        Of the folds.
+    conditions : sequence of str
+        Beside signal-to-noise and resolution.
+
+    Returns
+    -------
+    Table
+        A row for each data set and part: ``dataset``, ``part`` ("scale" or "band"), ``name``,
+        ``structure_z_weighted`` with its error, ``structure_fraction`` with its interval, ``p_value``,
+        ``p_holm`` over all rows of simulations, ``verdict`` by the rule of the headline. ``meta["note"]``
+        says how each simulation reads, see `reading_of`.
+
+    Raises
+    ------
+    ValueError
+        When nothing can be learned, with the reason.
+    """
+    rows, reason = [], f"the scores have no {STRUCTURE} by scale or band"
+    for part, label, column in _parts(scores):
+        try:
+            structure = learn_structure(scores, stream(seed, "structure folds"), column, conditions)
+        except ValueError as error:
+            reason = str(error)
+            continue
+        rows += [
+            {"dataset": name, "part": part, "name": label} | _judged(structure, scores.sample(name))
+            for name in names
+        ]
+    if not rows:
+        raise ValueError(reason)
+    table = Table(rows=rows)
+    simulated = scores.of_kind(Kind.SIMULATED)
+    claims, p_values = np.isin(np.asarray(table["dataset"]), simulated), np.asarray(table["p_value"], float)
+    table["p_holm"] = np.where(claims, adjust_p_values(np.where(claims, p_values, np.nan)), p_values)
+    table["verdict"] = [str(_verdict(row)) for row in table]
+    table.remove_columns(["n_galaxies", "share_extrapolated"])
+    readings = [(name, reading_of(table[np.asarray(table["dataset"]) == name])) for name in simulated]
+    table.meta["note"] = " ".join([_NOTE, *(f"{name}: {text}." for name, text in readings if text)])
+    return table
+
+
+def _parts(scores: Scores) -> list[tuple[str, str, str]]:
+    """Kind, name and column of every scale, finest first, and every band."""
+    names = [str(name) for name in scores.meta.get("scale_names", ())]
+    parts = [
+        ("scale", names[k] if k < len(names) else f"scale {k}", f"{STRUCTURE}_scale_{k}")
+        for k in range(len(scores.colnames))
+        if f"{STRUCTURE}_scale_{k}" in scores
+    ]
+    stem = f"{STRUCTURE}_band_"
+    return parts + [("band", name[len(stem) :], name) for name in scores.colnames if name.startswith(stem)]
+
+
+def _judged(structure: Structure, sample: Scores) -> dict[str, float]:
+    test = structure.test(sample)
+    return {
+        "structure_z_weighted": test.z_weighted, "structure_z_error": test.error,
+        "structure_fraction": test.fraction, "structure_fraction_low": test.low,
+        "structure_fraction_high": test.high, "p_value": test.p_value,
+        "n_galaxies": structure.n_galaxies(sample), "share_extrapolated": structure.extrapolated(sample),
+    }  # fmt: skip
+
+
+def _verdict(row: Table.Row) -> Verdict:
+    return verdict_of(
+        int(row["n_galaxies"]), row["share_extrapolated"], row["p_holm"], row["structure_z_weighted"],
+        row["structure_fraction_low"],
+    )  # fmt: skip
+
+
+def reading_of(rows: Table) -> str:
+    """Name what departs in one data set, from its scales: particle noise, clumps, blur, missing structure.
+
+    Light of few particles and clumps of a few pixels are both points seen through the PSF: by scale they are
+    the same, and both are named.
+
+    Parameters
+    ----------
+    rows : Table
+        Of one data set, from `structure_by_part`.
+
+    Returns
+    -------
+    str
+        Empty where no scale or band departs after Holm.
+    """
+    found = rows[np.asarray(rows["p_holm"], float) < SIGNIFICANCE]
+    if not len(found):
+        return ""
+    ways = {bool(row["structure_z_weighted"] > 0) for row in found}
+    where = {
+        way: ", ".join(str(row["name"]) for row in found if bool(row["structure_z_weighted"] > 0) == way)
+        for way in ways
+    }
+    if len(ways) > 1:
+        return f"too structured in {where[True]}, too smooth in {where[False]}"
+    way = ways.pop()
+    kind = _kind(rows[np.asarray(rows["part"]) == "scale"], is_excess=way)
+    text = f"too {'structured' if way else 'smooth'} in {where[way]}"
+    return f"{text}: {kind}" if kind else text
+
+
+def _kind(scales: Table, *, is_excess: bool) -> str:
+    """Name a departure by how it falls or grows with scale; empty where scales are fewer than four."""
+    z = np.asarray(scales["structure_z_weighted"], float)
+    if len(z) < 4 or not np.isfinite(z).all() or (z[:2].mean() > 0) != is_excess:
+        return "it lies at coarse scales" if len(z) >= 4 and np.isfinite(z).all() else ""
+    is_fine = z[-2:].mean() / z[:2].mean() < POINT_LIKE
+    if is_excess:
+        return (
+            "most at the scale of the PSF, as noise of few particles or small clumps"
+            if is_fine
+            else "at all scales, as large clumps or neighbours"
+        )
+    return "most at the finest scales, as blur" if is_fine else "at all scales, as missing structure"
