@@ -15,7 +15,7 @@ from mocks.projection import Scene, project, random_view
 from mocks.streams import stream
 from mocks.surveys import Survey, load_survey
 
-__all__ = ["draw_state", "mock_galaxy"]
+__all__ = ["draw_state", "mock_galaxy", "share_outside"]
 
 logger = logging.getLogger(__name__)
 
@@ -122,7 +122,7 @@ def mock_galaxy(
         **cutout.metadata,
         "seed": seed,
         "view_index": view_index,
-        "light_outside": dict(zip(bands, _share_outside(ideal).tolist(), strict=True)),
+        "light_outside": dict(zip(bands, share_outside(ideal).tolist(), strict=True)),
         "psf_fwhm": dict(zip(bands, conditions.psf_fwhm.tolist(), strict=True)),
         "sky_sigma": dict(zip(bands, conditions.sky_sigma.tolist(), strict=True)),
     }
@@ -139,8 +139,19 @@ def _warn_of_clamped(galaxy: Galaxy, ideal: IdealImage) -> None:
         )  # fmt: skip
 
 
-def _share_outside(ideal: IdealImage) -> np.ndarray:
-    """Share of the light in each band that falls beyond the survey image, its margin left out."""
+def share_outside(ideal: IdealImage) -> np.ndarray:
+    """Share of the light in each band that falls beyond the survey image, its margin left out.
+
+    Parameters
+    ----------
+    ideal : IdealImage
+        On the fine pixels of the survey image, ``magnitude`` of all its light in the metadata.
+
+    Returns
+    -------
+    ndarray, shape (band,)
+        0 to 1.
+    """
     margin = ideal.margin * ideal.oversampling
     inner = slice(margin, -margin or None)
     total = nanomaggies_of(np.array(list(ideal.metadata["magnitude"].values())))

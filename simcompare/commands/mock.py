@@ -12,7 +12,7 @@ from simcompare.images.splits import TEST_ALONE
 from simcompare.kinds import Kind
 from simcompare.runs.folder import open_run
 from simcompare.settings import MockSettings
-from simcompare.synthetic.mocks import Task, make_images, sky_file
+from simcompare.synthetic.mocks import Task, lost_light, make_images, sky_file
 from simcompare.synthetic.targets import select_targets
 
 __all__ = ["make_mocks", "messages"]
@@ -85,7 +85,10 @@ def make_mocks(
                 "is_toy": simulation.startswith("toy"),
             },
         }
-        return make_parts(run, make_images, tasks, description, attrgetter("sources"))
+        images = make_parts(run, make_images, tasks, description, attrgetter("sources"))
+        if lost := lost_light(images):
+            logger.warning(lost)
+        return images
 
 
 def _preparation(settings: MockSettings) -> Preparation:

@@ -321,7 +321,8 @@ def _remove_from_the_first_gap_on(out: Path) -> None:
 
     Each part goes on where the one before ends.
     """
-    paths = [part_path(out, number) for number in range(len(list((out / "images").glob("part-*.h5"))) + 1)]
+    known = {path.stem for path in (out / "images").glob("part-*.*")}  # images, or records of lost ones
+    paths = [part_path(out, number) for number in range(len(known) + 1)]
     for number, path in enumerate(paths):
         try:
             check_hash(path)

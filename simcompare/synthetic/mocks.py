@@ -24,10 +24,12 @@ from mocks import (
 )
 from mocks.ideal.bands import filter_family
 from mocks.ideal.scale import COSMOLOGY
+from mocks.pipeline import share_outside
 from mocks.products import write_fits, write_rgb
 from mocks.readers import fit_to_survey
 from mocks.readers.examination import doubts_of_galaxy
 from simcompare.images.build import Images
+from simcompare.images.image_set import ImageSet
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.images.preparation.sample import Sample
 from simcompare.images.stamps import PreparedStamp, RawStamp
@@ -38,9 +40,20 @@ from simcompare.synthetic.observing import Found, Make, Source, observe_all, rea
 from simcompare.synthetic.sky import make_sky_bank
 from simcompare.synthetic.targets import Target, read_target
 
-__all__ = ["Task", "make_images", "n_views", "observe_image", "read_galaxy", "sky_file", "target_sources"]
+__all__ = [
+    "Task",
+    "lost_light",
+    "make_images",
+    "n_views",
+    "observe_image",
+    "read_galaxy",
+    "sky_file",
+    "target_sources",
+]
 
 logger = logging.getLogger(__name__)
+
+TOO_FAINT = 0.5  # mag; real Petrosian magnitudes miss a tenth of the light of steep profiles
 
 
 @dataclass(frozen=True)
@@ -216,6 +229,7 @@ def _prepare_view(task: Task, galaxy_id: str, subject: Galaxy | IdealImage, view
         options = {"keep_stages": settings.stages, "sky": sky}
         cutout = observe_image(subject, galaxy_id, size, conditions, settings, **options)
         row = {name: value for name, value in cutout.metadata.items() if isinstance(value, str | int | float)}
+        row |= _light(cutout.metadata)
     _write_products(cutout, f"{galaxy_id}-view{view}", settings)
     return task.sample.prepare(RawStamp.from_cutout(cutout, galaxy_id, row), view)
 
@@ -280,7 +294,9 @@ def observe_image(
         redshift=settings.redshift,
         offset=tuple(stream(settings.seed, galaxy_id, "place").uniform(-0.5, 0.5, size=2)),
     )
-    return observe(fitted, survey, conditions, stream(settings.seed, galaxy_id, "noise"), **options)
+    cutout = observe(fitted, survey, conditions, stream(settings.seed, galaxy_id, "noise"), **options)
+    outside = dict(zip(bands, share_outside(fitted).tolist(), strict=True))
+    return replace(cutout, metadata=cutout.metadata | {"light_outside": outside})
 
 
 def _galaxy_row(galaxy: Galaxy, metadata: dict) -> dict:
@@ -299,7 +315,42 @@ def _galaxy_row(galaxy: Galaxy, metadata: dict) -> dict:
         "conditions": metadata["conditions"],
     }
     row.setdefault("stellar_mass", float(galaxy.stars.mass.sum()))
-    for band, magnitude in metadata["magnitude"].items():
-        row[f"true_mag_{band}"] = magnitude
-        row[f"light_outside_{band}"] = metadata["light_outside"][band]
-    return row
+    return row | _light(metadata)
+
+
+def _light(metadata: dict) -> dict:
+    """Catalogue entries of all the light there is, and of the share that the image does not show."""
+    outside = metadata["light_outside"]
+    row = {f"true_mag_{band}": metadata["magnitude"][band] for band in outside}
+    return row | {f"light_outside_{band}": share for band, share in outside.items()}
+
+
+def lost_light(images: ImageSet) -> str:
+    """Say of which mocks much light is not in the magnitude; empty where of none.
+
+    Parameters
+    ----------
+    images : ImageSet
+        Of mocks.
+
+    Returns
+    -------
+    str
+        How many, and the worst of them.
+    """
+    names = [(f"mag_{band}", f"true_mag_{band}", f"light_outside_{band}") for band in images.bands]
+    table = images.columns(*(name for three in names for name in three))
+    faint = np.array([table[measured] - table[true] for measured, true, _ in names])  # (band, n)
+    worst = np.nan_to_num(faint, nan=-np.inf).max(axis=0)
+    count = np.count_nonzero(worst > TOO_FAINT)
+    if not count:
+        return ""
+    index = int(np.argmax(worst))
+    band = int(np.argmax(np.nan_to_num(faint[:, index], nan=-np.inf)))
+    share = table[names[band][2]][index]
+    name = images.catalogue["galaxy_id"][index]
+    return (
+        f"{count} of {len(images)} images are measured more than {TOO_FAINT} mag too faint, {name} by "
+        f"{worst[index]:.1f} in {images.bands[band]}: {100 * share:.0f} % of its light is outside the image, "
+        "the rest is taken for sky (columns light_outside, true_mag)"
+    )

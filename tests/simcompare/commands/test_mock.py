@@ -53,6 +53,24 @@ def test_measured_magnitude_is_the_light_in_the_image(toys, tmp_path):
     assert np.abs(bright["mag_r"] - bright["true_mag_r"]).max() < 0.15
 
 
+def test_light_that_the_image_does_not_show_is_said(toys, tmp_path, caplog):
+    """In a frame of 8 kpc much of each galaxy is outside; the sum of its pixels tells how much."""
+    options = {"redshift": 0.02, "bands": "r", "dust": "none", "size": 48}
+    made = make_mocks(settings(toys, tmp_path / "near", **options))
+    row = made.catalogue[0]
+    shown = row["true_mag_r"] - 2.5 * np.log10(1 - row["light_outside_r"])
+    image = made.read(0).image[0, 0].astype(float)
+    assert row["light_outside_r"] > 0.1
+    # The image is cut from one 8 pixels wider, of which the column speaks, and the PSF carries light away.
+    assert shown < 22.5 - 2.5 * np.log10(image.sum()) < shown + 0.15
+    said = [record.message for record in caplog.records if "too faint" in record.message]
+    assert len(said) == 1
+    assert "% of its light is outside the image" in said[0]
+    caplog.clear()
+    make_mocks(settings(toys, tmp_path / "far", redshift=0.08, dust="none", size=64))
+    assert "too faint" not in caplog.text
+
+
 def test_named_views_show_a_disc_round_and_flat(toys, tmp_path):
     catalogue = make_mocks(settings(toys, tmp_path / "run", views="face-on,edge-on", size=64)).catalogue
     assert set(catalogue["direction"]) == {"face-on", "edge-on"}
