@@ -11,8 +11,10 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
+from rich.markup import escape
 
 from simcompare import __version__
+from simcompare.commands.planning.options import PANELS, completion_of, metavar_of, panel_of
 from simcompare.commands.planning.table import COMMANDS, Command
 from simcompare.runs.failures import SOME_FAILED, count_failures
 from simcompare.runs.names import PrintableFormatter, printable
@@ -54,11 +56,9 @@ def _function_of(command: Command) -> Callable[..., None]:
         ):
             raise typer.Exit(SOME_FAILED)  # the log says which
 
-    parameters = [
-        _parameter(name, item, name == command.positional)
-        for name, item in command.settings.model_fields.items()
-        if not item.exclude
-    ]
+    fields = {name: item for name, item in command.settings.model_fields.items() if not item.exclude}
+    order = sorted(fields, key=lambda name: PANELS.index(panel_of(name)))  # the help follows it
+    parameters = [_parameter(name, fields[name], name == command.positional) for name in order]
     if command.work:
         parameters.append(_DRY_RUN)
     function.__signature__ = inspect.Signature(parameters)
@@ -70,11 +70,15 @@ def _function_of(command: Command) -> Callable[..., None]:
 def _parameter(name: str, item: FieldInfo, is_positional: bool) -> inspect.Parameter:
     """One setting as an argument or option."""
     kind = typer.Argument if is_positional else partial(typer.Option, *([item.title] if item.title else []))
+    shown = {"help": escape(item.description), "metavar": metavar_of(item), "rich_help_panel": panel_of(name)}
+    if is_positional:
+        shown |= {"metavar": None, "rich_help_panel": "Arguments"}
+    complete = completion_of(name)
     return inspect.Parameter(
         name,
         inspect.Parameter.KEYWORD_ONLY,
         default=inspect.Parameter.empty if item.is_required() else item.get_default(),
-        annotation=Annotated[item.annotation, kind(help=item.description)],
+        annotation=Annotated[item.annotation, kind(**shown, autocompletion=complete)],
     )
 
 
@@ -82,7 +86,15 @@ _DRY_RUN = inspect.Parameter(
     "dry_run",
     inspect.Parameter.KEYWORD_ONLY,
     default=False,
-    annotation=Annotated[bool, typer.Option("--dry-run", help="Only print counts, disk space and time.")],
+    annotation=Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            metavar=" ",
+            rich_help_panel=panel_of("dry_run"),
+            help="Print image counts, disk and run time, then exit.",
+        ),
+    ],
 )
 
 
@@ -93,10 +105,17 @@ def _print_version(wanted: bool) -> None:
 
 
 def _options(
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and errors.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", metavar=" ", help="Only warnings and errors.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", metavar=" ", help="Show the traceback of an error.")
+    ] = False,
     version: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+        bool,
+        typer.Option(
+            "--version", metavar=" ", is_eager=True, callback=_print_version, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     _show_log(logging.WARNING if quiet else logging.INFO)
@@ -132,7 +151,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValidationError as error:
         for problem in error.errors():
             option = "--" + "-".join(str(part) for part in problem["loc"]).replace("_", "-")
-            told = f"error: {option}: {problem['msg']} (given: {problem['input']!r})"
+            reason = problem["msg"].removeprefix("Value error, ")
+            told = f"error: {option}: {reason} (given: {problem['input']!r})"
             typer.echo(printable(told, keep="\n"), err=True)
         return 2
     except StoppedError as stop:

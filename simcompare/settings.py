@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -54,6 +54,7 @@ class Settings(BaseModel):
     """Settings of one command, whose help is the docstring; unknown names are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    needs_power_of_two: ClassVar[bool] = True
 
     @field_validator("inputs", mode="after", check_fields=False)
     @classmethod
@@ -67,6 +68,17 @@ class Settings(BaseModel):
                 raise ValueError(f"no file matches {path}")
             found += matches
         return found
+
+    @field_validator("size", mode="after", check_fields=False)
+    @classmethod
+    def _power_of_two(cls, size: int) -> int:
+        """Refuse what no flow could take."""
+        if cls.needs_power_of_two and size & (size - 1):
+            raise ValueError(
+                f"{size} is not a power of two, as flows need; choose {1 << size.bit_length() - 1}"
+                f" or {1 << size.bit_length()}"
+            )
+        return size
 
     def as_dict(self) -> dict:
         """Plain values for TOML and JSON; what is not set is left out."""
@@ -92,7 +104,8 @@ def likely_name(name: str, known: Sequence[str]) -> str:
 def problems_of(error: ValidationError) -> list[str]:
     """Say which settings are wrong, why, and what was given."""
     return [
-        f"{'.'.join(map(str, each['loc']))}: {each['msg']} (given: {each['input']!r})"
+        f"{'.'.join(map(str, each['loc']))}: {each['msg'].removeprefix('Value error, ')} "
+        f"(given: {each['input']!r})"
         for each in error.errors()
     ]
 
@@ -118,7 +131,7 @@ _READER = Field(
     "'a=0.5', 'linking_length=0.8', 'fields.birth=BornAt'.",
 )
 _BANDS = Field("r", min_length=1, description="Filters, one letter each.")
-_SIZE = Field(64, ge=8, description="Image size in pixels, a power of two.")
+_SIZE = Field(64, ge=8, description="Image size in pixels, a power of two: 32, 64, 128, ...")
 _ARCSEC = Field(
     None, gt=0, description="Image size in arcsec, to the nearest pixel; takes precedence over size."
 )
@@ -221,6 +234,8 @@ class MockSettings(Settings):
 class SkySettings(Settings):
     """Cut patches of real sky to insert mocks into."""
 
+    needs_power_of_two: ClassVar[bool] = False
+
     inputs: list[Path] = Field(description="SDSS frames or HSC coadds, or folders of them.")
     out: Path = Field(description="HDF5 file to write.")
     survey: str = _SURVEY
@@ -273,7 +288,7 @@ class AttributeSettings(MockSettings):
 
 
 class PrepareSettings(Settings):
-    """Prepare real survey images exactly as mocks are."""
+    """Prepare real survey images in the same way as mocks."""
 
     inputs: list[Path] = Field(description="Files or folders of survey images, or tar files of cutouts.")
     out: Path = Field(description="Run folder.")
@@ -314,7 +329,7 @@ class PrepareSettings(Settings):
 
 
 class ReobserveSettings(Settings):
-    """Observe real images again: with a shallower survey, or from farther away."""
+    """Degrade real images to a shallower survey, or move them to a higher redshift."""
 
     inputs: list[Path] = Field(description="Files or folders of images from a deeper and sharper survey.")
     out: Path = Field(description="Run folder.")
@@ -370,12 +385,12 @@ class FetchSettings(Settings):
     )
     report_every: int = Field(100, ge=1, description="Number of files between two log lines.")
     dry_run: bool = Field(
-        False, title="--dry-run", description="Only print the number of files, disk space and time."
+        False, title="--dry-run", description="Print the number of files, disk and run time, then exit."
     )
 
 
 class ExportSettings(Settings):
-    """Write image sets as FITS or as of the Multimodal Universe, or scores as a table for people."""
+    """Export image sets as FITS or Multimodal Universe files, or scores as a table."""
 
     images: list[Path] = Field(description="Image sets, or runs of scores; several are joined.")
     out: Path = Field(description="Folder for FITS files, or file to write.")
@@ -388,7 +403,7 @@ class ExportSettings(Settings):
 
 
 class InfoSettings(Settings):
-    """Describe an image set: what was selected, what was left out and why, distributions."""
+    """Describe an image set: what was kept, what was left out and why, distributions."""
 
     images: list[Path] = Field(description="Image sets; several are joined.")
     where: str | None = Field(None, description="Condition on catalogue columns: 'mag_r < 17.7'.")
@@ -414,10 +429,12 @@ class TrainSettings(Settings):
     out: Path = Field(description="Folder of the model.")
     init: Path | None = Field(None, description=f"Model to start from: a folder, or shipped: {_SHIPPED}.")
     epochs: int | None = Field(None, ge=1, description="Maximum number of epochs; default: the flow's.")
-    minutes: float | None = Field(None, gt=0, description="Maximum training time [minutes].")
+    minutes: float | None = Field(None, gt=0, examples=[60.0], description="Maximum training time [minutes].")
     batch_size: int | None = Field(None, ge=1, description="Batch size; default: the flow's.")
     device: str = Field(
-        "auto", pattern="^(auto|cpu|mps|cuda(:[0-9]+)?)$", description="Device; auto: a GPU if there is one."
+        "auto",
+        pattern="^(auto|cpu|mps|cuda(:[0-9]+)?)$",
+        description="cpu, cuda or mps; auto: a GPU if there is one.",
     )
     precision: str = Field(
         "float32",
@@ -435,7 +452,7 @@ class TrainSettings(Settings):
 
 
 class ScoreSettings(Settings):
-    """Compute log-likelihood and likelihood ratio of every image."""
+    """Compute the log-likelihood and the likelihood ratio of every image."""
 
     images: list[Path] = Field(description="Image sets.")
     out: Path = Field(description="Run folder.")
@@ -460,7 +477,11 @@ class ScoreSettings(Settings):
         "vectors.",
     )
     batch_size: int = Field(64, ge=1, description="Batch size.")
-    device: str = Field("cpu", pattern="^(cpu|mps|cuda(:[0-9]+)?)$", description="Device: cpu, cuda or mps.")
+    device: str = Field(
+        "auto",
+        pattern="^(auto|cpu|mps|cuda(:[0-9]+)?)$",
+        description="cpu, cuda or mps; auto: a GPU if there is one.",
+    )
     workers: int = _WORKERS
     scheduler: str | None = _SCHEDULER
     seed: int = _SEED
@@ -475,7 +496,7 @@ class ScoreSettings(Settings):
 
 
 class CompareSettings(Settings):
-    """Compare data sets with a reference: differences, errors, doubts."""
+    """Compare data sets with real galaxies: differences, errors, cautions."""
 
     scores: list[Path] = Field(description="Score runs.")
     out: Path = Field(description="Run folder.")
@@ -542,7 +563,7 @@ class BoardSettings(Settings):
 
 
 class ReportSettings(Settings):
-    """Draw the figures and write one self-contained page."""
+    """Draw the figures and write the report, one self-contained page."""
 
     run: Path = Field(description="Folder of a comparison run.")
     machine: bool = Field(False, title="--json", description="Print the page's content as JSON.")
@@ -587,9 +608,10 @@ class WorkflowSettings(Settings):
 
 
 class InitSettings(Settings):
-    """Write a commented workflow file to fill in."""
+    """Write a workflow file to fill in, with comments."""
 
     path: Path = Field(Path("simcompare.toml"), description="File to write.")
+    every_key: bool = Field(False, title="--all", description="Write every key, not only the usual ones.")
 
 
 class RunSettings(Settings):
@@ -599,7 +621,9 @@ class RunSettings(Settings):
     overrides: list[str] = Field(
         [], title="--set", description="Override a value: section.key=value; repeatable."
     )
-    dry_run: bool = Field(False, title="--dry-run", description="Only print counts, disk space and time.")
+    dry_run: bool = Field(
+        False, title="--dry-run", description="Print image counts, disk and run time, then exit."
+    )
 
 
 class SlurmSettings(Settings):

@@ -7,7 +7,16 @@ from contextlib import contextmanager
 import torch
 from torch import distributed, nn
 
-__all__ = ["average_gradients", "from_first", "is_first", "process_group", "rank", "sum_over", "world_size"]
+__all__ = [
+    "average_gradients",
+    "choose_device",
+    "from_first",
+    "is_first",
+    "process_group",
+    "rank",
+    "sum_over",
+    "world_size",
+]
 
 
 def _is_alone() -> bool:
@@ -29,6 +38,14 @@ def is_first() -> bool:
     return int(os.environ.get("RANK", 0)) == 0 if _is_alone() else rank() == 0
 
 
+def choose_device(device: str) -> str:
+    """Replace ``"auto"`` by a GPU if there is one, else by ``"cpu"``; other names stay."""
+    if device != "auto":
+        return device
+    mps = "mps" if torch.backends.mps.is_available() else "cpu"
+    return "cuda" if torch.cuda.is_available() else mps
+
+
 @contextmanager
 def process_group(device: str) -> Iterator[str]:
     """Join the processes that torchrun started; without torchrun nothing happens.
@@ -43,9 +60,7 @@ def process_group(device: str) -> Iterator[str]:
     str
         The device of this process.
     """
-    if device == "auto":
-        mps = "mps" if torch.backends.mps.is_available() else "cpu"
-        device = "cuda" if torch.cuda.is_available() else mps
+    device = choose_device(device)
     if "TORCHELASTIC_RUN_ID" not in os.environ or not _is_alone():
         yield device
         return

@@ -15,11 +15,23 @@ from simcompare.settings import InitSettings, WorkflowSettings
 __all__ = ["messages", "workflow_template", "write_template"]
 
 _HEAD = """\
-# Workflow of simcompare: simulations held against real galaxies, from files to report.
+# Workflow of simcompare: compare simulations with real galaxies, from files to report.
 # Fill in the two 'inputs', then: simcompare run {name} --dry-run, and simcompare run {name}
-# A key behind '#' shows its default or an example; any key can also be given as --set section.key=value.
-# Run again, it goes on where it stopped; add a [mock.NAME] section and run again to add a simulation.
+# Keys behind '#' show a default or an example; --set section.key=value overrides any key.
+# Run again to resume. To add a simulation, add a [mock.NAME] section and run again.
 """
+# Keys of the short file; "" is its top.
+_USUAL = {
+    "": ("out", "survey", "bands", "size", "real"),
+    "prepare": ("inputs", "catalogue", "properties"),
+    "twins": (),
+    "train": ("minutes",),
+    "mock": ("inputs", "redshift", "views", "dust", "min_stellar_mass"),
+    "score": ("model", "background"),
+    "compare": ("generations",),
+    "report": (),
+}
+_ALL = "# 'simcompare init --all' writes every key.\n"
 _EXAMPLES = {float: 0.5, int: 1, str: "...", Path: "path", bool: True}
 _SECTION_NAME = {"mock": "mock.MySimulation"}
 _SHARED = set(WorkflowSettings.model_fields) - {"out"}
@@ -45,20 +57,23 @@ def write_template(settings: InitSettings) -> Path:
     if path.exists():
         raise ValueError(f"{path} exists already; give another name, or move it away.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, workflow_template(path.name))
+    write_text(path, workflow_template(path.name, every=settings.every_key))
     return path
 
 
-def workflow_template(name: str = "simcompare.toml") -> str:
-    """Text of a commented workflow file with every key there is.
+def workflow_template(name: str = "simcompare.toml", *, every: bool = False) -> str:
+    """Text of a commented workflow file.
 
     Parameters
     ----------
     name : str
         Of the file, for its first lines.
+    every : bool
+        Every key there is, rather than the usual ones.
     """
-    lines = [_HEAD.format(name=name)]
-    lines += [_entry(key, item) for key, item in WorkflowSettings.model_fields.items()]
+    lines = [_HEAD.format(name=name) + ("" if every else _ALL)]
+    shown = WorkflowSettings.model_fields.items()
+    lines += [_entry(key, item, active=not every) for key, item in shown if every or key in _USUAL[""]]
     for section, kind in SECTIONS.items():
         part = COMMANDS[section].section
         lines.append(f"\n# {part.about}\n[{_SECTION_NAME.get(section, section)}]")
@@ -66,19 +81,21 @@ def workflow_template(name: str = "simcompare.toml") -> str:
         if section == "mock":
             hidden.add("name")
         own = {key: item for key, item in kind.model_fields.items() if key not in hidden}
+        if not every:
+            own = {key: item for key, item in own.items() if key in _USUAL[section] or item.is_required()}
         if section == "score":  # both come from [train] unless flows trained before are named
             lines += [_entry(key, own.pop(key), optional=True) for key in ("model", "background")]
         lines += [_entry(key, item) for key, item in own.items()]
     return "\n".join(lines) + "\n"
 
 
-def _entry(key: str, item: FieldInfo, optional: bool = False) -> str:
-    """One key: its meaning and limits as a comment, then key and value."""
+def _entry(key: str, item: FieldInfo, optional: bool = False, *, active: bool = False) -> str:
+    """One key: its meaning and limits as a comment, then key and value, active where its default is known."""
     required = item.is_required() and not optional
     default = None if item.is_required() else item.get_default()
     unset = default is None or default == []
     value = _example(item) if unset else default
-    mark = "" if required else "# "
+    mark = "" if required or (active and not unset) else "# "
     limits = _limits(item)
     about = f"# {item.description}{f' ({limits})' if limits else ''}"
     return f"{about}\n{mark}{key} = {_toml(value)}{'  # example; not set' if unset and not required else ''}"

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from flows import FlowModel
+from flows.training.distributed import choose_device
 from simcompare.data.shipped import ensemble_members, find_model, reference_table
 from simcompare.images.image_set import LINEAR_UNIT, ImageSet
 from simcompare.kinds import Kind
@@ -86,6 +87,7 @@ def write_scores(settings: ScoreSettings) -> Path:
             shutil.rmtree(run.folder / _CHUNKS, ignore_errors=True)  # of a run killed at its very end
             return run.folder / SCORES
         done.record()
+        settings = settings.model_copy(update={"device": choose_device(settings.device)})
         reference = _reference(sets, settings.reference)
         sets += [
             blank_sky_of(images, settings.seed)

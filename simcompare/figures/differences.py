@@ -32,7 +32,7 @@ def draw_forest(table: Table, ax: Axes | None = None) -> Axes:
     -------
     Axes
     """
-    ax = new_axes(ax, PAGE * 0.72, 1.1 + 0.27 * len(table))
+    ax = new_axes(ax, PAGE * 0.72, 0.9 + 0.21 * len(table))
     is_structure = "structure_fraction" in table.colnames and np.isfinite(table["structure_fraction"]).any()
     name = "structure_fraction" if is_structure else "delta_mean"
     values, low, high = (np.asarray(table[f"{name}{end}"], float) for end in ("", "_low", "_high"))

@@ -122,7 +122,7 @@ def _in_order(sets: Sequence[Any], sizes: Mapping[str, int | None]) -> list[Any]
     """Image sets in the order of the score table."""
     found = {images.name: images for images in sets}
     if missing := sorted(set(sizes) - set(found)):
-        raise ValueError(f"images of {', '.join(missing)} not shipped or moved.")
+        raise ValueError(f"images of {', '.join(missing)} are not available.")
     if changed := [name for name, n in sizes.items() if n != len(found[name])]:
         raise ValueError(f"the image sets of {', '.join(changed)} hold other images than were scored.")
     return [found[name] for name in sizes]

@@ -8,6 +8,8 @@ import pytest
 from mocks.toys import ToyPhysics, toy_galaxies, write_eagle_extract
 from simcompare import __version__
 from simcompare.cli import main
+from simcompare.commands.planning.options import PANELS, completion_of, panel_of
+from simcompare.commands.planning.table import COMMANDS
 
 
 def test_version(capsys):
@@ -102,3 +104,44 @@ def test_doctor_looks_at_each_file_of_a_folder_and_takes_reader_options(tmp_path
     assert "snapshot 7" in capsys.readouterr().out
     assert main(["doctor", str(tmp_path / "one.hdf5"), "--reader", "colour=red"]) == 2
     assert "linking_length" in capsys.readouterr().out
+
+
+def test_help_shows_panels_units_and_brackets_and_no_types_of_python(capsys):
+    assert main(["report", "--help"]) == 0
+    assert "simcompare[embed]" in " ".join(capsys.readouterr().out.split())
+    assert main(["mock", "--help"]) == 0
+    shown = capsys.readouterr().out
+    panels = ["Galaxies", "Light", "Observation", "Output", "Running"]
+    places = [shown.index(f" {panel} ") for panel in panels]
+    assert places == sorted(places)
+    assert "[Msun]" in shown
+    assert "<NoneType>" not in shown
+    options = shown[places[0] :]
+    assert "<bool>" not in options
+    assert "<float>" not in options
+
+
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_every_setting_has_a_panel(verb):
+    assert all(panel_of(name) in PANELS for name in COMMANDS[verb].settings.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("name", "begun", "value"),
+    [
+        ("survey", "hsc", "hsc-wide"),
+        ("model", "sdss", "sdss-r"),
+        ("dust", "s", "screen"),
+        ("archive", "l", "list"),
+    ],
+)
+def test_values_are_completed(name, begun, value):
+    found = completion_of(name)(begun)
+    assert value in found
+    assert all(each.startswith(begun) for each in found)
+
+
+@pytest.mark.parametrize("verb", ["mock", "prepare", "reobserve"])
+def test_sizes_that_no_flow_takes_are_refused_at_once(verb, tmp_path, capsys):
+    assert main([verb, str(tmp_path), "--out", str(tmp_path / "out"), "--size", "100"]) == 2
+    assert "100 is not a power of two, as flows need; choose 64 or 128" in capsys.readouterr().err

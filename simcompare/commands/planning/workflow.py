@@ -159,7 +159,7 @@ def plan_workflow(content: Mapping, source: str = "workflow") -> list[Step]:
         images[name] = folder = file.out / "mocks" / folders[name]
         borrows = file.shared.real_conditions and "conditions" not in entry
         borrowed = {"conditions": real} if borrows else {}
-        steps.append(file.step("mock", {"name": name} | entry, out=folder, **borrowed))
+        steps.append(file.step("mock", {"name": name} | entry, name, out=folder, **borrowed))
     scored = []
     for name, folder in images.items():
         scored.append(file.out / "scores" / folders.get(name, name))
@@ -192,9 +192,9 @@ class _File:
         """Give what the file says of a verb."""
         return self.sections.get(verb, {})
 
-    def step(self, verb: str, given: Mapping | None = None, **wired: object) -> Step:
+    def step(self, verb: str, given: Mapping | None = None, name: str = "", **wired: object) -> Step:
         """One command, of what its section says, what the workflow fills in, and what all share."""
-        command, label = COMMANDS[verb], f"[{verb}]"
+        command, label = COMMANDS[verb], f"[{verb}.{name}]" if name else f"[{verb}]"
         given = self.section(verb) if given is None else given
         refused = sorted(set(given) & set(command.section.wired))
         if refused:

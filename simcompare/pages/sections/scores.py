@@ -21,9 +21,9 @@ _LEAST_OF_A_SPLIT = 5
 def draw_scores(book: Sketchbook, scores: Scores, comparison: Table, seed: int) -> None:
     """Draw the headline, the distributions of every score, and what the null says."""
     book.draw(
-        "difference", "Difference to real galaxies",
-        "How structured each data set is: 1 as real galaxies of equal brightness and resolution, 0 as smooth "
-        "Sersic models of them. Bars: 95% intervals; open symbols: controls.",
+        "difference", "Structure of each data set",
+        "1: as structured as real galaxies of equal brightness and resolution; 0: as their Sersic models. "
+        "Open symbols: controls.",
         comparison, figures.draw_forest, wide=True,
     )  # fmt: skip
     columns = names_for(Use.SCORE, scores.colnames)

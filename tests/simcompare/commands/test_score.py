@@ -148,7 +148,7 @@ def test_scores_of_images_that_have_changed_are_not_placed(runs, tmp_path, caplo
     with caplog.at_level("INFO"):
         for images in (sets, [*sets, blank_sky_of(sets[0], 0).subset(slice(3))]):
             list(placing.place_scores(read, form, images, None, tmp_path, seed=0))
-    assert "the image sets of blank sky are not there" in caplog.text
+    assert "images of blank sky are not available" in caplog.text
     assert "the image sets of blank sky hold other images than were scored" in caplog.text
     assert not list(tmp_path.iterdir())
 

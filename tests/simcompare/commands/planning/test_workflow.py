@@ -39,14 +39,14 @@ def minimal(tmp_path):
 
 
 def test_template_is_a_valid_workflow_of_defaults():
-    content = tomllib.loads(workflow_template())
+    content = tomllib.loads(workflow_template(every=True))
     steps = plan_workflow(content)
     assert [step.verb for step in steps][:4] == ["prepare", "twins", "train", "train"]
     assert steps[0].settings == PrepareSettings(inputs=["path"], out="simcompare-run/real")
 
 
 def test_template_names_and_explains_every_setting():
-    text = workflow_template()
+    text = workflow_template(every=True)
     uncommented = tomllib.loads(re.sub(r"(?m)^# (?=\w+ = )", "", text))
     for section, kind in SECTIONS.items():
         given = uncommented[section]["MySimulation"] if section == "mock" else uncommented[section]
@@ -55,6 +55,23 @@ def test_template_names_and_explains_every_setting():
     assert set(WorkflowSettings.model_fields) <= set(uncommented)
     for item in MockSettings.model_fields.values():
         assert item.description
+
+
+def test_short_template_is_a_workflow_too_and_every_key_is_asked_for(tmp_path):
+    short, long = tmp_path / "short.toml", tmp_path / "long.toml"
+    assert main(["init", str(short)]) == 0
+    assert main(["init", str(long), "--all"]) == 0
+    assert len(short.read_text().splitlines()) < 65 < len(long.read_text().splitlines())
+    steps = plan_workflow(read_workflow(short))
+    assert [step.verb for step in steps] == [step.verb for step in plan_workflow(read_workflow(long))]
+
+
+def test_errors_of_a_simulation_name_its_section(minimal):
+    content = read_workflow(minimal)
+    name = next(iter(content["mock"]))
+    content["mock"][name]["viewz"] = 3
+    with pytest.raises(ValueError, match=rf"\[mock\.{name}\] has no key 'viewz'"):
+        plan_workflow(content)
 
 
 def test_init_writes_once(tmp_path, capsys):
@@ -115,7 +132,7 @@ def test_overrides_take_toml_and_plain_text(minimal):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("mock.A.veiws=3", r"\[mock\] has no key 'veiws'; did you mean 'views'"),
+        ("mock.A.veiws=3", r"\[mock\.A\] has no key 'veiws'; did you mean 'views'"),
         ("sede=3", "did you mean 'seed'"),
         ("trian.epochs=3", "did you mean 'train'"),
         ("train.xyz=3", "known:"),
