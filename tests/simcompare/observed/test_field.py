@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.table import Table
 
 from mocks.observing.psf import measure_fwhm
 from mocks.survey_files.sdss_frames import open_frame
 from mocks.survey_files.sdss_psf import read_psfield
 from simcompare.images.positions import match_places
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
-from simcompare.images.stamps import RejectedStampError
+from simcompare.images.stamps import FLAGS, RejectedStampError
 from simcompare.observed import read_stamps
 from simcompare.observed.detect import empirical_psf, find_candidates
 
@@ -67,6 +68,25 @@ def test_magnitudes_agree_with_the_survey_s(stamps, catalogue):
             differences.append(row["mag_r"] - magnitude[i])
     assert np.median(differences) == pytest.approx(0, abs=0.05)
     assert np.percentile(differences, 84) - np.percentile(differences, 16) < 0.25
+
+
+def test_threshold_keeps_faint_galaxies_and_no_blank_place(folder, catalogue):
+    """At 21 mag all of SDSS's galaxies are taken; 8 arcsec from any object nothing is."""
+    kind, ra, dec, magnitude = catalogue
+    frame = folder / "frame-r-000094-1-0012.fits.bz2"
+    x, y = open_frame(frame).wcs.world_to_pixel_values(ra, dec)
+    inside = (x > 60) & (x < 1988) & (y > 60) & (y < 1429)
+    faint = inside & (kind == GALAXY) & (magnitude > 20) & (magnitude < 20.8)
+    rng, blank = np.random.default_rng(2), []
+    while len(blank) < 40:
+        place = rng.uniform((60, 60), (1988, 1429))
+        if np.hypot(x - place[0], y - place[1]).min() > 20:
+            blank.append(place)
+    empty = np.stack(open_frame(frame).wcs.pixel_to_world_values(*np.transpose(blank)))
+    for places, taken in ((np.stack([ra[faint], dec[faint]])[:, :20], True), (empty, False)):
+        for stamp in read_stamps(frame, ("r",), places=Table(places.T, names=("ra", "dec"))):
+            row = prepare_stamp(stamp, Preparation(), preparation_stream(0, stamp.galaxy_id)).row
+            assert bool(row["flags"] & FLAGS["undetected"]) != taken, stamp.galaxy_id
 
 
 @pytest.mark.parametrize("band", "gri")
