@@ -12,7 +12,7 @@ from astropy.table import Table
 from mocks.streams import stream
 from simcompare.comparison.adjusted import adjusted_differences
 from simcompare.comparison.every_score import every_score, score_columns
-from simcompare.comparison.features import Rows, compare_features
+from simcompare.comparison.features import LEAST_UNIT, Rows, compare_features
 from simcompare.comparison.fractions import (
     adjusted_fractions,
     fraction_contrasts,
@@ -24,7 +24,7 @@ from simcompare.comparison.fractions import (
 from simcompare.comparison.headline import trend_of
 from simcompare.comparison.matched import balance_all, contrasts, match_all
 from simcompare.comparison.matching import compare_in_bins
-from simcompare.comparison.model_probabilities import ModelComparison, compare_models
+from simcompare.comparison.model_probabilities import ModelComparison, compare_models, posterior_table
 from simcompare.comparison.population import (
     Property,
     matched_bootstrap,
@@ -34,6 +34,7 @@ from simcompare.comparison.population import (
 from simcompare.comparison.report_table import FurtherTable
 from simcompare.comparison.structure_parts import structure_by_part
 from simcompare.comparison.volume import jackknife_all, with_sub_boxes
+from simcompare.kinds import Kind
 from simcompare.scores.columns import column_of, in_words
 from simcompare.scores.features import morphology_features, shape_columns
 from simcompare.scores.nuisance import usable_nuisances
@@ -375,23 +376,24 @@ class _Jobs:
         rows = np.sort(np.concatenate(some))
         part = self.scores.select()[rows]
         kept = Rows(spaces[name], rows)[:][:, :MOST_FEATURES]
-        real = kept[part.held_out(part.named_reference)]
-        scale = np.nanstd(real, axis=0)
-        unit = (kept - np.nanmean(real, axis=0)) / np.where(scale > 0, scale, 1.0)
+        known = self._unit_of(spaces[name])
+        if known is None:  # then of the simulations: of tested real galaxies they would favour these
+            known = kept[np.isin(part["dataset"], part.of_kind(Kind.SIMULATED))]
+        scale = np.nanstd(known, axis=0)
+        unit = (kept - np.nanmean(known, axis=0)) / np.where(scale > 0, scale, 1.0)
         return compare_models(part, unit, self.seed)
 
+    def _unit_of(self, values: Any) -> np.ndarray | None:
+        """Features of real galaxies that a model has learned from, which no test uses; None for too few."""
+        scores = self.scores
+        learned = scores.equals("dataset", scores.named_reference) & ~scores.held_out(scores.named_reference)
+        rows = scores.first_views(np.flatnonzero(learned))[:MOST_COMPARED]
+        known = Rows(values, rows)[:][:, :MOST_FEATURES]
+        return known if np.isfinite(known).all(axis=1).sum() >= LEAST_UNIT else None
+
     def posterior(self) -> Table:
-        found = self.comparison_of_models
-        table = found.probabilities.copy()
-        warning = f" Warning: {found.warning}." if found.warning else ""
-        table.meta["note"] = (
-            f"{found.share_inside:.0%} of the real galaxies lie among the simulations (95 % expected of a "
-            f"right one); mean error of the calibration {found.calibration_error:.3f}.{warning}"
-        )
-        if np.bincount(self.scores.codes("dataset")).max() > MOST_COMPARED:
-            table.meta["note"] += f" At most {MOST_COMPARED} images of a data set, drawn at random."
-        table.meta |= {"share_inside": found.share_inside, "warning": found.warning}
-        return table
+        is_cut = np.bincount(self.scores.codes("dataset")).max() > MOST_COMPARED
+        return posterior_table(self.comparison_of_models, MOST_COMPARED if is_cut else None)
 
     def calibration(self) -> Table:
         return self.comparison_of_models.calibration.copy()

@@ -1,5 +1,6 @@
 """Which simulation resembles real galaxies most: calibrated probabilities, after the absolute fit."""
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,9 +13,17 @@ from scipy.special import log_softmax, logsumexp, softmax
 from mocks.streams import stream
 from simcompare.kinds import Kind
 from simcompare.scores.record import Scores
+from simcompare.statistics.known_equal import N_DRAWS
+from simcompare.statistics.preference import (
+    corrected,
+    design,
+    findings,
+    preference_test,
+    trial_rates,
+)
 from simcompare.statistics.resampling import resampled_means
 
-__all__ = ["ModelComparison", "compare_models"]
+__all__ = ["ModelComparison", "compare_models", "posterior_table"]
 
 FOLDS = 5
 BINS = 10
@@ -28,7 +37,10 @@ class ModelComparison:
     ----------
     probabilities : Table
         ``dataset``, ``probability`` (mean over the real galaxies that lie among the simulations),
-        ``probability_low``, ``probability_high``.
+        ``probability_low``, ``probability_high`` (real galaxies resampled); ``p_value`` and ``p_holm`` of a
+        simulation that is no more like them than the others, by exchanged labels; ``false_alarms``, rate at
+        which sets of real galaxies in the place of the simulations are told apart, and ``power`` to tell a
+        set of their Sersic twins; ``n_drawn``, galaxies of the largest set tried; ``finding``.
     galaxies : Table
         ``galaxy_id``, ``inside`` and one column of probabilities for each simulation.
     calibration : Table
@@ -58,6 +70,7 @@ def compare_models(
     simulations: Sequence[str] | None = None,
     prior: Mapping[str, float] | None = None,
     n_bootstrap: int = 500,
+    n_draws: int = N_DRAWS,
 ) -> ModelComparison:
     """Posterior probability of each simulation for real galaxies, given that one of them is right.
 
@@ -70,14 +83,16 @@ def compare_models(
     scores : Scores
         Data set, galaxy and split of each row.
     features : ndarray, shape (len(scores), d)
-        Standardised features.
+        Features in units of galaxies that are not tested.
     seed : int
-        Each simulation is dealt into folds by a stream of its own.
+        Each galaxy is dealt into a fold by its name, with its copies in other simulations.
     simulations : sequence of str, optional
         Default: all data sets of kind "simulated".
     prior : mapping of str to float, optional
         Default: equal, whatever the numbers of galaxies.
     n_bootstrap : int
+    n_draws : int
+        Trials on sets of real galaxies.
 
     Returns
     -------
@@ -105,11 +120,10 @@ def compare_models(
     label = np.repeat(np.arange(len(names)), [len(rows[name]) for name in names])
     share = np.array([(prior or {}).get(name, 1.0) for name in names], float)
     weight = (share / share.sum() / np.bincount(label))[label] * len(label)
-    fold = np.concatenate(
-        [stream(seed, name, "folds").permutation(len(rows[name])) % FOLDS for name in names]
-    )
+    galaxy = np.concatenate([scores[rows[name]]["galaxy_id"] for name in names])
+    fold = _folds(galaxy, seed)
     held_out = np.empty((len(label), len(names)))
-    for k in range(FOLDS):
+    for k in np.unique(fold):
         held_out[fold == k] = _logits(_fit(x[fold != k], label[fold != k], weight[fold != k]), x[fold == k])
     temperature = _temperature(held_out, label, weight)
     calibration, error = _calibration(softmax(held_out / temperature, axis=1), label, weight)
@@ -120,8 +134,17 @@ def compare_models(
     for k, name in enumerate(names):
         galaxies[name] = probability[:, k]
     share_inside = float(inside.mean())
+    table = _averaged(names, probability[inside], stream(seed, "real galaxies"), n_bootstrap)
+    if inside.any():
+        tested = preference_test(x, label, galaxy, real[inside], stream(seed, "exchanged labels"))
+    else:
+        tested = np.full((2, len(names)), np.nan)
+    twins = _twins(scores, features, rows[reference])
+    tried = trial_rates(
+        real, twins, [len(rows[name]) for name in names], stream(seed, "trial of preference"), n_draws
+    )
     return ModelComparison(
-        _averaged(names, probability[inside], stream(seed, "real galaxies"), n_bootstrap),
+        _with_findings(table, names, tested, tried, n_draws),
         galaxies,
         calibration,
         error,
@@ -135,32 +158,59 @@ def _first_views(scores: Scores, dataset: str, features: np.ndarray) -> np.ndarr
     return scores.first_views(np.flatnonzero(scores.held_out(dataset) & np.isfinite(features).all(axis=1)))
 
 
-def _design(x: np.ndarray) -> np.ndarray:
-    """One, features and their squares."""
-    clipped = np.clip(x, -5, 5)
-    return np.concatenate([np.ones((len(x), 1)), clipped, clipped**2 - 1], axis=1)
+def _folds(galaxy: np.ndarray, seed: int) -> np.ndarray:
+    """Fold of each row by the name of its galaxy, so that copies are never on both sides, shape (n,)."""
+    names, code = np.unique(galaxy, return_inverse=True)
+    order = np.argsort([zlib.crc32(f"{seed} {name}".encode()) for name in names], kind="stable")
+    place = np.empty(len(names), int)
+    place[order] = np.arange(len(names))
+    return place[code] % FOLDS
+
+
+def _twins(scores: Scores, features: np.ndarray, real: np.ndarray) -> np.ndarray | None:
+    """Features of the twin of each real galaxy, NaN where there is none; None without twins."""
+    found = np.full((len(real), features.shape[1]), np.nan)
+    for name in scores.of_kind(Kind.TWINS):
+        rows = _first_views(scores, name, features)
+        _, i, j = np.intersect1d(scores.galaxies[real], scores.galaxies[rows], return_indices=True)
+        found[i] = features[rows[j]]
+    return found if np.isfinite(found).any() else None
+
+
+def _with_findings(
+    table: Table, names: Sequence[str], tested: Sequence[np.ndarray], tried: tuple, n_draws: int
+) -> Table:
+    """Add p-values, the rates of the trials, and what may be said."""
+    excess, p_value = (np.asarray(each) for each in tested)
+    p_holm = corrected(p_value)
+    said = dict(zip(names, findings(excess, p_holm, *tried[:2], n_draws), strict=True))
+    order = [list(names).index(name) for name in table["dataset"]]
+    table["p_value"], table["p_holm"] = p_value[order], p_holm[order]
+    table["false_alarms"], table["power"], table["n_drawn"] = tried
+    table["finding"] = [said[name] for name in table["dataset"]]
+    return table
 
 
 def _fit(x: np.ndarray, label: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Coefficients of the regression, shape (n_terms, n_classes)."""
-    design, n_classes = _design(x), int(label.max()) + 1
+    terms, n_classes = design(x), int(label.max()) + 1
     target = np.eye(n_classes)[label]
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        coefficient = flat.reshape(design.shape[1], n_classes)
-        log_probability = log_softmax(design @ coefficient, axis=1)
+        coefficient = flat.reshape(terms.shape[1], n_classes)
+        log_probability = log_softmax(terms @ coefficient, axis=1)
         penalty = 0.5 * (coefficient[1:] ** 2).sum()
         value = -(weight[:, None] * target * log_probability).sum() + penalty
-        gradient = design.T @ (weight[:, None] * (np.exp(log_probability) - target))
+        gradient = terms.T @ (weight[:, None] * (np.exp(log_probability) - target))
         gradient[1:] += coefficient[1:]
         return value, gradient.ravel()
 
-    start = np.zeros(design.shape[1] * n_classes)
-    return minimize(loss, start, jac=True, method="L-BFGS-B").x.reshape(design.shape[1], n_classes)
+    start = np.zeros(terms.shape[1] * n_classes)
+    return minimize(loss, start, jac=True, method="L-BFGS-B").x.reshape(terms.shape[1], n_classes)
 
 
 def _logits(coefficient: np.ndarray, x: np.ndarray) -> np.ndarray:
-    return _design(x) @ coefficient
+    return design(x) @ coefficient
 
 
 def _temperature(logits: np.ndarray, label: np.ndarray, weight: np.ndarray) -> float:
@@ -199,8 +249,31 @@ def _calibration(probability: np.ndarray, label: np.ndarray, weight: np.ndarray)
 
 def _inside(x: np.ndarray, real: np.ndarray, fold: np.ndarray) -> np.ndarray:
     """Whether each real galaxy is as near to the simulations as 95 % of held-out simulated ones."""
-    own = np.concatenate([cKDTree(x[fold != k]).query(x[fold == k], k=5)[0][:, -1] for k in range(FOLDS)])
+    parts = [cKDTree(x[fold != k]).query(x[fold == k], k=5)[0][:, -1] for k in np.unique(fold)]
+    own = np.concatenate(parts)
     return cKDTree(x).query(real, k=5)[0][:, -1] <= np.quantile(own, 0.95)
+
+
+def posterior_table(found: ModelComparison, most: int | None = None) -> Table:
+    """Probabilities with a note that says how to read them.
+
+    Parameters
+    ----------
+    found : ModelComparison
+    most : int, optional
+        Images of a data set, drawn at random, where there were more.
+    """
+    table = found.probabilities.copy()
+    warning = f" Warning: {found.warning}." if found.warning else ""
+    drawn = f" At most {most} images of a data set, drawn at random." if most else ""
+    table.meta["note"] = (
+        f"{found.share_inside:.0%} of the real galaxies lie among the simulations (95 % expected of a "
+        f"right one); mean error of the calibration {found.calibration_error:.3f}. A simulation is preferred "
+        "where exchanged labels give p (Holm) below 0.05. False alarms: sets of real galaxies in the place "
+        f"of the simulations; power: one of them replaced by Sersic twins.{warning}{drawn}"
+    )
+    table.meta |= {"share_inside": found.share_inside, "warning": found.warning}
+    return table
 
 
 def _averaged(

@@ -5,7 +5,7 @@ import pytest
 from astropy.table import Table
 from scipy import stats
 
-from simcompare.comparison.model_probabilities import compare_models
+from simcompare.comparison.model_probabilities import _folds, compare_models
 from simcompare.scores.record import Scores
 
 
@@ -69,3 +69,22 @@ def test_too_little_is_refused():
     scores, features = world(0.0, n=10)
     with pytest.raises(ValueError, match="too few galaxies in one, three, two"):
         compare_models(Scores.of(scores), features, 0)
+
+
+def test_preference_and_its_trials_stand_in_the_table():
+    scores, features = world(1.5, n=80)
+    table = compare_models(Scores.of(scores), features, 1).probabilities
+    rows = {row["dataset"]: row for row in table}
+    assert rows["two"]["finding"] == "preferred"
+    assert rows["two"]["p_holm"] < 0.01
+    assert rows["three"]["finding"] == "not preferred"
+    assert table["false_alarms"][0] <= 0.15
+    assert table["n_drawn"][0] == 13  # three sets from half of 80 real galaxies
+    assert np.isnan(table["power"]).all()  # no twins
+
+
+def test_copies_of_a_galaxy_are_in_one_fold():
+    names = np.array([f"g{k}" for k in range(50)])
+    fold = _folds(np.concatenate([names, names[::-1]]), 3)
+    np.testing.assert_array_equal(fold[:50], fold[50:][::-1])
+    assert list(np.bincount(fold)) == [20] * 5
