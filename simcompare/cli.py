@@ -46,11 +46,11 @@ def _function_of(command: Command) -> Callable[..., None]:
         if only_estimate:
             from simcompare.commands.planning.dry_run import estimate, summary
 
-            typer.echo(summary([estimate(settings)]))
+            typer.echo(printable(summary([estimate(settings)]), keep="\n\t"))
             return
         product = command.find(command.function)(settings)
         for text in command.find("messages")(settings, product):
-            typer.echo(text)
+            typer.echo(printable(text, keep="\n\t"))
         if not getattr(settings, "dry_run", False) and any(
             map(count_failures, command.failure_tables(settings))
         ):

@@ -7,6 +7,7 @@ import io
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ __all__ = [
     "explained",
     "file_state",
     "fingerprint",
+    "open_own",
     "read_rows",
     "remove_leftovers",
     "sha256",
@@ -159,8 +161,41 @@ def write_text(path: str | os.PathLike, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def open_own(path: str | os.PathLike, flags: int) -> int:
+    """Descriptor of a file of a run that is written in place, which no link may lead elsewhere.
+
+    Parameters
+    ----------
+    path : path-like
+    flags : int
+        As `os.open` takes them.
+
+    Raises
+    ------
+    OSError
+        When a link, a pipe or a device lies there, or it cannot be written.
+    """
+    path = Path(path)
+    if path.is_symlink():
+        raise OSError(f"{path} is a link, through which nothing is written; remove it.")
+    # Without waiting: a pipe would have us wait for its other end.
+    safe = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        descriptor = os.open(path, flags | safe, 0o644)
+    except OSError as error:
+        if path.exists() and not path.is_file():
+            raise OSError(f"{path} is no file; remove it.") from error
+        raise explained(error, path.parent) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(f"{path} is a pipe or a device; remove it.")
+    return descriptor
+
+
 def sha256(path: str | os.PathLike) -> str:
-    """SHA-256 of a whole file, hexadecimal."""
+    """SHA-256 of a whole file, hexadecimal; a pipe or a device, which has no end, is refused."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(f"{path} is a pipe, a device or a folder; it should be a file.")
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

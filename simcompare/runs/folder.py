@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from typing import TextIO
 
 import tomli_w
 from astropy.table import Table
@@ -19,7 +20,7 @@ from astropy.table import Table
 from simcompare import __version__
 from simcompare.runs.documents import read_json_object, read_toml
 from simcompare.runs.failures import FailureKind
-from simcompare.runs.files import explained, fingerprint, remove_leftovers, write_text
+from simcompare.runs.files import explained, fingerprint, open_own, remove_leftovers, write_text
 from simcompare.runs.ledger import PRODUCTS, Ledger, digest
 from simcompare.runs.lock import lock_folder
 from simcompare.runs.names import PrintableFormatter, printable
@@ -316,6 +317,11 @@ def _provenance(folder: Path, verb: str, settings: Settings, inputs: list[Path])
 
 class _LogFile(logging.FileHandler):
     """Log that a full disk cuts short, without a word: the work itself says what is wrong."""
+
+    def _open(self) -> TextIO:
+        """Open it in place, for more lines at its end."""
+        descriptor = open_own(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        return os.fdopen(descriptor, self.mode, encoding=self.encoding)
 
     def handleError(self, record: logging.LogRecord) -> None:
         """Lose the line."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from simcompare.runs.files import explained
+from simcompare.runs.files import explained, open_own
 
 try:
     import fcntl
@@ -67,7 +67,7 @@ def _by_kernel(path: Path, holder: dict) -> int | None:
         return None
     while True:
         existed = path.exists()
-        descriptor = _open(path, os.O_RDWR | os.O_CREAT)
+        descriptor = open_own(path, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Its last holder may have removed the file between our opening and locking it.
@@ -94,19 +94,11 @@ def _by_name(path: Path, holder: dict) -> None:
     if _is_stale(path, holder["host"]):
         path.unlink(missing_ok=True)
     try:
-        descriptor = _open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        descriptor = open_own(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     except FileExistsError:
         raise _in_use(path) from None
     os.write(descriptor, json.dumps(holder).encode())
     os.close(descriptor)
-
-
-def _open(path: Path, how: int) -> int:
-    """Descriptor of the lock file."""
-    try:
-        return os.open(path, how, 0o644)
-    except OSError as error:
-        raise explained(error, path.parent) from error
 
 
 def _is_stale(path: Path, host: str) -> bool:
@@ -125,6 +117,8 @@ def _is_stale(path: Path, host: str) -> bool:
 
 def _read(path: Path) -> dict:
     """Read what a lock file says, nothing when it is gone or half written."""
+    if not path.is_file():
+        return {}
     try:
         held = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

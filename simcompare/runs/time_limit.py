@@ -10,7 +10,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 
-from simcompare.runs.files import explained
+from simcompare.runs.files import open_own
 
 __all__ = ["Watch"]
 
@@ -41,10 +41,7 @@ class Watch:
 
     def __enter__(self) -> "Watch":
         self._stuck = _read_stuck(self.journal)
-        try:
-            self._file = os.open(self.journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        except OSError as error:
-            raise explained(error, self.journal) from error
+        self._file = open_own(self.journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         return self
 
     def __exit__(

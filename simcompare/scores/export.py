@@ -1,10 +1,13 @@
 """Scores written for people: text that any program reads, or a FITS table."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 from astropy.table import Table
 
@@ -15,6 +18,8 @@ from simcompare.scores.record import Scores
 
 __all__ = ["LAYOUTS", "export_scores"]
 
+_FORMULA = r"[=+@\t\r-]"  # what a spreadsheet takes for the beginning of one
+
 
 def _ecsv(scores: Scores, path: Path) -> None:
     write_table(scores.table, path)
@@ -22,7 +27,18 @@ def _ecsv(scores: Scores, path: Path) -> None:
 
 def _csv(scores: Scores, path: Path) -> None:
     with atomic_path(path) as temporary:
-        pyarrow.csv.write_csv(arrow_table(scores), temporary)
+        pyarrow.csv.write_csv(_without_formulae(arrow_table(scores)), temporary)
+
+
+def _without_formulae(table: pa.Table) -> pa.Table:
+    """Table whose words, should they begin like a formula of a spreadsheet, begin with an apostrophe."""
+    for number, field in enumerate(table.schema):
+        kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+            words = pc.cast(table.column(number), kind)
+            harmless = pc.replace_substring_regex(words, rf"\A({_FORMULA})", r"'\1")
+            table = table.set_column(number, field.name, harmless)
+    return table.rename_columns([re.sub(rf"\A({_FORMULA})", r"'\1", name) for name in table.column_names])
 
 
 def _fits(scores: Scores, path: Path) -> None:
@@ -62,7 +78,8 @@ def export_scores(scores: Scores, path: str | os.PathLike, layout: str) -> None:
     path : path-like
     layout : str
         One of `LAYOUTS`: ECSV with units and descriptions; a FITS table, in which letters beyond ASCII are
-        replaced by their numbers; or plain CSV.
+        replaced by their numbers; or plain CSV, whose words never begin like a formula: an apostrophe
+        stands before them.
 
     Raises
     ------

@@ -1,12 +1,16 @@
 import json
 import logging
+import os
 import tomllib
 from pathlib import Path
 
 import pytest
 from astropy.table import Table
 
+from simcompare.runs import lock
+from simcompare.runs.files import sha256
 from simcompare.runs.folder import open_run, read_provenance, read_settings
+from simcompare.runs.time_limit import Watch
 from simcompare.settings import ScoreSettings, TrainSettings
 
 
@@ -109,3 +113,42 @@ def work_while_moved(settings):
 def test_a_folder_that_another_has_replaced_is_an_error(settings):
     with pytest.raises(OSError, match="was moved or removed while"):
         work_while_moved(settings)
+
+
+def spoil(path, how, victim):
+    if how == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to({"link": victim, "device": "/dev/zero"}[how])
+
+
+@pytest.mark.parametrize("name", ["run.lock", "run.log"])
+@pytest.mark.parametrize("how", ["link", "pipe", "device"])
+def test_nothing_is_written_through_a_link_nor_into_a_pipe(name, how, settings, tmp_path, monkeypatch):
+    """A folder from elsewhere may hold them; a lock file would cut what it points at to its own size."""
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    settings.out.mkdir()
+    spoil(settings.out / name, how, victim)
+    for locks in (True, False):
+        if not locks:
+            monkeypatch.setattr(lock, "fcntl", None)
+        with pytest.raises(OSError, match=name), open_run(settings.out, "train", settings, []):
+            pass
+    assert victim.read_text() == "mine"
+
+
+@pytest.mark.parametrize("how", ["link", "pipe", "device"])
+def test_the_journal_of_a_part_is_a_file_of_its_own(how, tmp_path):
+    (tmp_path / "victim").write_text("mine")
+    spoil(tmp_path / "part.reading", how, tmp_path / "victim")
+    with pytest.raises(OSError, match=r"part\.reading"), Watch(tmp_path / "part.reading", 60) as watch:
+        watch("galaxy")
+    assert (tmp_path / "victim").read_text() == "mine"
+
+
+def test_a_pipe_or_a_device_has_no_hash(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
+        with pytest.raises(OSError, match="should be a file"):
+            sha256(path)

@@ -1,5 +1,7 @@
 """Scores for people: every layout holds the same rows, and says what it means."""
 
+import csv
+
 import astropy.units as u
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from astropy.table import Table
 
 from simcompare.cli import main
 from simcompare.runs.tables import write_table
+from simcompare.scores.export import export_scores
 from simcompare.scores.files import write_blocks
 from simcompare.scores.record import Scores
 
@@ -72,3 +75,22 @@ def test_layouts_of_scores_are_not_those_of_images(tmp_path, capsys):
     (tmp_path / "images").mkdir()
     assert main(["export", str(tmp_path), "--layout", "csv", "--out", str(tmp_path / "x.csv")]) == 2
     assert "layout 'csv' is one of scores, which" in capsys.readouterr().err
+
+
+def test_no_word_of_a_csv_is_a_formula(tmp_path):
+    """A spreadsheet would run what begins with such a letter; numbers and other names stay as they are."""
+    names = ['=HYPERLINK("http://x","y")', "+1", "-2", "@SUM(A1)", "\tx", "\r=1", "a=1", "'=1", "", "x\n=1"]
+    columns = {
+        "galaxy_id": names,
+        "dataset": ["real"] * 10,
+        "kind": ["observed"] * 10,
+        "split": ["test"] * 10,
+    }
+    table = Table(columns | {"log_prob": -np.arange(10.0), "=1+1": np.arange(10)})
+    export_scores(Scores.of(table), tmp_path / "scores.csv", "csv")
+    with open(tmp_path / "scores.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    expected = [f"'{name}" if name[:1] in tuple("=+-@\t\r") else name for name in names]
+    assert [row["galaxy_id"] for row in rows] == expected
+    assert [float(row["log_prob"]) for row in rows] == table["log_prob"].tolist()
+    assert "'=1+1" in rows[0]
