@@ -11,6 +11,7 @@ subsets (bright, faint, one source). Nothing simulated enters.
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,8 @@ class Changed:
     def batches(self, n: int):
         """Yield the pixels as `ImageSet.batches` does."""
         for start in range(0, len(self), n):
-            yield type("Stack", (), {"image": self._pixels[start : start + n]})
+            stack = self._images.read(slice(start, start + n))
+            yield replace(stack, image=self._pixels[start : start + n])
 
 
 def scored(images: ImageSet, model: object, background: object) -> dict[str, np.ndarray]:

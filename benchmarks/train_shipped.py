@@ -28,6 +28,7 @@ from flows import FlowConfig, FlowModel, TrainingConfig, train
 from simcompare.commands.train import train_model
 from simcompare.data.shipped import HELD_OUT
 from simcompare.images.image_set import LINEAR_UNIT, ImageSet
+from simcompare.images.morphology import MORPHOLOGY
 from simcompare.images.splits import deal_folds
 from simcompare.models.card import model_card
 from simcompare.models.density import context_of
@@ -172,7 +173,7 @@ KEPT = (
     "galaxy_id", "dataset", "kind", "split", "view", "ra", "dec", "redshift", "snr", "half_light_radius",
     "petrosian_radius", "axis_ratio", "concentration", "sersic_index", "image_index", "log_prob",
     "log_prob_background", "log_likelihood_ratio", "aperture_ratio", "surroundings_ratio", "symmetry_scatter",
-    "complexity", "log_prob_corrected", "outside_domain", "is_finite",
+    "complexity", "log_prob_corrected", "outside_domain", "is_finite", *MORPHOLOGY,
 )  # fmt: skip
 KEPT_STEMS = (
     "mag_", "sky_sigma_", "psf_fwhm_", "log_prob_scale_", "log_prob_background_scale_",

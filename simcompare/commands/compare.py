@@ -14,7 +14,7 @@ from simcompare.comparison.board import write_record
 from simcompare.comparison.further_tables import Questions, further_tables, needed_columns
 from simcompare.comparison.headline import compare
 from simcompare.comparison.nulls import NULLS, null_tables, with_nulls
-from simcompare.comparison.population import population_of, property_of
+from simcompare.comparison.properties.population import population_of, property_of
 from simcompare.comparison.report_table import (
     INDEX,
     read_comparison,

@@ -25,12 +25,13 @@ from simcompare.comparison.headline import trend_of
 from simcompare.comparison.matched import balance_all, contrasts, match_all
 from simcompare.comparison.matching import compare_in_bins
 from simcompare.comparison.model_probabilities import ModelComparison, compare_models, posterior_table
-from simcompare.comparison.population import (
+from simcompare.comparison.properties.population import (
     Property,
     matched_bootstrap,
     population_bins,
     population_columns,
 )
+from simcompare.comparison.properties.reasons import NUMBERS, reasons, sentences, structure_sides
 from simcompare.comparison.report_table import FurtherTable
 from simcompare.comparison.structure_parts import structure_by_part
 from simcompare.comparison.volume import jackknife_all, with_sub_boxes
@@ -67,6 +68,12 @@ _TABLES = {
         "Every score",
         "Median over galaxies, with its exact interval, and the mean minus that of held-out real galaxies. "
         "Not adjusted for brightness, noise or seeing; the verdict is that of the first table.",
+    ),
+    "reasons": (
+        "What goes with the difference",
+        "Morphology numbers of galaxies minus those of real galaxies seen as well, in real spreads; and the "
+        "part of the difference of the structure score that goes with each, by its relation among real "
+        "galaxies. p_holm over numbers and simulations; a share that is not significant says nothing.",
     ),
     "adjusted": (
         "Difference at equal nuisance",
@@ -202,7 +209,7 @@ def needed_columns(form: Scores, questions: Questions) -> list[str]:
     list of str
     """
     known = {*_NEEDED, *shape_columns(form.colnames), *score_columns(form), form.headline}
-    known |= {*form.nuisances, *questions.columns, *population_columns(questions.population)}
+    known |= {*NUMBERS, *form.nuisances, *questions.columns, *population_columns(questions.population)}
     return [name for name in form.colnames if name in known or name.startswith(_STRUCTURE)]
 
 
@@ -317,6 +324,15 @@ class _Jobs:
 
     def structure(self) -> Table:
         return structure_by_part(self.scores, self.scores.others, self.seed, self.asked.conditions)
+
+    def reasons(self) -> Table:
+        if self.learned is None:
+            raise ValueError("there is no structure score whose difference could be divided.")
+        table = reasons(self.scores, self.learned, self.seed)
+        said = " ".join(sentences(table, structure_sides(self.scores, self.learned)))
+        note = _TABLES["reasons"][1]
+        table.meta["note"] = f"{said} {note}".strip()
+        return table
 
     def every_score(self) -> Table:
         return every_score(self.scores, self.seed, n_bootstrap=self.n_bootstrap)

@@ -186,6 +186,13 @@ COLUMNS: dict[str, Column] = {
     "smoothness": Column("smoothness (clumpiness)", label="smoothness", uses=Use.SHAPE),
     "gini": Column("Gini coefficient of the light", label="Gini coefficient", uses=Use.SHAPE),
     "m20": Column("second moment of the brightest 20 % of the light", label="M20", uses=Use.SHAPE),
+    "measured_asymmetry": Column(
+        "light that a half turn changes over twice the light, less what noise changes", label="asymmetry"
+    ),
+    "measured_gini": Column("Gini coefficient of the pixels of the galaxy", label="Gini coefficient"),
+    "measured_m20": Column(
+        "log10 of the second moment of the brightest fifth of the light over that of all", label="M20"
+    ),
     "sky_sigma_*": Column(
         "standard deviation of the sky per pixel in {}", "nmgy", "{} sky noise", Use.NUISANCE | Use.RELATION
     ),

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 
 from flows import symmetry
+from simcompare.images.image_set import LINEAR_UNIT
+from simcompare.images.morphology import morphology_columns
 from simcompare.kinds import Kind
 from simcompare.models.density import (
     SKY,
@@ -19,7 +21,7 @@ from simcompare.models.density import (
     outside_domain,
     plain,
 )
-from simcompare.scores.aperture import aperture_columns, aperture_weights
+from simcompare.scores.aperture import GEOMETRY, aperture_columns, aperture_weights
 from simcompare.scores.complexity import complexity
 from simcompare.scores.record import Scores, headline_of
 
@@ -74,7 +76,8 @@ def score(
         the names of the scales in ``meta["scale_names"]``; ``symmetry_scatter``, the standard deviation
         of the ratio (of log_prob without background) over the orientations; ``ensemble_scatter``;
         where the flows are local and the catalogue has `simcompare.scores.aperture.GEOMETRY`, the columns of
-        `simcompare.scores.aperture.aperture_columns`;
+        `simcompare.scores.aperture.aperture_columns`; those of `simcompare.images.morphology.MORPHOLOGY` of
+        fluxes;
         ``complexity`` and ``log_prob_corrected``, see `simcompare.scores.complexity`, where the model says
         what noise it was trained on; then ``outside_domain`` (bits of `Domain`) and ``is_finite``.
 
@@ -96,6 +99,7 @@ def score(
     quantum = _quantum(images.bands, models[0])
     split = [*models, *list(backgrounds.values())[:1]]
     has_aperture = bool(backgrounds) and all(getattr(each, "is_local", False) for each in split)
+    has_morphology = _has_morphology(images)
     blocks, done = [], 0
     for stack in images.batches(batch_size):
         rows = slice(done, done + len(stack.image))
@@ -108,6 +112,12 @@ def score(
         block = _score_batch(stack.image, own[: len(models)], behind, batch, symmetries, weight)
         if _LOCAL in block:
             block |= aperture_columns(*block.pop(_LOCAL), images.bands)
+        if has_morphology:
+            pixels = stack.image, stack.variance
+            is_subtracted = images.preparation.subtract_background
+            block |= morphology_columns(
+                *pixels, catalogue[rows], images.bands, images.pixel_scale, is_subtracted=is_subtracted
+            )
         if quantum is not None:
             block["complexity"] = complexity(stack.image, quantum)
             rounded = block["log_prob"] + np.log(quantum).sum() * stack.image[0, 0].size
@@ -136,6 +146,13 @@ def warn_of_doubts(blocks: Iterable[Scores]) -> None:
         for text, doubtful in zip(texts, doubts, strict=True):
             if doubtful:
                 logger.warning(f"%d of %d {text}", doubtful, n, name)
+
+
+def _has_morphology(images: Any) -> bool:
+    """Whether images are fluxes whose galaxies and sky have been measured."""
+    needed = [*GEOMETRY, *(f"{name}_{band}" for name in ("sky_level", "sky_sigma") for band in images.bands)]
+    known = images.catalogue.colnames
+    return getattr(images, "unit", None) == LINEAR_UNIT and all(name in known for name in needed)
 
 
 def _quantum(bands: Sequence[str], model: Density | Callable) -> np.ndarray | None:

@@ -5,7 +5,7 @@ import pytest
 from astropy.table import Table
 
 from simcompare.commands.compare import compare_runs, messages
-from simcompare.comparison.population import population_of
+from simcompare.comparison.properties.population import population_of
 from simcompare.comparison.report_table import read_further
 from simcompare.runs.folder import open_run
 from simcompare.runs.names import SCORES

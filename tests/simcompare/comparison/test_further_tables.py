@@ -39,7 +39,7 @@ def scores(n_real=80, n=40, shift=-30.0, **changes):
 def test_all_tables_find_the_difference():
     tables = {each.name: each.table for each in further_tables(Scores.of(scores()), 0, n_bootstrap=200)}
     assert [name for name, table in tables.items() if table is None] == [
-        "structure", "contrasts", "jackknife", "posterior", "calibration",
+        "structure", "reasons", "contrasts", "jackknife", "posterior", "calibration",
     ]  # fmt: skip
     assert tables["adjusted"]["delta_adjusted_low"][0] < -30 < tables["adjusted"]["delta_adjusted_high"][0]
     row = tables["matched"][0]

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
+from simcompare.images.image_set import LINEAR_UNIT
+from simcompare.images.morphology import measure_morphology
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.models.density import Domain, context_of, outside_domain
 from simcompare.scores.likelihood import _quantum, score
@@ -191,3 +193,28 @@ def test_the_quantum_is_half_the_typical_noise_where_every_band_has_one():
     np.testing.assert_allclose(_quantum(("r", "g"), Gaussian(metadata=known)), [0.15, 0.15])
     assert _quantum(("r", "i"), Gaussian(metadata=known)) is None
     assert _quantum(("r",), np.sum) is None
+
+
+class Fluxes(Images):
+    """The same with a variance, as image sets of fluxes have it."""
+
+    unit = LINEAR_UNIT
+
+    def batches(self, n):
+        for start in range(0, len(self), n):
+            image = self.pixels[start : start + n]
+            yield type("Stack", (), {"image": image, "variance": np.full(image.shape, 0.01)})
+
+
+def test_fluxes_are_given_the_morphology_of_their_galaxies():
+    y, x = np.indices((32, 32))
+    disc = np.exp(-np.hypot(x - 15.5, y - 15.5) / 3)
+    pixels = np.stack([disc + 2.0, disc + 2.0 + 0.2 * (x > 15)])[:, None].astype(np.float32)
+    measured = {"centre_x": 15.5, "centre_y": 15.5, "petrosian_radius": 3.0, "axis_ratio": 1.0}
+    columns = {name: [value] * 2 for name, value in (measured | {"position_angle": 0.0}).items()}
+    scores = score(Fluxes(pixels, sky_level_r=[2.0, 2.0], **columns), Gaussian(), batch_size=1)
+    alone = measure_morphology(disc, np.full(disc.shape, 0.01), (15.5, 15.5), 3.0 / 0.396)
+    assert scores["measured_gini"][0] == pytest.approx(alone.gini, abs=1e-4)
+    assert scores["measured_m20"][0] == pytest.approx(alone.m20, abs=1e-3)
+    assert scores["measured_asymmetry"][1] > scores["measured_asymmetry"][0] + 0.05
+    assert "measured_gini" not in score(Images(pixels, sky_level_r=[2.0, 2.0], **columns), Gaussian())

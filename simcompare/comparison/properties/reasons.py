@@ -1,0 +1,165 @@
+"""Why a data set has more or less structure: what differs in the morphology of its galaxies."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+import numpy as np
+from astropy.table import Table
+
+from mocks.streams import stream
+from simcompare.comparison.structure import MOST_EXTRAPOLATED, SIGNIFICANCE
+from simcompare.kinds import Kind
+from simcompare.scores.record import Scores
+from simcompare.scores.structure import Structure, conditions_of
+from simcompare.statistics.decomposition import Galaxies, LearnedNumbers, learn_numbers
+from simcompare.statistics.known_equal import (
+    N_DRAWS,
+    draws_of,
+    fails_its_null,
+    known_equal_number,
+    share_below,
+)
+from simcompare.statistics.significance import adjust_p_values
+from simcompare.statistics.structure import LEAST_REFERENCE
+
+__all__ = ["NUMBERS", "reasons", "sentences", "structure_sides"]
+
+NUMBERS: Mapping[str, tuple[str, str]] = {
+    "measured_asymmetry": ("less asymmetric", "more asymmetric"),
+    "measured_gini": ("less uneven in their light (Gini coefficient)", "more uneven in their light (Gini)"),
+    "measured_m20": ("of lower M20", "of higher M20"),
+    "concentration": ("less concentrated", "more concentrated"),
+    "sersic_index": ("of lower Sersic index", "of higher Sersic index"),
+}
+"""Columns that are measured on both sides by the one preparation or `score`, and words for less and more."""
+LEAST_GALAXIES = 5
+
+
+def reasons(scores: Scores, structure: Structure, seed: int, *, n_bootstrap: int = 300) -> Table:
+    """Divide the difference of the structure score of each data set among morphology numbers.
+
+    Parameters
+    ----------
+    scores : Scores
+        Of all data sets.
+    structure : Structure
+        Of the headline.
+    seed : int
+        Each data set has a stream of its own.
+    n_bootstrap : int
+
+    Returns
+    -------
+    Table
+        ``dataset``, ``number``, ``n_galaxies``; ``difference`` of the number to real galaxies seen as well,
+        in their spreads, with ``error``, ``p_value`` and ``p_holm`` over numbers and simulations;
+        ``carried``, the part of the difference of z that goes with it, with ``carried_error``; ``share`` of
+        the whole with ``low``, ``high`` (95 %); ``z_difference``, the whole; ``false_alarms``, rate at which
+        as many real galaxies have any number with p below 0.05 after Holm. No p-value where it is too large.
+
+    Raises
+    ------
+    ValueError
+        When a number is not there, or real galaxies are too few.
+    """
+    missing = [name for name in NUMBERS if name not in scores]
+    if missing:
+        raise ValueError(f"the scores have no {', '.join(missing)}; score the images again.")
+    real = _galaxies(scores.reference_sample(), structure)
+    if len(real) < LEAST_REFERENCE:
+        raise ValueError(
+            f"{', '.join(NUMBERS)} are known together of {len(real)} held-out real galaxies, and "
+            f"{LEAST_REFERENCE} are needed; score the images of real galaxies again."
+        )
+    learned = learn_numbers(real, stream(seed, "reasons of the reference"))
+    rates: dict[int, float] = {}
+    rows = []
+    for name in scores.others:
+        ours = _galaxies(scores.sample(name), structure)
+        if len(ours) < LEAST_GALAXIES:
+            continue
+        n = known_equal_number(len(ours), len(real))
+        if n not in rates:
+            rates[n] = _false_alarms(real, n, stream(seed, "reasons of equal sets", n))
+        is_invalid = fails_its_null(rates[n])
+        found = learned.decompose(ours, stream(seed, name, "reasons"), n_bootstrap)
+        for number, carried in zip(NUMBERS, found, strict=True):
+            row = {"dataset": name, "number": number, "n_galaxies": len(ours), **asdict(carried)}
+            row |= {"p_value": np.nan} if is_invalid else {}
+            whole = float(ours.score.mean() - real.score.mean())
+            rows.append(row | {"z_difference": whole, "false_alarms": rates[n]})
+    if not rows:
+        raise ValueError(f"no data set has {LEAST_GALAXIES} galaxies with all of {', '.join(NUMBERS)}.")
+    table = Table(rows=rows)
+    claims = np.isin(np.asarray(table["dataset"]), scores.of_kind(Kind.SIMULATED))
+    p_values = np.asarray(table["p_value"], float)
+    table["p_holm"] = np.where(claims, adjust_p_values(np.where(claims, p_values, np.nan)), p_values)
+    table.meta = {"reference": scores.reference, "n_reference": len(real)}
+    return table
+
+
+def _galaxies(sample: Scores, structure: Structure) -> Galaxies:
+    """Means over the views of each galaxy that has all numbers."""
+    numbers = np.column_stack([sample.numbers(name) for name in NUMBERS])
+    columns = np.column_stack([structure.z(sample), numbers, conditions_of(sample, structure.further)])
+    usable = np.isfinite(columns).all(axis=1)
+    galaxy = np.unique(sample.galaxies[usable], return_inverse=True)[1]
+    n_views = np.bincount(galaxy)
+    means = np.column_stack([np.bincount(galaxy, column) / n_views for column in columns[usable].T])
+    return Galaxies(means[:, 0], means[:, 1 : 1 + len(NUMBERS)], means[:, 1 + len(NUMBERS) :])
+
+
+def _false_alarms(real: Galaxies, n: int, rng: np.random.Generator, n_draws: int = N_DRAWS) -> float:
+    """Rate at which real galaxies, held against the others, differ in any number."""
+
+    def p_of(drawn: np.ndarray, others: np.ndarray) -> float:
+        learned: LearnedNumbers = learn_numbers(real[others], rng)
+        return float(np.min(adjust_p_values(learned.p_values(real[drawn]))))
+
+    return share_below(p_of, draws_of(n, len(real), rng, n_draws))
+
+
+def structure_sides(scores: Scores, structure: Structure) -> dict[str, int]:
+    """Give -1 for a simulation that is smoother than real galaxies, 1 for a clumpier one, else 0."""
+    names = scores.of_kind(Kind.SIMULATED)
+    samples = [scores.sample(name) for name in names]
+    tests = [structure.test(sample) for sample in samples]
+    p_holm = adjust_p_values([test.p_value for test in tests])
+    sides = {}
+    for name, sample, test, p in zip(names, samples, tests, p_holm, strict=True):
+        differs = p < SIGNIFICANCE and structure.extrapolated(sample) <= MOST_EXTRAPOLATED
+        sides[name] = (1 if test.z_weighted > 0 else -1) if differs else 0
+    return sides
+
+
+def sentences(table: Table, verdicts: Mapping[str, int]) -> Sequence[str]:
+    """Say what goes with the difference of each data set that differs.
+
+    Parameters
+    ----------
+    table : Table
+        From `reasons`.
+    verdicts : mapping of str to int
+        -1 for a data set that has significantly less structure than real galaxies, 1 for one that has more.
+
+    Returns
+    -------
+    list of str
+    """
+    said = []
+    for name, side in verdicts.items():
+        rows = table[(np.asarray(table["dataset"]) == name) & (side != 0)]
+        if not len(rows):
+            continue
+        what = "lack of structure" if side < 0 else "excess of structure"
+        known = rows[(rows["p_holm"] < SIGNIFICANCE) & (rows["low"] > 0) & (rows["z_difference"] * side > 0)]
+        if not len(known):
+            said.append(f"None of the morphology numbers is seen to carry the {what} of {name}.")
+            continue
+        best = known[np.argmax(known["share"])]
+        words = NUMBERS[str(best["number"])][int(best["difference"] > 0)]
+        said.append(
+            f"{name} galaxies are {words} than real ones that are seen as well; this carries "
+            f"{best['share']:.0%} ({best['low']:.0%} to {best['high']:.0%}) of their {what}."
+        )
+    return said
