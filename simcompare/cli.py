@@ -48,7 +48,11 @@ def _function_of(command: Command) -> Callable[..., None]:
 
             typer.echo(printable(summary([estimate(settings)]), keep="\n\t"))
             return
-        product = command.find(command.function)(settings)
+        try:
+            product = command.find(command.function)(settings)
+        except KeyboardInterrupt:
+            typer.echo("interrupted; run the same command again to resume.", err=True)
+            raise typer.Exit(130) from None
         for text in command.find("messages")(settings, product):
             typer.echo(printable(text, keep="\n\t"))
         if not getattr(settings, "dry_run", False) and any(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import tomli_w
 
+from simcompare.commands.planning.changes import put_aside
 from simcompare.commands.planning.dry_run import Estimate, estimate_workflow, summary
 from simcompare.commands.planning.workflow import Step, plan_workflow, read_workflow
 from simcompare.runs.files import write_text
@@ -18,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 def run_workflow(settings: RunSettings) -> Path | list[Estimate]:
     """Run the whole chain of a workflow file; what is done already is skipped.
+
+    A step whose settings have changed, and what depends on it, is made again; the log says so.
 
     Parameters
     ----------
@@ -38,6 +41,7 @@ def run_workflow(settings: RunSettings) -> Path | list[Estimate]:
     content, steps = _plan(settings)
     out = steps[-1].folder.parent
     out.mkdir(parents=True, exist_ok=True)
+    put_aside(steps, out)
     write_text(out / "workflow.toml", tomli_w.dumps(content))
     result = None
     for number, step in enumerate(steps, start=1):

@@ -27,7 +27,15 @@ from simcompare.runs.names import PrintableFormatter, printable
 from simcompare.runs.tables import write_table
 from simcompare.settings import FAILURES, WHERE_AND_HOW, Settings
 
-__all__ = ["Run", "open_run", "read_config", "read_provenance", "read_settings", "runs_behind"]
+__all__ = [
+    "Run",
+    "changed_settings",
+    "open_run",
+    "read_config",
+    "read_provenance",
+    "read_settings",
+    "runs_behind",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -279,18 +287,46 @@ def _refuse_other_run(folder: Path, config: dict, replace: bool) -> None:
         raise ValueError(f"{folder} holds a '{old.get('verb')}' run; give '{verb}' another --out.")
     if replace:
         return
-    before, now = _located(old, folder), _located(config, folder)
-    keys = sorted((before.keys() | now.keys()) - WHERE_AND_HOW)
-    differ = [
-        f"{key} = {before.get(key)!r} there, {now.get(key)!r} now"
-        for key in keys
-        if before.get(key) != now.get(key)
-    ]
+    differ = _differences(old, config, folder)
     if differ:
         raise ValueError(
             f"{folder} was made with other settings ({'; '.join(differ)}); "
             "choose another --out, or delete the folder to start again."
         )
+
+
+def _differences(old: dict, config: dict, folder: Path) -> list[str]:
+    """Say which settings that results depend on differ between two contents of ``config.toml``."""
+    before, now = _located(old, folder), _located(config, folder)
+    return [
+        f"{key} = {before.get(key)!r} there, {now.get(key)!r} now"
+        for key in sorted((before.keys() | now.keys()) - WHERE_AND_HOW)
+        if before.get(key) != now.get(key)
+    ]
+
+
+def changed_settings(folder: str | Path, verb: str, settings: Settings) -> list[str]:
+    """Say which settings of a run folder are not those that are wanted now.
+
+    Parameters
+    ----------
+    folder : path
+        Run folder.
+    verb : str
+    settings : Settings
+
+    Returns
+    -------
+    list of str
+        Name, old and new value of each, of those that results depend on; empty where the folder holds no
+        products, or a run of another command.
+    """
+    folder = Path(folder)
+    path = folder / "config.toml"
+    if not path.is_file() or {item.name for item in folder.iterdir()} <= _NO_PRODUCTS:
+        return []
+    old = _checked_config(path)
+    return _differences(old, _portable(verb, settings, folder), folder) if old.get("verb") == verb else []
 
 
 def _provenance(folder: Path, verb: str, settings: Settings, inputs: list[Path]) -> dict:

@@ -12,6 +12,7 @@ from flows import TrainingConfig
 from mocks import load_survey
 from mocks.checked_hdf5 import open_contained
 from mocks.survey_files.sdss_frames import FRAME_NAME
+from simcompare.commands.planning.changes import stale_steps
 from simcompare.commands.planning.table import COMMANDS
 from simcompare.commands.planning.workflow import plan_workflow, read_workflow
 from simcompare.commands.prepare import preparation_of
@@ -169,7 +170,7 @@ def work_of_mock(settings: MockSettings, coming: dict[Path, Shape]) -> Work:
 def work_of_prepare(settings: PrepareSettings, coming: dict[Path, Shape]) -> Work:
     """Work of ``prepare``."""
     files = files_of(settings.inputs, tuple(settings.bands))
-    n = sum(count_stamps(path) for path in files)
+    n = -(-sum(count_stamps(path) for path in files) // settings.every)
     n_bands = 3 if settings.domain == "8-bit" else len(settings.bands)
     preparation = preparation_of(settings, load_survey(settings.survey).pixel_scale)
     shape = Shape(n, n_bands * preparation.size**2)
@@ -291,7 +292,9 @@ def estimate_workflow(path: str | Path, overrides: Sequence[str] = ()) -> list[E
     """
     coming: dict[Path, Shape] = {}
     steps = plan_workflow(read_workflow(path, overrides), str(path))
-    return [estimate(step.settings, coming) for step in steps]
+    stale = stale_steps(steps)
+    estimates = [estimate(step.settings, coming) for step in steps]
+    return [replace(each, done=each.done and each.folder not in stale) for each in estimates]
 
 
 def summary(estimates: Sequence[Estimate]) -> str:
