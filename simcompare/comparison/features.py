@@ -9,12 +9,13 @@ from typing import Any
 import h5py
 import numpy as np
 from astropy.table import Table
+from scipy.spatial import cKDTree
 
 from mocks.streams import stream
 from simcompare.kinds import Kind
 from simcompare.runs.files import read_rows
 from simcompare.scores.record import Scores
-from simcompare.statistics.coverage import coverage_tests
+from simcompare.statistics.coverage import coverage_tests, nearest_test
 from simcompare.statistics.feature_tests import (
     AT_ONCE,
     Sample,
@@ -182,7 +183,7 @@ def compare_features(
             if min(map(len, pair)) < LEAST_GALAXIES:
                 continue
             ours, theirs = standardise(*(Rows(values, each) for each in pair), trial.unit)
-            for result in _results(ours, theirs, (seed, space, name), n_permutations):
+            for result in _results(ours, theirs, (seed, space, name), n_permutations, trial.known):
                 row = {"dataset": name, "space": space, "test": result.name}
                 rows.append(row | _columns(result) | trial.of(result.name, len(ours)))
     names = (
@@ -227,11 +228,15 @@ def _disjoint(
     )
 
 
-def _results(ours: Sample, real: Sample, key: tuple, n_permutations: int) -> Iterator[TestResult]:
+def _results(
+    ours: Sample, real: Sample, key: tuple, n_permutations: int, known: cKDTree | None
+) -> Iterator[TestResult]:
     """All tests of two standardised samples."""
     for test in _TESTS:
         yield test(ours, real, stream(*key, test.__name__), n_permutations=n_permutations)
     yield from coverage_tests(ours, real, stream(*key, "coverage"))
+    if known is not None:
+        yield nearest_test(ours, real, known)
 
 
 def _columns(result: TestResult) -> dict[str, float | int | str]:
@@ -262,6 +267,11 @@ class _Trial:
         unit = Rows(self.values, rows)
         n_finite = sum(int(np.isfinite(block).all(axis=1).sum()) for block in unit.blocks())
         return unit if n_finite >= LEAST_UNIT else None
+
+    @cached_property
+    def known(self) -> cKDTree | None:
+        """Real galaxies that give the units, to be near to; None where they are too few."""
+        return None if self.unit is None else cKDTree(standardise(self.unit, self.unit, self.unit)[0][:])
 
     @cached_property
     def real(self) -> np.ndarray:
@@ -311,7 +321,7 @@ class _Trial:
             for i, (drawn, others) in enumerate(draws_of(n, pool.shape[1], rng, self.n_draws)):
                 pair = standardise(values[k][drawn], values[0][others], self.unit)
                 key = (self.seed, self.space, "equal sets", n, i)
-                for result in _results(*(each[:] for each in pair), key, NULL_PERMUTATIONS):
+                for result in _results(*(each[:] for each in pair), key, NULL_PERMUTATIONS, self.known):
                     alarms.setdefault(result.name, []).append(result.p_value < SIGNIFICANCE)
             found.append({name: float(np.mean(each)) for name, each in alarms.items()})
         return tuple(found)

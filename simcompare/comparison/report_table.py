@@ -44,6 +44,7 @@ _TESTS = {
     "sliced Wasserstein": "sliced_wasserstein",
     "simulated inside real": "simulated_inside_real",
     "real inside simulated": "real_inside_simulated",
+    "near real galaxies": "near_real",
 }
 
 

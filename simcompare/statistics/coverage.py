@@ -1,12 +1,14 @@
 """Whether samples lie where the other one has members: precision and recall, each with an exact test."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from scipy import stats
 from scipy.spatial import cKDTree
 
-from simcompare.statistics.feature_tests import LARGEST_SQUARE, Sample, TestResult, distances, subset
+from simcompare.statistics.feature_tests import AT_ONCE, LARGEST_SQUARE, Sample, TestResult, distances, subset
 
-__all__ = ["coverage_tests"]
+__all__ = ["coverage_tests", "nearest_test"]
 
 NEIGHBOURS = 5
 
@@ -73,3 +75,37 @@ def coverage_tests(
 def _inside(points: np.ndarray, members: np.ndarray, reach: np.ndarray) -> np.ndarray:
     """Whether each point lies in the ball of a member."""
     return np.concatenate([(each <= reach).any(axis=1) for _, each in distances(points, members)])
+
+
+def nearest_test(first: Sample, second: Sample, known: cKDTree) -> TestResult:
+    """Whether a sample lies as near to real galaxies, of which none is tested, as other real ones do.
+
+    Parameters
+    ----------
+    first, second : Rows or ndarray, shape (n, d) and (m, d)
+        Standardised features of simulated and of held-out real galaxies.
+    known : cKDTree
+        Of real galaxies that a model has learned from, in the same coordinates.
+
+    Returns
+    -------
+    TestResult
+        ``near real galaxies``: share of the first no farther from the nearest than 95 % of the second, with
+        Wilson's interval; p-value of equal distances (Mann-Whitney).
+    """
+    ours, real = (
+        np.concatenate([known.query(block)[0] for block in _blocks(sample)]) for sample in (first, second)
+    )
+    near = ours <= np.quantile(real, 0.95)
+    interval = stats.binomtest(int(near.sum()), len(near)).proportion_ci(method="wilson")
+    p_value = float(stats.mannwhitneyu(ours, real).pvalue) if np.ptp([*ours, *real]) > 0 else 1.0
+    ends = float(interval.low), float(interval.high)
+    return TestResult(
+        "near real galaxies", float(near.mean()), *ends, p_value, np.nan, len(ours), len(real), "real: 0.95"
+    )
+
+
+def _blocks(sample: Sample) -> Iterator[np.ndarray]:
+    """Rows some at a time."""
+    for start in range(0, len(sample), AT_ONCE):
+        yield sample[start : start + AT_ONCE]

@@ -95,6 +95,20 @@ def test_copies_of_one_galaxy_raise_no_alarm():
         assert np.mean(np.array(found) < 0.05) <= 0.15  # 3 sigma of 60 draws at 5 %
 
 
+def test_nearness_to_learned_galaxies_has_its_false_alarms_and_power():
+    rng = np.random.default_rng(4)
+    scores, values = with_twins(60, 90, 3, rng)
+    values[150:] *= 3  # twins farther out
+    table = compare_features(scores, {"space": values}, seed=0, n_permutations=59, n_draws=40)
+    row = table[(table["test"] == "near real galaxies") & (table["dataset"] == "twins")][0]
+    assert row["false_alarms"] <= 0.15  # of 40 draws
+    assert row["power"] > 0.9
+    assert row["finding"] == "differs"
+    assert row["value"] < 0.6
+    few, values = with_twins(10, 60, 3, rng)
+    assert "near real galaxies" not in compare_features(few, {"space": values}, seed=0, n_draws=0)["test"]
+
+
 def test_a_test_that_fails_on_equal_sets_is_no_finding(monkeypatch):
     def always(first, second, rng, *, n_permutations):
         return TestResult("always", 1.0, np.nan, np.nan, 1e-9, 0.5, len(first), len(second))

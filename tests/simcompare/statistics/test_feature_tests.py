@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.spatial import cKDTree
 
 from simcompare.comparison.features import standardise
 from simcompare.statistics import feature_tests as twosample
-from simcompare.statistics.coverage import coverage_tests
+from simcompare.statistics.coverage import coverage_tests, nearest_test
 from simcompare.statistics.feature_tests import (
     classifier_test,
     energy_test,
@@ -173,3 +174,21 @@ def test_distances_of_unequal_samples_are_unbiased_sums_over_pairs(name):
     )
     test = twosample.energy_test if name == "energy" else twosample.kernel_test
     assert test(first, second, np.random.default_rng(1), n_permutations=20).value == pytest.approx(expected)
+
+
+def test_distances_of_equal_samples_to_others_are_equal_and_of_far_ones_are_not():
+    alarms, found = [], []
+    for k in range(300):
+        rng = np.random.default_rng(k)
+        known = cKDTree(rng.normal(size=(60, 3)))
+        ours, real = rng.normal(size=(20, 3)), rng.normal(size=(50, 3))
+        equal = nearest_test(ours, real, known)
+        alarms.append(equal.p_value < 0.05)
+        found.append(nearest_test(ours + np.array([3.0, 0, 0]), real, known))
+    assert 0.02 <= np.mean(alarms) <= 0.08  # 300 draws
+    assert np.mean([each.p_value < 0.05 for each in found]) > 0.98
+    assert np.mean([each.value for each in found]) < 0.5
+    assert equal.name == "near real galaxies"
+    assert equal.low < equal.value <= equal.high
+    same = nearest_test(np.zeros((4, 3)), np.zeros((6, 3)), cKDTree(np.zeros((5, 3))))
+    assert (same.value, same.p_value) == (1.0, 1.0)
