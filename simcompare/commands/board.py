@@ -34,7 +34,10 @@ def messages(settings: BoardSettings, table: Table) -> Iterator[str]:
     """Show the ranking."""
     for name in ("structure_fraction", "structure_fraction_low", "structure_fraction_high"):
         table[name].info.format = ".2f"
-    table["structure_p_holm"].info.format = ".2g"
+    for name in ("delta_fraction", "delta_fraction_low", "delta_fraction_high"):
+        table[name].info.format = "+.2f"
+    for name in ("structure_p_holm", "p_value", "p_holm"):
+        table[name].info.format = ".2g"
     for name in ("delta_mean", "delta_mean_low", "delta_mean_high"):
         table[name].info.format = "+.1f"
     for name in ("auc", "auc_low", "auc_high", "overlap"):

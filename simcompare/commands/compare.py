@@ -25,6 +25,7 @@ from simcompare.comparison.report_table import (
 from simcompare.comparison.structure import learn_again
 from simcompare.comparison.structure_null import null_table
 from simcompare.images.image_set import LINEAR_UNIT
+from simcompare.kinds import Kind
 from simcompare.runs.folder import Run, open_run, read_settings
 from simcompare.runs.ledger import check_hash
 from simcompare.runs.names import SCORES
@@ -35,7 +36,7 @@ from simcompare.scores.ranking import SPACES, Reader, place_scores
 from simcompare.scores.record import Scores
 from simcompare.scores.run_inputs import run_image_sets, run_models
 from simcompare.scores.spaces import open_spaces
-from simcompare.scores.structure import ALWAYS
+from simcompare.scores.structure import ALWAYS, Structure
 from simcompare.settings import CompareSettings
 from simcompare.synthetic.blank_sky import blank_sky_of
 
@@ -123,11 +124,23 @@ def _compare(settings: CompareSettings, *, replace: bool) -> Table:
             name=settings.name or run.folder.name,
             model=str(form.meta.get("model", "unknown")),
             background=str(form.meta.get("background", "unknown")),
+            **_fractions(scores, structure),
         )
         made = [SCORES, SPACES, "comparison.ecsv", "comparison.json", _RECORD, f"tables/{INDEX}"]
         made += [f"tables/{each.name}.ecsv" for each in further if each.table is not None]
         done.record(*(name for name in made if name != SPACES or (run.folder / SPACES).is_file()))
     return table
+
+
+def _fractions(scores: Scores, structure: Structure | None) -> dict:
+    """Fractions of the simulations as the board needs them."""
+    if structure is None:
+        return {}
+    names = scores.of_kind(Kind.SIMULATED)
+    return {
+        "fractions": {name: structure.fraction(scores.sample(name)) for name in names},
+        "galaxies": structure.galaxies.tolist(),
+    }
 
 
 def _inputs(settings: CompareSettings) -> list[Path]:

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 from astropy.table import Table
+from scipy import stats
 
 from simcompare.comparison.board import board, read_record, write_record
 from simcompare.comparison.headline import compare
 from simcompare.scores.record import Scores
+from simcompare.statistics.contrast import Fraction
 
 
 def compared(name, mean, survey="sdss"):
@@ -59,3 +61,38 @@ def test_what_is_no_record_is_refused(tmp_path):
     (tmp_path / "c.json").write_text('{"schema": "simcompare.record/99"}')
     with pytest.raises(ValueError, match="record/99"):
         read_record(tmp_path / "c.json")
+
+
+def told(folder, name, fraction, influence, *, own=0.01, galaxies=("a", "b"), conditions=None):
+    """Record of one simulation whose fraction is known."""
+    table = compared(name, -20.0)
+    for column, value in (("structure_fraction", fraction), ("n_structure", 50)):
+        table[column] = np.where(table["dataset"] == name, value, table[column])
+    for end, sign in (("low", -1), ("high", 1)):
+        table[f"structure_fraction_{end}"] = table["structure_fraction"] + sign * 0.5
+    if conditions:
+        table.meta["structure"]["conditions"] = conditions
+    fractions = {name: Fraction(fraction, own, 40.0, np.array(influence))}
+    return write_record(
+        table, folder / f"{name}.json", name="run", model="m", background="b", fractions=fractions,
+        galaxies=galaxies,
+    )  # fmt: skip
+
+
+def test_fractions_of_several_runs_are_held_against_each_other(tmp_path):
+    shared = [0.2, -0.2]  # an error of the reference that both have
+    paths = [told(tmp_path, "best", 0.9, shared), told(tmp_path, "next", 0.4, shared)]
+    table = board(paths)
+    assert table["delta_fraction"][1] == pytest.approx(-0.5)
+    error = np.sqrt(0.02)  # of the two sets alone
+    p_value = 2 * stats.t.sf(0.5 / error, 80)
+    assert table["p_value"][1] == pytest.approx(p_value, rel=0.01)
+    assert list(table["tied"]) == [True, False]  # though the intervals overlap
+    assert np.isnan(table["delta_fraction"][0])
+    near = board([paths[0], told(tmp_path, "near", 0.8, shared)])
+    assert list(near["tied"]) == [True, True]
+    other = board([paths[0], told(tmp_path, "other", 0.4, shared, galaxies=("c", "d"))])
+    assert np.isnan(other["p_value"]).all()
+    assert list(other["tied"]) == [True, True]  # by the intervals
+    with pytest.raises(ValueError, match="conditions is"):
+        board([paths[0], told(tmp_path, "red", 0.4, shared, conditions=["snr", "resolution", "redshift"])])
