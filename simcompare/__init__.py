@@ -17,7 +17,8 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _VERBS = (
-    "attribute", "board", "browse", "cite", "compare", "demo", "doctor", "export", "fetch", "info", "init",
+    "attribute", "board", "browse", "cite", "compare", "demo", "doctor", "export", "fetch", "figure", "info",
+    "init",
     "mock", "nulls", "prepare", "reobserve", "report", "run", "score", "sky", "slurm", "train", "twins",
 )  # fmt: skip
 _OTHERS = {

@@ -62,7 +62,8 @@ def _function_of(command: Command) -> Callable[..., None]:
 
     fields = {name: item for name, item in command.settings.model_fields.items() if not item.exclude}
     order = sorted(fields, key=lambda name: PANELS.index(panel_of(name)))  # the help follows it
-    parameters = [_parameter(name, fields[name], name == command.positional) for name in order]
+    order = [*command.positional.split(), *(name for name in order if name not in command.positional.split())]
+    parameters = [_parameter(name, fields[name], name in command.positional.split()) for name in order]
     if command.work:
         parameters.append(_DRY_RUN)
     function.__signature__ = inspect.Signature(parameters)

@@ -102,7 +102,7 @@ def _signature(command: Command) -> inspect.Signature:
             default, annotation = None, annotation | None
         kind = (
             inspect.Parameter.POSITIONAL_OR_KEYWORD
-            if name == command.positional
+            if name in command.positional.split()
             else inspect.Parameter.KEYWORD_ONLY
         )
         parameters.append(inspect.Parameter(name, kind, default=default, annotation=annotation))

@@ -22,6 +22,7 @@ __all__ = [
     "DoctorSettings",
     "ExportSettings",
     "FetchSettings",
+    "FigureSettings",
     "InfoSettings",
     "InitSettings",
     "MockSettings",
@@ -570,6 +571,22 @@ class ReportSettings(Settings):
     embedding: Literal["pca", "umap"] = Field(
         "pca", description="Map of the latents; umap needs the extra simcompare[embed]."
     )
+
+
+class FigureSettings(Settings):
+    """Draw a figure of a report again, for a paper: other width, names and data sets."""
+
+    name: str = Field(description="Name of the figure, as its file in 'figures' is called.")
+    run: Path = Field(description="Folder of a comparison run with a report.")
+    out: Path = Field(description="File to write: .pdf, .png or .svg.")
+    width: float | None = Field(
+        None, gt=1, le=20, description="Width [inch]; 3.3 is one column, 7 a page. Default: the report's."
+    )
+    labels: list[str] = Field([], description="New name of a data set as OLD=NEW; repeatable.")
+    datasets: str | None = Field(
+        None, description="Data sets to show, comma-separated; the reference stays. Default: all."
+    )
+    title: str | None = Field(None, description="Title in place of the figure's own; '' for none.")
 
 
 class DoctorSettings(Settings):

@@ -61,7 +61,7 @@ def draw_forest(table: Table, ax: Axes | None = None) -> Axes:
     ax.set_ylim(-0.6, len(table) - 0.4)
     reference, confidence = table.meta["reference"], table.meta.get("confidence", 0.95)
     if is_structure:
-        ax.set_xlabel(f"structure fraction  (0: smooth twins, 1: real galaxies of {reference})")
+        ax.set_xlabel(f"structure fraction\n(0: smooth twins, 1: real galaxies of {reference})")
     else:
         label = column_of(table.meta["score"]).label or table.meta["score"]
         ax.set_xlabel(f"difference of the mean {label} to {reference}  [nats]")

@@ -172,7 +172,7 @@ def test_wrong_calls_are_answered_in_words(extract):
         simcompare.mock(extract, veiws=3)
     with pytest.raises(TypeError, match="has no setting 'conditions'; did you mean 'real_con"):
         simcompare.attribute(extract, conditions="x")
-    with pytest.raises(TypeError, match=r"mock\(\): missing a required argument: 'inputs'; help"):
+    with pytest.raises(TypeError, match=r"mock\(\): missing a required argument: 'inputs'; see help"):
         simcompare.mock()
     with pytest.raises(ValueError, match=r"mock\(\): redshift: .*greater than 0 \(given: -1\)"):
         simcompare.mock(extract, redshift=-1)

@@ -40,6 +40,7 @@ _PANELS = {
     OUTPUT: (
         "out", "fits", "stages", "rgb", "maps", "layout", "tensorboard", "machine",
         "every_key", "report_every",
+        "width", "labels", "datasets", "title",
     ),
     RUNNING: (
         "seed", "device", "workers", "scheduler", "timeout", "dry_run", "parallel", "rate", "serve", "port",

@@ -53,7 +53,7 @@ class Command:
     group : str
         Heading under which the help lists it.
     positional : str
-        Setting that is given without its name.
+        Setting that is given without its name, or several in their order, with spaces between.
     returns : str
         What its function in Python returns.
     python : str
@@ -187,6 +187,10 @@ _ROWS = (
         returns="Page", python="simcompare.products:report",
         work=f"{_ESTIMATES}:work_of_report", folder="run", product="report.html",
         section=Section("Figures and one page.", wired=("run",)),
+    ),
+    Command(
+        "figure", settings.FigureSettings, "draw_figure", LOOK, "name run",
+        returns="pathlib.Path of the file",
     ),
     Command(
         "fetch", settings.FetchSettings, "fetch_archive", IMAGES, "archive",

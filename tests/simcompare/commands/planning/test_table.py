@@ -27,7 +27,7 @@ def test_every_name_in_a_row_is_there(command):
     assert all(callable(command.find(name)) for name in functions if name)
     wired = command.section.wired if command.section else ()
     folder = (command.folder,) if command.work or command.product else ()
-    assert {command.positional, *wired, *folder} - {""} <= set(fields)
+    assert {*command.positional.split(), *wired, *folder} <= set(fields)
     assert not [name for name, field in fields.items() if not field.description and not field.exclude]
 
 

@@ -1,0 +1,61 @@
+"""``simcompare figure``: a figure of a report for a paper."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from astropy.table import Table
+
+from simcompare.figures.stored import draw_stored, with_labels
+from simcompare.runs.files import atomic_path
+from simcompare.runs.tables import filled_table
+from simcompare.settings import FigureSettings
+
+__all__ = ["draw_figure", "messages"]
+
+_ENDINGS = (".pdf", ".png", ".svg")
+
+
+def draw_figure(settings: FigureSettings) -> Path:
+    """Draw a figure of a report again.
+
+    Parameters
+    ----------
+    settings : FigureSettings
+
+    Returns
+    -------
+    pathlib.Path
+        The file written.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the run has no such figure.
+    ValueError
+        For an unknown data set or kind of file.
+    """
+    folder = settings.run / "figures"
+    path = folder / f"{settings.name}.ecsv"
+    if not path.is_file():
+        known = ", ".join(sorted(each.stem for each in folder.glob("*.ecsv"))) or "none; run 'report' first"
+        raise FileNotFoundError(f"{folder} has no figure {settings.name!r}; it has {known}.")
+    if settings.out.suffix not in _ENDINGS:
+        raise ValueError(f"{settings.out}: figures are written as {', '.join(_ENDINGS)}.")
+    pairs = [text.partition("=") for text in settings.labels]
+    if wrong := [old for old, sign, new in pairs if not (sign and new)]:
+        raise ValueError(f"--labels {wrong[0]!r} is not of the form OLD=NEW.")
+    table = with_labels(
+        filled_table(Table.read(path, format="ascii.ecsv")),
+        {old: new for old, _, new in pairs},
+        [name.strip() for name in settings.datasets.split(",")] if settings.datasets else (),
+    )
+    figure = draw_stored(settings.name, table, settings.width, settings.title)
+    settings.out.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(settings.out) as target:
+        figure.savefig(target, format=settings.out.suffix[1:], dpi=300)
+    return settings.out
+
+
+def messages(settings: FigureSettings, path: Path) -> Iterator[str]:
+    """Say where the figure is."""
+    yield f"figure in {path}"
