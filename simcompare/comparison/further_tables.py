@@ -395,8 +395,11 @@ class _Jobs:
         known = self._unit_of(spaces[name])
         if known is None:  # then of the simulations: of tested real galaxies they would favour these
             known = kept[np.isin(part["dataset"], part.of_kind(Kind.SIMULATED))]
-        scale = np.nanstd(known, axis=0)
-        unit = (kept - np.nanmean(known, axis=0)) / np.where(scale > 0, scale, 1.0)
+        known = known[np.isfinite(known).all(axis=1)]
+        if len(known) < 2:
+            raise ValueError(f"model comparison needs simulations with finite {name}; none has them.")
+        scale = known.std(axis=0)
+        unit = (kept - known.mean(axis=0)) / np.where(scale > 0, scale, 1.0)
         return compare_models(part, unit, self.seed)
 
     def _unit_of(self, values: Any) -> np.ndarray | None:
