@@ -43,10 +43,20 @@ class Property:
     column : str
     edges : tuple of float
         Increasing; empty for thirds of the real galaxies, or for late and early types.
+    instead : tuple of str
+        Columns that serve where the first is known of less than half the real galaxies.
     """
 
     column: str
     edges: tuple[float, ...] = ()
+    instead: tuple[str, ...] = ()
+
+    def known(self, real: Scores) -> "Property":
+        """Take the first of the columns that is known of half the real galaxies; the first where none is."""
+        for name in (self.column, *self.instead):
+            if name in real and np.isfinite(real.numbers(name)).mean() >= 0.5:
+                return Property(name, self.edges)
+        return Property(self.column, self.edges)
 
     def limits(self, real: Scores) -> tuple[float, ...]:
         """Limits of the bins, by default from the held-out real galaxies."""
@@ -90,7 +100,7 @@ def population_of(text: str | None, names: Iterable[str]) -> tuple[Property, ...
         return ()
     names = [*names, *(name for name, each in COLUMNS.items() if each.make and {*each.needs} <= {*names})]
     if text.strip() == AUTO:
-        return tuple(Property(_first(names, *stems)) for stems in _STEMS)
+        return tuple(_found(names, *stems) for stems in _STEMS)
     found = tuple(property_of(part, "--population") for part in text.split(";") if part.strip())
     if unknown := [each.column for each in found if each.column not in names]:
         raise ValueError(
@@ -124,17 +134,19 @@ _STEMS = (
 )
 
 
-def _first(names: Sequence[str], *stems: str) -> str:
-    """First column that begins with the first stem that any does."""
-    for stem in stems:
-        if found := [name for name in names if name == stem] or [n for n in names if n.startswith(stem)]:
-            return found[0]
-    raise ValueError(f"--population auto: the scores have none of {', '.join(stems)}; name the columns.")
+def _found(names: Sequence[str], *stems: str) -> Property:
+    """Property whose columns begin with the stems, in their order."""
+    found = [name for stem in stems for name in names if name == stem]
+    found += [name for stem in stems for name in names if name.startswith(stem)]
+    if not found:
+        raise ValueError(f"--population auto: the scores have none of {', '.join(stems)}; name the columns.")
+    first, *others = dict.fromkeys(found)
+    return Property(first, instead=tuple(others))
 
 
 def population_columns(properties: Iterable[Property]) -> list[str]:
     """Columns that scores must have for these properties, those that others follow from included."""
-    names = [each.column for each in properties]
+    names = [name for each in properties for name in (each.column, *each.instead)]
     needs = [need for name in names if name in COLUMNS for need in COLUMNS[name].needs]
     return [*names, *needs]
 
@@ -166,7 +178,7 @@ def population_bins(
         When a property is unknown of the real galaxies.
     """
     tables = []
-    for each in properties:
+    for each in (each.known(scores.reference_sample()) for each in properties):
         edges = each.limits(scores.reference_sample())
         nats = scores.with_headline(RATIO) if RATIO in scores else scores
         table = differences = compare_in_bins(nats, each.column, edges, seed, n_bootstrap=500)
@@ -229,6 +241,7 @@ def matched_bootstrap(
     ----------
     Zanisi et al. 2021, MNRAS 501, 4359.
     """
+    properties = [each.known(scores.reference_sample()) for each in properties]
     edges = [each.limits(scores.reference_sample()) for each in properties]
     real = _placed(scores, scores.named_reference, properties, edges)
     rows = []

@@ -147,6 +147,9 @@ def test_the_properties_of_a_population_are_found_or_asked_for(sets, tmp_path):
     found = population_of("auto", names)
     assert [each.column for each in found] == ["stellar_mass", "half_light_radius_kpc", "sersic_index"]
     assert found[2].limits(Scores.of(sets[0])) == (0.0, 2.5, np.inf)
+    assert found[0].known(Scores.of(sets[0])).column == "stellar_mass"
+    sets[0]["stellar_mass"] = np.nan  # of the simulations alone
+    assert found[0].known(Scores.of(sets[0])).column == "mag_r"
     for text, phrase in {
         "stellar_mass; half_light_radius": "name mass, size and type",
         "mass; half_light_radius; sersic_index": "'mass', no column of the scores",
