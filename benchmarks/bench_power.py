@@ -3,8 +3,9 @@
     python benchmarks/bench_power.py IMAGES TWINS --model sdss-r [--draws 200] [--out power.ecsv]
 
 IMAGES is a prepared set of real galaxies and TWINS its Sersic twins (``simcompare prepare``, ``simcompare
-twins``); ``--seen SET`` names the set that the model was trained on, whose galaxies are left out. In a draw
-M galaxies are the reference and N others the data set, untouched or with a defect of
+twins``); ``--seen SET`` names the set that the model was trained on, whose galaxies are left out (a model of
+several folds knows its galaxies: give none). ``--scores FILE.npz`` keeps the scores for another look. In a
+draw M galaxies are the reference and N others the data set, untouched or with a defect of
 ``benchmarks/defects.py``. Printed: the share of draws with p < 0.05 of the structure score, of the mean ratio
 (Welch) and of its AUC (Mann-Whitney); the median structure fraction and its interval; and the same for real
 subsets (bright, faint, one source). Nothing simulated enters.
@@ -75,6 +76,15 @@ def gather(images: ImageSet, twins: ImageSet, model: object, background: object)
     return found
 
 
+def kept(path: Path | None) -> dict[str, dict]:
+    """Scores that an earlier call kept; none where there is no file."""
+    found = {}
+    for key, values in np.load(path).items() if path and path.is_file() else ():
+        kind, name = key.split("|")
+        found.setdefault(kind, {})[name] = values
+    return found
+
+
 def reference_of(found: dict[str, dict], rows: np.ndarray, rng: np.random.Generator) -> StructureReference:
     """Make a reference of some of the real galaxies."""
     real, twins = found["none"], found["twins"]
@@ -133,7 +143,9 @@ def main() -> None:
     parser.add_argument("--model", default="sdss-r")
     parser.add_argument("--background")
     parser.add_argument("--seen", type=Path, help="image set that the model was trained on")
+    parser.add_argument("--where", help="galaxies that are drawn from, as \"source != 'sdss-r-spirals.h5'\"")
     parser.add_argument("--draws", type=int, default=200)
+    parser.add_argument("--scores", type=Path, help="npz file that keeps the scores; read if it is there")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     model = load_model(options.model)
@@ -145,10 +157,15 @@ def main() -> None:
         seen = set(catalogue["galaxy_id"][catalogue["split"] != "test"].tolist())
     keep = [[name not in seen for name in each.catalogue["galaxy_id"].tolist()] for each in (images, twins)]
     images, twins = images.subset(np.array(keep[0])), twins.subset(np.array(keep[1]))
+    images = images.select(options.where) if options.where else images
     has_twin = np.isin(images.catalogue["galaxy_id"], twins.catalogue["galaxy_id"])
     images = images.subset(has_twin)
     total = len(images)
-    found = gather(images, twins, model, background)
+    found = kept(options.scores) or gather(images, twins, model, background)
+    if options.scores and not options.scores.is_file():
+        np.savez(
+            options.scores, **{f"{kind}|{name}": found[kind][name] for kind in found for name in found[kind]}
+        )
     rows = []
     for m, n in ((80, 10), (80, 50), (80, 100), (total - 100, 100)):
         for name, each in draws(found, ["twins", *DEFECTS], m, n, options.draws).items():

@@ -18,6 +18,7 @@ is not shipped: most of its ratio lies in details finer than the PSF, and its tw
 
 import argparse
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ from simcompare.images.image_set import LINEAR_UNIT, ImageSet
 from simcompare.images.morphology import MORPHOLOGY
 from simcompare.images.splits import deal_folds
 from simcompare.models.card import model_card
+from simcompare.models.cross_fitted import CrossFitted
 from simcompare.models.density import context_of
 from simcompare.models.storage import MODEL, default_config, load_model, model_hash, model_metadata
 from simcompare.scores.bare_sky import SkyDensity
@@ -44,6 +46,8 @@ EPOCHS = {"sdss-r": (80, 0, 30), "sdss-gri": (40, 30, 30), "sdss-rgb": (30, 0, 8
 FOLD_EPOCHS = (80, 30)  # real, twins
 CONFIGS = {"sdss-rgb": FlowConfig(n_bands=3, pixels="rgb", widths=(16, 32, 64), steps=(2, 3, 4))}
 BATCH = {"sdss-rgb": 32}
+BY_TYPE = ("sdss-r-spirals.h5",)  # galaxies chosen by their type: learned from, but no fair reference
+HEADING = "## Held-out galaxies"
 MOST = 350  # held-out galaxies of each kind that are scored
 
 
@@ -136,9 +140,10 @@ def remarks(real: Scores, twins: Scores) -> str:
     )
     return "\n".join(
         [
-            "## Held-out galaxies",
+            HEADING,
             "",
-            f"{len(ratio)} real galaxies and {len(smooth)} twins took no part in the training of both flows.",
+            f"{len(ratio)} real galaxies and {len(smooth)} twins took no part in the training of the flows "
+            "that score them.",
             "",
             f"- log-likelihood ratio of real galaxies: {describe(ratio)}",
             f"- of their smooth twins: {describe(smooth)}",
@@ -192,12 +197,32 @@ def unseen(samples: Path, larger: Path, name: str) -> list[ImageSet]:
     ]
 
 
-def write_reference(samples: Path, larger: Path, folder: Path, name: str) -> None:
+def install_folds(samples: Path, work: Path, folder: Path, name: str, n_folds: int) -> None:
+    """Put the flows of all folds together in the package, with the scores of every galaxy and its twin."""
+    sets = [ImageSet.open(samples / f"{SAMPLES[name]}{end}") for end in ("", "-twins")]
+    fold_of = folds_of(sets[0], n_folds)
+    galaxies = sets[0].catalogue["galaxy_id", "ra", "dec"]
+    galaxies["fold"] = [fold_of[each] for each in galaxies["galaxy_id"].tolist()]
+    for kind, label, images in zip(("real", "twins"), (name, f"{name}-twins"), sets, strict=True):
+        flows = [load_model(work / name / f"fold-{fold}" / kind) for fold in range(n_folds)]
+        model = CrossFitted(tuple(flows), galaxies)
+        card = model_card(model, images, HEADING)
+        shutil.rmtree(folder / label, ignore_errors=True)
+        replace(model, card=card).save(folder / label)
+    is_fair = ~np.isin(sets[0].catalogue["source"], BY_TYPE)
+    fair = set(sets[0].catalogue["galaxy_id"][is_fair].tolist())
+    kept = [[galaxy in fair for galaxy in each.catalogue["galaxy_id"].tolist()] for each in sets]
+    write_reference(
+        [each.subset(np.array(rows)) for each, rows in zip(sets, kept, strict=True)], folder, name
+    )
+
+
+def write_reference(sets: list[ImageSet], folder: Path, name: str) -> None:
     """Score real galaxies that the installed flows have not seen, and their twins; write their table."""
     real, twins = load_model(folder / name), load_model(folder / f"{name}-twins")
     backgrounds = {"background": twins, "sky": SkyDensity(real.metadata["bands"], len(real.scale_names))}
     tables = []
-    for images, label in zip(unseen(samples, larger, name), ("held-out", "held-out twins"), strict=True):
+    for images, label in zip(sets, ("held-out", "held-out twins"), strict=True):
         table = score(images, real, backgrounds).table
         table["dataset"] = [f"SDSS {SAMPLES[name]} {label}"] * len(table)
         table["split"] = ["test"] * len(table)
@@ -207,7 +232,7 @@ def write_reference(samples: Path, larger: Path, folder: Path, name: str) -> Non
     print(f"{name}\n{section}")
     for label in (name, f"{name}-twins"):
         card = folder / label / "README.md"
-        before, _, rest = card.read_text(encoding="utf-8").partition("## Held-out galaxies")
+        before, _, rest = card.read_text(encoding="utf-8").partition(HEADING)
         after = rest[rest.index("\n## ") + 1 :]
         card.write_text(f"{before}{section}\n\n{after}", encoding="utf-8")
     joined = vstack(tables, metadata_conflicts="silent")
@@ -231,8 +256,10 @@ def main() -> None:
     options = parser.parse_args()
     for name in options.names if options.folds else ():
         cross_fit(options.samples, options.work, name, options.folds)
+        if options.install:
+            install_folds(options.samples, options.work, options.install, name, options.folds)
     for name in options.names if options.reference else ():
-        write_reference(options.samples, options.reference, options.install, name)
+        write_reference(unseen(options.samples, options.reference, name), options.install, name)
     for name in () if options.reference or options.folds else options.names:
         real, twins = fit(options.samples, options.work, name)
         print(f"{name}\n{remarks(real, twins)}")

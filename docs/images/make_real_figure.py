@@ -32,6 +32,7 @@ def main() -> None:
     table.meta = meta
     figures.draw_ridges(table, left)
     figures.draw_forest(comparison, right)
+    right.set_title("95 % intervals; galaxies in brackets; grey: real sets", loc="left")
     right.set_xlabel("structure fraction  (0: smooth twins, 1: real galaxies)")
     figure.savefig(Path(__file__).with_name("real.png"), dpi=150, metadata={"Software": None})
 

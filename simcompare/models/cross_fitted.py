@@ -87,11 +87,11 @@ class CrossFitted:
 
     @property
     def metadata(self) -> dict:
-        """What the folds have in common; valid is what every one of them has learned from."""
+        """What the folds have in common; valid is the range that most of them have learned from."""
         ranges = [member.metadata["validity"] for member in self.members]
         shared = [name for name in ranges[0] if all(name in each for each in ranges)]
         validity = {
-            name: [max(each[name][0] for each in ranges), min(each[name][1] for each in ranges)]
+            name: [float(np.median([each[name][side] for each in ranges])) for side in (0, 1)]
             for name in shared
         }
         return self.members[0].metadata | {"validity": validity, "n_train": self.summary["n_train"]}

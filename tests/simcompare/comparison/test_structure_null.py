@@ -50,13 +50,13 @@ def test_real_galaxies_pass_and_the_null_narrows(real, n):
     assert row["fraction_low"] < 1 < row["fraction_high"]
     assert abs(row["z"]) < 0.15
     assert row["holds_1"] > 0.91
-    assert (row["n_galaxies"], row["n_reference"]) == (n, 295 - n)
+    assert (row["n_galaxies"], row["n_reference"]) == (n, 612 - n)
 
 
 def test_a_condition_more_keeps_its_false_alarms(real):
     found = known_equal(real, 20, np.random.default_rng(1), conditions=("mag_r", "axis_ratio"))
     assert 0.005 <= found.rate <= 0.1
-    assert found.n_galaxies + found.n_reference <= 295
+    assert found.n_galaxies + found.n_reference <= 612
 
 
 def test_the_table_has_a_row_for_each_number_and_says_why_it_has_none():
