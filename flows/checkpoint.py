@@ -68,6 +68,11 @@ def load_model(folder: Path) -> tuple[dict[str, torch.Tensor], dict, list[dict[s
         Foreign, damaged, or written by a newer version.
     """
     tensors, facts, history = _read(folder, "model.toml")
+    if not all(bool(each.isfinite().all()) for each in tensors.values()):
+        raise DamagedError(
+            f"{folder / 'weights.safetensors'} holds numbers that are not finite. "
+            "Copy the model again, or train it again."
+        )
     card = folder / _CARD
     return tensors, facts, history, card.read_text(encoding="utf-8") if card.is_file() else ""
 

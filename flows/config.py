@@ -1,8 +1,11 @@
 """Settings of a flow and of its training: frozen records, saved with every model."""
 
+import math
 from dataclasses import dataclass, fields, replace
 
 __all__ = ["FlowConfig", "TrainingConfig"]
+
+MOST_CHANNELS, MOST_STEPS = 1024, 100  # tens of times what flows of galaxies need: others are mistakes
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class FlowConfig:
             raise ValueError(f"n_bands is {self.n_bands}; 1 to 5 bands are supported.")
         for name in ("softening", "gain"):
             values = getattr(self, name)
-            if values and (len(values) != self.n_bands or min(values) <= 0):
+            if values and (len(values) != self.n_bands or not all(0 < each < math.inf for each in values)):
                 raise ValueError(
                     f"{name} is {values}; give one positive number for each of {self.n_bands} bands."
                 )
@@ -72,7 +75,12 @@ class FlowConfig:
             raise ValueError(
                 f"widths {self.widths} and steps {self.steps} need positive entries, finest scale first."
             )
-        if not 0 <= self.dropout < 1 or self.clamp <= 0:
+        if max(self.widths) > MOST_CHANNELS or max(self.steps) > MOST_STEPS:
+            raise ValueError(
+                f"widths {self.widths} and steps {self.steps}: at most {MOST_CHANNELS} and {MOST_STEPS} are "
+                "allowed."
+            )
+        if not 0 <= self.dropout < 1 or not 0 < self.clamp < math.inf:
             raise ValueError(
                 f"dropout is {self.dropout} (allowed: 0 to 1) and clamp {self.clamp} (allowed: above 0)."
             )

@@ -20,6 +20,7 @@ __all__ = [
     "context_of",
     "outside_domain",
     "plain",
+    "validity_of",
 ]
 
 
@@ -158,6 +159,26 @@ def plain(value: Any) -> Any:
         return json.loads(value)
     except (ValueError, RecursionError):
         return value
+
+
+def validity_of(model: Any) -> dict[str, Sequence[float]]:
+    """Range of each catalogue column among the training images, as the metadata of a model states it.
+
+    Raises
+    ------
+    ValueError
+        When they state something else than two numbers for each column.
+    """
+    found = plain((getattr(model, "metadata", None) or {}).get("validity", {}))
+    ranges = list(found.values()) if isinstance(found, dict) else [repr(found)]
+    for each in ranges:
+        is_pair = isinstance(each, list | tuple) and len(each) == 2
+        if not (is_pair and all(isinstance(end, int | float) for end in each)):
+            raise ValueError(
+                f"the model's metadata state {str(each)[:60]!r} as validity, where two numbers for each "
+                "catalogue column are needed; copy the model again, or train it again."
+            )
+    return found
 
 
 def _same(own: Any, trained: Any) -> bool:

@@ -19,7 +19,7 @@ from simcompare.models.density import (
     check_prepared_alike,
     context_of,
     outside_domain,
-    plain,
+    validity_of,
 )
 from simcompare.scores.aperture import GEOMETRY, aperture_columns, aperture_weights
 from simcompare.scores.complexity import complexity
@@ -157,7 +157,7 @@ def _has_morphology(images: Any) -> bool:
 
 def _quantum(bands: Sequence[str], model: Density | Callable) -> np.ndarray | None:
     """Half the typical noise of the model's training images; None where the model does not say."""
-    validity = plain((getattr(model, "metadata", None) or {}).get("validity", {}))
+    validity = validity_of(model)
     names = [f"sky_sigma_{band}" for band in bands]
     if not all(name in validity for name in names):
         return None
@@ -269,9 +269,7 @@ def _scores(images: Any, models: list, blocks: list[dict[str, np.ndarray]]) -> S
     columns = {} if "dataset" in scores else {"dataset": np.full(n, images.name)}
     columns |= {"kind": np.full(n, images.kind), "image_index": np.arange(n)}
     columns |= {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
-    metadata = getattr(models[0], "metadata", None) or {}
-    validity = plain(metadata.get("validity", {}))
-    columns["outside_domain"] = outside_domain(images.catalogue, validity)
+    columns["outside_domain"] = outside_domain(images.catalogue, validity_of(models[0]))
     headline = headline_of(columns)
     columns["is_finite"] = np.isfinite(columns[headline])
     meta = {

@@ -73,7 +73,10 @@ def write_spaces(
     makers = _makers(chosen, model, embedding)
     blocks = list(_vectors(chosen, makers, model, batch_size))
     fitted = [np.concatenate(rows) for rows in zip(*blocks, strict=True)]
-    components = [Components.fit(rows[np.isfinite(rows).all(axis=1)], n_components) for rows in fitted]
+    fitted = [rows[np.isfinite(rows).all(axis=1)] for rows in fitted]
+    if min(map(len, fitted)) < 3:
+        raise ValueError(f"features of the images of {reference!r} under this model are not finite.")
+    components = [Components.fit(rows, n_components) for rows in fitted]
     del blocks, fitted
     total, start = sum(map(len, sets)), 0
     with atomic_hdf5(path) as file:

@@ -198,3 +198,12 @@ def test_full_disk_leaves_the_snapshot_before(tmp_path, monkeypatch):
         snapshot(tmp_path, 10)
     assert names(tmp_path) == ["snapshot-000005"]
     assert find_snapshot(tmp_path) == 5
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_weights_that_are_not_finite_are_damage(tmp_path, bad):
+    """One of forty; every score would be NaN."""
+    path = save_model(tmp_path / "model", {"a": torch.tensor([1.0] * 39 + [bad])}, {}, HISTORY, "card")
+    with pytest.raises(DamagedError, match=r"weights\.safetensors holds numbers that are not finite"):
+        load_model(tmp_path / "model")
+    assert path == tmp_path / "model"

@@ -7,6 +7,7 @@ from mocks.checked_hdf5 import LARGEST, open_checked
 
 __all__ = ["attribute", "attributes"]
 
+MOST = 2000  # attributes of one group; real headers have some dozens
 NUMBERS = (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.ENUM, h5py.h5t.BITFIELD)
 # What h5py raises for damaged structures
 DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError, OverflowError, MemoryError)
@@ -67,6 +68,8 @@ def attributes(item: h5py.Group | h5py.Dataset) -> dict:
         When they cannot be read.
     """
     try:
+        if len(item.attrs) > MOST:
+            raise ValueError(f"there are {len(item.attrs)}, more than {MOST}")
         return _read(item, list(item.attrs))
     except DAMAGE as error:
         raise OSError(f"{item.file.filename}: attributes of {item.name} cannot be read ({error}).") from error

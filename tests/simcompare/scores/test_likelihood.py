@@ -218,3 +218,12 @@ def test_fluxes_are_given_the_morphology_of_their_galaxies():
     assert scores["measured_m20"][0] == pytest.approx(alone.m20, abs=1e-3)
     assert scores["measured_asymmetry"][1] > scores["measured_asymmetry"][0] + 0.05
     assert "measured_gini" not in score(Images(pixels, sky_level_r=[2.0, 2.0], **columns), Gaussian())
+
+
+@pytest.mark.parametrize(
+    "stated", ["[" * 5000, "[1, 2]", '{"mag_r": 1}', '{"mag_r": ["a", "b"]}', '{"mag_r": [1]}', 3]
+)
+def test_a_model_that_states_no_ranges_is_refused_in_one_line(images, stated):
+    with pytest.raises(ValueError, match="where two numbers for each catalogue column are needed") as error:
+        score(images, Gaussian(metadata={"validity": stated}))
+    assert len(str(error.value)) < 250

@@ -110,3 +110,19 @@ def test_equal_sets_raise_few_alarms(tmp_path, n_train):
             table["p_value"][(table["dataset"] == "sim") & (table["test"] == "energy distance")][0]
         )
     assert np.mean(np.array(p_values) < 0.05) <= 0.17  # 40 draws at 5 %
+
+
+def test_a_model_whose_features_are_not_finite_has_no_space(tmp_path):
+    real = images("real", ["test"] * 30, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="features of the images of 'real' under this model are not finite"):
+        write_spaces(tmp_path / "spaces.h5", [real], "real", Nowhere())
+    assert not list(tmp_path.iterdir())
+
+
+class Nowhere:
+    """Model whose latents are NaN."""
+
+    context_names = ()
+
+    def latents(self, stack, context):
+        return np.full((len(stack), 4), np.nan, np.float32)

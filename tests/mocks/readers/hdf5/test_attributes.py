@@ -69,3 +69,15 @@ def test_endless_heap_is_refused(place, value, message, tmp_path):
     )
     assert message in done.stdout
     assert "some.hdf5: attributes of /Header" in done.stdout
+
+
+def test_absurdly_many_attributes_are_refused(tmp_path):
+    """Twenty thousand would take a minute, at each of many readings."""
+    with h5py.File(tmp_path / "some.hdf5", "w", libver="latest") as file:
+        for number in range(2001):
+            file.attrs[f"a{number}"] = number
+        with pytest.raises(OSError, match="there are 2001, more than 2000"):
+            attributes(file)
+        assert attribute(file, "a2000") == 2000
+        del file.attrs["a7"]
+        assert len(attributes(file)) == 2000
