@@ -15,6 +15,7 @@ from simcompare.figures.distributions import density_numbers
 from simcompare.figures.style import (
     COLUMN,
     PAGE,
+    ShownFigure,
     count_label,
     draw_steps,
     entry_of,
@@ -99,7 +100,7 @@ def draw_realism(table: Table) -> Figure:
     columns = order_of(table, "column")
     n_across = min(3, len(columns))
     n_down = -(-len(columns) // n_across)
-    figure = Figure(figsize=(PAGE, 0.6 + 1.9 * n_down))
+    figure = ShownFigure(figsize=(PAGE, 0.6 + 1.9 * n_down))
     FigureCanvasAgg(figure)
     axes = figure.subplots(n_down, n_across, squeeze=False)
     styles = table_styles(table)
@@ -270,7 +271,7 @@ def draw_sky(table: Table) -> Figure:
     Figure
     """
     bands = order_of(table, "band")
-    figure = Figure(figsize=(PAGE, 0.6 + 2.0 * len(bands)))
+    figure = ShownFigure(figsize=(PAGE, 0.6 + 2.0 * len(bands)))
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(bands), 2, squeeze=False)
     for row, band in zip(axes, bands, strict=True):

@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from simcompare.figures.style import PAGE, fixed_styles, names_and_kinds, order_of, styled
+from simcompare.figures.style import PAGE, ShownFigure, fixed_styles, names_and_kinds, order_of, styled
 
 __all__ = ["draw_grid", "stack_panels"]
 
@@ -73,7 +73,7 @@ def draw_grid(
     n_across = min(n_across, len(titles))
     n_down = -(-len(titles) // n_across)
     width = PAGE * max(n_across, 2) / 3 if one_legend and n_across < 3 else PAGE
-    figure = Figure(figsize=(width, 0.7 + height * n_down))
+    figure = ShownFigure(figsize=(width, 0.7 + height * n_down))
     FigureCanvasAgg(figure)
     axes = figure.subplots(n_down, n_across, squeeze=False)
     entries: dict[str, tuple[int, str, object]] = {}

@@ -11,7 +11,16 @@ from scipy.ndimage import gaussian_filter
 
 from mocks.streams import stream
 from simcompare.figures.galleries import Stretch
-from simcompare.figures.style import COLUMN, PAGE, count_label, legend_above, new_axes, styled, table_styles
+from simcompare.figures.style import (
+    COLUMN,
+    PAGE,
+    ShownFigure,
+    count_label,
+    legend_above,
+    new_axes,
+    styled,
+    table_styles,
+)
 from simcompare.scores.record import Scores
 from simcompare.statistics.means import Clustered, bootstrap_means
 
@@ -112,7 +121,7 @@ def draw_panel(
     Figure
     """
     maps = [ratio_map] if log_prob_map is None else [log_prob_map, ratio_map]
-    figure = Figure(figsize=(PAGE, 2.1))
+    figure = ShownFigure(figsize=(PAGE, 2.1))
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, 2 + len(maps), width_ratios=(1, *len(maps) * (1.2,), 1.15))
     _fill_panel(axes, image, stretch, maps, budget, pixel_scale, title)
@@ -149,7 +158,7 @@ def draw_panels(
     Figure
     """
     n = len(images)
-    figure = Figure(figsize=(PAGE, 0.2 + 1.85 * n))
+    figure = ShownFigure(figsize=(PAGE, 0.2 + 1.85 * n))
     FigureCanvasAgg(figure)
     axes = figure.subplots(n, 2 + len(maps[0]), squeeze=False, width_ratios=(1, *len(maps[0]) * (1.2,), 1.15))
     for k in range(n):

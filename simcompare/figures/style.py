@@ -1,6 +1,7 @@
 """What all figures share: page widths, colours fixed per data set, labels with units, files."""
 
 import functools
+import io
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,6 +33,7 @@ __all__ = [
     "COLUMN",
     "PAGE",
     "DatasetStyle",
+    "ShownFigure",
     "fixed_styles",
     "names_and_kinds",
     "new_axes",
@@ -82,6 +84,17 @@ def styled(function: Callable[P, T]) -> Callable[P, T]:
     return inside
 
 
+class ShownFigure(Figure):
+    """Figure that a notebook shows, also where pyplot was never imported."""
+
+    def _repr_png_(self) -> bytes:
+        """Give the picture that a notebook shows."""
+        packed = io.BytesIO()
+        with matplotlib.rc_context({"savefig.facecolor": "white"}):
+            self.savefig(packed, format="png", dpi=110)
+        return packed.getvalue()
+
+
 def new_axes(ax: Axes | None, width: float = COLUMN, height: float = 2.7) -> Axes:
     """Return the axes given, or axes of a new figure that no global register holds.
 
@@ -93,7 +106,7 @@ def new_axes(ax: Axes | None, width: float = COLUMN, height: float = 2.7) -> Axe
     """
     if ax is not None:
         return ax
-    figure = Figure(figsize=(width, height))
+    figure = ShownFigure(figsize=(width, height))
     FigureCanvasAgg(figure)
     return figure.add_subplot()
 
