@@ -196,10 +196,13 @@ def quadratic_floor(shifts: Table, ingredients: Mapping[str, str]) -> float:
 
 def attribution_tables(folders: Sequence[str | os.PathLike]) -> list[FurtherTable]:
     """Tables of runs of ``simcompare attribute``, each named after its data set."""
-    tables = []
+    tables, used = [], []
     for folder in folders:
         dataset = _summary(folder)["dataset"]
-        short = "".join(letter if letter.isalnum() else "-" for letter in dataset)
+        plain = (letter.isascii() and letter.isalnum() for letter in dataset)
+        short = "".join(a if known else "-" for a, known in zip(dataset.lower(), plain, strict=True))
+        used.append(short)
+        short += f"-{used.count(short)}" * (used.count(short) > 1)
         for each in read_further(Path(folder) / "tables"):
             title = f"{each.title}: {dataset}"
             tables.append(replace(each, name=f"{each.name}_{short}", title=title))

@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from astropy.table import Table
 
-from simcompare.comparison.attribution import ladder, systematic_floor
+from simcompare.comparison.attribution import attribution_tables, ladder, systematic_floor
+from simcompare.comparison.report_table import FurtherTable, read_further, write_further
+from simcompare.runs.files import write_text
 from simcompare.scores.record import Scores
 
 N = 60
@@ -71,3 +74,19 @@ def test_bad_input():
     bare = scores(0).select()
     with pytest.raises(ValueError, match="step 'ideal' has no column"):
         ladder({"ideal": bare, "sky": scores(0)}, "sim", 0)
+
+
+def test_tables_of_any_data_set_are_read_back(tmp_path):
+    names = ("Illustris-1", "illustris-1", "TNG 50/a")
+    for k, name in enumerate(names):
+        folder = tmp_path / str(k)
+        write_further(
+            [FurtherTable("ladder", "Steps", "note", Table({"step": ["ideal"]}))], folder / "tables"
+        )
+        summary = f'{{"dataset": "{name}", "model": "m", "floor": 1.0, "unit": "nats"}}'
+        write_text(folder / "attribution.json", summary)
+    tables = attribution_tables([tmp_path / str(k) for k in range(3)])
+    write_further(tables, tmp_path / "all")
+    again = read_further(tmp_path / "all")
+    assert [each.name for each in again] == ["ladder_illustris-1", "ladder_illustris-1-2", "ladder_tng-50-a"]
+    assert [each.title for each in again] == [f"Steps: {name}" for name in names]
