@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from astropy.table import Table
+from scipy import stats
 
 from mocks.streams import stream
 from simcompare.comparison.attribution import quadratic_floor
@@ -90,7 +91,8 @@ def fraction_ladder(
     for k, (name, scores) in enumerate(steps.items()):
         sample = scores.sample(dataset)
         test = structure.test(sample[np.isin(sample["galaxy_id"], common)])
-        first = Estimate(test.fraction - 1, test.low - 1, test.high - 1, float(drawn[0].std(ddof=1)))
+        error = 0.5 * (test.high - test.low) / stats.norm.ppf(0.975)  # as wide as the headline's interval
+        first = Estimate(test.fraction - 1, test.low - 1, test.high - 1, float(error))
         change = _change(k, k - 1, drawn, above, below) if k else first
         rows.append(
             {"step": name, "n_galaxies": common.size, **change.columns("change")}
