@@ -29,6 +29,7 @@ from mocks.readers.hdf5.statements import header_of, other_output, settled_heade
 from mocks.readers.hdf5.subhaloes import (
     SUBHALO_FIELDS,
     catalogue_problems,
+    check_columns,
     subhalo_columns,
     subhalo_properties,
 )
@@ -152,9 +153,13 @@ class PairSnapshot(Snapshot):
             subhalo, group = file["Subhalo"], file.get("Group")
             raw = {name: read_array(subhalo[name]) for name in SUBHALO_FIELDS if name in subhalo}
             has_groups = group is not None and "GroupLenType" in group and "SubhaloGrNr" in raw
+            where = str(self.catalogue_path)
+            check_columns(raw, where)
             if has_groups:
                 raw["GroupFirstSub"] = read_array(group["GroupFirstSub"])
-                lengths = read_array(group["GroupLenType"]).astype(np.int64)
+                lengths = read_array(group["GroupLenType"])
+                check_columns(raw | {"GroupLenType": lengths}, where)
+                lengths = lengths.astype(np.int64)
                 raw["offset"] = offsets_in_groups(raw["SubhaloLenType"], raw["SubhaloGrNr"], lengths)
         if not has_groups:
             lengths = raw["SubhaloLenType"].astype(np.int64)

@@ -34,6 +34,7 @@ from mocks.readers.hdf5.statements import header_of, other_output, settled_heade
 from mocks.readers.hdf5.subhaloes import (
     SUBHALO_FIELDS,
     catalogue_problems,
+    check_columns,
     subhalo_columns,
     subhalo_properties,
 )
@@ -87,6 +88,7 @@ class IllustrisSnapshot(Snapshot):
         if "GroupFirstSub" in groups_hold:
             raw |= load("Group", "groups", fields=["GroupFirstSub"], nThreads=1)
         raw.pop("count", None)
+        check_columns(raw, str(self.catalogue_chunks[0].parent))
         return raw
 
     def _catalogue_fields(self) -> tuple[set[str], set[str]]:

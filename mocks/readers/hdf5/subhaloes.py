@@ -7,7 +7,7 @@ import numpy as np
 from mocks.readers.hdf5.snapshot import GAS, STARS
 from mocks.readers.hdf5.units import Units
 
-__all__ = ["SUBHALO_FIELDS", "catalogue_problems", "subhalo_columns", "subhalo_properties"]
+__all__ = ["SUBHALO_FIELDS", "catalogue_problems", "check_columns", "subhalo_columns", "subhalo_properties"]
 
 logger = logging.getLogger(__name__)
 
@@ -20,6 +20,59 @@ SUBHALO_FIELDS = (
     "SubhaloGrNr",
     "SubhaloFlag",
 )
+
+
+_COLUMNS = {  # kinds of numbers, axes
+    "SubhaloLenType": ("iu", 2),
+    "SubhaloPos": ("iuf", 2),
+    "SubhaloMassType": ("iuf", 2),
+    "SubhaloHalfmassRadType": ("iuf", 2),
+    "SubhaloSFR": ("iuf", 1),
+    "SubhaloGrNr": ("iu", 1),
+    "SubhaloFlag": ("biu", 1),
+    "GroupFirstSub": ("iu", 1),
+    "GroupLenType": ("iu", 2),
+}
+_WIDTH = {"SubhaloPos": 3}  # of the second axis; of the others one for each type of particle
+
+
+def check_columns(raw: dict, where: str) -> None:
+    """Refuse catalogue columns of the wrong kind or shape, and groups that are not there.
+
+    Parameters
+    ----------
+    raw : dict of ndarray
+        See `subhalo_columns`.
+    where : str
+        File or folder.
+
+    Raises
+    ------
+    ValueError
+        Naming the column.
+    """
+    for name, (kinds, n_axes) in _COLUMNS.items():
+        values = raw.get(name)
+        if values is None:
+            continue
+        least = _WIDTH.get(name, STARS + 1)
+        if (
+            values.dtype.kind not in kinds
+            or values.ndim != n_axes
+            or (n_axes == 2 and values.shape[1] < least)
+        ):
+            wanted = "whole numbers" if "f" not in kinds else "numbers"
+            raise ValueError(
+                f"{where}: {name} holds {values.dtype} of shape {values.shape}, where {wanted} in {n_axes} "
+                "axes are needed; fetch the catalogue again."
+            )
+    if "SubhaloGrNr" in raw and "GroupFirstSub" in raw:
+        group, count = raw["SubhaloGrNr"], len(raw["GroupFirstSub"])
+        if len(group) and not -1 <= int(group.min()) <= int(group.max()) < count:
+            raise ValueError(
+                f"{where}: SubhaloGrNr runs from {group.min()} to {group.max()}, of {count} groups; fetch "
+                "the catalogue again."
+            )
 
 
 def subhalo_columns(

@@ -189,3 +189,42 @@ def test_a_changed_catalogue_is_noticed_through_its_sources(tmp_path):
     path = write_tng_snapshot(tmp_path / "run", toy_galaxies(COARSE, 2, seed=3), n_files=2)
     sources = open_snapshot(path).sources
     assert {file.parent.name for file in sources} == {"snapdir_099", "groups_099", "offsets"}
+
+
+def overwrite(path, name, values):
+    with h5py.File(path, "r+") as file:
+        if name in file:
+            del file[name]
+        file[name] = values
+
+
+WRONG = [
+    np.full(2, b"abc"),
+    np.full((2, 6), b"abc"),
+    np.full((2, 6), np.nan),
+    np.full((2, 2), 1),
+    np.array(1),
+]
+
+
+@pytest.mark.parametrize("values", WRONG, ids=range(5))
+@pytest.mark.parametrize("name", ["SubhaloLenType", "SubhaloGrNr", "SubhaloPos"])
+def test_catalogue_columns_of_another_kind_or_shape_are_named(name, values, tmp_path, pair):
+    """Words for numbers, broken ones for whole ones, too few types or axes; of TNG and of CAMELS."""
+    if name == "SubhaloPos" and values.dtype.kind == "f":
+        values = values.astype(complex)
+    path = write_tng_snapshot(tmp_path / "run", toy_galaxies(COARSE, 2, seed=3), n_files=1)
+    overwrite(next(path.rglob("fof_subhalo_tab_*.hdf5")), f"Subhalo/{name}", values)
+    refused(path, name)
+    overwrite(pair.with_name("camels_subhalo.hdf5"), f"Subhalo/{name}", values)
+    refused(pair, rf"{name}|camels_subhalo\.hdf5 is damaged")
+
+
+@pytest.mark.parametrize("group", [2**31 - 1, 2**62, -(2**40)])
+def test_a_subhalo_of_a_group_that_is_not_there_is_refused(group, tmp_path):
+    path = write_tng_snapshot(tmp_path / "run", toy_galaxies(COARSE, 2, seed=3), n_files=1)
+    catalogue = next(path.rglob("fof_subhalo_tab_*.hdf5"))
+    with h5py.File(catalogue) as file:
+        count = len(file["Subhalo/SubhaloGrNr"])
+    overwrite(catalogue, "Subhalo/SubhaloGrNr", np.full(count, group))
+    refused(path, "SubhaloGrNr runs from")
