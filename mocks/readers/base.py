@@ -1,17 +1,32 @@
 """What every reader promises: one opened output of one simulation."""
 
 import abc
+import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from astropy.cosmology import FLRW
 from astropy.table import Table
 
 from mocks.galaxy import Galaxy
+from mocks.readers.particles.limits import refuse_repeated_stars
 from mocks.readers.particles.records import assemble
 
 __all__ = ["Fingerprint", "Format", "Snapshot"]
+
+WATCHED = (
+    64  # of the files of a snapshot: asking for the state of thousands takes seconds on some file systems
+)
+
+
+def _state(path: Path) -> tuple | None:
+    """Tell a file from what lies at its path after a change; None where there is none."""
+    try:
+        now = os.stat(path)
+    except OSError:
+        return None
+    return now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -34,6 +49,8 @@ class Snapshot(abc.ABC):
         The simulation's own.
     notes : tuple of str
         What had to be assumed when opening.
+    states : dict
+        What the files were when it was opened, see `watched`.
     """
 
     path: Path
@@ -43,6 +60,23 @@ class Snapshot(abc.ABC):
     redshift: float
     cosmology: FLRW
     notes: tuple[str, ...] = ()
+    states: dict[Path, tuple | None] = field(default_factory=dict, repr=False)
+
+    def watched(self) -> "Snapshot":
+        """Give this snapshot, which refuses to be read once one of its files is another than now."""
+        return replace(self, states={path: _state(path) for path in self.sources[:WATCHED]})
+
+    def require_unchanged(self) -> None:
+        """Refuse files that are not those whose header was read.
+
+        Raises
+        ------
+        ValueError
+            When one has been written to or replaced; one that is gone is missed where it is read.
+        """
+        changed = [path for path, state in self.states.items() if _state(path) not in (state, None)]
+        if changed:
+            raise ValueError(f"{changed[0]} has changed since it was opened; open the snapshot again.")
 
     @property
     def scale_factor(self) -> float:
@@ -111,7 +145,14 @@ class Snapshot(abc.ABC):
         Returns
         -------
         Galaxy
+
+        Raises
+        ------
+        ValueError
+            When a file has changed since it was opened, stars are there twice, or as `assemble`.
         """
+        self.require_unchanged()
+        refuse_repeated_stars(f"{self.path}, galaxy {subhalo_id}", parts["stars"])
         identity = {name: getattr(self, name) for name in ("simulation", "snapshot", "redshift", "cosmology")}
         return assemble(self.path, notes=self.notes + notes, subhalo_id=int(subhalo_id), **identity, **parts)
 

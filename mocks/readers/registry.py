@@ -306,7 +306,10 @@ def open_snapshot(
             names = ", ".join(name for name in names if name not in ("format", "units", "header"))
             raise ValueError(f"format {entry_name}: {error}; it has {names}.") from error
         raise
-    if check and isinstance(snapshot, Snapshot) and (problems := snapshot.problems()):
+    if not isinstance(snapshot, Snapshot):
+        return snapshot
+    snapshot = snapshot.watched()
+    if check and (problems := snapshot.problems()):
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise ValueError(f"{problems[0]}{more}")
     return snapshot

@@ -200,6 +200,7 @@ class PairSnapshot(Snapshot):
 
     def catalogue(self) -> Table:
         """Subhaloes with stars; see `Snapshot.catalogue`."""
+        self.require_unchanged()
         raw, where = self._subhaloes, str(self.catalogue_path)
         columns = subhalo_columns(raw, self.scale_factor, self.h, self.units, self.include_flagged, where)
         table = Table(columns)

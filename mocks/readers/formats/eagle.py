@@ -130,6 +130,7 @@ class EagleSnapshot(Snapshot):
 
     def catalogue(self) -> Table:
         """Subgroups with stars; see `Snapshot.catalogue`."""
+        self.require_unchanged()
         return self._table.copy()
 
     def _star_chunks(self) -> Iterator[dict]:

@@ -186,6 +186,7 @@ class IllustrisSnapshot(Snapshot):
 
     def catalogue(self) -> Table:
         """Subhaloes with stars; see `Snapshot.catalogue`."""
+        self.require_unchanged()
         where = str(self.catalogue_chunks[0].parent)
         columns = subhalo_columns(
             self._subhaloes, self.scale_factor, self.h, self.units, self.include_flagged, where

@@ -180,6 +180,7 @@ class RamsesSnapshot(Snapshot):
 
     def catalogue(self) -> Table:
         """Galaxies of GalaxyMaker, or else friends-of-friends groups; see `Snapshot.catalogue`."""
+        self.require_unchanged()
         return with_units(self._table.copy())
 
     def read(self, subhalo_id: int) -> Galaxy:

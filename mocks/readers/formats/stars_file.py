@@ -160,6 +160,7 @@ class ExtractSnapshot(Snapshot):
 
     def catalogue(self) -> Table:
         """One row per galaxy, computed from its particles; see `Snapshot.catalogue`."""
+        self.require_unchanged()
         parts, found = self._parts(STARS, ("position", "mass", "birth"))
         require_fields(str(self.path), found, ("position", "mass", "birth"))
         columns = house_columns(parts, found)

@@ -126,6 +126,7 @@ class SwiftSnapshot(Snapshot):
 
     def catalogue(self) -> Table:
         """Halos with stars; see `Snapshot.catalogue`."""
+        self.require_unchanged()
         return self._table.copy()
 
     def read(self, subhalo_id: int) -> Galaxy:

@@ -11,6 +11,7 @@ __all__ = [
     "refuse_absurd_stars",
     "refuse_negative_metallicity",
     "refuse_other_catalogue",
+    "refuse_repeated_stars",
     "unusual",
 ]
 # Outside of these a reader refuses: no galaxy of any simulation is like that, so that units are wrong
@@ -33,6 +34,19 @@ SANE = {
 SAME_MASS = 0.05  # relative difference between a catalogue's mass and that of the stars it lists
 SAME_RADIUS = 2.0  # factor between a catalogue's half-mass radius and that of the stars
 INNER_SHARE = 0.002  # of the mass within half the half-mass radius; about a centre elsewhere there is none
+REPEATED = 1e-3  # share of stars that may equal another one
+# Odd numbers that mix the bits of six columns into one key; rows of one key are compared themselves.
+MIXERS = np.array(
+    [
+        0x9E3779B97F4A7C15,
+        0xC2B2AE3D27D4EB4F,
+        0x165667B19E3779F9,
+        0xD6E8FEB86659FD93,
+        0xFF51AFD7ED558CCD,
+        0xC4CEB9FE1A85EC53,
+    ],
+    dtype=np.uint64,
+)
 ENOUGH = 100  # stars of which that, and some extent along each axis, is asked
 
 
@@ -123,6 +137,36 @@ def _refuse_outside(where: str, position: np.ndarray, box_size: float | None) ->
             f"{where}: coordinates reach from {low.min():.6g} to {high.max():.6g} kpc, the box has a side of "
             f"{box_size:.6g} kpc: their units contradict each other. Correct the header, or state the side "
             "(--reader box_size=...) or the unit of coordinates (--simulation gadget --reader length=...)."
+        )
+
+
+def refuse_repeated_stars(where: str, stars: Stars) -> None:
+    """Refuse a galaxy of which stars are there twice: pieces that were joined with one of them repeated.
+
+    Ids are not asked, for in some codes the stars that one gas particle forms share its own. Place, mass,
+    age and metallicity together are a star's alone.
+
+    Parameters
+    ----------
+    where : str
+        File and galaxy, for messages.
+    stars : Stars
+
+    Raises
+    ------
+    ValueError
+        When more than a thousandth of the stars, and more than one, equal another in all of these.
+    """
+    columns = np.column_stack([stars.position, stars.mass, stars.age, stars.metallicity])
+    bits = np.ascontiguousarray(columns, dtype=float).view(np.uint64)
+    keys = (bits * MIXERS).sum(axis=1, dtype=np.uint64)
+    order = np.argsort(keys, kind="stable")
+    same = np.flatnonzero(keys[order][1:] == keys[order][:-1])
+    repeated = np.count_nonzero((columns[order[same]] == columns[order[same + 1]]).all(axis=1))
+    if repeated > max(1, REPEATED * len(stars)):
+        raise ValueError(
+            f"{where}: {repeated} of {len(stars)} stars equal another in place, mass, age and metallicity; "
+            "are they there twice, from joined pieces? Join each piece once."
         )
 
 

@@ -241,7 +241,7 @@ def test_stars_of_nan_position_are_counted(work, caplog):
     whole = open_snapshot(work / "ramses")
     row = whole.catalogue()[1]
     centre = [row["x"], row["y"], row["z"]]
-    before = whole.read_region(centre, 60.0)
+    before, n_all = whole.read_region(centre, 60.0), len(whole.read_region(centre, 2e5).stars)
     path = work / "ramses/output_00099/part_00099.out00002"
     raw = bytearray(path.read_bytes())
     raw[120 : 120 + 16] = np.full(2, np.nan).tobytes()  # x of the first two particles: behind eight records
@@ -249,7 +249,7 @@ def test_stars_of_nan_position_are_counted(work, caplog):
     found = open_snapshot(work / "ramses").read_region(centre, 2e5)
     assert "2 stars of NaN position left out" in found.notes
     assert "2 stars of NaN position left out" in caplog.text
-    assert len(found.stars) == len(whole.read_region(centre, 2e5).stars)
+    assert len(found.stars) == n_all - 2
     near = open_snapshot(work / "ramses").read_region(centre, 60.0)
     assert len(before.stars) - 2 <= len(near.stars) <= len(before.stars)
     groups = friends_of_friends(np.array([[1.0, 1, 1], [np.nan, 1, 1], [1.5, 1, 1]]), 1.0, 10.0)

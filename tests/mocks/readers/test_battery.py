@@ -2,6 +2,7 @@
 
 import faulthandler
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -183,6 +184,26 @@ def test_reading_twice_gives_the_same(name, made):
     assert np.array_equal(one.stars.position, two.stars.position)
     with pytest.raises(ValueError, match=r"no galaxy|no subhalo|one galaxy"):
         snapshot.read(-1)
+
+
+@pytest.mark.parametrize("name", SIMULATIONS)
+def test_a_held_snapshot_of_changed_files_is_refused(name, made, tmp_path):
+    """Its header is that of the old files, the stars would be those of the new."""
+    source = made[name]
+    if source.is_dir():
+        path = shutil.copytree(source, tmp_path / source.name)
+    else:  # with what lies beside it
+        path = shutil.copytree(source.parent, tmp_path / "copy") / source.name
+    snapshot = open_snapshot(path)
+    number = int(snapshot.catalogue()["subhalo_id"][0])
+    snapshot.read(number)
+    changed = snapshot.sources[0]
+    os.utime(changed, ns=(1, 1))
+    with pytest.raises(ValueError, match="has changed since it was opened; open the snapshot again"):
+        snapshot.read(number)
+    with pytest.raises(ValueError, match="has changed since it was opened"):
+        snapshot.catalogue()
+    assert len(open_snapshot(path).read(number).stars) > 0
 
 
 def files_in(path):

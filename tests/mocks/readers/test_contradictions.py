@@ -206,6 +206,17 @@ def test_metallicities_in_solar_units_are_read_when_stated(star_columns, write_s
     assert any("solar units" in note for note in galaxy.notes)
 
 
+def test_stars_that_are_there_twice_are_refused(star_columns, write_stars, tmp_path):
+    """As when a chunk is joined twice; ids would not tell, those of Gizmo repeat."""
+    stars = star_columns()
+    twice = {name: np.concatenate([values, values[:1000]]) for name, values in stars.items()}
+    message = r"x.hdf5, galaxy 0: 1000 of 4000 stars equal another in place, mass, age and metallicity"
+    with pytest.raises(ValueError, match=message):
+        open_snapshot(write_stars(tmp_path / "x.hdf5", twice)).read(0)
+    once = open_snapshot(write_stars(tmp_path / "y.hdf5", stars | {"mass": np.full(3000, 1e6)})).read(0)
+    assert len(once.stars) == 3000
+
+
 def test_two_galaxies_without_numbers_are_not_one(star_columns, write_stars, tmp_path):
     first, second = star_columns(), star_columns(n=1500, seed=1, centre=(30300.0, 30000.0, 30000.0))
     both = {name: np.concatenate([first[name], second[name]]) for name in first}
