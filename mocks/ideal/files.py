@@ -206,15 +206,8 @@ def read_ideal_image(
         When unit, pixel size or bands are not told, statements disagree, or pixels are not sane.
     """
     paths = [Path(path)] if isinstance(path, str | Path) else [Path(item) for item in path]
-    if not paths:
-        raise ValueError("no image file given.")
-    planes = [_read_one(item) for item in paths]
+    planes = _read_planes(paths)
     headers, where = [plane.header for plane in planes], str(paths[0])
-    shapes = {plane.image.shape[1:] for plane in planes}
-    if len(shapes) > 1:
-        raise ValueError(
-            f"{paths[0].parent}: images of different shapes {sorted(shapes)} cannot be bands of one galaxy."
-        )
     image = np.concatenate([plane.image for plane in planes])
     stated, asked = redshift, unit
     redshift, pixel_scale, notes = _place(headers, redshift, pixel_scale, cosmology, where)
@@ -244,6 +237,19 @@ def read_ideal_image(
         filters=tuple(names),
         notes=tuple(notes),
     )
+
+
+def _read_planes(paths: Sequence[Path]) -> list[_Plane]:
+    """Read the files of one galaxy, which are of one shape."""
+    if not paths:
+        raise ValueError("no image file given.")
+    planes = [_read_one(path) for path in paths]
+    shapes = {plane.image.shape[1:] for plane in planes}
+    if len(shapes) > 1:
+        raise ValueError(
+            f"{paths[0].parent}: images of different shapes {sorted(shapes)} cannot be bands of one galaxy."
+        )
+    return planes
 
 
 def _place(

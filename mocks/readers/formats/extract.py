@@ -91,12 +91,7 @@ def open_extract(
     usual, given = dialect.units if units is None else units, given_header(a, h, omega_m, box_size)
     files = files_of(path)
     header, about, notes = _first_look(path, files, dialect, usual, given)
-    if solar_metallicity is not None:
-        if not 0 < solar_metallicity < 0.1:
-            raise ValueError(
-                f"solar_metallicity is {solar_metallicity}; meant is a mass fraction such as 0.0134."
-            )
-        notes = (*notes, f"metallicities in solar units, 1 stands for {solar_metallicity:g}")
+    notes += _solar_note(solar_metallicity)
     number, said = _snapshot_of(path, header, snapshot)
     galaxy, named = galaxy_id(path, header) if subhalo_id is None else (int(subhalo_id), ())
     return ExtractSnapshot(
@@ -118,6 +113,15 @@ def open_extract(
         solar_metallicity=solar_metallicity,
         **{name: value for name, value in about.items() if name != "length"},
     )
+
+
+def _solar_note(metallicity: float | None) -> tuple[str, ...]:
+    """Say what the Sun's metallicity is taken for."""
+    if metallicity is None:
+        return ()
+    if not 0 < metallicity < 0.1:
+        raise ValueError(f"solar_metallicity is {metallicity}; meant is a mass fraction such as 0.0134.")
+    return (f"metallicities in solar units, 1 stands for {metallicity:g}",)
 
 
 def _first_look(

@@ -350,16 +350,7 @@ def open_illustris(
     ValueError
         When the snapshot is not told, or a header lacks what is needed.
     """
-    found = _locate(Path(path))
-    if found is None:
-        raise FileNotFoundError(f"{path} holds no snapdir_NNN folder.")
-    base, numbers = found
-    if snapshot is None and len(numbers) > 1:
-        raise ValueError(
-            f"{path} holds snapshots {', '.join(map(str, numbers))}; choose one with snapshot= "
-            "(--reader snapshot=N)."
-        )
-    number = numbers[0] if snapshot is None else int(snapshot)
+    base, number = _one_snapshot(Path(path), snapshot)
     label = f"{number:03d}"
     chunks = chunk_files(
         base / f"snapdir_{label}", (f"snap_{label}", f"snapshot_{label}"), "NumFilesPerSnapshot"
@@ -395,3 +386,17 @@ def open_illustris(
         include_flagged=include_flagged,
         gas=gas,
     )
+
+
+def _one_snapshot(path: Path, snapshot: int | None) -> tuple[Path, int]:
+    """Folder that holds the snapshots, and the number of the one that is meant."""
+    found = _locate(path)
+    if found is None:
+        raise FileNotFoundError(f"{path} holds no snapdir_NNN folder.")
+    base, numbers = found
+    if snapshot is None and len(numbers) > 1:
+        raise ValueError(
+            f"{path} holds snapshots {', '.join(map(str, numbers))}; choose one with snapshot= "
+            "(--reader snapshot=N)."
+        )
+    return base, numbers[0] if snapshot is None else int(snapshot)

@@ -434,12 +434,7 @@ def open_ramses(
         raise ValueError(f"remaining_fraction is {remaining_fraction}; allowed is above 0 and at most 1.")
     imf = imf or ("salpeter" if name == "Horizon-AGN" else "chabrier")
     remaining_mass_fraction(np.ones(1), imf)  # refuses an unknown name before any reading
-    told, notes = told_clock(folder), ()
-    if told is not None and proper_time is not None and told != proper_time:
-        words = ("conformal", "proper")
-        notes = (f"{words[proper_time]} birth times as stated, though namelist.txt says {words[told]}",)
-    elif told:
-        notes = ("birth times are proper ones by namelist.txt (use_proper_time)",)
+    is_proper, notes = _birth_times(folder, proper_time)
     if gas_radius is not None and importlib.util.find_spec("yt") is None:
         raise ValueError(
             "gas cells of RAMSES (gas_radius=) need yt, which is missing: pip install 'simcompare[ramses]'."
@@ -455,12 +450,22 @@ def open_ramses(
         galaxies=None if galaxies is None else Path(galaxies),
         linking_length=linking_length,
         min_stars=min_stars,
-        proper_time=told if proper_time is None else proper_time,
+        proper_time=is_proper,
         notes=notes,
         imf=imf,
         remaining_fraction=remaining_fraction,
         gas_radius=gas_radius,
     )
+
+
+def _birth_times(folder: Path, stated: bool | None) -> tuple[bool | None, tuple[str, ...]]:
+    """Tell whether birth times are proper as stated, or by ``namelist.txt``; and what is to be said of it."""
+    told = told_clock(folder)
+    if told is not None and stated is not None and told != stated:
+        words = ("conformal", "proper")
+        return stated, (f"{words[stated]} birth times as stated, though namelist.txt says {words[told]}",)
+    said = ("birth times are proper ones by namelist.txt (use_proper_time)",) if told else ()
+    return told if stated is None else stated, said
 
 
 def _output(path: Path, snapshot: int | None) -> Path:

@@ -10,6 +10,10 @@ from mocks.readers.particles.records import assemble, check_ages, make_stars, re
 __all__ = ["galaxy_from_arrays"]
 
 AGE_MARGIN = 0.1  # Gyr by which ages may exceed that of the universe, for another cosmology's rounding
+_UNITS = {
+    "position": u.kpc, "mass": u.Msun, "age": u.Gyr, "metallicity": u.dimensionless_unscaled,
+    "initial_mass": u.Msun, "velocity": u.km / u.s, "smoothing_length": u.kpc,
+}  # fmt: skip
 
 
 def galaxy_from_arrays(
@@ -74,25 +78,11 @@ def galaxy_from_arrays(
     """
     where = f"arrays of {simulation} {subhalo_id}"
     redshift = float(_one(where, "redshift", redshift, u.dimensionless_unscaled))
-    columns = {
-        "position": (position, u.kpc),
-        "mass": (mass, u.Msun),
-        "age": (age, u.Gyr),
-        "metallicity": (metallicity, u.dimensionless_unscaled),
-        "initial_mass": (initial_mass, u.Msun),
-        "velocity": (velocity, u.km / u.s),
-        "smoothing_length": (smoothing_length, u.kpc),
-    }
-    columns = {name: (x, unit) for name, (x, unit) in columns.items() if x is not None}
-    if np.ndim(position) != 2 or np.shape(position)[1] != 3:
-        raise ValueError(f"{where}: position has shape {np.shape(position)}; it must be (n, 3).")
-    missing = [_masked(x) for x, _ in columns.values()]
-    columns = {name: _plain(where, name, x, unit) for name, (x, unit) in columns.items()}
-    require_shapes(where, columns)
-    missing, said = np.logical_or.reduce(missing), ()
-    if missing.any():
-        columns = {name: values[~missing] for name, values in columns.items()}
-        said = (f"{np.count_nonzero(missing)} of {len(missing)} stars with masked values left out",)
+    given = {
+        "position": position, "mass": mass, "age": age, "metallicity": metallicity,
+        "initial_mass": initial_mass, "velocity": velocity, "smoothing_length": smoothing_length,
+    }  # fmt: skip
+    columns, said = _columns(where, {name: values for name, values in given.items() if values is not None})
     columns["age"] = _ages(where, columns["age"], redshift, cosmology)
     stars, notes = make_stars(where, columns, imf)
     return assemble(
@@ -109,6 +99,21 @@ def galaxy_from_arrays(
         redshift=redshift,
         cosmology=cosmology,
     )
+
+
+def _columns(where: str, given: dict) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """Arrays in house units without the stars of which a value is masked; and what is to be said of these."""
+    shape = np.shape(given["position"])
+    if len(shape) != 2 or shape[1] != 3:
+        raise ValueError(f"{where}: position has shape {shape}; it must be (n, 3).")
+    missing = [_masked(values) for values in given.values()]
+    columns = {name: _plain(where, name, values, _UNITS[name]) for name, values in given.items()}
+    require_shapes(where, columns)
+    missing = np.logical_or.reduce(missing)
+    if not missing.any():
+        return columns, ()
+    said = f"{np.count_nonzero(missing)} of {len(missing)} stars with masked values left out"
+    return {name: values[~missing] for name, values in columns.items()}, (said,)
 
 
 def _plain(where: str, name: str, value: u.Quantity | np.ndarray, unit: u.UnitBase) -> np.ndarray:
