@@ -267,7 +267,7 @@ def posterior_table(found: ModelComparison, most: int | None = None) -> Table:
     warning = f" Warning: {found.warning}." if found.warning else ""
     drawn = f" At most {most} images of a data set, drawn at random." if most else ""
     table.meta["note"] = (
-        f"{found.share_inside:.0%} of the real galaxies lie among the simulations (95 % expected of a "
+        f"{found.share_inside:.0%} of the real galaxies lie among the simulations (95% expected of a "
         f"right one); mean error of the calibration {found.calibration_error:.3f}. A simulation is preferred "
         "where exchanged labels give p (Holm) below 0.05. False alarms: sets of real galaxies in the place "
         f"of the simulations; power: one of them replaced by Sersic twins.{warning}{drawn}"

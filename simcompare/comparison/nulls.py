@@ -126,7 +126,7 @@ def _missing(table: Table) -> Iterator[str]:
         yield "blank sky (score the real images with the others)"
     for column, whose in _SPREADS.values():
         if column not in table.colnames:
-            yield f"{whose} (run 'simcompare nulls', then compare with --nulls)"
+            yield whose
 
 
 def _lines(table: Table, share: float, missing: list[str], unit: str) -> Iterator[str]:
@@ -144,4 +144,6 @@ def _lines(table: Table, share: float, missing: list[str], unit: str) -> Iterato
     if np.isfinite(share):
         yield f"The eight orientations of a real image scatter by {share:.1%} of the spread of real galaxies."
     if missing:
-        yield f"Not run: {'; '.join(missing)}."
+        further = any(whose in missing for _, whose in _SPREADS.values())
+        hint = " Run 'simcompare nulls', then 'simcompare compare --nulls'." if further else ""
+        yield f"Not run: {'; '.join(missing)}.{hint}"

@@ -198,7 +198,7 @@ def _fill_panel(axes, image, stretch, maps, budget, pixel_scale, title, last=Tru
     ax, x = axes[-1], np.arange(len(budget))
     reach = [budget["real_median"] - budget["real_low"], budget["real_high"] - budget["real_median"]]
     ax.errorbar(
-        x, budget["real_median"], yerr=reach, fmt="_", color="0.5", label="real, 16-84 %", lw=3, alpha=0.6
+        x, budget["real_median"], yerr=reach, fmt="_", color="0.5", label="real, 16-84%", lw=3, alpha=0.6
     )
     ax.plot(x, budget["ratio"], "o", color="#D55E00", label="this galaxy", ms=3.5)
     ax.axhline(0, color="black", lw=0.6)

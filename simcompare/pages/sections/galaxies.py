@@ -165,7 +165,7 @@ def _draw_maps(
     scale = next(iter(image_sets.values())).pixel_scale
     book.draw(
         "profile", "Radial profile of the log-likelihood ratio",
-        f"Mean ratio per pixel in rings about the centre, of up to {_MOST_MAPS} images; bands 95 %.",
+        f"Mean ratio per pixel in rings about the centre, of up to {_MOST_MAPS} images; bands 95%.",
         lambda: figures.profile_numbers(profile, kinds, scale, seed, galaxies=galaxies), figures.draw_profile,
     )  # fmt: skip
 
@@ -232,6 +232,6 @@ def _draw_latents(
     book.draw(
         "latents", "Real and simulated galaxies in the flow's latent space",
         "Coordinates of the coarse latents, found on the real galaxies trained on, which are not shown; "
-        f"up to {_MOST_LATENTS} images of a data set; where galaxies are many, contours hold 50 and 90 %.",
+        f"up to {_MOST_LATENTS} images of a data set; where galaxies are many, contours hold 50 and 90%.",
         numbers, lambda t: figures.draw_map(t, labels=tuple(t.meta["labels"])),
     )  # fmt: skip

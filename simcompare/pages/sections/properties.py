@@ -39,7 +39,7 @@ def draw_properties(book: Sketchbook, scores: Scores, comparison: Table, seed: i
     )  # fmt: skip
     book.draw(
         "fractions", "Classes of the galaxies compared",
-        "Share of galaxies in each class, with 68 % intervals; unequal shares call for matching.",
+        "Share of galaxies in each class, with 68% intervals; unequal shares call for matching.",
         lambda: figures.fraction_numbers(scores), figures.draw_fractions,
     )  # fmt: skip
 
