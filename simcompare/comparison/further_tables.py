@@ -276,7 +276,7 @@ class _Jobs:
             "bins": in_words([self.binning[0] or "property"]),
             "nats": ", nats" if column_of(self.scores.headline).unit == "nat" else "",
             "order": " to ".join(self.asked.generations),
-            "population": in_words([each.column for each in self.asked.population]),
+            "population": in_words([each.column for each in self.population]),
             "n_bootstrap": self.n_bootstrap,
         }
         return [
@@ -290,6 +290,12 @@ class _Jobs:
         if name.startswith("population_"):
             return bool(self.asked.population)
         return name != "trend" or bool(self.asked.generations)
+
+    @cached_property
+    def population(self) -> list[Property]:
+        """Mass, size and type, by columns that are known of real galaxies."""
+        real = self.scores.derived().reference_sample() if self.asked.population else None
+        return [each.known(real) for each in self.asked.population]
 
     @property
     def fraction(self) -> Structure | None:
@@ -426,11 +432,11 @@ class _Jobs:
         return compare_in_bins(self.scores, column, edges, self.seed, n_bootstrap=self.n_bootstrap)
 
     def population_bins(self) -> Table:
-        return population_bins(self.scores.derived(), self.fraction, self.asked.population, self.seed)
+        return population_bins(self.scores.derived(), self.fraction, self.population, self.seed)
 
     def population_matched(self) -> Table:
         scores = self.scores.derived()
-        return matched_bootstrap(scores, self.asked.population, self.seed, n_bootstrap=self.n_bootstrap)
+        return matched_bootstrap(scores, self.population, self.seed, n_bootstrap=self.n_bootstrap)
 
     def trend(self) -> Table:
         if self.fraction is not None:

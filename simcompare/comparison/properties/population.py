@@ -178,7 +178,7 @@ def population_bins(
         When a property is unknown of the real galaxies.
     """
     tables = []
-    for each in (each.known(scores.reference_sample()) for each in properties):
+    for each in properties:
         edges = each.limits(scores.reference_sample())
         nats = scores.with_headline(RATIO) if RATIO in scores else scores
         table = differences = compare_in_bins(nats, each.column, edges, seed, n_bootstrap=500)
@@ -241,7 +241,6 @@ def matched_bootstrap(
     ----------
     Zanisi et al. 2021, MNRAS 501, 4359.
     """
-    properties = [each.known(scores.reference_sample()) for each in properties]
     edges = [each.limits(scores.reference_sample()) for each in properties]
     real = _placed(scores, scores.named_reference, properties, edges)
     rows = []
