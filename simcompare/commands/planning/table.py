@@ -105,8 +105,8 @@ class Command:
 
 _ESTIMATES = "simcompare.commands.planning.dry_run"
 
-START, CHAIN, IMAGES = "Start", "The chain, step by step", "Images"
-WORTH, LOOK = "What a result is worth", "Look and cite"
+START, CHAIN, IMAGES = "Start", "Step by step", "Images"
+WORTH, LOOK = "Errors and systematics", "Look, draw and cite"
 
 _ROWS = (
     Command(
@@ -189,10 +189,6 @@ _ROWS = (
         section=Section("Figures and one page.", wired=("run",)),
     ),
     Command(
-        "figure", settings.FigureSettings, "draw_figure", LOOK, "name run",
-        returns="pathlib.Path of the file",
-    ),
-    Command(
         "fetch", settings.FetchSettings, "fetch_archive", IMAGES, "archive",
         returns="str", failures="failure_tables",
     ),
@@ -227,6 +223,10 @@ _ROWS = (
     Command(
         "browse", settings.BrowseSettings, "browse_run", LOOK, "run",
         returns="Page or BrowseServer", python="simcompare.products:browse", folder="run",
+    ),
+    Command(
+        "figure", settings.FigureSettings, "draw_figure", LOOK, "name run",
+        returns="pathlib.Path of the file",
     ),
     Command(
         "cite", settings.CiteSettings, "cite", LOOK, "run",
