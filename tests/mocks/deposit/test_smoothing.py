@@ -63,3 +63,11 @@ def test_a_galaxy_keeps_its_own_lengths_and_gets_those_it_lacks():
     found = with_smoothing_lengths(bare)
     np.testing.assert_array_equal(found.stars.smoothing_length, smoothing_lengths(bare.stars.position))
     assert with_smoothing_lengths(found) is found
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_one_bad_position_among_many_is_refused(bad):
+    position = np.random.default_rng(0).normal(size=(60, 3))
+    position[59, 2] = bad
+    with pytest.raises(ValueError, match="not finite"):
+        smoothing_lengths(position)

@@ -68,3 +68,9 @@ def test_milky_way_curve_has_the_values_of_another_code_from_ultraviolet_to_infr
         1.32257836, 1.0, 0.75125994, 0.4780346, 0.28206957, 0.19200814, 0.11572348,
     ]  # fmt: skip
     np.testing.assert_allclose(cardelli_curve(1e4 / x), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("wavelength", [[1240.0, 5000.0], [5000.0, 34000.0], [1000.0], [40000.0]])
+def test_one_wavelength_beyond_the_milky_way_law_is_refused(wavelength):
+    with pytest.raises(ValueError, match="holds from 1250 to 33000 Angstrom"):
+        cardelli_curve(np.array(wavelength))

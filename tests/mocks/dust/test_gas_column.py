@@ -7,7 +7,7 @@ from astropy.cosmology import FlatLambdaCDM
 from mocks import Galaxy, Gas, Stars, stream
 from mocks.deposit.kernel import cubic_spline
 from mocks.dust.columns import column_in_front
-from mocks.dust.gas_column import ATOMS_PER_CM2, neutral_hydrogen, scattering_factor
+from mocks.dust.gas_column import ATOMS_PER_CM2, _gas_reach, neutral_hydrogen, scattering_factor
 from mocks.dust.registry import dust_model
 from mocks.dust.screens import cardelli_curve
 from mocks.filters import load_filter
@@ -137,3 +137,22 @@ def test_what_gas_is_neutral():
         dust_model("gas-column").transmission(pure, np.eye(3), PIVOTS)
     with pytest.raises(ValueError, match="choose from mixed, screen"):
         dust_model("gas-column", geometry="clumpy")
+
+
+def test_depth_falls_as_the_square_root_of_one_plus_redshift():
+    galaxy = slab(1.0, 50)
+    near, far = (tau_at_v(redshift=z)(galaxy) for z in (0.0, 3.0))
+    assert far == pytest.approx(near / 2)
+    assert tau_at_v()(replace(galaxy, redshift=3.0)) == pytest.approx(far)
+
+
+def test_gas_reaches_two_and_a_half_radii_of_its_round_cell():
+    """Of 4 pi / 3 r^3 rho; else its own length, else that to its neighbours."""
+    gas = slab(1.0, 5).gas
+    radius = np.linspace(0.2, 3.0, len(gas))
+    density = gas.mass / (4 / 3 * np.pi * radius**3)
+    assert _gas_reach(replace(gas, density=density)) == pytest.approx(2.5 * radius)
+    assert (_gas_reach(gas) == 1.0).all()
+    few = replace(gas.select(np.arange(40)), smoothing_length=None)
+    away = np.linalg.norm(few.position[:, None] - few.position, axis=2)
+    assert _gas_reach(few) == pytest.approx(np.sort(away, axis=1)[:, 32], rel=1e-5)

@@ -8,7 +8,7 @@ import pytest
 from astropy.cosmology import FlatLambdaCDM
 
 from mocks import SURVEYS, Stars, load_survey
-from mocks.filters import load_filter
+from mocks.filters import Filter, load_filter
 from mocks.light.base import AB_ZERO, LIGHT_SPEED, SOLAR_LUMINOSITY, TEN_PARSEC, band_weights
 from mocks.light.bc03 import bc03_grid
 from mocks.light.grid import GridPopulation, SpectralGrid, read_grid, write_grid
@@ -361,3 +361,18 @@ def test_a_curved_grid_is_interpolated_as_scipy_does_and_taken_at_its_edge_outsi
     zero = GridPopulation(grid, "curved").absolute_flux(stars(1e-1, 0.0), ("sdss2010-r",), 0.0)
     poorest = GridPopulation(grid, "curved").absolute_flux(stars(1e-1, 0.001), ("sdss2010-r",), 0.0)
     np.testing.assert_allclose(zero, poorest)
+
+
+def test_band_weights_are_trapezoids_on_the_union_of_the_grids():
+    """Of a coarse, lopsided curve and spectrum: numpy's trapezoid of what photons are counted."""
+    curve = Filter("toy-r", np.array([4000.0, 4300.0, 6000.0]), np.array([0.0, 1.0, 0.0]))
+    wavelength = np.array([3000.0, 4100.0, 4200.0, 5900.0, 7000.0])
+    spectrum = np.array([1.0, 5.0, 2.0, 9.0, 4.0])
+    found = band_weights(wavelength, curve, 0.0) @ spectrum
+    nodes = np.union1d(wavelength[1:4], curve.wavelength)
+    response = np.interp(nodes, curve.wavelength, curve.response)
+    light = np.interp(nodes, wavelength, spectrum)
+    counted = np.trapezoid(light * nodes * response, nodes)
+    reference = np.trapezoid(LIGHT_SPEED * AB_ZERO / nodes * response, nodes)
+    expected = counted / reference * SOLAR_LUMINOSITY / (4 * np.pi * TEN_PARSEC**2)
+    assert found == pytest.approx(expected, rel=1e-12)

@@ -106,3 +106,24 @@ def test_seeing_is_lognormal_with_the_survey_s_mean_and_scatter(normal, monkeypa
         quantile = stats.norm.cdf(np.clip(normal, -3, 3))
         assert fwhm == pytest.approx(lognormal.ppf(quantile), rel=1e-9)
         assert 2.5 * np.log10(sigma / band.sky_sigma) == pytest.approx(band.sky_sigma_scatter * normal)
+
+
+def test_noise_below_the_camera_s_own_is_refused_in_any_band():
+    """Read-out and quantum in quadrature, a twelfth of its square, are the least that there can be."""
+    draw = draw_conditions("sdss", "gr", stream(1))
+    camera = np.sqrt(draw.read_sigma**2 + draw.nanomaggies_per_count**2 / 12)
+    assert replace(draw, sky_sigma=camera).sky_sigma == pytest.approx(camera)
+    for factor in ([1.0, 0.99], [0.99, 1.0]):
+        with pytest.raises(ValueError, match="below what read-out"):
+            replace(draw, sky_sigma=camera * factor)
+
+
+def test_psfs_of_unlike_sides_are_stacked_about_one_middle():
+    draw = draw_conditions("sdss", "gri", stream(1))
+    psf = tuple(gaussian_psf(2.0, side) for side in (11, 31, 21))
+    stack = replace(draw, psf=psf).psf_stack()
+    assert stack.shape == (3, 31, 31)
+    for image, small in zip(stack, psf, strict=True):
+        edge = (31 - len(small)) // 2
+        np.testing.assert_array_equal(image[edge : 31 - edge, edge : 31 - edge], small)
+        assert image.sum() == pytest.approx(1)

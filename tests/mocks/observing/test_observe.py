@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from mocks import IdealImage, draw_conditions, load_survey, observe, stream
-from mocks.observing.observe import add_noise, bin_pixels
+from mocks.observing.cutout import MASK_BITS
+from mocks.observing.observe import _centres, add_noise, add_to_sky, bin_pixels
 from mocks.observing.psf import effective_psf
 
 BANDS = ("g", "r", "i")
@@ -154,3 +155,65 @@ def test_left_over_sky_is_added():
     error = state.sky_sigma / 400
     assert np.allclose(cutout.image.mean(axis=(1, 2)), state.sky_level, atol=4 * error)
     assert np.allclose(state.select("i").sky_level, 0)
+
+
+def test_shot_noise_on_correlated_sky_keeps_the_flux_and_adds_its_variance():
+    """Of a coadd: mean flux, and sky variance plus flux over gain."""
+    state = conditions("hsc-wide", ("r",))
+    flux = np.full((1, 64, 64), 3.0)
+    stack = np.stack([add_noise(flux, state, stream(8, i)) for i in range(60)])
+    assert stack.mean() == pytest.approx(3.0, rel=1e-3)
+    expected = state.sky_sigma[0] ** 2 + 3.0 / state.electrons_per_nanomaggy[0]
+    assert stack.var() == pytest.approx(expected, rel=0.03)
+
+
+def test_a_source_in_real_sky_keeps_its_flux_its_shot_noise_and_the_middle_of_the_patch():
+    """A patch larger by three rows and five columns; without light it comes back bit by bit."""
+    state = conditions("sdss", ("r",))
+    sky = np.random.default_rng(0).normal(size=(1, 63, 65))
+    dark = add_to_sky(np.zeros((1, 60, 60)), sky, state, stream(1))
+    np.testing.assert_array_equal(dark, sky[:, 1:61, 2:62])
+    flux = np.full((1, 60, 60), 2.0)
+    light = np.stack([add_to_sky(flux, sky, state, stream(9, i)) - dark for i in range(80)])
+    gain, quantum = state.electrons_per_nanomaggy[0], state.nanomaggies_per_count[0]
+    assert light.mean() == pytest.approx(2.0, rel=1e-3)
+    assert light.var() == pytest.approx(2.0 / gain + quantum**2 / 6, rel=0.03)
+    counts = light / quantum
+    assert np.abs(counts - np.rint(counts)).max() < 1e-6
+    with pytest.raises(ValueError, match="too small"):
+        add_to_sky(np.zeros((1, 64, 60)), sky, state, stream(1))
+
+
+def test_objects_of_a_real_patch_are_masked_where_they_lie():
+    """A bright square off the middle of a patch that is larger on every side."""
+    sky = np.random.default_rng(1).normal(0, 0.01, (1, 70, 80))
+    sky[:, 20:26, 50:56] += 1.0
+    cutout = observe(uniform(0.0, 60, bands=("r",)), "sdss", conditions(bands=("r",)), stream(2), sky=sky)
+    rows, columns = np.nonzero(cutout.mask[0])
+    assert (rows.mean(), columns.mean()) == pytest.approx((22.5 - 5, 52.5 - 10), abs=1.5)
+    assert (cutout.mask[0, 15:21, 40:46] == MASK_BITS["other object"]).all()
+    assert (cutout.mask > 0).mean() < 0.1
+
+
+@pytest.mark.parametrize("oversampling", [1, 2, 3, 4, 5])
+def test_sampled_pixels_are_the_mean_of_their_central_fine_pixels(oversampling):
+    """In place of the sum: one fine pixel of an odd number, four of an even one, by loops."""
+    k = oversampling
+    image = np.random.default_rng(2).uniform(size=(1, 8 * k, 6 * k))
+    ideal = IdealImage(image, 0.396 / k, ("r",), oversampling=k)
+    found = bin_pixels(_centres(ideal), k)[0]
+    for y in range(8):
+        for x in range(6):
+            block = image[0, y * k : (y + 1) * k, x * k : (x + 1) * k]
+            middle = block[(k - 1) // 2 : k // 2 + 1, (k - 1) // 2 : k // 2 + 1]
+            assert found[y, x] == pytest.approx(k**2 * middle.mean())
+
+
+def test_the_variance_plane_of_a_survey_that_states_too_little_noise():
+    """Sky variance by the survey's own factor, and the light's over the gain."""
+    survey = replace(load_survey("hsc-wide"), sigma_over_variance=1.25)
+    state = conditions("hsc-wide", ("r",))
+    cutout = observe(uniform(0.5, 100, "hsc-wide", ("r",)), survey, state, stream(3))
+    middle = cutout.variance[0, 50, 50]
+    expected = (state.sky_sigma[0] / 1.25) ** 2 + 0.5 / state.electrons_per_nanomaggy[0]
+    assert middle == pytest.approx(expected, rel=2e-3)

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from simcompare.images.preparation.deblending import _squared_radius
+from simcompare.images.preparation.deblending import _squared_radius, turned
 from simcompare.images.preparation.photometry import (
     _largest_ellipse,
+    _touches_edge,
     growth_curve,
     light_radius,
     magnitude,
@@ -111,3 +112,28 @@ def test_elliptical_distance_is_that_of_the_inverse_covariance(angle):
     expected = np.einsum("yxi,ij,yxj->yx", offset, np.linalg.inv(covariance), offset)
     found = _squared_radius(np.exp(-expected / 2), (38.0, 41.0))
     assert found == pytest.approx(expected, rel=2e-3, abs=1e-9)
+
+
+@pytest.mark.parametrize("centre", [(3.0, 2.0), (2.4, 3.6), (0.0, 0.0), (5.0, 4.0), (1.0, 4.0)])
+def test_an_image_is_turned_about_any_centre_and_zero_beyond(centre):
+    """Pixel by pixel; six columns and five rows."""
+    image = np.random.default_rng(0).uniform(1, 2, (5, 6))
+    found = turned(image, centre)
+    for y in range(5):
+        for x in range(6):
+            far_x, far_y = round(2 * centre[0] - x), round(2 * centre[1] - y)
+            inside = 0 <= far_x < 6 and 0 <= far_y < 5
+            assert found[y, x] == (image[far_y, far_x] if inside else 0.0)
+
+
+@pytest.mark.parametrize("side", ["top", "bottom", "left", "right"])
+def test_an_isophote_touches_the_edge_on_any_side(side):
+    target = np.zeros((9, 8), bool)
+    target[3:6, 3:5] = True
+    assert not _touches_edge(target)
+    edge = {"top": (8, 4), "bottom": (0, 4), "left": (4, 0), "right": (4, 7)}[side]
+    target[edge] = True
+    assert _touches_edge(target)
+    beside = np.zeros((9, 8), bool)
+    beside[1:8, 1:7] = True
+    assert not _touches_edge(beside)
