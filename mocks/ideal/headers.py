@@ -32,7 +32,18 @@ SKIRT_ZEROPOINTS = {"g": 25.952, "r": 25.943, "i": 25.503, "z": 23.564}
 SKIRT_FILTER = re.compile(r"(?i)sloan/sdss_[griz]")
 SAME_ZEROPOINT = 0.005  # mag
 SAME_REDSHIFT = 1e-4
-ZEROPOINT_CARDS = ("MAGZERO", "MAGZPT", "MAGZP", "ZEROPNT", "ZEROPT", "PHOTZP", "ABZP")
+ZEROPOINT_CARDS = (
+    "MAGZERO",
+    "MAGZPT",
+    "MAGZP",
+    "ZP",
+    "ZPT",
+    "ZEROPNT",
+    "ZEROPT",
+    "ZEROPOIN",
+    "PHOTZP",
+    "ABZP",
+)
 REDSHIFT_CARDS = ("USE_Z", "REDSHIFT")
 
 

@@ -26,6 +26,7 @@ OFF_CENTRE = 0.45  # pixels from the centre of one, at which a PSF is moved
 LEAST_SHIFT = 0.1  # pixels; less is not worth a spline
 CENTRING_ROUNDS = 10
 MOST_NEGATIVE = 0.3  # over the positive light; stacked stars of KiDS reach 0.2, Lanczos kernels 0.02
+MOST_BORDER = 0.5  # brightness of the border over that of the peak
 LEAST_PSF = 3  # pixels a side
 LEAST_KEPT = 0.9  # of the light, in a cut about the centre
 SUM_TOLERANCE = 1e-4  # by which the sum of a PSF may differ from one: files of float32 and cut wings
@@ -108,7 +109,8 @@ def centred_psf(image: np.ndarray, name: str = "psf image") -> tuple[np.ndarray,
     ------
     ValueError
         For masked or infinite pixels, NaN, a sum that is not positive, negative light of more than three
-        tenths of the positive, or light so near to an edge that a tenth would be cut off.
+        tenths of the positive, a border half as bright as the peak, or light so near to an edge that a tenth
+        would be cut off.
     """
     if np.ma.is_masked(image):
         raise ValueError(f"{name} has {np.ma.count_masked(image)} masked pixels; fill them.")
@@ -123,6 +125,11 @@ def centred_psf(image: np.ndarray, name: str = "psf image") -> tuple[np.ndarray,
     negative = -image[image < 0].sum() / image[image > 0].sum()
     if negative > MOST_NEGATIVE:
         raise ValueError(f"{name}: its negative pixels hold {100 * negative:.0f} % of what the others do.")
+    border = np.concatenate([image[0], image[-1], image[1:-1, 0], image[1:-1, -1]]).mean()
+    if border > MOST_BORDER * image.max():
+        raise ValueError(
+            f"{name}: its border is {border / image.max():.2f} times as bright as its peak: no point source."
+        )
     centre = _centre_of_light(image)
     off = centre - (np.array(image.shape) - 1) / 2
     is_odd_square = image.shape[0] == image.shape[1] and image.shape[0] % 2 == 1

@@ -17,7 +17,8 @@ from simcompare.observed.units import is_counts, nanomaggies_per_unit
 
 __all__ = ["linear_pixels", "place_and_matrix", "sky_frame", "stated_unit"]
 
-_ZEROPOINTS = ("MAGZERO", "MAGZPT", "MAGZP", "ZP", "ZEROPNT", "ZEROPOIN", "PHOTZP")
+_ZEROPOINTS = ("MAGZERO", "MAGZPT", "MAGZP", "ZP", "ZPT", "ZEROPNT", "ZEROPT", "ZEROPOIN", "PHOTZP", "ABZP")
+_AXES = {"RA--", "DEC-", "GLON", "GLAT"}  # of which astropy knows the frame; ecliptic ones it takes for ICRS
 _SYSTEMS = ("MAGSYS", "ZPSYS", "PHOTSYS", "MAGTYPE")
 _AGREE = 0.005  # mag
 _SQUARE = 0.01  # by how much the sides of a pixel may differ
@@ -106,6 +107,9 @@ def sky_frame(
             wcs = WCS(header).celestial
             if not wcs.has_celestial:
                 raise ValueError("no celestial coordinates in its header; the pixel scale cannot be known")
+            if not {axis[:4] for axis in wcs.wcs.ctype} <= _AXES:
+                known = "ICRS, FK5, FK4 and galactic coordinates are read"
+                raise ValueError(f"its axes are {' and '.join(wcs.wcs.ctype)}; {known}")
             scale = float(np.mean(proj_plane_pixel_scales(wcs))) * 3600
             place, matrix = place_and_matrix(wcs, *middle)
     except Exception as error:  # wcslib and astropy raise many kinds for coordinates they do not know

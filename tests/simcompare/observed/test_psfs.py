@@ -53,7 +53,7 @@ def test_a_bad_psf_is_one_row_and_an_off_centre_one_is_moved(tmp_path):
     bad = shifted(15, 15) - 0.01
     hole = np.where(shifted(15, 15) > 0.9, np.nan, shifted(15, 15))
     good = shifted(15, 15)
-    stack(tmp_path / "stack.fits", [good, shifted(12, 17.5), bad, hole, 0 * good, good])
+    stack(tmp_path / "stack.fits", [good, shifted(12, 17.5), bad, hole, 0 * good, good, good * 0 + 1])
     made = prepare_observed(
         [tmp_path / "stack.fits"],
         survey="kids",
@@ -63,9 +63,9 @@ def test_a_bad_psf_is_one_row_and_an_off_centre_one_is_moved(tmp_path):
         name="KiDS",
     )
     assert len(made.images) == 3
-    assert made.rejected["source_index"].tolist() == ["2", "3", "4"]
+    assert made.rejected["source_index"].tolist() == ["2", "3", "4", "6"]
     reasons = " ".join(made.rejected["reason"])
-    for expected in ("negative pixels hold", "1 pixels that are not finite", "sums to 0"):
+    for expected in ("negative pixels hold", "1 pixels that are not finite", "sums to 0", "no point source"):
         assert expected in reasons
     np.testing.assert_allclose(
         made.images.catalogue["psf_fwhm_r"], 0.2 * 1.5 * np.sqrt(8 * np.log(2)), rtol=0.02

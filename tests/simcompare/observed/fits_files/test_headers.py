@@ -93,6 +93,7 @@ def test_scale_by_every_spelling(cards):
         ({"CD1_1": 0.0}, "a.fits: .+"),
         ({"CTYPE1": "LINEAR", "CTYPE2": "LINEAR"}, "no celestial coordinates"),
         ({"CUNIT1": "furlong"}, "a.fits: .+"),
+        ({"CTYPE1": "ELON-TAN", "CTYPE2": "ELAT-TAN"}, "its axes are ELON-TAN and ELAT-TAN; ICRS, FK5"),
     ],
 )
 def test_coordinates_that_cannot_be_used_are_refused(cards, why):
@@ -121,6 +122,7 @@ def test_corner_of_a_real_frame(shared_data):
         ({"MAGZERO": (26.0, "[Vega mag]")}, "MAGZERO is not AB"),
         ({"MAGZERO": 26.0, "MAGSYS": "VEGAMAG"}, "zero points are VEGAMAG"),
         ({"MAGZERO": "unknown"}, "no number"),
+        ({"BUNIT": "adu", "MAGZERO": 22.5, "ZEROPT": 25.0}, r"MAGZERO 22\.500, ZEROPT 25\.000"),
     ],
 )
 def test_contradicting_cards_are_refused(cards, why):
