@@ -5,6 +5,7 @@ import pytest
 from astropy.table import Table
 
 from simcompare.commands.compare import compare_runs, messages
+from simcompare.comparison.board import board
 from simcompare.comparison.properties.population import population_of
 from simcompare.comparison.report_table import read_further
 from simcompare.runs.folder import open_run
@@ -160,3 +161,34 @@ def test_the_properties_of_a_population_are_found_or_asked_for(sets, tmp_path):
             population_of(text, names)
     with pytest.raises(ValueError, match="none of sersic_n_, sersic_index, concentration"):
         population_of("auto", ["stellar_mass", "half_light_radius", "redshift"])
+
+
+def test_a_condition_enters_headline_tables_and_board(sets, tmp_path):
+    for each in sets:
+        each["redshift"] = 0.01 * (1 + np.arange(len(each)) % 9)
+    table, _ = compared(tmp_path, *sets, condition="snr,resolution,redshift", bins="redshift:0,0.05,0.2")
+    assert table.meta["structure"]["conditions"] == ["snr", "resolution", "redshift"]
+    run = table[table["dataset"] == "run"][0]
+    assert run["structure_fraction"] == pytest.approx(0.3, abs=0.3)
+    found = {each.name: each.table for each in read_further(tmp_path / "compare" / "tables")}
+    # One rule and one reference: the bins' galaxies are the headline's, judged by the same conditions.
+    bins = found["bins"][found["bins"]["dataset"] == "run"]
+    assert bins["n_galaxies"].sum() == run["n_structure"]
+    assert set(bins["verdict"]) == {"smoother than real"}
+    assert list(found["structure_null"]["n_galaxies"]) == [40]  # half of the reference
+    assert board([tmp_path / "compare" / "record.json"])["structure_fraction"][0] == run["structure_fraction"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "says"),
+    [
+        ("redshift", "lacks snr, resolution"),
+        ("snr,resolution,colour", "colour"),
+        ("snr,resolution,redshift", "'redshift' is known of 7 of the 80 held-out images of SDSS"),
+    ],
+)
+def test_a_condition_that_cannot_be_held_is_refused(sets, tmp_path, condition, says):
+    for each in sets:
+        each["redshift"] = np.where(np.arange(len(each)) < 7, 0.1, np.nan)
+    with pytest.raises(ValueError, match=says):
+        compared(tmp_path, *sets, condition=condition)
