@@ -14,6 +14,7 @@ from astropy.table import Table
 from astropy.table import meta as table_meta
 
 from simcompare.kinds import Kind
+from simcompare.runs.documents import damage_named
 from simcompare.runs.files import atomic_path
 from simcompare.runs.names import SCORES
 from simcompare.runs.tables import plain
@@ -187,10 +188,15 @@ def read_form(path: str | os.PathLike) -> Scores:
 
     Raises
     ------
-    ValueError
+    ValueError, OSError
         When the file is damaged.
     """
-    file = _opened(path)
+    with damage_named(path):
+        return _form(_opened(path))
+
+
+def _form(file: pq.ParquetFile) -> Scores:
+    """Columns, types, units and meta data."""
     lines = file.metadata.metadata.get(_YAML.encode(), b"").decode().split("\n")
     header = table_meta.get_header_from_yaml(lines) if any(lines) else {"datatype": []}
     told = {

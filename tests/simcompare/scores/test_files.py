@@ -5,6 +5,7 @@ import weakref
 
 import astropy.units as u
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from astropy.table import Table
@@ -171,3 +172,15 @@ def test_what_is_no_parquet_is_refused_by_name(tmp_path, content):
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(ValueError, match="damaged or not Parquet"):
         count_rows(path)
+
+
+@pytest.mark.parametrize(
+    "words", [b"{", b"[" * 100_000, b"null", b"{}", b"1", b"\xff\xfe", b"datatype: 3", b"datatype: [{}]"]
+)
+def test_foreign_words_about_the_columns_are_damage_in_one_line(words, tmp_path):
+    path = tmp_path / "scores.parquet"
+    content = pa.table({"galaxy_id": ["a"], "dataset": ["real"], "log_prob": [1.0]})
+    pq.write_table(content.replace_schema_metadata({b"table_meta_yaml": words}), path)
+    with pytest.raises((OSError, ValueError), match=r"scores\.parquet") as error:
+        read_form(path)
+    assert len(str(error.value).splitlines()) == 1
