@@ -51,7 +51,7 @@ CORE = {
         "permutation": "test_two_sample",
         "resampling": "test_intervals test_two_sample ../comparison/test_headline",
         "significance": "",
-        "known_equal": "test_two_sample test_feature_tests ../comparison/test_headline",
+        "known_equal": "test_significance test_two_sample test_feature_tests ../comparison/test_headline",
         "coverage": "test_feature_tests test_two_sample ../scores/test_spaces",
         "feature_tests": "",
     },
