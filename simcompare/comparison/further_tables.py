@@ -73,7 +73,7 @@ _TABLES = {
         "What goes with the difference",
         "Morphology numbers of galaxies minus those of real galaxies seen as well, in real spreads; and the "
         "part of the difference of the structure score that goes with each, by its relation among real "
-        "galaxies. p_holm over numbers and simulations; a share that is not significant says nothing.",
+        "galaxies. p (Holm) over numbers and simulations; shares that are not significant mean nothing.",
     ),
     "adjusted": (
         "Difference at equal nuisance",
@@ -143,16 +143,16 @@ _IN_FRACTION = {
     ),
     "contrasts": (
         "Simulations against each other",
-        "Structure fraction of the first minus that of the second; they differ where p_holm is below 0.05.",
+        "Structure fraction of the first minus that of the second; they differ where p (Holm) is below 0.05.",
     ),
     "bins": (
         "Structure fraction by {bins}",
-        "Against the real galaxies of the same bin; p_holm over all bins of the simulations.",
+        "Against the real galaxies of the same bin; p Holm-corrected over all bins of the simulations.",
     ),
     "population_bins": (
         "Structure fraction by mass, size and type",
         "Against the real galaxies of the same bin, with the difference of the log-likelihood ratio in nats, "
-        "as Zanisi et al. 2021; p_holm over all bins of the simulations.",
+        "as Zanisi et al. 2021; p Holm-corrected over all bins of the simulations.",
     ),
     "trend": (
         "Trend over generations",

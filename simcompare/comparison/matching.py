@@ -10,7 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 
 from mocks.streams import stream
-from simcompare.scores.columns import column_of
+from simcompare.scores.columns import column_of, in_words
 from simcompare.scores.nuisance import read_columns
 from simcompare.scores.record import Scores
 from simcompare.statistics.intervals import UNKNOWN, Estimate
@@ -92,7 +92,7 @@ def match(scores: Scores, dataset: str, columns: Sequence[str], *, caliper: floa
     if not len(pairs):
         raise ValueError(
             f"no galaxy of {dataset!r} is within {caliper} standard deviations of one of {reference!r} in "
-            f"{', '.join(columns)}; widen the caliper or match in fewer columns."
+            f"{in_words(columns)}; widen the caliper or match in fewer columns."
         )
     first, second = rows[0][pairs[:, 0]], rows[1][pairs[:, 1]]
     kept = replace(scores, columns={name: scores.columns[name] for name in columns})

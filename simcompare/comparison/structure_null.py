@@ -138,7 +138,7 @@ def null_table(about: Mapping[str, Any]) -> FurtherTable:
     rows = about.get("nulls") or []
     note = (
         "Random sets of as many real galaxies as a data set has, held against the other real ones: what a "
-        "data set without any difference gets. Ranges hold 95 % of the sets; end_error is the error of their "
+        "data set without any difference gets. Ranges hold 95% of the sets, with the error of their "
         "ends. All sets come from the same real galaxies, and are held against fewer than the data sets are."
     )
     if not rows:

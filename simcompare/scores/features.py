@@ -7,7 +7,7 @@ import numpy as np
 from scipy.linalg import eigh
 from scipy.spatial import cKDTree
 
-from simcompare.scores.columns import COLUMNS, Use, column_of, names_for
+from simcompare.scores.columns import COLUMNS, Use, column_of, in_words, names_for
 from simcompare.scores.record import Scores
 
 __all__ = ["Components", "RealGalaxies", "morphology_features", "shape_columns"]
@@ -107,7 +107,7 @@ def morphology_features(scores: Scores) -> Shapes:
     names = [name for name in found if np.mean(np.isfinite(scores.numbers(name))) > 0.5]
     if not names:
         raise ValueError(
-            f"the scores have none of the shape measurements {', '.join(shape_columns(COLUMNS))}."
+            f"the scores have none of the shape measurements ({in_words(shape_columns(COLUMNS))})."
         )
     return Shapes(scores, names)
 

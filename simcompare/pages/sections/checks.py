@@ -12,7 +12,7 @@ from simcompare.comparison.matching import match
 from simcompare.figures.samples import binned_scores
 from simcompare.kinds import Kind
 from simcompare.pages.sections.sketchbook import Sketchbook
-from simcompare.scores.columns import Use, names_for
+from simcompare.scores.columns import Use, in_words, names_for
 from simcompare.scores.nuisance import usable_nuisances
 from simcompare.scores.record import Scores
 from simcompare.scores.typicality import add_typicality
@@ -94,7 +94,5 @@ def _matched_panels(scores: Scores, seed: int) -> Table:
         if matches:
             panels[label] = figures.matched_numbers(part, matches, seed)
     if not panels:
-        raise ValueError(
-            f"no data set has {LEAST_PAIRS} galaxies close to real ones in {', '.join(columns)}."
-        )
+        raise ValueError(f"no data set has {LEAST_PAIRS} galaxies close to real ones in {in_words(columns)}.")
     return figures.stack_panels(panels)
