@@ -28,7 +28,7 @@ SANE = {
     "star particle mass [Msun]": (1e1, 1e9),
     "half-mass radius [kpc]": (0.05, 150.0),
     "current over initial mass": (0.3, 1.001),
-    "median age [Gyr]": (1e-3, 14.0),
+    "median age [Gyr]": (0.03, 14.0),
     "median metallicity": (1e-5, 0.08),
 }
 SAME_MASS = 0.05  # relative difference between a catalogue's mass and that of the stars it lists

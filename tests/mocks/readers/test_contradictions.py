@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from mocks.readers import examine, open_snapshot
+from mocks.readers.examination import doubts_of_galaxy
 from mocks.toys import toy_galaxies, write_eagle_snapshot, write_ramses_output, write_tng_snapshot
 from mocks.toys.physics import ToyPhysics
 
@@ -204,6 +205,19 @@ def test_metallicities_in_solar_units_are_read_when_stated(star_columns, write_s
     galaxy = only(write_stars(tmp_path / "x.hdf5", solar), solar_metallicity=0.0134)
     assert galaxy.stars.metallicity.mean() == pytest.approx(stars["metallicity"].mean(), rel=1e-6)
     assert any("solar units" in note for note in galaxy.notes)
+
+
+def test_stars_that_are_all_young_are_doubted(star_columns, write_stars, tmp_path):
+    """Born in the last 20 Myr, as birth times of another kind, or of one output, may say."""
+    stars = star_columns()
+    young = stars | {"birth": np.random.default_rng(1).uniform(0.9986, 0.9999, 3000)}
+    found = {}
+    for name, columns in (("young", young), ("usual", stars)):
+        galaxy = open_snapshot(write_stars(tmp_path / f"{name}.hdf5", columns)).read(0)
+        found[name] = " ".join(doubts_of_galaxy(galaxy))
+    assert "median age [Gyr] is 0.0" in found["young"]
+    assert "usual is 0.03 to 14" in found["young"]
+    assert "median age" not in found["usual"]
 
 
 def test_stars_that_are_there_twice_are_refused(star_columns, write_stars, tmp_path):
