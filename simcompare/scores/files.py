@@ -150,6 +150,12 @@ def _metadata(form: Scores, lengths: dict[str, int]) -> dict[str, str]:
     return {_YAML: "\n".join(lines)} | {f"{_LENGTH}{name}": str(n) for name, n in lengths.items()}
 
 
+_KINDS = (
+    pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating, pa.types.is_string,
+    pa.types.is_large_string, pa.types.is_null,
+)  # fmt: skip
+
+
 def _opened(path: str | os.PathLike) -> pq.ParquetFile:
     """Open a file of scores; what an earlier version wrote is converted in memory."""
     path = source = Path(path)
@@ -197,6 +203,12 @@ def read_form(path: str | os.PathLike) -> Scores:
 
 def _form(file: pq.ParquetFile) -> Scores:
     """Columns, types, units and meta data."""
+    for each in file.schema_arrow:
+        kind = each.type.value_type if pa.types.is_dictionary(each.type) else each.type
+        if not any(is_kind(kind) for is_kind in _KINDS):
+            raise ValueError(f"column {each.name} holds {kind}, neither numbers nor words; make it again.")
+    if "dataset" not in file.schema_arrow.names:
+        raise ValueError("no column 'dataset' says whose scores these are; make it again.")
     lines = file.metadata.metadata.get(_YAML.encode(), b"").decode().split("\n")
     header = table_meta.get_header_from_yaml(lines) if any(lines) else {"datatype": []}
     told = {

@@ -184,3 +184,22 @@ def test_foreign_words_about_the_columns_are_damage_in_one_line(words, tmp_path)
     with pytest.raises((OSError, ValueError), match=r"scores\.parquet") as error:
         read_form(path)
     assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[[1.0]], [{"a": 1}], [b"x"], pa.array([0], pa.timestamp("s")), pa.array([1]).cast(pa.decimal128(38, 2))],
+    ids=["list", "struct", "bytes", "time", "decimal"],
+)
+@pytest.mark.parametrize("name", ["galaxy_id", "log_prob", "mag_r", "view"])
+def test_a_column_of_neither_numbers_nor_words_is_named(name, values, tmp_path):
+    columns = {"dataset": ["real"], "galaxy_id": ["a"], "log_prob": [1.0], "mag_r": [17.0], "view": [0]}
+    pq.write_table(pa.table(columns | {name: values}), tmp_path / "scores.parquet")
+    with pytest.raises(ValueError, match=rf"scores\.parquet: column {name} holds"):
+        read_form(tmp_path / "scores.parquet")
+
+
+def test_scores_that_do_not_say_whose_they_are_are_refused(tmp_path):
+    pq.write_table(pa.table({"galaxy_id": ["a"], "log_prob": [1.0]}), tmp_path / "scores.parquet")
+    with pytest.raises(ValueError, match="no column 'dataset'"):
+        read_form(tmp_path / "scores.parquet")
