@@ -330,8 +330,14 @@ def _receive(item: Item, unfinished: Path, client: httpx.Client, transfer: Trans
         if start not in (0, there):
             unfinished.unlink(missing_ok=True)
             raise _PassingError(f"a part that does not begin at the byte {there} that was asked for")
+        # Compressed on the way though it was asked not to be; servers say so of files that are .gz too.
+        packed = answer.headers.get("Content-Encoding", "identity") != "identity"
+        packed = packed and not item.path.endswith((".gz", ".tgz"))
+        if packed and start:
+            unfinished.unlink(missing_ok=True)
+            raise _PassingError("a part that is compressed on the way")
         with open(unfinished, "ab" if start else "wb") as file:
-            for block in answer.iter_raw():
+            for block in answer.iter_bytes() if packed else answer.iter_raw():
                 file.write(block)
         return answer.num_bytes_downloaded
 

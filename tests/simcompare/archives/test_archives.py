@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import gzip
 import io
 import logging
 import os
@@ -79,6 +80,8 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(3)
         if kind == "account" and "Authorization" not in self.headers and "Api-key" not in self.headers:
             return self._error(401)
+        if kind == "packed":
+            return self._error(200, body=gzip.compress(FITS), **{"Content-Encoding": "gzip"})
         if kind in MISBEHAVIOUR:
             return self._misbehave(kind, seen)
         return self._send(server.files.get(parts.path, FITS))
@@ -113,14 +116,15 @@ class Handler(BaseHTTPRequestHandler):
                 self.end_headers()
                 self.wfile.write(FITS[first:] if start else FITS[:40000])
 
-    def _error(self, code, **headers):
+    def _error(self, code, body=b"", **headers):
         self.send_response(code)
         for name, value in headers.items():
             self.send_header(name, value)
         if code == 429:
             self.send_header("Retry-After", "1")
-        self.send_header("Content-Length", "0")
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        self.wfile.write(body)
 
     def _send(self, data, cut=None):
         start = 0
@@ -206,6 +210,15 @@ def test_lasting_misbehaviour_is_one_failure_and_others_go_on(server, tmp_path, 
         assert [path.name for path in report.fetched] == ["files-b.fits"]
         assert "after 2 tries" in report.failed[0]["reason"]
         assert not (tmp_path / f"{kind}-a.fits").exists()
+
+
+def test_what_a_server_compresses_on_the_way_is_unpacked(server, tmp_path):
+    """But not a file that is compressed itself, of which servers say the same."""
+    items = [item(server, "/packed/a.fits"), item(server, "/packed/b.fits.gz")]
+    report = fetch(items, tmp_path, QUICK)
+    assert report.failed == []
+    assert (tmp_path / "packed-a.fits").read_bytes() == FITS
+    assert gzip.decompress((tmp_path / "packed-b.fits.gz").read_bytes()) == FITS
 
 
 def test_cut_tar_is_not_taken_for_whole(tmp_path):
