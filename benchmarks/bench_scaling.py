@@ -77,10 +77,17 @@ def make_set(folder, name, kind, n):
     return settings.out
 
 
-def most_open(counts, end):
-    """Append the number of open files every millisecond, as far as the system tells it."""
+def watched(seen, end):
+    """Note every millisecond how many files are open and how much memory is taken, where the system tells."""
     while Path("/proc/self/fd").is_dir() and not end.wait(0.001):
-        counts.append(len(os.listdir("/proc/self/fd")))
+        seen.append((len(os.listdir("/proc/self/fd")), *resident()))
+
+
+def resident():
+    """Own memory of this process, and pages of files that are in it: the code of libraries [MB]."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    sizes = dict(line.split(":") for line in lines if line.startswith("Rss"))
+    return tuple(int(sizes[name].split()[0]) / 1024 for name in ("RssAnon", "RssFile"))
 
 
 STEPS = {
@@ -96,23 +103,32 @@ STEPS = {
 
 
 def one_step(name, n, folder):
-    """Take one step of the chain and print its seconds, its peak of memory and of open files."""
+    """Take one step of the chain and print its seconds, and its peaks of memory and of open files.
+
+    Code of libraries that was imported before is read from disk where it is first called; it is told apart.
+    """
     if name == "mock":
         FlowModel(FlowConfig(size=SIDE, softening=(0.1,), widths=(4,), steps=(1,))).save(folder / "flow")
-    opened, end = [0], threading.Event()
-    threading.Thread(target=most_open, args=(opened, end), daemon=True).start()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    seen, end = [(0, *resident())], threading.Event()
+    watcher = threading.Thread(target=watched, args=(seen, end), daemon=True)
+    watcher.start()
     start = time.process_time()
     STEPS[name](n, folder)
-    seconds, end_MB = time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    seconds = time.process_time() - start
     end.set()
-    print(json.dumps({"before": before, "peak": end_MB, "seconds": seconds, "open": max(opened)}))
+    watcher.join()
+    opened, own, code = (max(column) for column in zip(*seen, strict=True))
+    _, own_before, code_before = seen[0]
+    found = {"libraries": own_before + code_before, "own": own - own_before, "code": code - code_before}
+    print(json.dumps(found | {"seconds": seconds, "open": opened}))
 
 
 def memory():
     """Peak memory, open files and number of files of the whole chain at three sizes."""
     print("\npeak memory of each step for mocks of 8 x 8 pixels, 100 a part, beside 500 real images;")
-    print("each in a process of its own, whose libraries take the memory told first")
+    print(
+        "each in a process of its own: libraries when imported, own memory and code of libraries above that"
+    )
     for n in (1_000, 10_000, 100_000):
         with tempfile.TemporaryDirectory() as folder:
             for name in STEPS:
@@ -121,7 +137,8 @@ def memory():
                 row = json.loads(done.stdout.splitlines()[-1])
                 files = sum(len(names) for _, _, names in os.walk(folder))
                 print(
-                    f"{n:7d} {name:8s} {row['before']:5.0f} MB {row['peak']:6.0f} MB {row['open']:4d} open "
+                    f"{n:7d} {name:8s} {row['libraries']:5.0f} MB, own {row['own']:4.0f} MB, "
+                    f"code {row['code']:3.0f} MB, {row['open']:4d} open "
                     f"{files:6d} files {row['seconds']:7.1f} s", flush=True,
                 )  # fmt: skip
 

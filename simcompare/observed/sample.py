@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 from astropy.table import Table
@@ -138,11 +139,7 @@ def prepare_observed(
         properties, or the folder holds parts that were made with other settings.
     """
     bands, paths, survey = tuple(bands), [Path(path) for path in paths], load_survey(survey)
-    if rejected_flags is None:
-        rejected_flags = rejected_flags_of(survey)
-    unknown = [flag for flag in rejected_flags if flag not in FLAGS]
-    if unknown:
-        raise ValueError(f"flags {unknown} are unknown; choose from {', '.join(FLAGS)}.")
+    rejected_flags = _known_flags(rejected_flags, survey)
     settings = {
         "inputs": [{"path": str(path), "content": fingerprint(path)} for path in paths],
         "seed": seed,
@@ -166,7 +163,7 @@ def prepare_observed(
         every_stamp = _all_stamps(paths, bands, units, places, watch, identities)
         stamps = islice(every_stamp, parts.start * every, None, every)
         batches = parts.batches(stamps)
-        prepare = partial(_prepare_batch, preparation, seed, tuple(fractions), tuple(rejected_flags))
+        prepare = partial(_prepare_batch, preparation, seed, tuple(fractions), rejected_flags)
         for outcomes in run_in_order(prepare, batches, workers, scheduler=scheduler):
             for identity, ready in outcomes:
                 parts.take(identity, ready)
@@ -174,20 +171,38 @@ def prepare_observed(
         parts.flush()
     rejected = parts.rejected + parts.pending_rejects
     if not parts.number:
-        if not parts.stop:
-            raise ValueError(f"no galaxy was found in {len(paths)} files, the first {paths[0]}.")
-        reasons = list(dict.fromkeys(row["reason"] for row in rejected))[:3]
-        raise ValueError(f"none of {parts.stop} images can be used; first reasons: {'; '.join(reasons)}.")
-    usual = {"kind": FailureKind.LEFT_OUT}
-    columns = ("galaxy_id", "source", "source_index", "reason", "kind")
-    table = Table(
-        {column: [str((usual | row)[column]) for row in rejected] for column in columns},
-        dtype=[str] * len(columns),
-    )
+        _refuse_empty(paths, parts.stop, rejected)
     images = ImageSet.open(out)
     if properties:
         check_matches(images.catalogue, properties, match_radius)
-    return Sample(images=images, rejected=table)
+    return Sample(images=images, rejected=_rejects_table(rejected))
+
+
+def _known_flags(flags: Sequence[str] | None, survey: Survey) -> tuple[str, ...]:
+    """Name the flags that reject a galaxy: those given, or the survey's."""
+    flags = tuple(rejected_flags_of(survey) if flags is None else flags)
+    unknown = [flag for flag in flags if flag not in FLAGS]
+    if unknown:
+        raise ValueError(f"flags {unknown} are unknown; choose from {', '.join(FLAGS)}.")
+    return flags
+
+
+def _refuse_empty(paths: Sequence[Path], n_images: int, rejected: Sequence[dict]) -> NoReturn:
+    """Say why there is no image set."""
+    if not n_images:
+        raise ValueError(f"no galaxy was found in {len(paths)} files, the first {paths[0]}.")
+    reasons = list(dict.fromkeys(row["reason"] for row in rejected))[:3]
+    raise ValueError(f"none of {n_images} images can be used; first reasons: {'; '.join(reasons)}.")
+
+
+def _rejects_table(rejected: Sequence[dict]) -> Table:
+    """Images that were left out, one row each, as `Sample` has them."""
+    usual = {"kind": FailureKind.LEFT_OUT}
+    columns = ("galaxy_id", "source", "source_index", "reason", "kind")
+    return Table(
+        {column: [str((usual | row)[column]) for row in rejected] for column in columns},
+        dtype=[str] * len(columns),
+    )
 
 
 @dataclass(eq=False)

@@ -74,7 +74,7 @@ def test_formats_are_recognised_from_the_file(stack_file, objects_file, tmp_path
     assert recognise(stack_file) == "sdss-stack"
     assert recognise(objects_file) == "sdss-objects"
     (tmp_path / "a.txt").write_text("no image")
-    with pytest.raises(ValueError, match=r"a\.txt: its format is not known"):
+    with pytest.raises(ValueError, match=r"a\.txt: its format is unknown"):
         recognise(tmp_path / "a.txt")
     with pytest.raises(FileNotFoundError, match=r"none\.h5"):
         recognise(tmp_path / "none.h5")
@@ -195,7 +195,7 @@ def test_interrupted_preparation_goes_on_without_loss_or_duplicates(small_file, 
     np.testing.assert_array_equal(again.images.read().image, pixels)
     with pytest.raises(ValueError, match="holds an image set with seed 1"):
         prepare_observed([small_file], **(settings | {"seed": 2}))
-    with pytest.raises(ValueError, match=r"prepared otherwise.*size"):
+    with pytest.raises(ValueError, match=r"prepared differently.*size"):
         prepare_observed([small_file], **(settings | {"preparation": Preparation(size=48)}))
 
 
