@@ -19,8 +19,12 @@ from simcompare.commands.planning.table import COMMANDS, Command
 from simcompare.runs.failures import SOME_FAILED, count_failures
 from simcompare.runs.names import PrintableFormatter, printable
 from simcompare.runs.tasks import StoppedError
+from simcompare.settings import size_problem
 
 __all__ = ["main", "make_app"]
+
+
+_SIZED = ("mock", "prepare", "reobserve")  # whose images a flow may have to take
 
 
 def make_app() -> typer.Typer:
@@ -43,6 +47,8 @@ def _function_of(command: Command) -> Callable[..., None]:
     def function(**options: object) -> None:
         only_estimate = command.work and options.pop("dry_run")
         settings = command.settings(**{name: value for name, value in options.items() if value is not None})
+        if command.verb in _SIZED and (problem := size_problem(settings.size)):
+            logging.getLogger("simcompare").warning("--size: %s, to score these images", problem)
         if only_estimate:
             from simcompare.commands.planning.dry_run import estimate, summary
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import ClassVar, Literal, get_args
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -40,6 +40,7 @@ __all__ = [
     "WorkflowSettings",
     "likely_name",
     "problems_of",
+    "size_problem",
 ]
 
 
@@ -55,7 +56,6 @@ class Settings(BaseModel):
     """Settings of one command, whose help is the docstring; unknown names are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    needs_power_of_two: ClassVar[bool] = True
 
     @field_validator("inputs", mode="after", check_fields=False)
     @classmethod
@@ -70,17 +70,6 @@ class Settings(BaseModel):
             found += matches
         return found
 
-    @field_validator("size", mode="after", check_fields=False)
-    @classmethod
-    def _power_of_two(cls, size: int) -> int:
-        """Refuse what no flow could take."""
-        if cls.needs_power_of_two and size & (size - 1):
-            raise ValueError(
-                f"{size} is not a power of two, as flows need; choose {1 << size.bit_length() - 1}"
-                f" or {1 << size.bit_length()}"
-            )
-        return size
-
     def as_dict(self) -> dict:
         """Plain values for TOML and JSON; what is not set is left out."""
         return self.model_dump(mode="json", exclude_none=True)
@@ -94,6 +83,14 @@ class Settings(BaseModel):
     def of_result(self) -> dict:
         """Values that the result depends on."""
         return {name: value for name, value in self.as_dict().items() if name not in WHERE_AND_HOW}
+
+
+def size_problem(size: int) -> str:
+    """Say why no flow takes images of this size; empty where one does."""
+    if not size & (size - 1):
+        return ""
+    power = size.bit_length()
+    return f"{size} is not a power of two, as flows need; choose {1 << (power - 1)} or {1 << power}"
 
 
 def likely_name(name: str, known: Sequence[str]) -> str:
@@ -234,8 +231,6 @@ class MockSettings(Settings):
 
 class SkySettings(Settings):
     """Cut patches of real sky to insert mocks into."""
-
-    needs_power_of_two: ClassVar[bool] = False
 
     inputs: list[Path] = Field(description="SDSS frames or HSC coadds, or folders of them.")
     out: Path = Field(description="HDF5 file to write.")
@@ -622,6 +617,14 @@ class WorkflowSettings(Settings):
     real_conditions: bool = Field(
         True, description="Mocks use PSF, noise and sky of the real images; false: of the survey file."
     )
+
+    @field_validator("size", mode="after")
+    @classmethod
+    def _power_of_two(cls, size: int) -> int:
+        """Refuse what the flows of the workflow could not take."""
+        if problem := size_problem(size):
+            raise ValueError(problem)
+        return size
 
 
 class InitSettings(Settings):

@@ -10,6 +10,7 @@ from simcompare import __version__
 from simcompare.cli import main
 from simcompare.commands.planning.options import PANELS, completion_of, panel_of
 from simcompare.commands.planning.table import COMMANDS
+from simcompare.settings import WorkflowSettings
 
 
 def test_version(capsys):
@@ -142,6 +143,11 @@ def test_values_are_completed(name, begun, value):
 
 
 @pytest.mark.parametrize("verb", ["mock", "prepare", "reobserve"])
-def test_sizes_that_no_flow_takes_are_refused_at_once(verb, tmp_path, capsys):
-    assert main([verb, str(tmp_path), "--out", str(tmp_path / "out"), "--size", "100"]) == 2
+def test_sizes_that_no_flow_takes_are_warned_of_at_once(verb, tmp_path, capsys):
+    main([verb, str(tmp_path), "--out", str(tmp_path / "out"), "--size", "100"])
     assert "100 is not a power of two, as flows need; choose 64 or 128" in capsys.readouterr().err
+
+
+def test_a_workflow_of_such_a_size_is_refused():
+    with pytest.raises(ValueError, match="100 is not a power of two, as flows need; choose 64 or 128"):
+        WorkflowSettings(size=100)
