@@ -352,5 +352,5 @@ def lost_light(images: ImageSet) -> str:
     return (
         f"{count} of {len(images)} images are measured more than {TOO_FAINT} mag too faint, {name} by "
         f"{worst[index]:.1f} in {images.bands[band]}: {100 * share:.0f} % of its light is outside the image, "
-        "the rest is taken for sky (columns light_outside, true_mag)"
+        "the rest taken for sky, or for neighbours (columns light_outside, true_mag)"
     )
