@@ -70,6 +70,7 @@ def process_group(device: str) -> Iterator[str]:
     distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
     try:
         yield device
+        distributed.barrier()  # all leave together: the first to go would break the connections of the others
     finally:
         distributed.destroy_process_group()
 
