@@ -161,7 +161,7 @@ def test_latent_coordinates_find_the_long_axis_of_others():
     assert abs(np.corrcoef(places[:, 0], latents[:, 7])[0, 1]) > 0.99
     assert places[~basis, 0].std() == pytest.approx(1, abs=0.25)
     assert labels[0] == "principal component 1"
-    with pytest.raises(ValueError, match="not known"):
+    with pytest.raises(ValueError, match="is unknown"):
         latent_coordinates(latents, basis, "tsne")
     with pytest.raises(ValueError, match="too few"):
         latent_coordinates(latents, np.arange(300) < 2)
