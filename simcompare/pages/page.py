@@ -139,8 +139,26 @@ def write_report(
         "toy": toy,
         "version": __version__,
         "created": created,
-        "answer": answer(comparison),
         "notes": list(notes),
+        **_found(comparison, figures, further),
+        "citations": plain(citations) if citations is not None else None,
+        "provenance": provenance,
+    }
+    (folder / "tables").mkdir(exist_ok=True)
+    for each in further:
+        if each.table is not None and each.name not in there:
+            write_table(each.table, folder / "tables" / f"{each.name}.ecsv")
+    write_text(folder / "report.json", json.dumps(content, indent=1, allow_nan=False))
+    pictures = pictures or {}
+    page = _rendered(content, comparison, folder, figures, further, citations, pictures)
+    write_text(folder / "report.html", page)
+    return folder / "report.html"
+
+
+def _found(comparison: Table, figures: Sequence[ReportFigure], further: Sequence[FurtherTable]) -> dict:
+    """Collect what the comparison found, for machines."""
+    return {
+        "answer": answer(comparison),
         "comparison": as_json(comparison),
         "nulls": null_lines(comparison),
         "cautions": [{"dataset": name, "caution": text} for name, text in cautions(comparison)],
@@ -153,19 +171,24 @@ def write_report(
             | ({} if each.table is None else as_json(each.table))
             for each in further
         ],
-        "citations": plain(citations) if citations is not None else None,
-        "provenance": provenance,
     }
-    (folder / "tables").mkdir(exist_ok=True)
-    for each in further:
-        if each.table is not None and each.name not in there:
-            write_table(each.table, folder / "tables" / f"{each.name}.ecsv")
-    write_text(folder / "report.json", json.dumps(content, indent=1, allow_nan=False))
+
+
+def _rendered(
+    content: dict,
+    comparison: Table,
+    folder: Path,
+    figures: Sequence[ReportFigure],
+    further: Sequence[FurtherTable],
+    citations: Citations | None,
+    pictures: Mapping[str, bytes],
+) -> str:
+    """Fill the template of the page."""
     source = (files("simcompare") / "data" / "report.html.j2").read_text(encoding="utf-8")
     template = Environment(autoescape=True, undefined=StrictUndefined).from_string(source)
     heads, rows = main_rows(comparison)
     all_heads, all_rows = main_rows(comparison, every=True)
-    page = template.render(
+    return template.render(
         **{key: content[key] for key in ("title", "toy", "version", "created", "answer", "notes", "nulls")},
         reference=comparison.meta["reference"],
         heads=heads,
@@ -175,17 +198,24 @@ def write_report(
         all_rows=all_rows,
         all_footnote=_footnote_of_all(comparison),
         cautions=cautions(comparison),
-        cards=cards_of(comparison, pictures or {}, _anchors(comparison, figures)),
+        cards=cards_of(comparison, pictures, _anchors(comparison, figures)),
         further=[shown_table(each) for each in further],
         first=[_embedded(figure, folder) for figure in figures if figure.name == FIRST],
         sections=list(_sections(figures, folder)),
-        references=[short_reference(paper) for paper in citations.papers.values()] if citations else [],
-        acknowledgements=list(citations.acknowledgements) if citations else [],
-        uncited=list(citations.unknown) if citations else [],
-        provenance=[(name, json.dumps(section, indent=1)) for name, section in provenance.items()],
+        **_cited(citations),
+        provenance=[(name, json.dumps(section, indent=1)) for name, section in content["provenance"].items()],
     )
-    write_text(folder / "report.html", page)
-    return folder / "report.html"
+
+
+def _cited(citations: Citations | None) -> dict[str, list[str]]:
+    """List what to cite, as the template wants it."""
+    if citations is None:
+        return {"references": [], "acknowledgements": [], "uncited": []}
+    return {
+        "references": [short_reference(paper) for paper in citations.papers.values()],
+        "acknowledgements": list(citations.acknowledgements),
+        "uncited": list(citations.unknown),
+    }
 
 
 def _footnote() -> str:
