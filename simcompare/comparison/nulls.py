@@ -106,9 +106,9 @@ def _read(folder: str | os.PathLike | None) -> dict[str, dict[str, float]]:
 
 def _doubts(row: Table.Row, unit: str) -> Iterator[str]:
     """Nulls that the gap of one data set does not exceed."""
-    gap = abs(row["structure_fraction"] - 1) if unit == "fraction" else abs(row["delta_mean"])
     for column, whose in _SPREADS.values():
         if column in row.colnames and np.isfinite(row[column]):
+            gap = abs(row["structure_fraction"] - 1) if unit == "fraction" else abs(row["delta_mean"])
             # Two standard deviations; the halves give one difference, not a scatter.
             reach = row[column] * (1 if column == "half_difference" else 2)
             if gap <= reach:
