@@ -9,7 +9,7 @@ time limit. Survivors are printed with their line: each is a fault that no test 
 anybody could see; those are judged by hand and listed, with the reason, in benchmarks/equivalent_mutants.txt.
 
 With `--record FILE` every result is kept: a second call tries what is new, with `--again` also what survived,
-and `--minutes` ends a call between two mutants. `--table` prints the record as the table of docs/testing.md.
+and `--minutes` ends a call between two mutants. `--table` prints the record as the table of CONTRIBUTING.md.
 """
 
 import argparse
