@@ -160,7 +160,7 @@ def test_init_starts_from_the_given_weights_and_keeps_its_standardisation():
     same = train(images + 1, context + 1, config=config, training=still, init=base)
     torch.testing.assert_close(weights(same), weights(base))
     assert torch.equal(same.context_mean, base.context_mean)
-    with pytest.raises(ValueError, match="init was built otherwise: widths"):
+    with pytest.raises(ValueError, match="init was built differently: widths"):
         train(images, context, config=config.replace(widths=(9,)), training=SHORT, init=base)
 
 
