@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 import tenacity
 
+from simcompare.archives.unfinished import Unfinished, edition_of, is_another
 from simcompare.archives.verification import problem_with
 from simcompare.runs.files import explained
 
@@ -144,7 +145,8 @@ def fetch(
 
     A file comes under ``<name>.part`` and takes its name when it is whole: of the announced length, with the
     right first bytes, and the right hash where one is known. A broken transfer goes on where it stopped if
-    the server can, now or at the next call.
+    the server can, now or at the next call; ``<name>.part.json`` keeps length and date that the server stated
+    first, and a file that has changed there since is fetched anew.
 
     Parameters
     ----------
@@ -290,16 +292,17 @@ def _fetch_one(
 
 def _try_once(item: Item, path: Path, client: httpx.Client, transfer: Transfer) -> int:
     """Fetch one file, or what is missing of it; bytes received."""
-    unfinished = path.with_name(path.name + ".part")
+    unfinished = Unfinished(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         received = _receive(item, unfinished, client, transfer)
-        if problem := problem_with(unfinished, item.content, item.size, item.sha256):
-            unfinished.unlink()
+        if problem := problem_with(unfinished.part, item.content, item.size, item.sha256):
+            unfinished.discard()
             raise _PassingError(problem)
-        with open(unfinished, "rb") as written:
+        with open(unfinished.part, "rb") as written:
             os.fsync(written.fileno())
-        os.replace(unfinished, path)
+        os.replace(unfinished.part, path)
+        unfinished.discard()
         return received
     except httpx.HTTPError as error:
         raise _PassingError(str(error) or type(error).__name__) from None
@@ -311,9 +314,9 @@ def _try_once(item: Item, path: Path, client: httpx.Client, transfer: Transfer) 
         raise _FinalError(str(explained(error, path))) from None
 
 
-def _receive(item: Item, unfinished: Path, client: httpx.Client, transfer: Transfer) -> int:
+def _receive(item: Item, unfinished: Unfinished, client: httpx.Client, transfer: Transfer) -> int:
     """Append to the unfinished file what is missing of it; bytes received."""
-    there = unfinished.stat().st_size if unfinished.is_file() and item.body is None else 0
+    there = unfinished.size() if item.body is None else 0
     headers = {"User-Agent": "simcompare", "Accept-Encoding": "identity"}
     if item.body is not None:
         headers["Content-Type"] = f"multipart/form-data; boundary={FORM_BOUNDARY}"
@@ -324,25 +327,36 @@ def _receive(item: Item, unfinished: Path, client: httpx.Client, transfer: Trans
     with client.stream(method, item.url, content=item.body, headers=headers, extensions=home) as answer:
         if not answer.is_success:
             raise _refusal(answer, item, unfinished)
-        # A server that does not say where its part begins may have begun anywhere.
-        begins = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
-        start = 0 if answer.status_code != 206 else int(begins[1]) if begins else -1
-        if start not in (0, there):
-            unfinished.unlink(missing_ok=True)
-            raise _PassingError(f"a part that does not begin at the byte {there} that was asked for")
         # Compressed on the way though it was asked not to be; servers say so of files that are .gz too.
         packed = answer.headers.get("Content-Encoding", "identity") != "identity"
         packed = packed and not item.path.endswith((".gz", ".tgz"))
-        if packed and start:
-            unfinished.unlink(missing_ok=True)
-            raise _PassingError("a part that is compressed on the way")
-        with open(unfinished, "ab" if start else "wb") as file:
+        edition = {} if packed else edition_of(answer)
+        # A server that does not say where its part begins may have begun anywhere.
+        begins = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
+        start = 0 if answer.status_code != 206 else int(begins[1]) if begins else -1
+        if problem := _does_not_fit(start, there, packed, is_another(edition, unfinished.edition())):
+            unfinished.discard()
+            raise _PassingError(problem)
+        if not start:
+            unfinished.begin(edition)
+        with open(unfinished.part, "ab") as file:
             for block in answer.iter_bytes() if packed else answer.iter_raw():
                 file.write(block)
         return answer.num_bytes_downloaded
 
 
-def _refusal(answer: httpx.Response, item: Item, unfinished: Path) -> FetchError:
+def _does_not_fit(start: int, there: int, packed: bool, is_another: bool) -> str:
+    """Say why a part that begins at `start` cannot be joined to the `there` bytes; empty where it can."""
+    if start not in (0, there):
+        return f"a part that does not begin at the byte {there} that was asked for"
+    if start and packed:
+        return "a part that is compressed on the way"
+    if start and is_another:
+        return "the rest of a file that has changed on the server since its first part came"
+    return ""
+
+
+def _refusal(answer: httpx.Response, item: Item, unfinished: Unfinished) -> FetchError:
     """Error for an answer that is no file, which says whether another try makes sense."""
     problem = f"HTTP {answer.status_code} {answer.reason_phrase}"
     if answer.status_code in (401, 403):
@@ -350,7 +364,7 @@ def _refusal(answer: httpx.Response, item: Item, unfinished: Path) -> FetchError
             f"{_plain(item.url)}: {problem}; account or key in the environment are wrong or expired."
         )
     if answer.status_code == 416:  # nothing is behind what we have, so that is wrong
-        unfinished.unlink(missing_ok=True)
+        unfinished.discard()
     elif answer.status_code not in _RETRIED:
         return FetchError(problem)
     asked = answer.headers.get("Retry-After", "")

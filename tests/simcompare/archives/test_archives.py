@@ -75,7 +75,8 @@ class Handler(BaseHTTPRequestHandler):
         if kind == "html":
             return self._send(b"<html>please log in</html>")
         if kind == "truncated" and seen <= 2:
-            return self._send(FITS, cut=len(FITS) // 3)
+            whole = server.files.get(parts.path, FITS)
+            return self._send(whole, cut=len(FITS) // 3)
         if kind == "slow" and seen <= 1:
             time.sleep(3)
         if kind == "account" and "Authorization" not in self.headers and "Api-key" not in self.headers:
@@ -133,6 +134,8 @@ class Handler(BaseHTTPRequestHandler):
         self.server.starts.append(start)
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(len(data) - start))
+        for name, value in self.server.marks[0].items():
+            self.send_header(name, value)
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
         self.end_headers()
@@ -146,6 +149,7 @@ def start_server():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     server.files, server.requests, server.posted, server.starts = {}, [], [], []
+    server.marks = [{}]
     server.seen, server.resumes, server.elsewhere = Counter(), True, ""
     threading.Thread(target=server.serve_forever, daemon=True).start()
     server.base = f"http://127.0.0.1:{server.server_port}"
@@ -266,10 +270,52 @@ def test_truncated_file_goes_on_where_it_stopped(server, tmp_path):
 
 
 def test_interrupted_fetch_resumes_at_the_next_call(server, tmp_path):
-    (tmp_path / "files-a.fits.part").write_bytes(FITS[:1000])
-    report = fetch([item(server, "/files/a.fits")], tmp_path, QUICK)
-    assert report.bytes == len(FITS) - 1000
+    hasty, here = replace(QUICK, retries=0), [item(server, "/truncated/a.fits")]
+    assert fetch(here, tmp_path, hasty).failed
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "truncated-a.fits.part",
+        "truncated-a.fits.part.json",
+    }
+    assert fetch(here, tmp_path, hasty).failed
+    report = fetch(here, tmp_path, hasty)
+    assert report.bytes == len(FITS) - 2 * (len(FITS) // 3)
     assert report.fetched[0].read_bytes() == FITS
+    assert [path.name for path in tmp_path.iterdir()] == ["truncated-a.fits"]
+
+
+@pytest.mark.parametrize("note", [None, "", "[]", "{}"])
+def test_part_of_unknown_edition_is_fetched_anew(server, tmp_path, note):
+    (tmp_path / "files-a.fits.part").write_bytes(b"another file"[:100])
+    if note is not None:
+        (tmp_path / "files-a.fits.part.json").write_text(note)
+    report = fetch([item(server, "/files/a.fits")], tmp_path, QUICK)
+    assert report.fetched[0].read_bytes() == FITS
+    assert [path.name for path in tmp_path.iterdir()] == ["files-a.fits"]
+
+
+CHANGED = FITS[:30] + bytes(reversed(range(256))) * 400
+CHANGED = {"longer": CHANGED.ljust(40 * 2880, b"\0"), "same-length": CHANGED.ljust(36 * 2880, b"\0")}
+
+
+@pytest.mark.parametrize(
+    ("change", "marks"),
+    [
+        ("longer", {}),
+        ("longer", {"ETag": '"{}"'}),
+        ("same-length", {"ETag": '"{}"'}),
+        ("same-length", {"Last-Modified": "Tue, 0{} Dec 2026 00:00:00 GMT"}),
+    ],
+)
+def test_file_that_changed_between_its_parts_is_fetched_anew(server, tmp_path, change, marks):
+    server.marks = [{name: text.format(i) for name, text in marks.items()} for i in (1, 2)]
+    hasty, here = replace(QUICK, retries=0), [item(server, "/truncated/a.fits")]
+    assert fetch(here, tmp_path, hasty).failed  # a third has come
+    server.files["/truncated/a.fits"] = CHANGED[change]
+    server.marks.reverse()
+    report = fetch(here, tmp_path, hasty)
+    assert "has changed on the server" in report.failed[0]["reason"]
+    assert list(tmp_path.iterdir()) == []
+    assert fetch(here, tmp_path, hasty).fetched[0].read_bytes() == CHANGED[change]
 
 
 @pytest.mark.parametrize(
