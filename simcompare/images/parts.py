@@ -212,7 +212,8 @@ def write_part(
                 {} if dataset in ("image", "quantum") else {"compression": "gzip", "compression_opts": 1}
             )
             chunks = (min(len(values), 16), *values.shape[1:])
-            file.create_dataset(dataset, data=values, chunks=chunks, **packing)
+            # Flushed in turn: left to themselves, chunks may come to lie in another order in an equal run.
+            file.create_dataset(dataset, data=values, chunks=chunks, **packing).flush()
         flux_unit = "nmgy" if unit == LINEAR_UNIT else "ct"
         _write_catalogue(file.create_group("catalogue"), catalogue, flux_unit)
     return path
