@@ -13,7 +13,7 @@ from simcompare.observed.bands import band_names, band_places
 from simcompare.observed.detect import FULL_WELL
 from simcompare.observed.lattice import camera_quantum
 from simcompare.observed.names import galaxy_name, place_in_name, word
-from simcompare.observed.rows import each_row
+from simcompare.observed.rows import check_filters, each_row
 from simcompare.observed.stacks import LATTICE_COHERENCE
 from simcompare.observed.stars import star_psf
 from simcompare.observed.stated_psf import header_psf
@@ -53,6 +53,7 @@ def read_sdss_dr7_groups(path: Path, bands: tuple[str, ...]) -> Iterator[RawStam
 
         def make(name: str) -> RawStamp:
             group = file["objects"][name]
+            check_filters(group, path)
             image, mask, stated = group["image"][:], group["mask"][:], group.attrs
             ra, dec = float(stated["ra_deg"]), float(stated["dec_deg"])
             quantum = float(stated["nmgy_per_dn"])

@@ -72,7 +72,7 @@ def read_linear_stack(path: Path, bands: tuple[str, ...], units: str = "") -> It
             if attribute not in file.attrs and not (attribute == "units" and units):
                 raise ValueError(f"{path}: attribute {attribute!r} is missing; state it on the file.")
         names = band_names(file.attrs["bands"], path)
-        check_filters(file["image"])
+        check_filters(file, path)
         check_axes(path, file["image"].shape, names)
         chosen = band_places(path, bands, names)
         scale = _pixel_scale(path, file)
@@ -179,7 +179,7 @@ def read_object_groups(path: Path, bands: tuple[str, ...], units: str = "") -> I
             group = file["objects"][name]
             if "psf" not in group:
                 raise ValueError("no PSF; add dataset 'psf' to its group")
-            check_filters(group["image"])
+            check_filters(group, path)
             check_axes(f"{path}: {name}", group["image"].shape, names, first="")
             image, psf = group["image"][:][chosen], odd_psf(group["psf"][:][chosen])
             weight = group["weight"][:][chosen] if "weight" in group else None

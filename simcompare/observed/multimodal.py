@@ -49,7 +49,7 @@ def read_multimodal(path: Path, bands: tuple[str, ...], units: str = "") -> Iter
         ]
         if missing:
             raise ValueError(f"{path}: no dataset {missing[0]!r}; it belongs to this layout.")
-        check_filters(file["image_array"])
+        check_filters(file, path)
         n = len(file["image_array"])
         if n:
             band_places(path, bands, [word(name) for name in file["image_band"][0]])

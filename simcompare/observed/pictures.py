@@ -138,7 +138,7 @@ def read_picture_stack(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]
         stated = file.attrs.get("pixel_scale_arcsec", 0.0)
         scale = 0.0 if isinstance(stated, str | bytes) else float(stated)
         encoded = "jpeg_bytes" in file
-        check_filters(file["jpeg_bytes" if encoded else "image"])
+        check_filters(file, path)
         offset = file["offset"][:] if encoded else None
         n = len(offset) - 1 if encoded else len(file["image"])
         ra, dec = (degrees(file, name, n) for name in ("ra_deg", "dec_deg"))

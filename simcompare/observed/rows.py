@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import h5py
 
@@ -13,22 +14,25 @@ __all__ = ["check_filters", "each_row"]
 _SPOILT = (ValueError, KeyError, IndexError, TypeError, ArithmeticError, OSError, EOFError, struct.error)
 
 
-def check_filters(dataset: h5py.Dataset) -> None:
-    """Refuse a dataset that is compressed by a filter which this installation lacks.
+def check_filters(group: h5py.Group, path: Path) -> None:
+    """Refuse a group in which a dataset is compressed by a filter that this installation lacks.
 
     Raises
     ------
     ValueError
-        Naming the filter, and how to get it.
+        Naming the first such dataset, the filter, and how to get it.
     """
-    if _lacking(dataset):
-        with suppress(ImportError):
-            import hdf5plugin  # noqa: F401  registers the filters of others
-    if lacking := _lacking(dataset):
-        raise ValueError(
-            f"{dataset.file.filename}: {dataset.name} is compressed by the filter {lacking}, which this "
-            "installation lacks: pip install hdf5plugin, or unpack the file with h5repack."
-        )
+    for dataset in group.values():
+        if not isinstance(dataset, h5py.Dataset):
+            continue
+        if _lacking(dataset):
+            with suppress(ImportError):
+                import hdf5plugin  # noqa: F401  registers the filters of others
+        if lacking := _lacking(dataset):
+            raise ValueError(
+                f"{path}: {dataset.name} is compressed by the filter {lacking}, which this installation "
+                "lacks: pip install hdf5plugin, or unpack the file with h5repack."
+            )
 
 
 def _lacking(dataset: h5py.Dataset) -> str:
@@ -36,7 +40,7 @@ def _lacking(dataset: h5py.Dataset) -> str:
     plan = dataset.id.get_create_plist()
     filters = (plan.get_filter(number) for number in range(plan.get_nfilters()))
     return ", ".join(
-        f"{code} ({name.decode(errors='replace')})"
+        f"{code} ({name.decode(errors='replace')})" if name else str(code)
         for code, _, _, name in filters
         if not h5py.h5z.filter_avail(code)
     )

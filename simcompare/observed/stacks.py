@@ -48,7 +48,7 @@ def read_sdss_stack(path: Path, bands: tuple[str, ...]) -> Iterator[RawStamp]:
     """
     with open_checked(path) as file:
         chosen = band_places(path, bands, band_names(file.attrs["bands"], path))
-        check_filters(file["image"])
+        check_filters(file, path)
         field_names = [word(name) for name in file["field_id"][:]]
         calibration = file["field_nmgy_per_count"][:][:, chosen]
         psf = file["psf"][:][:, chosen].astype(float)
@@ -114,6 +114,7 @@ def read_sdss_object_groups(path: Path, bands: tuple[str, ...]) -> Iterator[RawS
 
         def make(name: str) -> RawStamp:
             group = file["objects"][name]
+            check_filters(group, path)
             image, mask = group["image"][:], group["mask"][:]
             attributes = group.attrs
             run, camcol = int(attributes["run"]), int(attributes["camcol"])
@@ -165,6 +166,7 @@ def read_sdss_host_groups(path: Path, bands: tuple[str, ...]) -> Iterator[RawSta
 
         def make(name: str) -> RawStamp:
             group = file["spec_hosts"][name]
+            check_filters(group, path)
             image, psf = group["image"][:], group["psf"][:].astype(float)
             quantum, coherence = camera_quantum(image, np.isfinite(image), *sdss.QUANTUM_RANGE)
             return RawStamp(

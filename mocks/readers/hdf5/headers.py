@@ -167,15 +167,18 @@ def redshift_of(where: str, header: dict) -> float:
     ValueError
         When there is none, or one that no output can have.
     """
-    names = {"Redshift": header.get("Redshift")}
-    for name in ("Time", "ExpansionFactor", "Scale-factor"):
-        a = header.get(name)
-        names[name] = 1.0 / a - 1.0 if isinstance(a, float | int) and a > 0 else None
-    known = [float(value) for value in names.values() if isinstance(value, float | int)]
+    names = ("Redshift", "Time", "ExpansionFactor", "Scale-factor")
+    stated = {name: header[name] for name in names if header.get(name) is not None}
+    known = [
+        float(value) if name == "Redshift" else 1.0 / value - 1.0
+        for name, value in stated.items()
+        if isinstance(value, float | int) and (name == "Redshift" or value > 0)
+    ]
     if not known or not LEAST_REDSHIFT < known[0] < MOST_REDSHIFT:
+        found = ", ".join(f"{name} = {value}" for name, value in stated.items()) or "none of them"
         raise ValueError(
-            f"{where}: Header tells no redshift between 0 and {MOST_REDSHIFT:g} (found {names}); one of "
-            f"{', '.join(names)} is needed."
+            f"{where}: Header tells no redshift between 0 and {MOST_REDSHIFT:g}, nor a scale factor of one "
+            f"({found}); one of {', '.join(names)} is needed."
         )
     return max(known[0], 0.0)
 

@@ -52,6 +52,11 @@ def test_a_file_that_agrees_with_itself_has_the_right_numbers(star_columns, writ
         ({"Redshift": 0.98}, "contradict each other: scale factors 0.505051, 0.5"),
         ({"ExpansionFactor": 1.0}, "Header/ExpansionFactor = 1"),
         ({"Time": 2.0}, "Time = 2 contradict"),
+        (
+            {"Time": 1.4, "Redshift": 1 / 1.4 - 1},
+            r"no redshift .*\(Redshift = -0.285714\d*, Time = 1.4\)",
+        ),
+        ({"Time": 1.4, "Redshift": "none"}, r"tells no redshift .*Time = 1.4\)"),
         ({"BoxSize": 0.0}, "BoxSize is 0"),
         ({"BoxSize": -1.0}, "BoxSize is -1"),
         ({"BoxSize": 1e300}, "BoxSize is 1e[+]300"),
