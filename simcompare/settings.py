@@ -591,6 +591,7 @@ class DoctorSettings(Settings):
     simulation: str | None = Field(None, description="Known simulation or format; default: from the file.")
     reader: list[str] = _READER
     min_stellar_mass: float = Field(1e9, ge=0, description="Count galaxies above this stellar mass [Msun].")
+    survey: str = _SURVEY
 
 
 class DemoSettings(Settings):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from mocks.readers import Examination, examine_all, parse_options
+from mocks.surveys import load_survey
 from simcompare.settings import DoctorSettings
 
 __all__ = ["examine", "messages"]
@@ -14,14 +15,15 @@ def examine(settings: DoctorSettings) -> list[Examination]:
     Raises
     ------
     FileNotFoundError, ValueError
-        For a path that does not exist, or an option that the reader does not have.
+        For a path or a survey that does not exist, or an option that the reader does not have.
     """
+    load_survey(settings.survey)
     options = {"min_stellar_mass": settings.min_stellar_mass} | parse_options(settings.reader)
     return examine_all(settings.path, settings.simulation, **options)
 
 
 def messages(settings: DoctorSettings, examinations: list[Examination]) -> Iterator[str]:
-    """Say what was found.
+    """Say what was found, and what is assumed of the survey that is to observe it.
 
     Raises
     ------
@@ -29,6 +31,8 @@ def messages(settings: DoctorSettings, examinations: list[Examination]) -> Itera
         At the end, when something cannot be used.
     """
     yield "\n\n".join(map(str, examinations))
+    if assumptions := load_survey(settings.survey).told_assumptions():
+        yield assumptions
     bad = sum(not examination.ok for examination in examinations)
     if bad:
         raise ValueError(f"{bad} of {len(examinations)} cannot be used; see above.")

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from mocks.surveys import SURVEYS, load_survey
 from mocks.toys import ToyPhysics, toy_galaxies, write_eagle_extract
 from simcompare import __version__
 from simcompare.cli import main
@@ -105,6 +106,20 @@ def test_doctor_looks_at_each_file_of_a_folder_and_takes_reader_options(tmp_path
     assert "snapshot 7" in capsys.readouterr().out
     assert main(["doctor", str(tmp_path / "one.hdf5"), "--reader", "colour=red"]) == 2
     assert "linking_length" in capsys.readouterr().out
+
+
+def test_doctor_tells_what_is_assumed_of_the_survey(tmp_path, capsys):
+    path = tmp_path / "one.hdf5"
+    write_eagle_extract(path, toy_galaxies(ToyPhysics("toy-1", 4e7, 1.0, 0.0, 0.0), 1, seed=1))
+    for name in SURVEYS:
+        assert main(["doctor", str(path), "--survey", name]) == 0
+        last = capsys.readouterr().out.splitlines()[-1]
+        assumed = load_survey(name).assumed
+        assert last == f"assumed of {name}: {'; '.join(assumed)}" if assumed else "can be used" in last
+    assert main(["doctor", str(path)]) == 0
+    assert "\nassumed of sdss: " in capsys.readouterr().out
+    assert main(["doctor", str(path), "--survey", "nowhere"]) == 2
+    assert "nowhere" in capsys.readouterr().err
 
 
 def test_help_shows_panels_units_and_brackets_and_no_types_of_python(capsys):
