@@ -6,12 +6,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Annotated
+from typing import Annotated, get_origin
 
 import typer
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from rich.markup import escape
+from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 from simcompare import __version__
 from simcompare.commands.planning.options import PANELS, completion_of, metavar_of, panel_of
@@ -27,17 +28,46 @@ __all__ = ["main", "make_app"]
 _SIZED = ("mock", "prepare", "reobserve")  # whose images a flow may have to take
 
 
+class _PlainHelp:
+    """Help without Python types: no value after a switch, PATH or TEXT after an argument."""
+
+    def get_params(self, ctx: typer.Context) -> list:
+        """Parameters of the command, with what the help shows as their values."""
+        parameters = super().get_params(ctx)
+        for each in parameters:
+            if getattr(each, "is_flag", False) and each.metavar is None:
+                each.metavar = " "
+            elif isinstance(each, TyperArgument):
+                each.display_type = partial(_value_of_argument, self.name, each.name)
+        return parameters
+
+
+class _Command(_PlainHelp, TyperCommand):
+    """Verb with plain help."""
+
+
+class _Group(_PlainHelp, TyperGroup):
+    """Command line with plain help."""
+
+
+def _value_of_argument(verb: str, name: str, ctx: typer.Context) -> str:
+    """Word for the value of an argument, with dots where it takes several."""
+    item = COMMANDS[verb].settings.model_fields[name]
+    return metavar_of(item) + ("..." if get_origin(item.annotation) is list else "")
+
+
 def make_app() -> typer.Typer:
     """Command line of all verbs that the table has at this moment."""
     app = typer.Typer(
         name="simcompare",
+        cls=_Group,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         help="How realistic is a simulated galaxy? Mock survey images, likelihoods, comparison.",
     )
     app.callback()(_options)
     for command in COMMANDS.values():
-        app.command(command.verb, rich_help_panel=command.group)(_function_of(command))
+        app.command(command.verb, cls=_Command, rich_help_panel=command.group)(_function_of(command))
     return app
 
 
@@ -144,9 +174,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         0 when all went well, 2 for wrong input or usage, 3 when it finished but some inputs failed (see
-        ``failures.ecsv``), 75 when SIGTERM or SIGUSR1 stopped it, 130 when interrupted; a stopped command
-        goes on where it stopped when it is given again, and one with failures tries again what may have
-        passed.
+        ``failures.ecsv``), 75 when SIGTERM or SIGUSR1 stopped it, 130 when interrupted; repeat a
+        stopped command to resume it. Repeating one with failures retries inputs that may succeed now.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     arguments.sort(key=lambda word: word not in ("--quiet", "--debug"))  # wherever they are written

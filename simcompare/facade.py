@@ -1,4 +1,4 @@
-"""Verbs as functions: settings as keywords, images and models in place of folders, products in return."""
+"""Verbs as functions: settings are keywords, image sets and models may replace folders."""
 
 import inspect
 import logging
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a product lies, and the temporary folders that live as long as it does."""
+    """Folder of a product, and the temporary folders kept as long as it exists."""
 
     path: Path
     keeps: tuple[TemporaryFolder, ...] = ()
@@ -34,16 +34,17 @@ _PLACES: WeakKeyDictionary[object, _Place] = WeakKeyDictionary()
 
 
 def verb(name: str) -> Callable[..., Any]:
-    """Make the function of a verb.
+    """Make the Python function of a verb.
 
     Parameters
     ----------
     name : str
+        Verb, such as "mock".
 
     Returns
     -------
     callable
-        With the settings of the verb as keywords, the one that needs no name on the command line first.
+        Takes the settings of the verb as keywords; positional arguments of the command line come first.
     """
     command = COMMANDS[name]
     signature = _signature(command)
@@ -64,24 +65,24 @@ def verb(name: str) -> Callable[..., Any]:
 
 
 def load_model(model: str | os.PathLike, device: str = "cpu") -> Any:
-    """Read a flow.
+    """Load a trained flow.
 
     Parameters
     ----------
     model : str or path-like
-        Run folder of ``train``, folder of a model, or name of one that comes along, as "sdss-r".
+        Run folder of ``train``, folder of a model, or name of a shipped model, such as "sdss-r".
     device : str
-        Where it computes.
+        Torch device: "cpu", "cuda" or "mps".
 
     Returns
     -------
     flows.FlowModel, or simcompare.models.CrossFitted
-        The latter holds a flow for each fold of its sample.
+        ``CrossFitted`` for a model with one flow per fold of its sample.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        When there is none, or it is damaged.
+        If there is no such model, or its files are damaged.
     """
     from simcompare.models.storage import load_model as read
 
@@ -122,11 +123,11 @@ def _docstring(command: Command) -> str:
         lines.append(f"{name} : {_type_name(parameter)}")
         text = item.description
         if _may_be_temporary(command, name):
-            text += " Default: a temporary one, which lives as long as what is returned."
+            text += " Default: a temporary folder, deleted with the returned object."
         lines.append(f"    {text}")
     lines += ["", "Returns", "-------", command.returns]
     lines += ["", "Raises", "------", "TypeError", "    For an unknown or missing setting."]
-    lines += ["ValueError, OSError", "    For a wrong value, and as the work does."]
+    lines += ["ValueError, OSError", "    For an invalid value, or an error while the command runs."]
     return "\n".join(lines)
 
 
@@ -155,7 +156,10 @@ def _call(command: Command, given: dict[str, Any]) -> Any:
         needed = [TemporaryFolder(needed)]
         values[command.folder] = needed[0].path
     elif command.is_held and needed:
-        logger.warning("%s keeps a run whose inputs are temporary; save them first", command.verb)
+        logger.warning(
+            "%s: the inputs of this run are temporary; save them first to resume it",
+            command.verb,
+        )
     try:
         settings = command.settings(**values)
     except ValidationError as error:
@@ -207,8 +211,8 @@ def _path_of(name: str, value: Any, needed: list[TemporaryFolder]) -> Path:
     if hasattr(value, "log_prob") and hasattr(value, "save"):  # a flow from elsewhere
         return _written(value.save, needed)
     raise TypeError(
-        f"{name} is a {type(value).__name__}; give a path, or what a verb has returned and nobody has changed"
-        " since. ImageSet.from_arrays makes image sets of arrays."
+        f"{name} is a {type(value).__name__}; give a path or an unmodified object returned by a simcompare"
+        " function. ImageSet.from_arrays makes an image set from arrays."
     )
 
 

@@ -101,7 +101,7 @@ class BrowseServer:
         status, kind, content = "404 Not Found", "text/plain; charset=utf-8", b"There is no such thing.\n"
         try:
             found = self.answers(request["PATH_INFO"]) if is_ours and not request["QUERY_STRING"] else None
-        except (OSError, ValueError) as error:  # an image set that has gone or was damaged meanwhile
+        except (OSError, ValueError) as error:  # an image set deleted or damaged meanwhile
             logger.warning("%s", error)
             status, content = "500 Internal Server Error", f"{error}\n".encode()
         else:

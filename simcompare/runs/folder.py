@@ -352,15 +352,15 @@ def _provenance(folder: Path, verb: str, settings: Settings, inputs: list[Path])
 
 
 class _LogFile(logging.FileHandler):
-    """Log that a full disk cuts short, without a word: the work itself says what is wrong."""
+    """Log file that stops quietly when the disk is full: the command itself reports the error."""
 
     def _open(self) -> TextIO:
-        """Open it in place, for more lines at its end."""
+        """Open the file for appending."""
         descriptor = open_own(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         return os.fdopen(descriptor, self.mode, encoding=self.encoding)
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Lose the line."""
+        """Ignore an error while writing a log line."""
 
 
 @contextmanager

@@ -62,7 +62,7 @@ def _paths(run: str | Path, settings: dict, name: str) -> list[str]:
 
 
 def run_image_sets(run: str | Path) -> dict[str, ImageSet]:
-    """Open the image sets behind a run by their names; one that has gone is left out, with a warning."""
+    """Open the image sets of a run by name; one that no longer exists is skipped with a warning."""
     found = {}
     for each in score_runs(run):
         for folder in _paths(each, read_config(each)[1], "images"):

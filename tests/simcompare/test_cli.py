@@ -1,5 +1,6 @@
 import logging
 import os
+import re
 import subprocess
 import sys
 
@@ -132,9 +133,13 @@ def test_help_shows_panels_units_and_brackets_and_no_types_of_python(capsys):
     assert places == sorted(places)
     assert "[Msun]" in shown
     assert "<NoneType>" not in shown
-    options = shown[places[0] :]
-    assert "<bool>" not in options
-    assert "<float>" not in options
+    assert "PATH..." in shown
+
+
+@pytest.mark.parametrize("verb", [None, *COMMANDS])
+def test_no_help_shows_a_python_type(verb, capsys):
+    assert main([*filter(None, [verb]), "--help"]) == 0
+    assert not re.search(r"<(bool|str|int|float|path|list|tuple|Path|NoneType)\b", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize("verb", COMMANDS)

@@ -185,7 +185,7 @@ def test_wrong_calls_are_answered_in_words(extract):
 def test_scores_that_were_changed_are_not_taken_for_the_run(extract):
     images = simcompare.mock(extract, redshift=0.05, **HERE)
     scores = simcompare.score(images, model="sdss-r", symmetries=False, **HERE)
-    with pytest.raises(TypeError, match="nobody has changed since"):
+    with pytest.raises(TypeError, match="give a path or an unmodified object"):
         simcompare.compare(scores[:5])
 
 

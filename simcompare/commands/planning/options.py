@@ -1,4 +1,4 @@
-"""How the command line shows a setting: panel of the help, what stands for its value, completion."""
+"""How the command line shows a setting: panel of the help, kind of its value, completion."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -59,8 +59,8 @@ def panel_of(name: str) -> str:
     return _PANEL.get(name, ANALYSIS)
 
 
-def metavar_of(item: FieldInfo) -> str | None:
-    """Write what stands for the value of a setting: its kind, its limits, or nothing for a switch.
+def metavar_of(item: FieldInfo) -> str:
+    """Describe the value of a setting in the help: its choices, or its kind and limits; nothing for a switch.
 
     Parameters
     ----------
@@ -68,13 +68,13 @@ def metavar_of(item: FieldInfo) -> str | None:
 
     Returns
     -------
-    str or None
-        None where the choices show themselves.
+    str
     """
     kinds = [each for each in get_args(item.annotation) if each is not type(None)] or [item.annotation]
     kind = kinds[0]
-    if get_origin(item.annotation) is Literal or get_origin(kind) is Literal:
-        return None
+    for each in (item.annotation, kind):
+        if get_origin(each) is Literal:
+            return "|".join(map(str, get_args(each)))
     if get_origin(item.annotation) is tuple:
         return "X X"
     if kind is bool:
