@@ -157,7 +157,7 @@ def _call(command: Command, given: dict[str, Any]) -> Any:
         values[command.folder] = needed[0].path
     elif command.is_held and needed:
         logger.warning(
-            "%s: the inputs of this run are temporary; save them first to resume it",
+            "%s: inputs are temporary; save them first to be able to resume",
             command.verb,
         )
     try:
