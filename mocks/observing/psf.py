@@ -27,6 +27,8 @@ LEAST_SHIFT = 0.1  # pixels; less is not worth a spline
 CENTRING_ROUNDS = 10
 MOST_NEGATIVE = 0.3  # over the positive light; stacked stars of KiDS reach 0.2, Lanczos kernels 0.02
 MOST_BORDER = 0.5  # brightness of the border over that of the peak
+MOST_PEDESTAL = 0.3  # of the light that a constant as bright as the faintest pixel of the border would hold
+LEAST_WITH_PEDESTAL = 11  # pixels a side; wings fill smaller images to the border
 LEAST_PSF = 3  # pixels a side
 LEAST_KEPT = 0.9  # of the light, in a cut about the centre
 SUM_TOLERANCE = 1e-4  # by which the sum of a PSF may differ from one: files of float32 and cut wings
@@ -109,8 +111,8 @@ def centred_psf(image: np.ndarray, name: str = "psf image") -> tuple[np.ndarray,
     ------
     ValueError
         For masked or infinite pixels, NaN, a sum that is not positive, negative light of more than three
-        tenths of the positive, a border half as bright as the peak, or light so near to an edge that a tenth
-        would be cut off.
+        tenths of the positive, a border half as bright as the peak, a constant below all pixels that holds
+        three tenths of the light, or light so near to an edge that a tenth would be cut off.
     """
     if np.ma.is_masked(image):
         raise ValueError(f"{name} has {np.ma.count_masked(image)} masked pixels; fill them.")
@@ -125,11 +127,7 @@ def centred_psf(image: np.ndarray, name: str = "psf image") -> tuple[np.ndarray,
     negative = -image[image < 0].sum() / image[image > 0].sum()
     if negative > MOST_NEGATIVE:
         raise ValueError(f"{name}: its negative pixels hold {100 * negative:.0f} % of what the others do.")
-    border = np.concatenate([image[0], image[-1], image[1:-1, 0], image[1:-1, -1]]).mean()
-    if border > MOST_BORDER * image.max():
-        raise ValueError(
-            f"{name}: its border is {border / image.max():.2f} times as bright as its peak: no point source."
-        )
+    _check_border(image, name)
     centre = _centre_of_light(image)
     off = centre - (np.array(image.shape) - 1) / 2
     is_odd_square = image.shape[0] == image.shape[1] and image.shape[0] % 2 == 1
@@ -142,6 +140,21 @@ def centred_psf(image: np.ndarray, name: str = "psf image") -> tuple[np.ndarray,
     if min(psf.shape) < LEAST_PSF or kept < LEAST_KEPT:
         raise ValueError(f"{place}, so near to an edge that a square about it keeps {100 * kept:.0f} %.")
     return psf / psf.sum(), f"{place}: cut to {len(psf)} by {len(psf)} pixels about it"
+
+
+def _check_border(image: np.ndarray, name: str) -> None:
+    """Refuse a PSF that does not fall towards its border, or to a pedestal only."""
+    border = np.concatenate([image[0], image[-1], image[1:-1, 0], image[1:-1, -1]])
+    if border.mean() > MOST_BORDER * image.max():
+        ratio = border.mean() / image.max()
+        raise ValueError(f"{name}: its border is {ratio:.2f} times as bright as its peak: no point source.")
+    pedestal = border.min() * image.size / image.sum()
+    if min(image.shape) >= LEAST_WITH_PEDESTAL and pedestal > MOST_PEDESTAL:
+        raise ValueError(
+            f"{name}: all of its border is brighter than {border.min():.4g}, which over all pixels is "
+            f"{100 * pedestal:.0f} % of its light: subtract this pedestal (the soft bias of an SDSS image is "
+            "1000)."
+        )
 
 
 def _centre_of_light(image: np.ndarray) -> np.ndarray:

@@ -137,7 +137,10 @@ def _mask(masks: h5py.Dataset, i: int, chosen: list[int]) -> np.ndarray:
     """Mask of one galaxy: whole numbers, also where they are stored as others."""
     mask = np.asarray(masks[i])
     mask = mask[chosen] if mask.ndim == 3 else mask
-    whole = np.rint(np.nan_to_num(mask, nan=RAW_MASK_BITS["bad"])).astype(np.int64)
+    values = np.nan_to_num(mask, nan=RAW_MASK_BITS["bad"])
+    whole = np.rint(values).astype(np.int64)
+    if (whole != values).any():
+        raise ValueError(f"its mask holds fractions, such as {values[whole != values][0]:g}")
     if (whole < 0).any() or (whole > sum(RAW_MASK_BITS.values())).any():
         raise ValueError(
             f"its mask reaches from {whole.min()} to {whole.max()}; known bits are {RAW_MASK_BITS}"

@@ -12,6 +12,7 @@ from mocks.observing.psf import (
     fit_moffat,
     gaussian_psf,
     measure_fwhm,
+    moffat_psf,
     psf_from_image,
 )
 
@@ -176,6 +177,18 @@ def test_centred_psf_is_only_divided_by_its_sum():
 def test_image_that_is_no_psf_is_refused(image, message):
     with pytest.raises(ValueError, match=message):
         centred_psf(image)
+
+
+def test_a_pedestal_is_refused_and_wings_are_not():
+    """A Gaussian of FWHM 3.4 pixels holds 13.1 times its peak; 0.1 in each of 961 pixels are 96.1."""
+    psf = star(31, 31, 15, 15)
+    with pytest.raises(ValueError, match=r"brighter than 0\.1, which over all pixels is 88 % of its light"):
+        centred_psf(psf + 0.1)
+    with pytest.raises(ValueError, match=r"brighter than 1000, .* subtract this pedestal"):
+        centred_psf(1000 * psf + 1000)
+    assert centred_psf(psf + 0.001)[1] == ""
+    for side, fwhm in ((11, 6.0), (7, 3.3), (41, 12.0)):
+        assert centred_psf(moffat_psf(fwhm, side, 2.5))[1] == ""
 
 
 @pytest.mark.parametrize("total", [0.9, 0.9998, 1.0002, 1.1])

@@ -212,6 +212,20 @@ def test_masks_that_are_not_understood_are_refused(tmp_path, mask, why):
         flux(write(tmp_path / "m.fits", galaxy(), ("MASK", mask, {})), ("r",))
 
 
+@pytest.mark.parametrize("mask", [np.full((SIDE, SIDE), 0.3), np.full((1, SIDE, SIDE), 1.5, "f4")])
+def test_fractions_in_the_mask_of_a_stack_spoil_their_galaxy_alone(tmp_path, mask):
+    path = tmp_path / "stack.h5"
+    with h5py.File(path, "w") as file:
+        file["image"] = np.stack([galaxy()] * 2)[:, None]
+        file["mask"] = np.stack([0 * mask, mask])
+        file.attrs.update({"bands": "r", "pixel_scale_arcsec": 0.262, "psf_fwhm_arcsec": 1.3})
+        file.attrs["units"] = "nanomaggy"
+    first, second = read_stamps(path, ("r",))
+    assert not first.problem
+    assert not first.mask.any()
+    assert second.problem == f"its mask holds fractions, such as {mask.flat[0]:g}"
+
+
 def test_bands_that_show_other_places_are_refused(tmp_path):
     write(tmp_path / "a-g.fits", galaxy())
     write(tmp_path / "a-r.fits", galaxy(), CRPIX1=47.5)
