@@ -7,6 +7,7 @@ from mocks.observing.psf import moffat_psf, psf_from_image
 __all__ = ["effective_width", "header_psf", "mixture_psf"]
 
 _ROUNDS = 6  # of finding the width before the pixel from the effective width
+_WIDTH_TOLERANCE = 0.01  # relative
 _N_GAUSSIANS = 3
 MIXTURE_SIDE = 41
 
@@ -41,12 +42,25 @@ def header_psf(width: float, pixel_scale: float, side: int = MIXTURE_SIDE) -> np
     -------
     ndarray, shape (side, side)
         Sum 1.
+
+    Raises
+    ------
+    ValueError
+        For a width that is no positive number, as -9999 is, or one that no PSF in such an image has.
     """
+    if not (np.isfinite(width) and width > 0):
+        raise ValueError(f"psf_width is {width:g} arcsec; it must be positive.")
     wanted = width / pixel_scale
     fwhm = 0.8 * wanted
     for _ in range(_ROUNDS):
         psf = moffat_psf(fwhm, side)
         fwhm *= wanted / effective_width(psf)
+    found = effective_width(psf)
+    if abs(found / wanted - 1) > _WIDTH_TOLERANCE:
+        raise ValueError(
+            f"psf_width is {width:g} arcsec, {wanted:.3g} pixels; the nearest that a PSF of {side} by {side} "
+            f"pixels has is {found:.3g}."
+        )
     return psf
 
 

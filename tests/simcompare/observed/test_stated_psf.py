@@ -57,3 +57,16 @@ def test_mixtures_that_are_none_are_refused():
         mixture_psf(np.ones(12))
     with pytest.raises(ValueError, match="which no Gaussian has"):
         mixture_psf([1, 0, 0, *[0] * 6, *[1, 1, 2] * 3])
+
+
+@pytest.mark.parametrize("width", [0, -1, -9999, np.nan, np.inf])
+def test_a_width_that_is_none_is_refused(width):
+    with pytest.raises(ValueError, match=f"psf_width is {width} arcsec; it must be positive"):
+        header_psf(width, 0.396)
+
+
+@pytest.mark.parametrize("width", [0.1, 30.0])
+def test_a_width_that_no_image_of_a_psf_has_is_refused(width):
+    with pytest.raises(ValueError, match=rf"psf_width is {width:g} arcsec, .* 41 by 41 pixels has is"):
+        header_psf(width, 0.396)
+    assert effective_width(header_psf(8.0, 0.396)) * 0.396 == pytest.approx(8.0, rel=0.01)
