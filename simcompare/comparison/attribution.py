@@ -62,13 +62,19 @@ def ladder(
     Raises
     ------
     ValueError
-        When steps are fewer than two, or share no galaxy with finite scores.
+        When steps, or galaxies of the reference, are fewer than two, or steps share no galaxy with finite
+        scores.
     """
     if len(steps) < 2:
         raise ValueError(f"a ladder needs at least two steps, found {', '.join(steps) or 'none'}.")
     last = list(steps.values())[-1]
     common, means = _common_means(steps, dataset, last.headline)
     real, reference = _reference_means(last), last.named_reference
+    if real.size < 2:
+        raise ValueError(
+            f"a ladder needs at least two galaxies of {reference!r} with finite {last.headline}, "
+            f"{real.size} found: give more real images (--real)."
+        )
     levels, n = means.mean(axis=1), common.size
     tail = expanded_tail(means[-1], real, confidence)
     drawn = resampled_counts(n, n_bootstrap, stream(seed, dataset, "ladder")) @ means.T / n

@@ -74,6 +74,8 @@ def test_bad_input():
     bare = scores(0).select()
     with pytest.raises(ValueError, match="step 'ideal' has no column"):
         ladder({"ideal": bare, "sky": scores(0)}, "sim", 0)
+    with pytest.raises(ValueError, match=r"at least two galaxies of 'real' .* 1 found"):
+        ladder({"ideal": scores(0), "sky": scores(0)[np.arange(N + 1)]}, "sim", 0)
 
 
 def test_tables_of_any_data_set_are_read_back(tmp_path):
