@@ -24,7 +24,7 @@ __all__ = ["Comparison", "Nulls", "Page", "browse", "compare", "nulls", "report"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
-    """Data sets held against real galaxies.
+    """Data sets compared with real galaxies.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the headers of images tell of bands, units and zero points, held against each other."""
+"""Bands, units and zero points from the headers of images, checked for contradictions."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A folder for products that nobody gave a place: it is there as long as something refers to it."""
+"""Temporary folder for products without an `out`, removed with the last reference to it."""
 
 import os
 import shutil

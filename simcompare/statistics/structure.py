@@ -55,7 +55,7 @@ class Separation:
 
 @dataclass(frozen=True)
 class StructureTest:
-    """A data set held against real galaxies and their twins.
+    """A data set compared with real galaxies and their twins.
 
     Parameters
     ----------

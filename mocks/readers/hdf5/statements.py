@@ -1,4 +1,4 @@
-"""What a file states more than once, brought together and held against itself."""
+"""Values that a file states more than once, collected and checked for contradictions."""
 
 import h5py
 import numpy as np
