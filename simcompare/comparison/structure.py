@@ -135,7 +135,8 @@ def structure_rows(
         ``_error``; ``structure_p``; ``n_structure``, galaxies that could be scored; ``share_extrapolated``
         of them; ``surroundings_z`` and ``surroundings_p``, the same test of the sky about the galaxies;
         ``structure_false_alarms``, the rate at which as many real galaxies would get p < 0.05, and
-        ``structure_null_low``, ``_high``, between which 95 % of their fractions lie.
+        ``structure_null_low``, ``_high``, between which 95 % of their fractions lie. Blank sky has no
+        galaxies, so nothing of this.
     about : dict
         ``n_reference``, ``n_twins``; ``seed`` of the folds; ``conditions``; ``nulls``, what sets of as many
         real galaxies get, see `simcompare.comparison.structure_null.KnownEqual.summary`; ``note``, which says
@@ -143,10 +144,10 @@ def structure_rows(
     """
     learned = _learn(scores, seed, conditions)
     nulls: dict[int, dict] = {}
-    rows = []
+    rows, without_galaxies = [], scores.of_kind(Kind.CONTROL)
     for name in names:
         row = _empty_row()
-        if learned.structure is not None:
+        if learned.structure is not None and name not in without_galaxies:
             row |= _row(learned, scores.sample(name), confidence)
             n = row["n_structure"]
             if n > 1 and n not in nulls:
