@@ -263,7 +263,7 @@ def _place(
     if redshift is None:
         redshift = agreed(headers, REDSHIFT_CARDS, where)
     if redshift is not None and not 0 <= redshift < 200:
-        raise ValueError(f"{where}: redshift is {redshift:g}; it lies between 0 and 200. State redshift=.")
+        raise ValueError(f"{where}: redshift is {redshift:g}, not between 0 and 200; state redshift=.")
     if pixel_scale is not None:
         return redshift, pixel_scale, _other_scale(headers, redshift, pixel_scale, cosmology, where)
     pixel_scale, how = told_scale(headers, redshift, cosmology, where)

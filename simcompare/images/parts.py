@@ -250,7 +250,7 @@ def _check_part(path: Path, stack: Stack, catalogue: Table, kind: str, bands: tu
     )
     if len(set(names)) < len(names):
         twice = next(item for item in names if names.count(item) > 1)
-        raise ValueError(f"{path}: image (dataset, galaxy_id, view) = {twice} stands in it more than once.")
+        raise ValueError(f"{path}: image (dataset, galaxy_id, view) = {twice} occurs more than once.")
 
 
 def _write_catalogue(group: h5py.Group, catalogue: Table, flux_unit: str) -> None:

@@ -48,7 +48,7 @@ def read_multimodal(path: Path, bands: tuple[str, ...], units: str = "") -> Iter
             name for name in ("object_id", "image_band", "image_psf_fwhm", "image_scale") if name not in file
         ]
         if missing:
-            raise ValueError(f"{path}: no dataset {missing[0]!r}; it belongs to this layout.")
+            raise ValueError(f"{path}: no dataset {missing[0]!r}, which this layout requires.")
         check_filters(file, path)
         n = len(file["image_array"])
         if n:

@@ -162,7 +162,7 @@ def make_server(
         When there is no row.
     """
     if not len(scores):
-        raise ValueError("no scored row belongs to an image set that is still there; nothing to browse.")
+        raise ValueError("none of the image sets of this run exist any more; nothing to browse.")
     names, words = number_columns(scores), word_columns(scores)
     starts = range(0, len(scores), PER_SHEET)
     stretch = sheet_stretch(scores, image_sets)

@@ -177,7 +177,7 @@ def open_own(path: str | os.PathLike, flags: int) -> int:
     """
     path = Path(path)
     if path.is_symlink():
-        raise OSError(f"{path} is a link, through which nothing is written; remove it.")
+        raise OSError(f"{path} is a symbolic link; refusing to write through it. Remove it.")
     # Without waiting: a pipe would have us wait for its other end.
     safe = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
