@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from simcompare import figures
 from simcompare.commands.demo import NATURE, finished_demo
 from simcompare.comparison.headline import compare
-from simcompare.images.parts import BLANK_SKY
 from simcompare.scores.run_inputs import run_image_sets, run_scores
 
 SHOWN = (NATURE, "toy-3", "toy-2", "toy-1")
@@ -28,7 +27,7 @@ def main() -> None:
     pictures = figures.gallery_images(choice, run_image_sets(demo / "scores"))
     stretch = figures.common_stretch(pictures, [np.nanmedian(scores["sky_sigma_r"])])
     figures.draw_gallery(choice, pictures, stretch, left)
-    kept = comparison[np.isin(comparison["dataset"], [*SHOWN, f"{NATURE} Sersic twins", BLANK_SKY])]
+    kept = comparison[np.isin(comparison["dataset"], [*SHOWN, f"{NATURE} Sersic twins"])]
     figures.draw_forest(kept, right)
     title = "Toy galaxies: three generations of a toy simulation against toy 'real' galaxies"
     figure.suptitle(title, fontsize=10)
