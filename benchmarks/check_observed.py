@@ -16,7 +16,7 @@ from check_rows import Row
 from photutils.aperture import EllipticalAperture
 from photutils.profiles import EllipticalCurveOfGrowth
 
-from mocks.observing.psf import measure_fwhm
+from mocks.observing.psf_images import measure_fwhm
 from mocks.survey_files.sdss_psf import read_psfield
 from simcompare.images.positions import match_places
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp

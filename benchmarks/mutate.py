@@ -107,6 +107,7 @@ CORE = {
         "observing/conditions": "",
         "observing/noise": "",
         "observing/psf": "",
+        "observing/psf_images": "observing/test_psf_images observing/test_psf",
         "observing/blurring": "observing/test_psf observing/test_observe",
         "observing/background": "",
         "observing/observe": "",

@@ -14,7 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "light.registry": ["POPULATIONS", "stellar_population"],
         "observing.conditions": ["ConditionsBank", "ObservingConditions", "draw_conditions"],
         "observing.observe": ["MASK_BITS", "Cutout", "observe"],
-        "observing.psf": ["measure_fwhm", "psf_from_image"],
+        "observing.psf_images": ["measure_fwhm", "psf_from_image"],
         "observing.reobserve": ["RealImage", "redshifted", "reobserve"],
         "observing.sky_bank": ["SkyBank"],
         "observing.sky_check": ["SkyCheck", "blank_sky_check"],

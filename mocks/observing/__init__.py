@@ -3,7 +3,8 @@
 from mocks.observing.conditions import ConditionsBank, ObservingConditions, draw_conditions
 from mocks.observing.noise import sigma_from_aperture_depth, sigma_from_point_depth
 from mocks.observing.observe import MASK_BITS, Cutout, observe
-from mocks.observing.psf import PSF_MODELS, measure_fwhm, psf_from_image
+from mocks.observing.psf import PSF_MODELS
+from mocks.observing.psf_images import measure_fwhm, psf_from_image
 from mocks.observing.reobserve import RealImage, redshifted, reobserve
 from mocks.observing.sky_bank import SkyBank
 from mocks.observing.sky_check import SkyCheck, blank_sky_check

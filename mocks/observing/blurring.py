@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mocks.observing.psf import check_psf
+from mocks.observing.psf_images import check_psf
 
 __all__ = ["convolve_psf"]
 

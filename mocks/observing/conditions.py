@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mocks.observing.background import FaintSources, faint_sources
-from mocks.observing.psf import check_psf, effective_psf
+from mocks.observing.psf import effective_psf
+from mocks.observing.psf_images import check_psf
 from mocks.surveys import Survey, load_survey
 
 __all__ = ["ConditionsBank", "ObservingConditions", "draw_conditions", "rounding_variance"]

@@ -6,7 +6,7 @@ import numpy as np
 
 from mocks.observing.conditions import ObservingConditions
 from mocks.observing.observe import Cutout
-from mocks.observing.psf import check_psf
+from mocks.observing.psf_images import check_psf
 from mocks.surveys import Survey, load_survey
 
 __all__ = ["RealImage", "redshifted", "reobserve"]

@@ -9,7 +9,7 @@ import numpy as np
 from astropy.io import fits
 
 from mocks.magnitudes import AB_NANOMAGGY
-from mocks.observing.psf import measure_fwhm, psf_from_image
+from mocks.observing.psf_images import measure_fwhm, psf_from_image
 from mocks.observing.sky_bank import CLEAR, SkyBank, clipped_sigma, cut_sky, find_sites, segment
 from mocks.surveys import Survey, load_survey
 

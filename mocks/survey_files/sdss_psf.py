@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from mocks.observing.psf import psf_from_image
+from mocks.observing.psf_images import psf_from_image
 
 __all__ = ["read_psfield"]
 

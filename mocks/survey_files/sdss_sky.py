@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mocks.observing.psf import measure_fwhm
+from mocks.observing.psf_images import measure_fwhm
 from mocks.observing.sky_bank import CLEAR, SkyBank, clipped_sigma, find_sites, segment
 from mocks.survey_files.sdss_camera import electrons_per_nanomaggy
 from mocks.survey_files.sdss_frames import Frame, open_frame

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from mocks.checked_hdf5 import open_checked
-from mocks.observing.psf import check_psf, effective_psf
+from mocks.observing.psf import effective_psf
+from mocks.observing.psf_images import check_psf
 from mocks.survey_files import sdss_camera as sdss
 from simcompare.images.stamps import RAW_MASK_BITS, RawStamp
 from simcompare.observed.bands import band_names, band_places

@@ -6,7 +6,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from mocks.observing.psf import centred_psf, effective_psf
+from mocks.observing.psf import effective_psf
+from mocks.observing.psf_images import centred_psf
 from mocks.survey_files.psfex import PsfexModel
 
 __all__ = ["gaussian_psf", "joined_psfs", "odd_psf", "psf_of_model", "psf_plane"]
@@ -45,7 +46,7 @@ def odd_psf(psf: np.ndarray) -> np.ndarray:
     Raises
     ------
     ValueError
-        For one that `mocks.observing.psf.centred_psf` cannot bring into this form.
+        For one that `mocks.observing.psf_images.centred_psf` cannot bring into this form.
     """
     found = [centred_psf(image, "a PSF") for image in np.asanyarray(psf)]
     if any(note for _, note in found):

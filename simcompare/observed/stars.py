@@ -4,7 +4,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
 from scipy.optimize import least_squares
 
-from mocks.observing.psf import measure_fwhm, psf_from_image
+from mocks.observing.psf_images import measure_fwhm, psf_from_image
 from simcompare.images.preparation.segmentation import DETECTION_SIGMA, pixel_noise
 
 __all__ = ["star_psf"]

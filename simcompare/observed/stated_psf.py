@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from mocks.observing.psf import moffat_psf, psf_from_image
+from mocks.observing.psf import moffat_psf
+from mocks.observing.psf_images import psf_from_image
 
 __all__ = ["effective_width", "header_psf", "mixture_psf"]
 

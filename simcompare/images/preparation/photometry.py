@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mocks.observing.psf import measure_fwhm
+from mocks.observing.psf_images import measure_fwhm
 from simcompare.images.preparation.sersic import index_of_light
 from simcompare.images.stamps import FLAGS, RawStamp
 

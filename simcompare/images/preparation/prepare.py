@@ -8,7 +8,7 @@ from math import ceil
 import numpy as np
 
 from mocks import stream
-from mocks.observing.psf import check_psf
+from mocks.observing.psf_images import check_psf
 from simcompare.images.positions import place_problem
 from simcompare.images.preparation.detection import DETECTION_SNR, detection_snr
 from simcompare.images.preparation.photometry import RESAMPLED_CORRELATION, Sky, combined_light, measure_cut

@@ -6,7 +6,8 @@ from scipy import stats
 
 from mocks import ConditionsBank, draw_conditions, load_survey, stream
 from mocks.observing import conditions
-from mocks.observing.psf import gaussian_psf, measure_fwhm
+from mocks.observing.psf import gaussian_psf
+from mocks.observing.psf_images import measure_fwhm
 
 
 @pytest.fixture(scope="module")

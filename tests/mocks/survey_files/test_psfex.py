@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from mocks.observing.psf import measure_fwhm
+from mocks.observing.psf_images import measure_fwhm
 from mocks.survey_files.psfex import open_psfex
 
 SIDE = 25

@@ -2,7 +2,7 @@ import h5py
 import numpy as np
 import pytest
 
-from mocks.observing.psf import check_psf, measure_fwhm
+from mocks.observing.psf_images import check_psf, measure_fwhm
 from mocks.survey_files.sdss_psf import read_psfield
 
 FIELDS = ("000094-1-0012", "002583-2-0136", "003366-3-0110", "003900-6-0269", "005754-3-0280")

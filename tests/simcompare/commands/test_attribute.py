@@ -10,7 +10,8 @@ import pytest
 from astropy.table import Table
 
 from mocks import draw_conditions, load_survey, mock_galaxy, stream
-from mocks.observing.psf import gaussian_psf, measure_fwhm
+from mocks.observing.psf import gaussian_psf
+from mocks.observing.psf_images import measure_fwhm
 from mocks.observing.sky_bank import SkyBank
 from mocks.toys import toy_galaxy, toy_structure, write_tng_snapshot
 from simcompare.cli import main

@@ -6,7 +6,8 @@ import h5py
 import numpy as np
 import pytest
 
-from mocks.observing.psf import measure_fwhm, moffat_psf
+from mocks.observing.psf import moffat_psf
+from mocks.observing.psf_images import measure_fwhm
 from simcompare.observed import read_stamps, recognise
 from simcompare.observed.stated_psf import effective_width
 

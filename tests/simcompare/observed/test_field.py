@@ -5,7 +5,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from mocks.observing.psf import measure_fwhm
+from mocks.observing.psf_images import measure_fwhm
 from mocks.survey_files.sdss_frames import open_frame
 from mocks.survey_files.sdss_psf import read_psfield
 from simcompare.images.positions import match_places

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation, gaussian_filter
 
-from mocks.observing.psf import measure_fwhm
+from mocks.observing.psf_images import measure_fwhm
 from mocks.survey_files.sdss_frames import frame_siblings, open_frame
 from mocks.survey_files.sdss_psf import read_psfield
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from mocks.observing.psf import gaussian_psf, measure_fwhm
+from mocks.observing.psf import gaussian_psf
+from mocks.observing.psf_images import measure_fwhm
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.observed import prepare_observed, read_stamps
 from simcompare.observed.psfs import odd_psf

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mocks.observing.psf import measure_fwhm
+from mocks.observing.psf_images import measure_fwhm
 from simcompare.observed.stars import star_psf
 
 SIGMA, ELECTRONS = 0.03, 900.0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from mocks.observing.psf import measure_fwhm
+from mocks.observing.psf_images import measure_fwhm
 from mocks.survey_files.sdss_psf import read_psfield
 from simcompare.observed.stated_psf import effective_width, header_psf, mixture_psf
 

@@ -8,7 +8,8 @@ import pytest
 from mocks import draw_conditions, stream
 from mocks.observing.blurring import convolve_psf
 from mocks.observing.observe import add_noise, bin_pixels
-from mocks.observing.psf import effective_psf, measure_fwhm
+from mocks.observing.psf import effective_psf
+from mocks.observing.psf_images import measure_fwhm
 from simcompare.images.preparation.photometry import measure_shape
 from simcompare.images.preparation.sersic import (
     SersicProfile,
