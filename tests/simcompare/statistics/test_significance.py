@@ -146,3 +146,17 @@ def test_a_test_fails_its_null_where_chance_would_do_so_once_in_a_hundred():
     assert not fails_its_null(np.nan, 200)
     assert share_below(lambda drawn, others: drawn / 10, iter([(0, 0), (0.4, 0), (0.5, 0), (1, 0)])) == 0.5
     assert np.isnan(share_below(lambda *_: 0, iter([])))
+
+
+def test_samples_without_spread_differ_wherever_their_means_do():
+    assert welch(sample([1.0, 1.0, 1.0]), sample([1.5, 1.5])) == 0.0
+    assert welch(sample([1.5, 1.5, 1.5]), sample([1.5, 1.5])) == 1.0
+
+
+def test_an_adjusted_p_value_is_never_above_one():
+    assert adjust_p_values([0.9, 0.8, 0.2]) == pytest.approx([1.0, 1.0, 0.6])
+
+
+def test_the_share_of_false_alarms_counts_p_values_below_five_per_cent():
+    p_values = iter([0.01, 0.05, 0.3, 0.9])
+    assert share_below(lambda *_: next(p_values), draws_of(10, 80, np.random.default_rng(0), 4)) == 0.25
