@@ -108,7 +108,7 @@ CORE = {
         "observing/noise": "",
         "observing/psf": "",
         "observing/psf_images": "observing/test_psf_images observing/test_psf",
-        "observing/blurring": "observing/test_psf observing/test_observe",
+        "observing/blurring": "observing/test_blurring observing/test_psf observing/test_observe",
         "observing/background": "",
         "observing/observe": "",
         "deposit/kernel": "deposit/test_deposit deposit/test_backends",
