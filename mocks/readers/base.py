@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 from astropy.cosmology import FLRW
-from astropy.table import Table
+from astropy.table import Row, Table
 
 from mocks.galaxy import Galaxy
 from mocks.readers.particles.limits import refuse_repeated_stars
@@ -15,9 +16,8 @@ from mocks.readers.particles.records import assemble
 
 __all__ = ["Fingerprint", "Format", "Snapshot"]
 
-WATCHED = (
-    64  # of the files of a snapshot: asking for the state of thousands takes seconds on some file systems
-)
+WATCHED = 64
+"""Files of a snapshot whose state is watched; asking for thousands takes seconds on some file systems."""
 
 
 def _state(path: Path) -> tuple | None:
@@ -77,6 +77,15 @@ class Snapshot(abc.ABC):
         changed = [path for path, state in self.states.items() if _state(path) not in (state, None)]
         if changed:
             raise ValueError(f"{changed[0]} has changed since it was opened; open the snapshot again.")
+
+    def _row_of(self, table: Table, subhalo_id: int) -> Row:
+        """Row of a galaxy in a catalogue, or an error that names those there."""
+        rows = np.flatnonzero(table["subhalo_id"] == subhalo_id)
+        if len(rows) == 0:
+            known = ", ".join(map(str, table["subhalo_id"][:10]))
+            more = "..." if len(table) > 10 else ""
+            raise ValueError(f"{self.path}: no galaxy {subhalo_id}; it has {known} {more}")
+        return table[int(rows[0])]
 
     @property
     def scale_factor(self) -> float:

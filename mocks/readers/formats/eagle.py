@@ -147,13 +147,7 @@ class EagleSnapshot(Snapshot):
     def read(self, subhalo_id: int) -> Galaxy:
         """Read one galaxy; see `Snapshot.read`. Only the hash-table cells within `reach` are read."""
         table = self._table
-        row = np.flatnonzero(table["subhalo_id"] == subhalo_id)
-        if len(row) == 0:
-            known = ", ".join(map(str, table["subhalo_id"][:10]))
-            raise ValueError(
-                f"{self.path}: no galaxy {subhalo_id}; it has {known} {'...' if len(table) > 10 else ''}"
-            )
-        entry = table[int(row[0])]
+        entry = self._row_of(table, subhalo_id)
         centre = np.array([entry["x"], entry["y"], entry["z"]])
         where = f"{self.path}, galaxy {subhalo_id}"
         parts = self._region(STARS, STAR_FIELDS, centre, subhalo_id)
