@@ -61,7 +61,7 @@ FLOORS = {
         config symmetry display
     """,
 }
-MOST_MODULES = 23
+MOST_MODULES = 22
 STRANGERS = {"mocks": {"flows", "simcompare"}, "flows": {"mocks", "simcompare"}, "simcompare": set()}
 
 

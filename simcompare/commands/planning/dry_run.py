@@ -284,7 +284,7 @@ def estimate_workflow(path: str | Path, overrides: Sequence[str] = ()) -> list[E
     Parameters
     ----------
     path, overrides
-        As for `simcompare.commands.run.run_workflow`.
+        As for `simcompare.commands.workflows.run.run_workflow`.
 
     Returns
     -------

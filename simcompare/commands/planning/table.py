@@ -104,6 +104,7 @@ class Command:
 
 
 _ESTIMATES = "simcompare.commands.planning.dry_run"
+_WORKFLOWS = "simcompare.commands.workflows"
 
 START, CHAIN, IMAGES = "Start", "Step by step", "Images"
 WORTH, LOOK = "Errors and systematics", "Look, draw and cite"
@@ -118,15 +119,15 @@ _ROWS = (
         returns="list of Examination",
     ),
     Command(
-        "init", settings.InitSettings, "write_template", START, "path",
+        "init", settings.InitSettings, f"{_WORKFLOWS}.init:write_template", START, "path",
         returns="pathlib.Path of the file",
     ),
     Command(
-        "run", settings.RunSettings, "run_workflow", START, "config",
+        "run", settings.RunSettings, f"{_WORKFLOWS}.run:run_workflow", START, "config",
         returns="pathlib.Path of the report, or with dry_run list of Estimate", failures="failure_tables",
     ),
     Command(
-        "slurm", settings.SlurmSettings, "write_jobs", START, "config",
+        "slurm", settings.SlurmSettings, f"{_WORKFLOWS}.slurm:write_jobs", START, "config",
         returns="pathlib.Path of submit.sh",
     ),
     Command(

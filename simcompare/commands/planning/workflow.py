@@ -56,7 +56,7 @@ def read_workflow(path: str | Path, overrides: Sequence[str] = ()) -> dict:
     Parameters
     ----------
     path : path-like
-        TOML file, as `simcompare.commands.init.workflow_template` makes them.
+        TOML file, as `simcompare.commands.workflows.init.workflow_template` makes them.
     overrides : sequence of str
         Such as ``"train.epochs=20"``: dotted key and value, in TOML or as plain text.
 

@@ -10,7 +10,7 @@ import simcompare
 from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare.cli import main
 from simcompare.commands.mock import make_mocks
-from simcompare.commands.slurm import write_jobs
+from simcompare.commands.workflows.slurm import write_jobs
 from simcompare.runs.files import sha256
 from simcompare.settings import MockSettings, SlurmSettings
 

@@ -64,6 +64,6 @@ def test_an_interrupted_command_ends_in_one_line(monkeypatch, tmp_path, capsys):
     def interrupted(settings):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("simcompare.commands.init.write_template", interrupted)
+    monkeypatch.setattr("simcompare.commands.workflows.init.write_template", interrupted)
     assert main(["init", str(tmp_path / "a.toml")]) == 130
     assert capsys.readouterr().err.strip() == "interrupted; run the same command again to resume."

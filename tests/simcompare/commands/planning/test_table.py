@@ -13,10 +13,12 @@ GUIDE = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "README.m
 
 def test_a_verb_is_a_file_and_a_file_is_a_verb():
     folder = Path(simcompare.commands.__file__).parent
-    assert {path.stem for path in folder.glob("*.py")} - {"__init__"} == set(COMMANDS)
+    files = [*folder.glob("*.py"), *folder.glob("workflows/*.py")]
+    modules = {path.stem: ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files}
+    assert set(modules) - {"__init__"} == set(COMMANDS)
     for verb, command in COMMANDS.items():
         assert command.verb == verb
-        assert command.find("messages").__module__ == f"simcompare.commands.{verb}"
+        assert command.find("messages").__module__ == modules[verb]
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=list(COMMANDS))

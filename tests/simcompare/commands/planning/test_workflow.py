@@ -9,11 +9,11 @@ from PIL import Image
 from mocks import stream
 from mocks.toys import toy_galaxy, write_eagle_extract
 from simcompare.cli import main
-from simcompare.commands.init import workflow_template
 from simcompare.commands.planning.dry_run import estimate, estimate_workflow, summary
 from simcompare.commands.planning.table import COMMANDS, SECTIONS
 from simcompare.commands.planning.workflow import plan_workflow, read_workflow
 from simcompare.commands.prepare import make_image_set
+from simcompare.commands.workflows.init import workflow_template
 from simcompare.settings import MockSettings, PrepareSettings, WorkflowSettings
 
 MINIMAL = """
