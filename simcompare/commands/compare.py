@@ -108,9 +108,16 @@ def _compare(settings: CompareSettings, *, replace: bool) -> Table:
         if structure is not None:
             blocks = (block.with_columns(structure_z=structure.z(block)) for block in blocks)
         write_blocks(blocks, run.folder / SCORES)
+        claims = table[[kind == Kind.SIMULATED for kind in table["kind"]]]
+        verdicts = dict(zip(claims["dataset"].tolist(), claims["verdict"].tolist(), strict=True))
         with open_spaces(run.folder / SPACES) as spaces:
             further = further_tables(
-                scores, settings.seed, spaces=spaces, questions=questions, structure=structure
+                scores,
+                settings.seed,
+                spaces=spaces,
+                questions=questions,
+                structure=structure,
+                verdicts=verdicts,
             )
         further.insert(0, null_table(table.meta["structure"]))
         further += [*null_tables(settings.nulls), *attribution_tables(settings.attribution)]

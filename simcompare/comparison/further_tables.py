@@ -31,7 +31,7 @@ from simcompare.comparison.properties.population import (
     population_bins,
     population_columns,
 )
-from simcompare.comparison.properties.reasons import NUMBERS, reasons, sentences, structure_sides
+from simcompare.comparison.properties.reasons import NUMBERS, reasons, sentences
 from simcompare.comparison.report_table import FurtherTable
 from simcompare.comparison.structure_parts import structure_by_part
 from simcompare.comparison.volume import jackknife_all, with_sub_boxes
@@ -220,6 +220,7 @@ def further_tables(
     spaces: Mapping[str, Any] | None = None,
     questions: Questions | None = None,
     structure: Structure | None = None,
+    verdicts: Mapping[str, str] | None = None,
     n_bootstrap: int = 500,
 ) -> list[FurtherTable]:
     """Make every table that the scores allow.
@@ -236,6 +237,8 @@ def further_tables(
     structure : Structure, optional
         What the headline was made with. With it all tables are in units of the structure fraction; without it
         differences are those of the mean of the score that there is.
+    verdicts : mapping of str to str, optional
+        What the headline says of each simulation; sentences follow it.
     n_bootstrap : int
 
     Returns
@@ -244,7 +247,7 @@ def further_tables(
         In the order of the report. A table that the data do not allow has its reason in `note`.
     """
     asked = questions or Questions()
-    jobs = _Jobs(scores, seed, dict(spaces or {}), asked, structure, n_bootstrap)
+    jobs = _Jobs(scores, seed, dict(spaces or {}), asked, structure, dict(verdicts or {}), n_bootstrap)
     tables = []
     for name, title, note, make in jobs.listed():
         try:
@@ -266,6 +269,7 @@ class _Jobs:
     spaces: dict[str, Any]
     asked: Questions
     learned: Structure | None
+    verdicts: dict[str, str]
     n_bootstrap: int
 
     def listed(self) -> list[tuple[str, str, str, Callable[[], Table]]]:
@@ -335,7 +339,7 @@ class _Jobs:
         if self.learned is None:
             raise ValueError("there is no structure score whose difference could be divided.")
         table = reasons(self.scores, self.learned, self.seed)
-        said = " ".join(sentences(table, structure_sides(self.scores, self.learned)))
+        said = " ".join(sentences(table, self.verdicts))
         note = _TABLES["reasons"][1]
         table.meta["note"] = f"{said} {note}".strip()
         return table

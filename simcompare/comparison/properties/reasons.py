@@ -7,7 +7,7 @@ import numpy as np
 from astropy.table import Table
 
 from mocks.streams import stream
-from simcompare.comparison.structure import MOST_EXTRAPOLATED, SIGNIFICANCE
+from simcompare.comparison.structure import SIGNIFICANCE, Verdict
 from simcompare.kinds import Kind
 from simcompare.scores.record import Scores
 from simcompare.scores.structure import Structure, conditions_of
@@ -22,7 +22,7 @@ from simcompare.statistics.known_equal import (
 from simcompare.statistics.significance import adjust_p_values
 from simcompare.statistics.structure import LEAST_REFERENCE
 
-__all__ = ["NUMBERS", "reasons", "sentences", "structure_sides"]
+__all__ = ["NUMBERS", "reasons", "sentences"]
 
 NUMBERS: Mapping[str, tuple[str, str]] = {
     "measured_asymmetry": ("less asymmetric", "more asymmetric"),
@@ -33,6 +33,7 @@ NUMBERS: Mapping[str, tuple[str, str]] = {
 }
 """Columns that are measured on both sides by the one preparation or `score`, and words for less and more."""
 LEAST_GALAXIES = 5
+_SIDES = {Verdict.SMOOTHER: -1, Verdict.CLUMPIER: 1}  # of the difference of z
 
 
 def reasons(scores: Scores, structure: Structure, seed: int, *, n_bootstrap: int = 300) -> Table:
@@ -119,35 +120,23 @@ def _false_alarms(real: Galaxies, n: int, rng: np.random.Generator, n_draws: int
     return share_below(p_of, draws_of(n, len(real), rng, n_draws))
 
 
-def structure_sides(scores: Scores, structure: Structure) -> dict[str, int]:
-    """Give -1 for a simulation that is smoother than real galaxies, 1 for a clumpier one, else 0."""
-    names = scores.of_kind(Kind.SIMULATED)
-    samples = [scores.sample(name) for name in names]
-    tests = [structure.test(sample) for sample in samples]
-    p_holm = adjust_p_values([test.p_value for test in tests])
-    sides = {}
-    for name, sample, test, p in zip(names, samples, tests, p_holm, strict=True):
-        differs = p < SIGNIFICANCE and structure.extrapolated(sample) <= MOST_EXTRAPOLATED
-        sides[name] = (1 if test.z_weighted > 0 else -1) if differs else 0
-    return sides
-
-
-def sentences(table: Table, verdicts: Mapping[str, int]) -> Sequence[str]:
+def sentences(table: Table, verdicts: Mapping[str, str]) -> Sequence[str]:
     """Say what goes with the difference of each data set that differs.
 
     Parameters
     ----------
     table : Table
         From `reasons`.
-    verdicts : mapping of str to int
-        -1 for a data set that has significantly less structure than real galaxies, 1 for one that has more.
+    verdicts : mapping of str to str
+        `Verdict` of each data set, as the headline has it.
 
     Returns
     -------
     list of str
     """
     said = []
-    for name, side in verdicts.items():
+    for name, verdict in verdicts.items():
+        side = _SIDES.get(verdict, 0)
         rows = table[(np.asarray(table["dataset"]) == name) & (side != 0)]
         if not len(rows):
             continue

@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 from astropy.table import Table, vstack
 
-from simcompare.comparison.properties.reasons import NUMBERS, reasons, sentences, structure_sides
+from simcompare.comparison.properties.reasons import NUMBERS, reasons, sentences
+from simcompare.comparison.structure import Verdict, verdict_of
+from simcompare.kinds import Kind
 from simcompare.scores.record import Scores
 from simcompare.scores.structure import learn_structure
+from simcompare.statistics.significance import adjust_p_values
 
 
 def galaxies(rng, name, kind, n, asymmetry=0.0, *, views=1):
@@ -28,7 +31,17 @@ def reasoned(*tables):
     scores = Scores.of(vstack(list(tables)))
     structure = learn_structure(scores, np.random.default_rng(0))
     table = reasons(scores, structure, 0, n_bootstrap=200)
-    return table, structure_sides(scores, structure)
+    names = scores.of_kind(Kind.SIMULATED)
+    samples = [scores.sample(name) for name in names]
+    tests = [structure.test(sample) for sample in samples]
+    p_holm = adjust_p_values([test.p_value for test in tests])
+    verdicts = {
+        name: verdict_of(
+            structure.n_galaxies(sample), structure.extrapolated(sample), p, test.z_weighted, test.low
+        )
+        for name, sample, test, p in zip(names, samples, tests, p_holm, strict=True)
+    }
+    return table, verdicts
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +51,13 @@ def real():
 
 def test_a_lack_of_asymmetry_is_named_with_its_share(real):
     rng = np.random.default_rng(1)
-    table, sides = reasoned(
+    table, verdicts = reasoned(
         real, galaxies(rng, "smooth", "simulated", 100, -1.2), galaxies(rng, "like", "simulated", 100)
     )
-    assert sides == {"smooth": -1, "like": 0}
-    (sentence,) = sentences(table, sides)
+    assert verdicts["smooth"] == Verdict.SMOOTHER
+    assert verdicts["like"] not in (Verdict.SMOOTHER, Verdict.CLUMPIER)
+    (sentence,) = sentences(table, verdicts)
+    assert sentences(table, verdicts | {"smooth": str(Verdict.INVALID)}) == []
     assert sentence.startswith(
         "smooth galaxies are less asymmetric than real ones that are seen as well; this"
     )
@@ -57,9 +72,9 @@ def test_a_lack_of_asymmetry_is_named_with_its_share(real):
 def test_a_lack_that_no_number_carries_is_said_so(real):
     smooth = galaxies(np.random.default_rng(2), "smooth", "simulated", 100)
     smooth["aperture_ratio"] -= 6.0
-    table, sides = reasoned(real, smooth)
-    assert sides == {"smooth": -1}
-    assert sentences(table, sides) == [
+    table, verdicts = reasoned(real, smooth)
+    assert verdicts == {"smooth": Verdict.SMOOTHER}
+    assert sentences(table, verdicts) == [
         "None of the morphology numbers is seen to carry the lack of structure of smooth."
     ]
 
