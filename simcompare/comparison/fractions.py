@@ -14,14 +14,14 @@ from scipy import stats
 
 from mocks.streams import stream
 from simcompare.comparison.matching import match
-from simcompare.comparison.structure import SEEN, SIGNIFICANCE, Verdict, verdict_of
+from simcompare.comparison.structure import SEEN, SIGNIFICANCE, Verdict, verdict_of_part
 from simcompare.kinds import Kind
 from simcompare.scores.nuisance import read_columns
 from simcompare.scores.record import Scores
 from simcompare.scores.structure import Structure, condition_columns, learn_structure
 from simcompare.statistics.contrast import combine_fractions
 from simcompare.statistics.intervals import UNKNOWN, Estimate
-from simcompare.statistics.significance import adjust_p_values
+from simcompare.statistics.significance import adjust_claims, adjust_p_values
 from simcompare.statistics.structure import StructureTest
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "fraction_jackknife",
     "fraction_trend",
     "fractions_in_bins",
+    "judged_bins",
     "matched_fractions",
 ]
 
@@ -145,20 +146,31 @@ def fractions_in_bins(
             )
     table = Table(rows=rows)
     claims = np.isin(np.asarray(table["dataset"]), list(simulated))
-    p_values = np.asarray(table["p_value"], float)
-    table["p_holm"] = np.where(claims, adjust_p_values(np.where(claims, p_values, np.nan)), p_values)
-    table["verdict"] = [
-        str(_of_bin(row) if np.isfinite(row["p_value"]) else Verdict.UNDECIDED) for row in table
-    ]
+    table = judged_bins(table, claims)
     table.meta = {"column": column, "reference": scores.reference, "score": scores.headline}
     return table
 
 
-def _of_bin(row: Table.Row) -> Verdict:
-    return verdict_of(
-        int(row["n_galaxies"]), row["share_extrapolated"], row["p_holm"], row["structure_z_weighted"],
-        row["structure_fraction_low"],
-    )  # fmt: skip
+def judged_bins(table: Table, claims: np.ndarray) -> Table:
+    """Add ``p_holm``, over the bins of simulations, and the ``verdict``.
+
+    Parameters
+    ----------
+    table : Table
+        Rows as of `fractions_in_bins`.
+    claims : ndarray of bool, shape (n_rows,)
+        Which are of simulations.
+
+    Returns
+    -------
+    Table
+        The same; a bin without a p-value "cannot tell".
+    """
+    table["p_holm"] = adjust_claims(table["p_value"], claims)
+    table["verdict"] = [
+        str(verdict_of_part(row) if np.isfinite(row["p_value"]) else Verdict.UNDECIDED) for row in table
+    ]
+    return table
 
 
 def matched_fractions(scores: Scores, structure: Structure, columns: Sequence[str]) -> Table:

@@ -14,7 +14,7 @@ from simcompare.kinds import Kind
 from simcompare.scores.record import Scores
 from simcompare.scores.structure import ALWAYS, STRUCTURE, Structure, learn_structure
 from simcompare.statistics.known_equal import fails_its_null
-from simcompare.statistics.significance import adjust_p_values
+from simcompare.statistics.significance import adjust_claims
 from simcompare.statistics.structure import LEAST_REFERENCE, StructureTest
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "learn_again",
     "structure_rows",
     "verdict_of",
+    "verdict_of_part",
     "with_verdicts",
 ]
 
@@ -244,11 +245,7 @@ def with_verdicts(table: Table) -> Table:
     """
     table = table.copy()
     kinds = np.asarray(table["kind"]).astype(str)
-    p_values = np.asarray(table["structure_p"], float)
-    claims = kinds == Kind.SIMULATED
-    table["structure_p_holm"] = np.where(
-        claims, adjust_p_values(np.where(claims, p_values, np.nan)), p_values
-    )
+    table["structure_p_holm"] = adjust_claims(table["structure_p"], kinds == Kind.SIMULATED)
     table["verdict"] = [str(_verdict(row)) for row in table]
     return table
 
@@ -284,3 +281,18 @@ def verdict_of(n: int, share_extrapolated: float, p_holm: float, z_weighted: flo
         return Verdict.CLUMPIER if z_weighted > 0 else Verdict.SMOOTHER
     # low is NaN without twins: nobody knows what would be seen
     return Verdict.CONSISTENT if low >= SEEN else Verdict.UNDECIDED
+
+
+def verdict_of_part(row: Table.Row) -> Verdict:
+    """Say what one bin, scale or band shows, by the same rule.
+
+    Parameters
+    ----------
+    row : Row
+        With ``n_galaxies``, ``share_extrapolated``, ``p_holm``, ``structure_z_weighted`` and
+        ``structure_fraction_low``.
+    """
+    return verdict_of(
+        int(row["n_galaxies"]), row["share_extrapolated"], row["p_holm"], row["structure_z_weighted"],
+        row["structure_fraction_low"],
+    )  # fmt: skip

@@ -6,11 +6,11 @@ import numpy as np
 from astropy.table import Table
 
 from mocks.streams import stream
-from simcompare.comparison.structure import SIGNIFICANCE, Verdict, verdict_of
+from simcompare.comparison.structure import SIGNIFICANCE, verdict_of_part
 from simcompare.kinds import Kind
 from simcompare.scores.record import Scores
 from simcompare.scores.structure import STRUCTURE, Structure, learn_structure
-from simcompare.statistics.significance import adjust_p_values
+from simcompare.statistics.significance import adjust_claims
 
 __all__ = ["reading_of", "structure_by_part"]
 
@@ -66,9 +66,8 @@ def structure_by_part(
         raise ValueError(reason)
     table = Table(rows=rows)
     simulated = scores.of_kind(Kind.SIMULATED)
-    claims, p_values = np.isin(np.asarray(table["dataset"]), simulated), np.asarray(table["p_value"], float)
-    table["p_holm"] = np.where(claims, adjust_p_values(np.where(claims, p_values, np.nan)), p_values)
-    table["verdict"] = [str(_verdict(row)) for row in table]
+    table["p_holm"] = adjust_claims(table["p_value"], np.isin(np.asarray(table["dataset"]), simulated))
+    table["verdict"] = [str(verdict_of_part(row)) for row in table]
     table.remove_columns(["n_galaxies", "share_extrapolated"])
     readings = [(name, reading_of(table[np.asarray(table["dataset"]) == name])) for name in simulated]
     table.meta["note"] = " ".join([_NOTE, *(f"{name}: {text}." for name, text in readings if text)])
@@ -95,13 +94,6 @@ def _judged(structure: Structure, sample: Scores) -> dict[str, float]:
         "structure_fraction_high": test.high, "p_value": test.p_value,
         "n_galaxies": structure.n_galaxies(sample), "share_extrapolated": structure.extrapolated(sample),
     }  # fmt: skip
-
-
-def _verdict(row: Table.Row) -> Verdict:
-    return verdict_of(
-        int(row["n_galaxies"]), row["share_extrapolated"], row["p_holm"], row["structure_z_weighted"],
-        row["structure_fraction_low"],
-    )  # fmt: skip
 
 
 def reading_of(rows: Table) -> str:

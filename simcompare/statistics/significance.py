@@ -7,7 +7,7 @@ from scipy import stats
 from simcompare.statistics.intervals import Estimate, percentile_interval, welch_freedom
 from simcompare.statistics.means import Clustered, bootstrap_means
 
-__all__ = ["adjust_p_values", "detectable_difference", "trend", "welch"]
+__all__ = ["adjust_claims", "adjust_p_values", "detectable_difference", "trend", "welch"]
 
 
 def welch(simulated: Clustered, reference: Clustered) -> float:
@@ -90,6 +90,22 @@ def adjust_p_values(p_values: ArrayLike, method: str = "holm") -> np.ndarray:
     else:
         raise ValueError(f"unknown correction {method!r}; choose 'holm' or 'bh'.")
     return adjusted
+
+
+def adjust_claims(p_values: ArrayLike, claims: np.ndarray) -> np.ndarray:
+    """Correct the p-values of claims for their number by Holm; others, such as those of controls, stay.
+
+    Parameters
+    ----------
+    p_values : array_like, shape (n,)
+    claims : ndarray of bool, shape (n,)
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
+    p_values = np.asarray(p_values, dtype=float)
+    return np.where(claims, adjust_p_values(np.where(claims, p_values, np.nan)), p_values)
 
 
 def trend(

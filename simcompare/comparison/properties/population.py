@@ -7,15 +7,13 @@ import numpy as np
 from astropy.table import Table, vstack
 
 from mocks.streams import stream
-from simcompare.comparison.fractions import fractions_in_bins
+from simcompare.comparison.fractions import fractions_in_bins, judged_bins
 from simcompare.comparison.matching import compare_in_bins
-from simcompare.comparison.structure import Verdict, verdict_of
 from simcompare.kinds import Kind
 from simcompare.scores.columns import COLUMNS
 from simcompare.scores.nuisance import read_columns
 from simcompare.scores.record import Scores
 from simcompare.scores.structure import Structure
-from simcompare.statistics.significance import adjust_p_values
 
 __all__ = [
     "AUTO",
@@ -192,26 +190,8 @@ def population_bins(
     table = vstack(tables)
     if structure is not None:
         claims = np.isin(np.asarray(table["dataset"]), scores.of_kind(Kind.SIMULATED))
-        p_values = np.asarray(table["p_value"], float)
-        table["p_holm"] = np.where(claims, adjust_p_values(np.where(claims, p_values, np.nan)), p_values)
-        table = _judged_again(table)
+        table = judged_bins(table, claims)
     table.meta = {"reference": scores.reference, "score": scores.headline}
-    return table
-
-
-def _judged_again(table: Table) -> Table:
-    """Verdicts by the p-values that have been corrected for all bins."""
-    table["verdict"] = [
-        str(
-            verdict_of(
-                int(row["n_galaxies"]), row["share_extrapolated"], row["p_holm"], row["structure_z_weighted"],
-                row["structure_fraction_low"],
-            )
-            if np.isfinite(row["p_value"])
-            else Verdict.UNDECIDED
-        )
-        for row in table
-    ]  # fmt: skip
     return table
 
 

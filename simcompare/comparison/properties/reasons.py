@@ -19,7 +19,7 @@ from simcompare.statistics.known_equal import (
     known_equal_number,
     share_below,
 )
-from simcompare.statistics.significance import adjust_p_values
+from simcompare.statistics.significance import adjust_claims, adjust_p_values
 from simcompare.statistics.structure import LEAST_REFERENCE
 
 __all__ = ["NUMBERS", "reasons", "sentences"]
@@ -93,8 +93,7 @@ def reasons(scores: Scores, structure: Structure, seed: int, *, n_bootstrap: int
         raise ValueError(f"no data set has {LEAST_GALAXIES} galaxies with all of {', '.join(NUMBERS)}.")
     table = Table(rows=rows)
     claims = np.isin(np.asarray(table["dataset"]), scores.of_kind(Kind.SIMULATED))
-    p_values = np.asarray(table["p_value"], float)
-    table["p_holm"] = np.where(claims, adjust_p_values(np.where(claims, p_values, np.nan)), p_values)
+    table["p_holm"] = adjust_claims(table["p_value"], claims)
     table.meta = {"reference": scores.reference, "n_reference": len(real)}
     return table
 

@@ -6,7 +6,13 @@ from scipy import stats
 
 from simcompare.statistics.known_equal import draws_of, fails_its_null, known_equal_number, share_below
 from simcompare.statistics.means import Clustered
-from simcompare.statistics.significance import adjust_p_values, detectable_difference, trend, welch
+from simcompare.statistics.significance import (
+    adjust_claims,
+    adjust_p_values,
+    detectable_difference,
+    trend,
+    welch,
+)
 
 
 def sample(values):
@@ -160,3 +166,9 @@ def test_an_adjusted_p_value_is_never_above_one():
 def test_the_share_of_false_alarms_counts_p_values_below_five_per_cent():
     p_values = iter([0.01, 0.05, 0.3, 0.9])
     assert share_below(lambda *_: next(p_values), draws_of(10, 80, np.random.default_rng(0), 4)) == 0.25
+
+
+def test_only_claims_count_for_the_correction():
+    """Two claims of 0.02 and 0.03 become 0.04 and 0.04 (Holm); the control between them stays."""
+    found = adjust_claims([0.02, 0.001, 0.03, np.nan], np.array([True, False, True, True]))
+    assert found == pytest.approx([0.04, 0.001, 0.04, np.nan], nan_ok=True)
