@@ -8,7 +8,7 @@ import numpy as np
 
 from mocks.light.grid import GridPopulation, SpectralGrid
 
-__all__ = ["IMF_LIGHT", "bc03_grid", "bc03_population"]
+__all__ = ["IMF_LIGHT", "bc03_grid", "bc03_population", "living_fractions"]
 
 IMF_LIGHT = {"kroupa": 1.0, "chabrier": 0.66 / 0.61, "salpeter": 0.66}
 """Light per mass formed over that of the Kroupa IMF; Madau & Dickinson 2014, ARA&A 52, 415, section 3.1.1."""
@@ -51,6 +51,22 @@ def bc03_grid(path: Path | None = None, nebular: bool = True) -> SpectralGrid:
             living_fraction=file["living_fraction"][:],
             attributes={key: str(value) for key, value in file.attrs.items()},
         )
+
+
+def living_fractions() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mass still in living stars, remnants left out, per mass formed with a Kroupa IMF.
+
+    Returns
+    -------
+    metallicity : ndarray, shape (n_z,)
+        Mass fraction.
+    log_age : ndarray, shape (n_age,)
+        log10 of the age [yr].
+    fraction : ndarray, shape (n_z, n_age)
+    """
+    with h5py.File(files("mocks").joinpath("data/bc03.h5"), "r") as file:
+        log_age, fraction = file["log10age"][:].astype(float), file["living_fraction"][:].astype(float)
+        return file["metallicity"][:], log_age, fraction
 
 
 def _spectra(file: h5py.File, name: str) -> np.ndarray:

@@ -36,7 +36,7 @@ class SpectralGrid:
     spectra : ndarray, shape (n_z, n_age, n_wave)
         [solar luminosities / Angstrom] per solar mass *formed*.
     living_fraction : ndarray, shape (n_z, n_age), optional
-        Mass still in stars and remnants, per mass formed.
+        Mass still in stars, per mass formed; of BC03 without remnants.
     attributes : dict of str
         ``imf``, ``isochrones``, ``library``, ``source``, ``licence``.
 

@@ -22,7 +22,7 @@ SAMPLED = 3  # galaxies that are read
 COSMOLOGY_TOLERANCE = 2e-3  # relative; headers round h and Omega_m to three or four digits
 # What is done without a field, and what that costs
 COSTS = {
-    "initial_mass": "computed from current mass and age: light of each star uncertain by some 5 %",
+    "initial_mass": "from current mass, age and metallicity by BC03: light uncertain by some 5 %",
     "velocity": "no face-on or edge-on views by the stars' angular momentum",
     "smoothing_length": "computed from the distance to neighbouring stars, the same for all simulations",
     "photometry": "no light from the snapshot's own magnitudes; stellar-population models are needed",

@@ -8,9 +8,9 @@ from astropy.cosmology import FLRW, FlatLambdaCDM
 from mocks.galaxy import Galaxy, Gas, Stars
 from mocks.projection import random_view
 from mocks.readers.particles.geometry import half_mass_radius
-from mocks.readers.particles.mass_loss import remaining_mass_fraction
 from mocks.readers.particles.times import cosmic_time
 from mocks.streams import stream
+from mocks.toys.mass_loss import toy_mass_fraction
 from mocks.toys.physics import TOY_GENERATIONS, ToyPhysics
 
 __all__ = ["TOY_COSMOLOGY", "ToyStructure", "toy_galaxies", "toy_galaxy", "toy_structure"]
@@ -223,7 +223,7 @@ def _stars(
     metallicity = structure.metallicity * 10 ** (0.06 * (1.0 - distance) + 0.08 * rng.normal(size=n))
     position = position + rng.normal(scale=physics.softening, size=position.shape)
 
-    share = remaining_mass_fraction(age)
+    share = toy_mass_fraction(age)
     initial_mass = np.full(n, structure.stellar_mass / share.sum())
     return Stars(
         position=position @ structure.orientation.T,

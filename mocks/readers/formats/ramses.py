@@ -94,7 +94,7 @@ def open_ramses(
     if remaining_fraction is not None and not 0.0 < remaining_fraction <= 1.0:
         raise ValueError(f"remaining_fraction is {remaining_fraction}; allowed is above 0 and at most 1.")
     imf = imf or ("salpeter" if name == "Horizon-AGN" else "chabrier")
-    remaining_mass_fraction(np.ones(1), imf)  # refuses an unknown name before any reading
+    remaining_mass_fraction(np.ones(1), np.ones(1), imf)  # refuses an unknown name before any reading
     is_proper, notes = _birth_times(folder, proper_time)
     if gas_radius is not None and importlib.util.find_spec("yt") is None:
         raise ValueError(

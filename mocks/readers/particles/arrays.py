@@ -54,7 +54,7 @@ def galaxy_from_arrays(
     cosmology : astropy.cosmology.FLRW
         The simulation's own.
     initial_mass, velocity, smoothing_length : Quantity or ndarray, optional
-        A missing initial mass is computed from the age, see `mocks.readers.particles.mass_loss`.
+        A missing initial mass is computed from age and metallicity, see `mocks.readers.particles.mass_loss`.
     centre : Quantity or ndarray, shape (3,), optional
         In the frame of `position`; found by a shrinking sphere when left out.
     box_size : Quantity or float, optional

@@ -1,12 +1,12 @@
-"""How much of a stellar population's birth mass is left at an age, for snapshots that do not store it."""
+"""How much of a stellar population's mass at birth is left at an age, for snapshots that do not store it."""
 
 import functools
 
 import numpy as np
 
-from mocks.readers.particles.interpolation import on_even_grid
+from mocks.light.bc03 import living_fractions
 
-__all__ = ["IMFS", "remaining_mass_fraction"]
+__all__ = ["IMFS", "remaining_mass_fraction", "remnant_mass"]
 
 
 def _salpeter(mass: np.ndarray) -> np.ndarray:
@@ -30,53 +30,64 @@ def _chabrier(mass: np.ndarray) -> np.ndarray:
 IMFS = {"chabrier": _chabrier, "kroupa": _kroupa, "salpeter": _salpeter}
 
 
-def _lifetime(mass: np.ndarray) -> np.ndarray:
-    """Lifetime of a star of solar metallicity [Gyr], Raiteri et al. 1996 eq. 3 with Z = 0.02."""
-    log_z = np.log10(0.02)
-    a0 = 10.13 + 0.07547 * log_z - 0.008084 * log_z**2
-    a1 = -4.424 - 0.7939 * log_z - 0.1187 * log_z**2
-    a2 = 1.262 + 0.3385 * log_z + 0.05417 * log_z**2
-    log_mass = np.log10(mass)
-    return 10 ** (a0 + a1 * log_mass + a2 * log_mass**2 - 9.0)
+def remnant_mass(mass: np.ndarray) -> np.ndarray:
+    """Mass that a dead star leaves.
 
+    Parameters
+    ----------
+    mass : ndarray
+        At birth [Msun].
 
-def _remnant(mass: np.ndarray) -> np.ndarray:
-    """Mass that a dead star leaves [Msun], Renzini & Ciotti 1993 section 2."""
+    Returns
+    -------
+    ndarray
+        [Msun].
+
+    References
+    ----------
+    Renzini & Ciotti 1993, ApJ 416, L49, section 2.
+    """
     return np.where(mass >= 40.0, 0.5 * mass, np.where(mass >= 8.5, 1.4, 0.077 * mass + 0.48))
 
 
+def _up_to(mass: np.ndarray, density: np.ndarray) -> np.ndarray:
+    """Integral of a density from the first mass to each."""
+    return np.concatenate([[0.0], np.cumsum(0.5 * (density[1:] + density[:-1]) * np.diff(mass))])
+
+
 @functools.cache
-def _table(imf: str) -> tuple[float, float, np.ndarray]:
-    """First point and step of an even grid of age [Gyr] to the power 1/4, and the mass left at its points."""
-    mass = np.geomspace(0.7, 100.0, 2001)  # lighter stars outlive the universe
-    whole = np.geomspace(0.1, 100.0, 4001)
-    formed = np.trapezoid(whole * IMFS[imf](whole), whole)
-    shed = (mass - _remnant(mass)) * IMFS[imf](mass)
-    steps = 0.5 * (shed[1:] + shed[:-1]) * np.diff(mass)
-    returned = np.concatenate([np.cumsum(steps[::-1])[::-1], [0.0]]) / formed  # by all stars above each mass
-    root = _lifetime(mass)[::-1] ** 0.25  # spreads young ages nearly as a logarithm does, at less cost
-    grid = np.linspace(root[0], root[-1], 8001)
-    return grid[0], grid[1] - grid[0], np.interp(grid, root, 1.0 - returned[::-1])
+def _table(imf: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Logarithms of metallicity and of age [yr] of the BC03 models, and the fraction left (n_z, n_age)."""
+    metallicity, log_age, living = living_fractions()
+    mass = np.geomspace(0.1, 100.0, 20001)
+    kroupa = _up_to(mass, mass * _kroupa(mass))
+    heaviest = np.interp(living, kroupa / kroupa[-1], mass)  # star that still lives
+    count = IMFS[imf](mass)
+    alive, dead = _up_to(mass, mass * count), _up_to(mass, np.minimum(remnant_mass(mass), mass) * count)
+    return np.log10(metallicity), log_age, np.interp(heaviest, mass, (alive + (dead[-1] - dead)) / alive[-1])
 
 
-def remaining_mass_fraction(age: np.ndarray, imf: str = "chabrier") -> np.ndarray:
+def remaining_mass_fraction(age: np.ndarray, metallicity: np.ndarray, imf: str = "chabrier") -> np.ndarray:
     """Fraction of the mass at birth that a single-age stellar population still has, remnants included.
 
-    Integral over the initial mass function (0.1 to 100 Msun) of what dead stars have returned. Stored current
-    over initial masses of TNG, EAGLE and COLIBRE star particles lie within 0.04 of the Chabrier curve from
-    0.1 to 10 Gyr (TNG and COLIBRE 0.02-0.04 above it, EAGLE 0.01 below), and so does the light.
+    The BC03 models that also give the default light tell which share of a Kroupa population still lives, and
+    so the heaviest star that does. What the heavier ones left as remnants is integrated over the initial mass
+    function (0.1 to 100 Msun). Current over initial masses as TNG, CAMELS, COLIBRE, EAGLE and Magneticum
+    store them are 0.02 to 0.04 above the Chabrier curve, EAGLE's up to 0.03 below, at all ages.
 
     Parameters
     ----------
     age : ndarray
         Age [Gyr], never negative.
+    metallicity : ndarray
+        Mass fraction of metals; outside 0.0001 to 0.1 the nearest of these.
     imf : str
         One of `IMFS`.
 
     Returns
     -------
     ndarray
-        1 for newborn stars, falling to 0.56 (Chabrier) or 0.71 (Salpeter) at 10 Gyr.
+        1 for newborn stars, falling to 0.57 (Chabrier) or 0.72 (Salpeter) at 10 Gyr and solar metallicity.
 
     Raises
     ------
@@ -85,10 +96,20 @@ def remaining_mass_fraction(age: np.ndarray, imf: str = "chabrier") -> np.ndarra
 
     References
     ----------
-    Raiteri, Villata & Navarro 1996, A&A 315, 105, eq. 3; Renzini & Ciotti 1993, ApJ 416, L49;
+    Bruzual & Charlot 2003, MNRAS 344, 1000 (2016 version); Renzini & Ciotti 1993, ApJ 416, L49;
     Chabrier 2003, PASP 115, 763, table 1; Kroupa 2001, MNRAS 322, 231, eq. 2; Salpeter 1955, ApJ 121, 161.
     """
     if imf not in IMFS:
         raise ValueError(f"unknown initial mass function {imf!r}; known: {', '.join(IMFS)}.")
-    start, step, fraction = _table(imf)
-    return on_even_grid(np.sqrt(np.sqrt(age)), start, step, fraction)
+    log_z, log_age, left = _table(imf)
+    with np.errstate(divide="ignore"):
+        (z, s), (a, t) = _cell(np.log10(metallicity), log_z), _cell(np.log10(age) + 9, log_age)
+    low = left[z, a] * (1 - t) + left[z, a + 1] * t
+    return low * (1 - s) + (left[z + 1, a] * (1 - t) + left[z + 1, a + 1] * t) * s
+
+
+def _cell(position: np.ndarray, axis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Point of an axis at or below each position, and how far it lies towards the next; ends are held."""
+    position = np.clip(position, axis[0], axis[-1])
+    cell = np.clip(np.searchsorted(axis, position, side="right") - 1, 0, len(axis) - 2)
+    return cell, (position - axis[cell]) / (axis[cell + 1] - axis[cell])

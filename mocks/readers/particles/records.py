@@ -135,7 +135,7 @@ def make_stars(
     """Star record from arrays in house units, with what had to be mended.
 
     Rows without mass are dropped, negative metallicities become 0, and a missing initial mass is the current
-    mass over what a stellar population of that age still holds (`remaining_mass_fraction`).
+    mass over what a stellar population of that age and metallicity still holds (`remaining_mass_fraction`).
 
     Parameters
     ----------
@@ -171,8 +171,9 @@ def make_stars(
         notes.append(f"{below} negative metallicities set to 0")
         columns["metallicity"] = np.maximum(columns["metallicity"], 0.0)
     if columns["initial_mass"] is None:
-        notes.append(f"initial mass not stored: current mass over the remaining fraction at its age ({imf})")
-        columns["initial_mass"] = columns["mass"] / remaining_mass_fraction(columns["age"], imf)
+        notes.append(f"initial mass not stored: current mass over the fraction left in BC03 models ({imf})")
+        left = remaining_mass_fraction(columns["age"], columns["metallicity"], imf)
+        columns["initial_mass"] = columns["mass"] / left
     if columns["photometry"] is not None:
         columns["photometry"] = dict(
             zip(PHOTOMETRY_BANDS, columns["photometry"].T.astype(float), strict=True)

@@ -9,6 +9,7 @@ from astropy.cosmology import FlatLambdaCDM
 
 from mocks.readers import galaxy_from_arrays, open_snapshot, recognise
 from mocks.readers.particles.geometry import half_mass_radius, unwrap
+from mocks.readers.particles.mass_loss import remaining_mass_fraction
 from mocks.toys import toy_galaxies, write_tng_snapshot
 
 SUBHALO_POS = (62337.96, 64240.777, 41446.176)  # of TNG100-1 subhalo 565261 at snapshot 99 [ckpc/h]
@@ -91,6 +92,21 @@ def test_illustris_wind_is_dropped(galaxy, stars, wind, mass, simulated):
     assert any("initial mass not stored" in note for note in found.notes)
     if wind:
         assert f"{wind} wind-phase" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    "folder",
+    ["tng100_sub565261_z0/cutout_stars_565261.hdf5", "camels_tng_cv0_snap086", "colibre_galaxy_snap127",
+     "eagle_gn92_sgn9_snap28", "magneticum_galaxy_snap112_subsample"],
+)  # fmt: skip
+def test_mass_left_is_near_what_simulations_store(folder, simulated):
+    path = simulated / folder
+    files = sorted(path.glob("*.hdf5")) if path.is_dir() and "camels" not in folder else [path]
+    snapshot = open_snapshot(files[0])
+    stars = snapshot.read(int(snapshot.catalogue()["subhalo_id"][0])).stars
+    ours = remaining_mass_fraction(stars.age, stars.metallicity)
+    stored = stars.mass.sum() / stars.initial_mass.sum()
+    assert stars.initial_mass @ ours / stars.initial_mass.sum() == pytest.approx(stored, abs=0.04)
 
 
 def test_tng_subsample_trusts_dataset_lengths(simulated):
