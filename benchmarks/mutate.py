@@ -27,10 +27,13 @@ import signal
 import sys
 import tempfile
 import time
+import tomllib
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+CORE = tomllib.loads(Path(__file__).with_name("core_modules.toml").read_text(encoding="utf-8"))
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.txt")
 # What the modules import, taken in once; nothing of the project.
 LIBRARIES = """
@@ -39,92 +42,13 @@ LIBRARIES = """
     skimage.measure pydantic pytest speclite.filters safetensors.torch typer rich.progress dask
     importlib.metadata _pytest.assertion.rewrite
 """
-# Modules by folder, and for each the test files of its own name plus those named here.
-CORE = {
-    "simcompare/statistics": {
-        "intervals": "",
-        "structure": "../comparison/test_structure",
-        "conditional": "test_structure",
-        "contrast": "test_structure",
-        "means": "test_two_sample ../comparison/test_headline ../comparison/test_realism",
-        "two_sample": "",
-        "permutation": "test_two_sample",
-        "resampling": "test_intervals test_two_sample ../comparison/test_headline",
-        "significance": "",
-        "known_equal": "test_significance test_two_sample test_feature_tests ../comparison/test_headline",
-        "coverage": "test_feature_tests test_two_sample ../scores/test_spaces",
-        "feature_tests": "",
-    },
-    "simcompare/scores": {
-        "structure": "",
-        "aperture": "",
-        "typicality": "",
-        "likelihood": "test_record test_aperture test_structure",
-        "nuisance": "../comparison/test_masked",
-        "joining": "test_record test_files ../comparison/test_headline",
-        "ranking": "test_record test_likelihood test_nuisance",
-        "complexity": "",
-        "bare_sky": "test_validation test_likelihood",
-    },
-    "simcompare/comparison": {
-        "structure": "",
-        "answer": "",
-        "headline": "test_streams",
-        "realism": "",
-        "matching": "test_further_tables",
-        "matched": "test_matching test_further_tables",
-        "adjusted": "test_further_tables test_streams",
-        "volume": "test_further_tables test_stability",
-        "stability": "",
-    },
-    "simcompare/images": {
-        "preparation/segmentation": "preparation/test_detection preparation/test_prepare",
-        "preparation/photometry": "preparation/test_prepare",
-        "preparation/prepare": "",
-        "preparation/detection": "",
-        "preparation/deblending": "preparation/test_detection preparation/test_prepare",
-        "preparation/sersic": "",
-        "preparation/rescale": "preparation/test_prepare",
-        "aperture": "../scores/test_aperture preparation/test_photometry",
-    },
-    "flows": {
-        "model": "test_proofs",
-        "pixels": "test_model",
-        "symmetry": "test_model",
-        "densities/wavelet": "test_proofs",
-        "densities/haar": "densities/test_wavelet test_proofs",
-        "densities/layers": "densities/test_wavelet test_proofs",
-        "densities/conditioners": "densities/test_wavelet ../simcompare/data/test_shipped",
-    },
-    "mocks": {
-        "projection": "",
-        "magnitudes": "light/test_light test_projection",
-        "light/base": "light/test_light",
-        "light/grid": "light/test_light",
-        "light/analytic": "light/test_light",
-        "dust/screens": "dust/test_dust",
-        "dust/gas_column": "",
-        "observing/conditions": "",
-        "observing/noise": "",
-        "observing/psf": "",
-        "observing/psf_images": "observing/test_psf_images observing/test_psf",
-        "observing/blurring": "observing/test_blurring observing/test_psf observing/test_observe",
-        "observing/background": "",
-        "observing/observe": "",
-        "deposit/kernel": "deposit/test_deposit deposit/test_backends",
-        "deposit/particles": "deposit/test_deposit deposit/test_backends",
-        "deposit/smoothing": "",
-        "readers/particles/times": "readers/particles/test_physics",
-        "readers/particles/geometry": "readers/particles/test_physics readers/test_selection",
-        "readers/hdf5/fields": "readers/test_formats readers/test_contradictions",
-    },
-}
 PAIRS = (
     (ast.Add, ast.Sub), (ast.Mult, ast.Div), (ast.Lt, ast.GtE), (ast.Gt, ast.LtE), (ast.Eq, ast.NotEq),
     (ast.And, ast.Or), (ast.BitAnd, ast.BitOr),
 )  # fmt: skip
 OTHERS = dict(PAIRS) | {second: first for first, second in PAIRS}
 NAMES = {"min": "max", "max": "min", "minimum": "maximum", "maximum": "minimum", "any": "all", "all": "any"}
+NOTES = "calls.json"  # beside the copy of the project
 LONGEST = 240.0  # s for the tests of one mutant: what loops for ever is seen
 
 
@@ -137,23 +61,30 @@ def tests_of(module: str) -> list[str]:
     return list(dict.fromkeys(os.path.relpath(path.resolve(), ROOT) for path in paths if path.is_file()))
 
 
-def places(tree: ast.Module, where: str) -> list[ast.AST]:
-    """Nodes that may be changed: of bodies, defaults and constants, or of functions of a name."""
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
-    scopes = [part for node in functions if where in ("", node.name) for part in node.body]
-    if not where:
-        scopes += [
-            value for node in functions for value in node.args.defaults + node.args.kw_defaults if value
-        ]
-        scopes += [node.value for node in tree.body if isinstance(node, ast.Assign)]
+def places(tree: ast.Module, where: str) -> list[tuple[str, ast.AST]]:
+    """Nodes that may be changed, each with its function or constant: of one of that name, or of all."""
+    scopes = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            values = [value for value in node.args.defaults + node.args.kw_defaults if value]
+            scopes += [(node.name, part) for part in node.body + values]
+    constants = [node for node in tree.body if isinstance(node, ast.Assign)]
+    scopes += [(ast.unparse(node.targets[0]), node.value) for node in constants]
     skipped = {
         id(part)
         for node in ast.walk(tree)
         if isinstance(node, ast.Raise | ast.JoinedStr | ast.AnnAssign) or says(node) or guards(node)
         for part in ast.walk(node)
     }
-    wanted = {id(part): part for scope in scopes for part in ast.walk(scope) if id(part) not in skipped}
-    return list(wanted.values())
+    # A function inside another comes later, and gives its nodes its own name.
+    named = {
+        id(part): (name, part)
+        for name, scope in scopes
+        if where in ("", name)
+        for part in ast.walk(scope)
+        if id(part) not in skipped
+    }
+    return list(named.values())
 
 
 def says(node: ast.AST) -> bool:
@@ -167,17 +98,27 @@ def guards(node: ast.AST) -> bool:
     return isinstance(node, ast.keyword) and node.arg == "strict"
 
 
-def mutants(tree: ast.Module, where: str = "") -> list[tuple[int, str, ast.Module]]:
-    """List each mutant, of functions of a name or of all: line, what was changed, the changed module."""
+def mutants(tree: ast.Module, where: str = "") -> list[tuple[int, str, int]]:
+    """List each mutant, of functions of a name or of all: line, name, number of the node to change.
+
+    The name holds when lines move: ``function: before -> after``, with ``(2)`` for the second of its kind.
+    """
     numbers = {id(node): number for number, node in enumerate(ast.walk(tree))}
-    found = []
-    for number in sorted(numbers[id(node)] for node in places(tree, where)):
-        fresh = copy.deepcopy(tree)
-        node = list(ast.walk(fresh))[number]
-        before = ast.unparse(node)
-        if changed(node):
-            found.append((node.lineno, f"{before} -> {ast.unparse(node)}", fresh))
+    found, kinds = [], Counter()
+    for number, name, node in sorted((numbers[id(node)], name, node) for name, node in places(tree, where)):
+        fresh = copy.deepcopy(node)
+        if changed(fresh):
+            what = f"{name}: {ast.unparse(node)} -> {ast.unparse(fresh)}"
+            kinds[what] += 1
+            found.append((node.lineno, what + (f" ({kinds[what]})" if kinds[what] > 1 else ""), number))
     return found
+
+
+def planted(tree: ast.Module, number: int) -> str:
+    """Text of a module with one node changed."""
+    fresh = copy.deepcopy(tree)
+    changed(list(ast.walk(fresh))[number])
+    return ast.unparse(fresh)
 
 
 def changed(node: ast.AST) -> bool:
@@ -202,7 +143,35 @@ def changed(node: ast.AST) -> bool:
     return True
 
 
-def run_tests(folder: Path, tests: list[str]) -> None:
+class Watch:
+    """Plugin of pytest that notes which functions of a file each test calls, and how long the test takes."""
+
+    def __init__(self, path: Path, notes: Path) -> None:
+        self.path, self.notes, self.test = str(path), notes, ""
+        self.called, self.seconds = {}, Counter()
+
+    def pytest_runtest_logstart(self, nodeid, location):
+        """Note the functions that are called from here on."""
+        self.test, self.called[nodeid] = nodeid, set()
+        sys.settrace(self.trace)
+
+    def trace(self, frame, event, arg):
+        """Note a call."""
+        if frame.f_code.co_filename == self.path:
+            self.called[self.test].add(frame.f_code.co_name)
+
+    def pytest_runtest_logreport(self, report):
+        """Add up setting up, call and taking down."""
+        self.seconds[report.nodeid] += report.duration
+
+    def pytest_sessionfinish(self):
+        """Write it down, shortest test first."""
+        sys.settrace(None)
+        tests = sorted(self.called, key=lambda test: self.seconds[test])
+        self.notes.write_text(json.dumps({test: sorted(self.called[test]) for test in tests}))
+
+
+def run_tests(folder: Path, tests: list[str], watched: Path | None) -> None:
     """Run tests in a copy of the project and leave this forked process with their status."""
     os.setsid()  # a group of its own, so that what the tests start ends with them
     silent = os.open(os.devnull, os.O_RDWR)
@@ -216,15 +185,13 @@ def run_tests(folder: Path, tests: list[str]) -> None:
     os.environ["PYTHONPATH"] = str(folder)
     sys.dont_write_bytecode = False
     options = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", f"--basetemp={folder.parent / 'made'}"]
-    os._exit(int(importlib.import_module("pytest").main([*options, *tests])))
+    plugins = [Watch(watched, folder.parent / NOTES)] if watched else []
+    os._exit(int(importlib.import_module("pytest").main([*options, *tests], plugins)))
 
 
-def outcome(folder: Path, tests: list[str], limit: float) -> tuple[str, float]:
+def outcome(folder: Path, tests: list[str], limit: float, watched: Path | None = None) -> tuple[str, float]:
     """Tell what tests say, ``passed``, ``failed`` or ``out of time``, and the seconds they took."""
-    # Machine code of functions that call a changed one would be taken from the cache: none of it.
-    for code in folder.rglob("*.nb[ic]"):
-        code.unlink()
-    process = multiprocessing.get_context("fork").Process(target=run_tests, args=(folder, tests))
+    process = multiprocessing.get_context("fork").Process(target=run_tests, args=(folder, tests, watched))
     start = time.monotonic()
     process.start()
     process.join(limit)
@@ -235,6 +202,15 @@ def outcome(folder: Path, tests: list[str], limit: float) -> tuple[str, float]:
     if not in_time:
         return "out of time", time.monotonic() - start
     return ("passed" if process.exitcode == 0 else "failed"), time.monotonic() - start
+
+
+def forget_compiled(folder: Path, module: str) -> None:
+    """Delete stored machine code that may hold something of a module: of functions that import it."""
+    name = module.removesuffix(".py").replace("/", ".")
+    compiled = [path for path in (folder / "mocks").rglob("*.py") if "mocks.compiled" in path.read_text()]
+    if any(name in path.read_text() or path == folder / module for path in compiled):
+        for code in folder.rglob("*.nb[ic]"):
+            code.unlink()
 
 
 def known(record: Path | None) -> dict[tuple[str, str], dict]:
@@ -255,30 +231,38 @@ def score(folder: Path, module: str, tests: list[str], options: argparse.Namespa
     """Try the mutants of a module that are drawn and not yet seen; print and record what comes out."""
     path = folder / module
     text = path.read_text(encoding="utf-8")
-    found = mutants(ast.parse(text), options.where)
+    tree = ast.parse(text)
+    found = mutants(tree, options.where)
     chosen = random.Random(f"{options.seed} {module}").sample(found, min(options.most, len(found)))
     before, alike = known(options.record), equivalent()
     again = (None, "passed") if options.again else (None,)
     left = [
-        (line, f"line {line}: {what}", tree)
-        for line, what, tree in sorted(chosen, key=lambda mutant: mutant[0])
-        if before.get((module, f"line {line}: {what}"), {}).get("outcome") in again
-        and not any(module == one and what == other for one, other in alike)
+        (line, what, number)
+        for line, what, number in sorted(chosen)
+        if before.get((module, what), {}).get("outcome") in again and (module, what) not in alike
     ]
     if not left:
         return
-    state, clean = outcome(folder, tests, LONGEST)
+    forget_compiled(folder, module)
+    state, clean = outcome(folder, tests, LONGEST, path)
     if state != "passed":
         raise SystemExit(f"{' '.join(tests)}: {state} without any fault; mend them first.")
-    for _, what, tree in left:
+    calls = json.loads((folder.parent / NOTES).read_text())
+    for line, what, number in left:
         if time.monotonic() > end:
             break
         cached = Path(importlib.util.cache_from_source(path))
         cached.unlink(missing_ok=True)
-        path.write_text(ast.unparse(tree), encoding="utf-8")
-        state, seconds = outcome(folder, tests, min(LONGEST, 30 + 3 * clean))
+        path.write_text(planted(tree, number), encoding="utf-8")
+        forget_compiled(folder, module)
+        limit = min(LONGEST, 30 + 3 * clean)
+        callers = [test for test, called in calls.items() if what.partition(":")[0] in called]
+        state, seconds = outcome(folder, callers or tests, limit)
+        if callers and state == "passed":  # the others too: what is made once is called by one test alone
+            state, seconds = outcome(folder, tests, limit)
         cached.unlink(missing_ok=True)
-        print(f"{module}: {what}: {'SURVIVED' if state == 'passed' else state} ({seconds:.0f} s)", flush=True)
+        said = "SURVIVED" if state == "passed" else state
+        print(f"{module}:{line}: {what}: {said} ({seconds:.0f} s)", flush=True)
         if options.record:
             result = {"module": module, "what": what, "outcome": state, "possible": len(found)}
             with open(options.record, "a", encoding="utf-8") as file:
@@ -288,24 +272,27 @@ def score(folder: Path, module: str, tests: list[str], options: argparse.Namespa
 
 @cache
 def now(module: str) -> set[str]:
-    """Mutants of a module as it is, as the record names them; none of one that is no more."""
+    """Names of the mutants of a module as it is; none of one that is no more."""
     path = ROOT / module
     found = mutants(ast.parse(path.read_text(encoding="utf-8"))) if path.is_file() else []
-    return {f"line {line}: {what}" for line, what, _ in found}
+    return {what for _, what, _ in found}
 
 
 def print_table(record: Path) -> None:
     """Print the record as a Markdown table, a line a module."""
-    alike = equivalent()
+    alike, results = equivalent(), known(record)
+    gone = [f"{module}: {what}" for module, what in alike if what not in now(module)]
+    if gone:
+        raise SystemExit("\n".join([f"{EQUIVALENT.name} names mutants that are no more:", *gone]))
     rows: dict[str, list[int]] = {}
-    for (module, what), result in known(record).items():
-        if what not in now(module):  # of a line that has changed since
+    for module, what in {*results, *alike}:
+        if what not in now(module):  # of code that has changed since
             continue
-        row = rows.setdefault(module, [result["possible"], 0, 0, 0])
+        row = rows.setdefault(module, [len(now(module)), 0, 0, 0])
         row[1] += 1
-        row[2] += result["outcome"] != "passed"
-        row[3] += result["outcome"] == "passed" and (module, what.partition(": ")[2]) in alike
-    print("| module | possible | sampled | seen | change nothing | seen of the others |")
+        row[3] += (module, what) in alike
+        row[2] += (module, what) not in alike and results[module, what]["outcome"] != "passed"
+    print("| module | possible | tried | seen | equivalent | seen of the others |")
     print("|---" + "|--:" * 5 + "|")
     total = [sum(column) for column in zip(*rows.values(), strict=True)]
     for module, (possible, tried, seen, same) in [*sorted(rows.items()), ("all", total)]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 from scipy.spatial import cKDTree
+from scipy.spatial.distance import cdist, pdist
 
 from simcompare.comparison.features import standardise
 from simcompare.statistics import feature_tests as twosample
@@ -192,3 +193,137 @@ def test_distances_of_equal_samples_to_others_are_equal_and_of_far_ones_are_not(
     assert equal.low < equal.value <= equal.high
     same = nearest_test(np.zeros((4, 3)), np.zeros((6, 3)), cKDTree(np.zeros((5, 3))))
     assert (same.value, same.p_value) == (1.0, 1.0)
+
+
+def test_error_of_the_area_is_that_of_hanley_and_mcneil():
+    """By hand for 0.8 and ten rows; for 0.5 that of Mann and Whitney's statistic."""
+    assert twosample._area_error(0.8, 10) == pytest.approx(np.sqrt(1.04) / 10)
+    assert twosample._area_error(0.5, 7) == pytest.approx(np.sqrt(15 / (12 * 49)))
+    assert twosample._area_error(1.0, 7) == 0
+
+
+def test_areas_count_pairs_and_half_of_the_ties():
+    rng = np.random.default_rng(12)
+    predicted, labels = rng.integers(0, 6, (20, 3)).astype(float), np.repeat([1.0, -1.0], [8, 12])[:, None]
+    first, second = predicted[:8, None], predicted[None, 8:]
+    expected = ((first > second) + 0.5 * (first == second)).mean(axis=(0, 1))
+    found = twosample._areas(predicted, np.tile(labels, 3))
+    np.testing.assert_allclose(found, expected)
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 21, 22, 60])
+@pytest.mark.parametrize("pairs", [7, 250_000])
+def test_median_distance_is_that_of_all_pairs(n, pairs, monkeypatch):
+    monkeypatch.setattr(twosample, "PAIRS", max(pairs, n))
+    rows = np.random.default_rng(n).normal(size=(n, 3))
+    assert twosample._median_distance(rows) == pytest.approx(np.median(pdist(rows)), rel=1e-12)
+    equal = np.round(rows)  # many distances on one value
+    assert twosample._median_distance(equal) == pytest.approx(np.median(pdist(equal)), rel=1e-9)
+
+
+def test_distances_come_in_blocks_with_the_number_of_their_first(monkeypatch):
+    monkeypatch.setattr(twosample, "PAIRS", 24)
+    points, members = np.random.default_rng(0).normal(size=(2, 8, 2))
+    found = list(twosample.distances(points, members))
+    assert [(start, part.shape) for start, part in found] == [(0, (3, 8)), (3, (3, 8)), (6, (2, 8))]
+    np.testing.assert_array_equal(np.concatenate([part for _, part in found]), cdist(points, members))
+
+
+def test_quantiles_are_those_of_hazen_and_distances_those_of_scipy():
+    rng = np.random.default_rng(13)
+    first, second = rng.normal(0.4, 1.5, (23, 4)), rng.normal(size=(31, 4))
+    levels = np.linspace(0, 1, 41)
+    expected = np.quantile(first, levels, axis=0, method="hazen")
+    np.testing.assert_allclose(twosample._quantiles(first, levels), expected)
+    middles = (np.arange(200) + 0.5) / 200
+    gap = [np.quantile(each, middles, axis=0, method="hazen") for each in (first, second)]
+    np.testing.assert_allclose(twosample._quantile_gap(first, second), gap[0] - gap[1])
+    exact = np.mean([stats.wasserstein_distance(a, b) for a, b in zip(first.T, second.T, strict=True)])
+    rows, is_first = np.concatenate([first, second]), np.arange(54) < 23
+    value, null = twosample._permuted_distances(rows, is_first, rng, 40)
+    assert value == pytest.approx(exact)
+    assert len(null) == 40
+    assert 0 < np.median(null) < value
+
+
+def test_fit_is_ridge_regression_without_the_fold():
+    """By least squares of the rows with the root of the pull below them; on fewer and on more rows."""
+    rng = np.random.default_rng(14)
+    for n_features in (4, 40):
+        features, labels = rng.normal(size=(30, n_features)), rng.choice([-1.0, 1.0], (30, 2))
+        fold = np.arange(30) % 3
+        found = twosample._cross_predicted(features, labels, fold)
+        train = fold != 1
+        pull = np.sqrt(1e-3 * np.sqrt(20)) * np.eye(n_features)
+        target = np.concatenate([labels[train], np.zeros((n_features, 2))])
+        fit = np.linalg.lstsq(np.concatenate([features[train], pull]), target, rcond=None)[0]
+        np.testing.assert_allclose(found[~train], features[~train] @ fit, atol=1e-9)
+
+
+def test_random_features_make_up_a_gaussian_kernel_of_the_median_distance():
+    rows = np.random.default_rng(15).normal(size=(60, 3))
+    found = twosample._random_features(rows, np.random.default_rng(0))
+    assert found.shape == (60, 1 + 3 + 256)
+    assert (found[:, 0] == 1).all()
+    np.testing.assert_allclose(found[:, 1:4], 0.1 * rows)
+    kernel = np.exp(-0.5 * (cdist(rows, rows) / np.median(pdist(rows))) ** 2)
+    assert np.sqrt(np.mean((found[:, 4:] @ found[:, 4:].T - kernel) ** 2)) < 0.07  # 1 / sqrt(256)
+
+
+@pytest.mark.parametrize("test", TESTS)
+def test_results_say_what_was_used(test):
+    rng = np.random.default_rng(16)
+    found = test(rng.normal(size=(30, 2)), rng.normal(size=(40, 2)), rng, n_permutations=50)
+    n = 30 if test is classifier_test else 40
+    assert (found.n_first, found.n_second) == (30, n)
+    assert found.note == ("30 rows of each sample, drawn at random" if test is classifier_test else "")
+    assert test(*np.zeros((2, 30, 2)), rng, n_permutations=9).note == ""
+    assert np.isfinite(found.null_95)
+    if test is classifier_test:
+        error = found.high - found.value
+        assert found.value - found.low == pytest.approx(error)
+        assert error >= 1.96 * twosample._area_error(found.value, 30)
+        assert 0.5 < found.null_95 < 0.75
+        apart = test(rng.normal(size=(30, 1)), rng.normal(9, 1, (30, 1)), rng, n_permutations=20)
+        assert apart.high == apart.value == 1
+
+
+def wilson(k, n):
+    """Wilson's interval of a share, by its formula."""
+    z, share = stats.norm.ppf(0.975), k / n
+    middle, reach = share + z**2 / (2 * n), z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return (middle - reach) / (1 + z**2 / n), (middle + reach) / (1 + z**2 / n)
+
+
+def test_coverage_is_a_count_in_balls_to_the_fifth_neighbour():
+    """By a loop, with the halves that the stream draws; Fisher's p-value by hand."""
+    rng = np.random.default_rng(17)
+    ours, real = rng.normal(0.8, 1, (40, 2)), rng.normal(size=(51, 2))
+    found = coverage_tests(ours, real, np.random.default_rng(3))
+    stream = np.random.default_rng(3)
+    for result, points, own in zip(found, (ours, real), (real, ours), strict=True):
+        order = stream.permutation(len(own))
+        half = own[order[: len(own) // 2]]
+        reach = np.sort(cdist(half, half), axis=1)[:, 5]
+        inside = [(cdist(each, half) <= reach).any(axis=1) for each in (points, own[order[len(own) // 2 :]])]
+        k = int(inside[0].sum())
+        assert result.value == k / len(points)
+        assert (result.low, result.high) == pytest.approx(wilson(k, len(points)))
+        table = [[k, len(points) - k], [int(inside[1].sum()), int((~inside[1]).sum())]]
+        n, n_in = len(points) + len(inside[1]), k + int(inside[1].sum())
+        tail = stats.hypergeom(n, n_in, len(points)).pmf(np.arange(len(points) + 1))
+        assert result.p_value == pytest.approx(tail[tail <= tail[table[0][0]] * (1 + 1e-9)].sum(), rel=1e-6)
+        assert (result.n_first, result.n_second) == (40, 51)
+        assert result.note.endswith(f": {inside[1].mean():.2f}")
+
+
+def test_shares_near_real_galaxies_are_counted(monkeypatch):
+    """Real ones are 1, 2, ..., 20 away: their quantile is 19.05; of four rows three are no farther."""
+    known, ours = cKDTree(np.zeros((3, 1))), np.array([[0.5], [3.5], [-19.0], [19.1]])
+    real = np.arange(1.0, 21)[:, None]
+    monkeypatch.setattr("simcompare.statistics.coverage.AT_ONCE", 3)
+    found = nearest_test(ours, real, known)
+    assert found.value == 0.75
+    assert (found.low, found.high) == pytest.approx(wilson(3, 4))
+    assert found.p_value == pytest.approx(stats.mannwhitneyu([0.5, 3.5, 19, 19.1], real[:, 0]).pvalue)
+    assert (found.n_first, found.n_second, found.note) == (4, 20, "real: 0.95")

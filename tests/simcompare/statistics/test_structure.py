@@ -107,6 +107,18 @@ def test_bounds_are_where_the_difference_just_cannot_be_told():
     assert found.low < found.fraction < found.high
 
 
+def test_the_fraction_is_one_number_however_it_is_asked_for():
+    rng = np.random.default_rng(9)
+    real = reference(rng, 120)
+    score, x = galaxies(40, rng, structure=0.5)
+    z = real.model.z(score, x)
+    above, below = real.parts(z, x)
+    found = real.fraction(z, x).value
+    assert found == pytest.approx(real.test(z, x).fraction, rel=1e-12)
+    assert found == pytest.approx(1 + above.sum() / below.sum(), rel=1e-12)
+    assert 0.2 < found < 0.8
+
+
 def test_without_structure_to_see_nothing_bounds_the_fraction():
     rng = np.random.default_rng(4)
     real, x = galaxies(60, rng)

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import convolve, gaussian_filter
 
 from mocks import draw_conditions, load_survey, stream
 from mocks.ideal import IdealImage
 from mocks.observing import observe
 from mocks.observing.psf import gaussian_psf
-from simcompare.images.preparation.detection import DETECTION_SNR, detection_snr
+from simcompare.images.preparation.detection import DETECTION_SNR, _smoothed_noise, detection_snr
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
 from simcompare.images.preparation.segmentation import correlated_noise
 from simcompare.images.stamps import FLAGS, RawStamp
@@ -61,6 +62,35 @@ def test_signal_to_noise_of_a_point_source_is_that_of_its_matched_filter():
         light = blob(48, 48, 1.0, width)
         expected = 1 / (2 * np.sqrt(np.pi) * width * SIGMA)
         assert detection_snr(light, SIGMA, np.nan, (48.2, 47.9)) == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize(("x", "y"), [(46, 48), (50, 48), (48, 46), (48, 50)])
+def test_light_is_looked_for_one_pixel_about_the_place(x, y):
+    """Of a Gaussian two pixels away on either side, what the widest filter holds one pixel from its peak."""
+    light = blob(48, 48, 1.0, 2.0)
+    expected = max(
+        2 * np.sqrt(np.pi) * width / SIGMA / (2 * np.pi * (4 + width**2)) * np.exp(-1 / (2 * (4 + width**2)))
+        for width in (1.2, 2.4, 4.8)
+    )
+    assert detection_snr(light, SIGMA, 0.0, (x, y)) == pytest.approx(expected, rel=0.01)
+
+
+def test_light_is_looked_for_at_the_edge_of_an_image():
+    light = blob(0, 1, 1.0, 2.0)
+    assert detection_snr(light, SIGMA, 0.0, (0, 0)) == detection_snr(light.T, SIGMA, 0.0, (0, 0)) > 0
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.2, 0.45, 0.7, 0.9])
+@pytest.mark.parametrize("width", [1.2, 2.4, 4.8])
+def test_smoothed_noise_is_the_root_of_the_summed_squares_of_its_weights(width, rho):
+    """Weights (a, 1, a) along both axes, smoothed by the Gaussian; correlations above 0.7 count as 0.7."""
+    true = min(rho, 0.7)
+    a = (1 - np.sqrt(1 - 2 * true**2)) / (2 * true) if rho else 0.0
+    axis = np.array([a, 1, a]) / np.sqrt(1 + 2 * a**2)
+    weights = np.zeros((61, 61))
+    weights[30, 30] = 1
+    weights = gaussian_filter(convolve(weights, np.outer(axis, axis), mode="constant"), width)
+    assert _smoothed_noise(width, rho) == pytest.approx(np.sqrt((weights**2).sum()), rel=0.01)
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.3, 0.5])
