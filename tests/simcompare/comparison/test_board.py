@@ -1,5 +1,7 @@
 """Stored comparisons: ranked when alike, refused when not."""
 
+import json
+
 import numpy as np
 import pytest
 from astropy.table import Table
@@ -7,6 +9,7 @@ from scipy import stats
 
 from simcompare.comparison.board import board, read_record, write_record
 from simcompare.comparison.headline import compare
+from simcompare.comparison.structure import UNRANKED
 from simcompare.scores.record import Scores
 from simcompare.statistics.contrast import Fraction
 
@@ -96,3 +99,37 @@ def test_fractions_of_several_runs_are_held_against_each_other(tmp_path):
     assert list(other["tied"]) == [True, True]  # by the intervals
     with pytest.raises(ValueError, match="conditions is"):
         board([paths[0], told(tmp_path, "red", 0.4, shared, conditions=["snr", "resolution", "redshift"])])
+
+
+def test_rows_that_cannot_be_ranked_stand_last_and_tie_with_nothing(tmp_path):
+    """A single galaxy; a fraction that is not known goes behind those that are."""
+    shared = [0.2, -0.2]
+    paths = [
+        told(tmp_path, *run, shared) for run in (("lone", 1.0), ("odd", 0.99), ("high", 1.3), ("low", 0.8))
+    ]
+    for path, key, value in ((paths[0], "n_galaxies", 1), (paths[1], "verdict", str(UNRANKED[0]))):
+        record = json.loads(path.read_text())
+        rows = record["comparison"]["rows"]
+        next(row for row in rows if row["kind"] == "simulated")[key] = value
+        path.write_text(json.dumps(record))
+        path.with_name(path.name + ".sha256").unlink(missing_ok=True)
+    table = board(paths)
+    assert table["dataset"].tolist() == ["low", "high", "lone", "odd"]
+    assert table["rank"].tolist() == [1, 2, 0, 0]
+    assert table["tied"].tolist() == [True, False, False, False]
+    assert table["delta_fraction"][1] == pytest.approx(0.5)
+    reach = stats.t.ppf(0.975, 80) * np.sqrt(0.02)
+    assert table["delta_fraction_low"][1] == pytest.approx(0.5 - reach, rel=0.01)
+    assert table["delta_fraction_high"][1] == pytest.approx(0.5 + reach, rel=0.01)
+    assert table["p_holm"][1] == table["p_value"][1]
+    assert np.isnan(table["delta_fraction"][2:]).all()
+    alone = board(paths[3:])
+    assert (alone["rank"][0], alone["tied"][0]) == (1, False)
+
+
+def test_p_values_of_a_board_are_corrected_for_their_number(tmp_path):
+    shared = [0.2, -0.2]
+    paths = [told(tmp_path, *run, shared) for run in (("a", 1.0), ("b", 0.65), ("c", 0.6))]
+    table = board(paths)
+    assert table["p_holm"][2] == pytest.approx(2 * table["p_value"][2])
+    assert table["p_holm"][1] == pytest.approx(max(table["p_value"][1], 2 * table["p_value"][2]))

@@ -5,7 +5,7 @@ import pytest
 from astropy.table import Table
 
 from simcompare.comparison.structure import Verdict
-from simcompare.comparison.structure_parts import reading_of, structure_by_part
+from simcompare.comparison.structure_parts import _kind, reading_of, structure_by_part
 from simcompare.data.shipped import reference_table
 from simcompare.kinds import Kind
 from simcompare.scores.files import joined_form, joined_scores
@@ -88,3 +88,21 @@ def test_scores_without_scales_are_told(real):
         structure_by_part(bare, ["sim"], 0)
     few = Table({"part": ["scale"], "name": ["a"], "p_holm": [0.01], "structure_z_weighted": [1.0]})
     assert reading_of(few) == "too structured in a"
+
+
+@pytest.mark.parametrize(
+    ("z", "is_excess", "says"),
+    [
+        ((4.0, 4.0, 0.0, 3.1, 2.3), True, "most at the scale of the PSF"),  # the coarsest 0.675 of the finest
+        ((4.0, 4.0, 0.0, 3.3, 2.5), True, "at all scales, as large clumps"),  # 0.725
+        ((-4.0, -4.0, 0.0, -3.1, -2.3), False, "as blur"),
+        ((-4.0, -4.0, -3.3, -2.5), False, "as missing structure"),
+        ((-1.0, 0.5, 3.0, 3.0), True, "it lies at coarse scales"),
+        ((4.0, 4.0, 1.0), True, ""),
+        ((4.0, 4.0, 1.0, np.nan), True, ""),
+        ((-1.0, np.nan, 3.0, 3.0), True, ""),
+    ],
+)
+def test_a_departure_is_named_by_how_it_goes_with_scale(z, is_excess, says):
+    found = _kind(Table({"structure_z_weighted": z}), is_excess=is_excess)
+    assert found == says if not says else says in found
