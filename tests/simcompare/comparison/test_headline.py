@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from astropy.table import Table, vstack
 from scipy import stats
+from scipy.special import beta, comb
 
 from simcompare.comparison import headline, structure
 from simcompare.comparison.headline import compare, null_splits, split_differences, trend_of
@@ -14,6 +15,7 @@ from simcompare.data.shipped import reference_table
 from simcompare.scores.files import joined_scores, read_form
 from simcompare.scores.joining import stack_scores
 from simcompare.scores.record import Scores
+from simcompare.statistics.intervals import UNKNOWN
 
 
 def scores(dataset, kind, mean, n, seed=0, views=1, split="test", raw=0.0):
@@ -262,3 +264,74 @@ def test_cautions_are_rare_for_real_galaxies_taken_as_a_data_set(monkeypatch):
         found = compare(Scores.of(kept).with_reference(reference), rng, n_bootstrap=50)
         raised.append(bool(found["caution"][list(found["dataset"]).index("drawn")]))
     assert np.mean(raised) <= 0.2  # 7 % expected, and three times its error
+
+
+def least_surprising(n, n_real, expected):
+    """Galaxies outside from which on chance gives as many in less than 2 %, by sums of beta functions."""
+    a, b = expected * n_real, (1 - expected) * n_real
+    each = np.array([comb(n, k) * beta(k + a, n - k + b) / beta(a, b) for k in range(n + 1)])
+    tail = each[::-1].cumsum()[::-1]  # of k or more
+    return int(np.argmax(tail < 0.02))
+
+
+@pytest.mark.parametrize(("n", "n_real", "real_outside"), [(30, 80, 0), (12, 80, 0), (40, 100, 20)])
+def test_images_outside_the_training_range_are_named_where_chance_gives_fewer(n, n_real, real_outside):
+    """One in twenty is let pass, or as many as of the real galaxies."""
+    truth = scores("real", "observed", 100, n_real)
+    truth = truth.with_columns(outside_domain=(np.arange(n_real) < real_outside).astype(int))
+    sample = scores("sim", "simulated", 100, n, seed=1)
+    limit = least_surprising(n, n_real, max(0.05, real_outside / n_real))
+    assert 1 < limit < n
+    for outside in (0, limit - 1, limit, n):
+        row = {"n_galaxies": n, "n_not_finite": 0, "fraction_outside_domain": outside / n}
+        row |= {"delta_mean_low": -1.0, "delta_mean_high": 1.0}
+        found = "; ".join(headline._cautions(sample, truth, row, UNKNOWN))
+        assert ("outside the model's training range" in found) == (outside >= limit)
+
+
+@pytest.mark.parametrize(("n_conditions", "expected"), [(2, 0.08), (4, 1 - 0.92**2)])
+def test_galaxies_beyond_the_conditions_are_named_where_chance_gives_fewer(n_conditions, expected):
+    about = {"conditions": ["c"] * n_conditions, "n_reference": 90}
+    limit = least_surprising(25, 90, expected)
+    row = {"n_structure": 25, "caution": "few", "surroundings_p": 0.5, "kind": "simulated"}
+    rows = [row | {"share_extrapolated": k / 25} for k in (0, limit - 1, limit)]
+    rows += [row | {"share_extrapolated": np.nan}]
+    found = headline._cautioned(Table(rows=rows), about)["caution"].tolist()
+    assert [text == "few" for text in found] == [True, True, False, True]
+    assert found[2].startswith(f"few; {limit / 25:.0%} of galaxies outside the brightness or size")
+
+
+def test_another_sky_about_simulated_galaxies_is_named():
+    row = {"n_structure": 25, "caution": "", "share_extrapolated": 0.0}
+    cases = [(0.019, "simulated"), (0.021, "simulated"), (0.001, "twins"), (np.nan, "simulated")]
+    rows = [row | {"surroundings_p": p, "kind": kind} for p, kind in cases]
+    found = headline._cautioned(Table(rows=rows), {"conditions": ["a", "b"], "n_reference": 90})["caution"]
+    assert ["the sky about the galaxies differs" in text for text in found] == [True, False, False, False]
+
+
+@pytest.mark.parametrize(("shift", "is_named"), [(0.20, False), (0.32, True), (-0.32, True)])
+def test_medians_apart_by_a_quarter_of_the_spread_are_named(shift, is_named):
+    """Of thousands of galaxies, so that chance is out of it; half the 16-84 % range of a normal is 0.994."""
+    middle = stats.norm(17, 0.5).ppf((np.arange(3000) + 0.5) / 3000)
+    truth = scores("real", "observed", 100, 3000).with_columns(mag_r=middle)
+    sample = scores("sim", "simulated", 100, 3000, seed=1).with_columns(mag_r=middle + 0.5 * shift)
+    found = headline._unequal_nuisance(sample, truth)
+    assert bool(found) == is_named
+    few = sample[:4].with_columns(mag_r=middle[1498:1502] + 0.5 * shift)  # too few to tell
+    assert headline._unequal_nuisance(few, truth) == []
+
+
+def test_order_is_by_distance_from_real_structure_and_singles_and_unranked_stand_below():
+    row = {"kind": "simulated", "n_galaxies": 9, "verdict": "consistent with real", "delta_mean": 0.0}
+    cases = [
+        row | {"dataset": "far", "structure_fraction": 1.9},
+        row | {"dataset": "near", "structure_fraction": 0.3},
+        row | {"dataset": "one", "structure_fraction": 1.0, "n_galaxies": 1},
+        row | {"dataset": "beyond", "structure_fraction": 1.0, "verdict": str(structure.UNRANKED[1])},
+        row | {"dataset": "control", "structure_fraction": 1.0, "kind": "twins"},
+        row | {"dataset": "null", "structure_fraction": 1.0, "kind": "null"},
+        row | {"dataset": "b", "structure_fraction": np.nan, "delta_mean": -0.8},
+        row | {"dataset": "a", "structure_fraction": np.nan, "delta_mean": 0.8},
+    ]
+    found = headline._ordered(Table(rows=cases))["dataset"].tolist()
+    assert found == ["near", "a", "b", "far", "beyond", "one", "control", "null"]

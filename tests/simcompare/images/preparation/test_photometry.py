@@ -1,19 +1,26 @@
 """Measurements against galaxies whose answers are known in closed form."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.optimize import brentq
 
 from simcompare.images.preparation.deblending import _squared_radius, turned
 from simcompare.images.preparation.photometry import (
+    RESAMPLED_CORRELATION,
+    Sky,
+    _flags,
     _largest_ellipse,
     _touches_edge,
+    combined_light,
     growth_curve,
     light_radius,
     magnitude,
     measure_shape,
     petrosian_radius,
 )
+from simcompare.images.stamps import FLAGS
 
 
 def exponential(scale_length, axis_ratio=1.0, angle=0.0, size=129, flux=1000.0, centre=None, oversampling=5):
@@ -137,3 +144,47 @@ def test_an_isophote_touches_the_edge_on_any_side(side):
     beside = np.zeros((9, 8), bool)
     beside[1:8, 1:7] = True
     assert not _touches_edge(beside)
+
+
+SOUND = {"centre_x": 32.0, "centre_y": 32.0, "half_light_radius": 3.0, "snr": 50.0, "noise_correlation": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("change", "level", "raised"),
+    [
+        ({}, (0.012, -0.04), set()),  # 0.48 and 0.4 of the noise
+        ({}, (0.013, 0.0), {"background"}),
+        ({}, (0.0, -0.051), {"background"}),
+        ({"centre_x": 32.99, "centre_y": 31.01}, (0, 0), set()),
+        ({"centre_x": 33.01}, (0, 0), {"off_centre"}),
+        ({"centre_y": 30.99}, (0, 0), {"off_centre"}),
+        ({"half_light_radius": 1.49}, (0, 0), {"small"}),
+        ({"half_light_radius": 1.5}, (0, 0), set()),
+        ({"half_light_radius": np.nan}, (0, 0), {"small"}),
+        ({"snr": 9.9}, (0, 0), {"faint"}),
+        ({"snr": 10.0}, (0, 0), set()),
+        ({"snr": np.nan}, (0, 0), {"faint"}),
+        ({"noise_correlation": RESAMPLED_CORRELATION + 0.01}, (0, 0), {"resampled"}),
+        ({"noise_correlation": RESAMPLED_CORRELATION - 0.01}, (0, 0), set()),
+    ],
+)
+def test_flags_are_raised_beyond_their_bounds(change, level, raised):
+    """Of two bands with noise of 0.025 and 0.1, a PSF of 1.5 arcsec."""
+    sky = Sky(np.array(level), np.array([0.025, 0.1]), np.zeros(2))
+    target = np.zeros((64, 64), bool)
+    target[20:40, 20:40] = True
+    stamp, shape = SimpleNamespace(resampled=False), SimpleNamespace(truncated=False)
+    found = _flags(SOUND | change, stamp, target, shape, sky, 1.5, 32)
+    assert {name for name, bit in FLAGS.items() if found & bit} == raised
+    told = _flags(SOUND | change, SimpleNamespace(resampled=True), None, shape, sky, 1.5, 32)
+    assert {name for name, bit in FLAGS.items() if told & bit} == raised | {"resampled", "undetected"}
+
+
+def test_sky_of_several_bands_is_weighted_by_its_noise():
+    """Weights 16 / 17 and 1 / 17 of noise 1 and 4; a correlation that is not known does not count."""
+    sky = Sky(np.array([1.0, 2.0]), np.array([1.0, 4.0]), np.array([0.3, np.nan]))
+    assert sky.combined_sigma == pytest.approx(np.sqrt(16 / 17))
+    assert sky.mean_correlation == 0.3
+    assert np.isnan(Sky(np.zeros(1), np.ones(1), np.array([np.nan])).mean_correlation)
+    image = np.stack([np.full((2, 2), 3.0), np.full((2, 2), 19.0)])
+    np.testing.assert_allclose(combined_light(image, sky), (16 * 2 + 17) / 17)

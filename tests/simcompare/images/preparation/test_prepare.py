@@ -7,6 +7,7 @@ from mocks.observing.psf import gaussian_psf
 from simcompare.images.parts import collect_stamps
 from simcompare.images.preparation.prepare import (
     Preparation,
+    _crop,
     _measure_sky,
     _Work,
     preparation_stream,
@@ -386,3 +387,30 @@ def test_neighbours_in_a_coadd_are_replaced_by_noise_as_correlated_as_its_own():
     variance = np.concatenate(variances).mean()
     assert np.sqrt(variance) == pytest.approx(SIGMA, rel=0.1)
     assert np.concatenate(products).mean() / variance == pytest.approx(0.4, abs=0.08)
+
+
+def test_the_window_has_room_to_centre_the_cut_and_to_shrink_it_by_four():
+    assert Preparation(size=64, centring_radius=4.2).window == 64 + 2 * 5
+    assert Preparation(size=64, centring_radius=4.2, petrosian_radii=3.0).window == 4 * 64 + 2 * 5
+
+
+@pytest.mark.parametrize(
+    ("position", "first"),
+    [((60.0, 50.0), (28, 18)), ((59.5, 49.5), (28, 18)), ((10.0, 95.0), (0, 36)), ((118.0, 3.0), (56, 0))],
+)
+def test_the_window_is_centred_on_the_target_where_the_image_lets_it(position, first):
+    """64 pixels of an image of 120 by 100: half of them before the target's."""
+    image = np.arange(12000.0).reshape(1, 100, 120)
+    stamp = make_stamp(image=image, variance=image + 1, mask=(image % 7).astype(np.uint8), position=position)
+    cut, (x, y) = _crop(stamp, 64), first
+    np.testing.assert_array_equal(cut.image[0], image[0, y : y + 64, x : x + 64])
+    np.testing.assert_array_equal(cut.variance, cut.image + 1)
+    np.testing.assert_array_equal(cut.mask, cut.image % 7)
+    assert cut.position == (position[0] - x, position[1] - y)
+    small = _crop(make_stamp(image=image, position=position), 110)
+    assert small.image.shape == (1, 100, 110)
+    for outside in ((-0.6, 50.0), (119.6, 50.0), (60.0, -0.6), (60.0, 99.6)):
+        with pytest.raises(RejectedStampError, match="outside the image"):
+            _crop(make_stamp(image=image, position=outside), 64)
+    for inside in ((-0.4, 50.0), (119.4, 50.0), (60.0, -0.4), (60.0, 99.4)):
+        assert _crop(make_stamp(image=image, position=inside), 64).image.shape == (1, 64, 64)
