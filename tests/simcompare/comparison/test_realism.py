@@ -8,7 +8,7 @@ from scipy import stats
 from mocks import stream
 from simcompare import figures
 from simcompare.comparison import realism
-from simcompare.comparison.realism import sanity_curves, sanity_notes, sanity_table
+from simcompare.comparison.realism import _ks, sanity_curves, sanity_notes, sanity_table
 from simcompare.images.blank_patches import blank_patches
 
 
@@ -129,3 +129,10 @@ def test_the_row_names_what_differs_most_and_needs_fifty_patches(n, monkeypatch)
     values = [row["adjacent_real"], row["adjacent"], row["noise_ratio"], row["ks_pixels"]]
     expected = [0.2, 0.4, 1.1, 0.0] if n == 50 else [np.nan] * 4
     assert values == pytest.approx(expected, nan_ok=True)
+
+
+def test_distributions_are_compared_where_both_are_known():
+    ours, real, nan = np.array([0.0, 1.0, np.nan]), np.array([2.0, 3.0]), np.full(3, np.nan)
+    assert _ks(ours, real) == 1
+    assert _ks(ours, np.array([0.5, np.inf])) == 0.5
+    assert np.isnan([_ks(ours, nan), _ks(nan, real)]).all()
