@@ -18,7 +18,7 @@ __version__ = "0.1.0"
 
 _VERBS = (
     "attribute", "board", "browse", "cite", "compare", "demo", "doctor", "export", "fetch", "figure", "info",
-    "init",
+    "init", "match",
     "mock", "nulls", "prepare", "reobserve", "report", "run", "score", "sky", "slurm", "train", "twins",
 )  # fmt: skip
 _OTHERS = {

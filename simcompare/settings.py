@@ -25,6 +25,7 @@ __all__ = [
     "FigureSettings",
     "InfoSettings",
     "InitSettings",
+    "MatchSettings",
     "MockSettings",
     "NullsSettings",
     "PrepareSettings",
@@ -322,6 +323,17 @@ class PrepareSettings(Settings):
     workers: int = _WORKERS
     scheduler: str | None = _SCHEDULER
     timeout: float = _TIMEOUT
+
+
+class MatchSettings(Settings):
+    """Give prepared real galaxies masses, redshifts, types, ... from catalogues, matched by position."""
+
+    images: list[Path] = Field(description="Image sets of real galaxies; several are joined.")
+    catalogue: list[Path] = Field(
+        description="Table with ra, dec and known columns (NSA, MPA-JHU, Meert, Galaxy Zoo, ...); repeatable."
+    )
+    out: Path = Field(description="Run folder.")
+    radius: float = Field(2.0, gt=0, description="Matching radius [arcsec].")
 
 
 class ReobserveSettings(Settings):

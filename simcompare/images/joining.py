@@ -1,6 +1,6 @@
 """Parts that make one image set: where they lie, what they must agree in, how they are read as one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -128,9 +128,14 @@ def _empty_stack(n: int, shape: tuple[int, int, int], psf_side: int) -> Stack:
     return Stack(**{name: np.zeros(shapes[name], dtype=dtype) for name, dtype in DATASETS.items()})
 
 
-def write_set(images: Any, folder: Path, n_per_part: int) -> None:
-    """Write an image set, or a choice from one, see `simcompare.images.image_set.ImageSet.save`."""
-    if part_path(folder, 0).exists():
+def write_set(
+    images: Any, folder: Path, n_per_part: int, is_made: Callable[[Path], bool] | None = None
+) -> None:
+    """Write an image set, or a choice from one, see `simcompare.images.image_set.ImageSet.save`.
+
+    With ``is_made``, which says whether a part was finished before, only the others are written.
+    """
+    if is_made is None and part_path(folder, 0).exists():
         raise ValueError(f"{folder} holds an image set already; choose another folder.")
     if not len(images):
         raise ValueError(f"image set {images.name!r} is empty; there is nothing to save.")
@@ -148,5 +153,7 @@ def write_set(images: Any, folder: Path, n_per_part: int) -> None:
     for number, start in enumerate(range(0, len(images), n_per_part)):
         rows = slice(start, start + n_per_part)
         path = part_path(folder, number)
+        if is_made and is_made(path):
+            continue
         write_part(path, images.read(rows), images.catalogue[rows], **description)
         write_record(path, {})

@@ -12,6 +12,7 @@ from simcompare.images.preparation.prepare import Preparation
 from simcompare.runs.tables import numbers_of
 
 __all__ = [
+    "REDSHIFTS",
     "SKY",
     "Density",
     "Domain",
@@ -23,6 +24,9 @@ __all__ = [
     "validity_of",
 ]
 
+
+REDSHIFTS = (-0.01, 15.0)
+"""Range of observed redshifts; what lies outside, such as -9999, says that there is none."""
 
 SKY = "sky"  # name of the background that holds nothing but noise
 
@@ -213,6 +217,6 @@ def outside_domain(catalogue: Table, validity: Mapping[str, Sequence[float]]) ->
         bit = next((bit for prefix, bit in _DOMAIN_OF.items() if name.startswith(prefix)), Domain.OTHER)
         inside = np.logical_and(values >= low, values <= high)
         if name == "redshift":
-            inside |= np.isnan(values)
+            inside |= ~np.logical_and(values >= REDSHIFTS[0], values <= REDSHIFTS[1])
         flags |= np.where(inside, 0, int(bit))
     return flags

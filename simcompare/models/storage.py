@@ -14,7 +14,7 @@ from simcompare.data.shipped import find_model
 from simcompare.images.image_set import LINEAR_UNIT, ImageSet
 from simcompare.models.card import depth
 from simcompare.models.cross_fitted import CrossFitted, is_cross_fitted
-from simcompare.models.density import context_of
+from simcompare.models.density import REDSHIFTS, context_of
 from simcompare.runs.files import atomic_path, fingerprint, sha256
 from simcompare.runs.tables import numbers_of
 from simcompare.settings import TrainSettings
@@ -98,6 +98,8 @@ def model_metadata(images: ImageSet, train_set: ImageSet) -> dict:
             continue
         values = numbers_of(catalogue[name])
         values = values[np.isfinite(values)]
+        if name == "redshift":
+            values = values[(values >= REDSHIFTS[0]) & (values <= REDSHIFTS[1])]
         # A range of redshifts is known when most galaxies have one.
         if len(values) > (0.5 * len(catalogue) if name == "redshift" else 0):
             ranges[name] = [float(values.min()), float(values.max())]

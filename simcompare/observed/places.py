@@ -4,13 +4,14 @@ import bz2
 import gzip
 import logging
 import lzma
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from xml.parsers import expat
 
 import numpy as np
 from astropy import units as u
-from astropy.coordinates import Angle
+from astropy.coordinates import FK4, FK5, ICRS, Angle, SkyCoord
 from astropy.table import Column, MaskedColumn, Table
 
 from simcompare.images.positions import place_problem
@@ -20,8 +21,14 @@ __all__ = ["degrees_of", "lower_names", "read_places", "read_table"]
 log = logging.getLogger(__name__)
 
 _NAMES = {
-    "ra": ("ra", "ra_deg", "raj2000", "_raj2000", "alpha_j2000"),
-    "dec": ("dec", "dec_deg", "dej2000", "decj2000", "_dej2000", "delta_j2000"),
+    "ra": ("ra", "ra_deg", "raj2000", "_raj2000", "alpha_j2000", "ra_icrs", "_ra.icrs", "_ra_icrs"),
+    "dec": (
+        "dec", "dec_deg", "dej2000", "decj2000", "_dej2000", "delta_j2000", "de_icrs", "_de.icrs", "_de_icrs",
+    ),
+}  # fmt: skip
+_OLD_NAMES = {
+    "ra": ("rab1950", "_rab1950", "ra_b1950", "ra1950"),
+    "dec": ("deb1950", "_deb1950", "decb1950", "dec_b1950", "dec1950"),
 }
 _OPENERS = {".gz": gzip.open, ".bz2": bz2.open}
 
@@ -43,13 +50,16 @@ def read_table(path: Path) -> Table:
             with _OPENERS.get(path.suffix.lower(), open)(path, "rt", encoding="utf-8-sig") as file:
                 table = Table.read(file.read().splitlines(), comment="#", format="ascii.csv")
         else:
-            _refuse_streams(path)
+            frames = _votable_frames(path)
             table = Table.read(path)
+            if len(frames) == 1:  # of several, names of columns tell which is meant
+                table.meta["RADESYS"], _, table.meta["EQUINOX"] = frames.pop().partition(" ")
     except Exception as error:  # astropy raises many kinds for files that are no tables
         reason = " ".join(str(error).split("The available formats")[0].split())[:300]
         raise ValueError(f"{path}: no table that can be read ({reason}).") from error
     for name in table.colnames:
-        axis = next((axis for axis, names in _NAMES.items() if name.strip().lower() in names), None)
+        plain = name.strip().lower()
+        axis = next((axis for axis in _NAMES if plain in (*_NAMES[axis], *_OLD_NAMES[axis])), None)
         if axis is not None and table[name].ndim == 1:
             values = degrees_of(table[name], axis, path)
             table[name] = MaskedColumn(values, mask=np.isnan(values), unit=u.deg)
@@ -106,12 +116,17 @@ def _sexagesimal(values: np.ma.MaskedArray, axis: str, where: str | Path) -> np.
     return np.array(found)
 
 
-def _refuse_streams(path: Path) -> None:
-    """Refuse a VOTable that has its rows read from an address, which may be any file of this machine."""
+def _votable_frames(path: Path) -> set[str]:
+    """Frames that a VOTable states (COOSYS); rows at an address, any file of this machine, are refused."""
+    frames = set()
 
     def check(name: str, attributes: dict[str, str]) -> None:
-        if name.rpartition(":")[2].upper() == "STREAM" and "href" in attributes:
+        kind = name.rpartition(":")[2].upper()
+        if kind == "STREAM" and "href" in attributes:
             raise ValueError(f"its rows are at {attributes['href']}, which is not followed")
+        if kind == "COOSYS":
+            system = attributes.get("system", "ICRS").upper().removeprefix("EQ_")
+            frames.add(f"{system} {attributes.get('equinox', '')}".strip())
 
     with open(path, "rb") as file:
         first = file.read(6)
@@ -122,6 +137,7 @@ def _refuse_streams(path: Path) -> None:
     parser.StartElementHandler = check
     with suppress(expat.ExpatError), unpack(path, "rb") as file:  # most tables are no XML
         parser.ParseFile(file)
+    return frames
 
 
 def read_places(path: Path) -> Table:
@@ -130,28 +146,31 @@ def read_places(path: Path) -> Table:
     Parameters
     ----------
     path : Path
-        ECSV, CSV, FITS or VOTable with columns ``ra`` and ``dec``, in any case of letters, ICRS: degrees when
-        they state no other unit, or sexagesimal text.
+        ECSV, CSV, FITS or VOTable with columns ``ra`` and ``dec``, in any case of letters: degrees when they
+        state no other unit, or sexagesimal text. ICRS, unless the table states another equinox (``EQUINOX``
+        and ``RADESYS``, ``COOSYS``, or columns of B1950); those are brought to ICRS.
 
     Returns
     -------
     Table
-        With columns ``ra`` and ``dec`` [deg] first; rows without a place are left out and counted in the log.
+        With columns ``ra`` and ``dec`` [deg, ICRS] first; rows without a place are left out and counted in
+        the log.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        When there is no such file, it is no table, or it has no places.
+        When there is no such file, it is no table, has no places, or they are of an unknown frame.
     """
     table = read_table(path)
     lower = lower_names(table)
-    found = {
-        axis: next((lower[name] for name in names if name in lower), None) for axis, names in _NAMES.items()
-    }
+    found, frame = _columns_of(lower, _NAMES), _frame_of(table.meta, path)
+    if None in found.values() and None not in (old := _columns_of(lower, _OLD_NAMES)).values():
+        found, frame = old, FK4(equinox="B1950")
     if None in found.values():
-        older = [name for name in lower if "1950" in name]
-        epoch = f" Places of B1950 ({', '.join(older)}) must be brought to ICRS first." if older else ""
-        raise ValueError(f"{path}: no columns ra and dec [deg]; it has {', '.join(table.colnames)}.{epoch}")
+        raise ValueError(
+            f"{path}: no columns ra and dec [deg]; it has {', '.join(table.colnames)}. Where another table "
+            "of the same catalogue has the places, join the two first."
+        )
     places = Table()
     for axis, name in found.items():
         places[axis] = degrees_of(table[name], axis, path)
@@ -173,4 +192,37 @@ def read_places(path: Path) -> Table:
             "%s: %d of %d rows are left out, they have no place on the sky; the first: ra %s, dec %s",
             path, np.sum(~good), len(good), row["ra"], row["dec"],
         )  # fmt: skip
-    return places[good]
+    places = places[good]
+    if frame is not None:
+        there = SkyCoord(places["ra"], places["dec"], unit="deg", frame=frame).transform_to(ICRS())
+        places["ra"], places["dec"] = there.ra.deg, there.dec.deg
+        log.info("%s: places of %s %s were brought to ICRS", path, frame.name.upper(), frame.equinox)
+    return places
+
+
+def _columns_of(lower: dict[str, str], names: dict[str, tuple[str, ...]]) -> dict[str, str | None]:
+    """Columns of the two coordinates under any of their names."""
+    return {
+        axis: next((lower[name] for name in known if name in lower), None) for axis, known in names.items()
+    }
+
+
+def _frame_of(meta: Mapping, path: Path) -> FK4 | FK5 | None:
+    """Frame that a table states for its places; None for ICRS, as good as which is FK5 of J2000."""
+    upper = {str(key).upper(): value for key, value in meta.items()}
+    system = str(upper.get("RADESYS") or upper.get("RADECSYS") or "").strip().upper()
+    stated = str(upper.get("EQUINOX") or "").strip().upper()
+    try:
+        year = float(stated.lstrip("BJ")) if stated else 1950.0 if system.startswith("FK4") else 2000.0
+    except ValueError:
+        year = np.nan
+    if system not in ("", "ICRS", "FK5", "FK4", "FK4-NO-E") or not 1800 < year < 2200:
+        raise ValueError(
+            f"{path}: its places are of {system or 'an equinox'} {stated}, which is not known here; bring "
+            "them to ICRS, or FK4 or FK5 of a stated equinox."
+        )
+    if system == "ICRS" or (year == 2000 and not system.startswith("FK4")):
+        return None
+    if system.startswith("FK4") or (not system and year < 1984):
+        return FK4(equinox=f"B{year}")
+    return FK5(equinox=f"J{year}")

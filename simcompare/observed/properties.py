@@ -11,17 +11,20 @@ from astropy import units as u
 from astropy.table import Table
 
 from simcompare.images.positions import match_places
+from simcompare.models.density import REDSHIFTS
 from simcompare.observed.places import lower_names, read_places
 from simcompare.runs.tables import numbers_of
 
 __all__ = [
     "KNOWN",
+    "NEAR",
     "Known",
     "Property",
     "PropertyTable",
     "check_matches",
     "read_properties",
     "with_properties",
+    "without_fill_values",
 ]
 
 log = logging.getLogger(__name__)
@@ -85,7 +88,7 @@ _MASS, _RATE, _SPECIFIC = "dex(solMass)", "dex(solMass / yr)", "dex(1 / yr)"
 # MNRAS 446, 3943. Galaxy Zoo 1: Lintott et al. 2011, MNRAS 410, 166. Galaxy Zoo 2: Hart et al. 2016, MNRAS
 # 461, 3663.
 KNOWN: dict[str, Property] = {
-    "redshift": Property("", -0.01, 15, (
+    "redshift": Property("", *REDSHIFTS, (
         Known("redshift"), Known("z", unless="i"), Known("zdist"), Known("z_spec"), Known("zspec"),
         Known("z_noqso"),
     )),
@@ -277,6 +280,31 @@ def with_properties(catalogue: Table, tables: Sequence[PropertyTable], radius: f
     return result
 
 
+def without_fill_values(catalogue: Table) -> Table:
+    """Catalogue in which a property out of its range, such as a redshift of -9999, is NaN.
+
+    Parameters
+    ----------
+    catalogue : Table
+
+    Returns
+    -------
+    Table
+        The same one, where there is nothing to mend.
+    """
+    result = catalogue
+    for name in KNOWN.keys() & set(catalogue.colnames):
+        values = catalogue[name]
+        if values.dtype.kind != "f":
+            continue
+        bad = np.isfinite(values) & ~((values >= KNOWN[name].low) & (values <= KNOWN[name].high))
+        if bad.any():
+            result = result.copy() if result is catalogue else result
+            result[name][bad] = np.nan
+            log.warning("%d values of %s are out of range and count as missing", np.sum(bad), name)
+    return result
+
+
 def check_matches(catalogue: Table, tables: Sequence[PropertyTable], radius: float) -> None:
     """Log how many galaxies have properties, and how many matches are ambiguous; refuse when none has any.
 
@@ -302,7 +330,10 @@ def check_matches(catalogue: Table, tables: Sequence[PropertyTable], radius: flo
             f"Their places range over ra {_range(tables, 'ra')}, dec {_range(tables, 'dec')}; needed are "
             "degrees, ICRS (J2000)."
         )
-    log.info("%d of %d galaxies are in %s", np.count_nonzero(near), n, names)
+    log.info(
+        "%d of %d galaxies are in %s, half of them within %.2g arcsec",
+        np.count_nonzero(near), n, names, np.nanmedian(catalogue[SEPARATION]),
+    )  # fmt: skip
     if (near > 1).any():
         log.warning(
             "%d galaxies have several rows of %s within %g arcsec; the nearest was taken (column %s)",

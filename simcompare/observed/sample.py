@@ -27,7 +27,7 @@ from simcompare.kinds import Kind
 from simcompare.observed.bands import foreign_filter
 from simcompare.observed.formats import read_stamps
 from simcompare.observed.identity import Identities
-from simcompare.observed.properties import PropertyTable, check_matches, with_properties
+from simcompare.observed.properties import PropertyTable, check_matches, with_properties, without_fill_values
 from simcompare.runs.failures import FailureKind, may_pass
 from simcompare.runs.files import fingerprint
 from simcompare.runs.ledger import check_hash, forget_record, write_record
@@ -316,6 +316,7 @@ class _Parts:
             )
         stack, table = collect_stamps(self.pending)
         table["dataset"] = self.name
+        table = without_fill_values(table)
         if self.properties:
             table = with_properties(table, self.properties, self.match_radius)
         path = write_part(

@@ -15,10 +15,9 @@ OUTPUT, RUNNING = "Output", "Running"
 _PANELS = {
     INPUT: (
         "inputs", "images", "scores", "runs", "run", "path", "config", "archive", "simulation", "name",
-        "reader",
-        "real", "twins", "catalogue", "properties", "match_radius", "units", "domain", "kind", "targets",
-        "field",
-        "release", "base", "overrides",
+        "reader", "real", "twins", "catalogue", "properties", "match_radius", "radius",
+        "units", "domain", "kind", "targets",
+        "field", "release", "base", "overrides",
     ),
     GALAXY: (
         "min_stellar_mass", "log_stellar_mass", "subhalo", "where", "every", "aperture", "views", "redshift",

@@ -198,6 +198,10 @@ _ROWS = (
         returns="mocks.SkyBank",
     ),
     Command(
+        "match", settings.MatchSettings, "match_images", IMAGES, "images",
+        returns="ImageSet", is_held=True,
+    ),
+    Command(
         "reobserve", settings.ReobserveSettings, "make_reobserved", IMAGES, "inputs",
         returns="ImageSet", is_held=True,
     ),

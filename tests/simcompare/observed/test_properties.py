@@ -6,7 +6,12 @@ from astropy import units as u
 from astropy.table import MaskedColumn, Table
 
 from simcompare.commands.prepare import make_image_set
-from simcompare.observed.properties import check_matches, read_properties, with_properties
+from simcompare.observed.properties import (
+    check_matches,
+    read_properties,
+    with_properties,
+    without_fill_values,
+)
 from simcompare.settings import PrepareSettings
 
 
@@ -66,10 +71,52 @@ def test_text_in_a_known_column_is_refused(tmp_path):
         read_properties(_write(tmp_path / "a.ecsv", redshift=["a", "b", "c"]))
 
 
-def test_older_places_are_refused(tmp_path):
-    Table({"RAB1950": [1.0], "DEB1950": [1.0], "z": [0.1]}).write(tmp_path / "a.ecsv")
-    with pytest.raises(ValueError, match=r"Places of B1950 .* must be brought to ICRS first"):
+POLE = (192.25, 27.4), (192.85948, 27.12825)  # of the Galaxy, B1950 by definition, and J2000
+VOTABLE = """<?xml version="1.0"?><VOTABLE version="1.3" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"><RESOURCE>
+<COOSYS ID="a" system="eq_FK4" equinox="B1950"/><TABLE><FIELD name="ra" datatype="double" unit="deg"/>
+<FIELD name="dec" datatype="double" unit="deg"/><FIELD name="z" datatype="double"/><DATA><TABLEDATA>
+<TR><TD>192.25</TD><TD>27.4</TD><TD>0.1</TD></TR></TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>"""
+
+
+@pytest.mark.parametrize(
+    ("names", "meta", "expected"),
+    [
+        (("RAB1950", "DEB1950"), {}, POLE[1]),
+        (("ra", "dec"), {"EQUINOX": 1950.0}, POLE[1]),
+        (("ra", "dec"), {"RADESYS": "FK4"}, POLE[1]),
+        (("RAJ2000", "DEJ2000"), {"RADESYS": "FK5", "EQUINOX": "J2000"}, POLE[0]),
+        (("RA_ICRS", "DE_ICRS"), {"RADESYS": "ICRS"}, POLE[0]),
+    ],
+)
+def test_places_of_another_equinox_are_brought_to_icrs(tmp_path, names, meta, expected):
+    columns = dict(zip(names, np.array(POLE[0])[:, None], strict=True))
+    Table(columns | {"z": [0.1]}, meta=meta).write(tmp_path / "a.fits")
+    table = read_properties(tmp_path / "a.fits")
+    np.testing.assert_allclose([table.ra[0], table.dec[0]], expected, rtol=0, atol=0.3 / 3600)
+
+
+def test_the_equinox_of_a_votable_is_read(tmp_path):
+    (tmp_path / "a.vot").write_text(VOTABLE)
+    table = read_properties(tmp_path / "a.vot")
+    np.testing.assert_allclose([table.ra[0], table.dec[0]], POLE[1], rtol=0, atol=0.3 / 3600)
+
+
+@pytest.mark.parametrize("meta", [{"RADESYS": "GALACTIC"}, {"EQUINOX": "of date"}])
+def test_places_of_an_unknown_frame_are_refused(tmp_path, meta):
+    Table({"ra": [1.0], "dec": [1.0], "z": [0.1]}, meta=meta).write(tmp_path / "a.ecsv")
+    with pytest.raises(
+        ValueError, match=r"a\.ecsv: its places are of .*, which is not known here; bring them"
+    ):
         read_properties(tmp_path / "a.ecsv")
+
+
+def test_a_redshift_that_is_none_is_missing(caplog):
+    table = Table({"redshift": [0.1, -9999.0, np.nan], "mag_r": [-99.0, 17.0, 18.0]})
+    mended = without_fill_values(table)
+    np.testing.assert_array_equal(mended["redshift"], [0.1, np.nan, np.nan])
+    np.testing.assert_array_equal(mended["mag_r"], table["mag_r"])
+    assert "1 values of redshift are out of range and count as missing" in caplog.text
+    assert table["redshift"][1] == -9999
 
 
 def test_nearest_row_within_the_radius_is_taken(tmp_path):
