@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from simcompare.comparison.attribution import attribution_tables, ladder, systematic_floor
+from simcompare.comparison.attribution import attribution_tables, ladder, systematic_floor, with_floors
 from simcompare.comparison.report_table import FurtherTable, read_further, write_further
 from simcompare.runs.files import write_text
 from simcompare.scores.record import Scores
@@ -92,3 +92,38 @@ def test_tables_of_any_data_set_are_read_back(tmp_path):
     again = read_further(tmp_path / "all")
     assert [each.name for each in again] == ["ladder_illustris-1", "ladder_illustris-1-2", "ladder_tng-50-a"]
     assert [each.title for each in again] == [f"Steps: {name}" for name in names]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "doubted"),
+    [(5.1, 9.0, False), (4.9, 9.0, True), (-9.0, -5.1, False), (-9.0, -4.9, True), (-1.0, 9.0, True)],
+)
+def test_a_mean_ratio_within_its_floor_is_doubted(low, high, doubted, tmp_path):
+    write_text(
+        tmp_path / "attribution.json", '{"dataset": "sim", "model": "m", "floor": 5.0, "unit": "nats"}'
+    )
+    row = {"delta_mean_low": low, "delta_mean_high": high, "caution": "few"}
+    rows = Table(rows=[row | {"dataset": "sim"}, row | {"dataset": "other"}])
+    table = with_floors(rows, [tmp_path], "m")
+    assert table["systematic_floor_nats"].tolist() == pytest.approx([5.0, np.nan], nan_ok=True)
+    said = "few; the mean ratio differs by less than the systematic floor of its mocks (5.0 nats)"
+    assert table["caution"].tolist() == [said if doubted else "few", "few"]
+    assert with_floors(rows, []) is rows
+    with pytest.raises(ValueError, match="by another flow"):
+        with_floors(rows, [tmp_path], "n")
+    with pytest.raises(ValueError, match="not among the data sets"):
+        with_floors(rows[1:], [tmp_path])
+
+
+def test_errors_of_a_ladder_hold_real_galaxies_once():
+    """First step of 60 galaxies about 100 real ones; by resampling both, as numpy would."""
+    steps = {"ideal": scores(-200), "sky": scores(-20, seed=1)}
+    table = ladder(steps, "sim", 0, n_bootstrap=3000)
+    rng = np.random.default_rng(3)
+    sim, real = (steps["sky"].sample("sim").numbers(), steps["sky"].reference_sample().numbers())
+    error = np.hypot(
+        *(each[rng.integers(each.size, size=(3000, each.size))].mean(axis=1).std() for each in (sim, real))
+    )
+    assert table["to_real_error"][1] == pytest.approx(error, rel=0.1)
+    assert table["to_real"][1] == pytest.approx(sim.mean() - real.mean())
+    assert table.meta == {"dataset": "sim", "reference": "real", "score": "log_likelihood_ratio"}

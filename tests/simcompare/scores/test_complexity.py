@@ -1,5 +1,7 @@
 """Complexity: noise has its entropy, plain images cost little, and the correction undoes the paradox."""
 
+import zlib
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -43,3 +45,25 @@ def test_bad_input():
     broken = np.zeros((1, 1, 8, 8))
     broken[0, 0, 3, 3] = np.nan
     assert np.isnan(complexity(broken, [1.0])[0])
+
+
+def test_length_is_that_of_the_packed_errors_of_the_prediction():
+    """Pixel by pixel: from the left in the first row, from below in the first column, else from both."""
+    whole = np.random.default_rng(3).integers(-40, 300, (2, 5, 6))
+    errors = []
+    for plane in whole:
+        for y in range(5):
+            for x in range(6):
+                left, below = (plane[y, x - 1] if x else None), (plane[y - 1, x] if y else None)
+                known = [int(each) for each in (left, below) if each is not None]
+                predicted = sum(known) // len(known) if known else 0
+                errors.append(int(plane[y, x]) - predicted)
+    folded = np.array([2 * e if e >= 0 else -2 * e - 1 for e in errors])
+    planes = b"".join(bytes(int(value >> (8 * byte)) & 255 for value in folded) for byte in range(4))
+    packer = zlib.compressobj(6, strategy=zlib.Z_FILTERED)
+    n_bytes = len(packer.compress(planes) + packer.flush())
+    stack = whole[None] * np.array([0.5, 0.25])[:, None, None]
+    assert complexity(stack, [0.5, 0.25])[0] == pytest.approx(n_bytes * 8 * np.log(2))
+    assert np.isfinite(complexity(np.full((1, 1, 4, 4), 1e300), [1.0])[0])
+    with pytest.raises(ValueError, match="one positive number"):
+        complexity(stack, [0.5, 0.0])
