@@ -129,3 +129,10 @@ def test_usable_nuisances_vary_among_real_galaxies_and_are_known_of_all():
     assert usable_nuisances([scores]) == ["mag_r"]
     assert usable_nuisances([scores[:1], scores[1:4], scores[4:]]) == ["mag_r"]
     assert usable_nuisances([scores[:3]]) == ["mag_r", "psf_fwhm_r"]
+
+
+def test_a_score_that_never_changes_leaves_no_residual():
+    nuisance = np.random.default_rng(9).normal(size=(40, 2))
+    model = NuisanceModel.fit(nuisance, np.full(40, 7.0))
+    assert model.predict(nuisance) == pytest.approx(np.full(40, 7.0))
+    assert np.isfinite(model.residual(nuisance, np.full(40, 7.0))).all()

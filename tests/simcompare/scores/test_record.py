@@ -171,3 +171,16 @@ def test_it_shows_itself():
         ax.get_legend_handles_labels()[1], [[patch] for patch in ax.patches], strict=True)}  # fmt: skip
     assert heights == pytest.approx({"TNG (1)": 0.5, "real (2)": 0.5, "twins (1)": 1.0})
     plt.close(ax.figure)
+
+
+def test_scales_are_in_order_of_their_numbers_and_named():
+    """Ten comes after two; without names in the header they are counted."""
+    columns = {f"log_likelihood_ratio_scale_{k}": np.zeros(1) for k in (10, 0, 2)}
+    base = {"galaxy_id": ["a"], "dataset": ["s"], "log_likelihood_ratio": np.zeros(1)}
+    scores = Scores.of(base | columns)
+    assert list(scores.named_scales()) == [f"log_likelihood_ratio_scale_{k}" for k in (0, 2, 10)]
+    assert list(scores.named_scales().values()) == ["scale 0", "scale 1", "scale 2"]
+    named = Scores.of(Table(base | columns, meta={"scale_names": ["fine", "middle", "coarse"]}))
+    assert list(named.named_scales().values()) == ["fine", "middle", "coarse"]
+    with pytest.raises(ValueError, match="no columns log_likelihood_ratio_scale_<k>"):
+        Scores.of(base).named_scales()

@@ -10,7 +10,7 @@ from astropy.table import Table
 
 from simcompare.comparison.features import compare_features
 from simcompare.scores.record import Scores
-from simcompare.scores.spaces import open_spaces, write_spaces
+from simcompare.scores.spaces import _makers, _vectors, open_spaces, write_spaces
 
 
 @dataclass
@@ -126,3 +126,40 @@ class Nowhere:
 
     def latents(self, stack, context):
         return np.full((len(stack), 4), np.nan, np.float32)
+
+
+def test_pixels_are_softened_at_five_times_the_median_noise():
+    """Of 300 images, read 128 at a time; unknown noise does not count."""
+    rng = np.random.default_rng(8)
+    real = images("real", ["test"] * 300, rng)
+    real.catalogue["sky_sigma_r"] = np.where(np.arange(300) % 50 == 7, np.nan, rng.uniform(0.5, 2, 300))
+    softening = 5 * np.nanmedian(real.catalogue["sky_sigma_r"])
+    model = SimpleNamespace(latents=lambda stack, context: 2 * stack)
+    makers = _makers(real, model, lambda stack: stack[:, 0, 0, :3])
+    stack = real.image[:4]
+    np.testing.assert_allclose(makers["pixels"](stack, None), np.arcsinh(stack / softening))
+    np.testing.assert_allclose(makers["latents"](stack, None), 2 * stack)
+    np.testing.assert_allclose(makers["embedding"](stack, None), stack[:, 0, 0, :3])
+    assert list(_makers(real, SimpleNamespace(), None)) == ["pixels"]
+
+
+@pytest.mark.parametrize("batch", [3, 100])
+def test_vectors_are_made_batch_by_batch_with_the_context_of_each_image(batch):
+    rng = np.random.default_rng(9)
+    real = images("real", ["test"] * 8, rng)
+    real.catalogue["snr"] = np.arange(8.0)
+    real.image[2, 0, 3, 3] = np.nan
+    real.image[6:] = np.inf  # a batch of three in which no image can be used
+    model = SimpleNamespace(context_names=("snr",))
+    seen = []
+
+    def make(stack, context):
+        assert np.isfinite(stack).all()
+        seen.extend(context[:, 0])
+        return stack[:, :, :2]
+
+    found = [np.concatenate(each) for each in zip(*_vectors(real, {"a": make}, model, batch), strict=True)]
+    expected = real.image[:, :, :2].reshape(8, -1).copy()
+    expected[[2, 6, 7]] = np.nan
+    np.testing.assert_array_equal(found[0], expected)
+    assert seen == list(range(8))

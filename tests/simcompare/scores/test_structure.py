@@ -104,3 +104,31 @@ def test_extrapolated_share(scores):
     assert structure.extrapolated(scores.sample("good")) < 0.2
     far = scores.sample("good").with_columns(snr=np.full(180, 1e5))
     assert structure.extrapolated(far) == 1
+
+
+def test_a_further_condition_is_a_column_its_logarithm_or_a_difference(scores):
+    rng = np.random.default_rng(8)
+    g, r, size = rng.uniform(15, 18, (3, len(scores)))
+    scores = scores.with_columns(mag_g=g, mag_r=r, redshift=size, name=scores["galaxy_id"])
+    found = conditions_of(scores, ("mag_g-mag_r", "mag_r", "half_light_radius"))
+    np.testing.assert_allclose(found[:, 2], g - r)
+    np.testing.assert_allclose(found[:, 3], r)
+    np.testing.assert_allclose(found[:, 4], np.log10(scores["half_light_radius"]))
+    for name, message in (
+        ("mag_z", "needs the column mag_z"),
+        ("mag_g-name", "needs the column name"),
+        ("mag_g-mag_r-redshift", "more than two columns"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            conditions_of(scores, (name,))
+
+
+def test_a_condition_known_of_too_few_is_named_and_one_that_is_not_to_blame_is_not(scores):
+    some = np.where(np.arange(len(scores)) < 19, 1.0, np.nan)
+    told = scores.with_columns(redshift=some, mag_r=np.linspace(15, 17, len(scores)))
+    with pytest.raises(ValueError, match="'redshift' is known of 19 of the 120"):
+        learn_structure(told, np.random.default_rng(0), "aperture_ratio", ("mag_r", "redshift"))
+    blind = scores.with_columns(aperture_ratio=np.where(np.arange(len(scores)) < 19, 1.0, np.nan))
+    known = blind.with_columns(mag_r=np.linspace(15, 17, len(scores)))
+    with pytest.raises(ValueError, match=r"^(?!the condition)"):
+        learn_structure(known, np.random.default_rng(0), "aperture_ratio", ("mag_r",))
