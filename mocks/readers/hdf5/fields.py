@@ -64,10 +64,14 @@ KIND = {
 # SWIFT writes the kernel's "smoothing length" h; its support is gamma h, for the quartic spline of SPHENIX
 # (Borrow et al. 2022, MNRAS 511, 2367; Dehnen & Aly 2012, table 1)
 SWIFT_SUPPORT = 2.018932
+LENGTHS_TO_GAS = ("SmoothingLength", "SmoothingLengths")
+"""Of stars in EAGLE and SWIFT: they enclose the gas that the stars enrich, not stars."""
 
 
 def column_factors(group: h5py.Group, fields: tuple[str, ...], a: float, h: float, units: Units) -> dict:
     """Names and conversions of the fields that a particle group holds.
+
+    Smoothing lengths of stars that count their gas neighbours are left out, unless ``units`` names them.
 
     Parameters
     ----------
@@ -89,6 +93,8 @@ def column_factors(group: h5py.Group, fields: tuple[str, ...], a: float, h: floa
     found = {}
     for field in fields:
         dataset = find(group, field, units)
+        if field == "smoothing_length" and dataset is not None and _counts_gas(dataset, units):
+            continue
         if field == "mass" and dataset is not None:
             _refuse_other_mass(dataset, _table_mass(group))
         if dataset is None:
@@ -106,6 +112,13 @@ def column_factors(group: h5py.Group, fields: tuple[str, ...], a: float, h: floa
             factor = conversion(dataset, "mass", a, h, units)
         found[field] = (dataset.name.rsplit("/", 1)[1], factor)
     return found
+
+
+def _counts_gas(dataset: h5py.Dataset, units: Units) -> bool:
+    """Tell whether a smoothing length of stars is one to the gas around them."""
+    name = dataset.name.rsplit("/", 1)[1]
+    is_asked_for = ("smoothing_length", name) in units.names
+    return dataset.name.startswith("/PartType4/") and name in LENGTHS_TO_GAS and not is_asked_for
 
 
 def _table_mass(group: h5py.Group) -> float | None:

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 from illustris_python.snapshot import loadSubhalo
 
+from mocks import Scene, project
 from mocks.readers import SIMULATIONS, open_snapshot, recognise
+from mocks.readers.formats.swift import UNITS
+from mocks.readers.hdf5.fields import column_factors
 from mocks.readers.particles.mass_loss import remaining_mass_fraction
 from mocks.readers.particles.records import PHOTOMETRY_BANDS
 from mocks.toys import (
@@ -207,18 +210,43 @@ def test_particles_are_those_that_illustris_python_reads(layout, galaxies, tmp_p
                 assert np.array_equal(ours, theirs[dataset]), f"{name} {field}"
 
 
-def test_smoothing_lengths_of_eagle_and_swift_are_physical_supports(tmp_path):
-    """In kpc; SWIFT's own length is the support over 2.018932, EAGLE's the support itself."""
+def test_smoothing_lengths_to_gas_are_not_taken_for_stars(tmp_path):
+    """EAGLE and SWIFT give stars the length that encloses their gas neighbours."""
     galaxy = toy_galaxies(COARSE, 1, seed=3, redshift=1.0)[0]
-    lengths = np.random.default_rng(0).uniform(0.1, 2, len(galaxy.stars))
-    galaxy = replace(galaxy, stars=replace(galaxy.stars, smoothing_length=lengths))
-    eagle = open_snapshot(write_eagle_snapshot(tmp_path / "eagle", [galaxy]))
-    found = by_place(eagle.read(int(eagle.catalogue()["subhalo_id"][0])).stars)
-    assert found.smoothing_length == pytest.approx(by_place(galaxy.stars).smoothing_length, rel=1e-5)
+    far = np.full(len(galaxy.stars), 18.0)
+    given = replace(galaxy, stars=replace(galaxy.stars, smoothing_length=far))
+    eagle = open_snapshot(write_eagle_snapshot(tmp_path / "eagle", [given]))
+    found = eagle.read(int(eagle.catalogue()["subhalo_id"][0]))
+    assert found.stars.smoothing_length is None
+    light = [project(each, "sdss", "r", Scene(0.05, "z")).image for each in (found, galaxy)]
+    assert light[0].max() == pytest.approx(light[1].max(), rel=0.01)
     path = write_swift_snapshot(tmp_path / "swift", [galaxy])
     with h5py.File(path, "r+") as file:
         stars = file["PartType4"]
         stars["SmoothingLengths"] = np.linspace(1e-4, 2e-3, len(stars["Masses"]))  # comoving Mpc
         stars["SmoothingLengths"].attrs.update(stars["Coordinates"].attrs)
-    found = open_snapshot(path).read(0).stars.smoothing_length
-    assert np.sort(found) == pytest.approx(np.linspace(0.1, 2, len(found)) * 0.5 * 2.018932, rel=1e-6)
+    assert open_snapshot(path).read(0).stars.smoothing_length is None
+
+
+def test_smoothing_lengths_of_gas_are_physical_supports(tmp_path):
+    """In kpc; SWIFT's own length is the support over 2.018932, EAGLE's the support itself."""
+    for name, factor in (("SmoothingLength", 1.0), ("SmoothingLengths", 2.018932)):
+        with h5py.File(tmp_path / f"{name}.hdf5", "w") as file:
+            gas = file.create_group("PartType0")
+            gas[name] = np.array([1e-3])
+            attributes = {"CGSConversionFactor": 3.085678e24, "aexp-scale-exponent": 1.0}
+            gas[name].attrs.update(attributes | {"h-scale-exponent": -1.0})
+            found = column_factors(gas, ("smoothing_length",), 0.5, 0.7, UNITS)
+            assert found["smoothing_length"][0] == name
+            assert found["smoothing_length"][1] * 1e-3 == pytest.approx(factor * 0.5 / 0.7, rel=1e-6)
+
+
+def test_a_smoothing_length_of_stars_that_is_named_is_taken(tmp_path):
+    with h5py.File(tmp_path / "stars.hdf5", "w") as file:
+        stars = file.create_group("PartType4")
+        stars["SmoothingLength"] = np.array([1e-3])
+        attributes = {"CGSConversionFactor": 3.085678e24, "aexp-scale-exponent": 1.0}
+        stars["SmoothingLength"].attrs.update(attributes | {"h-scale-exponent": -1.0})
+        assert column_factors(stars, ("smoothing_length",), 0.5, 0.7, UNITS) == {}
+        named = replace(UNITS, names=(("smoothing_length", "SmoothingLength"),))
+        assert list(column_factors(stars, ("smoothing_length",), 0.5, 0.7, named)) == ["smoothing_length"]
