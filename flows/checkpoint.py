@@ -138,8 +138,8 @@ def find_snapshot(folder: Path) -> int | None:
 
 def _snapshots(folder: Path) -> list[Path]:
     """Snapshots of a training, the last one last."""
-    found = [path for path in folder.glob("snapshot-*") if _SNAPSHOT.fullmatch(path.name)]
-    return sorted(found, key=lambda path: int(_SNAPSHOT.fullmatch(path.name)[1]))
+    snapshots = [path for path in folder.glob("snapshot-*") if _SNAPSHOT.fullmatch(path.name)]
+    return sorted(snapshots, key=lambda path: int(_SNAPSHOT.fullmatch(path.name)[1]))
 
 
 def _write(
@@ -285,7 +285,7 @@ def _read(folder: Path, name: str) -> tuple[dict[str, torch.Tensor], dict, list[
             raise DamagedError(
                 f"{folder / part} is damaged: its sha256 is not that of {name}. Copy it again."
             )
-    if facts.get("facts_sha256", (found := _facts_hash(facts))) != found:
+    if facts.get("facts_sha256", (actual_hash := _facts_hash(facts))) != actual_hash:
         raise DamagedError(f"{folder / name} is damaged: it has not the hash that it states. Copy it again.")
     try:
         tensors = load_file(folder / "weights.safetensors")

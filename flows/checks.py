@@ -10,9 +10,9 @@ __all__ = ["check_context", "check_images"]
 
 def _indices(is_bad: torch.Tensor) -> str:
     """Count and first few indices of the images concerned."""
-    found = torch.nonzero(is_bad).flatten().tolist()
-    shown = ", ".join(map(str, found[:5])) + (", ..." if len(found) > 5 else "")
-    return f"{len(found)} of {len(is_bad)} images (index {shown})"
+    indices = torch.nonzero(is_bad).flatten().tolist()
+    shown = ", ".join(map(str, indices[:5])) + (", ..." if len(indices) > 5 else "")
+    return f"{len(indices)} of {len(is_bad)} images (index {shown})"
 
 
 def check_images(

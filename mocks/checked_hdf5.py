@@ -145,13 +145,15 @@ def refuse_foreign(path: str | Path, *, siblings: bool = False) -> None:
     """
     state = os.stat(path)
     try:
-        found = _remembered(
+        reference = _remembered(
             str(path), (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns), siblings
         )
     except (RuntimeError, KeyError, ValueError) as error:
         raise OSError(f"{path} is damaged ({error})") from error
-    if found is not None:
-        raise ValueError(f"{path}: {found}, which is not followed; write the values into the file itself.")
+    if reference is not None:
+        raise ValueError(
+            f"{path}: {reference}, which is not followed; write the values into the file itself."
+        )
 
 
 @contextmanager

@@ -39,8 +39,8 @@ def snapshot_number(path: Path) -> int | None:
     path = Path(path).absolute()
     for part in (path.name, *(parent.name for parent in path.parents[:PARENTS])):
         for kind in (AFTER_BOX, SNAPSHOT):
-            if found := kind.search(part):
-                return int(found[1])
+            if match := kind.search(part):
+                return int(match[1])
     return None
 
 
@@ -64,7 +64,7 @@ def galaxy_number(name: str) -> int | None:
     stem = re.sub(r"(?i)(\.\d+)?(\.(hdf5|h5|fits|fit|fz|gz))+$", "", name)
     for kind in (AFTER_BOX, SNAPSHOT, OTHER):
         stem = kind.sub("|", stem)
-    if found := GALAXY.search(stem):
-        return int(found[1]) if len(found[1]) <= MOST_DIGITS else None
+    if match := GALAXY.search(stem):
+        return int(match[1]) if len(match[1]) <= MOST_DIGITS else None
     digits = re.findall(r"(?<![\d.])\d+(?![\d.]*\d)", stem)
     return int(digits[-1]) if digits and len(digits[-1]) <= MOST_DIGITS else None

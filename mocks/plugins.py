@@ -28,7 +28,7 @@ def load_plugins(group: str, kind: type, what: str, ours: Container[str]) -> dic
     dict
         Entries by name. Each that is left out is warned of.
     """
-    found = {}
+    plugins = {}
     for point in importlib.metadata.entry_points(group=group):
         try:
             entry = point.load()
@@ -44,5 +44,5 @@ def load_plugins(group: str, kind: type, what: str, ours: Container[str]) -> dic
                 "plug-in %s (%s) has the name of one of ours and is left out", point.name, point.value
             )
         else:
-            found[point.name] = entry
-    return found
+            plugins[point.name] = entry
+    return plugins

@@ -115,13 +115,13 @@ def read_fits(path: str | Path) -> dict[str, np.ndarray | dict]:
     }
     try:
         with fits.open(path) as file:
-            found: dict = {"bands": tuple(file[0].header["BANDS"].split(","))}
+            contents: dict = {"bands": tuple(file[0].header["BANDS"].split(","))}
             for extension, name in names.items():
                 planes = [hdu.data for hdu in file if hdu.name == extension]
                 if planes:
-                    found[name] = np.stack(planes)
-            found["metadata"] = json.loads(file["METADATA"].data["json"][0])
-            return found
+                    contents[name] = np.stack(planes)
+            contents["metadata"] = json.loads(file["METADATA"].data["json"][0])
+            return contents
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise OSError(f"{path} is not a cutout written by simcompare: {error}.") from error
 

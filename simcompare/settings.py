@@ -47,9 +47,9 @@ __all__ = [
 
 def _matches(pattern: Path) -> list[Path]:
     """Files and folders of a pattern, hidden ones left out; links to folders are not followed by ``**``."""
-    found = Path(pattern.anchor or ".").glob(str(pattern.relative_to(pattern.anchor)))
+    paths = Path(pattern.anchor or ".").glob(str(pattern.relative_to(pattern.anchor)))
     hidden = [part for part in pattern.parts if part.startswith(".")]
-    plain = (path for path in found if all(part[:1] != "." or part in hidden for part in path.parts))
+    plain = (path for path in paths if all(part[:1] != "." or part in hidden for part in path.parts))
     return sorted(plain, key=str)
 
 
@@ -62,14 +62,14 @@ class Settings(BaseModel):
     @classmethod
     def _matching(cls, paths: list[Path]) -> list[Path]:
         """Files that match patterns: a workflow file has no shell to expand them."""
-        found = []
+        matching = []
         for path in paths:
             is_pattern = any(sign in str(path) for sign in "*?[") and not path.exists()
             matches = _matches(path) if is_pattern else [path]
             if not matches:
                 raise ValueError(f"no file matches {path}")
-            found += matches
-        return found
+            matching += matches
+        return matching
 
     def as_dict(self) -> dict:
         """Plain values for TOML and JSON; what is not set is left out."""

@@ -234,11 +234,11 @@ class Fit:
         scales = [
             name for name, bad in zip(self.model.scale_names, is_bad.any(0).tolist(), strict=True) if bad
         ]
-        found = rows[is_bad.any(1)].tolist()[:5]
+        images = rows[is_bad.any(1)].tolist()[:5]
         log.error(
             "loss or gradient is not a number in epoch %d, step %d (scales: %s; training images: %s): "
             "training stops with the best weights so far; lower the learning rate or look at these images",
-            self.epoch + 1, self.step + 1, ", ".join(scales) or "gradient only", found or "gradient only",
+            self.epoch + 1, self.step + 1, ", ".join(scales) or "gradient only", images or "gradient only",
         )  # fmt: skip
         self.model.metadata["training_stopped"] = f"loss not a number in epoch {self.epoch + 1}"
 
@@ -320,8 +320,8 @@ class Fit:
 
     def _resume(self, folder: Path) -> None:
         """Go on from the last whole snapshot, if there is one; the first process looks for it."""
-        found = find_snapshot(folder) if distributed.is_first() else None
-        epoch = int(distributed.from_first(torch.tensor(found or 0, device=self.device)))
+        snapshot = find_snapshot(folder) if distributed.is_first() else None
+        epoch = int(distributed.from_first(torch.tensor(snapshot or 0, device=self.device)))
         if epoch:
             self._take_up(snapshot_path(folder, epoch))
         distributed.sum_over(torch.tensor(self.epoch, device=self.device))  # all have read, one may write

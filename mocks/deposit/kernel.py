@@ -144,7 +144,7 @@ def stamps() -> tuple[Stamps, ...]:
     largest = np.append(REACH, REACH[-1])
     smallest = np.array([0, *REACH[:-1], REACH[-1] / 2])
     step = (largest - smallest) / _SIZES
-    found = []
+    levels = []
     for kind, side in enumerate(_SIDES):
         reach = smallest[kind] + (np.arange(_SIZES) + 0.5) * step[kind]
         centre = side / 2 - 0.5 + (np.arange(_OFFSETS) + 0.5) / _OFFSETS
@@ -153,10 +153,10 @@ def stamps() -> tuple[Stamps, ...]:
         else:
             table = _spline_coefficients(reach, centre, side)
         table *= np.sqrt(0.5) / table.sum(axis=-1, keepdims=True)
-        found.append(
+        levels.append(
             Stamps(table.ravel(), side, _SIZES, _OFFSETS, float(smallest[kind]), float(1 / step[kind]))
         )
-    return tuple(found)
+    return tuple(levels)
 
 
 def _spline_coefficients(reach: np.ndarray, centre: np.ndarray, side: int) -> np.ndarray:
@@ -167,11 +167,11 @@ def _spline_coefficients(reach: np.ndarray, centre: np.ndarray, side: int) -> np
     edge = np.arange((side + 2) * 4 + 1) / 4 - 1
     basis = np.diff(_quadratic_integral(edge[:, None] - (np.arange(side) + 0.5)), axis=0)
     target = _integrals(reach, centre, edge)
-    found = np.full((*target.shape[:-1], side), np.sqrt(0.5) / side)
+    coefficients = np.full((*target.shape[:-1], side), np.sqrt(0.5) / side)
     for _ in range(100):
-        found *= (target / np.maximum(found @ basis.T, 1e-300)) @ basis
-    found[found < 1e-12] = 0  # numbers next to nothing are slow to calculate with
-    return found
+        coefficients *= (target / np.maximum(coefficients @ basis.T, 1e-300)) @ basis
+    coefficients[coefficients < 1e-12] = 0  # numbers next to nothing are slow to calculate with
+    return coefficients
 
 
 def _quadratic_integral(x: np.ndarray) -> np.ndarray:

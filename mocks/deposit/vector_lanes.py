@@ -72,18 +72,18 @@ def _sum_of_squares(builder, gaps):
 
 
 @intrinsic
-def points_within(typing_context, places, at, centre, bound, found, count):
-    """Append to ``found`` the squared distances below a bound of eight points from a centre (x, y, z).
+def points_within(typing_context, places, at, centre, bound, distances, count):
+    """Append to ``distances`` the squared distances below a bound of eight points from a centre (x, y, z).
 
     ``places`` is a flat float64 array that holds, from ``at`` on, the eight x, the eight y and the eight z.
-    ``found`` gets float64 from element ``count`` on; returned is the element after the last.
+    ``distances`` gets float64 from element ``count`` on; returned is the element after the last.
     """
-    signature = types.intp(places, types.intp, _POINT, types.float64, found, types.intp)
+    signature = types.intp(places, types.intp, _POINT, types.float64, distances, types.intp)
 
     def codegen(context, builder, signature, arguments):
-        places, at, centre, bound, found, count = arguments
-        places, found = (
-            _data(context, builder, signature.args[i], array) for i, array in ((0, places), (4, found))
+        places, at, centre, bound, distances, count = arguments
+        places, distances = (
+            _data(context, builder, signature.args[i], array) for i, array in ((0, places), (4, distances))
         )
         centre = cgutils.unpack_tuple(builder, centre, 3)
         gaps = [
@@ -92,25 +92,25 @@ def points_within(typing_context, places, at, centre, bound, found, count):
         ]
         square = _sum_of_squares(builder, gaps)
         mask = builder.fcmp_ordered("<", square, everywhere(builder, bound, LANES))
-        return _append(builder, found, count, square, mask)
+        return _append(builder, distances, count, square, mask)
 
     return signature, codegen
 
 
 @intrinsic
-def boxes_within(typing_context, boxes, at, first, centre, bound, found, count):
-    """Append to ``found`` the numbers of those of eight boxes that lie nearer to (x, y, z) than a bound.
+def boxes_within(typing_context, boxes, at, first, centre, bound, numbers, count):
+    """Append to ``numbers`` the numbers of those of eight boxes that lie nearer to (x, y, z) than a bound.
 
     ``boxes`` is a flat float64 array that holds, from ``at`` on, the eight lowest x, y and z and then the
-    highest ones; the first box has the number ``first``. ``bound`` is a squared distance. ``found`` gets
+    highest ones; the first box has the number ``first``. ``bound`` is a squared distance. ``numbers`` gets
     int64 from element ``count`` on; returned is the element after the last.
     """
-    signature = types.intp(boxes, types.intp, types.intp, _POINT, types.float64, found, types.intp)
+    signature = types.intp(boxes, types.intp, types.intp, _POINT, types.float64, numbers, types.intp)
 
     def codegen(context, builder, signature, arguments):
-        boxes, at, first, centre, bound, found, count = arguments
-        boxes, found = (
-            _data(context, builder, signature.args[i], array) for i, array in ((0, boxes), (5, found))
+        boxes, at, first, centre, bound, numbers, count = arguments
+        boxes, numbers = (
+            _data(context, builder, signature.args[i], array) for i, array in ((0, boxes), (5, numbers))
         )
         centre = cgutils.unpack_tuple(builder, centre, 3)
 
@@ -125,7 +125,7 @@ def boxes_within(typing_context, boxes, at, first, centre, bound, found, count):
             gaps.append(larger(larger(below, above), zero))
         near = builder.fcmp_ordered("<", _sum_of_squares(builder, gaps), everywhere(builder, bound, LANES))
         order = ir.Constant(ir.VectorType(_INT, LANES), list(range(LANES)))
-        return _append(builder, found, count, builder.add(everywhere(builder, first, LANES), order), near)
+        return _append(builder, numbers, count, builder.add(everywhere(builder, first, LANES), order), near)
 
     return signature, codegen
 

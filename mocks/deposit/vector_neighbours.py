@@ -231,21 +231,21 @@ def _leaves_near(tree, level, own, place, bound, near):
     start, flat, size = tree.start, tree.boxes.reshape(-1), 6 * LANES
     parent = own // LANES
     now = level % 2
-    found = boxes_within(flat, (start[level] + parent) * size, parent * LANES, place, bound, near[now], 0)
+    n_near = boxes_within(flat, (start[level] + parent) * size, parent * LANES, place, bound, near[now], 0)
     if level:  # the leaves under it were seen before
         count = 0
-        for j in range(found):
+        for j in range(n_near):
             near[now, count] = near[now, j]
             count += near[now, j] != own
-        found = count
+        n_near = count
     for below in range(level - 1, -1, -1):
         count = 0
-        for j in range(found):
+        for j in range(n_near):
             node = near[now, j]
             at = (start[below] + node) * size
             count = boxes_within(flat, at, node * LANES, place, bound, near[1 - now], count)
-        found, now = count, 1 - now
-    return found
+        n_near, now = count, 1 - now
+    return n_near
 
 
 @njit
@@ -258,8 +258,8 @@ def _distance(tree, leaf, i, k, bound, near, square):
     flat, crowd = tree.leaves.reshape(-1), _CROWD * k + LANES
     count, own = 0, leaf
     for level in range(len(tree.start) - 1):
-        found = _leaves_near(tree, level, own, place, bound, near)
-        for j in range(found):
+        n_near = _leaves_near(tree, level, own, place, bound, near)
+        for j in range(n_near):
             count = points_within(flat, near[0, j] * 3 * LANES, place, bound, square, count)
             if count > crowd:
                 bound = _smallest(square, count, k + 1, bound)
@@ -287,10 +287,10 @@ def _search(tree, n, k):
     for leaf in range(len(tree.leaves)):
         for i in range(min(LANES, n - leaf * LANES)):
             bound, likely = _bounds(tree.leaves, length, leaf, i)
-            found = _distance(tree, leaf, i, k, likely, near, square)
-            if found < 0:
-                found = _distance(tree, leaf, i, k, bound, near, square)
-            length[leaf * LANES + i] = np.sqrt(found)
+            squared = _distance(tree, leaf, i, k, likely, near, square)
+            if squared < 0:
+                squared = _distance(tree, leaf, i, k, bound, near, square)
+            length[leaf * LANES + i] = np.sqrt(squared)
     return length
 
 

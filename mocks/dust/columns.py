@@ -44,12 +44,12 @@ def _vector(order, place, n_star, gas, shapes):
 def _plain(order, place, n_star, gas, shapes):
     """Go from the front to the back: gas fills the grids, stars read them, particle by particle."""
     grids = [np.zeros((gas.weight.shape[1], *shape)) for shape in shapes]
-    found = np.zeros((n_star, gas.weight.shape[1]))
+    in_front = np.zeros((n_star, gas.weight.shape[1]))
     of_gas = [_gas_stamps(place[n_star:], gas, kind) for kind in range(len(stamps()))]
     for i in order:
         if i < n_star:
             for level, grid in enumerate(grids):
-                found[i] += _value(grid, place[i] / 2**level + (PAD - 0.5), level > 0) / 4.0**level
+                in_front[i] += _value(grid, place[i] / 2**level + (PAD - 0.5), level > 0) / 4.0**level
         else:
             j = i - n_star
             corner, shares = of_gas[gas.kind[j]]
@@ -58,7 +58,7 @@ def _plain(order, place, n_star, gas, shapes):
             if min(column, row) >= 0 and column + side <= grid.shape[2] and row + side <= grid.shape[1]:
                 target = grid[:, row : row + side, column : column + side]
                 target += gas.weight[j][:, None, None] * share
-    return found
+    return in_front
 
 
 def _gas_stamps(place, gas, kind):

@@ -139,10 +139,10 @@ class GasColumn(Dust):
             return np.zeros((len(wavelength), len(stars)))
         weight = np.stack([hydrogen, hydrogen * gas.metallicity], axis=1)[dusty]
         reach = _gas_reach(gas)[dusty]
-        found = column_in_front(
+        in_front = column_in_front(
             stars.position @ view.T, gas.position[dusty] @ view.T, reach, weight, self.cell
         )
-        column, metals = np.maximum(found, 0).T
+        column, metals = np.maximum(in_front, 0).T
         metallicity = metals / np.maximum(column, _NOTHING)
         gamma = np.where(wavelength >= 2000, *METALLICITY_POWERS)[:, None]
         redshift = galaxy.redshift if self.redshift is None else self.redshift

@@ -51,7 +51,7 @@ def _sweep(order, x, y, n_star, gas, shapes, stamps, quantities):
         start[k + 1] = start[k] + shapes[k, 0] * shapes[k, 1]
     grids = np.zeros((n_quantity, start[-1]))
     flat = grids.reshape(-1)
-    found = np.zeros((n_star, n_quantity))
+    column = np.zeros((n_star, n_quantity))
     for i in order:
         if i < n_star:
             for k in range(len(shapes)):
@@ -59,7 +59,7 @@ def _sweep(order, x, y, n_star, gas, shapes, stamps, quantities):
                 u, v = x[i] / 2**k + (PAD - 0.5), y[i] / 2**k + (PAD - 0.5)
                 part = np.zeros(n_quantity)
                 _read(grids[:, start[k] : start[k + 1]], n_y, n_x, u, v, k > 0, part)
-                found[i] += part / 4.0**k
+                column[i] += part / 4.0**k
         else:
             j = i - n_star
             k = gas.level[j]
@@ -70,7 +70,7 @@ def _sweep(order, x, y, n_star, gas, shapes, stamps, quantities):
                 add_4(grid, place, stamps[gas.kind[j]], gas.weight, j, 0, quantities)
             else:
                 add_8(grid, place, stamps[gas.kind[j]], gas.weight, j, 0, quantities)
-    return found
+    return column
 
 
 def sweep(order, place, n_star, gas, shapes):

@@ -55,8 +55,8 @@ def parse_bands(text: str | Sequence[str]) -> tuple[str, ...]:
 
 def band_of_filter(name: str) -> str | None:
     """Band letter in a filter's name, such as ``sloan/sdss_g`` or ``g_SDSS.res``; None without one."""
-    found = BAND.search(re.sub(r"(?i)sdss|sloan|hsc", " ", name.replace("_", " ")))
-    return found[1].lower() if found else None
+    match = BAND.search(re.sub(r"(?i)sdss|sloan|hsc", " ", name.replace("_", " ")))
+    return match[1].lower() if match else None
 
 
 def band_in_name(path: Path) -> tuple[str, str] | None:

@@ -91,9 +91,9 @@ def _read_one(path: Path) -> _Plane:
             # astropy leaves a file that it opened itself open when it turns out to be cut short
             with path.open("rb") as raw, fits.open(raw, memmap=False) as file:
                 hdu = next(filter(_is_image, file), None)
-                found = None if hdu is None else _Plane(np.array(hdu.data, float), hdu.header, _listed(file))
-                for key in KEYS.intersection(() if found is None else found.header):
-                    found.header[key]  # cards are parsed when they are asked for
+                plane = None if hdu is None else _Plane(np.array(hdu.data, float), hdu.header, _listed(file))
+                for key in KEYS.intersection(() if plane is None else plane.header):
+                    plane.header[key]  # cards are parsed when they are asked for
     except (OSError, ValueError, TypeError, EOFError, KeyError, fits.VerifyError) as error:
         raise OSError(
             f"{path} cannot be read as FITS ({error}); cut short or damaged? Fetch it again."
@@ -101,14 +101,14 @@ def _read_one(path: Path) -> _Plane:
     # other warnings are of cards that are not quite standard, which do no harm
     if any("truncated" in str(warning.message) for warning in said):
         raise OSError(f"{path} is cut short; fetch it again.")
-    if found is None:
+    if plane is None:
         raise ValueError(f"{path}: no image (2 or 3 axes) in any of its extensions.")
-    image = found.image
+    image = plane.image
     while image.ndim > 3 and image.shape[0] == 1:
         image = image[0]
     if image.ndim > 3:
         raise ValueError(f"{path}: an image of {image.ndim} axes {image.shape}; needed is (band, y, x).")
-    return _Plane(image[None] if image.ndim == 2 else image, found.header.copy(), found.wavelengths)
+    return _Plane(image[None] if image.ndim == 2 else image, plane.header.copy(), plane.wavelengths)
 
 
 def band_groups(paths: Iterable[Path]) -> list[tuple[Path, ...]]:

@@ -55,8 +55,8 @@ def agreed(headers: Sequence[fits.Header], names: Sequence[str], where: str) -> 
     ValueError
         When they state different ones.
     """
-    found = [(name, number_of(header.get(name))) for header in headers for name in names]
-    stated = [(name, value) for name, value in found if value is not None]
+    candidates = [(name, number_of(header.get(name))) for header in headers for name in names]
+    stated = [(name, value) for name, value in candidates if value is not None]
     values = [value for _, value in stated]
     if values and not np.allclose(values, values[0], rtol=1e-3, atol=1e-4):
         raise ValueError(f"{where}: {' and '.join(f'{name} = {x:g}' for name, x in stated)} disagree.")

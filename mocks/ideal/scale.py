@@ -59,17 +59,17 @@ def _sides(header: fits.Header, where: str) -> tuple[float, u.UnitBase] | None:
 
 def _scale(header: fits.Header, redshift: float | None, cosmology: FLRW | None, where: str) -> tuple:
     """Pixel scale [arcsec] that a header tells, or None, and how."""
-    found = {}
+    scales = {}
     for name in ("PIXSCALE", "PIXELSCL"):
         value = number_of(header.get(name))
         if value is not None:
-            found[name] = value
+            scales[name] = value
     told = _sides(header, where)
     if told is not None:
         side, unit = told
         if unit.is_equivalent(u.arcsec):
             is_told = any(header.get(name) for name in ("CUNIT1", "CTYPE1"))
-            found[f"the matrix in {unit}" if is_told else "the matrix, degrees assumed"] = side * unit.to(
+            scales[f"the matrix in {unit}" if is_told else "the matrix, degrees assumed"] = side * unit.to(
                 u.arcsec
             )
         elif unit.is_equivalent(u.kpc):
@@ -79,19 +79,19 @@ def _scale(header: fits.Header, redshift: float | None, cosmology: FLRW | None, 
                 how = f"pixels of {side:.6g} {unit} at redshift {redshift:g}"
                 if cosmology is None:
                     how += f" (cosmology not stored: H0 = {used.H0.value:g}, Omega_m = {used.Om0:g} assumed)"
-                found[how] = side * unit.to(u.kpc) / per_arcsec
-        elif not found:
+                scales[how] = side * unit.to(u.kpc) / per_arcsec
+        elif not scales:
             raise ValueError(f"{where}: pixels of {side:g} {unit}, no angle; state pixel_scale= [arcsec].")
-    if not found:
+    if not scales:
         return None, ""
-    values = list(found.values())
+    values = list(scales.values())
     if max(values) > (1 + AGREE) * min(values):
         raise ValueError(
             f"{where}: pixel sizes disagree: "
-            + " and ".join(f"{value:.5g} arcsec by {how}" for how, value in found.items())
+            + " and ".join(f"{value:.5g} arcsec by {how}" for how, value in scales.items())
             + "; state the right one with pixel_scale= (--reader pixel_scale=...)."
         )
-    how, value = next(iter(found.items()))
+    how, value = next(iter(scales.items()))
     if not USUAL[0] <= value <= USUAL[1]:
         raise ValueError(
             f"{where}: pixels of {value:g} arcsec by {how}; usual are {USUAL[0]:g} to {USUAL[1]:g}. State "

@@ -131,8 +131,8 @@ def parse_unit(text: str, where: str = "unit") -> PixelUnit:
     plain = stated.replace("**", "^")
     if re.search(r"(?i)vega", plain):
         raise _unknown(text, where, "Vega magnitudes are not converted to AB here")
-    if found := MAGNITUDE.fullmatch(plain):
-        note = "" if found[1] or found[3] else AB_ASSUMED
+    if match := MAGNITUDE.fullmatch(plain):
+        note = "" if match[1] or match[3] else AB_ASSUMED
         return PixelUnit("magnitude", u.mag, True, note)
     for word, ours in WORDS:
         plain = re.sub(word, ours, plain)

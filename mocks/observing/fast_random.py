@@ -21,9 +21,9 @@ def standard_normal(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndar
     -------
     ndarray, shape ``shape``
     """
-    found = np.empty(shape)
-    _fill_normal(found.reshape(-1), rng)
-    return found
+    values = np.empty(shape)
+    _fill_normal(values.reshape(-1), rng)
+    return values
 
 
 def poisson(mean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -59,44 +59,44 @@ def poisson(mean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     mean = np.ascontiguousarray(mean, float)
     if not (mean.min(initial=0) >= 0 and mean.max(initial=0) < np.inf):
         raise ValueError("means of Poisson counts must be finite and not negative.")
-    found = np.zeros(mean.shape)
-    _fill_poisson(mean.reshape(-1), rng, found.reshape(-1))
-    return found
+    counts = np.zeros(mean.shape)
+    _fill_poisson(mean.reshape(-1), rng, counts.reshape(-1))
+    return counts
 
 
 @njit
-def _fill_normal(found, rng):
-    for i in range(len(found)):
-        found[i] = rng.standard_normal()
+def _fill_normal(values, rng):
+    for i in range(len(values)):
+        values[i] = rng.standard_normal()
 
 
 @njit
-def _fill_poisson(mean, rng, found):
+def _fill_poisson(mean, rng, counts):
     """Draw in sweeps over all pixels, each without a branch, and go through the few that are left."""
     for i in range(len(mean)):
         if mean[i] >= _FEW:
-            found[i] = rng.standard_normal()
+            counts[i] = rng.standard_normal()
     left, n_left = np.empty(len(mean), np.int64), 0
     for i in range(len(mean)):
-        found[i] = np.floor(mean[i] + np.sqrt(mean[i]) * found[i])
+        counts[i] = np.floor(mean[i] + np.sqrt(mean[i]) * counts[i])
     for i in range(len(mean)):  # of counts above the mean there are too few, of those below too many
         left[n_left] = i
-        n_left += (mean[i] > 0) & ((found[i] < np.floor(mean[i] - 1.1484)) | (mean[i] < _FEW))
+        n_left += (mean[i] > 0) & ((counts[i] < np.floor(mean[i] - 1.1484)) | (mean[i] < _FEW))
     for j in range(n_left):
         i = left[j]
         uniform = rng.random()
         if mean[i] < _FEW:
-            found[i] = _invert(mean[i], uniform)
-        elif 6 * mean[i] ** 2 * uniform < (mean[i] - found[i]) ** 3 and (
-            found[i] < 0 or _excess(found[i], mean[i], uniform, 0.0) < 0
+            counts[i] = _invert(mean[i], uniform)
+        elif 6 * mean[i] ** 2 * uniform < (mean[i] - counts[i]) ** 3 and (
+            counts[i] < 0 or _excess(counts[i], mean[i], uniform, 0.0) < 0
         ):
             while True:  # counts that normal deviates make too seldom
                 exponential, uniform = rng.standard_exponential(), 2 * rng.random() - 1
                 deviate = 1.8 + np.copysign(exponential, uniform)
                 if deviate > -0.6744:
-                    found[i] = np.floor(mean[i] + np.sqrt(mean[i]) * deviate)
+                    counts[i] = np.floor(mean[i] + np.sqrt(mean[i]) * deviate)
                     share = 0.1069 / mean[i] * abs(uniform)
-                    if _excess(found[i], mean[i], 0.0, exponential) >= share:
+                    if _excess(counts[i], mean[i], 0.0, exponential) >= share:
                         break
 
 

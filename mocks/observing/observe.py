@@ -148,10 +148,10 @@ def _mask(shape: tuple[int, int, int], sky: np.ndarray | None) -> np.ndarray:
     mask = np.zeros(shape, np.uint8)
     if sky is not None:
         low_y, low_x = (sky.shape[1] - shape[1]) // 2, (sky.shape[2] - shape[2]) // 2
-        found = segment(sky, threshold=OBJECT_THRESHOLD, grow=OBJECT_GROW)[
+        objects = segment(sky, threshold=OBJECT_THRESHOLD, grow=OBJECT_GROW)[
             low_y : low_y + shape[1], low_x : low_x + shape[2]
         ]
-        mask[:, found] = MASK_BITS["other object"]
+        mask[:, objects] = MASK_BITS["other object"]
     return mask
 
 

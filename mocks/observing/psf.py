@@ -61,8 +61,8 @@ def fit_moffat(image: np.ndarray, size: int) -> np.ndarray:
 
     start = [1.0, 0.0, np.clip(measure_fwhm(image / image.sum()), 1, len(image) / 2), 3.0, 0, 0, 0, 0]
     high = [len(image) if limit == np.inf else limit for limit in MOFFAT_HIGH]
-    found = least_squares(residual, start, bounds=(MOFFAT_LOW, high)).x
-    return psf_from_image(profile(found[2:], size))
+    parameters = least_squares(residual, start, bounds=(MOFFAT_LOW, high)).x
+    return psf_from_image(profile(parameters[2:], size))
 
 
 def _over_pixels(profile, size: int, order: int = 5) -> np.ndarray:

@@ -74,7 +74,7 @@ def segment(
     ndarray of bool, shape (y, x)
         Pixels that are not finite are in it.
     """
-    found = np.zeros(image.shape[-2:], bool)
+    is_object = np.zeros(image.shape[-2:], bool)
     for plane in np.asarray(image, float):
         bad = ~np.isfinite(plane)
         mean, _ = clipped_sigma(plane[::EVERY, ::EVERY])
@@ -83,8 +83,8 @@ def segment(
         label, _ = ndimage.label(smooth > mean + threshold * sigma, np.ones((3, 3)))
         area = np.bincount(label.ravel())
         area[0] = 0
-        found |= (area >= min_area)[label] | bad
-    return ndimage.binary_dilation(found, iterations=grow) if grow else found
+        is_object |= (area >= min_area)[label] | bad
+    return ndimage.binary_dilation(is_object, iterations=grow) if grow else is_object
 
 
 def find_sites(

@@ -186,14 +186,14 @@ def examine_all(path: str | Path, simulation: str | None = None, **options) -> l
     """
     path = Path(path)
     try:
-        found, others = members(path)
+        files_in, others = members(path)
     except (OSError, ValueError):
-        found, others = [path], {}  # its examination says why
+        files_in, others = [path], {}  # its examination says why
     left_out = [
         Examination(path=file, findings=[Finding("warning", "left out", reason)])
         for file, reason in others.items()
     ]
-    return [examine(files, simulation, **options) for files in grouped(found)] + left_out
+    return [examine(files, simulation, **options) for files in grouped(files_in)] + left_out
 
 
 def _words(snapshot: Snapshot) -> str:
@@ -217,11 +217,11 @@ def doubts_of_run(snapshot: Snapshot) -> list[str]:
     run = RUNS.get(snapshot.simulation)
     if run is None:
         return []
-    found = np.array([snapshot.cosmology.h, snapshot.cosmology.Om0])
-    if np.allclose(found, [run.h, run.omega_m], rtol=COSMOLOGY_TOLERANCE):
+    parameters = np.array([snapshot.cosmology.h, snapshot.cosmology.Om0])
+    if np.allclose(parameters, [run.h, run.omega_m], rtol=COSMOLOGY_TOLERANCE):
         return []
     return [
-        f"h and Omega_m are {found.tolist()}, those of {snapshot.simulation} as published are "
+        f"h and Omega_m are {parameters.tolist()}, those of {snapshot.simulation} as published are "
         f"{[run.h, run.omega_m]}"
     ]
 

@@ -106,15 +106,15 @@ def aperture_radius(aperture: str | float, galaxy: Galaxy, image_size: float | N
         When the aperture cannot be read or is not positive.
     """
     text = str(aperture).strip()
-    found = re.fullmatch(r"(\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\s*(kpc|rhalf)?", text)
+    match = re.fullmatch(r"(\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\s*(kpc|rhalf)?", text)
     if text == "image" and image_size is not None:
         return 0.5 * image_size
-    if found is None or float(found[1]) <= 0:
+    if match is None or float(match[1]) <= 0:
         raise ValueError(
             f"aperture {aperture!r} is not understood; write '30 kpc', '2 rhalf' or 'image' (of known size)."
         )
-    unit = float(galaxy.properties["half_mass_radius"]) if found[2] == "rhalf" else 1.0
-    return float(found[1]) * unit
+    unit = float(galaxy.properties["half_mass_radius"]) if match[2] == "rhalf" else 1.0
+    return float(match[1]) * unit
 
 
 def cut_aperture(galaxy: Galaxy, aperture: str | float, image_size: float | None = None) -> Galaxy:

@@ -66,11 +66,11 @@ class Coadd:
 
     def taken(self, names=UNUSABLE_PLANES) -> np.ndarray:
         """Pixels with any of these planes, or without a finite value."""
-        found = ~np.isfinite(self.image)
+        is_taken = ~np.isfinite(self.image)
         for name in names:
             if name in self.planes:
-                found |= self.planes[name]
-        return found
+                is_taken |= self.planes[name]
+        return is_taken
 
 
 def open_coadd(path: str | Path) -> Coadd:

@@ -97,14 +97,14 @@ def open_psfex(path: str | Path) -> PsfexModel | None:
             tables = [
                 hdu for hdu in file if isinstance(hdu, fits.BinTableHDU) and "PSF_MASK" in hdu.columns.names
             ]
-            found = [(hdu.header, np.asarray(hdu.data["PSF_MASK"][0], float)) for hdu in tables]
+            models = [(hdu.header, np.asarray(hdu.data["PSF_MASK"][0], float)) for hdu in tables]
     except (OSError, TypeError, ValueError, IndexError) as error:
         raise ValueError(f"{path}: no FITS file, or damaged ({error}).") from error
-    if not found:
+    if not models:
         return None
-    if len(found) > 1:
-        raise ValueError(f"{path}: {len(found)} PSF models, one a detector; keep the one of the image.")
-    header, images = found[0]
+    if len(models) > 1:
+        raise ValueError(f"{path}: {len(models)} PSF models, one a detector; keep the one of the image.")
+    header, images = models[0]
     try:
         step = float(header["PSF_SAMP"])
         degree, zero, scale = _polynomial(header, path)

@@ -166,7 +166,7 @@ def frame_siblings(path: str | Path, bands: tuple[str, ...]) -> list[Path]:
     match = FRAME_NAME.search(path.name)
     if match is None:
         raise ValueError(f"{path}: not named like a frame, frame-<band>-<run>-<camcol>-<field>.fits.bz2.")
-    found = []
+    frames = []
     for band in bands:
         stem = "frame-{}-{}-{}-{}.fits".format(band, *match.groups()[1:4])
         candidates = [
@@ -177,5 +177,5 @@ def frame_siblings(path: str | Path, bands: tuple[str, ...]) -> list[Path]:
             raise FileNotFoundError(
                 f"{candidates[0]}: the {band} frame of this field is missing; fetch it first."
             )
-        found.append(existing[0])
-    return found
+        frames.append(existing[0])
+    return frames

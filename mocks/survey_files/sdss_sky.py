@@ -106,10 +106,10 @@ def _noise_of_columns(blank: np.ndarray, strip: int = STRIP) -> np.ndarray:
 def _level_about(image: np.ndarray, places: np.ndarray, cell: int = CELL) -> np.ndarray:
     """Clipped mean of the square of the image in which each place lies; undetected sources are part of it."""
     corners = places // cell * cell
-    found = {
+    levels = {
         (y, x): clipped_sigma(image[y : y + cell, x : x + cell])[0] for y, x in np.unique(corners, axis=0)
     }
-    return np.array([found[y, x] for y, x in corners])
+    return np.array([levels[y, x] for y, x in corners])
 
 
 def _whole_pixel_shift(reference: Frame, frame: Frame) -> tuple[int, int]:

@@ -20,8 +20,8 @@ PLUGIN_GROUP = "simcompare.surveys"
 @cache
 def _plugins() -> dict[str, Path]:
     """Find the survey files that other installed packages offer."""
-    found = load_plugins(PLUGIN_GROUP, str | Path, "path of a survey file", SURVEYS)
-    return {name: Path(path) for name, path in found.items()}
+    plugins = load_plugins(PLUGIN_GROUP, str | Path, "path of a survey file", SURVEYS)
+    return {name: Path(path) for name, path in plugins.items()}
 
 
 def surveys() -> dict[str, Path]:
@@ -64,12 +64,12 @@ def load_survey(survey: "str | Path | Survey") -> Survey:
             f"survey {str(survey)!r} is unknown; choose from {', '.join(surveys())}; or give a .toml file."
         )
     try:
-        found = parse_survey(path.read_text(encoding="utf-8"), str(path))
+        loaded = parse_survey(path.read_text(encoding="utf-8"), str(path))
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not a TOML file: {error}.") from error
-    if str(survey) in surveys() and found.name != str(survey):
+    if str(survey) in surveys() and loaded.name != str(survey):
         raise ValueError(
-            f"{path}: its name is {found.name!r}, but it is offered as {survey!r}; make them one."
+            f"{path}: its name is {loaded.name!r}, but it is offered as {survey!r}; make them one."
         )
     # Those that everybody has need not travel with images.
-    return replace(found, text="") if path in SURVEYS.values() else found
+    return replace(loaded, text="") if path in SURVEYS.values() else loaded

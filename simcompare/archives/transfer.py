@@ -225,15 +225,15 @@ class _FinalError(FetchError):
 
 def _one_for_each_path(items: Sequence[Item]) -> list[Item]:
     """Leave out what is asked for twice; refuse two files that would lie at one path."""
-    found: dict[str, Item] = {}
+    by_path: dict[str, Item] = {}
     for item in items:
-        other = found.setdefault(item.path.lower(), item)
+        other = by_path.setdefault(item.path.lower(), item)
         if (other.url, other.body) != (item.url, item.body):
             raise ValueError(
                 f"{item.path} would be two files, of {_asked(other)} and {_asked(item)}; give each row of "
                 "the targets a name of its own, in letters that differ by more than their case."
             )
-    return list(found.values())
+    return list(by_path.values())
 
 
 def _asked(item: Item) -> str:

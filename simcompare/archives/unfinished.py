@@ -64,10 +64,10 @@ class Unfinished:
     def edition(self) -> dict[str, str]:
         """Edition of the part; empty where that is not known."""
         try:
-            found = json.loads(self.note.read_text(encoding="utf-8"))
+            note = json.loads(self.note.read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return {}
-        return found if isinstance(found, dict) else {}
+        return note if isinstance(note, dict) else {}
 
     def size(self) -> int:
         """Bytes after which the file can be gone on with; 0 where nothing says of which edition they are."""

@@ -128,19 +128,23 @@ def attribute_mocks(settings: AttributeSettings) -> Attribution:
             reference=ImageSet.open(settings.real).name,
         )
         scores = score_image_sets(scored)
-        found = _attributed(scores, images.name, settings)
+        attribution = _attributed(scores, images.name, settings)
         write_further(
             [
-                FurtherTable("ladder", "What each step is worth", _NOTES[found.unit], found.ladder),
-                FurtherTable("perturbations", "What an error is worth", found.verdict, found.perturbations),
+                FurtherTable(
+                    "ladder", "What each step is worth", _NOTES[attribution.unit], attribution.ladder
+                ),
+                FurtherTable(
+                    "perturbations", "What an error is worth", attribution.verdict, attribution.perturbations
+                ),
             ],
             run.folder / "tables",
         )
         names = ("gap", "gap_low", "gap_high", "floor", "unit", "verdict")
-        summary = {name: getattr(found, name) for name in names}
+        summary = {name: getattr(attribution, name) for name in names}
         summary |= {"dataset": images.name, "model": scores.meta["model"]}
         write_text(run.folder / ATTRIBUTION, json.dumps(plain(summary), indent=1))
-    return found
+    return attribution
 
 
 def _forget_scores_of_others(run: Run, images: ImageSet) -> None:
@@ -208,10 +212,10 @@ def _ways(settings: AttributeSettings, *, has_particles: bool) -> list[Variation
     populations = [name for name in settings.populations.split(";") if name and name != settings.population]
     for name in populations:
         stellar_population(name)  # refuses what is not there before any work is done
-    found = variations(
+    ways = variations(
         _percents(settings.percents), dusts, populations, has_particles=has_particles, has_sky=has_sky
     )
-    return sorted(found, key=lambda way: (way.step != BASELINE, way.name != BASELINE))
+    return sorted(ways, key=lambda way: (way.step != BASELINE, way.name != BASELINE))
 
 
 def _percents(text: str) -> list[float]:
@@ -325,12 +329,12 @@ def _in_common(steps: dict[str, Scores]) -> dict[str, Scores]:
     return {name: each[np.array([key in common for key in keys[name]])] for name, each in steps.items()}
 
 
-def messages(settings: AttributeSettings, found: Attribution) -> Iterator[str]:
+def messages(settings: AttributeSettings, attribution: Attribution) -> Iterator[str]:
     """Show both tables and the verdict."""
-    for table, name in ((found.ladder, "change"), (found.perturbations, "shift")):
+    for table, name in ((attribution.ladder, "change"), (attribution.perturbations, "shift")):
         shown = table[table.colnames[0], "n_galaxies", name, f"{name}_low", f"{name}_high"]
         for column in shown.colnames[2:]:
-            shown[column].info.format = "+.1f" if found.unit == "nats" else "+.2f"
+            shown[column].info.format = "+.1f" if attribution.unit == "nats" else "+.2f"
         yield from shown.pformat(max_width=-1, max_lines=-1)
-    yield found.verdict
+    yield attribution.verdict
     yield f"give {settings.out} to 'simcompare compare' as --attribution"

@@ -152,13 +152,13 @@ def _fractions(scores: Scores, structure: Structure | None) -> dict:
 
 def _inputs(settings: CompareSettings) -> list[Path]:
     """Files that a comparison is made from."""
-    found = list(map(scores_file, settings.scores))
-    found += [settings.nulls / NULLS] if settings.nulls else []
-    found += [path / ATTRIBUTION for path in settings.attribution]
-    for path in found:
+    paths = list(map(scores_file, settings.scores))
+    paths += [settings.nulls / NULLS] if settings.nulls else []
+    paths += [path / ATTRIBUTION for path in settings.attribution]
+    for path in paths:
         if not path.is_file():
             raise FileNotFoundError(f"{path} does not exist; run the command that makes it first.")
-    return found
+    return paths
 
 
 def _placed(read: Reader, form: Scores, run: Run) -> Iterable[Scores]:

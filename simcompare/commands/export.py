@@ -48,17 +48,17 @@ def export(settings: ExportSettings) -> int:
 
 def _score_files(inputs: list[Path]) -> list[Path]:
     """Files of scores, named by themselves or by their runs; none where these hold images."""
-    found = []
+    files = []
     for path in inputs:
         if path.suffix in (".parquet", ".ecsv"):
-            found.append(path)
+            files.append(path)
             continue
         try:
-            found.append(scores_file(path))
+            files.append(scores_file(path))
         except FileNotFoundError:
-            if found:
+            if files:
                 raise
-    return found if len(found) == len(inputs) else []
+    return files if len(files) == len(inputs) else []
 
 
 def _export_scores(paths: list[Path], settings: ExportSettings) -> int:

@@ -105,8 +105,8 @@ def _targets(settings: FetchSettings) -> Iterator[dict]:
 
 def _pair(text: str) -> tuple[str, object]:
     """Key and value of ``key=value``; whole numbers become int."""
-    key, found, value = text.partition("=")
-    if not found or not key:
+    key, separator, value = text.partition("=")
+    if not separator or not key:
         raise ValueError(f"--field {text!r} is not key=value.")
     return key.strip(), int(value) if value.strip().lstrip("-").isdigit() else value.strip()
 

@@ -122,16 +122,16 @@ def make_nulls(settings: NullsSettings) -> list[FurtherTable]:
 def _variants(settings: NullsSettings, real: Path) -> list[_Variant]:
     """List what is trained; pictures of 8 bits have one transform alone."""
     seed = settings.seed
-    found = [_Variant(_BASE, "base", seed)]
-    found += [_Variant(f"seed {k}", "seeds", seed + k) for k in range(1, settings.seeds + 1)]
-    found += [_Variant(name, "halves", seed, half=k) for k, name in enumerate(_HALVES)]
+    variants = [_Variant(_BASE, "base", seed)]
+    variants += [_Variant(f"seed {k}", "seeds", seed + k) for k in range(1, settings.seeds + 1)]
+    variants += [_Variant(name, "halves", seed, half=k) for k, name in enumerate(_HALVES)]
     if load_model(settings.model).config.pixels != "rgb":
-        found += [
+        variants += [
             _Variant("softer pixels", "transforms", seed, softening=_SOFTER),
             _Variant("harder pixels", "transforms", seed, softening=_HARDER),
             _Variant("stabilised pixels", "transforms", seed, pixels="stabilised"),
         ]
-    return found
+    return variants
 
 
 def _run(path: Path, task: _Task, watch: Watch) -> None:
@@ -215,7 +215,7 @@ def _tables(
 ) -> tuple[list[FurtherTable], dict[str, dict[str, float]]]:
     """Tables of the nulls, and their spread by data set."""
     groups = {
-        group: {each.name: found for each, found in scores.items() if each.group in kept}
+        group: {each.name: of_variant for each, of_variant in scores.items() if each.group in kept}
         for group, kept in (
             ("seeds", ("base", "seeds")), ("transforms", ("base", "transforms")), ("halves", ("halves",)),
         )
@@ -226,7 +226,7 @@ def _tables(
         "halves": "Flows of disjoint halves of the real galaxies",
     }
     columns = {"seeds": "seed_scatter", "transforms": "transform_scatter", "halves": "half_difference"}
-    structures = _structures({each.name: found for each, found in scores.items()}, seed)
+    structures = _structures({each.name: of_variant for each, of_variant in scores.items()}, seed)
     unit = "fraction" if structures else "nats"
     tables, spreads = [], {name: {"unit": unit} for name in next(iter(scores.values())).others}
     for group, variants in groups.items():
@@ -248,17 +248,17 @@ def _tables(
 
 def _structures(scores: Mapping[str, Scores], seed: int) -> dict[str, Structure]:
     """Learn the real galaxies and twins under every variant; empty where one has no structure fraction."""
-    found = {}
+    structures = {}
     for name, each in scores.items():
         try:
-            found[name] = learn_structure(each, stream(seed, "structure folds"))
+            structures[name] = learn_structure(each, stream(seed, "structure folds"))
         except ValueError as error:
             logger.info("the nulls are in nats: %s", error)
             return {}
-        if not found[name].has_twins:
+        if not structures[name].has_twins:
             logger.info("the nulls are in nats: too few real galaxies have a scored twin")
             return {}
-    return found
+    return structures
 
 
 def messages(settings: NullsSettings, tables: list[FurtherTable]) -> Iterator[str]:

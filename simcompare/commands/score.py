@@ -147,15 +147,15 @@ def _reference(sets: Sequence[ImageSet], asked: str | None) -> str | None:
 
 def _versus(settings: ScoreSettings) -> dict[str, Path]:
     """Further backgrounds by name."""
-    found = {}
+    paths = {}
     for entry in settings.versus:
         name, is_named, path = entry.partition("=")
-        if not is_named or not name or name in (_HEADLINE, SKY, *found):
+        if not is_named or not name or name in (_HEADLINE, SKY, *paths):
             raise ValueError(
                 f"--versus is {entry!r}; write 'name=path', each name once, not {_HEADLINE!r} or {SKY!r}."
             )
-        found[name] = Path(path)
-    return found
+        paths[name] = Path(path)
+    return paths
 
 
 def _members(settings: ScoreSettings) -> list[Path]:
@@ -210,9 +210,11 @@ def _model_in_state(path: Path, device: str, _state: tuple) -> FlowModel:
 
 def _backgrounds(settings: ScoreSettings, images: ImageSet) -> dict[str, Density]:
     """Backgrounds by name, the headline's first; bare sky is added where pixels are fluxes."""
-    found = {_HEADLINE: settings.background} if settings.background else {}
-    found = {name: _model_once(path, settings.device) for name, path in (found | _versus(settings)).items()}
-    return with_sky(found, images, _model_once(settings.model, settings.device))
+    backgrounds = {_HEADLINE: settings.background} if settings.background else {}
+    backgrounds = {
+        name: _model_once(path, settings.device) for name, path in (backgrounds | _versus(settings)).items()
+    }
+    return with_sky(backgrounds, images, _model_once(settings.model, settings.device))
 
 
 def _score_chunk(path: Path, chunk: _Chunk, watch: Watch) -> None:

@@ -103,14 +103,14 @@ def _resampled_adjusted(
     (x, y), (u, v) = real, ours
     terms, own = (Terms(each, model.basis) for each in (x, u))
     fits = np.array([ridge(terms, y, counts.astype(float)) for counts in resamples(len(y), n_bootstrap, rng)])
-    found, done = [], 0
+    resampled, done = [], 0
     for n in blocks(n_bootstrap, len(v)):
         counts = resampled_counts(len(v), n, rng).astype(float)
         sums = sum(counts[:, rows] @ part for rows, part in own)
         expected = np.einsum("bt,bt->b", sums, fits[done : done + n])
-        found.append((counts @ v - expected) / len(v))
+        resampled.append((counts @ v - expected) / len(v))
         done += n
-    return np.concatenate(found)
+    return np.concatenate(resampled)
 
 
 def _galaxies(scores: Scores, columns: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

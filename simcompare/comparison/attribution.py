@@ -104,7 +104,7 @@ def _estimate(value: float, resampled: np.ndarray, tail: float, n: int) -> Estim
 
 def _common_means(steps: Mapping[str, Scores], dataset: str, score: str) -> tuple[np.ndarray, np.ndarray]:
     """Galaxies that every step has with a finite score, and their mean scores, shape (n_steps, n)."""
-    found = []
+    means_of_steps = []
     for name, scores in steps.items():
         if score not in scores:
             raise ValueError(f"step {name!r} has no column {score!r}; score all steps under the same models.")
@@ -112,13 +112,13 @@ def _common_means(steps: Mapping[str, Scores], dataset: str, score: str) -> tupl
         if not len(sample):
             raise ValueError(f"step {name!r} has no finite score of {dataset!r}.")
         means = sample.clustered(column=score).means
-        found.append(dict(zip(sample.words("galaxy_id"), means, strict=True)))
-    common = sorted(set(found[0]).intersection(*found[1:]))
+        means_of_steps.append(dict(zip(sample.words("galaxy_id"), means, strict=True)))
+    common = sorted(set(means_of_steps[0]).intersection(*means_of_steps[1:]))
     if not common:
         raise ValueError(
             f"no galaxy of {dataset!r} has a finite score in every step; the steps must be of one set."
         )
-    return np.array(common), np.array([[step[name] for name in common] for step in found])
+    return np.array(common), np.array([[step[name] for name in common] for step in means_of_steps])
 
 
 def _reference_means(scores: Scores) -> np.ndarray:
@@ -242,18 +242,20 @@ def with_floors(comparison: Table, folders: Sequence[str | os.PathLike], model: 
     """
     floors = {}
     for folder in folders:
-        found = _summary(folder)
-        if found["dataset"] not in comparison["dataset"]:
+        summary = _summary(folder)
+        if summary["dataset"] not in comparison["dataset"]:
             raise ValueError(
-                f"{folder}: attribution of {found['dataset']}, which is not among the data sets compared: "
+                f"{folder}: attribution of {summary['dataset']}, which is not among the data sets compared: "
                 f"{', '.join(map(str, comparison['dataset']))}."
             )
-        if model is not None and found["model"] != model:
+        if model is not None and summary["model"] != model:
             raise ValueError(
                 f"{folder}: attribution by another flow than the scores'; run 'simcompare attribute' with it."
             )
-        unit = _FLOORS[found["unit"]]
-        floors.setdefault(unit, {})[found["dataset"]] = np.nan if found["floor"] is None else found["floor"]
+        unit = _FLOORS[summary["unit"]]
+        floors.setdefault(unit, {})[summary["dataset"]] = (
+            np.nan if summary["floor"] is None else summary["floor"]
+        )
     if not floors:
         return comparison
     table = comparison.copy()
@@ -294,8 +296,8 @@ def _summary(folder: str | os.PathLike) -> dict:
             f"{path} does not exist; run 'simcompare attribute' with --out {folder} first."
         )
     try:
-        found = read_json_object(path)
-        return {name: found[name] for name in ("dataset", "model", "floor", "unit")}
+        record = read_json_object(path)
+        return {name: record[name] for name in ("dataset", "model", "floor", "unit")}
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{path} is damaged or of another version; run the 'simcompare attribute' of {folder} again."

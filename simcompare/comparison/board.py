@@ -124,8 +124,8 @@ def read_record(path: str | os.PathLike) -> dict:
 
 def _of(record: dict, key: str) -> object:
     """Read a setting of a record; one of before there were conditions has the usual ones."""
-    found = record["setting"].get(key)
-    return list(ALWAYS) if key == "conditions" and found is None else found
+    value = record["setting"].get(key)
+    return list(ALWAYS) if key == "conditions" and value is None else value
 
 
 def board(paths: Iterable[str | os.PathLike]) -> Table:
@@ -200,13 +200,13 @@ def _add_differences(table: Table, records: Sequence[tuple[Path, dict]], ranked:
         for name, each in record.get("fractions", {}).items():
             parts = each | {"influence": np.array(each["influence"], float)}
             known[number, name] = record["galaxies"], Fraction(**parts)
-    found = [known.get((int(row["record"]), str(row["dataset"]))) for row in table]
+    fractions = [known.get((int(row["record"]), str(row["dataset"]))) for row in table]
     rows = []
-    for each, is_ranked in zip(found, ranked, strict=True):
+    for each, is_ranked in zip(fractions, ranked, strict=True):
         difference, p_value = UNKNOWN, np.nan
-        known_both = each is not None and found[0] is not None and each is not found[0]
-        if is_ranked and known_both and each[0] == found[0][0]:
-            difference, p_value = combine_fractions((each[1], found[0][1]), (1, -1))
+        known_both = each is not None and fractions[0] is not None and each is not fractions[0]
+        if is_ranked and known_both and each[0] == fractions[0][0]:
+            difference, p_value = combine_fractions((each[1], fractions[0][1]), (1, -1))
         rows.append((difference.value, difference.low, difference.high, p_value))
     for name, values in zip(_DIFFERENCE, np.transpose(rows), strict=False):
         table[name] = values

@@ -20,17 +20,17 @@ def _common(
     steps: Mapping[str, Scores], dataset: str, structure: Structure
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Galaxies that all steps have, with numerators and denominators of the fraction, (n_steps, n)."""
-    found = []
+    by_step = []
     for name, scores in steps.items():
         parts = structure.fraction_parts(scores.sample(dataset))
         if not len(parts[0]):
             raise ValueError(f"step {name!r} has no galaxy of {dataset!r} with a structure score.")
-        found.append(parts)
-    common = sorted(set(found[0][0].tolist()).intersection(*(names.tolist() for names, *_ in found[1:])))
+        by_step.append(parts)
+    common = sorted(set(by_step[0][0].tolist()).intersection(*(names.tolist() for names, *_ in by_step[1:])))
     if not common:
         raise ValueError(f"no galaxy of {dataset!r} has a structure score in every step.")
-    places = [np.searchsorted(names, common) for names, *_ in found]
-    above, below = (np.array([each[k][at] for each, at in zip(found, places, strict=True)]) for k in (1, 2))
+    places = [np.searchsorted(names, common) for names, *_ in by_step]
+    above, below = (np.array([each[k][at] for each, at in zip(by_step, places, strict=True)]) for k in (1, 2))
     return np.array(common), above, below
 
 

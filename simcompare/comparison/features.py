@@ -209,11 +209,11 @@ def _pairs(scores: Scores, null: str, seed: int) -> dict[str, tuple[np.ndarray, 
     """Rows of each data set and of the real galaxies it is held against; under `null`, two real halves."""
     real = _first_views(scores, scores.named_reference)
     galaxy = stream(seed, "feature halves").permutation(real)
-    found = {
+    pairs = {
         name: _disjoint(scores, _first_views(scores, name), real, stream(seed, name, "shared galaxies"))
         for name in scores.others
     }
-    return found | {null: (galaxy[: len(galaxy) // 2], galaxy[len(galaxy) // 2 :])}
+    return pairs | {null: (galaxy[: len(galaxy) // 2], galaxy[len(galaxy) // 2 :])}
 
 
 def _disjoint(
@@ -283,13 +283,13 @@ class _Trial:
     def twins(self) -> np.ndarray:
         """Rows of the real galaxies and of their twins, shape (2, n); n is 0 where there are too few."""
         scores, real = self.scores, self.real
-        found = [np.zeros((2, 0), int)]
+        pairs = [np.zeros((2, 0), int)]
         for name in scores.of_kind(Kind.TWINS):
             rows = _first_views(scores, name)
             rows = rows[np.isfinite(Rows(self.values, rows)[:]).all(axis=1)]
             _, i, j = np.intersect1d(scores.galaxies[real], scores.galaxies[rows], return_indices=True)
-            found.append(np.stack([real[i], rows[j]]))
-        return max(found, key=lambda pair: pair.shape[1] if pair.shape[1] >= 2 * LEAST_UNIT else 0)
+            pairs.append(np.stack([real[i], rows[j]]))
+        return max(pairs, key=lambda pair: pair.shape[1] if pair.shape[1] >= 2 * LEAST_UNIT else 0)
 
     def of(self, test: str, n: int) -> dict[str, float | str]:
         """Give false alarms, power and defect of a test for a data set of n galaxies."""
@@ -314,7 +314,7 @@ class _Trial:
             unit = values[0] if self.unit is None else self.unit[:]
             low, high = np.nanpercentile(unit[:, 0], [16, 84])
             values[1][:, 0] += DEFECT * 0.5 * (high - low)
-        found = []
+        rates = []
         for k in (0, 1):
             alarms: dict[str, list[bool]] = {}
             rng = stream(self.seed, self.space, "equal sets", n)
@@ -323,8 +323,8 @@ class _Trial:
                 key = (self.seed, self.space, "equal sets", n, i)
                 for result in _results(*(each[:] for each in pair), key, NULL_PERMUTATIONS, self.known):
                     alarms.setdefault(result.name, []).append(result.p_value < SIGNIFICANCE)
-            found.append({name: float(np.mean(each)) for name, each in alarms.items()})
-        return tuple(found)
+            rates.append({name: float(np.mean(each)) for name, each in alarms.items()})
+        return tuple(rates)
 
 
 def _with_findings(table: Table, null: str, n_draws: int) -> Table:

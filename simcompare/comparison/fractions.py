@@ -343,8 +343,8 @@ def fraction_jackknife(scores: Scores, structure: Structure) -> Table:
         variance = (parts.size - 1) / parts.size * ((values - values.mean()) ** 2).sum()
         error = float(np.sqrt(variance + whole.influence @ whole.influence))
         reach = float(stats.t.ppf(0.975, parts.size - 1) * error)
-        found = Estimate(whole.value, whole.value - reach, whole.value + reach, error)
-        rows.append({"dataset": name, "n_parts": parts.size, **found.columns("fraction_jackknife")})
+        estimate = Estimate(whole.value, whole.value - reach, whole.value + reach, error)
+        rows.append({"dataset": name, "n_parts": parts.size, **estimate.columns("fraction_jackknife")})
     if not rows:
         raise ValueError(reasons[0] if reasons else "there is no simulation.")
     return Table(rows=rows)

@@ -378,13 +378,13 @@ class _Jobs:
     @cached_property
     def feature_spaces(self) -> dict[str, Any]:
         """Spaces given, and the shape measurements where there are any."""
-        found = dict(self.spaces)
+        spaces = dict(self.spaces)
         try:
-            found["morphology"] = morphology_features(self.scores)
+            spaces["morphology"] = morphology_features(self.scores)
         except ValueError:
-            if not found:
+            if not spaces:
                 raise
-        return found
+        return spaces
 
     def features(self) -> Table:
         return compare_features(self.scores, self.feature_spaces, self.seed)
@@ -445,6 +445,6 @@ class _Jobs:
     def trend(self) -> Table:
         if self.fraction is not None:
             return fraction_trend(self.scores, self.fraction, self.asked.generations)
-        found = trend_of(self.scores, self.asked.generations, self.rng("trend"), n_bootstrap=self.n_bootstrap)
-        row = {"order": ", ".join(found["order"]), "tau": found["tau"], "p_value": found["p_value"]}
-        return Table(rows=[row | found["slope"].columns("slope")])
+        fit = trend_of(self.scores, self.asked.generations, self.rng("trend"), n_bootstrap=self.n_bootstrap)
+        row = {"order": ", ".join(fit["order"]), "tau": fit["tau"], "p_value": fit["p_value"]}
+        return Table(rows=[row | fit["slope"].columns("slope")])

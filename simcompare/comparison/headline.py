@@ -220,15 +220,15 @@ def split_differences(
     delta, p_value : ndarray, shape (n_splits,)
         Difference of the means of the halves, and its p-value, NaN for fewer than four galaxies.
     """
-    half, found = means.size // 2, []
+    half, draws = means.size // 2, []
     for n in blocks(n_splits, means.size):
         shuffled = rng.permuted(np.tile(means, (n, 1)), axis=1)
         first, second = shuffled[:, :half], shuffled[:, half:]
         p_values = np.full(n, np.nan)
         if half > 1:
             p_values = stats.ttest_ind(first, second, axis=1, equal_var=False).pvalue
-        found.append((first.mean(axis=1) - second.mean(axis=1), p_values))
-    return tuple(map(np.concatenate, zip(*found, strict=True)))
+        draws.append((first.mean(axis=1) - second.mean(axis=1), p_values))
+    return tuple(map(np.concatenate, zip(*draws, strict=True)))
 
 
 def _row(name: str, sample: Scores, truth: Scores, rng: np.random.Generator, settings: dict) -> dict:
@@ -296,7 +296,7 @@ def _cautions(sample: Scores, truth: Scores, row: dict, raw: Estimate) -> list[s
 
 def _unequal_nuisance(sample: Scores, truth: Scores) -> list[str]:
     """Nuisances in which a data set differs from the reference, in words."""
-    found, p_values = [], []
+    unlike, p_values = [], []
     for name in truth.nuisances:
         ours, real = (each.clustered(column=name).means for each in (sample, truth))
         if not len(ours) or not len(real):
@@ -304,12 +304,12 @@ def _unequal_nuisance(sample: Scores, truth: Scores) -> list[str]:
         low, middle, high = np.percentile(real, [16, 50, 84])
         spread = max(0.5 * (high - low), 1e-6 * abs(middle))
         is_large = abs(np.median(ours) - middle) > NUISANCE_SHIFT * spread
-        found.append((is_large, f"{in_words([name])} {np.median(ours):.3g} (real {middle:.3g})"))
+        unlike.append((is_large, f"{in_words([name])} {np.median(ours):.3g} (real {middle:.3g})"))
         p_values.append(stats.mannwhitneyu(ours, real).pvalue if np.ptp([*ours, *real]) > 0 else 1.0)
     # Chance alone raises it for one in twenty data sets like the reference.
     surprising = adjust_p_values(p_values) < RAISED
     unequal = [
-        text for (is_large, text), is_odd in zip(found, surprising, strict=True) if is_large and is_odd
+        text for (is_large, text), is_odd in zip(unlike, surprising, strict=True) if is_large and is_odd
     ]
     return [f"medians unlike those of real galaxies: {', '.join(unequal)}"] if unequal else []
 

@@ -149,21 +149,21 @@ def _candidates(
     ours: np.ndarray, tree: cKDTree, rows: np.ndarray, caliper: float, least: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """Closest pairs of the next distance on, in the order of their rows, and where the next ones begin."""
-    found, most = [np.zeros((3, 0))], np.inf
+    pairs, most = [np.zeros((3, 0))], np.inf
     for start in range(0, len(rows), MOST_CANDIDATES // NEAREST):
         part = rows[start : start + MOST_CANDIDATES // NEAREST]
         k = np.arange(1, min(NEAREST, tree.n) + 1)
         distance, index = tree.query(ours[part], k=k, p=np.inf, distance_upper_bound=caliper)
         near = np.isfinite(distance) & (distance >= least) & (distance < most)
-        found.append(np.stack([np.repeat(part, near.sum(axis=1)), index[near], distance[near]]))
-        total = np.concatenate(found, axis=1)
+        pairs.append(np.stack([np.repeat(part, near.sum(axis=1)), index[near], distance[near]]))
+        total = np.concatenate(pairs, axis=1)
         if total.shape[1] > MOST_CANDIDATES:
             # Pairs of one distance stay together, lest their order change.
             cut = np.partition(total[2], MOST_CANDIDATES)[MOST_CANDIDATES]
             if cut > least:
                 total, most = total[:, total[2] < cut], cut
-        found = [total]
-    first, second, distance = found[0]
+        pairs = [total]
+    first, second, distance = pairs[0]
     return first.astype(np.int64), second.astype(np.int64), distance, most
 
 

@@ -169,12 +169,12 @@ def _folds(galaxy: np.ndarray, seed: int) -> np.ndarray:
 
 def _twins(scores: Scores, features: np.ndarray, real: np.ndarray) -> np.ndarray | None:
     """Features of the twin of each real galaxy, NaN where there is none; None without twins."""
-    found = np.full((len(real), features.shape[1]), np.nan)
+    of_twin = np.full((len(real), features.shape[1]), np.nan)
     for name in scores.of_kind(Kind.TWINS):
         rows = _first_views(scores, name, features)
         _, i, j = np.intersect1d(scores.galaxies[real], scores.galaxies[rows], return_indices=True)
-        found[i] = features[rows[j]]
-    return found if np.isfinite(found).any() else None
+        of_twin[i] = features[rows[j]]
+    return of_twin if np.isfinite(of_twin).any() else None
 
 
 def _with_findings(
@@ -254,25 +254,25 @@ def _inside(x: np.ndarray, real: np.ndarray, fold: np.ndarray) -> np.ndarray:
     return cKDTree(x).query(real, k=5)[0][:, -1] <= np.quantile(own, 0.95)
 
 
-def posterior_table(found: ModelComparison, most: int | None = None) -> Table:
+def posterior_table(comparison: ModelComparison, most: int | None = None) -> Table:
     """Probabilities with a note that says how to read them.
 
     Parameters
     ----------
-    found : ModelComparison
+    comparison : ModelComparison
     most : int, optional
         Images of a data set, drawn at random, where there were more.
     """
-    table = found.probabilities.copy()
-    warning = f" Warning: {found.warning}." if found.warning else ""
+    table = comparison.probabilities.copy()
+    warning = f" Warning: {comparison.warning}." if comparison.warning else ""
     drawn = f" At most {most} images of a data set, drawn at random." if most else ""
     table.meta["note"] = (
-        f"{found.share_inside:.0%} of the real galaxies lie among the simulations (95% expected of a "
-        f"right one); mean error of the calibration {found.calibration_error:.3f}. A simulation is preferred "
+        f"{comparison.share_inside:.0%} of the real galaxies lie among the simulations (95% expected of a "
+        f"right one); mean calibration error {comparison.calibration_error:.3f}. A simulation is preferred "
         "where exchanged labels give p (Holm) below 0.05. False alarms: sets of real galaxies in the place "
         f"of the simulations; power: one of them replaced by Sersic twins.{warning}{drawn}"
     )
-    table.meta |= {"share_inside": found.share_inside, "warning": found.warning}
+    table.meta |= {"share_inside": comparison.share_inside, "warning": comparison.warning}
     return table
 
 

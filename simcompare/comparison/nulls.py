@@ -69,12 +69,12 @@ def with_nulls(comparison: Table, scores: Scores, folder: str | os.PathLike | No
         doubt in ``caution`` for every null that a gap does not exceed; ``meta["null_lines"]``, one
         sentence a null, and ``meta["nulls_missing"]``.
     """
-    found = _read(folder)
+    nulls = _read(folder)
     table = comparison.copy()
     for column, _ in _SPREADS.values():
-        if any(column in each for each in found.values()):
-            table[column] = [found.get(str(name), {}).get(column, np.nan) for name in table["dataset"]]
-    unit = next((each.get("unit", "nats") for each in found.values()), "fraction")
+        if any(column in each for each in nulls.values()):
+            table[column] = [nulls.get(str(name), {}).get(column, np.nan) for name in table["dataset"]]
+    unit = next((each.get("unit", "nats") for each in nulls.values()), "fraction")
     doubts = [
         [str(row["caution"])] * bool(row["caution"]) + list(_doubts(row, unit))
         if row["kind"] == Kind.SIMULATED

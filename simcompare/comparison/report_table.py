@@ -139,9 +139,11 @@ def with_columns_of(comparison: Table, further: Sequence[FurtherTable]) -> Table
         ``batch_typicality_p``, and value, interval and p-value of every feature test by space, e.g.
         ``c2st_auc_latents``, ``c2st_auc_latents_p``. NaN where a table has nothing on a data set.
     """
-    found = {each.name: each.table for each in further if each.table is not None}
-    cells = [cell for name, names in _JOINED.items() if name in found for cell in _cells(found[name], names)]
-    cells += _feature_cells(found["features"]) if "features" in found else []
+    tables = {each.name: each.table for each in further if each.table is not None}
+    cells = [
+        cell for name, names in _JOINED.items() if name in tables for cell in _cells(tables[name], names)
+    ]
+    cells += _feature_cells(tables["features"]) if "features" in tables else []
     table = comparison.copy()
     places = {name: k for k, name in enumerate(np.asarray(table["dataset"]).tolist())}
     for dataset, column, value in cells:

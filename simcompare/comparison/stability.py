@@ -94,9 +94,9 @@ def _repeated(
             raise ValueError(f"variant {key!r} differs in the data sets {', '.join(sorted(odd))}.")
     rows = []
     for key, scores in variants.items():
-        found = {name: of(key, name) for name in scores.others}
-        simulated = [name for name in scores.of_kind(Kind.SIMULATED) if name in found]
-        order = sorted(simulated, key=lambda name: abs(found[name].value - centre))
+        estimates = {name: of(key, name) for name in scores.others}
+        simulated = [name for name in scores.of_kind(Kind.SIMULATED) if name in estimates]
+        order = sorted(simulated, key=lambda name: abs(estimates[name].value - centre))
         rows += [
             {
                 "dataset": name,
@@ -104,7 +104,7 @@ def _repeated(
                 **each.columns(column),
                 "rank": order.index(name) + 1 if name in order else 0,
             }
-            for name, each in found.items()
+            for name, each in estimates.items()
         ]
     result = Table(rows=rows)
     ranks = {key: _ranks_of(result, key) for key in variants}

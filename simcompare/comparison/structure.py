@@ -68,20 +68,20 @@ class _Learned:
 
 
 def _learn(scores: Scores, seed: int, conditions: Sequence[str] = ()) -> _Learned:
-    found = {}
+    structures = {}
     for column in (STRUCTURE, SURROUNDINGS):
         try:
-            found[column] = learn_structure(scores, stream(seed, "structure folds"), column, conditions)
+            structures[column] = learn_structure(scores, stream(seed, "structure folds"), column, conditions)
         except ValueError as error:
             return _Learned(None, None, str(error))
     notes = []
-    if not found[STRUCTURE].has_twins:
+    if not structures[STRUCTURE].has_twins:
         notes.append(
             f"fewer than {LEAST_REFERENCE} held-out real galaxies have a scored Sersic twin: there is a "
             "p-value, but no structure fraction; score the twins too"
         )
     notes += _without_aperture(scores.reference_sample())
-    return _Learned(found[STRUCTURE], found[SURROUNDINGS], "; ".join(notes))
+    return _Learned(structures[STRUCTURE], structures[SURROUNDINGS], "; ".join(notes))
 
 
 def _without_aperture(real: Scores) -> list[str]:
@@ -171,8 +171,8 @@ def structure_rows(
 
 def _null(scores: Scores, n: int, seed: int, conditions: Sequence[str]) -> dict:
     """Draw sets of n real galaxies and say what they get; empty where there are too few."""
-    found = known_equal(scores, n, stream(seed, "false alarms", n), conditions=conditions)
-    return {} if found is None else found.summary(stream(seed, "null ends", n))
+    null = known_equal(scores, n, stream(seed, "false alarms", n), conditions=conditions)
+    return {} if null is None else null.summary(stream(seed, "null ends", n))
 
 
 def half_row(

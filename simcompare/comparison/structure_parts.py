@@ -112,12 +112,14 @@ def reading_of(rows: Table) -> str:
     str
         Empty where no scale or band departs after Holm.
     """
-    found = rows[np.asarray(rows["p_holm"], float) < SIGNIFICANCE]
-    if not len(found):
+    significant = rows[np.asarray(rows["p_holm"], float) < SIGNIFICANCE]
+    if not len(significant):
         return ""
-    ways = {bool(row["structure_z_weighted"] > 0) for row in found}
+    ways = {bool(row["structure_z_weighted"] > 0) for row in significant}
     where = {
-        way: ", ".join(str(row["name"]) for row in found if bool(row["structure_z_weighted"] > 0) == way)
+        way: ", ".join(
+            str(row["name"]) for row in significant if bool(row["structure_z_weighted"] > 0) == way
+        )
         for way in ways
     }
     if len(ways) > 1:

@@ -66,13 +66,13 @@ def ensemble_members(model: Path, ensemble: Iterable[Path]) -> list[Path]:
     ensemble : iterable of path
         Models, training runs of several members, or folders that `flows.Ensemble.save` wrote.
     """
-    found = {os.path.realpath(model): Path(model)}
+    by_real_path = {os.path.realpath(model): Path(model)}
     for path in map(Path, ensemble):
         members = sorted(path.glob(f"{MEMBER}*"), key=lambda member: (len(member.name), member.name))
         is_model = not members or (path / "model").is_dir()
         for each in [path] * is_model + members:
-            found.setdefault(os.path.realpath(each), each)
-    return list(found.values())
+            by_real_path.setdefault(os.path.realpath(each), each)
+    return list(by_real_path.values())
 
 
 def count_folds(model: str | Path) -> int:

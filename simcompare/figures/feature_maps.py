@@ -57,8 +57,8 @@ def latent_coordinates(
     components = Components.fit(latents[basis], 32)
     places = components(latents) * components.spread  # lengths as in the latents: noise stays small
     neighbours = min(15, int(basis.sum()) - 1)
-    found = UMAP(n_neighbors=neighbours, random_state=seed % 2**32, n_jobs=1).fit(places[basis])
-    return found.transform(places), ("UMAP 1", "UMAP 2")
+    fitted = UMAP(n_neighbors=neighbours, random_state=seed % 2**32, n_jobs=1).fit(places[basis])
+    return fitted.transform(places), ("UMAP 1", "UMAP 2")
 
 
 def map_numbers(scores: Scores, coordinates: np.ndarray) -> Table:

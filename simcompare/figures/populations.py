@@ -169,17 +169,17 @@ def _populations(scores: Scores) -> list[str]:
 
 def _galaxies(scores: Scores, column: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Mass and specific rate of one view of each galaxy with a mass, by data set."""
-    found = {}
+    values = {}
     for name in _populations(scores) if column in scores else ():
         mass = scores.numbers(column)
         rows = scores.first_views(np.flatnonzero(scores.held_out(name) & np.isfinite(mass) & (mass > 0)))
         if rows.size:
             has_rate = SPECIFIC_RATE in scores
             rate = scores.numbers(SPECIFIC_RATE)[rows] if has_rate else np.full(rows.size, np.nan)
-            found[name] = (mass[rows], rate)
-    if not found:
+            values[name] = (mass[rows], rate)
+    if not values:
         raise ValueError(f"no data set has values of {column!r}; nothing to count.")
-    return found
+    return values
 
 
 @styled

@@ -60,12 +60,12 @@ def binned_scores(scores: Scores, x: str, n_bins: int = 3) -> dict[str, Scores]:
     real = values[is_real & np.isfinite(values)]
     inner = np.quantile(real, np.linspace(0, 1, n_bins + 1))[1:-1] if real.size else np.array([])
     edges = np.concatenate([[-np.inf], np.unique(inner), [np.inf]])
-    found = {}
+    bins = {}
     for low, high in pairwise(edges):
         inside = (values >= low) & (values < high)
         if (inside & is_real).sum() > 1:
             what, _, unit = axis_label(x).partition("  ")
             least = f"{low:.3g} < " if np.isfinite(low) else ""
             most = f" < {high:.3g}" if np.isfinite(high) else ""
-            found[f"{least}{what}{most}  {unit}".rstrip()] = scores[inside]
-    return found
+            bins[f"{least}{what}{most}  {unit}".rstrip()] = scores[inside]
+    return bins

@@ -36,10 +36,10 @@ def blank_patches(images: ImageSet, band: str, rng: np.random.Generator) -> np.n
     if len(far) > MOST_IMAGES:
         far = np.sort(rng.choice(far, MOST_IMAGES, replace=False))
     near, end = slice(0, PATCH), slice(side - PATCH, side)
-    found = [np.empty((0, PATCH, PATCH))]
+    patches = [np.empty((0, PATCH, PATCH))]
     for stack in images.subset(far).batches(256):
         masked = stack.mask if stack.mask.ndim == 3 else stack.mask.any(axis=1)
         for y, x in ((near, near), (near, end), (end, near), (end, end)):
             clean = ~(masked[:, y, x] > 0).any(axis=(1, 2))
-            found.append(stack.image[clean, index, y, x].astype(float))
-    return np.concatenate(found)
+            patches.append(stack.image[clean, index, y, x].astype(float))
+    return np.concatenate(patches)

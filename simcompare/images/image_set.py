@@ -362,8 +362,8 @@ class ImageSet:
 
     def columns(self, *names: str) -> dict[str, np.ndarray]:
         """Read numbers of the catalogue without the rest of it; NaN where a part lacks a column."""
-        found = joined_columns(self._parts, names)
-        return found if self._index is None else {name: each[self._index] for name, each in found.items()}
+        values = joined_columns(self._parts, names)
+        return values if self._index is None else {name: each[self._index] for name, each in values.items()}
 
     def read(self, index=slice(None)) -> Stack:
         """Read images into memory.

@@ -30,8 +30,8 @@ def part_files(path: Path) -> list[Path]:
     """Parts that a path stands for; a folder has all that are recorded there."""
     if not path.is_dir():
         return [path]
-    found = list((path / "images").glob("part-*.h5")) or list(path.glob("part-*.h5"))
-    files = sorted(found, key=lambda file: (len(file.name), file.name))  # part-10000 after part-9999
+    unordered = list((path / "images").glob("part-*.h5")) or list(path.glob("part-*.h5"))
+    files = sorted(unordered, key=lambda file: (len(file.name), file.name))  # part-10000 after part-9999
     if not files:
         raise FileNotFoundError(f"{path}: no images/part-*.h5 in it; run `mock` or `prepare` there first.")
     recorded = {record.with_suffix(".h5") for record in files[0].parent.glob("part-*.json")}
@@ -84,15 +84,15 @@ def _column(table: Table, name: str, tables: list[Table]) -> np.ndarray:
 
 def joined_columns(parts: Sequence[Part], names: Iterable[str]) -> dict[str, np.ndarray]:
     """Numbers of some columns of all catalogues; NaN where a part lacks a column."""
-    found = {name: np.full(sum(part.n for part in parts), np.nan) for name in names}
+    columns = {name: np.full(sum(part.n for part in parts), np.nan) for name in names}
     start = 0
     for part in parts:
         check_hash(part.path)
         with damage_named(part.path), open_checked(part.path) as file:
-            for name in found.keys() & set(file["catalogue"]):
-                found[name][start : start + part.n] = file["catalogue"][name][:]
+            for name in columns.keys() & set(file["catalogue"]):
+                columns[name][start : start + part.n] = file["catalogue"][name][:]
         start += part.n
-    return found
+    return columns
 
 
 def read_stack(parts: Sequence[Part], positions: np.ndarray) -> Stack:

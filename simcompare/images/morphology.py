@@ -97,10 +97,10 @@ def _asymmetry(
     for step in STEPS:
         for _ in range(2):  # no further than a pixel at the coarsest
             near = [(best[0] + i * step, best[1] + j * step) for i in (-1, 0, 1) for j in (-1, 0, 1)]
-            found = min(near, key=lambda place: at(*place))
-            if found == best:
+            nearest = min(near, key=lambda place: at(*place))
+            if nearest == best:
                 break
-            best = found
+            best = nearest
     return at(*best)
 
 
@@ -205,7 +205,7 @@ def morphology_columns(
     weight = sigma**-2 / np.sum(sigma**-2, axis=1, keepdims=True)
     rows = []
     for i in range(len(image)):
-        found = measure_morphology(
+        morphology = measure_morphology(
             np.tensordot(weight[i], image[i] - level[i][:, None, None], 1),
             np.tensordot(weight[i] ** 2, variance[i].astype(float), 1),
             (float(catalogue["centre_x"][i]), float(catalogue["centre_y"][i])),
@@ -213,5 +213,5 @@ def morphology_columns(
             float(catalogue["axis_ratio"][i]),
             float(catalogue["position_angle"][i]),
         )
-        rows.append((found.asymmetry, found.gini, found.m20))
+        rows.append((morphology.asymmetry, morphology.gini, morphology.m20))
     return dict(zip(MORPHOLOGY, np.array(rows, float).reshape(-1, 3).T, strict=True))

@@ -346,7 +346,7 @@ def _check_shapes(shapes: Mapping[str, tuple[int, ...]], n_bands: int) -> None:
     shape, side = shapes["image"], shapes["psf"][-1]
     wanted = {"psf": (*shape[:2], side, side), "quantum": shape[:2]}
     wanted = dict.fromkeys(shapes, shape) | wanted
-    wrong = [name for name, found in shapes.items() if found != wanted[name]]
+    wrong = [name for name, each in shapes.items() if each != wanted[name]]
     if len(shape) != 4 or shape[1] != n_bands or wrong:
         raise ValueError(f"its datasets do not fit together: {shapes} for {n_bands} bands")
 

@@ -120,17 +120,17 @@ def deal_folds(
         For fewer than two folds, or fewer groups than folds.
     """
     groups = _neighbours(np.asarray(names), ra, dec, np.asarray(fields))
-    found, first, sizes = np.unique(groups, return_index=True, return_counts=True)
-    if n_folds < 2 or len(found) < n_folds:
+    regions, first, sizes = np.unique(groups, return_index=True, return_counts=True)
+    if n_folds < 2 or len(regions) < n_folds:
         raise ValueError(
-            f"{len(names)} galaxies lie in {len(found)} separate regions of the sky, which cannot be dealt "
+            f"{len(names)} galaxies lie in {len(regions)} separate regions of the sky, which cannot be dealt "
             f"into {n_folds} folds; at least 2 folds are needed, and a region for each."
         )
     key = [hashlib.sha256(str(names[row]).encode()).digest() for row in first]
     fold_of, totals = {}, np.zeros(n_folds, int)
-    for i in sorted(range(len(found)), key=lambda i: (-sizes[i], key[i])):
-        fold_of[found[i]] = int(np.argmin(totals))
-        totals[fold_of[found[i]]] += sizes[i]
+    for i in sorted(range(len(regions)), key=lambda i: (-sizes[i], key[i])):
+        fold_of[regions[i]] = int(np.argmin(totals))
+        totals[fold_of[regions[i]]] += sizes[i]
     return np.array([fold_of[group] for group in groups])
 
 

@@ -37,14 +37,14 @@ def depth(catalogue: Table, bands: Sequence[str], pixel_scale: float) -> dict[st
     ----------
     King 1983, PASP 95, 163: the noise of a PSF fit is that of 4 pi sigma^2 of sky.
     """
-    found = {}
+    depths = {}
     for band in bands:
         width = numbers_of(catalogue[f"psf_fwhm_{band}"]) / 2.3548 / pixel_scale
         noise = numbers_of(catalogue[f"sky_sigma_{band}"]) * np.sqrt(4 * math.pi) * width
         noise = noise[np.isfinite(noise) & (noise > 0)]
         if len(noise):
-            found[band] = round(float(22.5 - 2.5 * np.log10(5 * np.median(noise))), 2)
-    return found
+            depths[band] = round(float(22.5 - 2.5 * np.log10(5 * np.median(noise))), 2)
+    return depths
 
 
 def _training(model: FlowModel | CrossFitted) -> list[str]:

@@ -99,8 +99,8 @@ class CrossFitted:
     @property
     def summary(self) -> dict[str, float]:
         """Mean over the folds of the numbers of their training."""
-        found = [member.summary for member in self.members]
-        mean = {name: float(np.mean([each[name] for each in found])) for name in found[0]}
+        summaries = [member.summary for member in self.members]
+        mean = {name: float(np.mean([each[name] for each in summaries])) for name in summaries[0]}
         return mean | {
             name: round(mean[name]) for name in ("n_train", "n_validation", "epochs") if name in mean
         }
@@ -204,10 +204,10 @@ class CrossFitted:
             rows = np.flatnonzero((chosen == fold) | (chosen < 0))
             if not rows.size:
                 continue
-            found = call(member, *(None if each is None else each[rows] for each in arrays))
-            totals = totals or tuple(part.new_zeros((n, *part.shape[1:])) for part in found)
+            returned = call(member, *(None if each is None else each[rows] for each in arrays))
+            totals = totals or tuple(part.new_zeros((n, *part.shape[1:])) for part in returned)
             share = torch.as_tensor(np.where(chosen[rows] < 0, 1 / len(self.members), 1.0))
-            for total, part in zip(totals, found, strict=True):
+            for total, part in zip(totals, returned, strict=True):
                 total[rows] += part * share.reshape(-1, *[1] * (part.ndim - 1))
         return totals
 
@@ -263,8 +263,8 @@ class CrossFitted:
                     f"({', '.join(facts['members'])}) with the list of their galaxies; copy all of it again."
                 )
         members = [FlowModel.load(folder / name, device) for name in facts["members"]]
-        found = [sha256(folder / name / "weights.safetensors") for name in facts["members"]]
-        for name, own, stated in zip(facts["members"], found, facts["weights_sha256"], strict=True):
+        hashes = [sha256(folder / name / "weights.safetensors") for name in facts["members"]]
+        for name, own, stated in zip(facts["members"], hashes, facts["weights_sha256"], strict=True):
             if own != stated:
                 raise ValueError(
                     f"{folder / name} is the flow of another fit than {folder / _FACTS} states; copy all of "

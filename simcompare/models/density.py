@@ -173,8 +173,8 @@ def validity_of(model: Any) -> dict[str, Sequence[float]]:
     ValueError
         When they state something else than two numbers for each column.
     """
-    found = plain((getattr(model, "metadata", None) or {}).get("validity", {}))
-    ranges = list(found.values()) if isinstance(found, dict) else [repr(found)]
+    validity = plain((getattr(model, "metadata", None) or {}).get("validity", {}))
+    ranges = list(validity.values()) if isinstance(validity, dict) else [repr(validity)]
     for each in ranges:
         is_pair = isinstance(each, list | tuple) and len(each) == 2
         if not (is_pair and all(isinstance(end, int | float) for end in each)):
@@ -182,7 +182,7 @@ def validity_of(model: Any) -> dict[str, Sequence[float]]:
                 f"the model's metadata state {str(each)[:60]!r} as validity, where two numbers for each "
                 "catalogue column are needed; copy the model again, or train it again."
             )
-    return found
+    return validity
 
 
 def _same(own: Any, trained: Any) -> bool:

@@ -55,8 +55,8 @@ def load_flow(path: Path) -> FlowModel:
 
 def _model_folder(path: Path) -> Path:
     """Where the weights are: in the model of a training run, or at the path or name itself."""
-    found = find_model(path)
-    return found / MODEL if (found / MODEL).is_dir() else found
+    folder = find_model(path)
+    return folder / MODEL if (folder / MODEL).is_dir() else folder
 
 
 def model_hash(path: Path) -> str:

@@ -87,14 +87,14 @@ def band_places(where: str | Path, wanted: Sequence[str], present: Sequence[str]
     forms = (str, lambda name: re.split(r"[-_.\s]", name)[-1].lower(), band_letter)
     places, missing = [], []
     for band in wanted:
-        found = []
+        matching = []
         for form in forms:
             sought = band if form is str else band.lower()
-            found = found or [i for i, name in enumerate(present) if form(name) == sought]
-        if len(found) > 1:
-            raise ValueError(f"{where}: band {band} may be any of {', '.join(present[i] for i in found)}.")
-        places += found
-        missing += [] if found else [band]
+            matching = matching or [i for i, name in enumerate(present) if form(name) == sought]
+        if len(matching) > 1:
+            raise ValueError(f"{where}: band {band} may be any of {', '.join(present[i] for i in matching)}.")
+        places += matching
+        missing += [] if matching else [band]
     if missing:
         raise ValueError(f"{where}: bands {missing} are not in it; it has {', '.join(present)}.")
     return places

@@ -281,14 +281,14 @@ def _cut_stamp(
     )  # fmt: skip
 
 
-def _detected(path: Path, reference: Frame, found: Candidates, band: str) -> Iterator[tuple]:
+def _detected(path: Path, reference: Frame, candidates: Candidates, band: str) -> Iterator[tuple]:
     """Places x, y of the galaxies found in a frame, with what is measured of them."""
-    crowded = _near_bright_stars(reference.image, found)
-    chosen = np.flatnonzero(found.is_galaxy & ~crowded & ~_overshadowed(found))
-    log.info("%s: %d galaxies among %d objects", path.name, len(chosen), len(found.x))
+    crowded = _near_bright_stars(reference.image, candidates)
+    chosen = np.flatnonzero(candidates.is_galaxy & ~crowded & ~_overshadowed(candidates))
+    log.info("%s: %d galaxies among %d objects", path.name, len(chosen), len(candidates.x))
     for i in chosen:
-        measured = {f"aperture_mag_{band}": float(22.5 - 2.5 * np.log10(found.flux[i]))}
-        yield int(found.x[i]), int(found.y[i]), measured
+        measured = {f"aperture_mag_{band}": float(22.5 - 2.5 * np.log10(candidates.flux[i]))}
+        yield int(candidates.x[i]), int(candidates.y[i]), measured
 
 
 def _inside(reference: Frame, places: Table) -> Iterator[tuple]:
@@ -320,21 +320,21 @@ def psfield_of(path: Path) -> Path | None:
     return next(iter(sorted(path.parent.glob(f"psField-{run}-{camcol}-{field}.fit*"))), None)
 
 
-def _near_bright_stars(image: np.ndarray, found: Candidates) -> np.ndarray:
+def _near_bright_stars(image: np.ndarray, candidates: Candidates) -> np.ndarray:
     """Whether a candidate lies in the halo or spikes of a bright star."""
     bright_y, bright_x = np.nonzero(image > _BRIGHT_STAR)
-    bright_x = np.concatenate([bright_x, found.x[found.is_saturated]])
-    bright_y = np.concatenate([bright_y, found.y[found.is_saturated]])
+    bright_x = np.concatenate([bright_x, candidates.x[candidates.is_saturated]])
+    bright_y = np.concatenate([bright_y, candidates.y[candidates.is_saturated]])
     if len(bright_x) == 0:
-        return np.zeros(len(found.x), dtype=bool)
-    distance = np.hypot(found.x[:, None] - bright_x, found.y[:, None] - bright_y)
+        return np.zeros(len(candidates.x), dtype=bool)
+    distance = np.hypot(candidates.x[:, None] - bright_x, candidates.y[:, None] - bright_y)
     return distance.min(axis=1) < _STAR_REACH
 
 
-def _overshadowed(found: Candidates) -> np.ndarray:
+def _overshadowed(candidates: Candidates) -> np.ndarray:
     """Whether a candidate is likely a knot of a galaxy twice as bright beside it."""
-    separation = np.hypot(found.x[:, None] - found.x, found.y[:, None] - found.y)
-    brighter = found.is_galaxy & (found.flux > 2 * found.flux[:, None])
+    separation = np.hypot(candidates.x[:, None] - candidates.x, candidates.y[:, None] - candidates.y)
+    brighter = candidates.is_galaxy & (candidates.flux > 2 * candidates.flux[:, None])
     return ((separation < _KNOT_REACH) & brighter).any(axis=1)
 
 

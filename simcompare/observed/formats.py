@@ -267,13 +267,13 @@ def files_of(paths: Sequence[Path], bands: tuple[str, ...]) -> list[Path]:
         ]
         images = [file for file in members if file.name.lower().endswith(_ENDINGS)]
         _say_left_out(path, [file for file in members if not file.name.lower().endswith(_ENDINGS)])
-        found = _one_a_galaxy([file for file in images if not is_psf_file(file)], bands)
-        if not found and is_picture_folder(path):
+        in_path = _one_a_galaxy([file for file in images if not is_psf_file(file)], bands)
+        if not in_path and is_picture_folder(path):
             files.append(path)  # its reader says which bands pictures have
             continue
-        if not found:
+        if not in_path:
             raise FileNotFoundError(f"{path}: no {', '.join(_ENDINGS)} file with galaxies in it.")
-        files.extend(found)
+        files.extend(in_path)
     return files
 
 

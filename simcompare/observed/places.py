@@ -102,18 +102,18 @@ def degrees_of(column: Column, axis: str, where: str | Path) -> np.ndarray:
 def _sexagesimal(values: np.ma.MaskedArray, axis: str, where: str | Path) -> np.ndarray:
     """Degrees of texts such as 12:30:45.6, of plain numbers too."""
     texts = ["" if value is np.ma.masked else str(value).strip() for value in values]
-    unit, found = u.hourangle if axis == "ra" else u.deg, []
+    unit, degrees = u.hourangle if axis == "ra" else u.deg, []
     for text in texts:
         try:
-            found.append(float(text) if text else np.nan)
+            degrees.append(float(text) if text else np.nan)
         except ValueError:
             try:
-                found.append(Angle(text, unit=unit).deg)
+                degrees.append(Angle(text, unit=unit).deg)
             except (ValueError, u.UnitsError) as error:
                 raise ValueError(
                     f"{where}: column {axis} holds {text!r}, no coordinate; write degrees, or 12:30:45.6."
                 ) from error
-    return np.array(found)
+    return np.array(degrees)
 
 
 def _votable_frames(path: Path) -> set[str]:
@@ -163,19 +163,19 @@ def read_places(path: Path) -> Table:
     """
     table = read_table(path)
     lower = lower_names(table)
-    found, frame = _columns_of(lower, _NAMES), _frame_of(table.meta, path)
-    if None in found.values() and None not in (old := _columns_of(lower, _OLD_NAMES)).values():
-        found, frame = old, FK4(equinox="B1950")
-    if None in found.values():
+    column_of, frame = _columns_of(lower, _NAMES), _frame_of(table.meta, path)
+    if None in column_of.values() and None not in (old := _columns_of(lower, _OLD_NAMES)).values():
+        column_of, frame = old, FK4(equinox="B1950")
+    if None in column_of.values():
         raise ValueError(
             f"{path}: no columns ra and dec [deg]; it has {', '.join(table.colnames)}. Where another table "
             "of the same catalogue has the places, join the two first."
         )
     places = Table()
-    for axis, name in found.items():
+    for axis, name in column_of.items():
         places[axis] = degrees_of(table[name], axis, path)
     for name in table.colnames:
-        if name not in found.values() and table[name].ndim == 1:
+        if name not in column_of.values() and table[name].ndim == 1:
             places[name] = table[name]
     good = np.array(
         [

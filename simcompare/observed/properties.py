@@ -261,14 +261,14 @@ def with_properties(catalogue: Table, tables: Sequence[PropertyTable], radius: f
     result = catalogue.copy()
     n = len(catalogue)
     distance, near = np.full(n, np.nan), np.zeros(n, dtype=int)
-    found = {}
+    columns = {}
     for table in tables:
         index, apart, count = match_places(catalogue["ra"], catalogue["dec"], table.ra, table.dec, radius)
         distance, near = np.fmin(distance, apart), np.maximum(near, count)
         for name, values in table.columns.items():
-            known = found.setdefault(name, np.full(n, np.nan))
-            found[name] = np.where(np.isfinite(known) | (index < 0), known, values[index])
-    for name, values in found.items():
+            known = columns.setdefault(name, np.full(n, np.nan))
+            columns[name] = np.where(np.isfinite(known) | (index < 0), known, values[index])
+    for name, values in columns.items():
         if name in result.colnames:
             own = numbers_of(result[name])
             low, high = KNOWN[name].low, KNOWN[name].high

@@ -48,10 +48,10 @@ def odd_psf(psf: np.ndarray) -> np.ndarray:
     ValueError
         For one that `mocks.observing.psf_images.centred_psf` cannot bring into this form.
     """
-    found = [centred_psf(image, "a PSF") for image in np.asanyarray(psf)]
-    if any(note for _, note in found):
+    centred = [centred_psf(image, "a PSF") for image in np.asanyarray(psf)]
+    if any(note for _, note in centred):
         _say_centred(tuple(np.shape(psf)[-2:]))
-    return joined_psfs([image[None] for image, _ in found])
+    return joined_psfs([image[None] for image, _ in centred])
 
 
 @lru_cache

@@ -107,8 +107,8 @@ def _fitted(piece: np.ndarray, noise: float, electrons: float) -> tuple[np.ndarr
     def residual(p):
         return ((peak * (p[0] * _moffat(p[2:], len(piece)) + p[1]) - piece) / error).ravel()
 
-    found = least_squares(residual, _START, bounds=(_LOW, _HIGH))
-    return found.x[2:], peak, 2 * found.cost / (piece.size - len(_START))
+    fit = least_squares(residual, _START, bounds=(_LOW, _HIGH))
+    return fit.x[2:], peak, 2 * fit.cost / (piece.size - len(_START))
 
 
 def _is_point_source(width: float, shape: np.ndarray) -> bool:

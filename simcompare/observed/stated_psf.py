@@ -56,11 +56,11 @@ def header_psf(width: float, pixel_scale: float, side: int = MIXTURE_SIDE) -> np
     for _ in range(_ROUNDS):
         psf = moffat_psf(fwhm, side)
         fwhm *= wanted / effective_width(psf)
-    found = effective_width(psf)
-    if abs(found / wanted - 1) > _WIDTH_TOLERANCE:
+    effective = effective_width(psf)
+    if abs(effective / wanted - 1) > _WIDTH_TOLERANCE:
         raise ValueError(
             f"psf_width is {width:g} arcsec, {wanted:.3g} pixels; the nearest that a PSF of {side} by {side} "
-            f"pixels has is {found:.3g}."
+            f"pixels has is {effective:.3g}."
         )
     return psf
 

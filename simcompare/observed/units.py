@@ -82,9 +82,9 @@ def nanomaggies_per_unit(
         if match := _ZEROPOINT.fullmatch(part):
             zeropoints.append(float(match[1]))
         elif not _FLUX.fullmatch(part):
-            found = _flux_unit(where, unit, part, pixel_scale)
-            if found is not None:
-                factor, area = found
+            conversion = _flux_unit(where, unit, part, pixel_scale)
+            if conversion is not None:
+                factor, area = conversion
     if not (np.abs(zeropoints) < _MOST_ZEROPOINT).all():
         raise _refusal(where, unit, f"{zeropoints} is not a zero point [AB mag]")
     stated = [10 ** (-0.4 * (each - AB_NANOMAGGY)) for each in zeropoints]
@@ -143,29 +143,29 @@ def _flux_unit(where: str, unit: str, part: str, pixel_scale: float | None) -> t
     text = part
     for pattern, spelling in _SPELLINGS:
         text = re.sub(pattern, spelling, text, flags=re.IGNORECASE)
-    found = _parsed(text)
-    if found is None:
+    parsed = _parsed(text)
+    if parsed is None:
         mend = "; write mJy (milli) or MJy (mega)" if re.search("mjy", part, re.IGNORECASE) else ""
         raise _refusal(where, unit, f"{part!r} is not a known unit of flux{mend}")
     # Pixels are what an image consists of.
-    power = dict(zip(found.bases, found.powers, strict=True)).get(u.pix, 0)
+    power = dict(zip(parsed.bases, parsed.powers, strict=True)).get(u.pix, 0)
     if power not in (0, -1):
         raise _refusal(where, unit, "it is no flux of a pixel")
-    found = found * u.pix if power else found
-    if (factor := _in_nanomaggies(found)) is not None:
+    parsed = parsed * u.pix if power else parsed
+    if (factor := _in_nanomaggies(parsed)) is not None:
         return factor, 1.0
-    if (factor := _in_nanomaggies(found * u.arcsec**2)) is not None:
+    if (factor := _in_nanomaggies(parsed * u.arcsec**2)) is not None:
         if not pixel_scale:
             raise _refusal(where, unit, "surface brightness needs the pixel scale")
         return factor, pixel_scale**2
-    if found.is_equivalent(u.dimensionless_unscaled) and found.scale == 1:
+    if parsed.is_equivalent(u.dimensionless_unscaled) and parsed.scale == 1:
         return None
-    rate = found if found.scale == 1 else None
+    rate = parsed if parsed.scale == 1 else None
     if rate is not None and any(rate in (u.Unit(each), u.Unit(each) / u.s) for each in _COUNTS):
         return None
-    if any(_in_nanomaggies((found * one) ** 0.5) is not None for one in (u.one, u.arcsec**4)):
+    if any(_in_nanomaggies((parsed * one) ** 0.5) is not None for one in (u.one, u.arcsec**4)):
         raise _refusal(where, unit, "it is a variance, not a flux")
-    if any(_in_nanomaggies((found * one) ** -0.5) is not None for one in (u.one, u.arcsec**-4)):
+    if any(_in_nanomaggies((parsed * one) ** -0.5) is not None for one in (u.one, u.arcsec**-4)):
         raise _refusal(where, unit, "it is an inverse variance, not a flux")
     raise _refusal(where, unit, f"{part!r} cannot be turned into nanomaggies")
 
@@ -178,10 +178,10 @@ def _parsed(text: str) -> u.UnitBase | None:
     for form in ("fits", "generic"):
         try:
             with warnings.catch_warnings(action="ignore", category=u.UnitsWarning):
-                found = u.Unit(text, format=form, parse_strict="raise")
+                parsed = u.Unit(text, format=form, parse_strict="raise")
         except (ValueError, TypeError):
             continue
-        return found if isinstance(found, u.UnitBase) and u.mag not in found.decompose().bases else None
+        return parsed if isinstance(parsed, u.UnitBase) and u.mag not in parsed.decompose().bases else None
     return None
 
 

@@ -100,13 +100,13 @@ class BrowseServer:
         is_ours = request.get("HTTP_HOST") in hosts and request["REQUEST_METHOD"] == "GET"
         status, kind, content = "404 Not Found", "text/plain; charset=utf-8", b"There is no such thing.\n"
         try:
-            found = self.answers(request["PATH_INFO"]) if is_ours and not request["QUERY_STRING"] else None
+            answer = self.answers(request["PATH_INFO"]) if is_ours and not request["QUERY_STRING"] else None
         except (OSError, ValueError) as error:  # an image set deleted or damaged meanwhile
             logger.warning("%s", error)
             status, content = "500 Internal Server Error", f"{error}\n".encode()
         else:
-            if found is not None:
-                status, (kind, content) = "200 OK", found
+            if answer is not None:
+                status, (kind, content) = "200 OK", answer
         start(status, [("Content-Type", kind), ("Content-Length", str(len(content)))])
         return [content]
 

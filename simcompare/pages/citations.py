@@ -80,14 +80,14 @@ def citations_of(
         for name in dict.fromkeys(str(each) for each in names):
             if not name or _plain(name).startswith(_NOT_PUBLISHED):
                 continue
-            found = [
+            papers_of = [
                 entry
                 for entry in _entries()[kind]
                 if any(_plain(name).startswith(start) for start in entry["names"])
             ]
-            if not found and kind in _OWNED:
+            if not papers_of and kind in _OWNED:
                 unknown.append(f"{kind} {name}")
-            for entry in found[:1]:
+            for entry in papers_of[:1]:
                 keys |= dict.fromkeys(entry["papers"])
                 doubt = "" if entry.get("confirmed") or kind not in _OWNED else f"; {_UNCONFIRMED}"
                 used[name] = f"{kind}; {entry['source']}{doubt}"

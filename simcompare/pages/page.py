@@ -140,7 +140,7 @@ def write_report(
         "version": __version__,
         "created": created,
         "notes": list(notes),
-        **_found(comparison, figures, further),
+        **_results(comparison, figures, further),
         "citations": plain(citations) if citations is not None else None,
         "provenance": provenance,
     }
@@ -155,8 +155,8 @@ def write_report(
     return folder / "report.html"
 
 
-def _found(comparison: Table, figures: Sequence[ReportFigure], further: Sequence[FurtherTable]) -> dict:
-    """Collect what the comparison found, for machines."""
+def _results(comparison: Table, figures: Sequence[ReportFigure], further: Sequence[FurtherTable]) -> dict:
+    """Results of the comparison, machine-readable."""
     return {
         "answer": answer(comparison),
         "comparison": as_json(comparison),

@@ -149,8 +149,8 @@ def _flush(path: Path) -> None:
 
 def remove_leftovers(path: Path) -> None:
     """Remove what interrupted calls of `atomic_path` left of a file, or in a folder and the folders in it."""
-    found = path.rglob("*.tmp") if path.is_dir() else path.parent.glob(f"{glob.escape(path.name)}.*.tmp")
-    for each in found:
+    leftovers = path.rglob("*.tmp") if path.is_dir() else path.parent.glob(f"{glob.escape(path.name)}.*.tmp")
+    for each in leftovers:
         if _LEFTOVER.search(each.name) and each.is_file():
             each.unlink(missing_ok=True)
 

@@ -263,17 +263,17 @@ def runs_behind(folder: str | Path) -> list[Path]:
         When the folder is not a run.
     """
     read_config(folder)
-    found, waiting = {}, [Path(folder)]
+    runs, waiting = {}, [Path(folder)]
     while waiting:
         each = waiting.pop(0)
-        if each in found or not (each / "config.toml").is_file():
+        if each in runs or not (each / "config.toml").is_file():
             continue
-        found[each] = None
+        runs[each] = None
         settings = read_config(each)[1]
         for name in _RUNS_IN:
             value = settings.get(name, [])
             waiting += [Path(path) for path in ([value] if isinstance(value, str) else value)]
-    return list(found)
+    return list(runs)
 
 
 def _refuse_other_run(folder: Path, config: dict, replace: bool) -> None:

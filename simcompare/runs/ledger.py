@@ -150,10 +150,10 @@ def check_hash(path: Path) -> None:
     recorded = _listed_hash(path) or _noted_hash(path)
     if recorded is None:
         return
-    found = _hash_once(str(path), (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns))
-    if found != recorded:
+    actual = _hash_once(str(path), (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns))
+    if actual != recorded:
         raise OSError(
-            f"{path} has changed since it was written: its SHA-256 is {found[:12]}..., but "
+            f"{path} has changed since it was written: its SHA-256 is {actual[:12]}..., but "
             f"{str(recorded)[:12]}... was recorded. Copy it again, or delete it and give the command of its "
             "run folder again, which makes what is missing."
         )

@@ -78,7 +78,7 @@ def with_sky(backgrounds: Mapping[str, Density], images: ImageSet, model: Densit
     -------
     dict of str to Density
     """
-    found = dict(backgrounds)
-    if found and images.unit == LINEAR_UNIT:
-        found[SKY] = SkyDensity(images.bands, len(getattr(model, "scale_names", ())) or 1)
-    return found
+    densities = dict(backgrounds)
+    if densities and images.unit == LINEAR_UNIT:
+        densities[SKY] = SkyDensity(images.bands, len(getattr(model, "scale_names", ())) or 1)
+    return densities

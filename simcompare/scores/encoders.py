@@ -55,12 +55,12 @@ def find_encoder(name: str, *, may_import: bool) -> Encoder:
             "'module:function'."
         )
     try:
-        found = registered[name].load()
+        encoder = registered[name].load()
     except Exception as error:  # a stranger's code may raise anything
         raise ValueError(f"encoder {name!r} ({registered[name].value}) cannot be loaded: {error}.") from error
-    if not callable(found):
+    if not callable(encoder):
         raise ValueError(f"encoder {name!r} ({registered[name].value}) is not a function.")
-    return found
+    return encoder
 
 
 def _imported(name: str) -> Encoder:
@@ -69,9 +69,9 @@ def _imported(name: str) -> Encoder:
     if not module or not function:
         raise ValueError(f"encoder is {name!r}; name it as 'module:function'.")
     try:
-        found = getattr(importlib.import_module(module), function, None)
+        encoder = getattr(importlib.import_module(module), function, None)
     except ModuleNotFoundError as error:
         raise ValueError(f"encoder {name!r}: {error}; put its folder on PYTHONPATH.") from error
-    if not callable(found):
+    if not callable(encoder):
         raise ValueError(f"encoder {name!r}: {module} holds no function {function!r}.")
-    return found
+    return encoder

@@ -103,8 +103,8 @@ def morphology_features(scores: Scores) -> Shapes:
     ValueError
         When the table has none of them.
     """
-    found = shape_columns(scores.colnames)
-    names = [name for name in found if np.mean(np.isfinite(scores.numbers(name))) > 0.5]
+    columns = shape_columns(scores.colnames)
+    names = [name for name in columns if np.mean(np.isfinite(scores.numbers(name))) > 0.5]
     if not names:
         raise ValueError(
             f"the scores have none of the shape measurements ({in_words(shape_columns(COLUMNS))})."
@@ -181,11 +181,11 @@ class RealGalaxies:
         same = self.galaxy[index] == scores["galaxy_id"][:, None]
         same &= scores.equals("dataset", scores.named_reference)[:, None]
         order = np.argsort(np.where(same, np.inf, distance), axis=1, kind="stable")
-        found = {}
+        columns = {}
         for k in range(self.n_neighbours):
             chosen, away = (
                 np.take_along_axis(x, order[:, k : k + 1], axis=1)[:, 0] for x in (index, distance)
             )
-            found[f"{prefix}_twin_{k + 1}"] = np.where(finite, self.galaxy[chosen], "")
-            found[f"{prefix}_distance_{k + 1}"] = np.where(finite, away, np.nan)
-        return found
+            columns[f"{prefix}_twin_{k + 1}"] = np.where(finite, self.galaxy[chosen], "")
+            columns[f"{prefix}_distance_{k + 1}"] = np.where(finite, away, np.nan)
+        return columns

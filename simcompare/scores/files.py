@@ -303,11 +303,11 @@ def joined_scores(
     """
     files = [_opened(path) for path in paths]
     sizes = [file.metadata.num_rows for file in files]
-    found = {}
+    values = {}
     for name in _wanted(form, columns):
         parts = [_column(file, name) if name in file.schema_arrow.names else None for file in files]
-        found[name] = joined_values([form.columns[name], *parts], [0, *sizes])
-    scores = replace(form, columns=found)
+        values[name] = joined_values([form.columns[name], *parts], [0, *sizes])
+    scores = replace(form, columns=values)
     real = scores.of_kind(Kind.OBSERVED) if form.reference is None else []
     return replace(scores, reference=real[0]) if len(real) == 1 else scores
 

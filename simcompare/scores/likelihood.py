@@ -139,8 +139,8 @@ def warn_of_doubts(blocks: Iterable[Scores]) -> None:
         doubtful = (~block["is_finite"], block["outside_domain"] > 0)
         for name in block.datasets:
             rows = block.equals("dataset", name)
-            found = np.array([rows.sum(), *(int((rows & each).sum()) for each in doubtful)])
-            counts[name] = counts.get(name, 0) + found
+            n_doubtful = np.array([rows.sum(), *(int((rows & each).sum()) for each in doubtful)])
+            counts[name] = counts.get(name, 0) + n_doubtful
     for name, (n, *doubts) in counts.items():
         texts = ("scores of %s are not finite", "images of %s lie outside the model's training range")
         for text, doubtful in zip(texts, doubts, strict=True):
@@ -205,8 +205,10 @@ def _evaluate(
     stack: np.ndarray, models: list, backgrounds: dict, contexts: list, weight: np.ndarray | None
 ) -> dict[str, np.ndarray]:
     """Log densities of one orientation: mean over the ensemble, each background, and the ratios."""
-    found = [_terms(each, stack, context, weight) for each, context in zip(models, contexts, strict=False)]
-    terms = [each for each, _ in found]
+    evaluated = [
+        _terms(each, stack, context, weight) for each, context in zip(models, contexts, strict=False)
+    ]
+    terms = [each for each, _ in evaluated]
     total = np.array([term.sum(axis=1) for term in terms])
     budget = np.mean(terms, axis=0)
     columns = {"log_prob": total.mean(axis=0)} | _by_scale("log_prob", budget)
@@ -221,8 +223,8 @@ def _evaluate(
         if term.shape == budget.shape and (first or name == SKY):
             columns |= _by_scale(other, term)
             columns |= _by_scale("log_likelihood_ratio", budget - term) if first else {}
-        if local is not None and local.shape == found[0][1].shape:
-            columns[_LOCAL] = np.mean([each for _, each in found], axis=0) - local
+        if local is not None and local.shape == evaluated[0][1].shape:
+            columns[_LOCAL] = np.mean([each for _, each in evaluated], axis=0) - local
     return columns
 
 

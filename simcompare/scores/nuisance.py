@@ -118,12 +118,12 @@ class NuisanceModel:
 
     def residual(self, nuisance: np.ndarray, score: np.ndarray) -> np.ndarray:
         """Score minus its mean, in units of its spread at these nuisances, shape (n,)."""
-        found = np.empty(len(score))
+        residuals = np.empty(len(score))
         for rows, terms in Terms(nuisance, self.basis):
             # Not `@`, which rounds a row differently in other company.
             log_spread = np.einsum("nt,t->n", terms[:, : len(self.log_spread)], self.log_spread)
-            found[rows] = (score[rows] - np.einsum("nt,t->n", terms, self.mean)) / np.exp(log_spread)
-        return found
+            residuals[rows] = (score[rows] - np.einsum("nt,t->n", terms, self.mean)) / np.exp(log_spread)
+        return residuals
 
     def pulls(
         self, nuisance: np.ndarray, score: np.ndarray, others: np.ndarray, weight: np.ndarray
@@ -144,12 +144,12 @@ class NuisanceModel:
             slope -= (weight[rows] / np.exp(terms[:, : len(self.log_spread)] @ self.log_spread)) @ terms
         fitted = Terms(nuisance, self.basis)
         inverse = np.linalg.inv(sum(terms.T @ terms for _, terms in fitted) + _penalty(len(self.mean)))
-        found = np.empty(len(score))
+        shifts = np.empty(len(score))
         for rows, terms in fitted:
             leverage = np.einsum("nt,tu,nu->n", terms, inverse, terms)
             left_out = (score[rows] - terms @ self.mean) / (1 - np.minimum(leverage, 0.99))
-            found[rows] = left_out * (terms @ (inverse @ slope))
-        return found
+            shifts[rows] = left_out * (terms @ (inverse @ slope))
+        return shifts
 
 
 @dataclass(frozen=True, eq=False)

@@ -120,19 +120,19 @@ def _ranks(blocks: Iterable[Scores], typicality: Typicality) -> dict[str, np.nda
 
 def _in_order(sets: Sequence[Any], sizes: Mapping[str, int | None]) -> list[Any]:
     """Image sets in the order of the score table."""
-    found = {images.name: images for images in sets}
-    if missing := sorted(set(sizes) - set(found)):
+    by_name = {images.name: images for images in sets}
+    if missing := sorted(set(sizes) - set(by_name)):
         raise ValueError(f"images of {', '.join(missing)} are not available.")
-    if changed := [name for name, n in sizes.items() if n != len(found[name])]:
+    if changed := [name for name, n in sizes.items() if n != len(by_name[name])]:
         raise ValueError(f"the image sets of {', '.join(changed)} hold other images than were scored.")
-    return [found[name] for name in sizes]
+    return [by_name[name] for name in sizes]
 
 
 def _real_galaxies(
     path: Path, real: Scores, rows: np.ndarray, neighbours: int
 ) -> dict[str, tuple[str, RealGalaxies]]:
     """Space and real galaxies in it, by the prefix of the columns."""
-    found = {}
+    spaces = {}
     with open_contained(path) as file:
         wanted = {"real": "latents" if "latents" in file else "pixels"}
         wanted |= {"embedding": "embedding"} if "embedding" in file else {}
@@ -142,8 +142,8 @@ def _real_galaxies(
             except ValueError as error:
                 logger.warning("nearest real galaxies skipped: %s", error)
             else:
-                found[prefix] = space, galaxies
-    return found
+                spaces[prefix] = space, galaxies
+    return spaces
 
 
 def _placed(

@@ -171,10 +171,10 @@ class Scores:
         -------
         Scores
         """
-        found = {name: column_values(name, values) for name, values in columns.items()}
-        if odd := [name for name, values in found.items() if len(values) != len(self)]:
+        checked = {name: column_values(name, values) for name, values in columns.items()}
+        if odd := [name for name, values in checked.items() if len(values) != len(self)]:
             raise ValueError(f"{', '.join(odd)}: other than {len(self)} rows; give one value for each.")
-        return replace(self, columns=dict(self.columns) | found)
+        return replace(self, columns=dict(self.columns) | checked)
 
     def select(self, *names: str) -> "Scores":
         """Scores with some columns, and those that tell galaxies and data sets apart."""
@@ -307,11 +307,11 @@ class Scores:
     def scales(self) -> dict[str, str]:
         """Columns of the headline's parts by scale, finest first, and the names of the scales."""
         stem = f"{_SPLIT.get(self.headline, self.headline)}_scale_"
-        found = sorted(
+        columns = sorted(
             (name for name in self.columns if name.startswith(stem)), key=lambda n: int(n[len(stem) :])
         )
-        names = self.meta.get("scale_names") or [f"scale {k}" for k in range(len(found))]
-        return {name: str(names[k]) for k, name in enumerate(found)}
+        names = self.meta.get("scale_names") or [f"scale {k}" for k in range(len(columns))]
+        return {name: str(names[k]) for k, name in enumerate(columns)}
 
     def named_scales(self) -> dict[str, str]:
         """As `scales`; ValueError when there are none."""

@@ -55,15 +55,15 @@ def score_runs(run: str | Path) -> list[Path]:
 
 def _paths(run: str | Path, settings: dict, name: str) -> list[str]:
     """Paths that a run was made from."""
-    found = settings.get(name)
-    if not isinstance(found, list) or not found:
+    paths = settings.get(name)
+    if not isinstance(paths, list) or not paths:
         raise ValueError(f"{run}: its config.toml names no {name}; is it damaged? Make the run again.")
-    return found
+    return paths
 
 
 def run_image_sets(run: str | Path) -> dict[str, ImageSet]:
     """Open the image sets of a run by name; one that no longer exists is skipped with a warning."""
-    found = {}
+    image_sets = {}
     for each in score_runs(run):
         for folder in _paths(each, read_config(each)[1], "images"):
             try:
@@ -71,24 +71,24 @@ def run_image_sets(run: str | Path) -> dict[str, ImageSet]:
             except OSError as error:
                 logger.warning("pictures of %s skipped: %s", folder, error)
                 continue
-            found[images.name] = images
-    return found
+            image_sets[images.name] = images
+    return image_sets
 
 
 def run_models(run: str | Path) -> dict[str, object]:
     """Read the flows behind a run: ``model`` and ``background``, as far as they are still there."""
     from simcompare.models.storage import load_model  # loads torch, which comparing does not need
 
-    found = {}
+    models = {}
     settings = read_config(score_runs(run)[0])[1]
     for name in ("model", "background"):
         if name not in settings:
             continue
         try:
-            found[name] = load_model(Path(str(settings[name])))
+            models[name] = load_model(Path(str(settings[name])))
         except (OSError, ValueError) as error:
             logger.warning("figures of the flow %s skipped: %s", settings[name], error)
-    return found
+    return models
 
 
 def is_toy(image_sets: Iterable[ImageSet]) -> bool:

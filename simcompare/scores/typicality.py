@@ -61,12 +61,12 @@ def add_typicality(
     Nalisnick et al. 2019, arXiv:1906.02994 (two-sided typicality of densities).
     """
     rows = np.flatnonzero(scores.equals("dataset", scores.named_reference))
-    found = Typicality.fit(scores[rows], rows, rng, columns=columns or scores.nuisances)
-    scores = found.mark(scores)
+    typicality = Typicality.fit(scores[rows], rows, rng, columns=columns or scores.nuisances)
+    scores = typicality.mark(scores)
     rank = np.zeros(len(scores), dtype=np.int64)
     for name in scores.datasets:
         own = scores.equals("dataset", name)
-        rank[own] = found.rank(scores["score_residual"][own])
+        rank[own] = typicality.rank(scores["score_residual"][own])
     return scores.with_columns(anomaly_rank=rank)
 
 

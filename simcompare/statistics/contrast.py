@@ -105,7 +105,7 @@ def combine_fractions(
         Two-sided p-value of a sum of 0.
     """
     coefficients = np.asarray(coefficients, float)
-    found = Contrast(
+    contrast = Contrast(
         float(coefficients @ [each.value for each in fractions]),
         coefficients**2 @ [each.own for each in fractions],
         np.nan,
@@ -114,11 +114,11 @@ def combine_fractions(
             [[c * c * each.own, each.own_freedom] for c, each in zip(coefficients, fractions, strict=True)]
         ),
     )
-    error = float(np.sqrt(found.variance))
-    reach = float(stats.t.ppf(0.5 + confidence / 2, found.freedom)) * error
+    error = float(np.sqrt(contrast.variance))
+    reach = float(stats.t.ppf(0.5 + confidence / 2, contrast.freedom)) * error
     return Estimate(
-        found.difference, found.difference - reach, found.difference + reach, error
-    ), found.p_value
+        contrast.difference, contrast.difference - reach, contrast.difference + reach, error
+    ), contrast.p_value
 
 
 def own_variance(spread: float, spread_real: float, n: float, n_galaxies: int) -> tuple[float, float]:

@@ -38,10 +38,10 @@ def _exchanged(label: np.ndarray, galaxy: np.ndarray, rng: np.random.Generator, 
     _, code, count = np.unique(galaxy, return_inverse=True, return_counts=True)
     group = np.where(count[code] > 1, code, -1)
     ordered = np.lexsort((np.arange(len(label)), group))
-    found = np.empty((n, len(label)), dtype=label.dtype)
+    exchanged = np.empty((n, len(label)), dtype=label.dtype)
     for k in range(n):
-        found[k, ordered] = label[np.lexsort((rng.random(len(label)), group))]
-    return found
+        exchanged[k, ordered] = label[np.lexsort((rng.random(len(label)), group))]
+    return exchanged
 
 
 def preference_test(

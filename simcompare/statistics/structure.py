@@ -206,13 +206,13 @@ class StructureReference:
         weight = self.weight(conditions)
         if self.separation is None or len(z) < 2:
             return None
-        found = self._contrast(z, conditions, weight, self.weight(self.conditions), among)
+        contrast = self._contrast(z, conditions, weight, self.weight(self.conditions), among)
         distance, moved = self._distance(weight, conditions)
         if distance**2 <= stats.norm.ppf(0.975) ** 2 * (moved @ moved):
             return None
-        ratio = found.difference / distance
-        influence = (found.influence - ratio * moved) / distance
-        return Fraction(1 + ratio, found.own / distance**2, found.own_freedom, influence)
+        ratio = contrast.difference / distance
+        influence = (contrast.influence - ratio * moved) / distance
+        return Fraction(1 + ratio, contrast.own / distance**2, contrast.own_freedom, influence)
 
     def _test(
         self,

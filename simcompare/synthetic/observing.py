@@ -69,11 +69,11 @@ def observe_all(
     for source in sources:
         try:
             with watch(str(source.item)):
-                found = list(read(source.item))
+                galaxies = list(read(source.item))
         except (ValueError, OSError, MemoryError) as error:
             failures.append(_failure(source, error) | {"is_unread": True})
             continue
-        for each in found:
+        for each in galaxies:
             notes += each.notes
             for image, make in observe(each.galaxy_id, each.galaxy):
                 try:

@@ -68,12 +68,12 @@ def make_sky_bank(settings: SkySettings) -> SkyBank:
 
 def field_files(inputs: list[Path]) -> list[Path]:
     """Files of the inputs, those of folders included."""
-    found = []
+    files = []
     for path in inputs:
         if not path.exists():
             raise FileNotFoundError(f"{path} does not exist.")
-        found += sorted(each for each in path.iterdir() if each.is_file()) if path.is_dir() else [path]
-    return found
+        files += sorted(each for each in path.iterdir() if each.is_file()) if path.is_dir() else [path]
+    return files
 
 
 def _sdss_fields(files: list[Path], bands: tuple[str, ...], settings: SkySettings):

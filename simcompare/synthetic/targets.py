@@ -130,8 +130,8 @@ def select_targets(settings: MockSettings) -> tuple[list[Target], str]:
             level = logging.WARNING if note in doubts else logging.INFO
             notes.setdefault((level, kind_of(note)), []).append(f"{path}: {note}")
         rows = _selected(table, settings, wanted)
-        found = Target(str(path), state=state, snapshot=snapshot.snapshot)
-        targets += [replace(found, subhalo_id=int(number)) for number in rows["subhalo_id"]]
+        target = Target(str(path), state=state, snapshot=snapshot.snapshot)
+        targets += [replace(target, subhalo_id=int(number)) for number in rows["subhalo_id"]]
     if wanted:
         missing = ", ".join(map(str, sorted(wanted)[:10]))
         raise ValueError(
@@ -139,8 +139,8 @@ def select_targets(settings: MockSettings) -> tuple[list[Target], str]:
             "flagged as not cosmological."
         )
     if len(simulations) > 1:
-        found = ", ".join(f"{name} ({path})" for name, path in simulations.items())
-        raise ValueError(f"inputs of several simulations: {found}; make one run for each, or give --name.")
+        listed = ", ".join(f"{name} ({path})" for name, path in simulations.items())
+        raise ValueError(f"inputs of several simulations: {listed}; make one run for each, or give --name.")
     for (level, _), examples in notes.items():
         more = f" ({len(examples)} inputs alike)" if len(examples) > 1 else ""
         logger.log(level, "%s%s", examples[0], more)
@@ -203,18 +203,18 @@ def _members(settings: MockSettings) -> list[tuple[Path, ...]]:
             files.append(path)
             continue
         try:
-            found, others = members(path)
+            in_path, others = members(path)
         except FileNotFoundError:
             raise
         except (OSError, ValueError):
             if len(settings.inputs) == 1:
                 raise
-            found, others = [path], {}  # opening it says why
+            in_path, others = [path], {}  # opening it says why
         if others:
             why = "; ".join(f"{file.name}: {reason}" for file, reason in list(others.items())[:_NAMED])
             more = f"; and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
             logger.warning("%s: %d files left out: %s%s", path, len(others), why, more)
-        files += found
+        files += in_path
     return grouped(files)
 
 

@@ -147,21 +147,21 @@ def variations(
     -------
     list of Variation
     """
-    found = [Variation.of_step(step) for step in LADDER if has_sky or step != "neighbours"]
+    result = [Variation.of_step(step) for step in LADDER if has_sky or step != "neighbours"]
     for percent in sorted(percents):
         for signed in (percent, -percent):
             share, change = signed / 100, f"{signed:+g} %"
-            found += [
+            result += [
                 Variation("PSF", change, percent=percent, psf=1 + share),
                 Variation("noise", change, percent=percent, noise=1 + share),
                 Variation("background", change, percent=percent, background=share),
             ]
-    found += [Variation("dust", name, dust=name) for name in dusts]
-    found += [Variation("population", name, population=name) for name in populations]
-    found += [Variation("smoothing", f"x{factor:g}", smoothing=factor) for factor in (0.5, 2.0)]
-    found.append(Variation("view", "other", other_view=True))
-    found += [Variation("resolution", f"1/{n}", particles=1 / n) for n in (2, 8)]
-    return [each for each in found if has_particles or not each.needs_particles]
+    result += [Variation("dust", name, dust=name) for name in dusts]
+    result += [Variation("population", name, population=name) for name in populations]
+    result += [Variation("smoothing", f"x{factor:g}", smoothing=factor) for factor in (0.5, 2.0)]
+    result.append(Variation("view", "other", other_view=True))
+    result += [Variation("resolution", f"1/{n}", particles=1 / n) for n in (2, 8)]
+    return [each for each in result if has_particles or not each.needs_particles]
 
 
 @dataclass(frozen=True, eq=False)

@@ -185,18 +185,18 @@ class PairSnapshot(Snapshot):
 
     def problems(self) -> list[str]:
         """Check particles and catalogue against their headers and each other; see `Snapshot.problems`."""
-        found = count_problems((self.path,))
+        issues = count_problems((self.path,))
         try:
             with open_hdf5(self.path) as file:
                 own = header_of(file)
             with open_hdf5(self.catalogue_path) as file:
                 header, count = header_of(file), len(file["Subhalo/SubhaloLenType"])
-            found += other_output(str(self.catalogue_path), header, str(self.path), own)
-            found += catalogue_problems(str(self.catalogue_path), header, count)
+            issues += other_output(str(self.catalogue_path), header, str(self.path), own)
+            issues += catalogue_problems(str(self.catalogue_path), header, count)
             _ = self._subhaloes
         except (OSError, ValueError) as error:
-            found.append(str(error))
-        return found
+            issues.append(str(error))
+        return issues
 
     def catalogue(self) -> Table:
         """Subhaloes with stars; see `Snapshot.catalogue`."""
@@ -249,8 +249,8 @@ class PairSnapshot(Snapshot):
     ) -> tuple[list[Part], dict]:
         """Columns of particles of one type, and how they are called and counted."""
         group = file[f"PartType{kind}"]
-        found = column_factors(group, fields, self.scale_factor, self.h, self.units)
-        return [read_part(group, found, rows)], found
+        factors = column_factors(group, fields, self.scale_factor, self.h, self.units)
+        return [read_part(group, factors, rows)], factors
 
 
 def offsets_in_groups(length: np.ndarray, group: np.ndarray, group_length: np.ndarray) -> np.ndarray:

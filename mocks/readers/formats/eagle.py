@@ -96,9 +96,9 @@ class EagleSnapshot(Snapshot):
 
     def problems(self) -> list[str]:
         """Check chunks and hash tables; see `Snapshot.problems`."""
-        found = count_problems(self.chunks)
+        issues = count_problems(self.chunks)
         try:
-            found += self._catalogue_problems()
+            issues += self._catalogue_problems()
             index = self._hash_index
             for chunk in range(len(self.chunks) if STARS in index else 0):
                 with open_hdf5(self.chunks[chunk]) as file:
@@ -107,26 +107,26 @@ class EagleSnapshot(Snapshot):
                         self._cell_starts(chunk, STARS)[-1] if f"HashTable/PartType{STARS}" in file else 0
                     )
                 if counted != there:
-                    found.append(
+                    issues.append(
                         f"{self.chunks[chunk]}: hash table counts {counted} stars, {there} are there"
                     )
         except (OSError, ValueError, KeyError) as error:
-            found.append(str(error))
-        return found
+            issues.append(str(error))
+        return issues
 
     def _catalogue_problems(self) -> list[str]:
         """Hold the catalogue's header, and the redshift in the folder's name, against the snapshot's."""
         with open_hdf5(self.chunks[0]) as file:
             own = header_of(file)
-        found = []
+        issues = []
         if self.catalogue_chunks:
             with open_hdf5(self.catalogue_chunks[0]) as file:
                 where = str(self.catalogue_chunks[0])
-                found = other_output(where, header_of(file), str(self.chunks[0]), own)
+                issues = other_output(where, header_of(file), str(self.chunks[0]), own)
         named = re.search(r"_z(\d{3})p(\d{3})", self.path.name)
         if named and abs(float(f"{named[1]}.{named[2]}") - self.redshift) > NAMED_REDSHIFT:
-            found.append(f"{self.path}: its name contradicts the redshift {self.redshift:g} in its header.")
-        return found
+            issues.append(f"{self.path}: its name contradicts the redshift {self.redshift:g} in its header.")
+        return issues
 
     def catalogue(self) -> Table:
         """Subgroups with stars; see `Snapshot.catalogue`."""
@@ -140,9 +140,9 @@ class EagleSnapshot(Snapshot):
             with open_hdf5(chunk) as file:
                 if STARS not in _types(file):
                     continue
-                found = self._fields(file, STARS, ("position", "mass", *GROUPS))
-                part = read_part(file[f"PartType{STARS}"], found)
-            yield house_columns([part], found) | {"number": _numbers(part)}
+                factors = self._fields(file, STARS, ("position", "mass", *GROUPS))
+                part = read_part(file[f"PartType{STARS}"], factors)
+            yield house_columns([part], factors) | {"number": _numbers(part)}
 
     def read(self, subhalo_id: int) -> Galaxy:
         """Read one galaxy; see `Snapshot.read`. Only the hash-table cells within `reach` are read."""
@@ -183,18 +183,18 @@ class EagleSnapshot(Snapshot):
 
     def _fields(self, file: h5py.File, kind: int, fields: tuple[str, ...]) -> dict:
         """Names and units of the fields of one particle type, looked up once."""
-        if (kind, fields) not in self._found:
-            found = column_factors(file[f"PartType{kind}"], fields, self.scale_factor, self.h, self.units)
-            if not set(GROUPS) <= set(found):
+        if (kind, fields) not in self._factors:
+            factors = column_factors(file[f"PartType{kind}"], fields, self.scale_factor, self.h, self.units)
+            if not set(GROUPS) <= set(factors):
                 raise ValueError(
                     f"{file.filename}: PartType{kind} lacks GroupNumber or SubGroupNumber, which say to "
                     "which galaxy a particle belongs; fetch it again with them."
                 )
-            self._found[kind, fields] = found
-        return self._found[kind, fields]
+            self._factors[kind, fields] = factors
+        return self._factors[kind, fields]
 
     @functools.cached_property
-    def _found(self) -> dict:
+    def _factors(self) -> dict:
         """Names and conversions of fields by particle type and request, filled while reading."""
         return {}
 
@@ -202,20 +202,20 @@ class EagleSnapshot(Snapshot):
         self, kind: int, fields: tuple[str, ...], centre: np.ndarray, subhalo_id: int
     ) -> tuple[list[Part], dict]:
         """Read a galaxy's particles of one type within `reach`, and how their columns are called."""
-        parts, found = [], {}
+        parts, factors = [], {}
         for index, ranges in self._ranges(kind, centre).items():
             with open_hdf5(self.chunks[index]) as file:
                 if kind not in _types(file):
                     continue
-                found = self._fields(file, kind, (*fields, *GROUPS))
-                to_file = 1.0 / found["position"][1]
+                factors = self._fields(file, kind, (*fields, *GROUPS))
+                to_file = 1.0 / factors["position"][1]
                 sphere = (centre * to_file, self.reach * to_file, self.box_size * to_file)
                 for rows in ranges:
-                    part = read_part(file[f"PartType{kind}"], found, rows)
+                    part = read_part(file[f"PartType{kind}"], factors, rows)
                     part = part.select(_numbers(part) == subhalo_id)
                     position = part.values("position").astype(float, copy=False)
                     parts.append(part.select(in_sphere(position.T, *sphere)))
-        return parts, found
+        return parts, factors
 
     def _ranges(self, kind: int, centre: np.ndarray) -> dict[int, list[slice | None]]:
         """Rows to read in each chunk for the sphere about a centre; all rows where there is no hash table."""
@@ -239,10 +239,10 @@ class EagleSnapshot(Snapshot):
     @functools.cached_property
     def _hash_index(self) -> dict[int, tuple[np.ndarray, np.ndarray, int]]:
         """First and last key of each chunk, and the bits of the grid, by particle type."""
-        found = {}
+        tables = {}
         with open_hdf5(self.chunks[0]) as file:
             if "HashTable" not in file:
-                return found
+                return tables
             bits = int(attribute(file["HashTable"], "HashBits", 0))
             if not 1 <= bits <= MOST_HASH_BITS:
                 raise ValueError(
@@ -261,8 +261,8 @@ class EagleSnapshot(Snapshot):
                     raise ValueError(
                         f"{self.chunks[0]}: hash table of {len(first)} files, {len(self.chunks)} are here."
                     )
-                found[kind] = (first, np.where(count > 0, last, first - 1), bits)
-        return found
+                tables[kind] = (first, np.where(count > 0, last, first - 1), bits)
+        return tables
 
     def _cell_starts(self, chunk: int, kind: int) -> np.ndarray:
         """First row of each hash cell of a chunk, and the end; kept for the next galaxy."""
@@ -304,9 +304,9 @@ def _locate(path: Path) -> tuple[Path, str, str] | None:
     path = path.absolute()
     inside = [entry for entry in sorted(path.iterdir()) if entry.is_dir()] if path.is_dir() else []
     for folder in (path, path.parent, *inside):
-        found = re.fullmatch(rf"({'|'.join(PREFIXES)})_{LABEL}", folder.name)
-        if found and folder.is_dir():
-            return folder, PREFIXES[found[1]], found[2]
+        match = re.fullmatch(rf"({'|'.join(PREFIXES)})_{LABEL}", folder.name)
+        if match and folder.is_dir():
+            return folder, PREFIXES[match[1]], match[2]
     return None
 
 
@@ -389,10 +389,10 @@ def _output(path: Path, snapshot: int | None) -> tuple[Path, str, str]:
             entry for entry in sorted(path.iterdir()) if re.match(rf"snapshot_{snapshot:03d}_z", entry.name)
         ]
         path = folders[0] if folders else path
-    found = _locate(path)
-    if found is None:
+    location = _locate(path)
+    if location is None:
         raise FileNotFoundError(f"{path} holds no folder snapshot_NNN_zZZZpZZZ.")
-    folder, prefix, label = found
+    folder, prefix, label = location
     others = sorted(entry.name for entry in folder.parent.glob("snapshot_???_z*") if entry.is_dir())
     if path.absolute() == folder.parent and len(others) > 1:
         raise ValueError(

@@ -49,17 +49,17 @@ def parse_unit(text: str, kind: str) -> tuple[float, float, float]:
     (10000000000.0, 0.0, -1.0)
     """
     units = "|".join(sorted(KINDS[kind], key=len, reverse=True))
-    found = re.fullmatch(rf"{NUMBER}(c|sqrt\(a\)\s*)?({units})(/h)?", text.strip())
+    match = re.fullmatch(rf"{NUMBER}(c|sqrt\(a\)\s*)?({units})(/h)?", text.strip())
     allowed = {"length": "c", "mass": "", "velocity": "sqrt(a)"}[kind]
-    prefix = "" if found is None or found[2] is None else found[2].strip()
-    if found is None or (prefix and prefix != allowed):
+    prefix = "" if match is None or match[2] is None else match[2].strip()
+    if match is None or (prefix and prefix != allowed):
         raise ValueError(
             f"{text!r} is not a unit of {kind}; write a number if need be, {allowed or 'no prefix'} where it "
             f"applies, one of {', '.join(KINDS[kind])}, and /h where it applies: "
             "'ckpc/h', '1e10 Msun/h', 'sqrt(a) km/s'."
         )
     exponent = {"": 0.0, "c": 1.0, "sqrt(a)": 0.5}[prefix]
-    return float(found[1] or 1.0) * CGS[found[3]], exponent, -1.0 if found[4] else 0.0
+    return float(match[1] or 1.0) * CGS[match[3]], exponent, -1.0 if match[4] else 0.0
 
 
 def open_gadget(

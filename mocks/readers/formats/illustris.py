@@ -124,16 +124,16 @@ class IllustrisSnapshot(Snapshot):
     @functools.cached_property
     def _columns(self) -> dict[int, dict]:
         """Field names and conversions of gas and stars, from the first chunk that has them."""
-        found = {}
+        factors = {}
         for kind, fields in ((GAS, GAS_FIELDS), (STARS, STAR_FIELDS)):
             for chunk in self.chunks:
                 with open_hdf5(chunk) as file:
                     if len(file.get(f"PartType{kind}", ())):
-                        found[kind] = column_factors(
+                        factors[kind] = column_factors(
                             file[f"PartType{kind}"], fields, self.scale_factor, self.h, self.units
                         )
                         break
-        return found
+        return factors
 
     @property
     def sources(self) -> tuple[Path, ...]:
@@ -142,7 +142,7 @@ class IllustrisSnapshot(Snapshot):
 
     def problems(self) -> list[str]:
         """Check chunks, catalogue and offsets against each other; see `Snapshot.problems`."""
-        found = count_problems(self.chunks)
+        issues = count_problems(self.chunks)
         try:
             lengths, (starts, by_chunk) = self._subhaloes["SubhaloLenType"], self._offsets
             with open_hdf5(self.chunks[0]) as file:
@@ -150,39 +150,39 @@ class IllustrisSnapshot(Snapshot):
             with open_hdf5(self.catalogue_chunks[0]) as file:
                 other = header_of(file)
         except (OSError, ValueError) as error:
-            return [*found, str(error)]
+            return [*issues, str(error)]
         where = str(self.catalogue_chunks[0].parent)
-        found += other_output(where, other, str(self.chunks[0]), header)
-        found += catalogue_problems(where, other, len(lengths))
+        issues += other_output(where, other, str(self.chunks[0]), header)
+        issues += catalogue_problems(where, other, len(lengths))
         if len(starts) != len(lengths):
-            found.append(
+            issues.append(
                 f"{len(starts)} subhaloes in the offsets, {len(lengths)} in the catalogue: of one snapshot?"
             )
-            return found
-        return found + self._offset_problems(lengths, starts, by_chunk, header)
+            return issues
+        return issues + self._offset_problems(lengths, starts, by_chunk, header)
 
     def _offset_problems(
         self, lengths: np.ndarray, starts: np.ndarray, by_chunk: np.ndarray, header: dict
     ) -> list[str]:
         """Check that the stars of subhaloes follow each other, and lie within the snapshot."""
-        found, where = [], self.offsets or self.catalogue_chunks[0].parent
+        issues, where = [], self.offsets or self.catalogue_chunks[0].parent
         high = np.ravel(header.get("NumPart_Total_HighWord", np.zeros(6))).astype(np.int64)
         total = int(np.ravel(header["NumPart_Total"])[STARS]) + (int(high[STARS]) << 32)
         with_stars = lengths[:, STARS] > 0
         first, count = (x[with_stars, STARS].astype(np.int64) for x in (starts, lengths))
         if len(first) and (first + count).max() > total:
             last = (first + count).max()
-            found.append(f"{where}: offsets reach star {last} of {total}: of another snapshot?")
+            issues.append(f"{where}: offsets reach star {last} of {total}: of another snapshot?")
         overlap = np.flatnonzero(first[1:] < (first + count)[:-1])
         if len(overlap):
             k = int(overlap[0])
-            found.append(
+            issues.append(
                 f"{where}: {len(overlap)} subhaloes begin within the one before, the first at star "
                 f"{first[k + 1]}, before star {first[k] + count[k]}: zero or damaged offsets; fetch them."
             )
         if by_chunk.shape[1] != len(self.chunks) or (np.diff(by_chunk[STARS].astype(np.int64)) < 0).any():
-            found.append(f"{where}: offsets of {by_chunk.shape[1]} files, but {len(self.chunks)} are here.")
-        return found
+            issues.append(f"{where}: offsets of {by_chunk.shape[1]} files, but {len(self.chunks)} are here.")
+        return issues
 
     def catalogue(self) -> Table:
         """Subhaloes with stars; see `Snapshot.catalogue`."""
@@ -235,7 +235,7 @@ class IllustrisSnapshot(Snapshot):
         starts, by_chunk = self._offsets
         start, left = int(starts[subhalo_id, kind]), int(self._subhaloes["SubhaloLenType"][subhalo_id, kind])
         # h5py and not illustris_python.snapshot, which reads the same rows three times slower
-        found, parts = self._columns[kind], []
+        factors, parts = self._columns[kind], []
         chunk = int(np.searchsorted(by_chunk[kind], start, side="right")) - 1
         while left > 0 and 0 <= chunk < len(self.chunks):
             with open_hdf5(self.chunks[chunk]) as file:
@@ -243,7 +243,7 @@ class IllustrisSnapshot(Snapshot):
                 if group is not None:
                     first = max(start - int(by_chunk[kind][chunk]), 0)
                     rows = slice(first, first + left)
-                    parts.append(read_part(group, found, rows))
+                    parts.append(read_part(group, factors, rows))
                     left -= len(parts[-1])
             chunk += 1
         if left != 0:
@@ -272,8 +272,8 @@ def is_snapshot_folder(seen: Fingerprint) -> bool:
     if seen.kind == "hdf5":
         is_many = seen.header.get("NumFilesPerSnapshot", 1) > 1
         return is_many and _is_chunk(seen) and "StellarFormationTime" not in seen.stars
-    found = _locate(seen.path) if seen.kind == "folder" else None
-    return found is not None and not _is_gizmo(found[0] / f"snapdir_{found[1][0]:03d}")
+    location = _locate(seen.path) if seen.kind == "folder" else None
+    return location is not None and not _is_gizmo(location[0] / f"snapdir_{location[1][0]:03d}")
 
 
 def _is_gizmo(folder: Path) -> bool:
@@ -294,8 +294,8 @@ def _locate(path: Path) -> tuple[Path, list[int]] | None:
     """Folder that holds ``snapdir_NNN`` folders, and their numbers."""
     path = path.absolute()
     for folder in (path, path.parent):
-        if found := re.fullmatch(r"snapdir_(\d+)", folder.name):
-            return folder.parent, [int(found[1])]
+        if match := re.fullmatch(r"snapdir_(\d+)", folder.name):
+            return folder.parent, [int(match[1])]
     for base in (path, path / "output"):
         numbers = sorted(int(entry.name[8:]) for entry in base.glob("snapdir_*") if entry.name[8:].isdigit())
         if numbers:
@@ -390,10 +390,10 @@ def open_illustris(
 
 def _one_snapshot(path: Path, snapshot: int | None) -> tuple[Path, int]:
     """Folder that holds the snapshots, and the number of the one that is meant."""
-    found = _locate(path)
-    if found is None:
+    location = _locate(path)
+    if location is None:
         raise FileNotFoundError(f"{path} holds no snapdir_NNN folder.")
-    base, numbers = found
+    base, numbers = location
     if snapshot is None and len(numbers) > 1:
         raise ValueError(
             f"{path} holds snapshots {', '.join(map(str, numbers))}; choose one with snapshot= "

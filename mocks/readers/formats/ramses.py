@@ -22,8 +22,8 @@ def _locate(path: Path) -> Path | None:
     path = path.absolute()
     if re.fullmatch(r"output_\d{5}", path.name):
         return path
-    found = [entry for entry in sorted(path.glob("output_?????")) if entry.name[7:].isdigit()]
-    return found[0] if len(found) == 1 else None
+    outputs = [entry for entry in sorted(path.glob("output_?????")) if entry.name[7:].isdigit()]
+    return outputs[0] if len(outputs) == 1 else None
 
 
 def is_output_folder(seen: Fingerprint) -> bool:

@@ -152,14 +152,14 @@ class RamsesSnapshot(Snapshot):
 
     def problems(self) -> list[str]:
         """Go through all part files to their end, and tell what their times are; see `Snapshot.problems`."""
-        found = []
+        issues = []
         for path in self.info.files:
             try:
                 check_part(path, self.info)
             except (OSError, ValueError) as error:
-                found.append(str(error))
-        if found:
-            return found
+                issues.append(str(error))
+        if issues:
+            return issues
         try:
             is_proper = self._is_proper
         except (OSError, ValueError) as error:
@@ -167,11 +167,11 @@ class RamsesSnapshot(Snapshot):
         if not is_proper:
             expected = float(conformal_time(self.scale_factor, self.cosmology))
             if abs(self.info.time - expected) > TIME_TOLERANCE:
-                found.append(
+                issues.append(
                     f"{self.path}: time {self.info.time:.6g}, not the conformal time {expected:.6g} of aexp: "
                     "proper times? Open with proper_time=True (--reader proper_time=true)."
                 )
-        return found
+        return issues
 
     def catalogue(self) -> Table:
         """Galaxies of GalaxyMaker, or else friends-of-friends groups; see `Snapshot.catalogue`."""

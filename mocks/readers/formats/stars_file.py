@@ -122,10 +122,10 @@ class ExtractSnapshot(Snapshot):
             with open_hdf5(path) as file:
                 if kind not in file or len(file[kind]) == 0:
                     continue
-                found = numbers_in(file[kind])
-                if found is None:
+                in_file = numbers_in(file[kind])
+                if in_file is None:
                     return None
-                parts.append(found)
+                parts.append(in_file)
         return np.concatenate(parts) if parts else None
 
     @functools.cached_property
@@ -161,9 +161,9 @@ class ExtractSnapshot(Snapshot):
     def catalogue(self) -> Table:
         """One row per galaxy, computed from its particles; see `Snapshot.catalogue`."""
         self.require_unchanged()
-        parts, found = self._parts(STARS, ("position", "mass", "birth"))
-        require_fields(str(self.path), found, ("position", "mass", "birth"))
-        columns = house_columns(parts, found)
+        parts, factors = self._parts(STARS, ("position", "mass", "birth"))
+        require_fields(str(self.path), factors, ("position", "mass", "birth"))
+        columns = house_columns(parts, factors)
         if (least := float(np.nanmin(columns["mass"], initial=0.0))) < 0:
             raise ValueError(f"{self.path}: negative stellar masses, down to {least:.4g} Msun; damaged?")
         numbers = np.full(len(columns["mass"]), self.subhalo_id) if self._numbers is None else self._numbers
@@ -204,9 +204,9 @@ class ExtractSnapshot(Snapshot):
     def read(self, subhalo_id: int) -> Galaxy:
         """Read one galaxy; see `Snapshot.read`."""
         subhalo_id = int(subhalo_id)
-        parts, found = self._parts(STARS, STAR_FIELDS, self._rows_of(subhalo_id))
+        parts, factors = self._parts(STARS, STAR_FIELDS, self._rows_of(subhalo_id))
         stars, notes = stars_from_parts(
-            str(self.path), parts, found, self.scale_factor, self.cosmology, self.imf
+            str(self.path), parts, factors, self.scale_factor, self.cosmology, self.imf
         )
         gas, properties = self._read_gas(subhalo_id), self._properties(subhalo_id)
         if self.solar_metallicity is not None:
@@ -255,14 +255,14 @@ class ExtractSnapshot(Snapshot):
                 mine = None if rows is None else rows[start : start + count]
                 start += count
                 if count and (mine is None or mine.any()):
-                    if (kind, fields) not in self._found:
-                        found = column_factors(file[kind], fields, self.scale_factor, self.h, self.units)
-                        self._found[kind, fields] = found
-                    parts.append(read_part(file[kind], self._found[kind, fields], mine))
-        return parts, self._found.get((kind, fields), {})
+                    if (kind, fields) not in self._factors:
+                        factors = column_factors(file[kind], fields, self.scale_factor, self.h, self.units)
+                        self._factors[kind, fields] = factors
+                    parts.append(read_part(file[kind], self._factors[kind, fields], mine))
+        return parts, self._factors.get((kind, fields), {})
 
     @functools.cached_property
-    def _found(self) -> dict:
+    def _factors(self) -> dict:
         """Names and conversions of fields by particle type and request, filled while reading."""
         return {}
 

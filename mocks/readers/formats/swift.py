@@ -106,7 +106,7 @@ class SwiftSnapshot(Snapshot):
 
     def problems(self) -> list[str]:
         """Check files, cells and membership against each other; see `Snapshot.problems`."""
-        found = count_problems(self.files)
+        issues = count_problems(self.files)
         with open_hdf5(self.files[0]) as file:
             counted = int(read_array(file[f"Cells/Counts/{STARS}"]).sum())
         held = 0
@@ -114,15 +114,15 @@ class SwiftSnapshot(Snapshot):
             with open_hdf5(path) as file:
                 held += len(find(file[STARS], "position")) if STARS in file else 0
         if counted != held:
-            found.append(f"{self.path}: its cells count {counted} stars, {held} are there; damaged?")
+            issues.append(f"{self.path}: its cells count {counted} stars, {held} are there; damaged?")
         if self.membership is not None:
             with open_hdf5(self.membership) as file:
                 listed = len(find(file[STARS], "galaxy_number")) if STARS in file else 0
             if listed != held:
-                found.append(
+                issues.append(
                     f"{self.membership}: lists {listed} stars, {self.path} holds {held}; of this snapshot?"
                 )
-        return found
+        return issues
 
     def catalogue(self) -> Table:
         """Halos with stars; see `Snapshot.catalogue`."""
@@ -138,8 +138,8 @@ class SwiftSnapshot(Snapshot):
             raise ValueError(f"{self.soap}: no galaxy {subhalo_id} with stars; it has {known} ...")
         entry = table[int(row[0])]
         centre, where = np.array([entry["x"], entry["y"], entry["z"]]), f"{self.path}, galaxy {subhalo_id}"
-        parts, found = self._region(STARS, STAR_FIELDS, centre, subhalo_id)
-        stars, notes = stars_from_parts(where, parts, found, self.scale_factor, self.cosmology)
+        parts, factors = self._region(STARS, STAR_FIELDS, centre, subhalo_id)
+        stars, notes = stars_from_parts(where, parts, factors, self.scale_factor, self.cosmology)
         lost = int(entry["n_stars"]) - len(stars)
         if lost > 0:
             notes = (*notes, f"{lost} of its stars lie beyond {self.reach:g} kpc")
@@ -159,7 +159,7 @@ class SwiftSnapshot(Snapshot):
     @functools.cached_property
     def _cells(self) -> dict[str, tuple[np.ndarray, ...]]:
         """Lowest and highest place, file, first row and number of rows of each cell, by particle type."""
-        found = {}
+        by_type = {}
         with open_hdf5(self.files[0]) as file:
             cells = file["Cells"]
             middle = read_array(cells["Centres"]).astype(float)
@@ -187,8 +187,8 @@ class SwiftSnapshot(Snapshot):
                         f"{self.files[0]}: Cells of {kind} lie in files {number.min():g} to {number.max():g} "
                         f"of {len(self.files)}, or in negative rows; the file is damaged."
                     )
-                found[kind] = (low, high, number.astype(int), start, count)
-        return found
+                by_type[kind] = (low, high, number.astype(int), start, count)
+        return by_type
 
     def _ranges(self, kind: str, centre: np.ndarray, reach: float, side: float) -> dict[int, list[slice]]:
         """Rows of each file that a sphere can hold; lengths in the file's unit."""
@@ -214,11 +214,11 @@ class SwiftSnapshot(Snapshot):
         self, kind: str, fields: tuple[str, ...], centre: np.ndarray, subhalo_id: int
     ) -> tuple[list[Part], dict]:
         """Read a galaxy's particles of one type within `reach`, and how their columns are called."""
-        parts, found = [], {}
+        parts, factors = [], {}
         with open_hdf5(self.files[0]) as file:
             position = find(file[kind], "position") if kind in file else None
             if position is None:
-                return parts, found
+                return parts, factors
             length = conversion(position, "length", self.scale_factor, self.h, UNITS)
         side = np.inf if self.box_size is None else self.box_size / length
         sphere = (centre / length, self.reach / length, side)
@@ -226,7 +226,7 @@ class SwiftSnapshot(Snapshot):
         for index, ranges in self._ranges(kind, *sphere).items():
             with open_hdf5(self.files[index]) as file:
                 group = file[kind]
-                found = column_factors(group, fields, self.scale_factor, self.h, UNITS)
+                factors = column_factors(group, fields, self.scale_factor, self.h, UNITS)
                 held = len(find(group, "position"))
                 for rows in ranges:
                     if rows.stop > held:
@@ -234,11 +234,11 @@ class SwiftSnapshot(Snapshot):
                             f"{self.files[index]}: holds {held} rows of {kind}, its cells reach to "
                             f"{rows.stop}; the file is damaged."
                         )
-                    part = read_part(group, found, rows)
+                    part = read_part(group, factors, rows)
                     part = part.select(self._numbers(group, kind, rows, first_rows[index]) == subhalo_id)
                     place = part.values("position").astype(float, copy=False)
                     parts.append(part.select(in_sphere(place.T, *sphere)))
-        return parts, found
+        return parts, factors
 
     def _first_rows(self, kind: str) -> np.ndarray:
         """Rows of one particle type before each file."""

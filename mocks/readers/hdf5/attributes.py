@@ -40,12 +40,12 @@ def _storage(item: h5py.Group | h5py.Dataset, name: str) -> str:
 def _read(item: h5py.Group | h5py.Dataset, names: list[str]) -> dict:
     """Values of the attributes of these names."""
     stored = {name: _storage(item, name) for name in names}
-    found = {name: item.attrs[name] for name, place in stored.items() if place == "here"}
+    values = {name: item.attrs[name] for name, place in stored.items() if place == "here"}
     if "heap" in stored.values():
         with open_checked(item.file.filename, attributes_only=True) as file:  # 0.2 ms
             same = file[item.name].attrs
-            found |= {name: same[name] for name, place in stored.items() if place == "heap"}
-    return {name: _plain(found[name]) for name in names if name in found}
+            values |= {name: same[name] for name, place in stored.items() if place == "heap"}
+    return {name: _plain(values[name]) for name in names if name in values}
 
 
 def attributes(item: h5py.Group | h5py.Dataset) -> dict:

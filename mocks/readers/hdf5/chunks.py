@@ -40,14 +40,14 @@ def chunk_files(folder: Path, stems: tuple[str, ...], count_key: str) -> tuple[P
         When the header does not tell a number of files.
     """
     numbered = re.compile(rf"({'|'.join(map(re.escape, stems))})\.(\d+)\.(hdf5|h5)", re.IGNORECASE)
-    order, found = {stem.lower(): i for i, stem in enumerate(stems)}, {}
+    order, sets = {stem.lower(): i for i, stem in enumerate(stems)}, {}
     for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
         if match := numbered.fullmatch(entry.name):
-            found.setdefault((match[1], entry.suffix), {})[int(match[2])] = entry
-    if not found:
+            sets.setdefault((match[1], entry.suffix), {})[int(match[2])] = entry
+    if not sets:
         others = f" (nor {', '.join(stems[1:])})" if stems[1:] else ""
         raise FileNotFoundError(f"{folder} holds no {stems[0]}.0.hdf5{others}; is the path right?")
-    (stem, ending), there = min(found.items(), key=lambda item: order[item[0][0].lower()])
+    (stem, ending), there = min(sets.items(), key=lambda item: order[item[0][0].lower()])
     first = there[min(there)]
     with open_hdf5(first) as file:
         count = header_of(file).get(count_key)

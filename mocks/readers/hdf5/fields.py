@@ -90,7 +90,7 @@ def column_factors(group: h5py.Group, fields: tuple[str, ...], a: float, h: floa
         House name to (dataset name, factor to house units); absent fields are left out. A mass from the
         header's ``MassTable`` has the name `TABLE` and the mass itself for its factor.
     """
-    found = {}
+    factors = {}
     for field in fields:
         dataset = find(group, field, units)
         if field == "smoothing_length" and dataset is not None and _counts_gas(dataset, units):
@@ -100,7 +100,7 @@ def column_factors(group: h5py.Group, fields: tuple[str, ...], a: float, h: floa
         if dataset is None:
             if field == "mass" and (mass := _table_mass(group)) is not None:
                 factor, a_exponent, h_exponent = units.of("mass")
-                found[field] = (TABLE, float(mass * factor * a**a_exponent * h**h_exponent))
+                factors[field] = (TABLE, float(mass * factor * a**a_exponent * h**h_exponent))
             continue
         factor = conversion(dataset, KIND[field], a, h, units) if field in KIND else 1.0
         if dataset.name.endswith("StarFormationRates"):
@@ -110,8 +110,8 @@ def column_factors(group: h5py.Group, fields: tuple[str, ...], a: float, h: floa
             factor *= SWIFT_SUPPORT
         if field == "metallicity" and dataset.ndim == 2 and _is_mass(dataset):
             factor = conversion(dataset, "mass", a, h, units)
-        found[field] = (dataset.name.rsplit("/", 1)[1], factor)
-    return found
+        factors[field] = (dataset.name.rsplit("/", 1)[1], factor)
+    return factors
 
 
 def _counts_gas(dataset: h5py.Dataset, units: Units) -> bool:
@@ -145,9 +145,9 @@ def _is_mass(dataset: h5py.Dataset) -> bool:
     return attribute(dataset, "CGSConversionFactor", 1.0) > LEAST_MASS_UNIT
 
 
-def require_fields(where: str, found: dict, fields: tuple[str, ...] = REQUIRED_STAR_FIELDS) -> None:
+def require_fields(where: str, factors: dict, fields: tuple[str, ...] = REQUIRED_STAR_FIELDS) -> None:
     """Refuse a particle group that lacks a field without which there is no light."""
-    missing = [" or ".join(ALIASES[field]) for field in fields if field not in found]
+    missing = [" or ".join(ALIASES[field]) for field in fields if field not in factors]
     if missing:
         raise ValueError(
             f"{where}: PartType4 lacks {'; '.join(missing)}. Fetch the file again with these fields "
@@ -155,14 +155,14 @@ def require_fields(where: str, found: dict, fields: tuple[str, ...] = REQUIRED_S
         )
 
 
-def read_part(group: h5py.Group, found: dict, rows: slice | np.ndarray | None = None) -> Part:
+def read_part(group: h5py.Group, factors: dict, rows: slice | np.ndarray | None = None) -> Part:
     """Read columns of a particle group as they are in the file.
 
     Parameters
     ----------
     group : h5py.Group
         The one in which `column_factors` has looked names and units up, or its like in another chunk.
-    found : dict
+    factors : dict
         Of `column_factors`.
     rows : slice or ndarray of bool, optional
         All when left out.
@@ -177,7 +177,7 @@ def read_part(group: h5py.Group, found: dict, rows: slice | np.ndarray | None = 
         When this chunk lacks a field that the other had, or its columns do not fit together.
     """
     raw = {}
-    for field, (name, _) in sorted(found.items(), key=lambda item: item[1][0] == TABLE):
+    for field, (name, _) in sorted(factors.items(), key=lambda item: item[1][0] == TABLE):
         if name == TABLE:
             raw[field] = np.ones(len(next(iter(raw.values()))))
             continue
@@ -194,14 +194,14 @@ def read_part(group: h5py.Group, found: dict, rows: slice | np.ndarray | None = 
     return Part({field: (values,) for field, values in raw.items()})
 
 
-def house_columns(parts: list[Part], found: dict) -> dict:
+def house_columns(parts: list[Part], factors: dict) -> dict:
     """Gather columns in house units, element tables folded into one metallicity.
 
     Parameters
     ----------
     parts : list of Part
         Of `read_part`.
-    found : dict
+    factors : dict
         Of `column_factors`.
 
     Returns
@@ -209,17 +209,17 @@ def house_columns(parts: list[Part], found: dict) -> dict:
     dict of ndarray
         By house name.
     """
-    columns = gather(parts, {field: factor for field, (_, factor) in found.items()})
+    columns = gather(parts, {field: factor for field, (_, factor) in factors.items()})
     if np.ndim(columns.get("metallicity")) == 2:
         elements = columns["metallicity"]
         # element masses start with helium (Magneticum); mass fractions start with the total (SIMBA, FIRE)
-        is_mass = found["metallicity"][1] != 1.0
+        is_mass = factors["metallicity"][1] != 1.0
         columns["metallicity"] = elements[:, 1:].sum(axis=1) / columns["mass"] if is_mass else elements[:, 0]
     return columns
 
 
 def stars_from_parts(
-    where: str, parts: list[Part], found: dict, scale_factor: float, cosmology: FLRW, imf: str = "chabrier"
+    where: str, parts: list[Part], factors: dict, scale_factor: float, cosmology: FLRW, imf: str = "chabrier"
 ) -> tuple[Stars, tuple[str, ...]]:
     """Star record from columns as they were read; rows without a birth time (wind-phase gas) are dropped.
 
@@ -229,7 +229,7 @@ def stars_from_parts(
         File, for messages.
     parts : list of Part
         Of `read_part`; ``birth`` is the scale factor at birth.
-    found : dict
+    factors : dict
         Of `column_factors`.
     scale_factor : float
         Of the output.
@@ -249,7 +249,7 @@ def stars_from_parts(
     ValueError
         When a needed column is missing, or its values are not sane.
     """
-    require_fields(where, found)
+    require_fields(where, factors)
     stars = [part.select(~(part.values("birth") <= 0)) for part in parts]  # NaN is no wind, but refused below
     n_stars, wind, notes = sum(map(len, stars)), sum(map(len, parts)) - sum(map(len, stars)), ()
     if wind:
@@ -258,7 +258,7 @@ def stars_from_parts(
             raise ValueError(f"{where}: this galaxy has no stars, only {wind} wind-phase particles.")
     if n_stars == 0:
         raise ValueError(f"{where}: this galaxy has no stars.")
-    columns = house_columns(stars, found)
+    columns = house_columns(stars, factors)
     require_finite(where, birth=columns["birth"])
     age = ages(where, columns["birth"], scale_factor, cosmology)
     given = {name: columns[name] for name in STAR_FIELDS if name in columns and name != "birth"}
@@ -266,7 +266,7 @@ def stars_from_parts(
     return stars, notes + more
 
 
-def gas_from_parts(where: str, parts: list[Part], found: dict) -> Gas | None:
+def gas_from_parts(where: str, parts: list[Part], factors: dict) -> Gas | None:
     """Gas record from columns as they were read, None without a cell.
 
     Parameters
@@ -275,7 +275,7 @@ def gas_from_parts(where: str, parts: list[Part], found: dict) -> Gas | None:
         File, for messages.
     parts : list of Part
         Of `read_part`.
-    found : dict
+    factors : dict
         Of `column_factors`.
 
     Returns
@@ -288,9 +288,9 @@ def gas_from_parts(where: str, parts: list[Part], found: dict) -> Gas | None:
     ValueError
         For NaN.
     """
-    if not {"position", "mass"} <= set(found) or sum(map(len, parts)) == 0:
+    if not {"position", "mass"} <= set(factors) or sum(map(len, parts)) == 0:
         return None
-    columns = house_columns(parts, found)
+    columns = house_columns(parts, factors)
     get: Callable[[str], np.ndarray | None] = columns.get
     require_finite(where, **{f"gas {name}": values for name, values in columns.items()})
     size = get("smoothing_length") if get("smoothing_length") is not None else get("cell_size")

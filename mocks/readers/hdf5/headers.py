@@ -84,9 +84,9 @@ def run_name(header: dict, default: str) -> str:
     str
     """
     stated = str(header.get("SimulationName", "")).strip(" \"'")
-    found = _API_NAMES.fullmatch(stated)
-    if found:
-        box, side, physics = int(found[1]), int(found[2]), found[3]
+    match = _API_NAMES.fullmatch(stated)
+    if match:
+        box, side, physics = int(match[1]), int(match[2]), match[3]
         name, finest = _API_FINEST.get((box, physics), (stated, side))
         return f"{name}-{1 + round(np.log2(finest / side))}" if name != stated else stated
     if stated:
@@ -175,10 +175,10 @@ def redshift_of(where: str, header: dict) -> float:
         if isinstance(value, float | int) and (name == "Redshift" or value > 0)
     ]
     if not known or not LEAST_REDSHIFT < known[0] < MOST_REDSHIFT:
-        found = ", ".join(f"{name} = {value}" for name, value in stated.items()) or "none of them"
+        shown = ", ".join(f"{name} = {value}" for name, value in stated.items()) or "none of them"
         raise ValueError(
             f"{where}: Header tells no redshift between 0 and {MOST_REDSHIFT:g}, nor a scale factor of one "
-            f"({found}); one of {', '.join(names)} is needed."
+            f"({shown}); one of {', '.join(names)} is needed."
         )
     return max(known[0], 0.0)
 

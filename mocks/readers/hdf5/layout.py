@@ -112,8 +112,8 @@ def box_side(
 def files_of(path: Path) -> tuple[Path, ...]:
     """Find the HDF5 files of a path: itself, or all chunks when it is one of several or their folder."""
     if path.is_dir():
-        found = {entry: CHUNK.fullmatch(entry.name) for entry in path.iterdir()}
-        firsts = sorted(entry for entry, match in found.items() if match and match[2] == "0")
+        matches = {entry: CHUNK.fullmatch(entry.name) for entry in path.iterdir()}
+        firsts = sorted(entry for entry, match in matches.items() if match and match[2] == "0")
         if len(firsts) != 1:
             raise FileNotFoundError(
                 f"{path} holds {len(firsts)} files *.0.hdf5; name one file of the snapshot."

@@ -139,8 +139,8 @@ def settled_header(file: h5py.File, given: dict | None = None) -> dict:
     stated, given = _all(file), given or {}
     for name, places in PLACES.items():
         if name not in given:
-            found = {f"{group}/{key}": _number(stated.get(group, {}).get(key)) for group, key in places}
-            known = {place: x for place, x in found.items() if x is not None and np.isfinite(x)}
+            numbers = {f"{group}/{key}": _number(stated.get(group, {}).get(key)) for group, key in places}
+            known = {place: x for place, x in numbers.items() if x is not None and np.isfinite(x)}
             _agree(file.filename, known)
     if "Redshift" not in given:
         _refuse_isolated(file.filename, stated)
@@ -149,11 +149,11 @@ def settled_header(file: h5py.File, given: dict | None = None) -> dict:
     return _merged(stated) | given
 
 
-def _agree(where: str, found: dict[str, float], hint: str = "Mend the file's header.") -> None:
+def _agree(where: str, stated: dict[str, float], hint: str = "Mend the file's header.") -> None:
     """Refuse numbers that are not the same."""
-    values = list(found.values())
+    values = list(stated.values())
     if values and not np.allclose(values, values[0], rtol=AGREE, atol=0.0):
-        both = " and ".join(f"{place} = {value:.6g}" for place, value in found.items())
+        both = " and ".join(f"{place} = {value:.6g}" for place, value in stated.items())
         raise ValueError(f"{where}: {both} contradict each other. {hint}")
 
 
@@ -161,15 +161,15 @@ def _agree_on_time(where: str, stated: dict[str, dict]) -> None:
     """Refuse scale factors and redshifts of different times."""
     # SWIFT's Time is a time, beside its scale factor
     is_swift = "Scale-factor" in stated.get("Header", {}) or "Scale-factor" in stated.get("Cosmology", {})
-    found, words = {}, []
+    scale_factors, words = {}, []
     for group, name in EXPANSION:
         value = _number(stated.get(group, {}).get(name))
         if value is None or (name == "Time" and is_swift):
             continue
         a = 1.0 / (1.0 + value) if name == "Redshift" and value > -1 else value
-        found[f"{group}/{name}"] = a
+        scale_factors[f"{group}/{name}"] = a
         words.append(f"{group}/{name} = {value:.6g}")
-    values = list(found.values())
+    values = list(scale_factors.values())
     if values and not np.allclose(values, values[0], rtol=AGREE, atol=0.0):
         raise ValueError(
             f"{where}: {' and '.join(words)} contradict each other: scale factors "

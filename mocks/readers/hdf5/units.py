@@ -172,13 +172,13 @@ def conversion(dataset: h5py.Dataset, kind: str, a: float, h: float, units: Unit
             f"{dataset.file.filename}: {dataset.name} declares the CGS factor {cgs!r}; a {kind} needs a "
             "positive number. Mend the attribute or delete it to use the format's usual units."
         )
-    found = float(unit_factor(cgs, kind) * a**a_exponent * h**h_exponent)
+    factor_in_file = float(unit_factor(cgs, kind) * a**a_exponent * h**h_exponent)
     if kind in units.told:
         factor, a_exponent, h_exponent = units.of(kind)
         expected = float(factor * a**a_exponent * h**h_exponent)
-        if not np.isclose(found, expected, rtol=SAME_UNIT, atol=0.0):
+        if not np.isclose(factor_in_file, expected, rtol=SAME_UNIT, atol=0.0):
             raise ValueError(
-                f"{dataset.file.filename}: {dataset.name} declares a unit of {found:.6g} by its attributes, "
-                f"the header (or the user) states {expected:.6g} [kpc, Msun or km/s]. Mend the wrong one."
+                f"{dataset.file.filename}: attributes of {dataset.name} give a unit of {factor_in_file:.6g}, "
+                f"the header (or the user) {expected:.6g} [kpc, Msun or km/s]. Correct the wrong one."
             )
-    return found
+    return factor_in_file

@@ -132,10 +132,10 @@ def _plain(where: str, name: str, value: u.Quantity | np.ndarray, unit: u.UnitBa
 
 def _one(where: str, name: str, value: u.Quantity | np.ndarray, unit: u.UnitBase) -> np.ndarray:
     """Numbers of the whole galaxy, of which none may be missing."""
-    found = _plain(where, name, value, unit)
-    if _masked(np.atleast_1d(value)).any() or not np.isfinite(found).all():
+    plain = _plain(where, name, value, unit)
+    if _masked(np.atleast_1d(value)).any() or not np.isfinite(plain).all():
         raise ValueError(f"{where}: {name} is {value}; finite numbers are needed.")
-    return found
+    return plain
 
 
 def _masked(value: u.Quantity | np.ndarray) -> np.ndarray:

@@ -11,16 +11,16 @@ __all__ = ["on_even_grid"]
 def _interpolate(x, start, per_step, table):
     """Values at the points of `x`; NaN where it is NaN."""
     last = len(table) - 2
-    found = np.empty(len(x))
+    result = np.empty(len(x))
     for i in range(len(x)):
         place = (x[i] - start) * per_step
         if place != place:
-            found[i] = place
+            result[i] = place
             continue
         place = min(max(place, 0.0), last + 1.0)
         cell = min(int(place), last)
-        found[i] = table[cell] + (place - cell) * (table[cell + 1] - table[cell])
-    return found
+        result[i] = table[cell] + (place - cell) * (table[cell + 1] - table[cell])
+    return result
 
 
 def on_even_grid(x: np.ndarray | float, start: float, step: float, table: np.ndarray) -> np.ndarray:

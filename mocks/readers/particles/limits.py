@@ -194,7 +194,7 @@ def refuse_absurd_gas(where: str, gas: Gas) -> None:
 
 
 def refuse_other_catalogue(
-    where: str, found: dict[str, float], stated: dict, inner: float, is_whole: bool
+    where: str, measured: dict[str, float], stated: dict, inner: float, is_whole: bool
 ) -> None:
     """Refuse a galaxy whose catalogue entry is not that of its stars.
 
@@ -202,7 +202,7 @@ def refuse_other_catalogue(
     ----------
     where : str
         File and galaxy, for messages.
-    found : dict of float
+    measured : dict of float
         ``stellar_mass`` [Msun], ``half_mass_radius`` [kpc] and ``n_stars`` of the stars.
     stated : dict
         The same of the catalogue, as far as it has them.
@@ -216,24 +216,24 @@ def refuse_other_catalogue(
     ValueError
         With both values.
     """
-    if found["n_stars"] >= FEWEST:
-        _refuse(where, "half-mass radius", found["half_mass_radius"], RADIUS, "kpc", "unit of length")
-    if found["n_stars"] >= ENOUGH and inner < INNER_SHARE:
+    if measured["n_stars"] >= FEWEST:
+        _refuse(where, "half-mass radius", measured["half_mass_radius"], RADIUS, "kpc", "unit of length")
+    if measured["n_stars"] >= ENOUGH and inner < INNER_SHARE:
         raise ValueError(
             f"{where}: hardly any star lies near its centre, and half of the mass beyond "
-            f"{found['half_mass_radius']:.4g} kpc: a centre of another snapshot, or in another unit?"
+            f"{measured['half_mass_radius']:.4g} kpc: a centre of another snapshot, or in another unit?"
         )
     mass, radius = stated.get("stellar_mass"), stated.get("half_mass_radius")
-    if mass and not 1 - (SAME_MASS if is_whole else 1) <= found["stellar_mass"] / mass <= 1 + SAME_MASS:
+    if mass and not 1 - (SAME_MASS if is_whole else 1) <= measured["stellar_mass"] / mass <= 1 + SAME_MASS:
         raise ValueError(
-            f"{where}: its stars have {found['stellar_mass']:.5g} Msun, the catalogue says {mass:.5g}: of "
+            f"{where}: its stars have {measured['stellar_mass']:.5g} Msun, the catalogue says {mass:.5g}: of "
             "another snapshot, or damaged offsets?"
         )
-    if radius and found["n_stars"] >= ENOUGH:
-        ratio = found["half_mass_radius"] / radius
+    if radius and measured["n_stars"] >= ENOUGH:
+        ratio = measured["half_mass_radius"] / radius
         if ratio > SAME_RADIUS or (is_whole and ratio < 1 / SAME_RADIUS):
             raise ValueError(
-                f"{where}: half of its stars' mass lies within {found['half_mass_radius']:.4g} kpc, by the "
+                f"{where}: half of its stellar mass is within {measured['half_mass_radius']:.4g} kpc, by the "
                 f"catalogue within {radius:.4g} kpc: of another snapshot, or in another unit?"
             )
 

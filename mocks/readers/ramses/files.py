@@ -83,9 +83,9 @@ def _numbers(path: Path) -> dict[str, float]:
         raise FileNotFoundError(f"{path} is missing; it holds the units and the cosmology. Fetch it.")
     values = {}
     for line in path.read_text(errors="replace").splitlines():
-        if found := re.fullmatch(r"\s*(\w+)\s*=\s*([-+.\dEeDd]+)\s*", line):
+        if match := re.fullmatch(r"\s*(\w+)\s*=\s*([-+.\dEeDd]+)\s*", line):
             try:
-                values[found[1]] = float(found[2].replace("D", "E").replace("d", "e"))
+                values[match[1]] = float(match[2].replace("D", "E").replace("d", "e"))
             except ValueError as error:
                 raise ValueError(f"{path}: {line.strip()!r} is not a number; fetch it again.") from error
     needed = ("ncpu", "boxlen", "time", "aexp", "H0", "omega_m", "omega_l", "unit_l", "unit_d", "unit_t")
@@ -190,15 +190,15 @@ def read_info(folder: Path) -> Info:
 
 def _old_records(records: Records, count: int, wanted: set[str]) -> dict[str, np.ndarray]:
     """Read a part file without descriptor: records by place and, where builds differ, by length."""
-    found = {}
+    fields = {}
     floats = (*VECTORS["position"], *VECTORS["velocity"], "mass")
     for name in floats:
         if name in wanted:
-            found[name] = records.array(count, ("<f8", "<f4"))
+            fields[name] = records.array(count, ("<f8", "<f4"))
         else:
             records.skip()
     if "identity" in wanted:
-        found["identity"] = records.array(count, ("<i4", "<i8"))
+        fields["identity"] = records.array(count, ("<i4", "<i8"))
     else:
         records.skip()
     records.skip()  # level
@@ -206,17 +206,17 @@ def _old_records(records: Records, count: int, wanted: set[str]) -> dict[str, np
     if (
         len(raw) == count
     ):  # family and tag, one byte each, came in autumn 2017; the descriptor was left out here
-        found["family"] = raw.view("<i1")
+        fields["family"] = raw.view("<i1")
         records.skip()
         raw = records.read()
     if len(raw) != 8 * count:
         raise OSError(
             f"{records.path}: {len(raw)} bytes where birth times of {count} particles belong; no stars kept?"
         )
-    found["birth_time"] = raw.view("<f8")
+    fields["birth_time"] = raw.view("<f8")
     if "metallicity" in wanted and not records.at_end:
-        found["metallicity"] = records.array(count, ("<f8", "<f4"))
-    return found
+        fields["metallicity"] = records.array(count, ("<f8", "<f4"))
+    return fields
 
 
 def check_part(path: Path, info: Info) -> int:
@@ -273,8 +273,8 @@ def told_clock(folder: Path) -> bool | None:
     if not path.is_file():
         return None
     lines = [line.split("!")[0] for line in path.read_text(errors="replace").splitlines()]
-    found = re.findall(r"(?i)\buse_proper_time\s*=\s*\.?([tf])", "\n".join(lines))
-    return bool(found) and found[-1].lower() == "t"
+    flags = re.findall(r"(?i)\buse_proper_time\s*=\s*\.?([tf])", "\n".join(lines))
+    return bool(flags) and flags[-1].lower() == "t"
 
 
 @functools.cache

@@ -60,8 +60,8 @@ class Records:
             raise FileNotFoundError(f"{self.path} does not exist.") from error
         self._size, self._place = os.fstat(self._file.fileno()).st_size, 0
         self._whole = self._file.read() if self._size <= AT_ONCE else None
-        found = [] if self._whole is None else _starts(np.frombuffer(self._whole, "u1")).tolist()
-        self._next = dict(itertools.pairwise(found))  # record that follows each known to be whole
+        starts = [] if self._whole is None else _starts(np.frombuffer(self._whole, "u1")).tolist()
+        self._next = dict(itertools.pairwise(starts))  # record that follows each known to be whole
         return self
 
     def __exit__(self, *error: object) -> None:

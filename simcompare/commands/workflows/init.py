@@ -116,13 +116,13 @@ def _example(item: FieldInfo) -> object:
 def _limits(item: FieldInfo) -> str:
     """Limits of a number in words."""
     words = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
-    found = [
+    limits = [
         f"{word} {getattr(limit, name)}"
         for limit in item.metadata
         for name, word in words.items()
         if getattr(limit, name, None) is not None
     ]
-    return ", ".join(found)
+    return ", ".join(limits)
 
 
 def _toml(value: object) -> str:

@@ -98,19 +98,19 @@ def population_of(text: str | None, names: Iterable[str]) -> tuple[Property, ...
         return ()
     names = [*names, *(name for name, each in COLUMNS.items() if each.make and {*each.needs} <= {*names})]
     if text.strip() == AUTO:
-        return tuple(_found(names, *stems) for stems in _STEMS)
-    found = tuple(property_of(part, "--population") for part in text.split(";") if part.strip())
-    if unknown := [each.column for each in found if each.column not in names]:
+        return tuple(_property_in(names, *stems) for stems in _STEMS)
+    properties = tuple(property_of(part, "--population") for part in text.split(";") if part.strip())
+    if unknown := [each.column for each in properties if each.column not in names]:
         raise ValueError(
             f"--population names {unknown[0]!r}, no column of the scores; there are "
             f"{', '.join(sorted(names))}."
         )
-    if len(found) != len(_STEMS):
+    if len(properties) != len(_STEMS):
         raise ValueError(
             f"--population is {text!r}; name mass, size and type, separated by ';': "
             "'stellar_mass:1e9,1e10,1e11; half_light_radius; sersic_index', or 'auto'."
         )
-    return found
+    return properties
 
 
 def property_of(text: str, option: str) -> Property:
@@ -132,13 +132,13 @@ _STEMS = (
 )
 
 
-def _found(names: Sequence[str], *stems: str) -> Property:
+def _property_in(names: Sequence[str], *stems: str) -> Property:
     """Property whose columns begin with the stems, in their order."""
-    found = [name for stem in stems for name in names if name == stem]
-    found += [name for stem in stems for name in names if name.startswith(stem)]
-    if not found:
+    matching = [name for stem in stems for name in names if name == stem]
+    matching += [name for stem in stems for name in names if name.startswith(stem)]
+    if not matching:
         raise ValueError(f"--population auto: the scores have none of {', '.join(stems)}; name the columns.")
-    first, *others = dict.fromkeys(found)
+    first, *others = dict.fromkeys(matching)
     return Property(first, instead=tuple(others))
 
 
@@ -250,10 +250,10 @@ def _placed(
     known = np.isfinite(values) & np.isfinite(places).all(axis=1) & ((cells >= 0) & (cells < n_cells)).all(1)
     _, first, galaxy = np.unique(sample.galaxies[known], return_index=True, return_inverse=True)
     means = np.bincount(galaxy, values[known]) / np.bincount(galaxy)
-    found: dict[tuple[int, ...], list[float]] = {}
+    means_in: dict[tuple[int, ...], list[float]] = {}
     for cell, mean in zip(cells[known][first].tolist(), means, strict=True):
-        found.setdefault(tuple(cell), []).append(mean)
-    return {cell: np.array(each) for cell, each in found.items()}
+        means_in.setdefault(tuple(cell), []).append(mean)
+    return {cell: np.array(each) for cell, each in means_in.items()}
 
 
 def _drawn(

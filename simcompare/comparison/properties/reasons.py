@@ -83,8 +83,8 @@ def reasons(scores: Scores, structure: Structure, seed: int, *, n_bootstrap: int
         if n not in rates:
             rates[n] = _false_alarms(real, n, stream(seed, "reasons of equal sets", n))
         is_invalid = fails_its_null(rates[n])
-        found = learned.decompose(ours, stream(seed, name, "reasons"), n_bootstrap)
-        for number, carried in zip(NUMBERS, found, strict=True):
+        shares = learned.decompose(ours, stream(seed, name, "reasons"), n_bootstrap)
+        for number, carried in zip(NUMBERS, shares, strict=True):
             row = {"dataset": name, "number": number, "n_galaxies": len(ours), **asdict(carried)}
             row |= {"p_value": np.nan} if is_invalid else {}
             whole = float(ours.score.mean() - real.score.mean())

@@ -108,15 +108,15 @@ def _clumps(smooth, pieces, own: int, labels, light: float, least: float) -> set
             waiting[label] = height
     while True:
         body = np.isin(pieces, list(kept))
-        found = {
+        joined = {
             label
             for label, height in waiting.items()
             if height < CLUMP_CONTRAST * _saddle(smooth, pieces == label, body)
         }
-        if not found:
+        if not joined:
             return kept - {own}
-        kept |= found
-        waiting = {label: height for label, height in waiting.items() if label not in found}
+        kept |= joined
+        waiting = {label: height for label, height in waiting.items() if label not in joined}
 
 
 def _saddle(smooth: np.ndarray, piece: np.ndarray, body: np.ndarray) -> float:

@@ -37,11 +37,11 @@ def detection_snr(light: np.ndarray, sigma: float, correlation: float, centre: t
     """
     column, row = (round(place) for place in centre)
     near = np.s_[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
-    found = []
+    ratios = []
     for width in _SCALES:
         smooth = gaussian_filter(light, width, mode="constant")
-        found.append(smooth[near].max() / (sigma * _smoothed_noise(width, correlation)))
-    return float(max(found))
+        ratios.append(smooth[near].max() / (sigma * _smoothed_noise(width, correlation)))
+    return float(max(ratios))
 
 
 def _smoothed_noise(width: float, correlation: float) -> float:

@@ -22,6 +22,6 @@ def rejected_flags_of(survey: str | Survey) -> tuple[str, ...]:
 
 def refuse_flagged(stamp: PreparedStamp, flags: Sequence[str]) -> None:
     """Raise `RejectedStampError` when a prepared image, real or mock, has one of these flags."""
-    found = [flag for flag in flags if stamp.row["flags"] & FLAGS[flag]]
-    if found:
-        raise RejectedStampError(f"flagged {', '.join(found)}")
+    refused = [flag for flag in flags if stamp.row["flags"] & FLAGS[flag]]
+    if refused:
+        raise RejectedStampError(f"flagged {', '.join(refused)}")

@@ -87,14 +87,14 @@ def band_files(path: Path, bands: Sequence[str]) -> list[Path]:
         raise ValueError(
             f"{path}: one image for {len(bands)} bands; name files <name>-<band>.fits or make a cube."
         )
-    found = []
+    files = []
     for band in bands:
         file = path if band.lower() == own.letter else _sibling(path, own, band)
         if file is None:
             missing = path.with_name(f"{own.before}{_in_case(band, own.band)}{own.after}")
             raise FileNotFoundError(f"{missing}: the image of this band is missing beside {path.name}.")
-        found.append(file)
-    return found
+        files.append(file)
+    return files
 
 
 def _in_case(band: str, like: str) -> str:
@@ -193,8 +193,8 @@ def psf_file(path: Path) -> Path | None:
     stem = re.sub(rf"{_ENDING}$", "", expected.name, flags=re.IGNORECASE)
     files = [expected, *(path.with_name(f"{stem}{ending}") for ending in _ENDINGS)]
     model = path.with_name(re.sub(rf"{_ENDING}$", ".psf", path.name, flags=re.IGNORECASE))
-    found = (file for file in files if file.is_file() and is_psf_file(file))
-    return next(found, model if model != path and model.is_file() else None)
+    psf_files = (file for file in files if file.is_file() and is_psf_file(file))
+    return next(psf_files, model if model != path and model.is_file() else None)
 
 
 def psf_name(path: Path) -> Path:

@@ -64,19 +64,19 @@ def read_fits_cutout(path: Path, bands: tuple[str, ...], units: str = "") -> Ite
     ValueError
         When units, coordinates or bands are not stated or do not agree, or the file is damaged.
     """
-    found, header = read_arrays(path, path)
+    arrays, header = read_arrays(path, path)
     if "BANDS" in header:
         names = band_names(header["BANDS"], path)
-        check_axes(path, np.shape(found[0][2]), names, first="")
+        check_axes(path, np.shape(arrays[0][2]), names, first="")
         chosen = band_places(path, bands, names)
         planes = [
-            _with_psf(path, index, found, header, units)._replace(filter=names[index]) for index in chosen
+            _with_psf(path, index, arrays, header, units)._replace(filter=names[index]) for index in chosen
         ]
     else:
         planes = []
         for band, file in zip(bands, band_files(path, bands), strict=True):
             plane = _with_psf(
-                file, None, *(read_arrays(file, file) if file != path else (found, header)), units
+                file, None, *(read_arrays(file, file) if file != path else (arrays, header)), units
             )
             check_filter(file, plane.filter, band)
             planes.append(plane)
@@ -127,18 +127,18 @@ def _check_places(planes: list[Plane], path: Path) -> None:
             )
 
 
-def _with_psf(path: Path, index: int | None, found: list, header: fits.Header, units: str) -> Plane:
+def _with_psf(path: Path, index: int | None, arrays: list, header: fits.Header, units: str) -> Plane:
     """Plane of one band of a file, with its PSF."""
-    plane = flux_plane(found, header, index, units, path)
-    return plane._replace(psf=_psf(path, index, found, header, plane.scale))
+    plane = flux_plane(arrays, header, index, units, path)
+    return plane._replace(psf=_psf(path, index, arrays, header, plane.scale))
 
 
-def flux_plane(found: list, header: fits.Header, index: int | None, units: str, where) -> Plane:
+def flux_plane(arrays: list, header: fits.Header, index: int | None, units: str, where) -> Plane:
     """Plane of one band, still without its PSF.
 
     Parameters
     ----------
-    found, header
+    arrays, header
         As of `simcompare.observed.fits_files.images.read_arrays`.
     index : int or None
         Plane of a cube; None for an image of two axes.
@@ -147,7 +147,7 @@ def flux_plane(found: list, header: fits.Header, index: int | None, units: str, 
     where : path-like
         For messages.
     """
-    image = np.asarray(found[0][2], dtype=float)
+    image = np.asarray(arrays[0][2], dtype=float)
     if index is None and image.ndim > 2 and image.size == np.prod(image.shape[-2:]):
         image = image.reshape(image.shape[-2:])
     if image.ndim != (2 if index is None else 3):
@@ -155,19 +155,19 @@ def flux_plane(found: list, header: fits.Header, index: int | None, units: str, 
     image = image if index is None else image[index]
     scale, ra, dec, frame = sky_frame(header, image.shape, where)
     flux = linear_pixels(image, header, where) * stated_unit(header, units, where, scale)
-    mask = raw_mask(found, image.shape, index, where)
+    mask = raw_mask(arrays, image.shape, index, where)
     return Plane(flux, mask, scale, ra, dec, frame, word(header.get("FILTER", header.get("BAND", ""))))
 
 
-def _psf(path: Path, index: int | None, found: list, header: fits.Header, scale: float) -> np.ndarray:
+def _psf(path: Path, index: int | None, arrays: list, header: fits.Header, scale: float) -> np.ndarray:
     """PSF (1, k, k) from the file, its neighbour, or a stated width."""
-    own = [data for name, _, data in found[1:] if name == "PSF"]
+    own = [data for name, _, data in arrays[1:] if name == "PSF"]
     beside = psf_file(path) if not own else None
     try:
         if own:
             return psf_plane(own, index)
         if beside is not None and (model := open_psfex(beside)) is not None:
-            return psf_of_model(model, header, np.shape(found[0][2])[-2:])[None]
+            return psf_of_model(model, header, np.shape(arrays[0][2])[-2:])[None]
         if beside is not None:
             return psf_plane([data for _, _, data in _all_arrays(beside)], index)
         if "PSF_FWHM" in header:

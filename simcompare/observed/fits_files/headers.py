@@ -45,24 +45,24 @@ def stated_unit(
 
 def _zeropoint(header: fits.Header, where: str | Path) -> float | None:
     """AB magnitude of a pixel value of one, if a header says it."""
-    found = {}
+    zeropoints = {}
     for key in (*_ZEROPOINTS, "FLUXMAG0"):
         if key not in header:
             continue
         try:
             value = float(header[key])
-            found[key] = 2.5 * np.log10(value) if key == "FLUXMAG0" else value
+            zeropoints[key] = 2.5 * np.log10(value) if key == "FLUXMAG0" else value
         except (TypeError, ValueError) as error:
             raise ValueError(f"{where}: card {key} is {header[key]!r}, no number.") from error
         if "vega" in header.comments[key].lower():
             raise ValueError(f"{where}: the zero point {key} is not AB ({header.comments[key]}); convert it.")
     system = next((str(header[key]) for key in _SYSTEMS if key in header), "AB")
-    if found and "AB" not in system.upper():
+    if zeropoints and "AB" not in system.upper():
         raise ValueError(f"{where}: zero points are {system}, not AB; convert them.")
-    if found and not np.ptp(list(found.values())) <= _AGREE:
-        cards = ", ".join(f"{key} {value:.3f}" for key, value in found.items())
+    if zeropoints and not np.ptp(list(zeropoints.values())) <= _AGREE:
+        cards = ", ".join(f"{key} {value:.3f}" for key, value in zeropoints.items())
         raise ValueError(f"{where}: zero points contradict each other: {cards}.")
-    return next(iter(found.values()), None)
+    return next(iter(zeropoints.values()), None)
 
 
 def linear_pixels(image: np.ndarray, header: Mapping, where: str | Path) -> np.ndarray:

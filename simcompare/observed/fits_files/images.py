@@ -67,7 +67,7 @@ def read_arrays(source, where, *, science: bool = True) -> tuple[list, fits.Head
             warnings.simplefilter("error", VerifyWarning)
             warnings.filterwarnings("error", ".*truncated.*", AstropyUserWarning)
             with fits.open(source, memmap=False) as hdus:
-                found = [
+                arrays = [
                     (hdu.name.upper(), hdu.header, hdu.data)
                     for hdu in hdus
                     if hdu.is_image and hdu.data is not None
@@ -75,33 +75,33 @@ def read_arrays(source, where, *, science: bool = True) -> tuple[list, fits.Head
                 common = hdus[0].header
     except (*_DAMAGE, AstropyUserWarning) as error:
         raise ValueError(f"{where}: no FITS image, or damaged ({' '.join(str(error).split())}).") from error
-    if not found:
+    if not arrays:
         raise ValueError(f"{where}: no image in this FITS file.")
-    found = _science_first(found, where) if science else found
-    header = found[0][1].copy()
+    arrays = _science_first(arrays, where) if science else arrays
+    header = arrays[0][1].copy()
     header.extend((card for card in common.cards if card.keyword not in header), strip=True)
-    return found, header
+    return arrays, header
 
 
-def _science_first(found: list, where) -> list:
+def _science_first(arrays: list, where) -> list:
     """Arrays of a file with that of the galaxy in front."""
-    named = [i for i, (name, _, _) in enumerate(found) if name in _SCIENCE]
+    named = [i for i, (name, _, _) in enumerate(arrays) if name in _SCIENCE]
     if len(named) > 1:
-        names = ", ".join(found[i][0] for i in named)
+        names = ", ".join(arrays[i][0] for i in named)
         raise ValueError(f"{where}: {len(named)} images may be the galaxy's ({names}); give one of them.")
-    likely = named or [i for i, (name, _, _) in enumerate(found) if not _NOT_SCIENCE.match(name)]
+    likely = named or [i for i, (name, _, _) in enumerate(arrays) if not _NOT_SCIENCE.match(name)]
     if not likely:
-        names = ", ".join(name for name, _, _ in found)
+        names = ", ".join(name for name, _, _ in arrays)
         raise ValueError(f"{where}: no image of a galaxy in it; its extensions are {names}.")
-    return [found[likely[0]], *found[: likely[0]], *found[likely[0] + 1 :]]
+    return [arrays[likely[0]], *arrays[: likely[0]], *arrays[likely[0] + 1 :]]
 
 
-def raw_mask(found: list, shape: tuple[int, int], index: int | None, where) -> np.ndarray:
+def raw_mask(arrays: list, shape: tuple[int, int], index: int | None, where) -> np.ndarray:
     """Bits of `RAW_MASK_BITS` by the masks of a file.
 
     Parameters
     ----------
-    found : list
+    arrays : list
         As of `read_arrays`.
     shape : (int, int)
         Of the image, y and x.
@@ -120,7 +120,7 @@ def raw_mask(found: list, shape: tuple[int, int], index: int | None, where) -> n
         When a mask does not fit the image, or holds bits whose meaning is not stated.
     """
     mask = np.zeros(shape, dtype=np.uint8)
-    for name, header, data in found[1:]:
+    for name, header, data in arrays[1:]:
         planes = np.asarray(data)
         # Not all of HSC's releases name their extensions, but all number the mask's planes in the header.
         numbered = any(card.startswith("MP_") for card in header)

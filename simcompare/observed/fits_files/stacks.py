@@ -51,16 +51,16 @@ def read_fits_stack(path: Path, bands: tuple[str, ...], units: str = "") -> Iter
     ValueError
         When units, bands, scale or PSF are not stated, or the file is damaged.
     """
-    found, header = read_arrays(path, path)
+    arrays, header = read_arrays(path, path)
     for card in ("BANDS", "PIXSCALE"):
         if card not in header:
             raise ValueError(f"{path}: keyword {card} is missing; state it in the header.")
-    images, names = found[0][2], band_names(header["BANDS"], path)
+    images, names = arrays[0][2], band_names(header["BANDS"], path)
     scale = _number(path, header, "PIXSCALE")
     check_axes(path, images.shape, names)
     chosen = band_places(path, bands, names)
     factor = stated_unit(header, units, path, scale)
-    psfs = next((np.asarray(data) for name, _, data in found[1:] if name == "PSF"), None)
+    psfs = next((np.asarray(data) for name, _, data in arrays[1:] if name == "PSF"), None)
     if psfs is None and "PSF_FWHM" not in header:
         raise ValueError(f"{path}: no PSF; add an extension PSF, or the keyword PSF_FWHM [arcsec].")
     shared = None

@@ -31,14 +31,14 @@ def is_tar(path: Path) -> bool:
 
 def _members(archive: tarfile.TarFile, path: Path) -> dict[int, tuple[str, tarfile.TarInfo]]:
     """Band and member by number; only regular files count, wherever their names point to."""
-    found = {}
+    members = {}
     for member in archive.getmembers():
         match = _MEMBER.search(member.name)
         if match and member.isfile():
-            found[int(match[1])] = (match[2].lower(), member)
-    if not found:
+            members[int(match[1])] = (match[2].lower(), member)
+    if not members:
         raise ValueError(f"{path}: no <number>-...HSC-<band>...fits in it; give a tar of HSC's bulk service.")
-    return found
+    return members
 
 
 def _arrays(
@@ -96,15 +96,15 @@ def _galaxies(archive, members: dict, path: Path) -> Iterator[dict]:
     for number in sorted(members):
         band, member = members[number]
         try:
-            found, header = _arrays(archive, member, path)
-            here = flux_plane(found, header, None, "zero point 27", path)[3:5]
+            arrays, header = _arrays(archive, member, path)
+            here = flux_plane(arrays, header, None, "zero point 27", path)[3:5]
         except ValueError as error:
-            found, header, here = str(error), None, place
+            arrays, header, here = str(error), None, place
         is_other = band in group or (place and here and separation(*here, *place) * 3600 > SAME_OBJECT)
         if group and is_other:
             yield group
             group, place = {}, None
-        group[band] = (number, found, header)
+        group[band] = (number, arrays, header)
         place = here or place
     yield group
 
@@ -124,12 +124,12 @@ def _plane(group, band, units, psfs, psf_members, path, psf_path):
     """Plane of one band of a galaxy, with its PSF."""
     if band.lower() not in group:
         raise ValueError(f"no cut-out in band {band}")
-    number, found, header = group[band.lower()]
+    number, arrays, header = group[band.lower()]
     if header is None:
-        raise ValueError(found)
+        raise ValueError(arrays)  # the error of reading them
     if number not in psf_members:
         raise ValueError(f"no PSF in band {band}")
-    plane = flux_plane(found, header, None, units, path)
+    plane = flux_plane(arrays, header, None, units, path)
     check_filter(path, plane.filter, band)
-    arrays = [data for _, _, data in _arrays(psfs, psf_members[number][1], psf_path, science=False)[0]]
-    return plane._replace(psf=psf_plane(arrays, None))
+    psf_arrays = [data for _, _, data in _arrays(psfs, psf_members[number][1], psf_path, science=False)[0]]
+    return plane._replace(psf=psf_plane(psf_arrays, None))
