@@ -51,9 +51,9 @@ def model_table(model) -> str:
         if name in model.summary:
             facts[name.replace("_", " ")] = f"{model.summary[name]:.4f}"
     for name, value in model.metadata.items():
-        told = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-        if not isinstance(value, dict) and len(told) <= LONGEST:
-            facts[name.replace("_", " ")] = told
+        shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        if not isinstance(value, dict) and len(shown) <= LONGEST:
+            facts[name.replace("_", " ")] = shown
     rows = "".join(
         f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
         f"<td style='text-align:left'>{html.escape(fact)}</td></tr>"

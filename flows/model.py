@@ -320,12 +320,12 @@ class FlowModel(nn.Module):
             inside.append(self._by_scale_and_band(weighted, log_det * plane))
         return torch.cat(whole).double().cpu(), torch.cat(inside).double().cpu()
 
-    def _need_local(self, what: str) -> None:
+    def _need_local(self, purpose: str) -> None:
         """Refuse to split what the architecture keeps in one piece."""
         if not self.density.is_local:
             raise ValueError(
                 f"architecture {self.config.architecture!r} cannot say where its nats arise; use 'wavelet' "
-                f"for {what}."
+                f"for {purpose}."
             )
 
     def log_prob(self, images: Array, context: Array | None = None, batch_size: int = 128) -> torch.Tensor:

@@ -157,7 +157,7 @@ def refuse_foreign(path: str | Path, *, siblings: bool = False) -> None:
 
 
 @contextmanager
-def _told_as_damage(path: str | Path) -> Iterator[None]:
+def _as_damage(path: str | Path) -> Iterator[None]:
     """Turn what HDF5 raises for broken structures, now or while they are read, into one kind of error."""
     try:
         yield
@@ -186,7 +186,7 @@ def open_contained(path: str | Path, *, siblings: bool = False) -> Iterator[h5py
         As `refuse_foreign`.
     """
     refuse_foreign(path, siblings=siblings)
-    with _told_as_damage(path), open_locking(path, "best-effort") as file:
+    with _as_damage(path), open_locking(path, "best-effort") as file:
         yield file
 
 
@@ -213,7 +213,7 @@ def open_checked(path: str | Path, *, attributes_only: bool = False) -> Iterator
     ValueError
         When it points at other files, see `refuse_foreign`.
     """
-    with _told_as_damage(path), _CheckedFile(path) as raw, h5py.File(raw, "r") as file:
+    with _as_damage(path), _CheckedFile(path) as raw, h5py.File(raw, "r") as file:
         raw.width = file.id.get_create_plist().get_sizes()[1]
         if not attributes_only:
             refuse_foreign(path)

@@ -9,7 +9,7 @@ __all__ = ["load_plugins"]
 logger = logging.getLogger(__name__)
 
 
-def load_plugins(group: str, kind: type, what: str, ours: Container[str]) -> dict:
+def load_plugins(group: str, kind: type, description: str, ours: Container[str]) -> dict:
     """Load the entries that installed packages offer in a group; those that cannot serve are left out.
 
     Parameters
@@ -18,7 +18,7 @@ def load_plugins(group: str, kind: type, what: str, ours: Container[str]) -> dic
         Of entry points, for example ``"simcompare.simulations"``.
     kind : type
         What an entry must be.
-    what : str
+    description : str
         The same in words, for the log.
     ours : container of str
         Names that are taken.
@@ -38,7 +38,7 @@ def load_plugins(group: str, kind: type, what: str, ours: Container[str]) -> dic
             )
             continue
         if not isinstance(entry, kind):
-            logger.warning("plug-in %s (%s) is no %s and is left out", point.name, point.value, what)
+            logger.warning("plug-in %s (%s) is no %s and is left out", point.name, point.value, description)
         elif point.name in ours:
             logger.warning(
                 "plug-in %s (%s) has the name of one of ours and is left out", point.name, point.value

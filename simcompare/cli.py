@@ -192,8 +192,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for problem in error.errors():
             option = "--" + "-".join(str(part) for part in problem["loc"]).replace("_", "-")
             reason = problem["msg"].removeprefix("Value error, ")
-            told = f"error: {option}: {reason} (given: {problem['input']!r})"
-            typer.echo(printable(told, keep="\n"), err=True)
+            message = f"error: {option}: {reason} (given: {problem['input']!r})"
+            typer.echo(printable(message, keep="\n"), err=True)
         return 2
     except StoppedError as stop:
         typer.echo(str(stop), err=True)

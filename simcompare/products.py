@@ -142,5 +142,5 @@ def report(settings: ReportSettings) -> Page:
 
 def browse(settings: BrowseSettings) -> Page | BrowseServer:
     """Write the page of a run or make its server, see `simcompare.commands.browse.browse_run`."""
-    made = browse_run(settings)
-    return Page(made) if isinstance(made, Path) else made
+    product = browse_run(settings)
+    return Page(product) if isinstance(product, Path) else product

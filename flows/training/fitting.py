@@ -376,9 +376,11 @@ class Fit:
 
 def _is_out_of_memory(error: RuntimeError) -> bool:
     """Whether a device, or the machine, had no memory left: only CUDA has an error of its own."""
-    words = str(error)
+    message = str(error)
     return (
-        isinstance(error, torch.OutOfMemoryError) or "out of memory" in words or "t allocate memory" in words
+        isinstance(error, torch.OutOfMemoryError)
+        or "out of memory" in message
+        or "t allocate memory" in message
     )
 
 

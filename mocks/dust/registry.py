@@ -44,8 +44,8 @@ def dust_model(dust: str | Dust, **options) -> Dust:
     if name not in DUST:
         raise ValueError(f"dust {name!r} is unknown; choose from {', '.join(DUST)}.")
     try:
-        made = DUST[name](**written, **options)
+        model = DUST[name](**written, **options)
     except TypeError as error:
         raise ValueError(f"dust {dust!r} does not take these options: {error}.") from error
-    made.name = dust  # the numbers are part of the record
-    return made
+    model.name = dust  # the numbers are part of the record
+    return model

@@ -44,10 +44,10 @@ def parse_bands(text: str | Sequence[str]) -> tuple[str, ...]:
     """
     if isinstance(text, str):
         plain = re.sub(r"[\[\]()'\"]", " ", text)
-        words = plain.replace(",", " ").replace(";", " ").split()
-        bands = tuple(words) if len(words) != 1 else tuple(words[0]) if words[0].isalpha() else tuple(words)
+        names = plain.replace(",", " ").replace(";", " ").split()
+        bands = tuple(names) if len(names) != 1 else tuple(names[0]) if names[0].isalpha() else tuple(names)
     else:
-        bands = tuple(str(word).strip() for word in text)
+        bands = tuple(str(name).strip() for name in text)
     if not bands or len(set(bands)) != len(bands):
         raise ValueError(f"bands {text!r} are none, or name one twice; write them as 'gri' or 'g,r,i'.")
     return bands
@@ -72,18 +72,18 @@ def band_in_name(path: Path) -> tuple[str, str] | None:
     tuple (band, rest) or None
         None when no word, or more than one, is a band.
     """
-    words = re.split(r"([^A-Za-z0-9]+)", path.name)
-    places = [i for i, word in enumerate(words) if len(word) == 1 and word.lower() in LETTERS]
+    parts = re.split(r"([^A-Za-z0-9]+)", path.name)
+    places = [i for i, part in enumerate(parts) if len(part) == 1 and part.lower() in LETTERS]
     if len(places) != 1:
         return None
-    band, words[places[0]] = words[places[0]].lower(), "*"
-    return band, "".join(words)
+    band, parts[places[0]] = parts[places[0]].lower(), "*"
+    return band, "".join(parts)
 
 
 def filter_family(name: str) -> str | None:
     """Group of curves in ``speclite`` that a filter's name speaks of, such as ``"sdss2010"``, or None."""
-    for words, group in FAMILIES.items():
-        if re.search(words, name, re.IGNORECASE):
+    for pattern, group in FAMILIES.items():
+        if re.search(pattern, name, re.IGNORECASE):
             return group
     return None
 

@@ -19,15 +19,15 @@ from mocks.ideal.headers import (
     REDSHIFT_CARDS,
     ZEROPOINT_CARDS,
     agreed,
+    bands_of,
     filter_names,
     overruled,
-    told_bands,
-    told_unit,
-    told_wavelengths,
-    told_zeropoints,
+    unit_of,
+    wavelengths_of,
+    zeropoints_of,
 )
 from mocks.ideal.record import IdealImage
-from mocks.ideal.scale import told_scale
+from mocks.ideal.scale import pixel_scale_of
 from mocks.ideal.units import parse_unit
 
 __all__ = ["band_groups", "is_ideal_image", "read_ideal_image"]
@@ -86,7 +86,7 @@ def _read_one(path: Path) -> _Plane:
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist.")
     try:
-        with warnings.catch_warnings(record=True) as said:
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", AstropyUserWarning)
             # astropy leaves a file that it opened itself open when it turns out to be cut short
             with path.open("rb") as raw, fits.open(raw, memmap=False) as file:
@@ -99,7 +99,7 @@ def _read_one(path: Path) -> _Plane:
             f"{path} cannot be read as FITS ({error}); cut short or damaged? Fetch it again."
         ) from error
     # other warnings are of cards that are not quite standard, which do no harm
-    if any("truncated" in str(warning.message) for warning in said):
+    if any("truncated" in str(warning.message) for warning in caught):
         raise OSError(f"{path} is cut short; fetch it again.")
     if plane is None:
         raise ValueError(f"{path}: no image (2 or 3 axes) in any of its extensions.")
@@ -211,19 +211,19 @@ def read_ideal_image(
     image = np.concatenate([plane.image for plane in planes])
     stated, asked = redshift, unit
     redshift, pixel_scale, notes = _place(headers, redshift, pixel_scale, cosmology, where)
-    unit, names = told_unit(unit, headers, where), filter_names(headers, len(image))
+    unit, names = unit_of(unit, headers, where), filter_names(headers, len(image))
     notes += overruled(headers, names, {"redshift": stated, "unit": asked, "bands": bands}, where)
-    bands, said = told_bands(bands, names, paths, where)
-    notes += said
+    bands, band_notes = bands_of(bands, names, paths, where)
+    notes += band_notes
     kind, per_band = parse_unit(unit, where).kind, {"zeropoints": zeropoints, "wavelengths": wavelengths}
     per_band = {name: None if x is None else np.atleast_1d(x).tolist() for name, x in per_band.items()}
     if kind == "counts" and zeropoints is None:
-        per_band["zeropoints"], said = told_zeropoints(headers, names, bands, where)
-        notes += said
+        per_band["zeropoints"], band_notes = zeropoints_of(headers, names, bands, where)
+        notes += band_notes
     if kind == "spectral" and wavelengths is None:
         listed = planes[0].wavelengths if len(planes) == 1 else None
-        per_band["wavelengths"], said = told_wavelengths(listed, names, bands, filters or {}, where)
-        notes += said
+        per_band["wavelengths"], band_notes = wavelengths_of(listed, names, bands, filters or {}, where)
+        notes += band_notes
     return ideal_image_from_array(
         image,
         bands,
@@ -266,7 +266,7 @@ def _place(
         raise ValueError(f"{where}: redshift is {redshift:g}, not between 0 and 200; state redshift=.")
     if pixel_scale is not None:
         return redshift, pixel_scale, _other_scale(headers, redshift, pixel_scale, cosmology, where)
-    pixel_scale, how = told_scale(headers, redshift, cosmology, where)
+    pixel_scale, how = pixel_scale_of(headers, redshift, cosmology, where)
     return redshift, pixel_scale, [f"pixel size from {how}"]
 
 
@@ -279,9 +279,9 @@ def _other_scale(
 ) -> list[str]:
     """Say that the headers tell another pixel scale than is stated."""
     try:
-        told, how = told_scale(headers, redshift, cosmology, where)
+        scale, how = pixel_scale_of(headers, redshift, cosmology, where)
     except ValueError:  # which is why it is stated
         return []
-    if abs(told / stated - 1) <= SAME_SCALE:
+    if abs(scale / stated - 1) <= SAME_SCALE:
         return []
-    return [f"pixels of {stated:g} arcsec as stated, not {told:.5g} arcsec by {how}"]
+    return [f"pixels of {stated:g} arcsec as stated, not {scale:.5g} arcsec by {how}"]

@@ -16,13 +16,13 @@ __all__ = [
     "SKIRT_ZEROPOINTS",
     "ZEROPOINT_CARDS",
     "agreed",
+    "bands_of",
     "filter_names",
     "number_of",
     "overruled",
-    "told_bands",
-    "told_unit",
-    "told_wavelengths",
-    "told_zeropoints",
+    "unit_of",
+    "wavelengths_of",
+    "zeropoints_of",
 ]
 
 # AB magnitude of one count per second in the SKIRT images of the Illustris and TNG sites, from the counts of
@@ -86,21 +86,21 @@ def overruled(headers: Sequence[fits.Header], names: list[str], stated: dict, wh
     where : str
         File, for messages.
     """
-    said = []
+    notes = []
     for header in headers:
         told = {card: number_of(header.get(card)) for card in REDSHIFT_CARDS}
         for card, other in told.items():
             if None not in (stated["redshift"], other) and abs(other - stated["redshift"]) > SAME_REDSHIFT:
-                said.append(f"redshift {stated['redshift']:g} as stated, not {other:g} as by {card}")
+                notes.append(f"redshift {stated['redshift']:g} as stated, not {other:g} as by {card}")
         unit = " ".join(str(header.get("BUNIT", "")).split())
         if stated["unit"] is not None and unit not in ("", stated["unit"]):
-            said.append(f"unit {stated['unit']} as stated, not {unit} as by BUNIT")
+            notes.append(f"unit {stated['unit']} as stated, not {unit} as by BUNIT")
     if stated["bands"] is not None:
         for band, name in zip(parse_bands(stated["bands"]), names, strict=False):
             told = band_of_filter(name)
             if told is not None and told != band:
-                said.append(f"band {band} as stated, not {told} as by the filter {name}")
-    return list(dict.fromkeys(said))
+                notes.append(f"band {band} as stated, not {told} as by the filter {name}")
+    return list(dict.fromkeys(notes))
 
 
 def filter_names(headers: Sequence[fits.Header], n_planes: int) -> list[str]:
@@ -116,7 +116,7 @@ def filter_names(headers: Sequence[fits.Header], n_planes: int) -> list[str]:
     return [str(header.get(f"FILTER{i}", header.get(f"BAND{i}", whole))) for i in range(n_planes)]
 
 
-def told_bands(
+def bands_of(
     stated: str | Sequence[str] | None, names: list[str], paths: list[Path], where: str
 ) -> tuple[tuple[str, ...], list[str]]:
     """Give bands as stated, by the filters' names, or, one image a file, by the files' names; and notes.
@@ -143,7 +143,7 @@ def told_bands(
     return tuple(bands), []
 
 
-def told_unit(stated: str | None, headers: Sequence[fits.Header], where: str) -> str:
+def unit_of(stated: str | None, headers: Sequence[fits.Header], where: str) -> str:
     """Give the unit as stated, or else that of all headers, which must not contradict their zero points.
 
     Raises
@@ -178,7 +178,7 @@ def told_unit(stated: str | None, headers: Sequence[fits.Header], where: str) ->
     return unit
 
 
-def told_zeropoints(
+def zeropoints_of(
     headers: Sequence[fits.Header], names: list[str], bands: tuple[str, ...], where: str
 ) -> tuple[list[float] | None, list[str]]:
     """Give zero points by cards, or those of the SKIRT images of the TNG site; None without; and notes."""
@@ -192,7 +192,7 @@ def told_zeropoints(
     return None, []
 
 
-def told_wavelengths(
+def wavelengths_of(
     listed: Sequence[float] | None,
     names: list[str],
     bands: tuple[str, ...],

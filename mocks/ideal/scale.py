@@ -11,7 +11,7 @@ from astropy.wcs import WCS, FITSFixedWarning
 
 from mocks.ideal.headers import number_of
 
-__all__ = ["COSMOLOGY", "told_scale"]
+__all__ = ["COSMOLOGY", "pixel_scale_of"]
 
 COSMOLOGY = FlatLambdaCDM(H0=70.0, Om0=0.3)
 """Assumed where a file gives parsecs and a redshift only, and said so in the notes."""
@@ -29,7 +29,7 @@ def _sides(header: fits.Header, where: str) -> tuple[float, u.UnitBase] | None:
     for name in ("CUNIT", "CTYPE", "CDELT"):  # one axis stands for both
         if f"{name}1" in header and f"{name}2" not in header and "CD1_1" not in header:
             plain[f"{name}2"] = header[f"{name}1"]
-    is_told = any(str(header.get(name, "")).strip() for name in ("CUNIT1", "CTYPE1"))
+    has_unit = any(str(header.get(name, "")).strip() for name in ("CUNIT1", "CTYPE1"))
     for axis in "12":  # SKIRT writes the unit of lengths as their type
         kind = str(plain.get(f"CTYPE{axis}", "")).strip()
         if kind in ("pc", "kpc", "Mpc") and not str(plain.get(f"CUNIT{axis}", "")).strip():
@@ -41,7 +41,7 @@ def _sides(header: fits.Header, where: str) -> tuple[float, u.UnitBase] | None:
             matrix, units = np.asarray(wcs.pixel_scale_matrix, float), list(wcs.wcs.cunit)
     except (ValueError, TypeError, KeyError, MemoryError) as error:  # astropy raises subclasses of these
         raise ValueError(f"{where}: its coordinates cannot be read ({error}).") from error
-    units = [u.deg if unit == u.dimensionless_unscaled and not is_told else unit for unit in units]
+    units = [u.deg if unit == u.dimensionless_unscaled and not has_unit else unit for unit in units]
     if not units[0].is_equivalent(units[1]):
         raise ValueError(f"{where}: axes in {units[0]} and {units[1]}, which are not of one kind.")
     matrix = matrix * np.array([[1.0], [units[1].to(units[0])]])
@@ -64,12 +64,12 @@ def _scale(header: fits.Header, redshift: float | None, cosmology: FLRW | None, 
         value = number_of(header.get(name))
         if value is not None:
             scales[name] = value
-    told = _sides(header, where)
-    if told is not None:
-        side, unit = told
+    sides = _sides(header, where)
+    if sides is not None:
+        side, unit = sides
         if unit.is_equivalent(u.arcsec):
-            is_told = any(header.get(name) for name in ("CUNIT1", "CTYPE1"))
-            scales[f"the matrix in {unit}" if is_told else "the matrix, degrees assumed"] = side * unit.to(
+            has_unit = any(header.get(name) for name in ("CUNIT1", "CTYPE1"))
+            scales[f"the matrix in {unit}" if has_unit else "the matrix, degrees assumed"] = side * unit.to(
                 u.arcsec
             )
         elif unit.is_equivalent(u.kpc):
@@ -100,7 +100,7 @@ def _scale(header: fits.Header, redshift: float | None, cosmology: FLRW | None, 
     return value, how
 
 
-def told_scale(
+def pixel_scale_of(
     headers: Sequence[fits.Header], redshift: float | None, cosmology: FLRW | None, where: str
 ) -> tuple[float, str]:
     """Pixel scale on which all headers agree.

@@ -56,10 +56,10 @@ class Cutout:
     @property
     def name(self) -> str:
         """Galaxy and survey, as far as the metadata name them."""
-        told = self.metadata
-        names = [told["survey"]] if "survey" in told else []
-        if {"simulation", "snapshot", "subhalo_id"} <= set(told):
-            names.insert(0, f"{told['simulation']}-{told['snapshot']:03d}-{told['subhalo_id']}")
+        metadata = self.metadata
+        names = [metadata["survey"]] if "survey" in metadata else []
+        if {"simulation", "snapshot", "subhalo_id"} <= set(metadata):
+            names.insert(0, f"{metadata['simulation']}-{metadata['snapshot']:03d}-{metadata['subhalo_id']}")
         return " ".join(names) or "unnamed"
 
     def __repr__(self) -> str:
@@ -78,8 +78,8 @@ class Cutout:
                 f"seeing {state.psf_fwhm[i]:.2f} arcsec, sky noise {state.sky_sigma[i]:.3g} nanomaggies"
                 + (f", galaxy {magnitudes[band]:.2f} AB mag" if band in magnitudes else "")
             )
-        told = ("redshift", "population", "dust", "conditions")
-        facts |= {name: self.metadata[name] for name in told if name in self.metadata}
+        shown = ("redshift", "population", "dust", "conditions")
+        facts |= {name: self.metadata[name] for name in shown if name in self.metadata}
         return facts_table(self.name, facts, self.picture())
 
     def picture(self, bands: str | None = None) -> np.ndarray:

@@ -120,8 +120,8 @@ def open_coadd(path: str | Path) -> Coadd:
 def _flux_of_zero(stated: set[float], path: Path) -> float:
     """Flux of AB magnitude zero in a coadd's unit."""
     if len(stated) > 1 or not all(0 < value < np.inf for value in stated):
-        told = " and ".join(f"{value:g}" for value in sorted(stated))
-        raise ValueError(f"{path}: FLUXMAG0 is {told}; one positive number is needed.")
+        listed = " and ".join(f"{value:g}" for value in sorted(stated))
+        raise ValueError(f"{path}: FLUXMAG0 is {listed}; one positive number is needed.")
     if not stated:
         logger.warning(
             "%s: no FLUXMAG0; the zero point %g of HSC's pipeline is assumed.", path, COADD_ZEROPOINT

@@ -159,7 +159,7 @@ class Survey:
             raise ValueError(f"survey {self.name} has no band {unknown}; it has {', '.join(self.bands)}.")
         return [self.bands[name] for name in bands]
 
-    def told_assumptions(self) -> str:
+    def assumptions_note(self) -> str:
         """One sentence on what is assumed of the survey; empty where nothing is."""
         return f"assumed of {self.name}: {'; '.join(self.assumed)}" if self.assumed else ""
 

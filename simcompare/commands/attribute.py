@@ -221,7 +221,7 @@ def _ways(settings: AttributeSettings, *, has_particles: bool) -> list[Variation
 def _percents(text: str) -> list[float]:
     """Numbers between commas."""
     try:
-        percents = [float(word) for word in text.split(",")]
+        percents = [float(number) for number in text.split(",")]
     except ValueError as error:
         raise ValueError(f"--percents is {text!r}; write numbers between commas, as '5,10,20'.") from error
     if not all(0 < percent < 100 for percent in percents):
@@ -248,9 +248,9 @@ def _images(task: _Task, galaxy_id: str, subject: Galaxy | IdealImage) -> Iterat
 
 def _image(task: _Task, view: VariedView, way: Variation) -> PreparedStamp:
     """One view in one way; each way is a data set of its own."""
-    made = view.observe(way)
+    observed = view.observe(way)
     extra = {"dataset": f"{task.dataset}, {way.name}", "view": view.number, "split": "test"}
-    return replace(made, row=made.row | extra | {"variation": way.name})
+    return replace(observed, row=observed.row | extra | {"variation": way.name})
 
 
 def _attributed(scores: Scores, dataset: str, settings: AttributeSettings) -> Attribution:

@@ -47,11 +47,11 @@ def browse_run(settings: BrowseSettings) -> Path | BrowseServer:
         return write_browse(page, scores, image_sets, seed=seed, toy=toy)
 
 
-def messages(settings: BrowseSettings, made: Path | BrowseServer) -> Iterator[str]:
+def messages(settings: BrowseSettings, product: Path | BrowseServer) -> Iterator[str]:
     """Say where to look; a server serves until it is stopped."""
-    if not isinstance(made, BrowseServer):
-        yield f"page in {made}"
+    if not isinstance(product, BrowseServer):
+        yield f"page in {product}"
         return
-    yield f"open {made.url} in a browser of this machine; Ctrl-C ends the server"
-    with made:
-        made.serve_forever()
+    yield f"open {product.url} in a browser of this machine; Ctrl-C ends the server"
+    with product:
+        product.serve_forever()

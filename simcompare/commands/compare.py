@@ -133,9 +133,9 @@ def _compare(settings: CompareSettings, *, replace: bool) -> Table:
             background=str(form.meta.get("background", "unknown")),
             **_fractions(scores, structure),
         )
-        made = [SCORES, SPACES, "comparison.ecsv", "comparison.json", _RECORD, f"tables/{INDEX}"]
-        made += [f"tables/{each.name}.ecsv" for each in further if each.table is not None]
-        done.record(*(name for name in made if name != SPACES or (run.folder / SPACES).is_file()))
+        products = [SCORES, SPACES, "comparison.ecsv", "comparison.json", _RECORD, f"tables/{INDEX}"]
+        products += [f"tables/{each.name}.ecsv" for each in further if each.table is not None]
+        done.record(*(name for name in products if name != SPACES or (run.folder / SPACES).is_file()))
     return table
 
 
@@ -221,7 +221,7 @@ def _questions(settings: CompareSettings, names: list[str]) -> Questions:
 
 def _listed(text: str | None) -> tuple[str, ...]:
     """Words between commas."""
-    return tuple(word.strip() for word in (text or "").split(",") if word.strip())
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
 
 
 def _refuse_unknown(form: Scores, scores: Scores, questions: Questions) -> None:

@@ -31,7 +31,7 @@ def messages(settings: DoctorSettings, examinations: list[Examination]) -> Itera
         At the end, when something cannot be used.
     """
     yield "\n\n".join(map(str, examinations))
-    if assumptions := load_survey(settings.survey).told_assumptions():
+    if assumptions := load_survey(settings.survey).assumptions_note():
         yield assumptions
     bad = sum(not examination.ok for examination in examinations)
     if bad:

@@ -70,7 +70,7 @@ def make_mocks(
             for start in range(0, len(targets), step)
         ]
         if survey.assumed:
-            logger.info(survey.told_assumptions())
+            logger.info(survey.assumptions_note())
         logger.info("%d galaxies of %s in %d views", len(targets), simulation, len(settings.directions))
         description = {
             "name": name,

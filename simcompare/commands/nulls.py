@@ -234,8 +234,8 @@ def _tables(
             continue
         table = fraction_stability(variants, structures) if structures else stability(variants, seed)
         changes = "changes" if table.meta["order_changes"] else "does not change"
-        what = "Structure fraction" if structures else "Difference of the mean to real galaxies, nats"
-        note = f"{what}; the order of simulations {changes}."
+        quantity = "Structure fraction" if structures else "Difference of the mean to real galaxies, nats"
+        note = f"{quantity}; the order of simulations {changes}."
         tables.append(FurtherTable(f"null_{group}", titles[group], note, table))
         for name, scatter in table.meta["scatter"].items():
             value = scatter * np.sqrt(2) if group == "halves" else scatter

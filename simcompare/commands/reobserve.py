@@ -61,7 +61,7 @@ def make_reobserved(settings: ReobserveSettings) -> ImageSet:
             "provenance": {"settings": settings.of_result()},
         }
         if survey.assumed:
-            logger.info(survey.told_assumptions())
+            logger.info(survey.assumptions_note())
         if settings.redshift is not None:
             distances = f"H0 = {COSMOLOGY.H0.value:g}, Omega_m = {COSMOLOGY.Om0:g}"
             logger.info("assumed: distances of %s, k-correction %g mag", distances, settings.k_correction)

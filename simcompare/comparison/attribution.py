@@ -275,8 +275,8 @@ def _doubt(row: Row, column: str) -> str:
     floor = row[column]
     if column == _FLOORS["nats"]:
         least = max(row["delta_mean_low"], -row["delta_mean_high"], 0)
-        what = f"the mean ratio differs by less than the systematic floor of its mocks ({floor:.1f} nats)"
-        return what if least <= floor else ""
+        claim = f"the mean ratio differs by less than the systematic floor of its mocks ({floor:.1f} nats)"
+        return claim if least <= floor else ""
     low, high = row["structure_fraction_low"], row["structure_fraction_high"]
     differs = str(row["verdict"]) in (Verdict.SMOOTHER, Verdict.CLUMPIER)
     distance = abs(row["structure_fraction"] - 1)

@@ -211,5 +211,5 @@ def _add_differences(table: Table, records: Sequence[tuple[Path, dict]], ranked:
     for name, values in zip(_DIFFERENCE, np.transpose(rows), strict=False):
         table[name] = values
     table["p_holm"] = adjust_p_values(np.asarray(table["p_value"], float))
-    told = np.isfinite(table["p_holm"])
-    table["tied"] = np.where(told, ~(np.asarray(table["p_holm"]) < SIGNIFICANCE), table["tied"])
+    has_p_value = np.isfinite(table["p_holm"])
+    table["tied"] = np.where(has_p_value, ~(np.asarray(table["p_holm"]) < SIGNIFICANCE), table["tied"])

@@ -27,8 +27,8 @@ def score_columns(form: Scores) -> list[str]:
     -------
     list of str
     """
-    made = derived_columns(form.colnames).values()
-    needs = [name for column in made if column.uses & Use.SCORE for name in column.needs]
+    derived = derived_columns(form.colnames).values()
+    needs = [name for column in derived if column.uses & Use.SCORE for name in column.needs]
     return [*names_for(Use.SCORE, form.colnames), *needs]
 
 

@@ -274,7 +274,7 @@ class _Jobs:
 
     def listed(self) -> list[tuple[str, str, str, Callable[[], Table]]]:
         """Name, title, note and maker of every table."""
-        words = {
+        labels = {
             "columns": in_words(self.nuisances),
             "matched": in_words(self.match_in),
             "bins": in_words([self.binning[0] or "property"]),
@@ -284,7 +284,7 @@ class _Jobs:
             "n_bootstrap": self.n_bootstrap,
         }
         return [
-            (name, title.format(**words), note.format(**words), getattr(self, name))
+            (name, title.format(**labels), note.format(**labels), getattr(self, name))
             for name, (title, note) in (_TABLES | (_IN_FRACTION if self.fraction else {})).items()
             if self._is_asked(name)
         ]
@@ -339,9 +339,9 @@ class _Jobs:
         if self.learned is None:
             raise ValueError("there is no structure score whose difference could be divided.")
         table = reasons(self.scores, self.learned, self.seed)
-        said = " ".join(sentences(table, self.verdicts))
+        lines = " ".join(sentences(table, self.verdicts))
         note = _TABLES["reasons"][1]
-        table.meta["note"] = f"{said} {note}".strip()
+        table.meta["note"] = f"{lines} {note}".strip()
         return table
 
     def every_score(self) -> Table:

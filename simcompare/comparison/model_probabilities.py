@@ -183,11 +183,11 @@ def _with_findings(
     """Add p-values, the rates of the trials, and what may be said."""
     excess, p_value = (np.asarray(each) for each in tested)
     p_holm = corrected(p_value)
-    said = dict(zip(names, findings(excess, p_holm, *tried[:2], n_draws), strict=True))
+    finding_of = dict(zip(names, findings(excess, p_holm, *tried[:2], n_draws), strict=True))
     order = [list(names).index(name) for name in table["dataset"]]
     table["p_value"], table["p_holm"] = p_value[order], p_holm[order]
     table["false_alarms"], table["power"], table["n_drawn"] = tried
-    table["finding"] = [said[name] for name in table["dataset"]]
+    table["finding"] = [finding_of[name] for name in table["dataset"]]
     return table
 
 

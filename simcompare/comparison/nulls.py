@@ -112,9 +112,9 @@ def _doubts(row: Table.Row, unit: str) -> Iterator[str]:
             # Two standard deviations; the halves give one difference, not a scatter.
             reach = row[column] * (1 if column == "half_difference" else 2)
             if gap <= reach:
-                what = "structure fraction differs from 1" if unit == "fraction" else "mean ratio differs"
+                claim = "structure fraction differs from 1" if unit == "fraction" else "mean ratio differs"
                 size = f"{reach:.2f}" if unit == "fraction" else f"{reach:.1f} nats"
-                yield f"the {what} by less than {whose} change it ({size})"
+                yield f"the {claim} by less than {whose} change it ({size})"
 
 
 def _missing(table: Table) -> Iterator[str]:
@@ -138,9 +138,9 @@ def _lines(table: Table, share: float, missing: list[str], unit: str) -> Iterato
                 for row in table[np.asarray(table["kind"]) == Kind.SIMULATED]
                 if np.isfinite(row[column])
             )
-            what = "differ by" if column == "half_difference" else "scatter by (standard deviation)"
+            verb = "differ by" if column == "half_difference" else "scatter by (standard deviation)"
             of_what = "structure fractions" if unit == "fraction" else "differences in nats"
-            yield f"Under other {whose} the {of_what} {what}: {text or 'not known'}."
+            yield f"Under other {whose} the {of_what} {verb}: {text or 'not known'}."
     if np.isfinite(share):
         yield f"The eight orientations of a real image scatter by {share:.1%} of the spread of real galaxies."
     if missing:

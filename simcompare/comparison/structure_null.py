@@ -72,8 +72,8 @@ class KnownEqual:
             "false_alarms_low": float(interval.low),
             "false_alarms_high": float(interval.high),
         }
-        for name, what in (("fraction", "fraction"), ("z", "z_weighted")):
-            values = self.of(what)
+        for name, column in (("fraction", "fraction"), ("z", "z_weighted")):
+            values = self.of(column)
             drawn = np.quantile(values[rng.integers(n, size=(500, n))], ENDS, axis=1)
             row[name] = float(np.median(values))
             row[f"{name}_low"], row[f"{name}_high"] = map(float, np.quantile(values, ENDS))

@@ -35,10 +35,10 @@ def described(table: Table) -> str:
     return f"Shown: {_listed(order_of(table))}." if "dataset" in columns and len(table) else ""
 
 
-def _listed(words: list[str]) -> str:
+def _listed(items: list[str]) -> str:
     """Words in a row, the last of many left out."""
-    rest = len(words) - _MOST
-    return ", ".join(words[:_MOST]) + (f" and {rest} more" if rest > 0 else "")
+    rest = len(items) - _MOST
+    return ", ".join(items[:_MOST]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _by_dataset(table: Table, text: Callable) -> str:

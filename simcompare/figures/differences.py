@@ -66,8 +66,8 @@ def draw_forest(table: Table, ax: Axes | None = None) -> Axes:
         label = column_of(table.meta["score"]).label or table.meta["score"]
         ax.set_xlabel(f"difference of the mean {label} to {reference}  [nats]")
     has_null = is_structure and "structure_null_low" in table.colnames
-    what = "grey: 95% of sets of as many real galaxies" if has_null else "galaxies in brackets"
-    ax.set_title(f"{confidence:.0%} intervals; {what}", loc="left")
+    note = "grey: 95% of sets of as many real galaxies" if has_null else "galaxies in brackets"
+    ax.set_title(f"{confidence:.0%} intervals; {note}", loc="left")
     return ax
 
 

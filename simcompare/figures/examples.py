@@ -135,8 +135,8 @@ def class_gallery_numbers(scores: Scores, *, n: int = 3) -> Table:
     everything = {"": np.ones(len(scores), bool)}
     activity = {name: classes[name][0] for name in ("star-forming", "quenched") if name in classes}
     groups = {
-        f"{word} massive{', ' + name if name else ''}": side & inside
-        for word, side in (("less", (mass > 0) & (mass < middle)), ("more", mass >= middle))
+        f"{label} massive{', ' + name if name else ''}": side & inside
+        for label, side in (("less", (mass > 0) & (mass < middle)), ("more", mass >= middle))
         for name, inside in (activity or everything).items()
     }
     rows = []

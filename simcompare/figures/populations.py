@@ -80,9 +80,9 @@ def galaxy_classes(scores: Scores) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     sersic = [name for name in scores.colnames if name.startswith(("sersic_n_", "sersic_index"))]
     shape = next((name for name in sersic if _known_widely(scores, name)), "concentration")
     limit = EARLY_CONCENTRATION if shape == "concentration" else EARLY_SERSIC
-    word = "concentration" if shape == "concentration" else "Sersic n"
+    label = "concentration" if shape == "concentration" else "Sersic n"
     for name, cut, above, below in (
-        (shape, limit, f"early type ({word} > {limit})", f"late type ({word} < {limit})"),
+        (shape, limit, f"early type ({label} > {limit})", f"late type ({label} < {limit})"),
         (SPECIFIC_RATE, QUENCHED, "star-forming", "quenched"),
         ("is_central", 0.5, "centrals", "satellites"),
     ):

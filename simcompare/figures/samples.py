@@ -32,10 +32,10 @@ def split_scores(scores: Scores) -> Scores:
         Rows of the reference, named after their split, all to be drawn; those held out are the reference.
     """
     real = scores.select("log_prob")[scores.equals("dataset", scores.named_reference)]
-    words = {"train": "trained on", "validation": "validation", "test": "held out"}
+    labels = {"train": "trained on", "validation": "validation", "test": "held out"}
     split = real["split"]
     return real.with_columns(
-        dataset=[words.get(each, each) for each in split.tolist()],
+        dataset=[labels.get(each, each) for each in split.tolist()],
         kind=np.where(split == "test", Kind.OBSERVED, Kind.SIMULATED),
         split=np.full(len(real), "test"),
     ).with_reference("held out")
@@ -64,8 +64,8 @@ def binned_scores(scores: Scores, x: str, n_bins: int = 3) -> dict[str, Scores]:
     for low, high in pairwise(edges):
         inside = (values >= low) & (values < high)
         if (inside & is_real).sum() > 1:
-            what, _, unit = axis_label(x).partition("  ")
+            quantity, _, unit = axis_label(x).partition("  ")
             least = f"{low:.3g} < " if np.isfinite(low) else ""
             most = f" < {high:.3g}" if np.isfinite(high) else ""
-            bins[f"{least}{what}{most}  {unit}".rstrip()] = scores[inside]
+            bins[f"{least}{quantity}{most}  {unit}".rstrip()] = scores[inside]
     return bins

@@ -178,9 +178,9 @@ def fixed_styles(names: Iterable[str], kinds: Iterable[str]) -> Iterator[None]:
 
 def _simulation_color(name: str, taken: set[str]) -> str:
     """Colour of a simulation."""
-    word = "".join(letter for letter in name.lower() if letter.isalnum())
+    letters = "".join(letter for letter in name.lower() if letter.isalnum())
     for start, color in _KNOWN.items():
-        if word.startswith(start):
+        if letters.startswith(start):
             return color
     first = crc32(name.encode()) % len(_PALETTE)
     order = _PALETTE[first:] + _PALETTE[:first]

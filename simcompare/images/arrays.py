@@ -164,13 +164,13 @@ def prepare_arrays(
     stamps, failures = [], []
     for stamp, view in arrays.stamps(about.name):
         try:
-            made = sample.prepare(stamp, view)
+            prepared = sample.prepare(stamp, view)
         except ValueError as error:
             failures.append({"galaxy_id": stamp.galaxy_id, "reason": str(error)})
             logger.warning("left out %s: %s", stamp.galaxy_id, error)
             continue
         own = {"split": stamp.metadata["split"]} if "split" in stamp.metadata else {}
-        stamps.append(replace(made, row=made.row | own))
+        stamps.append(replace(prepared, row=prepared.row | own))
     if not stamps:
         raise ValueError(f"no image could be prepared; the first reason: {failures[0]['reason']}.")
     return write_part(
@@ -186,7 +186,7 @@ def prepare_arrays(
     )
 
 
-def _fluxes(values: Any, unit: u.Unit, what: str) -> np.ndarray:
+def _fluxes(values: Any, unit: u.Unit, name: str) -> np.ndarray:
     """Values as floats in a power of nanomaggies; bare numbers are taken as such."""
     if isinstance(values, u.Quantity):
         power = unit.powers[0] if unit is not NANOMAGGY else 1
@@ -195,19 +195,19 @@ def _fluxes(values: Any, unit: u.Unit, what: str) -> np.ndarray:
             root = root.to(NANOMAGGY, u.zero_point_flux(JANSKY_OF_NANOMAGGY * 1e9 * u.Jy))
         except u.UnitConversionError:
             raise ValueError(
-                f"{what} are in {values.unit}; give {unit}, a flux density such as Jy"
+                f"{name} are in {values.unit}; give {unit}, a flux density such as Jy"
                 f"{' squared' if power > 1 else ''}, or bare numbers in {unit} per pixel."
             ) from None
         values = root.value**power
     values = np.asarray(values)
     if values.dtype == np.uint8:
-        raise ValueError(f"{what} are 8-bit numbers, a picture; calibrated fluxes are needed.")
+        raise ValueError(f"{name} are 8-bit numbers, a picture; calibrated fluxes are needed.")
     if values.dtype.kind not in "fiu":
-        raise TypeError(f"{what} are of type {values.dtype}; an array of numbers is needed.")
+        raise TypeError(f"{name} are of type {values.dtype}; an array of numbers is needed.")
     return values.astype(float)
 
 
-def _four_axes(values: np.ndarray, bands: tuple[str, ...], what: str = "images") -> np.ndarray:
+def _four_axes(values: np.ndarray, bands: tuple[str, ...], name: str = "images") -> np.ndarray:
     """Array with the axes (n, band, y, x)."""
     needed = f"(n, {len(bands)} band{'s' * (len(bands) > 1)} {', '.join(bands)}, y, x) is needed"
     if not bands or len(set(bands)) < len(bands):
@@ -216,12 +216,12 @@ def _four_axes(values: np.ndarray, bands: tuple[str, ...], what: str = "images")
         values = values[:, None]
     if values.ndim == 4 and values.shape[1] != len(bands) == values.shape[-1]:
         raise ValueError(
-            f"{what} have shape {values.shape}, bands last; {needed}: numpy.moveaxis({what}, -1, 1)."
+            f"{name} have shape {values.shape}, bands last; {needed}: numpy.moveaxis({name}, -1, 1)."
         )
     if values.ndim != 4 or values.shape[1] != len(bands):
-        raise ValueError(f"{what} have shape {values.shape}; {needed}.")
+        raise ValueError(f"{name} have shape {values.shape}; {needed}.")
     if not values.size:
-        raise ValueError(f"{what} have shape {values.shape}; there is not one pixel in them.")
+        raise ValueError(f"{name} have shape {values.shape}; there is not one pixel in them.")
     return values
 
 

@@ -149,12 +149,12 @@ class ImageSet:
         ValueError, TypeError
             For shapes, units or values that do not fit, or when no image can be prepared.
         """
-        told, survey = About(**about), load_survey(survey)
+        description, survey = About(**about), load_survey(survey)
         bands = tuple(band.name for band in survey.select(tuple(bands)))
         scale = survey.pixel_scale if pixel_scale is None else pixel_scale
         arrays = Arrays.of(images, bands, scale, psf, variance, catalogue)
         folder = TemporaryFolder()
-        prepare_arrays(folder.path, arrays, survey, preparation or Preparation(), told)
+        prepare_arrays(folder.path, arrays, survey, preparation or Preparation(), description)
         return cls.open(folder.path).kept_by(folder)
 
     @classmethod

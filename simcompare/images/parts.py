@@ -327,7 +327,7 @@ class Part:
         attributes = file.attrs
         bands = parse_json(attributes["bands"], f"{path}: attribute bands")
         _check_shapes({name: file[name].shape for name in DATASETS}, len(bands))
-        words = ("name", "kind", "survey", "unit", "preparation_hash", "provenance")
+        keys = ("name", "kind", "survey", "unit", "preparation_hash", "provenance")
         return cls(
             path=path,
             n=len(file["image"]),
@@ -337,7 +337,7 @@ class Part:
             image_shape=file["image"].shape[2:],
             psf_side=file["psf"].shape[-1],
             survey_file=str(attributes.get("survey_file", "")),
-            **{key: str(attributes[key]) for key in words},
+            **{key: str(attributes[key]) for key in keys},
         )
 
 

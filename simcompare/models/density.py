@@ -188,8 +188,8 @@ def validity_of(model: Any) -> dict[str, Sequence[float]]:
 def _same(own: Any, trained: Any) -> bool:
     """Whether two settings agree; bands may be one word, numbers may have gone through text."""
     if isinstance(own, list):
-        words = trained.split(",") if isinstance(trained, str) and "," in trained else list(trained)
-        return own == words
+        entries = trained.split(",") if isinstance(trained, str) and "," in trained else list(trained)
+        return own == entries
     if isinstance(own, float):
         return bool(np.isclose(own, float(trained), rtol=1e-6))
     return own == trained

@@ -282,8 +282,8 @@ def _say_left_out(path: Path, files: list[Path]) -> None:
     kinds = Counter("".join(file.suffixes[-1:]) or "no ending" for file in files)
     if kinds:
         commonest = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))[:8]
-        words = ", ".join(f"{number} {kind}" for kind, number in commonest)
-        log.warning("%s: left out by their endings: %s", path, words)
+        endings = ", ".join(f"{number} {kind}" for kind, number in commonest)
+        log.warning("%s: left out by their endings: %s", path, endings)
 
 
 def _one_a_galaxy(files: list[Path], bands: tuple[str, ...]) -> list[Path]:

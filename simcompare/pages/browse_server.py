@@ -163,7 +163,7 @@ def make_server(
     """
     if not len(scores):
         raise ValueError("none of the image sets of this run exist any more; nothing to browse.")
-    names, words = number_columns(scores), word_columns(scores)
+    names, texts = number_columns(scores), word_columns(scores)
     starts = range(0, len(scores), PER_SHEET)
     stretch = sheet_stretch(scores, image_sets)
     sheets = [
@@ -179,7 +179,7 @@ def make_server(
 
     def row(k: int) -> bytes:
         one = scores[k : k + 1]
-        values = ({name: str(one[name][0]) for name in words}, {name: one[name][0] for name in names})
+        values = ({name: str(one[name][0]) for name in texts}, {name: one[name][0] for name in names})
         return json.dumps(plain(values), allow_nan=False).encode()
 
     def column(k: int) -> bytes:

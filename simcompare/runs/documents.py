@@ -95,8 +95,8 @@ def damage_named(path: str | os.PathLike) -> Iterator[None]:
         kind = ValueError if isinstance(error, ValueError) else OSError
         raise kind(f"{path}: {' '.join(str(error).split())}") from error
     except Exception as error:
-        told = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        raise OSError(f"{path} cannot be read ({told}); damaged? Fetch or make it again.") from error
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        raise OSError(f"{path} cannot be read ({reason}); damaged? Fetch or make it again.") from error
 
 
 def _bytes(path: str | os.PathLike) -> bytes:

@@ -133,8 +133,8 @@ def atomic_hdf5(path: str | os.PathLike) -> Iterator[h5py.File]:
 
 def explained(error: OSError | RuntimeError, path: Path) -> Exception:
     """Say of a failed writing what to do about it, where that is known."""
-    told = _HDF5_NUMBER.search(str(error))
-    mend = _MEND.get(int(told[1]) if told else getattr(error, "errno", None))
+    match = _HDF5_NUMBER.search(str(error))
+    mend = _MEND.get(int(match[1]) if match else getattr(error, "errno", None))
     return error if mend is None else OSError(f"{path} cannot be written: {mend}. Finished work is kept.")
 
 

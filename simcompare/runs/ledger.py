@@ -95,10 +95,10 @@ def digest(settings: Settings, files: Iterable[Path], *further: str) -> str:
     # A run may be called from another folder or moved; the content of files says which they are.
     paths = settings.path_names()
     values = {name: value for name, value in settings.of_result().items() if name not in paths}
-    told = hashlib.sha256(json.dumps([__version__, values, *further]).encode())
+    hasher = hashlib.sha256(json.dumps([__version__, values, *further]).encode())
     for path in files:
-        told.update(f"{path.name} {content_hash(path)}\n".encode())
-    return told.hexdigest()
+        hasher.update(f"{path.name} {content_hash(path)}\n".encode())
+    return hasher.hexdigest()
 
 
 def _record_path(path: Path) -> Path:

@@ -322,7 +322,7 @@ def _slurm_cluster(jobs: int):
 def _await_workers(client, gpu: bool) -> None:
     """Wait until a worker that can take the tasks is there."""
     end = time.monotonic() + _PATIENCE
-    told = False
+    is_logged = False
     while True:
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
         if any(worker["resources"].get("GPU", 0) >= 1 for worker in workers) if gpu else workers:
@@ -330,9 +330,9 @@ def _await_workers(client, gpu: bool) -> None:
         if time.monotonic() > end:
             kind = "worker with a GPU ('dask worker ... --resources GPU=1')" if gpu else "worker"
             raise OSError(f"no {kind} came to {client.scheduler.address} in {_PATIENCE:.0f} s; start some.")
-        if not told:
+        if not is_logged:
             logger.info("waiting for workers of %s", client.scheduler.address)
-            told = True
+            is_logged = True
         time.sleep(0.2)
 
 

@@ -80,7 +80,7 @@ class Scores:
         if len({len(column) for column in columns.values()}) > 1:
             sizes = ", ".join(f"{name} {len(column)}" for name, column in columns.items())
             raise ValueError(f"columns of scores differ in length: {sizes}.")
-        own = {name: _told(table[name]) for name in names if _told(table[name]) != Column("")}
+        own = {name: _described(table[name]) for name in names if _described(table[name]) != Column("")}
         own = {name: column for name, column in own.items() if not column_of(name).meaning}
         meta = dict(getattr(table, "meta", {}))
         scores = cls(columns, reference, headline or headline_of(columns), meta, own)
@@ -189,8 +189,8 @@ class Scores:
 
     def derived(self) -> "Scores":
         """Scores with the columns that follow from others, see `Column.make`."""
-        made = {name: column.make(self) for name, column in derived_columns(self.columns).items()}
-        return self.with_columns(**made)
+        values = {name: column.make(self) for name, column in derived_columns(self.columns).items()}
+        return self.with_columns(**values)
 
     # Data sets and galaxies
 
@@ -364,7 +364,7 @@ def headline_of(names: Collection[str]) -> str:
     return next((name for name in HEADLINES if name in names), "log_prob")
 
 
-def _told(column: Any) -> Column:
+def _described(column: Any) -> Column:
     """Read unit and description of a column of an astropy table."""
     unit, meaning = getattr(column, "unit", None), getattr(column, "description", None)
     return Column(str(meaning or ""), str(unit or ""))

@@ -128,7 +128,7 @@ def trial_rates(
     label = np.repeat(np.arange(k), numbers)
     names = np.arange(len(label)).astype(str)
     has_twin = np.zeros(m, bool) if twins is None else np.isfinite(twins).all(axis=1)
-    alarms, told = [], []
+    alarms, detections = [], []
     for _ in range(n_draws):
         order = rng.permutation(m)
         x, others = real[order[: len(label)]], real[order[len(label) :]]
@@ -137,9 +137,9 @@ def trial_rates(
         if has_twin[first].mean() > 0.9:
             x = x.copy()
             x[label == 0] = np.where(has_twin[first][:, None], twins[first], x[label == 0])
-            told.append(_any(x, label, names, others, rng)[0])
-    enough = len(told) > n_draws // 2
-    return float(np.mean(alarms)), float(np.mean(told)) if enough else np.nan, max(numbers)
+            detections.append(_any(x, label, names, others, rng)[0])
+    enough = len(detections) > n_draws // 2
+    return float(np.mean(alarms)), float(np.mean(detections)) if enough else np.nan, max(numbers)
 
 
 def corrected(p_value: np.ndarray) -> np.ndarray:

@@ -77,16 +77,16 @@ def adjust_p_values(p_values: ArrayLike, method: str = "holm") -> np.ndarray:
     ndarray, shape (n,)
     """
     p_values = np.asarray(p_values, dtype=float)
-    made = np.isfinite(p_values)
+    is_finite = np.isfinite(p_values)
     adjusted = np.full(p_values.shape, np.nan)
-    if not made.any():
+    if not is_finite.any():
         return adjusted
     if method == "bh":
-        adjusted[made] = stats.false_discovery_control(p_values[made])
+        adjusted[is_finite] = stats.false_discovery_control(p_values[is_finite])
     elif method == "holm":
-        order = np.argsort(p_values[made])
-        stepped = np.maximum.accumulate(p_values[made][order] * np.arange(made.sum(), 0, -1))
-        adjusted[np.flatnonzero(made)[order]] = np.minimum(stepped, 1.0)
+        order = np.argsort(p_values[is_finite])
+        stepped = np.maximum.accumulate(p_values[is_finite][order] * np.arange(is_finite.sum(), 0, -1))
+        adjusted[np.flatnonzero(is_finite)[order]] = np.minimum(stepped, 1.0)
     else:
         raise ValueError(f"unknown correction {method!r}; choose 'holm' or 'bh'.")
     return adjusted

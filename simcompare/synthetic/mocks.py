@@ -166,17 +166,17 @@ def read_galaxy(settings: MockSettings, dataset: str, target: Target) -> Iterato
 def notes_of(subject: Galaxy | IdealImage, settings: MockSettings) -> list[tuple[int, str]]:
     """List what is assumed or doubtful about one galaxy or image, with levels as in `logging`."""
     is_image = isinstance(subject, IdealImage)
-    said = subject.metadata["notes"] if is_image else subject.notes
+    notes = subject.metadata["notes"] if is_image else subject.notes
     if is_image:
         doubts = _foreign_filters(subject, settings)
     else:
         doubts = [f"{subject.galaxy_id}: {text}" for text in doubts_of_galaxy(subject)]
     if is_image and settings.redshift is not None:
         assumed = f"H0 = {COSMOLOGY.H0.value:g}, Omega_m = {COSMOLOGY.Om0:g}, which are assumed"
-        said = [*said, f"moved to another redshift by the distances of {assumed}"]
+        notes = [*notes, f"moved to another redshift by the distances of {assumed}"]
     if not is_image and subject.gas is None and settings.dust.startswith("gas-column"):
         doubts.append(f"{subject.galaxy_id}: no gas was read with it, so no dust but that of birth clouds")
-    return [*((logging.INFO, text) for text in said), *((logging.WARNING, text) for text in doubts)]
+    return [*((logging.INFO, text) for text in notes), *((logging.WARNING, text) for text in doubts)]
 
 
 def _foreign_filters(ideal: IdealImage, settings: MockSettings) -> list[str]:

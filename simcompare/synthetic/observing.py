@@ -81,8 +81,8 @@ def observe_all(
                         stamps.append(make())
                 except (ValueError, MemoryError) as error:
                     failures.append(_failure(source, error, each.galaxy_id, image))
-    made = collect_stamps(stamps) if stamps else (None, None)
-    return Images(*made, tuple(failures), tuple(notes))
+    collected = collect_stamps(stamps) if stamps else (None, None)
+    return Images(*collected, tuple(failures), tuple(notes))
 
 
 def _failure(source: Source, error: Exception, galaxy_id: str = "", image: str = "") -> dict:

@@ -152,7 +152,7 @@ def select_targets(settings: MockSettings) -> tuple[list[Target], str]:
         logger.warning("cannot be used: %s", target.fault)
     if len(faults) > _NAMED:
         logger.warning("%d more inputs cannot be used", len(faults) - _NAMED)
-    return [*_told_apart(good), *faults], next(iter(simulations))
+    return [*_with_unique_names(good), *faults], next(iter(simulations))
 
 
 def _nothing_left(settings: MockSettings, faults: list[Target]) -> str:
@@ -218,7 +218,7 @@ def _members(settings: MockSettings) -> list[tuple[Path, ...]]:
     return grouped(files)
 
 
-def _told_apart(targets: list[Target]) -> list[Target]:
+def _with_unique_names(targets: list[Target]) -> list[Target]:
     """Targets with names of their own: images of one file name by their folders, galaxies by numbers."""
     seen: dict[tuple, str] = {}
     for target in targets:

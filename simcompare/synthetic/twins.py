@@ -132,8 +132,8 @@ def _shortcoming(fit: SersicFit) -> str:
     """Why a fit cannot be used, in words."""
     if fit.flag & 1:
         return "the fit does not converge"
-    what = "index" if fit.flag & 2 else "radius"
-    return f"the fit ends at a bound of the {what}"
+    parameter = "index" if fit.flag & 2 else "radius"
+    return f"the fit ends at a bound of the {parameter}"
 
 
 def _ideal(fits: list[SersicFit], images: ImageSet) -> IdealImage:

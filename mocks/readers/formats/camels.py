@@ -328,9 +328,9 @@ def open_pair(
         position = find(file["PartType4"], "position") if "PartType4" in file else None
         if position is None:
             raise ValueError(f"{pair[0]}: no star particles (PartType4/Coordinates).")
-        units, said = header_units(where, header, Units())
+        units, unit_notes = header_units(where, header, Units())
         length = conversion(position, "length", a, h, units)
-    camels, notes = RUNS["CAMELS-TNG"], notes + said
+    camels, notes = RUNS["CAMELS-TNG"], notes + unit_notes
     box_size = box_side(where, header, length, None, a, h)
     if box_size is None and np.isclose(h, camels.h):
         box_size = 1e3 * camels.box * a / h

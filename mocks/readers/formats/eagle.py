@@ -360,7 +360,7 @@ def open_eagle(
             notes = (*notes, "no hash table: every galaxy reads the whole snapshot")
         redshift = redshift_of(where, header)
         a = 1.0 / (1.0 + redshift)
-        units, said = header_units(where, header, USUAL)
+        units, unit_notes = header_units(where, header, USUAL)
         if not isinstance(header.get("BoxSize"), float | int):
             raise ValueError(f"{where}: Header has no number BoxSize; fetch the file again.")
         length = _length_unit(file, a, h, units)
@@ -371,7 +371,7 @@ def open_eagle(
         snapshot=int(label[:3]),
         redshift=redshift,
         cosmology=cosmology,
-        notes=notes + said,
+        notes=notes + unit_notes,
         h=h,
         box_size=box_side(where, header, length, None, a, h),
         units=units,

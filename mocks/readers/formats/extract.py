@@ -92,14 +92,14 @@ def open_extract(
     files = files_of(path)
     header, about, notes = _first_look(path, files, dialect, usual, given)
     notes += _solar_note(solar_metallicity)
-    number, said = _snapshot_of(path, header, snapshot)
+    number, number_note = _snapshot_of(path, header, snapshot)
     galaxy, named = galaxy_id(path, header) if subhalo_id is None else (int(subhalo_id), ())
     return ExtractSnapshot(
         path=path,
         format=format,
         simulation=simulation or run_name(header, dialect.name),
         snapshot=number,
-        notes=notes + said + named,
+        notes=notes + number_note + named,
         files=files,
         centre=None if centre is None else np.asarray(centre, dtype=float) * about["length"],
         subhalo_id=galaxy,
@@ -139,13 +139,13 @@ def _first_look(
             cosmology, h, notes = cosmology_of(where, header)
             redshift = redshift_of(where, header)
             a = 1.0 / (1.0 + redshift)
-            units, said = header_units(where, header, usual, usual.told)
+            units, unit_notes = header_units(where, header, usual, usual.declared)
             length = conversion(position, "length", a, h, units)
             side = box_side(where, header, length, dialect.box, a, h)
             break
     else:
         raise ValueError(f"{path}: no star particles (PartType4/Coordinates); a galaxy without stars?")
-    notes = dialect.notes + notes + said + stated
+    notes = dialect.notes + notes + unit_notes + stated
     if side is None:
         notes = (*notes, "box size not stored: galaxy not unwrapped")
     if header.get("CutoutType") == "halo":
@@ -156,12 +156,12 @@ def _first_look(
 
 def _as_stated(given: dict[str, float], header: dict) -> tuple[str, ...]:
     """Say what is taken as stated, and what the header has instead."""
-    said = []
+    notes = []
     for name, value in given.items():
         own = np.ravel(header.get(name, ()))
         differs = own.size and own.dtype.kind in "iuf" and not np.allclose(own, value, rtol=1e-3)
-        said.append(f"{name} = {value:g}" + (f" (the header has {own[0]:g})" if differs else ""))
-    return (f"stated, not read: {', '.join(said)}",) if said else ()
+        notes.append(f"{name} = {value:g}" + (f" (the header has {own[0]:g})" if differs else ""))
+    return (f"stated, not read: {', '.join(notes)}",) if notes else ()
 
 
 def _snapshot_of(path: Path, header: dict, stated: int | None) -> tuple[int, tuple[str, ...]]:

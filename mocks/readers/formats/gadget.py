@@ -103,5 +103,5 @@ def open_gadget(
         raise ValueError(f"unknown fields {', '.join(unknown)}; known: {', '.join(ALIASES)}.")
     stated = {"length": length, "mass": mass, "velocity": velocity}
     parsed = {kind: parse_unit(text, kind) for kind, text in stated.items() if text is not None}
-    units = Units(names=tuple((fields or {}).items()), told=frozenset(parsed), **parsed)
+    units = Units(names=tuple((fields or {}).items()), declared=frozenset(parsed), **parsed)
     return open_extract(path, format="gadget", units=units, **options)

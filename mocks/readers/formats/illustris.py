@@ -365,7 +365,7 @@ def open_illustris(
         header, where = settled_header(file), str(chunks[0])
     cosmology, h, notes = cosmology_of(where, header)
     redshift = redshift_of(where, header)
-    units, said = header_units(where, header, Units())
+    units, unit_notes = header_units(where, header, Units())
     if not isinstance(header.get("BoxSize"), float | int):
         raise ValueError(f"{where}: Header has no number BoxSize; fetch the file again.")
     a = 1.0 / (1.0 + redshift)
@@ -376,7 +376,7 @@ def open_illustris(
         snapshot=number,
         redshift=redshift,
         cosmology=cosmology,
-        notes=notes + said,
+        notes=notes + unit_notes,
         h=h,
         box_size=box_side(where, header, units.length[0] / (1.0 + redshift) / h, None, a, h),
         units=units,

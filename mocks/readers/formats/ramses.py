@@ -10,8 +10,8 @@ from astropy.cosmology import FLRW
 from mocks.readers.base import Fingerprint
 from mocks.readers.formats.ramses_output import RamsesSnapshot
 from mocks.readers.particles.mass_loss import remaining_mass_fraction
-from mocks.readers.particles.times import told_cosmology
-from mocks.readers.ramses.files import Info, read_info, told_clock
+from mocks.readers.particles.times import checked_cosmology
+from mocks.readers.ramses.files import Info, read_info, uses_proper_time
 from mocks.readers.ramses.galaxymaker import find_galaxies
 
 __all__ = ["RamsesSnapshot", "is_output_folder", "open_ramses"]
@@ -121,12 +121,12 @@ def open_ramses(
 
 def _birth_times(folder: Path, stated: bool | None) -> tuple[bool | None, tuple[str, ...]]:
     """Tell whether birth times are proper as stated, or by ``namelist.txt``; and what is to be said of it."""
-    told = told_clock(folder)
+    told = uses_proper_time(folder)
     if told is not None and stated is not None and told != stated:
         words = ("conformal", "proper")
         return stated, (f"{words[stated]} birth times as stated, though namelist.txt says {words[told]}",)
-    said = ("birth times are proper ones by namelist.txt (use_proper_time)",) if told else ()
-    return told if stated is None else stated, said
+    notes = ("birth times are proper ones by namelist.txt (use_proper_time)",) if told else ()
+    return told if stated is None else stated, notes
 
 
 def _output(path: Path, snapshot: int | None) -> Path:
@@ -146,6 +146,6 @@ def _output(path: Path, snapshot: int | None) -> Path:
 def _cosmology(folder: Path, info: Info) -> FLRW:
     """Cosmology that an info file tells."""
     try:
-        return told_cosmology(info.hubble / 100.0, info.omega_m, info.omega_lambda, info.omega_b)
+        return checked_cosmology(info.hubble / 100.0, info.omega_m, info.omega_lambda, info.omega_b)
     except ValueError as error:
         raise ValueError(f"{folder}: info file: {error}") from error

@@ -143,7 +143,7 @@ class ExtractSnapshot(Snapshot):
         return (*self.files, *filter(None, [self.membership]))
 
     @property
-    def _is_untold(self) -> bool:
+    def _has_no_membership(self) -> bool:
         """Whether nothing says that the stars of a galaxy of the catalogue are one galaxy's."""
         if self.is_one or self.linking_length is not None:
             return False
@@ -223,7 +223,7 @@ class ExtractSnapshot(Snapshot):
             box_size=self.box_size,
             properties=properties,
             notes=notes,
-            chosen=UNTOLD if self._is_untold else BY_CATALOGUE,
+            chosen=UNTOLD if self._has_no_membership else BY_CATALOGUE,
         )
 
     def _rows_of(self, subhalo_id: int) -> np.ndarray | None:

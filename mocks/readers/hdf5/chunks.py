@@ -107,11 +107,11 @@ def count_problems(chunks: tuple[Path, ...], *, partial: bool = False) -> list[s
         is_left_out = len(chunks) == 1 and kind != STARS and held[kind] == 0
         fits = [count == held[kind] for count in promised.values()]
         # what was cut out of a snapshot, and says so, keeps one of both as it was there
-        is_told = any(fits) if CUT_OUT.intersection(headers[0]) else all(fits)
-        if promised and not is_told and not is_left_out:
-            words = " and ".join(f"{name} says {count}" for name, count in promised.items())
+        agrees = any(fits) if CUT_OUT.intersection(headers[0]) else all(fits)
+        if promised and not agrees and not is_left_out:
+            promises = " and ".join(f"{name} says {count}" for name, count in promised.items())
             problems.append(
-                f"{where}: {held[kind]} particles of type {kind}, but {words}: cut short, or one file of "
+                f"{where}: {held[kind]} particles of type {kind}, but {promises}: cut short, or one file of "
                 "several? If it is meant to hold some alone, say --reader partial=true."
             )
     return problems

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.cosmology import FLRW
 
-from mocks.readers.particles.times import told_cosmology
+from mocks.readers.particles.times import checked_cosmology
 
 __all__ = ["RUNS", "Run", "cosmology_of", "given_header", "redshift_of", "run_name"]
 
@@ -154,7 +154,7 @@ def cosmology_of(where: str, header: dict) -> tuple[FLRW, float, tuple[str, ...]
     if omega_lambda is None:
         notes = (*notes, "OmegaLambda not stored: flat universe taken")
     try:
-        return told_cosmology(h, omega_m, omega_lambda, header.get("OmegaBaryon")), h, notes
+        return checked_cosmology(h, omega_m, omega_lambda, header.get("OmegaBaryon")), h, notes
     except (ValueError, TypeError) as error:
         raise ValueError(f"{where}: {error}") from error
 

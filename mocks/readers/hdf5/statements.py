@@ -161,18 +161,18 @@ def _agree_on_time(where: str, stated: dict[str, dict]) -> None:
     """Refuse scale factors and redshifts of different times."""
     # SWIFT's Time is a time, beside its scale factor
     is_swift = "Scale-factor" in stated.get("Header", {}) or "Scale-factor" in stated.get("Cosmology", {})
-    scale_factors, words = {}, []
+    scale_factors, statements = {}, []
     for group, name in EXPANSION:
         value = _number(stated.get(group, {}).get(name))
         if value is None or (name == "Time" and is_swift):
             continue
         a = 1.0 / (1.0 + value) if name == "Redshift" and value > -1 else value
         scale_factors[f"{group}/{name}"] = a
-        words.append(f"{group}/{name} = {value:.6g}")
+        statements.append(f"{group}/{name} = {value:.6g}")
     values = list(scale_factors.values())
     if values and not np.allclose(values, values[0], rtol=AGREE, atol=0.0):
         raise ValueError(
-            f"{where}: {' and '.join(words)} contradict each other: scale factors "
+            f"{where}: {' and '.join(statements)} contradict each other: scale factors "
             f"{', '.join(f'{a:.6g}' for a in values)}. An isolated run, whose Time is no scale factor? Read "
             "its arrays with mocks.readers.galaxy_from_arrays. A wrong header? Mend it, or state the scale "
             "factor (--reader a=...)."

@@ -24,7 +24,7 @@ CONVENTIONS = (
     ),
 )
 ROUND_UNIT = 0.02  # relative distance from a power of ten at which that is meant
-SAME_UNIT = 0.02  # relative difference of two statements of one unit that is a constant's
+SAME_UNIT = 0.02  # relative difference within which two units are one, written with other constants
 # Header entries by quantity: Gadget's and Arepo's, per h; GIZMO's, with h in it
 HEADER_UNITS = {
     "length": ("UnitLength_in_cm", "UnitLength_In_CGS"),
@@ -44,7 +44,7 @@ class Units:
         House units: kpc, Msun, km/s, Msun/kpc^3 (from mass and length when None), Msun/yr.
     names : tuple of (field, dataset name)
         Datasets that go by other names than those in `mocks.readers.hdf5.snapshot.ALIASES`.
-    told : frozenset of str
+    declared : frozenset of str
         Quantities whose unit the header or the user states: datasets must not declare others.
     """
 
@@ -54,7 +54,7 @@ class Units:
     density: tuple[float, float, float] | None = None
     rate: tuple[float, float, float] = (1.0, 0.0, 0.0)
     names: tuple[tuple[str, str], ...] = ()
-    told: frozenset[str] = frozenset()
+    declared: frozenset[str] = frozenset()
 
     def of(self, kind: str) -> tuple[float, float, float]:
         """Factor and exponents of one kind of quantity."""
@@ -115,17 +115,17 @@ def header_units(
         if not isinstance(cgs, float | int) or cgs <= 0:
             raise ValueError(f"{where}: {name} is {cgs!r}; a unit is a positive number. Correct the header.")
         factor = unit_factor(float(cgs), kind)
-        told = (factor, usual.of(kind)[1], exponent)
+        unit = (factor, usual.of(kind)[1], exponent)
         if np.isclose(factor, usual.of(kind)[0], rtol=SAME_UNIT) and usual.of(kind)[2] == exponent:
-            told = usual.of(kind)  # the same but for a constant
+            unit = usual.of(kind)  # equal up to the values of kpc and Msun used
         elif kind in stated:
             notes.append(f"{kind} in the unit stated, not in that of {name} = {cgs:.6g}")
             continue
         else:
             notes.append(f"unit of {kind} by {name} = {cgs:.6g}")
-        changes[kind] = told
-    told = usual.told | stated | frozenset(changes)
-    return replace(usual, told=told, **changes), tuple(notes)
+        changes[kind] = unit
+    declared = usual.declared | stated | frozenset(changes)
+    return replace(usual, declared=declared, **changes), tuple(notes)
 
 
 def _declared(dataset: h5py.Dataset) -> tuple[float, float, float] | None:
@@ -173,7 +173,7 @@ def conversion(dataset: h5py.Dataset, kind: str, a: float, h: float, units: Unit
             "positive number. Mend the attribute or delete it to use the format's usual units."
         )
     factor_in_file = float(unit_factor(cgs, kind) * a**a_exponent * h**h_exponent)
-    if kind in units.told:
+    if kind in units.declared:
         factor, a_exponent, h_exponent = units.of(kind)
         expected = float(factor * a**a_exponent * h**h_exponent)
         if not np.isclose(factor_in_file, expected, rtol=SAME_UNIT, atol=0.0):

@@ -82,7 +82,9 @@ def galaxy_from_arrays(
         "position": position, "mass": mass, "age": age, "metallicity": metallicity,
         "initial_mass": initial_mass, "velocity": velocity, "smoothing_length": smoothing_length,
     }  # fmt: skip
-    columns, said = _columns(where, {name: values for name, values in given.items() if values is not None})
+    columns, masked_notes = _columns(
+        where, {name: values for name, values in given.items() if values is not None}
+    )
     columns["age"] = _ages(where, columns["age"], redshift, cosmology)
     stars, notes = make_stars(where, columns, imf)
     return assemble(
@@ -92,7 +94,7 @@ def galaxy_from_arrays(
         centre=None if centre is None else _one(where, "centre", centre, u.kpc),
         box_size=None if box_size is None else float(_one(where, "box_size", box_size, u.kpc)),
         properties={},
-        notes=said + notes,
+        notes=masked_notes + notes,
         simulation=simulation,
         snapshot=snapshot,
         subhalo_id=subhalo_id,
@@ -112,8 +114,8 @@ def _columns(where: str, given: dict) -> tuple[dict[str, np.ndarray], tuple[str,
     missing = np.logical_or.reduce(missing)
     if not missing.any():
         return columns, ()
-    said = f"{np.count_nonzero(missing)} of {len(missing)} stars with masked values left out"
-    return {name: values[~missing] for name, values in columns.items()}, (said,)
+    note = f"{np.count_nonzero(missing)} of {len(missing)} stars with masked values left out"
+    return {name: values[~missing] for name, values in columns.items()}, (note,)
 
 
 def _plain(where: str, name: str, value: u.Quantity | np.ndarray, unit: u.UnitBase) -> np.ndarray:

@@ -107,13 +107,13 @@ def refuse_negative_metallicity(where: str, least: float) -> None:
 
 
 def _refuse(
-    where: str, what: str, value: float, allowed: tuple[float, float], unit: str, suspect: str
+    where: str, quantity: str, value: float, allowed: tuple[float, float], unit: str, suspect: str
 ) -> None:
     """Refuse one number outside its range."""
     low, high = allowed
     if not low <= value <= high:
         raise ValueError(
-            f"{where}: the {what} is {value:.4g} {unit}".rstrip()
+            f"{where}: the {quantity} is {value:.4g} {unit}".rstrip()
             + f"; allowed are {low:g} to {high:g}. Is the {suspect} wrong? Mend the units in the header, or "
             "state them (--simulation gadget --reader length=... --reader mass=...)."
         )

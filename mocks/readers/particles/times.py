@@ -12,11 +12,11 @@ from mocks.readers.particles.interpolation import on_even_grid
 __all__ = [
     "age_from_conformal_time",
     "age_from_scale_factor",
+    "checked_cosmology",
     "conformal_time",
     "cosmic_time",
     "make_cosmology",
     "scale_factor_at",
-    "told_cosmology",
 ]
 
 HUBBLE = 0.4, 0.95  # h of any simulation
@@ -66,7 +66,7 @@ def make_cosmology(
     return LambdaCDM(H0=100.0 * h, Om0=omega_m, Ode0=omega_lambda, **baryons)
 
 
-def told_cosmology(
+def checked_cosmology(
     h: float, omega_m: float, omega_lambda: float | None = None, omega_b: float | None = None
 ) -> FLRW:
     """Cosmology of a simulation as its files tell it; one that no simulation of galaxies has is refused.

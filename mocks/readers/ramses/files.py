@@ -11,7 +11,7 @@ from mocks.readers.particles.gathering import Part
 from mocks.readers.particles.geometry import in_sphere
 from mocks.readers.ramses.fortran import Records
 
-__all__ = ["Info", "check_part", "read_info", "read_stars", "told_clock"]
+__all__ = ["Info", "check_part", "read_info", "read_stars", "uses_proper_time"]
 
 STAR_FAMILY = 2
 TYPES = {
@@ -256,7 +256,7 @@ def check_part(path: Path, info: Info) -> int:
     return int(promised.view("<i4" if len(promised) == 4 else "<i8")[0])
 
 
-def told_clock(folder: Path) -> bool | None:
+def uses_proper_time(folder: Path) -> bool | None:
     """Whether birth times are proper, by the namelist that RAMSES leaves in its output.
 
     Parameters

@@ -144,8 +144,8 @@ def estimate(settings: Settings, coming: dict[Path, Shape] | None = None) -> Est
     done, count = False, work.n_images
     if command.product:
         done = (folder / command.product).exists()
-    elif (made := _made(folder)) and sum(made) >= count:
-        done, count = True, made[0]
+    elif (on_disk := _made(folder)) and sum(on_disk) >= count:
+        done, count = True, on_disk[0]
         coming[folder] = replace(coming[folder], n=count)
     return Estimate(command.verb, folder, count, work.bytes, work.seconds, done)
 

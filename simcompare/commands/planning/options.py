@@ -78,14 +78,14 @@ def metavar_of(item: FieldInfo) -> str:
         return "X X"
     if kind is bool:
         return " "
-    word = _WORDS.get(kind, "TEXT")
+    placeholder = _WORDS.get(kind, "TEXT")
     limits = [
         f"{sign}{getattr(limit, key):g}"
         for limit in item.metadata
         for key, sign in _SIGNS.items()
         if getattr(limit, key, None) is not None and kind in (int, float)
     ]
-    return f"{word} {' '.join(limits)}".strip()
+    return f"{placeholder} {' '.join(limits)}".strip()
 
 
 def completion_of(name: str) -> Callable[[str], list[str]] | None:

@@ -61,6 +61,6 @@ def failure_tables(settings: RunSettings) -> list[Path]:
     return [step.folder / FAILURES for step in _plan(settings)[1]]
 
 
-def messages(settings: RunSettings, made: Path | list[Estimate]) -> Iterator[str]:
+def messages(settings: RunSettings, product: Path | list[Estimate]) -> Iterator[str]:
     """Say where the report is, or the estimates."""
-    yield summary(made) if settings.dry_run else f"report in {made}"
+    yield summary(product) if settings.dry_run else f"report in {product}"

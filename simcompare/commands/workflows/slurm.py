@@ -102,12 +102,12 @@ def command_of(step: Step) -> list[str]:
     """
     positional = step.command.positional
     given = getattr(step.settings, positional)
-    words = [step.verb, *map(str, given if isinstance(given, list) else [given])]
+    arguments = [step.verb, *map(str, given if isinstance(given, list) else [given])]
     for name, item in type(step.settings).model_fields.items():
         value = getattr(step.settings, name)
         if name != positional and (item.is_required() or value != item.get_default()):
-            words += _option(name, value)
-    return words
+            arguments += _option(name, value)
+    return arguments
 
 
 def _option(name: str, value: object) -> list[str]:

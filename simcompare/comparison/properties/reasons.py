@@ -133,21 +133,21 @@ def sentences(table: Table, verdicts: Mapping[str, str]) -> Sequence[str]:
     -------
     list of str
     """
-    said = []
+    lines = []
     for name, verdict in verdicts.items():
         side = _SIDES.get(verdict, 0)
         rows = table[(np.asarray(table["dataset"]) == name) & (side != 0)]
         if not len(rows):
             continue
-        what = "lack of structure" if side < 0 else "excess of structure"
+        departure = "lack of structure" if side < 0 else "excess of structure"
         known = rows[(rows["p_holm"] < SIGNIFICANCE) & (rows["low"] > 0) & (rows["z_difference"] * side > 0)]
         if not len(known):
-            said.append(f"None of the morphology numbers is seen to carry the {what} of {name}.")
+            lines.append(f"None of the morphology numbers is seen to carry the {departure} of {name}.")
             continue
         best = known[np.argmax(known["share"])]
-        words = NUMBERS[str(best["number"])][int(best["difference"] > 0)]
-        said.append(
-            f"{name} galaxies are {words} than real ones that are seen as well; this carries "
-            f"{best['share']:.0%} ({best['low']:.0%} to {best['high']:.0%}) of their {what}."
+        adjective = NUMBERS[str(best["number"])][int(best["difference"] > 0)]
+        lines.append(
+            f"{name} galaxies are {adjective} than real ones that are seen as well; this carries "
+            f"{best['share']:.0%} ({best['low']:.0%} to {best['high']:.0%}) of their {departure}."
         )
-    return said
+    return lines

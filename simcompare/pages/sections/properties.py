@@ -64,10 +64,10 @@ def _draw_relations(book: Sketchbook, scores: Scores, columns: list[str], column
     tables = {name: table for name, table in tables.items() if len(table)}
     if not tables:
         return
-    what, end = ("score", "") if column == scores.headline else ("raw log-likelihood", "_log_prob")
+    quantity, end = ("score", "") if column == scores.headline else ("raw log-likelihood", "_log_prob")
     table = figures.stack_panels(tables)
     book.draw(
-        f"relations{end}", f"The {what} against properties",
+        f"relations{end}", f"The {quantity} against properties",
         "Medians in bins of equal numbers of real galaxies; shaded: quartiles, of real galaxies alone where "
         f"more than {MOST_BANDS} data sets meet. Few galaxies: single points.",
         table, lambda t: figures.draw_grid(t, figures.draw_relation), wide=True,
@@ -78,7 +78,7 @@ def _draw_relations(book: Sketchbook, scores: Scores, columns: list[str], column
     }  # fmt: skip
     if tables:
         book.draw(
-            f"relation_differences{end}", f"The {what} against properties, minus real galaxies",
+            f"relation_differences{end}", f"The {quantity} against properties, minus real galaxies",
             "Median minus that of real galaxies in the same bin; bars are standard errors of both.",
             figures.stack_panels(tables), lambda t: figures.draw_grid(t, figures.draw_difference), wide=True,
         )  # fmt: skip

@@ -31,17 +31,19 @@ def draw_scores(book: Sketchbook, scores: Scores, comparison: Table, seed: int) 
         if not np.isfinite(scores.numbers(column)).any():
             continue
         table = figures.density_numbers(scores, seed, column=column)
-        what = column_of(column).label
+        quantity = column_of(column).label
         is_crowded = len(table_styles(table)) > MOST_BANDS
         book.draw(
-            f"distribution_{column}", f"Distribution of the {what}",
+            f"distribution_{column}", f"Distribution of the {quantity}",
             "Smoothed distributions; dotted: real galaxies." if is_crowded
             else "Smoothed distributions; bands: 95% bootstrap intervals, galaxies resampled.",
             table, figures.draw_ridges if is_crowded else figures.draw_density,
         )  # fmt: skip
         if column == scores.headline:
             caption = "Medians and quartiles; lines: those of real galaxies."
-            book.draw("violins", f"Medians and quartiles of the {what}", caption, table, figures.draw_violins)
+            book.draw(
+                "violins", f"Medians and quartiles of the {quantity}", caption, table, figures.draw_violins
+            )
     _draw_splits(book, scores, seed)
     caption = (
         "Above the diagonal the data set scores lower than real galaxies; on it they cannot be told apart."
