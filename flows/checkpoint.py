@@ -130,7 +130,11 @@ def find_snapshot(folder: Path) -> int | None:
             aside = path.with_name(f"damaged-{path.name}")
             shutil.rmtree(aside, ignore_errors=True)
             path.rename(aside)
-            log.warning("%s It is now %s; training goes on from the one before, if any", error, aside.name)
+            log.warning(
+                "%s Moved to %s; training resumes from the previous snapshot, if there is one",
+                error,
+                aside.name,
+            )
         else:
             return int(_SNAPSHOT.fullmatch(path.name)[1])
     return None
@@ -271,7 +275,7 @@ def _read(folder: Path, name: str) -> tuple[dict[str, torch.Tensor], dict, list[
         ) from error
     if facts.get("format") != FORMAT:
         raise DamagedError(
-            f"{folder / name} has format {facts.get('format')!r}, not {FORMAT!r}: not one of our models."
+            f"{folder / name} has format {facts.get('format')!r}, not {FORMAT!r}: not a simcompare model."
         )
     if not isinstance(facts.get("schema"), int) or facts["schema"] > SCHEMA:
         raise ValueError(
@@ -283,10 +287,10 @@ def _read(folder: Path, name: str) -> tuple[dict[str, torch.Tensor], dict, list[
     for stem, part in known.items():
         if facts.get(stem) != _sha256(folder / part):
             raise DamagedError(
-                f"{folder / part} is damaged: its sha256 is not that of {name}. Copy it again."
+                f"{folder / part} is damaged: its SHA-256 is not the one in {name}. Copy it again."
             )
     if facts.get("facts_sha256", (actual_hash := _facts_hash(facts))) != actual_hash:
-        raise DamagedError(f"{folder / name} is damaged: it has not the hash that it states. Copy it again.")
+        raise DamagedError(f"{folder / name} is damaged: its hash does not match its content. Copy it again.")
     try:
         tensors = load_file(folder / "weights.safetensors")
         with open(folder / "history.csv", newline="", encoding="utf-8") as file:
@@ -321,5 +325,5 @@ def _plain(value: object, key: str = "") -> object:
     if isinstance(value, str | bool | int | float):
         return value
     raise TypeError(
-        f"{key} is a {type(value).__name__}; metadata may hold text, numbers, truths, lists and dictionaries."
+        f"{key} is a {type(value).__name__}; allowed are text, numbers, booleans, lists and dictionaries."
     )

@@ -71,7 +71,7 @@ def check_images(
     is_out = (flat.amin(1) < limits[0]) | (flat.amax(1) >= limits[1])
     if is_out.any():
         raise ValueError(
-            f"pixel values from {flat.min():g} to {flat.max():g} leave the range "
+            f"pixel values from {flat.min():g} to {flat.max():g} are outside the range "
             f"[{limits[0]:g}, {limits[1]:g}) of {config.pixels!r} pixels in {_indices(is_out)}."
         )
     return images

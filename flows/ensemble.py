@@ -98,7 +98,7 @@ class Ensemble:
         )
         if not members:
             raise FileNotFoundError(
-                f"{folder} holds no member-0, ...; an ensemble is what Ensemble.save wrote."
+                f"{folder} is not an ensemble (no member-0); give a folder that Ensemble.save wrote."
             )
         return cls([FlowModel.load(member, device) for member in members])
 

@@ -22,7 +22,7 @@ def _check_heap(heap: bytes, size: int, width: int) -> None:
     `width` bytes each, and so for ever on the spot where one states 0.
     """
     if size > len(heap):
-        raise OSError(f"a heap of strings states {size} bytes, {len(heap)} of it can be read")
+        raise OSError(f"a string heap should have {size} bytes, {len(heap)} of it can be read")
     place = HEAP_HEADER
     while place + HEAP_HEADER <= size:
         is_used = heap[place : place + 2] != b"\0\0"

@@ -45,12 +45,17 @@ def _has_folder_of_its_own() -> bool:
         # Its files are unpickled, so nobody else may write there; mkdtemp sees to that.
         folder = tempfile.mkdtemp(prefix="simcompare-numba-")
     except OSError as error:
-        logger.warning("numba keeps no compiled code (%s): each process compiles again, for a minute", error)
+        logger.warning(
+            "numba cannot store compiled code (%s): each process compiles it again, which takes a minute",
+            error,
+        )
         return False
     atexit.register(partial(_remove, folder, os.getpid()))
     os.environ["NUMBA_CACHE_DIR"] = numba.config.CACHE_DIR = folder
     # Of level warning: this comes with the first import, when no log is set up yet.
-    logger.warning("numba keeps compiled code in %s for this run alone; set NUMBA_CACHE_DIR", folder)
+    logger.warning(
+        "numba keeps compiled code in %s, for this run only; set NUMBA_CACHE_DIR to keep it", folder
+    )
     return True
 
 

@@ -86,7 +86,7 @@ def select_rows(catalogue: Table, expression: str) -> np.ndarray:
     """
     result = np.asarray(_value_of(expression, catalogue))
     if result.shape != (len(catalogue),) or result.dtype.kind != "b":
-        raise ValueError(f"selection {_short(expression)} does not say yes or no for each row.")
+        raise ValueError(f"selection {_short(expression)} is not true or false for each row.")
     return result
 
 
@@ -171,7 +171,7 @@ def _column(name: str, catalogue: Table) -> np.ndarray:
     column = catalogue[name]
     values = np.asarray(column)
     if values.ndim != 1 or values.dtype.kind not in "biufUS":
-        raise ValueError(f"column {name!r} holds more than one number or word for each row.")
+        raise ValueError(f"column {name!r} has several values per row.")
     if np.any(getattr(column, "mask", False)):
         empty = np.nan if values.dtype.kind in "biuf" else ""
         values = np.where(column.mask, empty, values)
@@ -186,7 +186,7 @@ def _is_word(value: np.ndarray | float | str) -> bool:
 def _number(node: ast.AST, value: np.ndarray | float | str) -> np.ndarray | float:
     """Value that must be a number."""
     if _is_word(value):
-        raise ValueError(f"{_text(node)} is a word, where a number is needed; it is not understood.")
+        raise ValueError(f"{_text(node)} is text, where a number is needed.")
     return value
 
 
@@ -208,7 +208,7 @@ def _binary(node: ast.AST, kind: type, left: np.ndarray | float, right: np.ndarr
     if kind in _BITS:
         whole = all(np.asarray(value).dtype.kind in "biu" for value in (left, right))
         if not whole:
-            raise ValueError(f"{_text(node)}: & and | are of whole numbers or truths; use 'and' and 'or'.")
+            raise ValueError(f"{_text(node)}: & and | take integers or booleans; use 'and' and 'or'.")
         return _BITS[kind](left, right)
     if kind not in _ARITHMETIC:
         raise ValueError(f"{_text(node)} is not understood; allowed are {_ALLOWED}.")
@@ -242,9 +242,9 @@ def _compared(node: ast.AST, left: ast.AST, kinds: list, others: list, catalogue
         else:
             raise ValueError(f"{_text(node)} is not understood; allowed are {_ALLOWED}.")
         if not alike:
-            raise ValueError(f"{_text(node)} compares words with numbers.")
+            raise ValueError(f"{_text(node)} compares text with numbers.")
         if isinstance(first, str) and not isinstance(second, np.ndarray):
-            raise ValueError(f"{_text(node)} is not understood: words are there to compare a column with.")
+            raise ValueError(f"{_text(node)} is not understood: text can only be compared with a column.")
         if isinstance(second, list):
             inside = np.isin(first, second)
             each = inside if isinstance(kind, ast.In) else ~inside

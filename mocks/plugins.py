@@ -34,14 +34,14 @@ def load_plugins(group: str, kind: type, description: str, ours: Container[str])
             entry = point.load()
         except Exception:  # a stranger's code may raise anything, and must not stop the others
             logger.warning(
-                "plug-in %s (%s) cannot be loaded and is left out", point.name, point.value, exc_info=True
+                "plug-in %s (%s) cannot be loaded and is skipped", point.name, point.value, exc_info=True
             )
             continue
         if not isinstance(entry, kind):
-            logger.warning("plug-in %s (%s) is no %s and is left out", point.name, point.value, description)
+            logger.warning("plug-in %s (%s) is not a %s and is skipped", point.name, point.value, description)
         elif point.name in ours:
             logger.warning(
-                "plug-in %s (%s) has the name of one of ours and is left out", point.name, point.value
+                "plug-in %s (%s) has the name of a built-in one and is skipped", point.name, point.value
             )
         else:
             plugins[point.name] = entry

@@ -214,7 +214,7 @@ class Fit:
                 if not _is_out_of_memory(error) or self.pieces >= len(mine):
                     raise
                 self.pieces *= 2
-            log.warning("out of memory: batches now go through in %d pieces", self.pieces)
+            log.warning("out of memory: batches are now split into %d pieces", self.pieces)
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
 
@@ -236,7 +236,7 @@ class Fit:
         ]
         images = rows[is_bad.any(1)].tolist()[:5]
         log.error(
-            "loss or gradient is not a number in epoch %d, step %d (scales: %s; training images: %s): "
+            "loss or gradient is not finite in epoch %d, step %d (scales: %s; training images: %s): "
             "training stops with the best weights so far; lower the learning rate or look at these images",
             self.epoch + 1, self.step + 1, ", ".join(scales) or "gradient only", images or "gradient only",
         )  # fmt: skip
@@ -332,7 +332,7 @@ class Fit:
         for name, value in self._facts().items():
             if state.get(name) != value:
                 raise ValueError(
-                    f"{snapshot} belongs to another training: its {name} is {state.get(name)}, now it is "
+                    f"{snapshot} belongs to another training run: its {name} is {state.get(name)}, now it is "
                     f"{value}. Give another folder, or delete this one."
                 )
         part = lambda prefix: {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}  # noqa: E731

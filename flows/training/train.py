@@ -135,9 +135,7 @@ def _samples(images, context, validation, config: FlowConfig, training: Training
     held_images = check_images(held_images, config, limits)
     held_context = check_context(held_context, len(held_images), config)
     if len(images) < 2:
-        raise ValueError(
-            f"{len(images)} training image; a density needs at least 2, and better some hundreds."
-        )
+        raise ValueError(f"{len(images)} training image; training needs at least 2, and preferably hundreds.")
     return (images, context), (held_images, held_context)
 
 

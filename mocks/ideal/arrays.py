@@ -72,7 +72,7 @@ def ideal_image_from_array(
     bands = parse_bands(bands)
     if image.ndim != 3 or len(image) != len(bands):
         raise ValueError(
-            f"{source}: image of shape {image.shape} for {len(bands)} bands {bands}; not (band, y, x)."
+            f"{source}: image of shape {image.shape} for {len(bands)} bands {bands}; (band, y, x) is needed."
         )
     if not np.isfinite(pixel_scale) or pixel_scale <= 0:
         raise ValueError(f"{source}: pixel_scale is {pixel_scale}; it must be positive [arcsec].")

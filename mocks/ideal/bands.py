@@ -49,7 +49,7 @@ def parse_bands(text: str | Sequence[str]) -> tuple[str, ...]:
     else:
         bands = tuple(str(name).strip() for name in text)
     if not bands or len(set(bands)) != len(bands):
-        raise ValueError(f"bands {text!r} are none, or name one twice; write them as 'gri' or 'g,r,i'.")
+        raise ValueError(f"bands {text!r}: give each band once, as 'gri' or 'g,r,i'.")
     return bands
 
 

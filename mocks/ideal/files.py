@@ -284,4 +284,4 @@ def _other_scale(
         return []
     if abs(scale / stated - 1) <= SAME_SCALE:
         return []
-    return [f"pixels of {stated:g} arcsec as stated, not {scale:.5g} arcsec by {how}"]
+    return [f"pixels of {stated:g} arcsec as given, not {scale:.5g} arcsec by {how}"]

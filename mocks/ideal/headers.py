@@ -91,15 +91,15 @@ def overruled(headers: Sequence[fits.Header], names: list[str], stated: dict, wh
         told = {card: number_of(header.get(card)) for card in REDSHIFT_CARDS}
         for card, other in told.items():
             if None not in (stated["redshift"], other) and abs(other - stated["redshift"]) > SAME_REDSHIFT:
-                notes.append(f"redshift {stated['redshift']:g} as stated, not {other:g} as by {card}")
+                notes.append(f"redshift {stated['redshift']:g} as given, not {other:g} as in {card}")
         unit = " ".join(str(header.get("BUNIT", "")).split())
         if stated["unit"] is not None and unit not in ("", stated["unit"]):
-            notes.append(f"unit {stated['unit']} as stated, not {unit} as by BUNIT")
+            notes.append(f"unit {stated['unit']} as given, not {unit} as in BUNIT")
     if stated["bands"] is not None:
         for band, name in zip(parse_bands(stated["bands"]), names, strict=False):
             told = band_of_filter(name)
             if told is not None and told != band:
-                notes.append(f"band {band} as stated, not {told} as by the filter {name}")
+                notes.append(f"band {band} as given, not {told} as in the filter name {name}")
     return list(dict.fromkeys(notes))
 
 

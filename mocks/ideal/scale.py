@@ -43,7 +43,7 @@ def _sides(header: fits.Header, where: str) -> tuple[float, u.UnitBase] | None:
         raise ValueError(f"{where}: its coordinates cannot be read ({error}).") from error
     units = [u.deg if unit == u.dimensionless_unscaled and not has_unit else unit for unit in units]
     if not units[0].is_equivalent(units[1]):
-        raise ValueError(f"{where}: axes in {units[0]} and {units[1]}, which are not of one kind.")
+        raise ValueError(f"{where}: axes in {units[0]} and {units[1]}, which do not match.")
     matrix = matrix * np.array([[1.0], [units[1].to(units[0])]])
     sides = np.hypot(*matrix)
     if not np.isfinite(sides).all() or not sides.min() > 0:
@@ -81,7 +81,9 @@ def _scale(header: fits.Header, redshift: float | None, cosmology: FLRW | None, 
                     how += f" (cosmology not stored: H0 = {used.H0.value:g}, Omega_m = {used.Om0:g} assumed)"
                 scales[how] = side * unit.to(u.kpc) / per_arcsec
         elif not scales:
-            raise ValueError(f"{where}: pixels of {side:g} {unit}, no angle; state pixel_scale= [arcsec].")
+            raise ValueError(
+                f"{where}: pixels of {side:g} {unit}, not an angle; state pixel_scale= [arcsec]."
+            )
     if not scales:
         return None, ""
     values = list(scales.values())
@@ -131,7 +133,7 @@ def pixel_scale_of(
     scales = {_scale(header, redshift, cosmology, where) for header in headers}
     if len(scales) > 1 or None in {scale for scale, _ in scales}:
         raise ValueError(
-            f"{where}: pixel size not told, or differing between bands ("
+            f"{where}: pixel size not given, or different between bands ("
             + ", ".join(sorted(f"{scale} {how}".strip() for scale, how in scales))
             + "); state it with pixel_scale= [arcsec] (--reader pixel_scale=...)."
         )

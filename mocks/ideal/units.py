@@ -151,7 +151,7 @@ def _judge(text: str, unit: u.UnitBase, where: str) -> PixelUnit:
     if u.pix in unit.bases and unit.powers[unit.bases.index(u.pix)] == -1:
         unit = unit * u.pix
     if not isinstance(unit, u.UnitBase) or LUMINOUS & set(unit.bases):
-        raise _unknown(text, where, "no flux at the observer")
+        raise _unknown(text, where, "not a flux at the observer")
     for is_surface in (False, True):
         flux = unit * u.sr if is_surface else unit
         if flux.is_equivalent(NANOMAGGY) or flux.is_equivalent(u.Jy):

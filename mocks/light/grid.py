@@ -56,7 +56,7 @@ class SpectralGrid:
     def __post_init__(self):
         shape = (len(self.metallicity), len(self.log_age), len(self.wavelength))
         if self.spectra.shape != shape:
-            raise ValueError(f"spectra have shape {self.spectra.shape}; their axes say {shape}.")
+            raise ValueError(f"spectra have shape {self.spectra.shape}; their axes have lengths {shape}.")
         for name in ("metallicity", "log_age", "wavelength"):
             if len(getattr(self, name)) < 2 or (np.diff(getattr(self, name)) <= 0).any():
                 raise ValueError(f"{name} of the grid must hold at least two increasing numbers.")

@@ -77,7 +77,7 @@ class ObservingConditions:
                 object.__setattr__(self, name, np.zeros(len(self.bands)))
         gradient = np.zeros((len(self.bands), 2)) if self.sky_gradient is None else self.sky_gradient
         if np.shape(gradient) != (len(self.bands), 2) or not np.isfinite(gradient).all():
-            raise ValueError(f"sky_gradient is {gradient}; needed are finite numbers (band, 2).")
+            raise ValueError(f"sky_gradient is {gradient}; finite numbers of shape (band, 2) are needed.")
         object.__setattr__(self, "sky_gradient", np.asarray(gradient, float))
         if self.noise_correlation is not None:
             side = np.shape(self.noise_correlation)[-2:]
@@ -86,7 +86,7 @@ class ObservingConditions:
         for name in (*_PER_BAND, "sky_level"):
             values = np.asarray(getattr(self, name), float)
             if values.shape != (len(self.bands),) or not np.isfinite(values).all():
-                raise ValueError(f"{name} is {values}; needed are {len(self.bands)} finite numbers.")
+                raise ValueError(f"{name} is {values}; {len(self.bands)} finite numbers are needed.")
             if name != "sky_level" and (values < 0).any():
                 raise ValueError(f"{name} is {values}; none may be negative.")
             object.__setattr__(self, name, values)
@@ -99,14 +99,14 @@ class ObservingConditions:
         camera = np.sqrt(self.read_sigma**2 + rounding_variance(self.nanomaggies_per_count))
         if (camera > self.sky_sigma * (1 + 1e-9)).any():
             raise ValueError(
-                f"sky_sigma {self.sky_sigma} is below what read-out and quantum alone give, {camera}."
+                f"sky_sigma {self.sky_sigma} is below read-out and quantisation noise, {camera}."
             )
 
     def select(self, bands) -> "ObservingConditions":
         """Conditions of some of the bands."""
         missing = [name for name in bands if name not in self.bands]
         if missing:
-            raise ValueError(f"conditions hold the bands {', '.join(self.bands)}, not {', '.join(missing)}.")
+            raise ValueError(f"conditions have the bands {', '.join(self.bands)}, not {', '.join(missing)}.")
         index = [self.bands.index(name) for name in bands]
         return ObservingConditions(
             bands=tuple(bands),

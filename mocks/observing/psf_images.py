@@ -32,7 +32,7 @@ def check_psf(psf: np.ndarray, name: str = "psf") -> None:
     """
     psf = np.asarray(psf)
     if psf.ndim != 2 or psf.shape[0] != psf.shape[1] or psf.shape[0] % 2 == 0:
-        raise ValueError(f"{name} has shape {psf.shape}; needed is a square with an odd side.")
+        raise ValueError(f"{name} has shape {psf.shape}; a square with an odd side is needed.")
     if not np.isfinite(psf).all():
         raise ValueError(f"{name} holds {np.count_nonzero(~np.isfinite(psf))} pixels that are not finite.")
     total = psf.sum(dtype=float)
@@ -106,7 +106,9 @@ def centred_psf(image: np.ndarray, name: str = "psf image") -> tuple[np.ndarray,
         raise ValueError(f"{name} sums to {total:g}; a positive sum is needed to normalise it.")
     negative = -image[image < 0].sum() / image[image > 0].sum()
     if negative > MOST_NEGATIVE:
-        raise ValueError(f"{name}: its negative pixels hold {100 * negative:.0f} % of what the others do.")
+        raise ValueError(
+            f"{name}: its negative pixels add up to {100 * negative:.0f} % of the positive ones."
+        )
     _check_border(image, name)
     centre = _centre_of_light(image)
     off = centre - (np.array(image.shape) - 1) / 2
@@ -127,7 +129,9 @@ def _check_border(image: np.ndarray, name: str) -> None:
     border = np.concatenate([image[0], image[-1], image[1:-1, 0], image[1:-1, -1]])
     if border.mean() > MOST_BORDER * image.max():
         ratio = border.mean() / image.max()
-        raise ValueError(f"{name}: its border is {ratio:.2f} times as bright as its peak: no point source.")
+        raise ValueError(
+            f"{name}: its border is {ratio:.2f} times as bright as its peak: not a point source."
+        )
     pedestal = border.min() * image.size / image.sum()
     if min(image.shape) >= LEAST_WITH_PEDESTAL and pedestal > MOST_PEDESTAL:
         raise ValueError(

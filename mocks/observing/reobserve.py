@@ -95,7 +95,9 @@ def redshifted(
     Barden, Jahnke & Haeussler 2008, ApJS 175, 105 (FERENGI).
     """
     if not 0 < redshift <= new_redshift:
-        raise ValueError(f"redshift {redshift} can be raised, not moved to {new_redshift}.")
+        raise ValueError(
+            f"images at redshift {redshift} can only be moved to higher redshift, not to {new_redshift}."
+        )
     zoom = cosmology.angular_diameter_distance([redshift, new_redshift]).value
     # Flat f_nu: f goes as (1 + z) / d_L^2.
     distance = cosmology.luminosity_distance([redshift, new_redshift]).value

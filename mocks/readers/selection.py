@@ -71,7 +71,7 @@ def select(
     if where is not None:
         chosen = evaluate(where, catalogue)
         if chosen.dtype.kind not in "biu":
-            raise ValueError(f"condition {where!r} does not say yes or no for each galaxy.")
+            raise ValueError(f"condition {where!r} is not true or false for each galaxy.")
         kept &= chosen.astype(bool)
     rows = catalogue[kept]
     if every is not None:

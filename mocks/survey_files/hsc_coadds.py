@@ -101,7 +101,7 @@ def open_coadd(path: str | Path) -> Coadd:
             stated = {float(each["FLUXMAG0"]) for each in headers if "FLUXMAG0" in each}
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{path}: no HSC coadd with the extensions IMAGE, MASK and VARIANCE, or damaged ({error})."
+            f"{path}: not an HSC coadd with the extensions IMAGE, MASK and VARIANCE, or damaged ({error})."
         ) from error
     if not image.ndim == 2 or not image.shape == mask.shape == variance.shape:
         raise ValueError(
@@ -155,7 +155,7 @@ def open_psf(path: str | Path) -> np.ndarray:
         with fits.open(path, memmap=False) as file:
             image = next(np.asarray(hdu.data, float) for hdu in file if hdu.data is not None and hdu.is_image)
     except (OSError, StopIteration) as error:
-        raise ValueError(f"{path}: no FITS file with a PSF image ({error}).") from error
+        raise ValueError(f"{path}: not a FITS file with a PSF image ({error}).") from error
     try:
         return psf_from_image(image)
     except ValueError as error:

@@ -99,17 +99,17 @@ def open_psfex(path: str | Path) -> PsfexModel | None:
             ]
             models = [(hdu.header, np.asarray(hdu.data["PSF_MASK"][0], float)) for hdu in tables]
     except (OSError, TypeError, ValueError, IndexError) as error:
-        raise ValueError(f"{path}: no FITS file, or damaged ({error}).") from error
+        raise ValueError(f"{path}: not a FITS file, or damaged ({error}).") from error
     if not models:
         return None
     if len(models) > 1:
-        raise ValueError(f"{path}: {len(models)} PSF models, one a detector; keep the one of the image.")
+        raise ValueError(f"{path}: {len(models)} PSF models, one per detector; keep the one of the image.")
     header, images = models[0]
     try:
         step = float(header["PSF_SAMP"])
         degree, zero, scale = _polynomial(header, path)
     except (KeyError, TypeError) as error:
-        raise ValueError(f"{path}: cards of the PSF model are missing or no numbers ({error}).") from error
+        raise ValueError(f"{path}: cards of the PSF model are missing or not numbers ({error}).") from error
     images = images[None] if images.ndim == 2 else images
     n_terms = (degree + 1) * (degree + 2) // 2
     if images.ndim != 3 or len(images) != n_terms:

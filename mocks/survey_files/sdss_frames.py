@@ -80,7 +80,7 @@ def open_frame(path: str | Path) -> Frame:
     FileNotFoundError
         When there is no such file.
     ValueError
-        When it is no SDSS frame, or damaged.
+        When it is not an SDSS frame, or damaged.
 
     References
     ----------
@@ -100,10 +100,10 @@ def open_frame(path: str | Path) -> Frame:
             calibration = np.asarray(hdus[first + 1].data, dtype=float)
             coarse, at_x, at_y = (np.asarray(hdus[first + 2].data[0][i], dtype=float) for i in range(3))
     except (*_DAMAGE, IndexError, TypeError, KeyError, VerifyWarning) as error:
-        raise ValueError(f"{path}: no SDSS frame, or damaged ({error}).") from error
+        raise ValueError(f"{path}: not an SDSS frame, or damaged ({error}).") from error
     missing = [key for key in ("RUN", "CAMCOL", "FRAME", "FILTER", "BUNIT", "CRVAL1") if key not in header]
     if missing or image.ndim != 2 or header["BUNIT"] != "nanomaggy":
-        raise ValueError(f"{path}: no SDSS frame in nanomaggies (header lacks {missing or 'the unit'}).")
+        raise ValueError(f"{path}: not an SDSS frame in nanomaggies (header lacks {missing or 'the unit'}).")
     grid_y, grid_x = np.meshgrid(at_y, at_x, indexing="ij")
     sky = map_coordinates(coarse.reshape(coarse.shape[-2:]), [grid_y, grid_x], order=1, mode="nearest")
     header = header.copy()

@@ -181,7 +181,7 @@ def parse_survey(text: str, source: str) -> Survey:
     try:
         return _survey(tree, text, source)
     except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
-        raise ValueError(f"{source}: an entry is not of its kind, or missing ({error}).") from error
+        raise ValueError(f"{source}: an entry has the wrong type or is missing ({error}).") from error
 
 
 def _survey(tree: dict, text: str, source: str) -> Survey:

@@ -182,7 +182,9 @@ def fetch(
         else:
             missing.append(item)
     size = sum(item.size or item.estimate for item in missing)
-    log.info("%d files to fetch, about %.3g GB; %d are there", len(missing), size / 1e9, len(report.present))
+    log.info(
+        "%d files to fetch, about %.3g GB; %d exist already", len(missing), size / 1e9, len(report.present)
+    )
     if dry_run:
         return report
     pace, stop, received = _Pace(transfer.rate), threading.Event(), 0

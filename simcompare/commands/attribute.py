@@ -151,7 +151,7 @@ def _forget_scores_of_others(run: Run, images: ImageSet) -> None:
     """Remove the scores where galaxies have come since, whose files could not be read before."""
     done = run.ledger(images.files)
     if done.is_of_other():
-        logger.info("there are images that were not scored: all are scored anew")
+        logger.info("some images are not scored yet: all are scored again")
         shutil.rmtree(run.folder / _SCORES, ignore_errors=True)
     done.record()
 
@@ -180,12 +180,12 @@ def _make_images(run, settings: AttributeSettings) -> ImageSet:
     real = ImageSet.open(settings.real)
     ways = _ways(settings, has_particles=not any(target.is_image for target in targets))
     if settings.real_sky is None:
-        logger.info("no --sky: the ladder ends with synthetic sky, without neighbours")
+        logger.info("no --sky: the last step is synthetic sky, without neighbours")
     preparation = real.preparation
     sky = sky_file(settings.mock, run.folder, preparation.window)
     tasks = [_Task(target, tuple(ways), settings, preparation, simulation, sky) for target in targets]
     logger.info(
-        "%d galaxies of %s in %d views and %d ways",
+        "%d galaxies of %s, %d views, %d variations",
         len(targets),
         simulation,
         len(settings.directions),

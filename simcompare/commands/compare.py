@@ -80,7 +80,7 @@ def _compare(settings: CompareSettings, *, replace: bool) -> Table:
     with open_run(settings.out, "compare", settings, inputs, replace=replace) as run:
         done = run.ledger(_inputs(settings))
         if done.has_all(_RECORD):
-            logger.info("%s holds the comparison already", run.folder)
+            logger.info("%s already holds this comparison", run.folder)
             return read_comparison(run.folder)
         paths = list(map(scores_file, settings.scores))
         for path in paths:

@@ -73,7 +73,7 @@ def _export_scores(paths: list[Path], settings: ExportSettings) -> int:
     if settings.where is not None:
         scores = scores[select_rows(scores.derived().table, settings.where)]
         if not len(scores):
-            raise ValueError(f"no row of the scores fulfils {settings.where!r}.")
+            raise ValueError(f"no scores match {settings.where!r}.")
     remove_leftovers(settings.out)
     export_scores(scores, settings.out, settings.layout)
     return len(scores)

@@ -90,7 +90,7 @@ def make_image_set(settings: PrepareSettings) -> ImageSet:
         for reason, count in sample.reasons.items():
             logger.info("left out %d: %s", count, reason)
         if settings.domain == "linear" and settings.kind == Kind.OBSERVED:
-            logger.info("assumed: no Galactic extinction; fluxes stay as the survey gives them")
+            logger.info("assumed: no Galactic extinction; fluxes are as the survey gives them")
             sky_beside_galaxies(settings, run, sample.images.preparation.window)
     return sample.images
 
@@ -132,7 +132,7 @@ def sky_beside_galaxies(settings: PrepareSettings, run: Run, window: int) -> Non
         logger.warning("no sky kept for mocks: %s", error)
         return
     done.record(SKY_FILE)
-    logger.info("%d patches of the sky of %d fields are kept for mocks", len(bank), len(chosen))
+    logger.info("kept %d sky patches of %d fields for mocks", len(bank), len(chosen))
 
 
 def messages(settings: PrepareSettings, images: ImageSet) -> Iterator[str]:

@@ -75,7 +75,7 @@ def _train_member(
     inputs = [settings.images, *([find_model(settings.init)] if settings.init else [])]
     with open_run(settings.out, "train", settings, inputs) if is_first() else nullcontext():
         if (settings.out / MODEL).is_dir():
-            logger.info("%s holds a trained model already", settings.out)
+            logger.info("%s already holds a trained model", settings.out)
             return load_model(settings.out)
         images = ImageSet.open(settings.images)
         splits = {name: images.split(name) for name in ("train", "validation")}

@@ -177,7 +177,7 @@ def null_lines(table: Table) -> list[str]:
             f"ratio by less than {number(null['delta_95'], 1)} nats."
         )
     else:
-        lines.append("The held-out real galaxies are too few to be divided.")
+        lines.append("Too few held-out real galaxies to split into halves.")
     for row in table[np.asarray(table["kind"]) != Kind.SIMULATED]:
         if row["n_structure"] > 1:
             lines.append(

@@ -337,7 +337,7 @@ class _Jobs:
 
     def reasons(self) -> Table:
         if self.learned is None:
-            raise ValueError("there is no structure score whose difference could be divided.")
+            raise ValueError("no structure score, so no difference to explain.")
         table = reasons(self.scores, self.learned, self.seed)
         lines = " ".join(sentences(table, self.verdicts))
         note = _TABLES["reasons"][1]

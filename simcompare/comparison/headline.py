@@ -145,8 +145,8 @@ def _check(scores: Scores) -> None:
         )
     if not scores.held_out(reference).any():
         raise ValueError(
-            f"reference {reference!r} has no held-out row (split 'test'); a model must be judged on galaxies "
-            "that it has not learned."
+            f"reference {reference!r} has no held-out row (split 'test'); a model must be tested on galaxies "
+            "that it was not trained on."
         )
     finite = np.isfinite(scores.numbers())
     for name in names:

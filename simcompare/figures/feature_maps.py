@@ -44,7 +44,7 @@ def latent_coordinates(
     if method not in EMBEDDINGS:
         raise ValueError(f"embedding {method!r} is unknown; choose from {', '.join(EMBEDDINGS)}.")
     if basis.sum() < 4:
-        raise ValueError(f"{int(basis.sum())} images are too few to find coordinates; 4 are needed.")
+        raise ValueError(f"{int(basis.sum())} images are too few for a map; 4 are needed.")
     if method == "pca":
         return Components.fit(latents[basis], 2)(latents), (
             "principal component 1",

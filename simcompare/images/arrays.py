@@ -201,7 +201,7 @@ def _fluxes(values: Any, unit: u.Unit, name: str) -> np.ndarray:
         values = root.value**power
     values = np.asarray(values)
     if values.dtype == np.uint8:
-        raise ValueError(f"{name} are 8-bit numbers, a picture; calibrated fluxes are needed.")
+        raise ValueError(f"{name} are 8-bit numbers (a picture); calibrated fluxes are needed.")
     if values.dtype.kind not in "fiu":
         raise TypeError(f"{name} are of type {values.dtype}; an array of numbers is needed.")
     return values.astype(float)
@@ -221,7 +221,7 @@ def _four_axes(values: np.ndarray, bands: tuple[str, ...], name: str = "images")
     if values.ndim != 4 or values.shape[1] != len(bands):
         raise ValueError(f"{name} have shape {values.shape}; {needed}.")
     if not values.size:
-        raise ValueError(f"{name} have shape {values.shape}; there is not one pixel in them.")
+        raise ValueError(f"{name} have shape {values.shape}; they are empty.")
     return values
 
 

@@ -176,7 +176,7 @@ class ImageSet:
         again = repeats(joined.catalogue["ra"], joined.catalogue["dec"], owner)
         if not again.any():
             return joined
-        logger.warning("left out %d images of galaxies that an earlier set has", again.sum())
+        logger.warning("left out %d images of galaxies that are in an earlier set", again.sum())
         return joined.subset(~again)
 
     @classmethod
@@ -192,7 +192,7 @@ class ImageSet:
         if where:
             images = images.select(where)
             if len(images) == 0:
-                raise ValueError(f"no image fulfils {where!r}.")
+                raise ValueError(f"no image matches {where!r}.")
         return images
 
     @property

@@ -294,7 +294,7 @@ def _read_facts(folder: Path) -> dict:
         if not _are_words(members, 2) or not _are_words(hashes, 2) or len(members) != len(hashes):
             raise ValueError("members and weights_sha256 are no lists of equal length")
         if not _are_words([facts["galaxies_sha256"]], 1) or any(Path(name).name != name for name in members):
-            raise ValueError("galaxies_sha256 or a name in members is none")
+            raise ValueError("galaxies_sha256 or a name in members is not valid")
     except (ValueError, KeyError, RecursionError) as error:
         raise ValueError(f"{path} is damaged ({error}); copy the model again.") from error
     if not isinstance(facts.get("schema"), int) or facts["schema"] > _SCHEMA:

@@ -283,7 +283,7 @@ def _say_left_out(path: Path, files: list[Path]) -> None:
     if kinds:
         commonest = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))[:8]
         endings = ", ".join(f"{number} {kind}" for kind, number in commonest)
-        log.warning("%s: left out by their endings: %s", path, endings)
+        log.warning("%s: files skipped by their suffix: %s", path, endings)
 
 
 def _one_a_galaxy(files: list[Path], bands: tuple[str, ...]) -> list[Path]:
@@ -336,7 +336,7 @@ def read_stamps(
         raise ValueError(f"format {name!r} is unknown; choose from {', '.join(FORMATS)}.")
     entry = FORMATS[name]
     if places is not None and "places" not in entry.options:
-        raise ValueError(f"{path}: a catalogue says where to cut a frame; this is {entry.description}.")
+        raise ValueError(f"{path}: a catalogue is for cutting frames; this is {entry.description}.")
     options = {"units": units, "places": places}
     return _named(path, entry.read(Path(path), tuple(bands), **{key: options[key] for key in entry.options}))
 

@@ -106,7 +106,9 @@ def read_multimodal_parquet(path: Path, bands: tuple[str, ...], units: str = "")
         file = ParquetFile(path)
         missing = {"object_id", "image"} - set(file.schema_arrow.names)
         if missing:
-            raise ValueError(f"{path}: columns {sorted(missing)} are missing; no image set of this layout.")
+            raise ValueError(
+                f"{path}: columns {sorted(missing)} are missing; not an image set of this layout."
+            )
         known = [name for name in ("object_id", "ra", "dec") if name in file.schema_arrow.names]
         columns = file.read(columns=known).to_pydict()
         n = len(columns["object_id"])

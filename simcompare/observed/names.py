@@ -87,7 +87,10 @@ def names_of(ids: Sequence, ra: np.ndarray, dec: np.ndarray, stem: str) -> list[
     unclear = sum(1 for text in texts if not text or times[text] > 1)
     if unclear:
         log.warning(
-            "%s: %d of %d names are empty or repeated; these galaxies go by place", stem, unclear, len(ids)
+            "%s: %d of %d names are empty or repeated; these galaxies are named by position",
+            stem,
+            unclear,
+            len(ids),
         )
     names = []
     for i, text in enumerate(texts):

@@ -56,7 +56,7 @@ def read_table(path: Path) -> Table:
                 table.meta["RADESYS"], _, table.meta["EQUINOX"] = frames.pop().partition(" ")
     except Exception as error:  # astropy raises many kinds for files that are no tables
         reason = " ".join(str(error).split("The available formats")[0].split())[:300]
-        raise ValueError(f"{path}: no table that can be read ({reason}).") from error
+        raise ValueError(f"{path}: not a table that can be read ({reason}).") from error
     for name in table.colnames:
         plain = name.strip().lower()
         axis = next((axis for axis in _NAMES if plain in (*_NAMES[axis], *_OLD_NAMES[axis])), None)
@@ -95,7 +95,7 @@ def degrees_of(column: Column, axis: str, where: str | Path) -> np.ndarray:
     try:
         factor = u.Unit(unit).to(u.deg)
     except (u.UnitConversionError, ValueError, TypeError) as error:
-        raise ValueError(f"{where}: column {column.name} has the unit {unit}, no angle.") from error
+        raise ValueError(f"{where}: column {column.name} has the unit {unit}, not an angle.") from error
     return np.ma.filled(values.astype(float), np.nan) * factor
 
 
@@ -111,7 +111,7 @@ def _sexagesimal(values: np.ma.MaskedArray, axis: str, where: str | Path) -> np.
                 degrees.append(Angle(text, unit=unit).deg)
             except (ValueError, u.UnitsError) as error:
                 raise ValueError(
-                    f"{where}: column {axis} holds {text!r}, no coordinate; write degrees, or 12:30:45.6."
+                    f"{where}: column {axis} holds {text!r}, not a coordinate; write degrees, or 12:30:45.6."
                 ) from error
     return np.array(degrees)
 
@@ -185,11 +185,11 @@ def read_places(path: Path) -> Table:
         dtype=bool,
     )
     if not good.any():
-        raise ValueError(f"{path}: none of its {len(places)} rows has a place on the sky.")
+        raise ValueError(f"{path}: none of its {len(places)} rows has a position on the sky.")
     if not good.all():
         row = places[~good][0]
         log.warning(
-            "%s: %d of %d rows are left out, they have no place on the sky; the first: ra %s, dec %s",
+            "%s: %d of %d rows are left out, they have no position on the sky; the first: ra %s, dec %s",
             path, np.sum(~good), len(good), row["ra"], row["dec"],
         )  # fmt: skip
     places = places[good]

@@ -220,7 +220,7 @@ def _values(column, known: Known, kind: Property, where: Path) -> np.ndarray:
     """Values of a column in the unit of the property; NaN where there is none."""
     masked = np.ma.asarray(column)
     if masked.dtype.kind not in "fiub":
-        raise ValueError(f"{where}: column {column.name} holds no numbers, but {masked.dtype}.")
+        raise ValueError(f"{where}: column {column.name} holds {masked.dtype}, not numbers.")
     values = numbers_of(masked)
     values = np.where(values > FILL, values, np.nan)
     unit = getattr(column, "unit", None) or known.unit
@@ -331,7 +331,7 @@ def check_matches(catalogue: Table, tables: Sequence[PropertyTable], radius: flo
             "degrees, ICRS (J2000)."
         )
     log.info(
-        "%d of %d galaxies are in %s, half of them within %.2g arcsec",
+        "%d of %d galaxies have a match in %s, half of them within %.2g arcsec",
         np.count_nonzero(near), n, names, np.nanmedian(catalogue[SEPARATION]),
     )  # fmt: skip
     if (near > 1).any():

@@ -58,9 +58,7 @@ def odd_psf(psf: np.ndarray) -> np.ndarray:
 def _say_centred(shape: tuple[int, int]) -> None:
     """Say once, for PSFs of one shape, that they are moved."""
     size = " by ".join(map(str, shape[::-1]))
-    logger.warning(
-        "PSFs of %s pixels do not have their light on a central pixel: they are cut about it.", size
-    )
+    logger.warning("PSFs of %s pixels are not centred on a pixel: they are recentred.", size)
 
 
 def psf_of_model(model: PsfexModel, header: Mapping, shape: tuple[int, int]) -> np.ndarray:

@@ -259,7 +259,7 @@ class _Parts:
             self.scale = stamp.pixel_scale
         if abs(stamp.pixel_scale - self.scale) > 1e-3 * self.scale:
             raise ValueError(
-                f"{path}: pixel scale {stamp.pixel_scale} arcsec beside {self.scale}; prepare them apart."
+                f"{path}: pixel scale {stamp.pixel_scale} arcsec, others {self.scale}; prepare them separately."
             )
         if stamp.domain == "8-bit":
             return
@@ -344,10 +344,10 @@ def _remove_from_the_first_gap_on(out: Path) -> None:
             check_hash(path)
             rejects = json.loads(Part.open(path).provenance).get("rejects", [])
             if any(row.get("kind") == FailureKind.MAY_PASS for row in rejects):
-                raise OSError("inputs that could not be read before are tried again")
+                raise OSError("retrying inputs that could not be read before")
         except OSError as error:
             for later in filter(Path.is_file, paths[number:]):
-                log.warning("%s is made again (%s)", later, error)
+                log.warning("%s is redone (%s)", later, error)
                 later.unlink()
             for later in paths[number:]:
                 forget_record(later)
@@ -392,7 +392,7 @@ def _prepare_one(stamp, preparation, seed, fractions, rejected_flags) -> Prepare
     else:
         split = assign_split(stamp.galaxy_id, seed, fractions)
     if split is None:
-        raise RejectedStampError("in the seam between cells of the sky that belong to unlike splits")
+        raise RejectedStampError("on the boundary between sky cells of different splits")
     prepared = prepare_stamp(stamp, preparation, preparation_stream(seed, stamp.galaxy_id))
     refuse_flagged(prepared, rejected_flags)
     return replace(prepared, row=prepared.row | {"view": 0, "split": split})

@@ -150,7 +150,7 @@ def _flux_unit(where: str, unit: str, part: str, pixel_scale: float | None) -> t
     # Pixels are what an image consists of.
     power = dict(zip(parsed.bases, parsed.powers, strict=True)).get(u.pix, 0)
     if power not in (0, -1):
-        raise _refusal(where, unit, "it is no flux of a pixel")
+        raise _refusal(where, unit, "it is not a flux per pixel")
     parsed = parsed * u.pix if power else parsed
     if (factor := _in_nanomaggies(parsed)) is not None:
         return factor, 1.0

@@ -50,7 +50,7 @@ def read_json_object(path: str | os.PathLike) -> dict:
     """Content of a JSON file that holds names and values; raises as `read_json`."""
     content = read_json(path)
     if not isinstance(content, dict):
-        raise ValueError(f"{path} holds a {type(content).__name__}, not names and values; make it again.")
+        raise ValueError(f"{path} holds a {type(content).__name__}, not keys and values; make it again.")
     return content
 
 

@@ -184,7 +184,7 @@ def open_own(path: str | os.PathLike, flags: int) -> int:
         descriptor = os.open(path, flags | safe, 0o644)
     except OSError as error:
         if path.exists() and not path.is_file():
-            raise OSError(f"{path} is no file; remove it.") from error
+            raise OSError(f"{path} is not a file; remove it.") from error
         raise explained(error, path.parent) from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)

@@ -88,10 +88,10 @@ class Run:
         if kinds[FailureKind.LEFT_OUT]:
             logger.warning("%d left out; reasons in %s", kinds[FailureKind.LEFT_OUT], path)
         if kinds[FailureKind.INPUT]:
-            logger.warning("%d of the inputs failed; reasons in %s", kinds[FailureKind.INPUT], path)
+            logger.warning("%d inputs failed; reasons in %s", kinds[FailureKind.INPUT], path)
         if kinds[FailureKind.MAY_PASS]:
             logger.warning(
-                "%d of the inputs could not be read for now; reasons in %s. Run the same command again.",
+                "%d inputs could not be read this time; reasons in %s. Run the same command again.",
                 kinds[FailureKind.MAY_PASS], path,
             )  # fmt: skip
 

@@ -69,7 +69,7 @@ class Ledger:
         """Give the recorded hashes by name."""
         products = {} if self.is_of_other() else self._read().get("products", {})
         if not isinstance(products, dict):
-            raise ValueError(f"{self.path} is damaged: its products are no names with hashes; delete it.")
+            raise ValueError(f"{self.path} is damaged: its list of products is not valid; delete it.")
         return products
 
     def _read(self) -> dict:

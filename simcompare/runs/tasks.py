@@ -329,7 +329,9 @@ def _await_workers(client, gpu: bool) -> None:
             return
         if time.monotonic() > end:
             kind = "worker with a GPU ('dask worker ... --resources GPU=1')" if gpu else "worker"
-            raise OSError(f"no {kind} came to {client.scheduler.address} in {_PATIENCE:.0f} s; start some.")
+            raise OSError(
+                f"no {kind} connected to {client.scheduler.address} within {_PATIENCE:.0f} s; start some."
+            )
         if not is_logged:
             logger.info("waiting for workers of %s", client.scheduler.address)
             is_logged = True

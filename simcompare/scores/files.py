@@ -206,9 +206,9 @@ def _form(file: pq.ParquetFile) -> Scores:
     for each in file.schema_arrow:
         kind = each.type.value_type if pa.types.is_dictionary(each.type) else each.type
         if not any(is_kind(kind) for is_kind in _KINDS):
-            raise ValueError(f"column {each.name} holds {kind}, neither numbers nor words; make it again.")
+            raise ValueError(f"column {each.name} holds {kind}, neither numbers nor text; make it again.")
     if "dataset" not in file.schema_arrow.names:
-        raise ValueError("no column 'dataset' says whose scores these are; make it again.")
+        raise ValueError("no column 'dataset'; make it again.")
     lines = file.metadata.metadata.get(_YAML.encode(), b"").decode().split("\n")
     header = table_meta.get_header_from_yaml(lines) if any(lines) else {"datatype": []}
     told = {

@@ -75,5 +75,5 @@ def test_eight_bit_images_train_and_their_bits_are_bounded():
     assert 3.99 < bits < 4.3
     samples = model.sample(20, generator=torch.Generator().manual_seed(4))
     assert (samples.min() >= 0) & (samples.max() < 256)
-    with pytest.raises(ValueError, match=r"leave the range \[0, 256\)"):
+    with pytest.raises(ValueError, match=r"are outside the range \[0, 256\)"):
         model.log_prob(images + 200.0)

@@ -99,7 +99,7 @@ def damage(folder):
         (lambda folder: (folder / "history.csv").unlink(), FileNotFoundError, "history.csv"),
         (damage, ValueError, "damaged"),
         (edit(f"schema = {SCHEMA}", f"schema = {SCHEMA + 1}"), ValueError, "Update simcompare"),
-        (edit("simcompare flow", "somebody's flow"), ValueError, "not one of our models"),
+        (edit("simcompare flow", "somebody's flow"), ValueError, "not a simcompare model"),
         (edit("size = 16", "size = 32"), ValueError, "complete model"),
         (edit("pixels_version = 1", "pixels_version = 0"), ValueError, "version 0 of the asinh"),
         (lambda folder: (folder / "model.toml").write_text("= ="), ValueError, "not readable TOML"),

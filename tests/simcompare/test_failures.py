@@ -62,7 +62,7 @@ def test_inputs_missing_in_mid_run_are_made_when_they_are_back(cutouts, tmp_path
         assert mock("run") == 3
     assert kinds(tmp_path / "run") == ["may pass", "may pass"]
     said = capsys.readouterr().err
-    assert f"2 of the inputs could not be read for now; reasons in run/{settings.FAILURES}" in said
+    assert f"2 inputs could not be read this time; reasons in run/{settings.FAILURES}" in said
     assert len(ImageSet.open("run")) == 3
     kept = (tmp_path / "run" / "images" / "part-0001.h5").stat().st_mtime_ns
     bring_back([cutouts[1], cutouts[4]])
@@ -165,7 +165,7 @@ def test_files_missing_while_real_images_are_prepared_are_read_when_they_are_bac
     assert kinds(tmp_path / "run").count("may pass") == 1
     bring_back(paths[1:2])
     assert main([*words, "run"]) == 0
-    assert "inputs that could not be read before are tried again" in capsys.readouterr().err
+    assert "retrying inputs that could not be read before" in capsys.readouterr().err
     assert parts(tmp_path / "run") == parts(tmp_path / "whole")
     shutil.rmtree(tmp_path / "run")
     paths[2].write_bytes(paths[2].read_bytes()[:3000])

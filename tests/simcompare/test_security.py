@@ -106,7 +106,7 @@ def test_workflow_file_cannot_write_outside_its_folder(section):
     key = "run" if section == "report" else "out"
     content = {"prepare": {"inputs": ["c"]}, "mock": {"a": {"inputs": ["b"]}}}
     content[section] = content.get(section, {}) | {key: "/etc"}
-    with pytest.raises(ValueError, match=f"sets {key}, which the workflow does itself"):
+    with pytest.raises(ValueError, match=f"sets {key}, which the workflow sets itself"):
         plan_workflow(content)
 
 

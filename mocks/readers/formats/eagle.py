@@ -153,7 +153,7 @@ class EagleSnapshot(Snapshot):
         parts = self._region(STARS, STAR_FIELDS, centre, subhalo_id)
         if sum(map(len, parts[0])) == 0:
             raise ValueError(
-                f"{where}: no stars within {self.reach:g} kpc of its centre; the catalogue of this output?"
+                f"{where}: no stars within {self.reach:g} kpc of its centre; is the catalogue of this output?"
             )
         stars, notes = stars_from_parts(where, *parts, self.scale_factor, self.cosmology)
         gas = None
@@ -259,7 +259,7 @@ class EagleSnapshot(Snapshot):
                 )
                 if len(first) != len(self.chunks):
                     raise ValueError(
-                        f"{self.chunks[0]}: hash table of {len(first)} files, {len(self.chunks)} are here."
+                        f"{self.chunks[0]}: hash table of {len(first)} files, but {len(self.chunks)} are here."
                     )
                 tables[kind] = (first, np.where(count > 0, last, first - 1), bits)
         return tables
@@ -362,7 +362,7 @@ def open_eagle(
         a = 1.0 / (1.0 + redshift)
         units, unit_notes = header_units(where, header, USUAL)
         if not isinstance(header.get("BoxSize"), float | int):
-            raise ValueError(f"{where}: Header has no number BoxSize; fetch the file again.")
+            raise ValueError(f"{where}: no BoxSize in the Header; fetch the file again.")
         length = _length_unit(file, a, h, units)
     return EagleSnapshot(
         path=folder,

@@ -120,7 +120,7 @@ def _solar_note(metallicity: float | None) -> tuple[str, ...]:
     if metallicity is None:
         return ()
     if not 0 < metallicity < 0.1:
-        raise ValueError(f"solar_metallicity is {metallicity}; meant is a mass fraction such as 0.0134.")
+        raise ValueError(f"solar_metallicity is {metallicity}; give a mass fraction such as 0.0134.")
     return (f"metallicities in solar units, 1 stands for {metallicity:g}",)
 
 

@@ -156,7 +156,7 @@ class IllustrisSnapshot(Snapshot):
         issues += catalogue_problems(where, other, len(lengths))
         if len(starts) != len(lengths):
             issues.append(
-                f"{len(starts)} subhaloes in the offsets, {len(lengths)} in the catalogue: of one snapshot?"
+                f"{len(starts)} subhaloes in the offsets, {len(lengths)} in the catalogue: of two snapshots?"
             )
             return issues
         return issues + self._offset_problems(lengths, starts, by_chunk, header)
@@ -172,7 +172,7 @@ class IllustrisSnapshot(Snapshot):
         first, count = (x[with_stars, STARS].astype(np.int64) for x in (starts, lengths))
         if len(first) and (first + count).max() > total:
             last = (first + count).max()
-            issues.append(f"{where}: offsets reach star {last} of {total}: of another snapshot?")
+            issues.append(f"{where}: offsets reach star {last} of {total}: offsets of another snapshot?")
         overlap = np.flatnonzero(first[1:] < (first + count)[:-1])
         if len(overlap):
             k = int(overlap[0])
@@ -367,7 +367,7 @@ def open_illustris(
     redshift = redshift_of(where, header)
     units, unit_notes = header_units(where, header, Units())
     if not isinstance(header.get("BoxSize"), float | int):
-        raise ValueError(f"{where}: Header has no number BoxSize; fetch the file again.")
+        raise ValueError(f"{where}: no BoxSize in the Header; fetch the file again.")
     a = 1.0 / (1.0 + redshift)
     return IllustrisSnapshot(
         path=base,

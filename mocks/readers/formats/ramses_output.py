@@ -91,7 +91,7 @@ class RamsesSnapshot(Snapshot):
         group = friends_of_friends(position, self.linking_length, self.box_size)
         nowhere, notes = np.count_nonzero(group < 0), []
         if nowhere:
-            notes.append(f"{nowhere} stars of NaN position are in no galaxy")
+            notes.append(f"{nowhere} stars at NaN positions are in no galaxy")
             logger.warning("%s: %s", self.path, notes[-1])
         count = np.bincount(group[group >= 0]) if len(group) else np.zeros(0, dtype=int)
         rows = []

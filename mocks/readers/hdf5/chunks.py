@@ -112,7 +112,7 @@ def count_problems(chunks: tuple[Path, ...], *, partial: bool = False) -> list[s
             promises = " and ".join(f"{name} says {count}" for name, count in promised.items())
             problems.append(
                 f"{where}: {held[kind]} particles of type {kind}, but {promises}: cut short, or one file of "
-                "several? If it is meant to hold some alone, say --reader partial=true."
+                "several? If it is meant to hold some alone, give --reader partial=true."
             )
     return problems
 

@@ -144,7 +144,7 @@ def cosmology_of(where: str, header: dict) -> tuple[FLRW, float, tuple[str, ...]
     missing = [name for name in ("HubbleParam", "Omega0") if not isinstance(header.get(name), float | int)]
     if missing:
         raise ValueError(
-            f"{where}: Header has no number {' and '.join(missing)}; add it, or fetch the file again."
+            f"{where}: no {' and '.join(missing)} in the Header; add it, or fetch the file again."
         )
     h, omega_m, omega_lambda = (
         float(header["HubbleParam"]),

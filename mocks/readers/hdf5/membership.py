@@ -67,6 +67,6 @@ def whole_numbers(dataset: h5py.Dataset) -> np.ndarray:
         if wrong:
             raise ValueError(
                 f"{dataset.file.filename}: {dataset.name} numbers galaxies, but {wrong} of {len(values)} "
-                "values are no whole numbers."
+                "values are not integers."
             )
     return values.astype(np.int64)

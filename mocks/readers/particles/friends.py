@@ -94,7 +94,7 @@ def friends_of_friends(position: np.ndarray, linking_length: float, box_size: fl
     """
     if not 0 < linking_length <= box_size / LINKS_IN_BOX:
         raise ValueError(
-            f"linking length {linking_length:g} does not suit a box of {box_size:g}; at most an eighth."
+            f"linking length {linking_length:g} is too long for a box of {box_size:g} (limit: an eighth)."
         )
     is_somewhere = np.isfinite(position).all(axis=1)
     if not is_somewhere.all():

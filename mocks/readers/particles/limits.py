@@ -81,7 +81,7 @@ def refuse_absurd_stars(where: str, stars: Stars, box_size: float | None) -> Non
     if stars.velocity is not None and (speed := float(np.abs(extent(stars.velocity)).max())) > LIGHT:
         raise ValueError(f"{where}: velocities reach {speed:.4g} km/s, beyond that of light; wrong unit?")
     if stars.smoothing_length is not None and (length := float(stars.smoothing_length.min())) < 0:
-        raise ValueError(f"{where}: smoothing lengths reach down to {length:.4g} kpc; none is negative.")
+        raise ValueError(f"{where}: smoothing lengths down to {length:.4g} kpc; they cannot be negative.")
     _refuse_outside(where, stars.position, box_size)
 
 
@@ -187,7 +187,7 @@ def refuse_absurd_gas(where: str, gas: Gas) -> None:
         values = getattr(gas, name)
         if values is not None and values.min() < 0:
             least = float(values.min())
-            raise ValueError(f"{where}: {name} of the gas reaches down to {least:.4g}; none is negative.")
+            raise ValueError(f"{where}: {name} of the gas is as low as {least:.4g}; it cannot be negative.")
     if gas.metallicity is not None and gas.metallicity.max() > 1.0:
         most = float(gas.metallicity.max())
         raise ValueError(f"{where}: metallicities of the gas reach {most:.4g}; mass fractions are below 1.")

@@ -123,7 +123,7 @@ def check_ages(where: str, age: np.ndarray) -> np.ndarray:
         wrong = np.count_nonzero(~(age > -AGE_SLACK))
         raise ValueError(
             f"{where}: {wrong} of {len(age)} stars are not yet born or older than the universe (age "
-            f"{np.nanmin(age):.3g} Gyr at the least); birth times of another kind than supposed (scale "
+            f"{np.nanmin(age):.3g} Gyr at the least); birth times of another kind than assumed (scale "
             "factor, conformal time, proper time)?"
         )
     return np.maximum(age, 0.0)
@@ -187,7 +187,7 @@ def _with_mass(where: str, columns: dict) -> tuple[dict, list[str]]:
     least = min(each.min() for each in masses)
     if least < 0:
         raise ValueError(
-            f"{where}: negative stellar masses; the file is damaged or its units are not as supposed."
+            f"{where}: negative stellar masses; the file is damaged or its units are not as assumed."
         )
     if least > 0:
         return columns, []

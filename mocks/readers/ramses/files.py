@@ -246,7 +246,7 @@ def check_part(path: Path, info: Info) -> int:
         promised = records.read()
         records.skip(HEADER_RECORDS - 5)
         if len(count) != 1 or count[0] < 0 or len(promised) not in (4, 8):
-            raise OSError(f"{path}: no numbers of particles in its header; is it a part file of RAMSES?")
+            raise OSError(f"{path}: no particle counts in its header; is it a part file of RAMSES?")
         needed = FEWEST_RECORDS if info.layout is None else len(info.layout)
         while count[0] and not records.at_end:
             records.skip()

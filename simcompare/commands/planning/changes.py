@@ -64,12 +64,12 @@ def put_aside(steps: Sequence[Step], home: Path) -> None:
     while (home / f"replaced-{number}").exists():
         number += 1
     for folder, reason in stale.items():
-        logger.info("made again: %s (%s)", folder, reason)
+        logger.info("redone: %s (%s)", folder, reason)
     for folder in moved:
         target = home / f"replaced-{number}" / folder.relative_to(home)
         target.parent.mkdir(parents=True, exist_ok=True)
         folder.rename(target)
     if moved:
         logger.info(
-            "what they held is kept in %s; delete it when it is not needed", home / f"replaced-{number}"
+            "the old products are kept in %s; delete them when no longer needed", home / f"replaced-{number}"
         )

@@ -199,7 +199,7 @@ class _File:
         refused = sorted(set(given) & set(command.section.wired))
         if refused:
             raise ValueError(
-                f"{self.source}: {label} sets {', '.join(refused)}, which the workflow does itself."
+                f"{self.source}: {label} sets {', '.join(refused)}, which the workflow sets itself."
             )
         names = [name for name in _SHARED if name in command.settings.model_fields]
         known = {name: getattr(self.shared, name) for name in names}
@@ -221,7 +221,7 @@ def _checked(content: Mapping, source: str) -> _File:
         if Path(name).name != name or name in ("", ".."):
             raise ValueError(f"{source}: {name!r} names a folder of mocks; give a plain name, without '/'.")
         if name.lower() in ("real", "twins"):
-            raise ValueError(f"{source}: the name {name!r} is taken; call [mock.{name}] otherwise.")
+            raise ValueError(f"{source}: the name {name!r} is taken; rename [mock.{name}].")
     return _File(source, shared, sections)
 
 
@@ -229,7 +229,7 @@ def _real_images(file: _File) -> tuple[list[Step], Path]:
     """Step that prepares the real images, if any, and where they are."""
     real = file.shared.real
     if real is None and "prepare" not in file.sections:
-        raise ValueError(f"{file.source}: there is neither a [prepare] section nor 'real', a prepared set.")
+        raise ValueError(f"{file.source}: give a [prepare] section, or real = a prepared image set.")
     if real is None:
         return [file.step("prepare", out=file.out / "real")], file.out / "real"
     if "prepare" in file.sections:

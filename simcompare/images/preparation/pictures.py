@@ -39,7 +39,7 @@ def prepare_picture(stamp: RawStamp, preparation, rng: np.random.Generator) -> P
     rows, columns = (slice((side - size) // 2, (side - size) // 2 + size) for side in (n_y, n_x))
     counts = np.asarray(stamp.image, dtype=float)[:, rows, columns]
     if not np.isfinite(counts).all() or (np.ptp(counts, axis=(1, 2)) == 0).all():
-        raise RejectedStampError("picture is of one value throughout")
+        raise RejectedStampError("all pixels of the picture are equal")
     # A count stands for the unit interval above it, so that what was 255 stays below 256.
     image = np.minimum(counts + rng.uniform(size=counts.shape), LARGEST) if preparation.dither else counts
     row = {"galaxy_id": stamp.galaxy_id, "ra": float(stamp.ra), "dec": float(stamp.dec), "flags": 0}

@@ -204,8 +204,8 @@ def prepare_stamp(stamp: RawStamp, preparation: Preparation, rng: np.random.Gene
         raise RejectedStampError(problem)
     if stamp.domain != preparation.domain:
         raise ValueError(
-            f"{stamp.galaxy_id}: {stamp.domain} pixels among {preparation.domain} ones; prepare them apart, "
-            f"with Preparation(domain={stamp.domain!r})."
+            f"{stamp.galaxy_id}: {stamp.domain} pixels among {preparation.domain} ones; prepare them "
+            f"separately, with Preparation(domain={stamp.domain!r})."
         )
     if stamp.domain == "8-bit":
         return prepare_picture(stamp, preparation, rng)
@@ -300,7 +300,7 @@ def _load(stamp: RawStamp, preparation: Preparation, rng: np.random.Generator) -
         raise RejectedStampError(f"{unusable.mean():.0%} of the pixels are bad or masked")
     for band, missing in zip(image, bad | foreign, strict=True):
         if missing.all() or np.ptp(band[~missing]) == 0:
-            raise RejectedStampError("image is missing or of one value throughout in at least one band")
+            raise RejectedStampError("image is missing or constant in at least one band")
         if pixel_noise(band, ~missing) == 0:
             raise RejectedStampError("most adjacent pixels are equal in at least one band: no noise")
     x, y = stamp.position or ((n_x - 1) / 2, (n_y - 1) / 2)

@@ -47,7 +47,7 @@ class Sample:
         else:
             split = assign_split(stamp.galaxy_id, self.seed, self.fractions)
         if split is None:
-            raise RejectedStampError("in the seam between cells of the sky that belong to unlike splits")
+            raise RejectedStampError("on the boundary between sky cells of different splits")
         rng = preparation_stream(self.seed, stamp.galaxy_id, view)
         prepared = prepare_stamp(stamp, self.preparation, rng)
         refuse_flagged(prepared, rejected_flags_of(self.survey))

@@ -120,11 +120,9 @@ def _check_places(planes: list[Plane], path: Path) -> None:
         mirrored = plane.sky_frame.parity != first.sky_frame.parity
         # Across the image, a turn moves pixels by its angle times their distance from the middle.
         if mirrored or abs(np.deg2rad(turned)) * max(plane.image.shape) / 2 > _PLACES_AGREE:
-            raise ValueError(f"{path}: the bands' images lie in other directions, {turned:.2f} deg apart.")
+            raise ValueError(f"{path}: the bands' images are rotated by {turned:.2f} deg against each other.")
         if apart * max(np.cos(np.deg2rad(first.dec)), 0.01) > max(_PLACES_AGREE * first.scale, 1e-6):
-            raise ValueError(
-                f"{path}: the bands' images show places {apart:.2f} arcsec apart; align them first."
-            )
+            raise ValueError(f"{path}: the bands' images are offset by {apart:.2f} arcsec; align them first.")
 
 
 def _with_psf(path: Path, index: int | None, arrays: list, header: fits.Header, units: str) -> Plane:

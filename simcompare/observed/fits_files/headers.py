@@ -53,7 +53,7 @@ def _zeropoint(header: fits.Header, where: str | Path) -> float | None:
             value = float(header[key])
             zeropoints[key] = 2.5 * np.log10(value) if key == "FLUXMAG0" else value
         except (TypeError, ValueError) as error:
-            raise ValueError(f"{where}: card {key} is {header[key]!r}, no number.") from error
+            raise ValueError(f"{where}: card {key} is {header[key]!r}, not a number.") from error
         if "vega" in header.comments[key].lower():
             raise ValueError(f"{where}: the zero point {key} is not AB ({header.comments[key]}); convert it.")
     system = next((str(header[key]) for key in _SYSTEMS if key in header), "AB")

@@ -91,7 +91,7 @@ def _number(path: Path, header: fits.Header, card: str) -> float:
     try:
         value = float(header[card])
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: card {card} is {header[card]!r}, no number.") from error
+        raise ValueError(f"{path}: card {card} is {header[card]!r}, not a number.") from error
     if not 0 < value < np.inf:
         raise ValueError(f"{path}: card {card} is {value}; it must be positive.")
     return value

@@ -112,7 +112,7 @@ def test_batches_are_halved_until_they_fit(monkeypatch, caplog, alone):
 
     monkeypatch.setattr(flows.FlowModel, "forward", small)
     model = train(IMAGES, config=CONFIG, training=TRAINING)
-    assert "batches now go through in 4 pieces" in caplog.text
+    assert "batches are now split into 4 pieces" in caplog.text
     for name, value in alone.items():
         torch.testing.assert_close(model.state_dict()[name], value, rtol=2e-3, atol=2e-5)
 

@@ -69,7 +69,7 @@ def test_an_interrupted_training_ends_at_the_same_weights(tmp_path):
     assert epochs == [3, 4]
     assert torch.equal(weights(whole), weights(resumed))
     assert [row["validation"] for row in whole.history] == [row["validation"] for row in resumed.history]
-    with pytest.raises(ValueError, match="belongs to another training: its seed is 0, now it is 1"):
+    with pytest.raises(ValueError, match="belongs to another training run: its seed is 0, now it is 1"):
         train(images, context, config=config, training=SHORT, folder=tmp_path, seed=1)
 
 

@@ -63,10 +63,10 @@ def test_every_matrix_of_a_tenth_of_an_arcsec(matrix, tmp_path):
 @pytest.mark.parametrize(
     ("stated", "said"),
     [
-        ({"redshift": 0.1}, "redshift 0.1 as stated, not 0.05 as by REDSHIFT"),
-        ({"unit": "uJy"}, "unit uJy as stated, not nanomaggy as by BUNIT"),
-        ({"pixel_scale": 0.2}, "pixels of 0.2 arcsec as stated, not 0.1 arcsec by PIXSCALE"),
-        ({"bands": "g"}, "band g as stated, not r as by the filter SLOAN_SDSS.r"),
+        ({"redshift": 0.1}, "redshift 0.1 as given, not 0.05 as in REDSHIFT"),
+        ({"unit": "uJy"}, "unit uJy as given, not nanomaggy as in BUNIT"),
+        ({"pixel_scale": 0.2}, "pixels of 0.2 arcsec as given, not 0.1 arcsec by PIXSCALE"),
+        ({"bands": "g"}, "band g as given, not r as in the filter name SLOAN_SDSS.r"),
         ({"redshift": 0.05, "unit": "nanomaggy", "pixel_scale": 0.1, "bands": "r"}, None),
     ],
 )
@@ -96,7 +96,7 @@ def test_parsecs_need_a_redshift_and_the_assumed_cosmology_is_said(tmp_path):
         ({"PIXSCALE": 0.0}, "usual are"),
         ({"PIXSCALE": 396.0}, "usual are"),
         ({"PIXSCALE": None, "CDELT1": 0.396, "CDELT2": 0.396}, "degrees assumed; usual are"),
-        ({"PIXSCALE": None, "CDELT1": 1.0, "CUNIT1": "Hz"}, "no angle"),
+        ({"PIXSCALE": None, "CDELT1": 1.0, "CUNIT1": "Hz"}, "not an angle"),
         ({"REDSHIFT": 0.05, "USE_Z": 0.06}, "USE_Z = 0.06 and REDSHIFT = 0.05 disagree"),
         ({"REDSHIFT": -3.0}, "redshift is -3"),
         ({"MAGZERO": 27.0}, "AB zero point 22.500, a card says 27"),

@@ -154,7 +154,7 @@ def test_places_are_asked_for_in_degrees_whatever_their_unit(server, tmp_path, u
 def test_a_place_that_is_no_angle_is_refused(server, tmp_path, capsys):
     Table({"ra": [1.0] * u.kpc, "dec": [1.0] * u.kpc}).write(tmp_path / "t.fits")
     assert run(server, "legacy-fits", "--targets", tmp_path / "t.fits", "--out", tmp_path / "out") == 2
-    assert "column ra has the unit kpc, no angle" in capsys.readouterr().err
+    assert "column ra has the unit kpc, not an angle" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["../../out", "/abs/path", "a/b", "a\nb", "CON"])

@@ -118,7 +118,7 @@ def test_concat_leaves_out_galaxies_that_an_earlier_set_has(tmp_path, caplog):
     make_part(tmp_path / "b.h5", n=3, start=5, columns={"ra": [0.0, 10.0002, np.nan], "dec": [-1, 5.0003, 5]})
     joined = ImageSet.concat(*(ImageSet.open(tmp_path / name) for name in ("a.h5", "b.h5")))
     assert joined.catalogue["galaxy_id"].tolist() == ["galaxy-0", "galaxy-1", "galaxy-2", "galaxy-7"]
-    assert "left out 2 images of galaxies that an earlier set has" in caplog.text
+    assert "left out 2 images of galaxies that are in an earlier set" in caplog.text
 
 
 def test_psfs_of_unlike_sides_are_padded(tmp_path):

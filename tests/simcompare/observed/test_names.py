@@ -171,7 +171,7 @@ def test_pictures_of_16_bits_and_turned_ones(tmp_path, caplog):
     (tmp_path / "list.txt").write_text("x")
     with caplog.at_level(logging.WARNING):
         assert files_of([tmp_path], ("R", "G", "B")) == [tmp_path]
-    assert caplog.messages == [f"{tmp_path}: left out by their endings: 1 .tif, 1 .txt"]
+    assert caplog.messages == [f"{tmp_path}: files skipped by their suffix: 1 .tif, 1 .txt"]
     deep, turned = read_stamps(tmp_path, ("R", "G", "B"))
     assert deep.problem == "picture of 16 bits a colour; save it with 8"
     np.testing.assert_array_equal(turned.image, np.moveaxis(np.rot90(pixels, -1)[::-1], -1, 0))
@@ -218,7 +218,7 @@ def test_rows_without_a_place_are_counted(tmp_path, caplog):
     assert "3 of 4 rows are left out" in caplog.text
     table["ra"].unit = "mag"
     table.write(tmp_path / "m.ecsv")
-    with pytest.raises(ValueError, match="column ra has the unit mag, no angle"):
+    with pytest.raises(ValueError, match="column ra has the unit mag, not an angle"):
         read_places(tmp_path / "m.ecsv")
     with pytest.raises(ValueError, match="column dec holds 'north', no coordinate"):
         places(tmp_path, "ra,dec\n1,north\n")

@@ -31,7 +31,7 @@ def test_bands_are_centred_each_for_itself(caplog):
         odd_psf(np.stack([shifted(16, 17, 34), shifted(17.5, 16, 34)]))
     assert psf.shape == (2, 33, 33)
     assert [record.message for record in caplog.records] == [
-        "PSFs of 34 by 34 pixels do not have their light on a central pixel: they are cut about it."
+        "PSFs of 34 by 34 pixels are not centred on a pixel: they are recentred."
     ]
     for each in psf:
         assert centroid(each) == pytest.approx((0, 0), abs=5e-3)

@@ -61,7 +61,7 @@ def test_layouts_hold_the_same_rows(runs, layout, capsys):
     ("words", "message"),
     [
         (["--layout", "mmu"], "is one of images; choose ecsv, fits, csv for scores"),
-        (["--layout", "csv", "--where", "mag_r < 1"], "no row of the scores fulfils"),
+        (["--layout", "csv", "--where", "mag_r < 1"], "no scores match"),
         (["--layout", "csv", "--where", "colour < 1"], "colour"),
     ],
 )

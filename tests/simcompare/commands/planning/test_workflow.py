@@ -137,7 +137,7 @@ def test_overrides_take_toml_and_plain_text(minimal):
         ("trian.epochs=3", "did you mean 'train'"),
         ("train.xyz=3", "known:"),
         ("train.epochs=0", "epochs: Input should be greater than or equal to 1"),
-        ("twins.out=here", "which the workflow does itself"),
+        ("twins.out=here", "which the workflow sets itself"),
         ("train", "not of the form"),
         ("seed.x=1", "not a section"),
         ("mock.real.inputs=['x']", "'real' is taken"),

@@ -55,7 +55,7 @@ def test_corrupted_and_small_pictures_are_counted(folder, tmp_path):
     assert sorted(made.rejected["reason"]) == [
         "corrupted picture",
         "image of 10 x 10 pixels is smaller than the cut, 32",
-        "picture is of one value throughout",
+        "all pixels of the picture are equal",
     ]
 
 

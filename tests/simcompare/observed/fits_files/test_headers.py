@@ -121,7 +121,7 @@ def test_corner_of_a_real_frame(shared_data):
         ({"MAGZERO": 27.0, "FLUXMAG0": 10 ** (0.4 * 25)}, r"MAGZERO 27\.000, FLUXMAG0 25\.000"),
         ({"MAGZERO": (26.0, "[Vega mag]")}, "MAGZERO is not AB"),
         ({"MAGZERO": 26.0, "MAGSYS": "VEGAMAG"}, "zero points are VEGAMAG"),
-        ({"MAGZERO": "unknown"}, "no number"),
+        ({"MAGZERO": "unknown"}, "not a number"),
         ({"BUNIT": "adu", "MAGZERO": 22.5, "ZEROPT": 25.0}, r"MAGZERO 22\.500, ZEROPT 25\.000"),
     ],
 )
