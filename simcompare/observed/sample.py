@@ -259,7 +259,7 @@ class _Parts:
             self.scale = stamp.pixel_scale
         if abs(stamp.pixel_scale - self.scale) > 1e-3 * self.scale:
             raise ValueError(
-                f"{path}: pixel scale {stamp.pixel_scale} arcsec, others {self.scale}; prepare them separately."
+                f"{path}: pixel scale {stamp.pixel_scale} arcsec, not {self.scale}; prepare it separately."
             )
         if stamp.domain == "8-bit":
             return

@@ -259,7 +259,7 @@ class EagleSnapshot(Snapshot):
                 )
                 if len(first) != len(self.chunks):
                     raise ValueError(
-                        f"{self.chunks[0]}: hash table of {len(first)} files, but {len(self.chunks)} are here."
+                        f"{self.chunks[0]}: hash table of {len(first)} files, not {len(self.chunks)}."
                     )
                 tables[kind] = (first, np.where(count > 0, last, first - 1), bits)
         return tables

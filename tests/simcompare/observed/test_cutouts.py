@@ -151,7 +151,7 @@ def test_mixed_pixel_scales_are_refused(tmp_path):
             file.attrs.update(
                 {"bands": "r", "pixel_scale_arcsec": scale, "units": "nanomaggy", "psf_fwhm_arcsec": 0.8}
             )
-    with pytest.raises(ValueError, match=r"pixel scale 0\.3 arcsec beside 0\.2"):
+    with pytest.raises(ValueError, match=r"pixel scale 0\.3 arcsec, not 0\.2"):
         prepare_observed(
             [tmp_path / "a.h5", tmp_path / "b.h5"],
             survey="kids",

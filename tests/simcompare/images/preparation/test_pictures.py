@@ -61,7 +61,7 @@ def test_corrupted_and_small_pictures_are_counted(folder, tmp_path):
 
 def test_pictures_and_fluxes_never_mix(folder, tmp_path):
     stamp = next(read_stamps(folder, ("R", "G", "B")))
-    with pytest.raises(ValueError, match="8-bit pixels among linear ones; prepare them apart"):
+    with pytest.raises(ValueError, match="8-bit pixels among linear ones; prepare them separately"):
         prepare_stamp(stamp, Preparation(size=32), preparation_stream(1, "a"))
     with pytest.raises(ValueError, match=r"bands R, G, B, in this order, not B, G, R"):
         next(read_stamps(folder, ("B", "G", "R")))
