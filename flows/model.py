@@ -324,7 +324,7 @@ class FlowModel(nn.Module):
         """Refuse to split what the architecture keeps in one piece."""
         if not self.density.is_local:
             raise ValueError(
-                f"architecture {self.config.architecture!r} cannot say where its nats arise; use 'wavelet' "
+                f"architecture {self.config.architecture!r} does not split its log-likelihood; use 'wavelet' "
                 f"for {purpose}."
             )
 

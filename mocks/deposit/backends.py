@@ -53,8 +53,8 @@ def compute(backends: dict[str, Callable], backend: str | None, *arguments):
                 raise
             _failures.append(f"{type(error).__name__}: {error}".splitlines()[0])
             logger.warning(
-                "vector code does not compile with this processor and numba (%s): plain code is used, "
-                "which is much slower and gives the same images; %s=plain says so from the start",
+                "vector code does not compile with this processor and numba (%s): the plain code is "
+                "used, which is much slower and gives the same images; %s=plain chooses it at once",
                 _failures[0], VARIABLE,
             )  # fmt: skip
     return backends["plain"](*arguments)

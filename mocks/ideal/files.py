@@ -107,7 +107,7 @@ def _read_one(path: Path) -> _Plane:
     while image.ndim > 3 and image.shape[0] == 1:
         image = image[0]
     if image.ndim > 3:
-        raise ValueError(f"{path}: an image of {image.ndim} axes {image.shape}; needed is (band, y, x).")
+        raise ValueError(f"{path}: the image has shape {image.shape}; (band, y, x) is needed.")
     return _Plane(image[None] if image.ndim == 2 else image, plane.header.copy(), plane.wavelengths)
 
 

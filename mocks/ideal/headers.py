@@ -137,7 +137,7 @@ def bands_of(
                 return tuple(bands), [f"bands {''.join(bands)} by the names of the files"]
     if None in bands or len(set(bands)) != len(bands):
         raise ValueError(
-            f"{where}: bands not told by FILTER keywords of its {len(names)} planes ({', '.join(names)}); "
+            f"{where}: FILTER keywords do not name the bands of {len(names)} planes ({', '.join(names)}); "
             "state them with bands= (--reader bands=gri)."
         )
     return tuple(bands), []
@@ -149,7 +149,7 @@ def unit_of(stated: str | None, headers: Sequence[fits.Header], where: str) -> s
     Raises
     ------
     ValueError
-        When none is told, headers differ, or pixels are packed.
+        When there is none, headers differ, or pixels are packed.
     """
     for header in headers:
         if packed := [name for name in ("BSOFTEN", "BOFFSET") if name in header]:
@@ -172,7 +172,7 @@ def unit_of(stated: str | None, headers: Sequence[fits.Header], where: str) -> s
         ours = magnitude_of(known.nanomaggies(1.0))
         if abs(ours - card) > SAME_ZEROPOINT:
             raise ValueError(
-                f"{where}: BUNIT {unit!r} means the AB zero point {ours:.3f}, a card says {card:g}; state "
+                f"{where}: BUNIT {unit!r} implies the AB zero point {ours:.3f}, a card has {card:g}; state "
                 "the right unit with unit= (--reader unit=...)."
             )
     return unit

@@ -96,7 +96,7 @@ def _scale(header: fits.Header, redshift: float | None, cosmology: FLRW | None, 
     how, value = next(iter(scales.items()))
     if not USUAL[0] <= value <= USUAL[1]:
         raise ValueError(
-            f"{where}: pixels of {value:g} arcsec by {how}; usual are {USUAL[0]:g} to {USUAL[1]:g}. State "
+            f"{where}: pixels of {value:g} arcsec by {how}; usual: {USUAL[0]:g} to {USUAL[1]:g}. State "
             "the right size with pixel_scale= (--reader pixel_scale=...)."
         )
     return value, how

@@ -220,8 +220,8 @@ def nanomaggies(
     elif known.kind == "spectral":
         if wavelengths is None:
             raise ValueError(
-                f"{where}: {unit!r} becomes AB at the wavelength of each band, which the file does not tell; "
-                "state them with wavelengths= [Angstrom] (--reader wavelengths=4702,6176)."
+                f"{where}: {unit!r} is converted to AB at the wavelength of each band, which is not in the "
+                "file; state them with wavelengths= [Angstrom] (--reader wavelengths=4702,6176)."
             )
         factors = [known.nanomaggies(pixel_scale, wavelength) for wavelength in wavelengths]
     else:

@@ -120,7 +120,7 @@ def centred_psf(image: np.ndarray, name: str = "psf image") -> tuple[np.ndarray,
     shape = " by ".join(map(str, image.shape[::-1]))
     place = f"{name} of {shape} pixels has its light at {centre[1]:.2f}, {centre[0]:.2f} (x, y from 0)"
     if min(psf.shape) < LEAST_PSF or kept < LEAST_KEPT:
-        raise ValueError(f"{place}, so near to an edge that a square about it keeps {100 * kept:.0f} %.")
+        raise ValueError(f"{place}, so near an edge that a square about it holds {100 * kept:.0f} %.")
     return psf / psf.sum(), f"{place}: cut to {len(psf)} by {len(psf)} pixels about it"
 
 

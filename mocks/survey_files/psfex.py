@@ -135,7 +135,7 @@ def _polynomial(header: fits.Header, path: Path) -> tuple[int, np.ndarray, np.nd
     is_place = [name[:1] + name[-5:] for name in names] == ["XIMAGE", "YIMAGE"]
     if not is_place or int(header.get("POLNGRP", 1)) != 1:
         raise ValueError(
-            f"{path}: the PSF model is of {', '.join(names)}; read are those of X_IMAGE and Y_IMAGE alone."
+            f"{path}: the PSF model depends on {', '.join(names)}; only X_IMAGE and Y_IMAGE are read."
         )
     zero, scale = (
         np.array([float(header[f"{card}{axis}"]) for axis in axes]) for card in ("POLZERO", "POLSCAL")

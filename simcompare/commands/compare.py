@@ -195,8 +195,8 @@ def _encoder(asked: str | None, scored: object) -> Encoder | None:
         return None
     if is_import(scored):
         logger.warning(
-            "no neighbours in the space of the encoder %s: run folders choose no code; "
-            "give --embedding %s, if you know it",
+            "neighbours by the encoder %s skipped: code is imported only when named on the command line; "
+            "if you trust it, give --embedding %s",
             scored,
             scored,
         )

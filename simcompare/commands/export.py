@@ -33,8 +33,8 @@ def export(settings: ExportSettings) -> int:
         return _export_scores(paths, settings)
     if settings.layout not in ("fits", "mmu"):
         raise ValueError(
-            f"layout {settings.layout!r} is one of scores, which {settings.images[0]} does not hold; "
-            "choose 'fits' or 'mmu' for images."
+            f"layout {settings.layout!r} is for scores, but {settings.images[0]} holds images; "
+            "choose 'fits' or 'mmu'."
         )
     images = ImageSet.join(settings.images, settings.where)
     remove_leftovers(settings.out)
@@ -64,9 +64,7 @@ def _score_files(inputs: list[Path]) -> list[Path]:
 def _export_scores(paths: list[Path], settings: ExportSettings) -> int:
     """Join, select and write scores."""
     if settings.layout not in LAYOUTS:
-        raise ValueError(
-            f"layout {settings.layout!r} is one of images; choose {', '.join(LAYOUTS)} for scores."
-        )
+        raise ValueError(f"layout {settings.layout!r} is for images; choose {', '.join(LAYOUTS)} for scores.")
     for path in paths:
         check_hash(path)
     scores = joined_scores(paths, joined_form(paths))

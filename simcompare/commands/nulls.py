@@ -95,8 +95,8 @@ def make_nulls(settings: NullsSettings) -> list[FurtherTable]:
     for path in models:
         if find_model(path) != path:
             raise ValueError(
-                f"{path} comes without the images that it was trained on, which 'nulls' trains with again; "
-                "give a run of 'simcompare train'."
+                f"{path} comes without its training images, and 'nulls' trains it again; give a run of "
+                "'simcompare train'."
             )
     with open_run(settings.out, "nulls", settings, [*settings.images, *models]) as run:
         real, twins = (
@@ -206,7 +206,7 @@ def _half(images: ImageSet, variant: _Variant, seed: int) -> ImageSet:
     side = {name: stream(seed, name, "null half").integers(2) for name in np.unique(galaxy)}
     half = images.subset(np.flatnonzero([side[name] == variant.half for name in galaxy]))
     if len(half) < 2:
-        raise ValueError(f"half of {images.name} holds {len(half)} images; there are too few to divide.")
+        raise ValueError(f"half of {images.name} is {len(half)} images, too few to train on.")
     return half
 
 

@@ -79,8 +79,8 @@ def write_scores(settings: ScoreSettings) -> Path:
         done = run.ledger((path for images in sets for path in images.files), *_identity(settings).values())
         if done.is_of_other():
             raise ValueError(
-                f"{run.folder} was made from other images or models than now lie at the same places; "
-                "choose another --out, or delete the folder to start again."
+                f"the images or models that {run.folder} was made from have changed since; choose another "
+                "--out, or delete the folder to start again."
             )
         if done.has(SCORES):
             logger.info("%s exists already", run.folder / SCORES)

@@ -57,7 +57,7 @@ def make_twins(settings: TwinsSettings) -> ImageSet:
         done = run.ledger(images.files)
         if done.is_of_other():
             raise ValueError(
-                f"{run.folder} was made from other images than now lie in {settings.images}; choose another "
+                f"the images in {settings.images} have changed since {run.folder} was made; choose another "
                 "--out, or delete the folder to start again."
             )
         done.record()

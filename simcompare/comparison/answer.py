@@ -53,13 +53,13 @@ def answer(table: Table) -> str:
 
 
 def _failed_controls(table: Table) -> list[str]:
-    """Name the controls that should have been told from real galaxies and were not."""
+    """Sentences on controls that should differ from real galaxies and do not."""
     failed = []
     for row in table[np.asarray(table["kind"]) == Kind.TWINS]:
         if row["n_structure"] > 1 and not row["structure_p"] < SIGNIFICANCE:
             failed.append(
-                f"The control fails: {row['dataset']}, smooth models, are not told from real galaxies "
-                f"({_p(row['structure_p'])}), so that no difference means nothing here."
+                f"The control fails: {row['dataset']}, smooth models, cannot be told apart from real "
+                f"galaxies ({_p(row['structure_p'])}), so finding no difference means nothing here."
             )
     simulated = np.asarray(table["delta_mean"])[np.asarray(table["kind"]) == Kind.SIMULATED]
     for row in table[np.asarray(table["kind"]) == Kind.CONTROL]:
@@ -173,8 +173,8 @@ def null_lines(table: Table) -> list[str]:
         pass  # of the headline itself; halves are about the mean ratio
     elif null.get("n_splits"):
         lines.append(
-            f"Of {null['n_splits']} random halves of {table.meta['reference']}, 95% differ in the mean "
-            f"ratio by less than {number(null['delta_95'], 1)} nats."
+            f"In 95% of {null['n_splits']} random splits of {table.meta['reference']}, mean ratios of the "
+            f"halves differ by less than {number(null['delta_95'], 1)} nats."
         )
     else:
         lines.append("Too few held-out real galaxies to split into halves.")

@@ -116,7 +116,7 @@ def _common_means(steps: Mapping[str, Scores], dataset: str, score: str) -> tupl
     common = sorted(set(means_of_steps[0]).intersection(*means_of_steps[1:]))
     if not common:
         raise ValueError(
-            f"no galaxy of {dataset!r} has a finite score in every step; the steps must be of one set."
+            f"no galaxy of {dataset!r} has a finite score in every step; score the same images in all."
         )
     return np.array(common), np.array([[step[name] for name in common] for step in means_of_steps])
 
@@ -250,7 +250,7 @@ def with_floors(comparison: Table, folders: Sequence[str | os.PathLike], model: 
             )
         if model is not None and summary["model"] != model:
             raise ValueError(
-                f"{folder}: attribution by another flow than the scores'; run 'simcompare attribute' with it."
+                f"{folder}: made with another flow than the scores; run 'simcompare attribute' with theirs."
             )
         unit = _FLOORS[summary["unit"]]
         floors.setdefault(unit, {})[summary["dataset"]] = (

@@ -119,7 +119,7 @@ def sanity_notes(table: Table) -> list[str]:
     Returns
     -------
     list of str
-        One per data set whose sky is told from real sky, and one for those too small to say.
+        One per data set whose sky differs from real sky, and one for those with too little sky.
     """
     notes, unknown, unclear = [], [], []
     for name in dict.fromkeys(map(str, table["dataset"])):
@@ -139,15 +139,15 @@ def sanity_notes(table: Table) -> list[str]:
                 f"WARNING: the blank sky of {name} can be told from that of {table.meta['reference']} (band "
                 f"{worst['band']}: AUC {worst['sky_auc']:.3f} ± {worst['sky_auc_error']:.3f}, KS p "
                 f"{worst['sky_ks_p']:.2g}; noise {worst['noise_ratio']:.3f} times the real; most different: "
-                f"{worst['most_different']}). Scores then hold sky as well as galaxies: draw the "
-                "conditions from the real images, or put the mocks into real sky of the same fields."
+                f"{worst['most_different']}). Scores then measure sky as well as galaxies: take the "
+                "conditions from the real images, or insert the mocks into real sky of the same fields."
             )
     if unknown:
         notes.append(f"Too little blank sky to compare that of {', '.join(unknown)} with real sky.")
     if unclear:
         notes.append(
             f"Not shown to have the sky of {table.meta['reference']}: {', '.join(unclear)}; chance alone "
-            "gives as much with so few blank patches, and the bar is 0.02."
+            "gives as much with so few blank patches (limit 0.02)."
         )
     for note in notes:
         logger.warning(note)

@@ -43,7 +43,7 @@ def find_encoder(name: str, *, may_import: bool) -> Encoder:
     if is_import(name):
         if not may_import:
             raise ValueError(
-                f"encoder {name!r} was read from a file, which chooses no code; "
+                f"encoder {name!r} was read from a file, which must not choose code; "
                 f"name it on the command line, or register it as an entry point in {ENCODER_GROUP!r}."
             )
         return _imported(name)

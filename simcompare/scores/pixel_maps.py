@@ -51,12 +51,12 @@ def write_maps(
     Raises
     ------
     ValueError
-        When a density knows no maps.
+        When a density has no maps.
     """
     without = [name for name, density in densities.items() if not hasattr(density, "map")]
     if without:
         raise ValueError(
-            f"no map of nats under {', '.join(without)}: only a wavelet flow says where they arise."
+            f"no likelihood map for {', '.join(without)}: only wavelet flows give nats per pixel."
         )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

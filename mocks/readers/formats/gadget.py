@@ -54,9 +54,9 @@ def parse_unit(text: str, kind: str) -> tuple[float, float, float]:
     prefix = "" if match is None or match[2] is None else match[2].strip()
     if match is None or (prefix and prefix != allowed):
         raise ValueError(
-            f"{text!r} is not a unit of {kind}; write a number if need be, {allowed or 'no prefix'} where it "
-            f"applies, one of {', '.join(KINDS[kind])}, and /h where it applies: "
-            "'ckpc/h', '1e10 Msun/h', 'sqrt(a) km/s'."
+            f"{text!r} is not a unit of {kind}; known units: {', '.join(KINDS[kind])}, with a number and "
+            f"{allowed or 'nothing else'} before and /h behind where they apply: 'ckpc/h', '1e10 Msun/h', "
+            "'sqrt(a) km/s'."
         )
     exponent = {"": 0.0, "c": 1.0, "sqrt(a)": 0.5}[prefix]
     return float(match[1] or 1.0) * CGS[match[3]], exponent, -1.0 if match[4] else 0.0

@@ -137,8 +137,8 @@ def _output(path: Path, snapshot: int | None) -> Path:
         folder = _locate(path)
     if folder is None or not folder.is_dir():
         raise FileNotFoundError(
-            f"{path} is not, and does not hold as the only one, a folder output_NNNNN; of several choose one "
-            "with snapshot= (--reader snapshot=N)."
+            f"{path} is not a folder output_NNNNN and does not contain exactly one; choose one with "
+            "snapshot= (--reader snapshot=N)."
         )
     return folder
 

@@ -286,9 +286,9 @@ class RamsesSnapshot(Snapshot):
         ages = age_from_conformal_time(np.array([least]), a, self.cosmology)
         also = "" if most <= now + CLOCK_SLACK else "; as conformal ones some would lie in the future"
         raise ValueError(
-            f"{self.path}: birth times from {least:.4g} to {most:.4g} can be proper ones (oldest star "
-            f"{(last - least) * hubble_time:.3g} Gyr) and conformal ones ({float(ages[0]):.3g} Gyr){also}. "
-            "No namelist.txt tells: state which (--reader proper_time=true, or false)."
+            f"{self.path}: birth times from {least:.4g} to {most:.4g} may be proper times (oldest star "
+            f"{(last - least) * hubble_time:.3g} Gyr) or conformal ones ({float(ages[0]):.3g} Gyr){also}. "
+            "There is no namelist.txt to tell; state which (--reader proper_time=true, or false)."
         )
 
     @property

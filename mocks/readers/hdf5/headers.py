@@ -177,7 +177,7 @@ def redshift_of(where: str, header: dict) -> float:
     if not known or not LEAST_REDSHIFT < known[0] < MOST_REDSHIFT:
         shown = ", ".join(f"{name} = {value}" for name, value in stated.items()) or "none of them"
         raise ValueError(
-            f"{where}: Header tells no redshift between 0 and {MOST_REDSHIFT:g}, nor a scale factor of one "
+            f"{where}: the Header gives no redshift between 0 and {MOST_REDSHIFT:g}, nor its scale factor "
             f"({shown}); one of {', '.join(names)} is needed."
         )
     return max(known[0], 0.0)

@@ -67,8 +67,8 @@ def require_one_galaxy(where: str, position: np.ndarray, mass: np.ndarray) -> No
     elsewhere = float(shares[1:].sum())
     if elsewhere > MOST_ELSEWHERE or shares[0] < LEAST_MAIN:
         raise ValueError(
-            f"{where}: its stars are {len(shares)} clumps, {100 * shares[0]:.0f} % of the mass in the main "
-            f"one and {100 * elsewhere:.0f} % in others: several galaxies, and nothing tells whose they are. "
-            "Divide them by friends of friends (--reader linking_length=2, in kpc), or say that they are one "
-            "(--reader one_galaxy=true)."
+            f"{where}: its stars are in {len(shares)} clumps, {100 * shares[0]:.0f} % of the mass in the "
+            f"largest and {100 * elsewhere:.0f} % in the others: several galaxies, with no group numbers. "
+            "Separate them by friends-of-friends (--reader linking_length=2, in kpc), or state that they are "
+            "one galaxy (--reader one_galaxy=true)."
         )

@@ -57,8 +57,8 @@ def make_cosmology(
             )
     if omega_lambda is not None and not (_expansion(omega_m, omega_lambda) > 0.0).all():
         raise ValueError(
-            f"cosmology of Omega_m = {omega_m}, Omega_Lambda = {omega_lambda} has no big bang with steady "
-            "expansion ever since. Is the header damaged?"
+            f"cosmology of Omega_m = {omega_m}, Omega_Lambda = {omega_lambda} does not expand "
+            "steadily from a big bang. Is the header damaged?"
         )
     baryons = {} if omega_b is None else {"Ob0": omega_b}
     if omega_lambda is None or abs(omega_m + omega_lambda - 1.0) < FLATNESS:
@@ -69,7 +69,7 @@ def make_cosmology(
 def checked_cosmology(
     h: float, omega_m: float, omega_lambda: float | None = None, omega_b: float | None = None
 ) -> FLRW:
-    """Cosmology of a simulation as its files tell it; one that no simulation of galaxies has is refused.
+    """Cosmology of a simulation from its files; refuse one that no simulation of galaxies has.
 
     Parameters
     ----------
@@ -94,9 +94,9 @@ def checked_cosmology(
     curvature = 0.0 if omega_lambda is None else omega_m + omega_lambda - 1.0
     if abs(curvature) > MOST_CURVATURE:
         raise ValueError(
-            f"cosmology of Omega_m = {omega_m} and Omega_Lambda = {omega_lambda} is curved by "
-            f"{curvature:+.3g}, as no simulation of galaxies is: one of both is wrong. Correct the header, "
-            "or state the matter density of a flat universe (--reader omega_m=...)."
+            f"cosmology of Omega_m = {omega_m} and Omega_Lambda = {omega_lambda} has curvature "
+            f"{curvature:+.3g}; simulations of galaxies are flat, so one of the two is wrong. "
+            "Correct the header, or state the matter density of a flat universe (--reader omega_m=...)."
         )
     return cosmology
 

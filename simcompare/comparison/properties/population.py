@@ -67,8 +67,8 @@ class Property:
         values = values[np.isfinite(values)]
         if values.size < N_BINS or np.ptp(values) == 0:
             raise ValueError(
-                f"{self.column} is known of {values.size} held-out real galaxies, or the same of all; give "
-                f"them the column (simcompare prepare --properties), or limits: '{self.column}:1,2,3'."
+                f"{self.column} is known for {values.size} held-out real galaxies, or equal for all; add it "
+                f"(simcompare prepare --properties), or give limits: '{self.column}:1,2,3'."
             )
         inner = np.quantile(values, np.arange(1, N_BINS) / N_BINS)
         return (-np.inf, *inner.tolist(), np.inf)

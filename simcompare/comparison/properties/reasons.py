@@ -69,8 +69,8 @@ def reasons(scores: Scores, structure: Structure, seed: int, *, n_bootstrap: int
     real = _galaxies(scores.reference_sample(), structure)
     if len(real) < LEAST_REFERENCE:
         raise ValueError(
-            f"{', '.join(NUMBERS)} are known together of {len(real)} held-out real galaxies, and "
-            f"{LEAST_REFERENCE} are needed; score the images of real galaxies again."
+            f"{len(real)} held-out real galaxies have all of {', '.join(NUMBERS)}, and {LEAST_REFERENCE} "
+            "are needed; score the images of real galaxies again."
         )
     learned = learn_numbers(real, stream(seed, "reasons of the reference"))
     rates: dict[int, float] = {}
@@ -142,12 +142,12 @@ def sentences(table: Table, verdicts: Mapping[str, str]) -> Sequence[str]:
         departure = "lack of structure" if side < 0 else "excess of structure"
         known = rows[(rows["p_holm"] < SIGNIFICANCE) & (rows["low"] > 0) & (rows["z_difference"] * side > 0)]
         if not len(known):
-            lines.append(f"None of the morphology numbers is seen to carry the {departure} of {name}.")
+            lines.append(f"No morphology number accounts for the {departure} of {name}.")
             continue
         best = known[np.argmax(known["share"])]
         adjective = NUMBERS[str(best["number"])][int(best["difference"] > 0)]
         lines.append(
-            f"{name} galaxies are {adjective} than real ones that are seen as well; this carries "
+            f"{name} galaxies are {adjective} than real ones observed equally well; this accounts for "
             f"{best['share']:.0%} ({best['low']:.0%} to {best['high']:.0%}) of their {departure}."
         )
     return lines

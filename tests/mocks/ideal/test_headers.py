@@ -93,13 +93,13 @@ def test_parsecs_need_a_redshift_and_the_assumed_cosmology_is_said(tmp_path):
         (NONE | SKY | {"CD1_1": C, "CD1_2": C, "CD2_1": 0.0, "CD2_2": C}, "not square"),
         (NONE | SKY | {"CD1_1": 0.0, "CD2_2": 0.0}, "x.fits"),
         (ARCSEC | {"CDELT1": SIDE * 2, "CDELT2": SIDE * 2}, "0.1 arcsec by PIXSCALE and 0.2 arcsec"),
-        ({"PIXSCALE": 0.0}, "usual are"),
-        ({"PIXSCALE": 396.0}, "usual are"),
-        ({"PIXSCALE": None, "CDELT1": 0.396, "CDELT2": 0.396}, "degrees assumed; usual are"),
+        ({"PIXSCALE": 0.0}, "usual: "),
+        ({"PIXSCALE": 396.0}, "usual: "),
+        ({"PIXSCALE": None, "CDELT1": 0.396, "CDELT2": 0.396}, "degrees assumed; usual: "),
         ({"PIXSCALE": None, "CDELT1": 1.0, "CUNIT1": "Hz"}, "not an angle"),
         ({"REDSHIFT": 0.05, "USE_Z": 0.06}, "USE_Z = 0.06 and REDSHIFT = 0.05 disagree"),
         ({"REDSHIFT": -3.0}, "redshift is -3"),
-        ({"MAGZERO": 27.0}, "AB zero point 22.500, a card says 27"),
+        ({"MAGZERO": 27.0}, "AB zero point 22.500, a card has 27"),
         ({"BSOFTEN": 10.0, "BOFFSET": 1.0}, "packed by asinh"),
         ({"BUNIT": "1/nanomaggy^2"}, "not known as one of an image"),
         ({"BUNIT": "counts/s"}, "need zeropoints"),
@@ -141,7 +141,7 @@ def test_band_lists(text):
 
 def test_cube_without_filter_cards_is_read_as_the_user_states(tmp_path):
     path = write(tmp_path / "x.fits", np.stack([disc(), disc(), disc()]), FILTER=None, BUNIT="MJy/sr")
-    with pytest.raises(ValueError, match="bands not told by FILTER"):
+    with pytest.raises(ValueError, match="FILTER keywords do not name the bands"):
         read_ideal_image(path)
     for options in ({"bands": "g,r,i"}, {"bands": "gri", "unit": "nanomaggy", "pixel_scale": 0.2}):
         ideal = read_image([path], options)

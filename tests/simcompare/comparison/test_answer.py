@@ -72,7 +72,9 @@ def test_each_verdict_has_its_words(verdict, fraction, phrase):
 def test_a_control_that_fails_is_said_first():
     twins = row("twins of SDSS", Verdict.CONSISTENT, 0.9, kind="twins", structure_p=0.3)
     sentence = answer(table(row("run", Verdict.CONSISTENT), twins))
-    assert sentence.startswith("The control fails: twins of SDSS, smooth models, are not told from real")
+    assert sentence.startswith(
+        "The control fails: twins of SDSS, smooth models, cannot be told apart from real"
+    )
     sky = row("blank sky", Verdict.UNKNOWN, kind="control", delta_mean=3.0)
     assert "The control fails: blank sky scores higher" in answer(table(row("run", Verdict.CONSISTENT), sky))
 

@@ -50,7 +50,7 @@ def test_verbs_know_shipped_models_by_name(tmp_path, capsys):
     assert main(["attribute", str(tmp_path), "--real", str(tmp_path), "--model", "sdss-r", *out]) == 2
     assert "sdss-r" not in capsys.readouterr().err
     assert main(["nulls", str(tmp_path), "--model", "sdss-r", *out]) == 2
-    assert "sdss-r comes without the images that it was trained on" in capsys.readouterr().err
+    assert "sdss-r comes without its training images" in capsys.readouterr().err
 
 
 def test_all_together_take_a_few_megabytes():

@@ -39,7 +39,7 @@ def test_registered_encoders_are_known_by_name(registered, may_import):
 def test_a_function_is_imported_for_the_user_alone(tmp_path, monkeypatch):
     (tmp_path / "planted.py").write_text("raise SystemExit('ran')")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(ValueError, match="was read from a file, which chooses no code"):
+    with pytest.raises(ValueError, match="was read from a file, which must not choose code"):
         find_encoder("planted:f", may_import=False)
     assert "planted" not in sys.modules
     assert find_encoder("numpy:ravel", may_import=True) is np.ravel

@@ -60,7 +60,7 @@ def test_layouts_hold_the_same_rows(runs, layout, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--layout", "mmu"], "is one of images; choose ecsv, fits, csv for scores"),
+        (["--layout", "mmu"], "is for images; choose ecsv, fits, csv for scores"),
         (["--layout", "csv", "--where", "mag_r < 1"], "no scores match"),
         (["--layout", "csv", "--where", "colour < 1"], "colour"),
     ],
@@ -74,7 +74,7 @@ def test_what_cannot_be_exported_is_refused(runs, words, message, capsys):
 def test_layouts_of_scores_are_not_those_of_images(tmp_path, capsys):
     (tmp_path / "images").mkdir()
     assert main(["export", str(tmp_path), "--layout", "csv", "--out", str(tmp_path / "x.csv")]) == 2
-    assert "layout 'csv' is one of scores, which" in capsys.readouterr().err
+    assert "layout 'csv' is for scores, but" in capsys.readouterr().err
 
 
 def test_no_word_of_a_csv_is_a_formula(tmp_path):

@@ -59,7 +59,7 @@ def test_a_lack_of_asymmetry_is_named_with_its_share(real):
     (sentence,) = sentences(table, verdicts)
     assert sentences(table, verdicts | {"smooth": str(Verdict.INVALID)}) == []
     assert sentence.startswith(
-        "smooth galaxies are less asymmetric than real ones that are seen as well; this"
+        "smooth galaxies are less asymmetric than real ones observed equally well; this"
     )
     assert sentence.endswith("of their lack of structure.")
     row = table[(table["dataset"] == "smooth") & (table["number"] == "measured_asymmetry")][0]
@@ -75,7 +75,7 @@ def test_a_lack_that_no_number_carries_is_said_so(real):
     table, verdicts = reasoned(real, smooth)
     assert verdicts == {"smooth": Verdict.SMOOTHER}
     assert sentences(table, verdicts) == [
-        "None of the morphology numbers is seen to carry the lack of structure of smooth."
+        "No morphology number accounts for the lack of structure of smooth."
     ]
 
 
