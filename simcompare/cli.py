@@ -97,9 +97,9 @@ def _function_of(command: Command) -> Callable[..., None]:
             raise typer.Exit(SOME_FAILED)  # the log says which
 
     fields = {name: item for name, item in command.settings.model_fields.items() if not item.exclude}
-    order = sorted(fields, key=lambda name: PANELS.index(panel_of(name)))  # the help follows it
+    order = sorted(fields, key=lambda name: PANELS.index(panel_of(name, command.verb)))  # the help follows it
     order = [*command.positional.split(), *(name for name in order if name not in command.positional.split())]
-    parameters = [_parameter(name, fields[name], name in command.positional.split()) for name in order]
+    parameters = [_parameter(command, name, fields[name]) for name in order]
     if command.work:
         parameters.append(_DRY_RUN)
     function.__signature__ = inspect.Signature(parameters)
@@ -108,10 +108,11 @@ def _function_of(command: Command) -> Callable[..., None]:
     return function
 
 
-def _parameter(name: str, item: FieldInfo, is_positional: bool) -> inspect.Parameter:
-    """One setting as an argument or option."""
+def _parameter(command: Command, name: str, item: FieldInfo) -> inspect.Parameter:
+    """One setting of a command as an argument or option."""
+    is_positional, panel = name in command.positional.split(), panel_of(name, command.verb)
     kind = typer.Argument if is_positional else partial(typer.Option, *([item.title] if item.title else []))
-    shown = {"help": escape(item.description), "metavar": metavar_of(item), "rich_help_panel": panel_of(name)}
+    shown = {"help": escape(item.description), "metavar": metavar_of(item), "rich_help_panel": panel}
     if is_positional:
         shown |= {"metavar": None, "rich_help_panel": "Arguments"}
     complete = completion_of(name)

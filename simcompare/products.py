@@ -17,6 +17,7 @@ from simcompare.commands.report import report_run
 from simcompare.comparison.answer import answer
 from simcompare.comparison.report_table import FurtherTable, read_further
 from simcompare.pages.browse_server import BrowseServer
+from simcompare.runs.tables import readable
 from simcompare.settings import BrowseSettings, CompareSettings, NullsSettings, ReportSettings
 
 __all__ = ["Comparison", "Nulls", "Page", "browse", "compare", "nulls", "report"]
@@ -61,10 +62,12 @@ class Comparison:
         return f"<Comparison with {self.reference}: {', '.join(map(str, self.table['dataset']))}>"
 
     def __str__(self) -> str:
-        return "\n".join([self.answer, *main_columns(self.table).pformat(max_width=-1, max_lines=-1)])
+        return "\n".join(
+            [self.answer, *readable(main_columns(self.table)).pformat(max_width=-1, max_lines=-1)]
+        )
 
     def _repr_html_(self) -> str:
-        shown = main_columns(self.table)
+        shown = readable(main_columns(self.table))
         shown["caution"] = [escape(str(text)) for text in self.table["caution"]]
         lines = shown.pformat(max_width=-1, max_lines=-1, html=True, show_unit=False)
         return f"<p>{escape(self.answer)}</p>" + "\n".join(lines)

@@ -120,8 +120,8 @@ _WORKERS = Field(
 _SCHEDULER = Field(
     None,
     examples=["slurm"],
-    description="Dask cluster to work on: scheduler file or address (tcp://host:8786), on the command line "
-    "alone as it may run code here; or 'slurm' (dask-jobqueue); default: the cores of this machine.",
+    description="Dask cluster to run on: scheduler file or address (tcp://host:8786; command line only, as "
+    "it can run code here), or 'slurm' (dask-jobqueue); default: the cores of this machine.",
 )
 _TIMEOUT = Field(600.0, gt=0, description="Time limit for reading one galaxy [s].")
 _READER = Field(
@@ -130,12 +130,10 @@ _READER = Field(
     "'a=0.5', 'linking_length=0.8', 'fields.birth=BornAt'.",
 )
 _BANDS = Field("r", min_length=1, description="Filters, one letter each.")
-_SIZE = Field(64, ge=8, description="Image size in pixels, a power of two: 32, 64, 128, ...")
-_ARCSEC = Field(
-    None, gt=0, description="Image size in arcsec, to the nearest pixel; takes precedence over size."
-)
+_SIZE = Field(64, ge=8, description="Image size [pixels], a power of two: 32, 64, 128, ...")
+_ARCSEC = Field(None, gt=0, description="Image size [arcsec], to the nearest pixel; overrides --size.")
 _RADII = Field(
-    None, gt=0, description="Image size in Petrosian radii of each galaxy, resampled to size pixels."
+    None, gt=0, description="Image size [Petrosian radii of each galaxy], resampled to --size pixels."
 )
 FAILURES = "failures.ecsv"
 """Table in a run folder of what could not be done."""
@@ -178,7 +176,7 @@ class MockSettings(Settings):
         "'gas-column:geometry=screen,cell=0.2'.",
     )
     conditions: Path | None = Field(
-        None, description="Image set whose PSFs and noise are drawn; default: the survey file."
+        None, description="Image set to take PSF, noise and calibration from; default: the survey file."
     )
     sky: Path | None = Field(
         None,
@@ -194,11 +192,13 @@ class MockSettings(Settings):
         description="Bands of red, green and blue ('irg'): 8-bit pictures with one stretch for all.",
     )
     min_stellar_mass: float = Field(0.0, ge=0, description="Minimum stellar mass [Msun].")
-    subhalo: list[int] = Field([], description="Only these subhalo_id; repeatable.")
+    subhalo: list[int] = Field([], description="Only the galaxy with this subhalo_id; repeatable.")
     where: str | None = Field(None, description="Condition on catalogue columns: 'n_stars > 500'.")
     every: int = Field(1, ge=1, description="Use every n-th galaxy of the selection.")
     aperture: str | None = Field(
-        None, description="Keep only stars within '30 kpc', '2 rhalf' or half the 'image'; default: all."
+        None,
+        description="Keep only stars within a radius: '30 kpc', '2 rhalf' (half-mass radii) or 'image' (half "
+        "its side); default: all.",
     )
     workers: int = _WORKERS
     scheduler: str | None = _SCHEDULER
@@ -242,24 +242,25 @@ class SkySettings(Settings):
     clear: float | None = Field(
         5.0,
         ge=0,
-        description="Radius in pixels about a patch's centre that is free of sources.",
+        description="Radius around the centre of a patch that must be free of sources [pixels].",
     )
     seed: int = _SEED
 
 
 class AttributeSettings(MockSettings):
-    """Measure what each ingredient of a mock is worth, and the systematic floor of a difference."""
+    """Measure what each step of a mock contributes to the result, and its systematic floor."""
 
     conditions: None = Field(None, exclude=True)
     real: Path = Field(description="Image set of real galaxies, for conditions, preparation and reference.")
     model: Path = Field(description=f"Model of real galaxies: a folder, or shipped: {_SHIPPED}.")
     background: Path | None = Field(
-        None, description="Model of the background class. Default: the twins of a shipped model."
+        None,
+        description="Model of the background class. Default: that of the twins, if the model is shipped.",
     )
     twins: Path | None = Field(
         None,
         description="Image set of the Sersic twins of the real galaxies, for the structure fraction. "
-        "Default: the held-out galaxies that come with a shipped model; with neither, nats.",
+        "Default: those of a shipped model; without any, the budget is in nats.",
     )
     real_conditions: bool = Field(
         True, description="Use PSF, noise and sky of the real images; false: of the survey file."
@@ -355,7 +356,7 @@ class ReobserveSettings(Settings):
         0.0, description="Change of magnitude by the K correction at the new redshift."
     )
     conditions: Path | None = Field(
-        None, description="Image set whose PSFs and noise are drawn; default: the survey file."
+        None, description="Image set to take PSF, noise and calibration from; default: the survey file."
     )
     units: str | None = Field(
         None, description="Pixel units where the files do not state them: 'nanomaggy', 'zero point 27'."
@@ -411,14 +412,14 @@ class ExportSettings(Settings):
 
 
 class InfoSettings(Settings):
-    """Describe an image set: what was kept, what was left out and why, distributions."""
+    """Describe an image set: what was kept, what was left out and why."""
 
     images: list[Path] = Field(description="Image sets; several are joined.")
     where: str | None = Field(None, description="Condition on catalogue columns: 'mag_r < 17.7'.")
 
 
 class TwinsSettings(Settings):
-    """Fit a smooth Sersic model to each real galaxy and observe it as the galaxy was."""
+    """Fit a smooth Sersic model to each real galaxy and observe it under the same conditions."""
 
     images: Path = Field(description="Image set of real galaxies.")
     out: Path = Field(description="Run folder.")
@@ -431,7 +432,7 @@ class TwinsSettings(Settings):
 
 
 class TrainSettings(Settings):
-    """Learn the probability density of an image set."""
+    """Train a flow: learn the probability density of an image set."""
 
     images: Path = Field(description="Image set.")
     out: Path = Field(description="Folder of the model.")
@@ -470,7 +471,8 @@ class ScoreSettings(Settings):
     )
     background: Path | None = Field(
         None,
-        description="Model of the background class: the headline's. Default: the twins of a shipped model.",
+        description="Model of the background class, for the likelihood ratio. Default: that of the twins, if "
+        "the model is shipped.",
     )
     versus: list[str] = Field([], description="Further background: 'name=path'; repeatable.")
     reference: str | None = Field(
@@ -481,8 +483,8 @@ class ScoreSettings(Settings):
     neighbours: int = Field(3, ge=0, description="Number of nearest real galaxies to list for each image.")
     embedding: str | None = Field(
         None,
-        description="Further space of neighbours: a registered encoder, or 'module:function', from images to "
-        "vectors.",
+        description="Also find neighbours in another space: a registered encoder, or 'module:function', from "
+        "images to vectors.",
     )
     batch_size: int = Field(64, ge=1, description="Batch size.")
     device: str = Field(
@@ -510,7 +512,7 @@ class CompareSettings(Settings):
     out: Path = Field(description="Run folder.")
     reference: str | None = Field(
         None,
-        description="Data set of real galaxies that the others are held against; default: the only one.",
+        description="Data set of real galaxies to compare the others with; default: the only one.",
     )
     bootstrap: int = Field(2000, ge=100, description="Number of bootstrap resamples.")
     match: str | None = Field(
@@ -531,16 +533,16 @@ class CompareSettings(Settings):
     )
     condition: str = Field(
         "snr,resolution",
-        description="What the real galaxies that structure is held against are equal in: signal-to-noise and "
-        "size over seeing, and columns to be added: 'snr,resolution,redshift,mag_g-mag_r'.",
+        description="Columns in which the real galaxies compared with must be equal: signal-to-noise, size "
+        "over seeing, and any you add: 'snr,resolution,redshift,mag_g-mag_r'.",
     )
     nulls: Path | None = Field(None, description="Run of 'simcompare nulls'.")
     attribution: list[Path] = Field(
-        [], description="Run of 'simcompare attribute', whose ladder joins the report; repeatable."
+        [], description="Run of 'simcompare attribute' to add to the report; repeatable."
     )
     embedding: str | None = Field(
         None,
-        description="Encoder of the score runs; needed where it is 'module:function', which is never taken "
+        description="Encoder of the score runs; give it again if it is 'module:function', which is not read "
         "from their folders.",
     )
     name: str | None = Field(None, description="Name of this run on the board; default: its folder's.")
@@ -548,7 +550,7 @@ class CompareSettings(Settings):
 
 
 class NullsSettings(Settings):
-    """Retrain with other seeds, halves and pixel transforms: what a difference must exceed."""
+    """Retrain with other seeds, halves and pixel transforms, to see how large a difference must be."""
 
     images: list[Path] = Field(description="Image sets that were scored.")
     out: Path = Field(description="Run folder.")
@@ -581,7 +583,7 @@ class ReportSettings(Settings):
 
 
 class FigureSettings(Settings):
-    """Draw a figure of a report again, for a paper: other width, names and data sets."""
+    """Draw a figure of a report for a paper: width, names, choice of data sets."""
 
     name: str = Field(description="Name of the figure, as its file in 'figures' is called.")
     run: Path = Field(description="Folder of a comparison run with a report.")

@@ -26,7 +26,7 @@ from simcompare.images.stamps import PreparedStamp
 from simcompare.kinds import Kind
 from simcompare.runs.files import write_text
 from simcompare.runs.folder import Run, open_run
-from simcompare.runs.tables import plain
+from simcompare.runs.tables import plain, readable
 from simcompare.runs.time_limit import Watch
 from simcompare.scores.files import joined_form, joined_scores
 from simcompare.scores.joining import stack_scores
@@ -335,6 +335,6 @@ def messages(settings: AttributeSettings, attribution: Attribution) -> Iterator[
         shown = table[table.colnames[0], "n_galaxies", name, f"{name}_low", f"{name}_high"]
         for column in shown.colnames[2:]:
             shown[column].info.format = "+.1f" if attribution.unit == "nats" else "+.2f"
-        yield from shown.pformat(max_width=-1, max_lines=-1)
+        yield from readable(shown).pformat(max_width=-1, max_lines=-1)
     yield attribution.verdict
     yield f"give {settings.out} to 'simcompare compare' as --attribution"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from astropy.table import Table
 
 from simcompare.comparison.board import board
-from simcompare.runs.tables import write_table
+from simcompare.runs.tables import readable, write_table
 from simcompare.settings import BoardSettings
 
 __all__ = ["board_of", "messages"]
@@ -42,4 +42,4 @@ def messages(settings: BoardSettings, table: Table) -> Iterator[str]:
         table[name].info.format = "+.1f"
     for name in ("auc", "auc_low", "auc_high", "overlap"):
         table[name].info.format = ".2f"
-    yield from table.pformat(max_width=-1, max_lines=-1)
+    yield from readable(table).pformat(max_width=-1, max_lines=-1)

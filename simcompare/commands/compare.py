@@ -29,6 +29,7 @@ from simcompare.kinds import Kind
 from simcompare.runs.folder import Run, open_run, read_settings
 from simcompare.runs.ledger import check_hash
 from simcompare.runs.names import SCORES
+from simcompare.runs.tables import readable
 from simcompare.scores.encoders import Encoder, find_encoder, is_import
 from simcompare.scores.files import joined_blocks, joined_form, joined_scores, scores_file, write_blocks
 from simcompare.scores.nuisance import read_columns
@@ -253,7 +254,7 @@ def messages(settings: CompareSettings, table: Table) -> Iterator[str]:
     yield sentence
     if note and note not in sentence:
         yield f"note: {note}"
-    yield from main_columns(table).pformat(max_width=-1, max_lines=-1)
+    yield from readable(main_columns(table)).pformat(max_width=-1, max_lines=-1)
     for row in table[table["caution"] != ""]:
         yield f"{row['dataset']}: {row['caution']}"
     yield f"all columns in {settings.out / 'comparison.ecsv'}"

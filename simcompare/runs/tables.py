@@ -9,7 +9,7 @@ from astropy.table import Column, MaskedColumn, Table
 
 from simcompare.runs.files import atomic_path
 
-__all__ = ["filled", "filled_table", "numbers_of", "plain", "write_table"]
+__all__ = ["filled", "filled_table", "numbers_of", "plain", "readable", "write_table"]
 
 
 def numbers_of(column: object) -> np.ndarray:
@@ -34,6 +34,34 @@ def filled_table(table: Table) -> Table:
             values = filled(table[name])
             whole[name] = Column(values, unit=table[name].unit, description=table[name].description)
     return whole
+
+
+def readable(table: Table) -> Table:
+    """Copy of a table with its numbers as a person writes them: ``-`` where there is none, no negative zero.
+
+    Parameters
+    ----------
+    table : Table
+        Formats of the columns are followed.
+
+    Returns
+    -------
+    Table
+        Columns of numbers are text.
+    """
+    shown = table.copy(copy_data=False)
+    for name in table.colnames:
+        if np.ma.asarray(table[name]).dtype.kind == "f":
+            lines = table[name].pformat(max_lines=-1, show_name=False, show_unit=False)
+            shown[name] = Column([_as_written(line.strip()) for line in lines[: len(table)]], dtype=str)
+    return shown
+
+
+def _as_written(number: str) -> str:
+    """Replace what stands for a missing number, and the sign of zero."""
+    if number.lstrip("+-") in ("nan", ""):
+        return "-"
+    return number.lstrip("+-") if not number.strip("+-0.") else number
 
 
 def write_table(table: Table, path: str | os.PathLike) -> None:

@@ -34,7 +34,7 @@ def test_saved_equals_loaded(ensemble, tmp_path):
     assert torch.equal(loaded.log_prob(NOISE), ensemble.log_prob(NOISE))
     with pytest.raises(FileExistsError, match="not empty"):
         ensemble.save(tmp_path / "three")
-    with pytest.raises(FileNotFoundError, match="holds no member-0"):
+    with pytest.raises(FileNotFoundError, match="no member-0"):
         Ensemble.load(tmp_path)
 
 

@@ -49,13 +49,18 @@ _PANELS = {
 PANELS = tuple(_PANELS)
 """Headings in the order of the help."""
 _PANEL = {name: panel for panel, names in _PANELS.items() for name in names}
+_PANEL_IN = {
+    "compare": {"name": OUTPUT, "population": ANALYSIS},
+    "score": {"neighbours": ANALYSIS},
+    "prepare": {"train": GALAXY, "validation": GALAXY},
+}  # names that mean something else in these verbs
 _WORDS = {int: "N", float: "X", Path: "PATH", str: "TEXT"}
 _SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 
 
-def panel_of(name: str) -> str:
-    """Panel of the help in which a setting stands."""
-    return _PANEL.get(name, ANALYSIS)
+def panel_of(name: str, verb: str = "") -> str:
+    """Panel of the help in which a setting of a verb stands."""
+    return _PANEL_IN.get(verb, {}).get(name) or _PANEL.get(name, ANALYSIS)
 
 
 def metavar_of(item: FieldInfo) -> str:
@@ -75,7 +80,7 @@ def metavar_of(item: FieldInfo) -> str:
         if get_origin(each) is Literal:
             return "|".join(map(str, get_args(each)))
     if get_origin(item.annotation) is tuple:
-        return "X X"
+        return "LOW HIGH"
     if kind is bool:
         return " "
     placeholder = _WORDS.get(kind, "TEXT")

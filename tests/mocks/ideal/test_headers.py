@@ -82,7 +82,7 @@ def test_parsecs_need_a_redshift_and_the_assumed_cosmology_is_said(tmp_path):
     distance = FlatLambdaCDM(70, 0.3).angular_diameter_distance(0.046).to_value("pc")
     assert ideal.pixel_scale == pytest.approx(97.65625 / distance * 206264.806, rel=1e-6)
     assert "cosmology not stored: H0 = 70, Omega_m = 0.3 assumed" in ideal.metadata["notes"][0]
-    with pytest.raises(ValueError, match="pixel size not told"):
+    with pytest.raises(ValueError, match="pixel size not given"):
         read_ideal_image(write(tmp_path / "y.fits", disc(), **cards))
 
 
@@ -148,7 +148,7 @@ def test_cube_without_filter_cards_is_read_as_the_user_states(tmp_path):
         assert ideal.bands == ("g", "r", "i")
     assert ideal.image.sum() == pytest.approx(300)
     assert examine(path, bands="gri").ok
-    for wrong, message in (("gr", "for 2 bands"), ("griz", "for 4 bands"), ("ggr", "one twice")):
+    for wrong, message in (("gr", "for 2 bands"), ("griz", "for 4 bands"), ("ggr", "each band once")):
         with pytest.raises(ValueError, match=message):
             read_ideal_image(path, bands=wrong)
     with pytest.raises(ValueError, match="images have no option colour; they have bands, unit"):

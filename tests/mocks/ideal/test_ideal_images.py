@@ -71,7 +71,7 @@ def test_inf_is_no_light():
         ({"image": np.ma.masked_less(disc(), 1e-3)}, "pixels are masked"),
         ({"image": disc() * u.Unit("MJy/sr")}, "the image is in MJy / sr, but the unit stated is"),
         ({"image": np.stack([disc(), 0 * disc()]), "bands": "gr"}, "no light at all in r"),
-        ({"image": np.stack([disc(), disc()]), "bands": "gg"}, "name one twice"),
+        ({"image": np.stack([disc(), disc()]), "bands": "gg"}, "each band once"),
         ({"unit": "W/m2/sr"}, "wavelengths="),
     ],
 )
@@ -153,7 +153,7 @@ def test_fits_cube_with_its_unit_and_scale(tmp_path):
 
 def test_untold_unit_scale_and_bands_are_asked_for(tmp_path):
     path = write(tmp_path / "bare.fits", disc())
-    with pytest.raises(ValueError, match="pixel size not told"):
+    with pytest.raises(ValueError, match="pixel size not given"):
         read_ideal_image(path)
     with pytest.raises(ValueError, match="no BUNIT"):
         read_ideal_image(path, pixel_scale=0.4)

@@ -68,7 +68,7 @@ def test_centred_psf_is_only_divided_by_its_sum():
 @pytest.mark.parametrize(
     ("image", "message"),
     [
-        (star(31, 31, 15, 15) - 0.01, r"negative pixels hold \d+ %"),
+        (star(31, 31, 15, 15) - 0.01, r"negative pixels add up to \d+ %"),
         (star(31, 31, 29, 15), "so near an edge that a square about it holds"),
         (np.zeros((31, 31)), "sums to 0"),
         (np.ma.masked_greater(star(31, 31, 15, 15), 0.9), "masked pixels"),

@@ -196,7 +196,7 @@ def test_tables_without_places_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"no columns ra and dec .*; it has name"):
         read_places(tmp_path / "a.ecsv")
     (tmp_path / "b.fits").write_bytes(b"nothing")
-    with pytest.raises(ValueError, match="no table that can be read"):
+    with pytest.raises(ValueError, match="not a table that can be read"):
         read_places(tmp_path / "b.fits")
     with pytest.raises(FileNotFoundError, match="no such file"):
         read_places(tmp_path / "c.csv")

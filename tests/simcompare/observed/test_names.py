@@ -220,7 +220,7 @@ def test_rows_without_a_place_are_counted(tmp_path, caplog):
     table.write(tmp_path / "m.ecsv")
     with pytest.raises(ValueError, match="column ra has the unit mag, not an angle"):
         read_places(tmp_path / "m.ecsv")
-    with pytest.raises(ValueError, match="column dec holds 'north', no coordinate"):
+    with pytest.raises(ValueError, match="column dec holds 'north', not a coordinate"):
         places(tmp_path, "ra,dec\n1,north\n")
 
 

@@ -103,7 +103,7 @@ def test_camera_count_of_stamps_is_the_calibration_of_its_field(stack_file):
 
 def test_counts_of_accepted_and_rejected(sample):
     # 119 of 172 spirals are mosaics, interpolated by their makers: their noise is not the camera's.
-    seam = sum(n for reason, n in sample.reasons.items() if "seam" in reason)
+    seam = sum(n for reason, n in sample.reasons.items() if "boundary" in reason)
     assert 0 < seam < 10
     assert 406 - seam <= len(sample.images) <= 406
     assert len(sample.images) + len(sample.rejected) == 528

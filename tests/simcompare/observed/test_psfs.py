@@ -66,7 +66,12 @@ def test_a_bad_psf_is_one_row_and_an_off_centre_one_is_moved(tmp_path):
     assert len(made.images) == 3
     assert made.rejected["source_index"].tolist() == ["2", "3", "4", "6"]
     reasons = " ".join(made.rejected["reason"])
-    for expected in ("negative pixels hold", "1 pixels that are not finite", "sums to 0", "no point source"):
+    for expected in (
+        "negative pixels add up",
+        "1 pixels that are not finite",
+        "sums to 0",
+        "not a point source",
+    ):
         assert expected in reasons
     np.testing.assert_allclose(
         made.images.catalogue["psf_fwhm_r"], 0.2 * 1.5 * np.sqrt(8 * np.log(2)), rtol=0.02

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from astropy.table import MaskedColumn, Table
 
-from simcompare.runs.tables import filled, filled_table, numbers_of, plain, write_table
+from simcompare.runs.tables import filled, filled_table, numbers_of, plain, readable, write_table
 
 
 def odd_table(n, seed=0):
@@ -50,3 +50,15 @@ def test_what_is_masked_is_missing_whatever_lies_under_the_mask():
     assert np.isnan(whole["x"][1])
     assert (whole["x"].unit, whole["x"].description, whole.meta) == (u.mag, "what", {"a": 1})
     assert table["x"].mask.tolist() == [False, True, False]
+
+
+def test_numbers_are_shown_as_a_person_writes_them():
+    table = Table({"name": ["a", "b", "c", "d"], "f": [0.984, -0.001, np.nan, -1.2], "n": [1, 2, 3, 4]})
+    table["z"] = MaskedColumn([-0.001, 0.002, 3.0, 1.0], mask=[0, 0, 1, 0])
+    table["f"].info.format, table["z"].info.format = ".2f", "+.2f"
+    shown = readable(table)
+    assert shown["f"].tolist() == ["0.98", "0.00", "-", "-1.20"]
+    assert shown["z"].tolist() == ["0.00", "0.00", "-", "+1.00"]
+    assert shown["n"].tolist() == [1, 2, 3, 4]
+    assert table["f"].dtype.kind == "f"
+    assert len(readable(table[:0])) == 0

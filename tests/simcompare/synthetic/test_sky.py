@@ -92,7 +92,7 @@ def test_bad_coadds_are_refused(tmp_path):
     toy_coadd(tmp_path)
     with pytest.raises(FileNotFoundError, match="no such file"):
         open_coadd(tmp_path / "none.fits")
-    with pytest.raises(ValueError, match="no HSC coadd"):
+    with pytest.raises(ValueError, match="not an HSC coadd"):
         open_coadd(tmp_path / "patch-r-psf.fits")
     paths = {band: tmp_path / f"patch-{band}.fits" for band in "ri"}
     with pytest.raises(ValueError, match="no PSF image of band i"):

@@ -50,7 +50,7 @@ def test_texts_in_many_heaps_are_read(version, tmp_path):
     ("place", "value", "message"),
     [
         (8, 0x5000, "states a piece of 0 bytes"),  # the heap's own size: runs into what is no heap
-        (8, 2**40, "states 1099511627776 bytes"),
+        (8, 2**40, "should have 1099511627776 bytes"),
         (24, 2**64 - 8, "states a piece of 18446744073709551608 bytes"),  # with header and padding 0 again
         (56, 0, "states a piece of 0 bytes"),  # free space behind the one text
     ],
