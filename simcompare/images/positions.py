@@ -24,7 +24,7 @@ def place_problem(ra: float, dec: float) -> str:
     if np.isnan(ra) or np.isnan(dec):
         return f"its coordinates are incomplete: ra {ra}, dec {dec}"
     if not (-180 <= ra <= 360 and -90 <= dec <= 90):
-        return f"ra {ra:g}, dec {dec:g} is no place on the sky [deg]"
+        return f"ra {ra:g}, dec {dec:g} is not a position on the sky [deg]"
     return ""
 
 

@@ -174,7 +174,7 @@ def test_one_flipped_bit_or_a_lost_file_sets_a_snapshot_aside(tmp_path, caplog, 
             assert part == "snapshot.toml"
             continue
         assert epoch == 5
-        assert "damaged-snapshot-000010; training goes on from the one before" in caplog.text
+        assert "damaged-snapshot-000010; training resumes from the previous snapshot" in caplog.text
         (tmp_path / "damaged-snapshot-000010").rename(tmp_path / "snapshot-000010")
     (tmp_path / "snapshot-000010" / part).unlink()
     assert find_snapshot(tmp_path) == 5

@@ -157,7 +157,7 @@ def test_untold_unit_scale_and_bands_are_asked_for(tmp_path):
         read_ideal_image(path)
     with pytest.raises(ValueError, match="no BUNIT"):
         read_ideal_image(path, pixel_scale=0.4)
-    with pytest.raises(ValueError, match="bands not told"):
+    with pytest.raises(ValueError, match="FILTER keywords do not name"):
         read_ideal_image(path, pixel_scale=0.4, unit="nanomaggy")
     ideal = read_ideal_image(path, pixel_scale=0.4, unit="nanomaggy", bands=["i"])
     assert ideal.image.sum() == pytest.approx(100.0)

@@ -440,7 +440,7 @@ def proper(tmp_path, monkeypatch):
 
 def test_proper_times_of_ramses_by_its_namelist(proper):
     path, galaxies = proper
-    refused(path, "can be proper ones .* and conformal ones")
+    refused(path, "may be proper times .* or conformal ones")
     (path / "namelist.txt").write_text("&RUN_PARAMS\ncosmo=.true.\n/\n&X\nuse_proper_time=.true.\n/\n")
     truth = galaxies[0].stars
     for options in ({}, {"proper_time": True}):

@@ -201,5 +201,5 @@ def test_tables_without_places_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="no such file"):
         read_places(tmp_path / "c.csv")
     Table({"RA": [np.nan, 1.0], "Dec": [0.0, 95.0]}).write(tmp_path / "d.ecsv")
-    with pytest.raises(ValueError, match="none of its 2 rows has a place"):
+    with pytest.raises(ValueError, match="none of its 2 rows has a position"):
         read_places(tmp_path / "d.ecsv")

@@ -174,7 +174,7 @@ def test_maps_are_kept_in_bounded_files(runs, tmp_path, monkeypatch):
     np.testing.assert_allclose(
         read_map(tmp_path, "old", 23)["square"], images.read(23).image[0, 0] ** 2, rtol=1e-5
     )
-    with pytest.raises(ValueError, match="no map of nats under plain"):
+    with pytest.raises(ValueError, match="no likelihood map for plain"):
         write_maps(images, {"plain": len}, tmp_path)
 
 

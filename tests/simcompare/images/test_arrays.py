@@ -95,7 +95,7 @@ def test_what_cannot_be_prepared_is_left_out_and_said(pixels, caplog):
         ({"images": np.zeros((3, 2, 48, 48))}, r"shape \(3, 2, 48, 48\); \(n, 1 band r, y, x\) is needed"),
         ({"images": np.zeros((3, 48, 48, 3)), "bands": "gri"}, r"bands last.*moveaxis\(images, -1, 1\)"),
         ({"images": np.zeros((48, 48))}, r"shape \(48, 48\)"),
-        ({"images": np.zeros((0, 1, 48, 48))}, "not one pixel"),
+        ({"images": np.zeros((0, 1, 48, 48))}, "they are empty"),
         ({"images": np.zeros((3, 48, 48), np.uint8)}, "8-bit"),
         ({"images": np.zeros((3, 48, 48)) * u.m}, "images are in m; give nmgy"),
         ({"bands": "rr"}, "name each once"),

@@ -87,7 +87,7 @@ def test_impossible_places_are_one_row(ra, dec, tmp_path):
     made = prepare([path], tmp_path / "run")
     assert len(made.images) == 2
     assert made.rejected["source_index"].tolist() == ["0"]
-    assert any(word in made.rejected["reason"][0] for word in ("no place on the sky", "incomplete"))
+    assert any(word in made.rejected["reason"][0] for word in ("not a position on the sky", "incomplete"))
     assert np.isnan(place_in_name("J994200.00-910000.0")).all()
 
 

@@ -113,7 +113,7 @@ def test_gas_is_not_negative_and_metals_are_a_part_of_it():
     refuse_absurd_gas("file", Gas(position=np.ones((2, 3)), metallicity=np.array([0.0, 1.0]), **sound))
     refuse_absurd_gas("file", Gas(position=np.ones((2, 3)), mass=np.ones(2)))
     for name in sound:
-        with pytest.raises(ValueError, match=f"{name} of the gas reaches down to -0.1"):
+        with pytest.raises(ValueError, match=f"{name} of the gas is as low as -0.1"):
             refuse_absurd_gas("file", Gas(position=np.ones((2, 3)), **sound | {name: np.array([-0.1, 1.0])}))
     with pytest.raises(ValueError, match=r"reach 1\.1"):
         refuse_absurd_gas("file", Gas(position=np.ones((2, 3)), **sound, metallicity=np.array([1.1, 0.0])))

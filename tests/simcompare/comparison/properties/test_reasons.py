@@ -93,5 +93,5 @@ def test_scores_without_the_numbers_are_told(real):
     with pytest.raises(ValueError, match="no measured_gini; score the images again"):
         reasons(scores.without("measured_gini"), structure, 0)
     unknown = scores.with_columns(measured_gini=np.full(len(scores), np.nan))
-    with pytest.raises(ValueError, match="known together of 0 held-out real galaxies"):
+    with pytest.raises(ValueError, match="0 held-out real galaxies have all of"):
         reasons(unknown, structure, 0)

@@ -217,9 +217,9 @@ def test_psf_is_brought_to_one_side():
     ("spoil", "reason"),
     [
         (lambda image: image[:, :40, :], "smaller than the cut"),
-        (lambda image: 0 * image, "missing or of one value"),
+        (lambda image: 0 * image, "missing or constant"),
         (lambda image: np.nan * image, "pixels are bad"),
-        (lambda image: 0 * image + 1, "missing or of one value"),
+        (lambda image: 0 * image + 1, "missing or constant"),
         (lambda image: np.where(image > 0.3, image, 0), "no noise"),
         (lambda image: np.where(np.indices(image.shape)[1] < 40, np.nan, image), "pixels are bad"),
         (
