@@ -71,6 +71,12 @@ class Settings(BaseModel):
             matching += matches
         return matching
 
+    @field_validator("bands", mode="before", check_fields=False)
+    @classmethod
+    def _without_commas(cls, bands: object) -> object:
+        """Take ``g,r`` for ``gr``."""
+        return bands.replace(",", "").replace(" ", "") if isinstance(bands, str) else bands
+
     def as_dict(self) -> dict:
         """Plain values for TOML and JSON; what is not set is left out."""
         return self.model_dump(mode="json", exclude_none=True)
@@ -109,7 +115,7 @@ def problems_of(error: ValidationError) -> list[str]:
     ]
 
 
-WHERE_AND_HOW = frozenset({"out", "workers", "scheduler", "timeout", "members"})
+WHERE_AND_HOW = frozenset({"out", "workers", "scheduler", "timeout", "members", "machine"})
 """Settings on which no result depends; a run may go on with others."""
 
 _SHIPPED = ", ".join(shipped_models()) or "none"

@@ -240,7 +240,7 @@ def test_two_galaxies_without_numbers_are_not_one(star_columns, write_stars, tmp
     first, second = star_columns(), star_columns(n=1500, seed=1, centre=(30300.0, 30000.0, 30000.0))
     both = {name: np.concatenate([first[name], second[name]]) for name in first}
     path = write_stars(tmp_path / "x.hdf5", both, gfm=False)
-    refused(path, "are 2 clumps, .* several galaxies")
+    refused(path, "are in 2 clumps, .* several galaxies")
     divided = open_snapshot(path, linking_length=5.0)
     masses = sorted(divided.catalogue()["stellar_mass"], reverse=True)
     assert masses == pytest.approx([first["mass"].sum(), second["mass"].sum()], rel=0.01)
@@ -282,7 +282,7 @@ def test_a_halo_of_two_galaxies_is_one_row_among_the_failures(star_columns, writ
     fields = {"HaloID": np.repeat([1, 2, 2], 3000)}
     snapshot = open_snapshot(write_stars(tmp_path / "x.hdf5", both, gfm=False, fields=fields))
     assert len(snapshot.read(1).stars) == 3000
-    with pytest.raises(ValueError, match="galaxy 2: its stars are 2 clumps"):
+    with pytest.raises(ValueError, match="galaxy 2: its stars are in 2 clumps"):
         snapshot.read(2)
 
 

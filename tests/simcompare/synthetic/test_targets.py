@@ -174,5 +174,5 @@ def test_reader_options_reach_images(tmp_path):
     stated = ["unit=10*nanomaggy", "pixel_scale=0.2", "bands=r"]
     image = make_mocks(settings([path], tmp_path / "run", reader=stated, size=64))
     assert image.catalogue["mag_r"][0] == pytest.approx(22.5 - 2.5 * np.log10(5000), abs=0.02)
-    with pytest.raises(ValueError, match="pixel size not told"):
+    with pytest.raises(ValueError, match="pixel size not given"):
         make_mocks(settings([path], tmp_path / "other"))
