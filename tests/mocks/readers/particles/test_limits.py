@@ -51,7 +51,7 @@ def placed(axis, low, high, n=120):
         ({"metallicity": np.full(120, 0.099)}, {"metallicity": np.full(120, 0.101)}, "In solar units"),
         ({"metallicity": np.eye(1, 120)[0] * 0.99}, {"metallicity": np.eye(1, 120)[0] * 1.01}, "reach 1.01"),
         ({"velocity": np.eye(120, 3) * 2.99e5}, {"velocity": np.eye(120, 3) * -3.0e5}, "that of light"),
-        ({"smoothing_length": np.zeros(120)}, {"smoothing_length": np.full(120, -1e-9)}, "cannot be negative"),
+        ({"smoothing_length": np.zeros(120)}, {"smoothing_length": np.full(120, -1e-9)}, "be negative"),
         ({"position": placed(1, 3.0, 100.09)}, {"position": placed(1, 3.0, 100.11)}, "contradict each other"),
         ({"position": placed(0, -50.0, 50.0)}, {"position": placed(0, -50.1, 50.0)}, "contradict each other"),
         ({"position": placed(2, -49.0, 51.0)}, {"position": placed(2, -49.0, 51.2)}, "contradict each other"),
