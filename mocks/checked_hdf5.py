@@ -8,6 +8,9 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import h5py
+import numpy as np
+
+from mocks.claims import refuse_bomb
 
 __all__ = ["LARGEST", "open_checked", "open_contained", "open_locking", "refuse_foreign"]
 
@@ -49,15 +52,18 @@ class _CheckedFile(io.FileIO):
         return count
 
 
+_NOT_FOLLOWED = ", which is not followed; write the values into the file itself."
+
+
 def _is_sibling(target: str) -> bool:
     """Whether a file named in another one lies in its folder, or below."""
     ways = PurePosixPath(target), PureWindowsPath(target)
     return not any(way.is_absolute() or way.drive or way.root or ".." in way.parts for way in ways)
 
 
-def _foreign(file: h5py.File, siblings: bool) -> str | None:
-    """Say which link or dataset of a file keeps its content in a file that is not to be followed."""
-    links, datasets = [], []
+def _not_its_own(file: h5py.File, siblings: bool) -> str | None:
+    """Say which link or dataset of a file keeps its content in another file, or that it claims too much."""
+    links, datasets, claimed = [], [], 0
 
     def note_link(name: bytes, link: object) -> None:
         if link.type not in (h5py.h5l.TYPE_HARD, h5py.h5l.TYPE_SOFT):
@@ -75,17 +81,24 @@ def _foreign(file: h5py.File, siblings: bool) -> str | None:
             target = os.fsdecode(file.id.links.get_val(name)[0])
             if siblings and _is_sibling(target):
                 continue
-        return f"{os.fsdecode(name)} is a link into another file ({target})"
+        return f"{os.fsdecode(name)} is a link into another file ({target}){_NOT_FOLLOWED}"
     for name in datasets:
-        layout = h5py.h5d.open(file.id, name).get_create_plist()
+        dataset = h5py.h5d.open(file.id, name)
+        layout = dataset.get_create_plist()
         if layout.get_external_count():
             target = os.fsdecode(layout.get_external(0)[0])
-            return f"{os.fsdecode(name)} keeps its values in another file ({target})"
+            return f"{os.fsdecode(name)} keeps its values in another file ({target}){_NOT_FOLLOWED}"
         if layout.get_layout() == h5py.h5d.VIRTUAL:
             sources = {layout.get_virtual_filename(i) for i in range(layout.get_virtual_count())} - {"."}
             for target in sorted(sources):
                 if not (siblings and _is_sibling(target)):
-                    return f"{os.fsdecode(name)} is put together from another file ({target})"
+                    return f"{os.fsdecode(name)} is put together from another file ({target}){_NOT_FOLLOWED}"
+        else:
+            claimed += int(np.prod(dataset.shape, dtype=object)) * dataset.dtype.itemsize
+    try:
+        refuse_bomb(claimed, file.id.get_filesize())
+    except ValueError as error:
+        return str(error)
     return None
 
 
@@ -117,13 +130,13 @@ def open_locking(path: str | Path, locking: bool | str) -> h5py.File:
 
 @lru_cache(maxsize=4096)
 def _remembered(path: str, _state: tuple, siblings: bool) -> str | None:
-    """As `_foreign`, of a file in the state that it has; some 50 us for each object in it."""
+    """As `_not_its_own`, of a file in the state that it has; some 50 us for each object in it."""
     with open_locking(path, False) as file:
-        return _foreign(file, siblings)
+        return _not_its_own(file, siblings)
 
 
 def refuse_foreign(path: str | Path, *, siblings: bool = False) -> None:
-    """Refuse an HDF5 file that would have other files read in its place: any file of this machine.
+    """Refuse an HDF5 file that has other files read in its place, any of this machine, or claims too much.
 
     Values in external storage may be the bytes of whatever file this user may read; external links and
     virtual datasets lead into other HDF5 files.
@@ -141,19 +154,17 @@ def refuse_foreign(path: str | Path, *, siblings: bool = False) -> None:
     OSError
         When the file is not an HDF5 file, or damaged.
     ValueError
-        When it points at another file.
+        When it points at another file, or see `refuse_bomb`.
     """
     state = os.stat(path)
     try:
-        reference = _remembered(
+        problem = _remembered(
             str(path), (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns), siblings
         )
     except (RuntimeError, KeyError, ValueError) as error:
         raise OSError(f"{path} is damaged ({error})") from error
-    if reference is not None:
-        raise ValueError(
-            f"{path}: {reference}, which is not followed; write the values into the file itself."
-        )
+    if problem is not None:
+        raise ValueError(f"{path}: {problem}")
 
 
 @contextmanager

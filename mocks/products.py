@@ -7,6 +7,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
 
+from mocks.checked_fits import open_fits
 from mocks.display import lupton_rgb
 from mocks.magnitudes import AB_NANOMAGGY
 from mocks.observing.observe import MASK_BITS, Cutout
@@ -114,7 +115,7 @@ def read_fits(path: str | Path) -> dict[str, np.ndarray | dict]:
         "BLURRED": "blurred",
     }
     try:
-        with fits.open(path) as file:
+        with open_fits(path) as file:
             contents: dict = {"bands": tuple(file[0].header["BANDS"].split(","))}
             for extension, name in names.items():
                 planes = [hdu.data for hdu in file if hdu.name == extension]

@@ -49,7 +49,9 @@ FLOORS = {
         surveys
         galaxy
         filters
-        streams options checked_hdf5 compiled expressions toml magnitudes file_names plugins display
+        streams options checked_hdf5 checked_fits compiled expressions toml magnitudes file_names plugins
+        display
+        claims
     """,
     "flows": """
         ensemble

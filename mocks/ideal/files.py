@@ -12,6 +12,7 @@ from astropy.cosmology import FLRW
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 
+from mocks.checked_fits import open_fits
 from mocks.file_names import galaxy_number
 from mocks.ideal.arrays import ideal_image_from_array
 from mocks.ideal.bands import band_in_name
@@ -89,7 +90,7 @@ def _read_one(path: Path) -> _Plane:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", AstropyUserWarning)
             # astropy leaves a file that it opened itself open when it turns out to be cut short
-            with path.open("rb") as raw, fits.open(raw, memmap=False) as file:
+            with path.open("rb") as raw, open_fits(raw) as file:
                 hdu = next(filter(_is_image, file), None)
                 plane = None if hdu is None else _Plane(np.array(hdu.data, float), hdu.header, _listed(file))
                 for key in KEYS.intersection(() if plane is None else plane.header):
@@ -139,7 +140,7 @@ def band_groups(paths: Iterable[Path]) -> list[tuple[Path, ...]]:
 def _is_single(path: Path) -> bool:
     """Whether the first image of a FITS file is one plane; damaged ones count as one."""
     try:
-        with fits.open(path, memmap=False) as file:
+        with open_fits(path) as file:
             shapes = [hdu.shape for hdu in file if getattr(hdu, "is_image", False) and hdu.shape]
         return not shapes or int(np.prod(shapes[0][:-2])) == 1
     except (OSError, ValueError, TypeError, EOFError, KeyError, fits.VerifyError):

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from astropy.io import fits
 
+from mocks.checked_fits import open_fits
 from mocks.magnitudes import AB_NANOMAGGY
 from mocks.observing.psf_images import measure_fwhm, psf_from_image
 from mocks.observing.sky_bank import CLEAR, SkyBank, clipped_sigma, cut_sky, find_sites, segment
@@ -93,7 +93,7 @@ def open_coadd(path: str | Path) -> Coadd:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file.")
     try:
-        with fits.open(path, memmap=False) as file:
+        with open_fits(path) as file:
             parts = {hdu.name: hdu for hdu in file}
             image, mask, variance = (np.asarray(parts[name].data) for name in ("IMAGE", "MASK", "VARIANCE"))
             header = parts["MASK"].header
@@ -152,9 +152,9 @@ def open_psf(path: str | Path) -> np.ndarray:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file.")
     try:
-        with fits.open(path, memmap=False) as file:
+        with open_fits(path) as file:
             image = next(np.asarray(hdu.data, float) for hdu in file if hdu.data is not None and hdu.is_image)
-    except (OSError, StopIteration) as error:
+    except (OSError, ValueError, StopIteration) as error:
         raise ValueError(f"{path}: not a FITS file with a PSF image ({error}).") from error
     try:
         return psf_from_image(image)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
+from mocks.checked_fits import open_fits
 from mocks.observing.psf_images import psf_from_image
 
 __all__ = ["PsfexModel", "open_psfex"]
@@ -93,7 +94,7 @@ def open_psfex(path: str | Path) -> PsfexModel | None:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file.")
     try:
-        with fits.open(path, memmap=False) as file:
+        with open_fits(path) as file:
             tables = [
                 hdu for hdu in file if isinstance(hdu, fits.BinTableHDU) and "PSF_MASK" in hdu.columns.names
             ]

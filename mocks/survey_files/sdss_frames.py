@@ -15,6 +15,7 @@ from astropy.io.fits.verify import VerifyWarning
 from astropy.wcs import WCS
 from scipy.ndimage import map_coordinates
 
+from mocks.checked_fits import open_fits
 from mocks.survey_files.sdss_camera import sky_noise
 
 __all__ = ["Frame", "frame_siblings", "open_frame"]
@@ -92,7 +93,7 @@ def open_frame(path: str | Path) -> Frame:
     try:
         with (
             warnings.catch_warnings(action="error", category=VerifyWarning),
-            fits.open(io.BytesIO(_content(path)), memmap=False) as hdus,
+            open_fits(io.BytesIO(_content(path))) as hdus,
         ):
             first = 1 if hdus[0].data is None else 0  # fpack moves the image behind an empty part
             header = hdus[first].header

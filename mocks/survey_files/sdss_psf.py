@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
+from mocks.checked_fits import open_fits
 from mocks.observing.psf_images import psf_from_image
 
 __all__ = ["read_psfield"]
@@ -47,10 +48,10 @@ def read_psfield(path: str | Path, band: str, row: float, column: float) -> np.n
     if band not in BANDS:
         raise ValueError(f"psField files hold the bands u, g, r, i, z, not {band!r}.")
     try:
-        with fits.open(path) as file:
+        with open_fits(path) as file:
             table = file[BANDS.index(band) + 1].data
             image = _reconstruct(table, row, column)
-    except (OSError, IndexError, KeyError, TypeError) as error:
+    except (OSError, ValueError, IndexError, KeyError, TypeError) as error:
         raise OSError(f"{path} is not an SDSS psField file: {error}.") from error
     return psf_from_image(image)
 

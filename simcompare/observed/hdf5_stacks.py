@@ -37,9 +37,7 @@ def degrees(file: h5py.File, name: str, n: int) -> np.ndarray:
     values = np.asarray(file[name][:], dtype=float)
     unit = word(file[name].attrs.get("unit", file[name].attrs.get("units", "deg"))) or "deg"
     if values.shape != (n,) or unit.lower() not in _DEGREES:
-        raise ValueError(
-            f"{file.filename}: {name} has shape {values.shape} and unit {unit}; {n} angles are needed."
-        )
+        raise ValueError(f"{name} has shape {values.shape} and unit {unit}; {n} angles are needed.")
     return values * _DEGREES[unit.lower()]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mocks.checked_hdf5 import open_checked
+from mocks.claims import refuse_bomb
 from simcompare.images.stamps import RAW_MASK_BITS, RawStamp
 from simcompare.observed.bands import band_places
 from simcompare.observed.hdf5_stacks import degrees
@@ -13,10 +14,12 @@ from simcompare.observed.names import names_of, word
 from simcompare.observed.psfs import gaussian_psf
 from simcompare.observed.rows import check_filters, each_row
 from simcompare.observed.units import nanomaggies_per_unit
+from simcompare.runs.tables import refuse_large_parquet
 
 __all__ = ["is_parquet", "read_multimodal", "read_multimodal_parquet"]
 
 _ROWS_AT_ONCE = 32
+_LEAST_ROW = 1000  # bytes of one galaxy in memory
 
 
 def read_multimodal(path: Path, bands: tuple[str, ...], units: str = "") -> Iterator[RawStamp]:
@@ -104,6 +107,8 @@ def read_multimodal_parquet(path: Path, bands: tuple[str, ...], units: str = "")
     nanomaggies_per_unit(units, None, str(path), 1.0)  # once for all
     try:
         file = ParquetFile(path)
+        refuse_large_parquet(file, path.stat().st_size)
+        refuse_bomb(_LEAST_ROW * file.metadata.num_rows, path.stat().st_size)
         missing = {"object_id", "image"} - set(file.schema_arrow.names)
         if missing:
             raise ValueError(

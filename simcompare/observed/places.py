@@ -4,9 +4,10 @@ import bz2
 import gzip
 import logging
 import lzma
-from collections.abc import Mapping
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TextIO
 from xml.parsers import expat
 
 import numpy as np
@@ -14,6 +15,8 @@ from astropy import units as u
 from astropy.coordinates import FK4, FK5, ICRS, Angle, SkyCoord
 from astropy.table import Column, MaskedColumn, Table
 
+from mocks.checked_fits import open_fits
+from mocks.claims import refuse_bomb
 from simcompare.images.positions import place_problem
 
 __all__ = ["degrees_of", "lower_names", "read_places", "read_table"]
@@ -30,7 +33,9 @@ _OLD_NAMES = {
     "ra": ("rab1950", "_rab1950", "ra_b1950", "ra1950"),
     "dec": ("deb1950", "_deb1950", "decb1950", "dec_b1950", "dec1950"),
 }
-_OPENERS = {".gz": gzip.open, ".bz2": bz2.open}
+_LONGEST_LINE, _MOST_COLUMNS = 1_000_000, 10_000  # characters; of the catalogues of surveys, some 1000
+_PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
+_IN_MEMORY = 8  # bytes that each byte of a text takes while it is read, at least
 
 
 def read_table(path: Path) -> Table:
@@ -47,10 +52,11 @@ def read_table(path: Path) -> Table:
     try:
         if ".csv" in [ending.lower() for ending in path.suffixes[-2:]]:
             # Excel begins a CSV with a byte-order mark. As a text of one line it would be taken for a path.
-            with _OPENERS.get(path.suffix.lower(), open)(path, "rt", encoding="utf-8-sig") as file:
-                table = Table.read(file.read().splitlines(), comment="#", format="ascii.csv")
+            with _opener(path)(path, "rt", encoding="utf-8-sig") as file:
+                lines = list(_lines(file, path.stat().st_size))
+            table = Table.read(lines, comment="#", format="ascii.csv")
         else:
-            frames = _votable_frames(path)
+            frames = _frames_of(path)
             table = Table.read(path)
             if len(frames) == 1:  # of several, names of columns tell which is meant
                 table.meta["RADESYS"], _, table.meta["EQUINOX"] = frames.pop().partition(" ")
@@ -116,27 +122,75 @@ def _sexagesimal(values: np.ma.MaskedArray, axis: str, where: str | Path) -> np.
     return np.array(degrees)
 
 
-def _votable_frames(path: Path) -> set[str]:
-    """Frames that a VOTable states (COOSYS); rows at an address, any file of this machine, are refused."""
-    frames = set()
-
-    def check(name: str, attributes: dict[str, str]) -> None:
-        kind = name.rpartition(":")[2].upper()
-        if kind == "STREAM" and "href" in attributes:
-            raise ValueError(f"its rows are at {attributes['href']}, which is not followed")
-        if kind == "COOSYS":
-            system = attributes.get("system", "ICRS").upper().removeprefix("EQ_")
-            frames.add(f"{system} {attributes.get('equinox', '')}".strip())
-
+def _opener(path: Path) -> Callable:
+    """Find what opens a file, packed or not, by its first bytes as astropy does, whatever its name."""
     with open(path, "rb") as file:
         first = file.read(6)
-    # astropy unpacks a file by its first bytes, whatever its name.
-    packed = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
-    unpack = next((unpack for start, unpack in packed.items() if first.startswith(start)), open)
+    return next((opener for start, opener in _PACKED.items() if first.startswith(start)), open)
+
+
+def _lines(file: TextIO, held: int) -> Iterator[str]:
+    """Lines of a table of `held` bytes on disk, refused where they are too long or too many."""
+    size, is_first = 0, True
+    while line := file.readline(_LONGEST_LINE + 1):
+        if len(line) > _LONGEST_LINE:
+            raise ValueError(f"a line of more than {_LONGEST_LINE} characters")
+        size += _IN_MEMORY * len(line)
+        refuse_bomb(size, held)
+        if is_first and not line.startswith("#"):
+            _refuse_wide(max(len(line.split(",")), len(line.split())))
+            is_first = False
+        yield line.rstrip("\r\n")
+
+
+def _refuse_wide(columns: int) -> None:
+    """Refuse a table of which each column would be read in turn for minutes."""
+    if columns > _MOST_COLUMNS:
+        raise ValueError(f"it has some {columns} columns; at most {_MOST_COLUMNS} are read")
+
+
+def _frames_of(path: Path) -> set[str]:
+    """Frames that a VOTable states (COOSYS), after a look at what any table holds.
+
+    One that unpacks to far more than it holds, is absurdly wide, or has its rows at an address, which may be
+    any file of this machine, is refused.
+    """
+
+    def check(name: str, attributes: dict[str, str]) -> None:
+        tag = name.rpartition(":")[2].upper()
+        if tag == "STREAM" and "href" in attributes:
+            raise ValueError(f"its rows are at {attributes['href']}, which is not followed")
+        if tag == "COOSYS":
+            system = attributes.get("system", "ICRS").upper().removeprefix("EQ_")
+            frames.add(f"{system} {attributes.get('equinox', '')}".strip())
+        fields[tag] += 1
+        _refuse_wide(fields["FIELD"])
+
+    held, size, fields, frames = path.stat().st_size, 0, Counter(), set()
     parser = expat.ParserCreate()
     parser.StartElementHandler = check
-    with suppress(expat.ExpatError), unpack(path, "rb") as file:  # most tables are no XML
-        parser.ParseFile(file)
+    opener = _opener(path)
+    with opener(path, "rb") as file:
+        start = file.read(9)
+    if start == b"SIMPLE  =":
+        with open_fits(path) as hdus:
+            _refuse_wide(max((hdu.header.get("TFIELDS", 0) for hdu in hdus), default=0))
+        return frames
+    if start.startswith(b"# %ECSV"):
+        with opener(path, "rt", encoding="utf-8") as file:
+            for _ in _lines(file, held):
+                pass
+        return frames
+    is_xml = True
+    with opener(path, "rb") as file:
+        while block := file.read(2**20):
+            size += _IN_MEMORY * len(block)
+            refuse_bomb(size, held)
+            try:
+                if is_xml:
+                    parser.Parse(block)
+            except expat.ExpatError:  # most tables are no XML
+                is_xml = False
     return frames
 
 

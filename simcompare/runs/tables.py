@@ -1,4 +1,4 @@
-"""Small tables: ECSV, which people, astropy and pandas read; nothing masked; plain values for JSON."""
+"""Tables: ECSV, which people, astropy and pandas read, nothing masked; plain values for JSON."""
 
 import os
 from collections.abc import Mapping
@@ -7,9 +7,18 @@ from dataclasses import asdict, is_dataclass
 import numpy as np
 from astropy.table import Column, MaskedColumn, Table
 
+from mocks.claims import refuse_bomb
 from simcompare.runs.files import atomic_path
 
-__all__ = ["filled", "filled_table", "numbers_of", "plain", "readable", "write_table"]
+__all__ = [
+    "filled",
+    "filled_table",
+    "numbers_of",
+    "plain",
+    "readable",
+    "refuse_large_parquet",
+    "write_table",
+]
 
 
 def numbers_of(column: object) -> np.ndarray:
@@ -102,3 +111,22 @@ def plain(value: object) -> object:
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def refuse_large_parquet(file, held: int) -> None:
+    """Refuse a Parquet file that claims far more values than it can hold, see `mocks.claims.refuse_bomb`.
+
+    Parameters
+    ----------
+    file : pyarrow.parquet.ParquetFile
+    held : int
+        Bytes of the file.
+
+    Raises
+    ------
+    ValueError
+    """
+    groups = (file.metadata.row_group(k) for k in range(file.metadata.num_row_groups))
+    columns = (group.column(k) for group in groups for k in range(group.num_columns))
+    # Values that repeat take next to nothing in the file, 8 bytes each in memory.
+    refuse_bomb(sum(max(each.total_uncompressed_size, 8 * each.num_values) for each in columns), held)

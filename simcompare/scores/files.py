@@ -17,7 +17,7 @@ from simcompare.kinds import Kind
 from simcompare.runs.documents import damage_named
 from simcompare.runs.files import atomic_path
 from simcompare.runs.names import SCORES
-from simcompare.runs.tables import plain
+from simcompare.runs.tables import plain, refuse_large_parquet
 from simcompare.scores.columns import Column, column_of
 from simcompare.scores.joining import stack_scores
 from simcompare.scores.record import Scores, headline_of
@@ -164,6 +164,8 @@ def _opened(path: str | os.PathLike) -> pq.ParquetFile:
         _write([Scores.of(Table.read(path, format="ascii.ecsv"))], source)
     try:
         file = pq.ParquetFile(source)
+        if source is path:
+            refuse_large_parquet(file, path.stat().st_size)
         texts = [each.name for each in file.schema_arrow if pa.types.is_string(each.type)]
         return pq.ParquetFile(source, metadata=file.metadata, read_dictionary=texts)
     except pa.ArrowException as error:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
+from mocks.checked_fits import open_fits
 from simcompare.images.positions import SAME_OBJECT, separation
 from simcompare.observed.fits_files.headers import sky_frame
 
@@ -126,10 +126,10 @@ def _place(path: Path) -> tuple[float, float]:
     """ICRS place of the middle of an image [deg]."""
     with warnings.catch_warnings(action="ignore", category=AstropyWarning):
         try:
-            with fits.open(path) as hdus:
+            with open_fits(path) as hdus:
                 header = next(hdu.header for hdu in hdus if hdu.header.get("NAXIS") == 2)
                 shape = header["NAXIS2"], header["NAXIS1"]
-        except (OSError, StopIteration, KeyError) as error:
+        except (OSError, ValueError, TypeError, StopIteration, KeyError) as error:
             raise ValueError(f"{path}: no FITS image, or damaged ({error}).") from error
     return sky_frame(header, shape, path)[1:3]
 

@@ -10,6 +10,7 @@ from astropy.io import fits
 from astropy.io.fits.verify import VerifyWarning
 from astropy.utils.exceptions import AstropyUserWarning
 
+from mocks.checked_fits import open_fits
 from simcompare.images.stamps import RAW_MASK_BITS
 
 __all__ = ["is_fits", "raw_mask", "read_arrays"]
@@ -66,7 +67,7 @@ def read_arrays(source, where, *, science: bool = True) -> tuple[list, fits.Head
         with warnings.catch_warnings():
             warnings.simplefilter("error", VerifyWarning)
             warnings.filterwarnings("error", ".*truncated.*", AstropyUserWarning)
-            with fits.open(source, memmap=False) as hdus:
+            with open_fits(source) as hdus:
                 arrays = [
                     (hdu.name.upper(), hdu.header, hdu.data)
                     for hdu in hdus

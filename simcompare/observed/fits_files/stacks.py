@@ -7,6 +7,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 
+from mocks.checked_fits import open_fits
 from simcompare.images.stamps import RawStamp
 from simcompare.observed.bands import band_names, band_places, check_axes
 from simcompare.observed.fits_files.headers import linear_pixels, stated_unit
@@ -99,7 +100,7 @@ def _number(path: Path, header: fits.Header, card: str) -> float:
 
 def _places(path: Path, n: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Places [deg] and names of the galaxies by the first table of the file that has as many rows."""
-    with fits.open(path, memmap=False) as hdus:
+    with open_fits(path) as hdus:
         tables = [Table.read(hdu) for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
     for table in tables:
         names = lower_names(table)

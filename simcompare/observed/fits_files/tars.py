@@ -34,8 +34,13 @@ def _members(archive: tarfile.TarFile, path: Path) -> dict[int, tuple[str, tarfi
     members = {}
     for member in archive.getmembers():
         match = _MEMBER.search(member.name)
-        if match and member.isfile():
-            members[int(match[1])] = (match[2].lower(), member)
+        if not match or not member.isfile():
+            continue
+        if int(match[1]) in members:
+            raise ValueError(
+                f"{path}: two files have the number {match[1]}; give a tar of HSC's bulk service."
+            )
+        members[int(match[1])] = (match[2].lower(), member)
     if not members:
         raise ValueError(f"{path}: no <number>-...HSC-<band>...fits in it; give a tar of HSC's bulk service.")
     return members

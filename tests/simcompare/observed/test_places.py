@@ -7,6 +7,7 @@ import tarfile
 
 import pytest
 
+from mocks import claims
 from simcompare.observed.formats import read_stamps
 from simcompare.observed.places import read_places, read_table
 
@@ -55,3 +56,41 @@ def test_a_member_of_a_tar_that_claims_gigabytes_is_refused(tmp_path):
             archive.addfile(member, Zeros())
     (stamp,) = read_stamps(tmp_path / "hsc.tar.gz", ("r",))
     assert "1-cutout-HSC-R-9813-pdr3.fits claims 0.3 GB; no cut-out is so large" in stamp.problem
+
+
+WIDE = 20_000
+NAMES = ["ra", "dec", *(f"c{k}" for k in range(WIDE))]
+ABSURD = {
+    "line.csv": (lambda path: path.write_text("ra,dec\n" + "1" * 2_000_000), "a line of more than"),
+    "wide.csv": (lambda path: path.write_text(",".join(NAMES) + "\n"), "20002 columns"),
+    "wide.ecsv": (
+        lambda path: path.write_text("# %ECSV 1.0\n# ---\n" + " ".join(NAMES) + "\n"), "20002 columns",
+    ),
+    "wide.xml": (
+        lambda path: path.write_text("<VOTABLE><TABLE>" + "<FIELD/>" * WIDE + "</TABLE></VOTABLE>"),
+        "10001 columns",
+    ),
+    "long.csv.gz": (
+        lambda path: path.write_bytes(gzip.compress(b"ra,dec\n" + b"1,2\n" * 40_000)), "GB of values",
+    ),
+    "long.ecsv": (  # gzip, whatever its name
+        lambda path: path.write_bytes(gzip.compress(b"# %ECSV 1.0\n" + b"1 2\n" * 40_000)), "GB of values",
+    ),
+    "zeros.xml": (lambda path: path.write_bytes(lzma.compress(bytes(200_000))), "GB of values"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ABSURD)
+def test_absurd_tables_are_refused_before_they_are_read(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(claims, "SMALL", 10**6)
+    write, reason = ABSURD[name]
+    write(tmp_path / name)
+    with pytest.raises(ValueError, match=rf"{name}: not a table that can be read \(.*{reason}"):
+        read_table(tmp_path / name)
+
+
+@pytest.mark.parametrize("packed", [gzip, bz2, lzma], ids=["gz", "bz2", "xz"])
+def test_packed_tables_are_known_by_their_first_bytes(tmp_path, packed):
+    content = packed.compress(b"\xef\xbb\xbfra,dec\r\n10,1\r\n")
+    (tmp_path / "places.csv").write_bytes(content)
+    assert read_places(tmp_path / "places.csv")["ra"].tolist() == [10]
