@@ -11,6 +11,19 @@ from mocks.toml import parse_toml
 __all__ = ["parse_survey"]
 
 
+_LIMITS = {
+    "pixel_scale": (1e-3, 100), "psf.size": (3, 1001), "seeing": (1e-3, 100), "zeropoint": (-30, 60),
+    "gain": (1e-9, 1e20), "dark_variance": (0, 1e9), "sky_sigma": (1e-12, 1e9), "depth": (0, 50),
+    "faint_density": (0, 1e6), "correlation.seeing": (0, 1), "correlation.sky_sigma": (0, 1),
+    "noise.row_correlation": (-0.99, 0.99), "row_scatter": (0, 1), "sigma_over_variance": (1e-3, 1e3),
+    "level": (0, 100), "gradient": (0, 10), "sky_residual.correlation": (0, 1), "slope": (0, 2),
+    "span": (0, 20),
+}  # fmt: skip
+"""Smallest and largest sensible value by the place in the file, its last two parts or the last."""
+
+_LONGEST_CORRELATION, _LONGEST_WORD = 64, 200  # pixels; characters
+
+
 class _Entries:
     """Checked access to the numbers of one survey file."""
 
@@ -57,13 +70,49 @@ class _Entries:
             branch = branch[part]
         return branch
 
-    def number(self, *place: str, item: str = "value"):
-        """Read a number, or a tuple of numbers, at a place of the file."""
+    def number(self, *place: str, item: str = "value") -> float:
+        """Read a number at a place of the file, refused where it makes no sense."""
+        return self.numbers(*place, item=item, several=False)[0]
+
+    def numbers(self, *place: str, item: str = "value", several: bool = True) -> tuple[float, ...]:
+        """Read a number, or a list of them where the file may give several, at a place of the file."""
         table = self.entry(*place)
         if not isinstance(table, dict) or item not in table:
             raise ValueError(f"{self.path}: {'.'.join(place)} has no {item!r}.")
         value = table[item]
-        return tuple(map(float, value)) if isinstance(value, list) else float(value)
+        values = value if several and isinstance(value, list) else [value]
+        low, high = self._limits(place, item)
+        if not values or not all(_is_number(each) and low <= each <= high for each in values):
+            where = ".".join(place if item == "value" else (*place, item))
+            raise ValueError(
+                f"{self.path}: {where} is {value!r}; it must be {'numbers' if several else 'a number'} from "
+                f"{low:g} to {high:g}."
+            )
+        return tuple(map(float, values))
+
+    def word(self, *place: str) -> str:
+        """Read a name at a place of the file."""
+        value = self.entry(*place)
+        if not isinstance(value, str) or not value.isprintable() or not 0 < len(value) <= _LONGEST_WORD:
+            raise ValueError(
+                f"{self.path}: {'.'.join(place)} is {str(value)[:80]!r}; it must be a text of one line."
+            )
+        return value
+
+    def _limits(self, place: tuple[str, ...], item: str) -> tuple[float, float]:
+        """Smallest and largest value that makes sense at a place of the file."""
+        if item == "scatter":
+            return 0, 10
+        if place[-1] == "sky_sigma" and self.entry(*place).get("unit") == "mag / arcsec2":
+            return 0, 50
+        if place[-2:-1] == ("parameters",):
+            return 0, 100
+        return _LIMITS.get(".".join(place[-2:])) or _LIMITS[place[-1]]
+
+
+def _is_number(value: object) -> bool:
+    """Whether a value of a file is a number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _sky_sigma(entries: _Entries, name: str, pixel_scale: float, zeropoint: float) -> float:
@@ -97,6 +146,12 @@ def _noise_correlation(entries: _Entries) -> np.ndarray | None:
     if "correlation" not in entries.tree.get("noise", {}):
         return None
     quadrant = np.array(entries.entry("noise", "correlation")["value"], float)
+    fits = quadrant.ndim == 2 and quadrant.size and max(quadrant.shape) <= _LONGEST_CORRELATION
+    if not fits or quadrant[0, 0] != 1 or not (np.abs(quadrant) <= 1).all():
+        raise ValueError(
+            f"{entries.path}: noise.correlation must be rows of numbers from -1 to 1, at most "
+            f"{_LONGEST_CORRELATION} a side, the first of all 1."
+        )
     half = np.concatenate([quadrant[:, :0:-1], quadrant], axis=1)
     return np.concatenate([half[:0:-1], half])
 
@@ -107,18 +162,14 @@ def _band(entries: _Entries, name: str, pixel_scale: float) -> Band:
     def number(key, item="value"):
         return entries.number("band", name, key, item=item)
 
-    def per_chip(key):
-        value = number(key)
-        return value if isinstance(value, tuple) else (value,)
-
-    zeropoint = number("zeropoint")
-    gain, dark = per_chip("gain"), per_chip("dark_variance")
+    zeropoint, depth = number("zeropoint"), entries.entry("band", name, "depth")
+    gain, dark = (entries.numbers("band", name, key) for key in ("gain", "dark_variance"))
     if len(gain) != len(dark):
         raise ValueError(f"{entries.path}: band.{name} has {len(gain)} gains and {len(dark)} dark variances.")
     prefix = f"band.{name}."
     return Band(
         name=name,
-        filter=entries.entry("band", name, "filter"),
+        filter=entries.word("band", name, "filter"),
         zeropoint=zeropoint,
         gain=gain,
         dark_variance=dark,
@@ -127,7 +178,7 @@ def _band(entries: _Entries, name: str, pixel_scale: float) -> Band:
         seeing=number("seeing"),
         seeing_scatter=number("seeing", "scatter"),
         depth=number("depth"),
-        depth_scatter=float(entries.entry("band", name, "depth").get("scatter", 0.0)),
+        depth_scatter=number("depth", "scatter") if "scatter" in depth else 0.0,
         faint_density=_optional(entries, "band", name, "faint_density", default=None),
         references={
             place.removeprefix(prefix): text
@@ -180,6 +231,10 @@ def parse_survey(text: str, source: str) -> Survey:
         raise ValueError(f"{source} is not a TOML file: {error}.") from error
     try:
         return _survey(tree, text, source)
+    except ValueError as error:
+        if source in str(error):
+            raise
+        raise ValueError(f"{source}: {error}.") from error
     except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
         raise ValueError(f"{source}: an entry has the wrong type or is missing ({error}).") from error
 
@@ -189,15 +244,23 @@ def _survey(tree: dict, text: str, source: str) -> Survey:
     entries = _Entries(source, tree)
     pixel_scale = entries.number("pixel_scale")
     parameters = entries.entry("psf").get("parameters", {})
+    size = entries.number("psf", "size")
+    bands, counts = entries.entry("band"), entries.entry("integer_counts")
+    if size % 2 != 1:
+        raise ValueError(f"{source}: psf.size is {size:g}; it must be odd, for a central pixel.")
+    if not isinstance(bands, dict) or not bands:
+        raise ValueError(f"{source}: there is no band; write a section [band.r] for each.")
+    if not isinstance(counts, bool):
+        raise ValueError(f"{source}: integer_counts is {counts!r}; write true or false.")
     return Survey(
-        name=entries.entry("name"),
-        title=entries.entry("title"),
+        name=entries.word("name"),
+        title=entries.word("title"),
         pixel_scale=pixel_scale,
-        bands={name: _band(entries, name, pixel_scale) for name in entries.entry("band")},
-        psf_model=entries.entry("psf", "model"),
+        bands={name: _band(entries, name, pixel_scale) for name in bands},
+        psf_model=entries.word("psf", "model"),
         psf_parameters={name: entries.number("psf", "parameters", name) for name in parameters},
-        psf_size=int(entries.number("psf", "size")),
-        integer_counts=bool(entries.entry("integer_counts")),
+        psf_size=int(size),
+        integer_counts=counts,
         seeing_correlation=entries.number("correlation", "seeing"),
         sky_correlation=entries.number("correlation", "sky_sigma"),
         noise_correlation=_noise_correlation(entries),

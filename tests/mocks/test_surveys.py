@@ -1,5 +1,6 @@
 import importlib
 import logging
+import re
 import tomllib
 
 import numpy as np
@@ -177,3 +178,45 @@ def test_plugins_join_the_surveys(plugins, caplog):
         load_survey("misnamed")
     with pytest.raises(ValueError, match="choose from mine, misnamed, des"):
         load_survey("no-such-survey")
+
+
+ABSURD = {
+    "pixel_scale": ("value = 0.396", "-1", "0", "nan", "inf", "1e9", '"0.4"', "true", "[0.4]", "{}"),
+    "psf.size": ("value = 41", "-1", "1e6", "40", "41.5", '"41"'),
+    "psf.parameters.wing_ratio": ("value = 2.0", "-1", "nan", "1e300"),
+    "correlation.seeing": ("value = 0.87", "-0.1", "1.1", "nan"),
+    "band.u.zeropoint": ("value = 27.5305", "nan", "1e3", '"x"', "[27.5, 27.5]"),
+    "band.u.gain": ("value = [1.62, 1.595, 1.59, 1.6, 1.47, 2.17]", "0", "[]", "[1, 1, 1, 1, 1, nan]"),
+    "band.u.seeing": ("value = 1.551", "0", "-1.5", "nan", "[1.5]"),
+    "band.u.seeing.scatter": ("scatter = 0.243", "-0.1", "nan", '"x"', "true"),
+    "band.u.sky_sigma": ("value = 23.872", "nan", "-5", "1e300"),
+    "band.u.depth": ("value = 22.06", "nan", "99"),
+    "name": ('name = "sdss"', "5", '""', r'"a\nb"'),
+    "psf.model": ('model = "double-gaussian"', "5", '""'),
+    "integer_counts": ("integer_counts = true", "5", '"no"'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("place", "line", "value"),
+    [(place, line, value) for place, (line, *values) in ABSURD.items() for value in values],
+)
+def test_absurd_values_of_a_survey_are_refused_where_they_stand(tmp_path, place, line, value):
+    text = SURVEYS["sdss"].read_text()
+    assert line in text
+    path = tmp_path / "mine.toml"
+    path.write_text(text.replace(line, f"{line.partition('=')[0]}= {value}", 1))
+    with pytest.raises(ValueError, match=rf"mine\.toml: (the number )?{re.escape(place)} (is|=)") as error:
+        load_survey(path)
+    assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "rows", ["[]", "[[0.5]]", "[[1, nan]]", "[[1, 2]]", "[1, 0.5]", "[[1], [1, 2]]", '"x"']
+)
+def test_absurd_correlations_of_noise_are_refused(tmp_path, rows):
+    path = tmp_path / "mine.toml"
+    text = SURVEYS["sdss"].read_text()
+    path.write_text(f'{text}\n[noise.correlation]\nvalue = {rows}\nreference = "ours"\n')
+    with pytest.raises(ValueError, match=r"mine\.toml"):
+        load_survey(path)
