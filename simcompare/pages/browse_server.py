@@ -40,8 +40,8 @@ _LONGEST_REQUEST = 16_384  # bytes
 class BrowseServer:
     """Answers the page's questions about one run; it listens to this machine alone.
 
-    Requests beyond those at work wait in line; a client that neither asks nor takes its answer for a while
-    is dropped. Nothing is read from the file system by the path of a request.
+    Requests beyond those at work wait in line; a client that for a while neither asks a whole question nor
+    takes a whole answer is dropped. Nothing is read from the file system by the path of a request.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class BrowseServer:
     answers : callable
         From a path to content type and bytes, None for what there is not.
     patience : float
-        Seconds until a silent client is dropped.
+        Seconds until a silent or slow client is dropped.
 
     Raises
     ------
@@ -64,6 +64,7 @@ class BrowseServer:
         self.answers = answers
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it tells of each request that waits
         self._sockets, self._patience = {}, patience
+        self._begun: dict[object, tuple[object, float]] = {}  # what a client is at, since when
         try:
             self._server = create_server(
                 self._answer,
@@ -85,7 +86,7 @@ class BrowseServer:
         except OSError as error:
             self.close()
             raise OSError(f"port {port} is not available ({error}); give another --port, or none.") from error
-        self._server.maintenance = self._drop_silent
+        self._server.maintenance = self._drop_slow
         self.server_port = int(self._server.effective_port)
 
     @property
@@ -97,7 +98,7 @@ class BrowseServer:
         """Answer one request, as WSGI has it."""
         # A page elsewhere that points its own name at this machine must not read the run.
         hosts = {f"{name}:{self.server_port}" for name in (LOOPBACK, "localhost")}
-        is_ours = request.get("HTTP_HOST") in hosts and request["REQUEST_METHOD"] == "GET"
+        is_ours = request.get("HTTP_HOST") in hosts and request["REQUEST_METHOD"] in ("GET", "HEAD")
         status, kind, content = "404 Not Found", "text/plain; charset=utf-8", b"There is no such thing.\n"
         try:
             answer = self.answers(request["PATH_INFO"]) if is_ours and not request["QUERY_STRING"] else None
@@ -108,7 +109,7 @@ class BrowseServer:
             if answer is not None:
                 status, (kind, content) = "200 OK", answer
         start(status, [("Content-Type", kind), ("Content-Length", str(len(content)))])
-        return [content]
+        return [] if request["REQUEST_METHOD"] == "HEAD" else [content]
 
     def serve_forever(self) -> None:
         """Answer until `shutdown`, or Ctrl-C."""
@@ -129,11 +130,20 @@ class BrowseServer:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _drop_silent(self, now: float) -> None:
-        """Drop clients that have sent and taken nothing for a while; waitress waits until they take some."""
+    def _drop_slow(self, now: float) -> None:
+        """Drop clients that do nothing for a while, or only a byte now and then, for which waitress waits."""
+        begun = {}
         for client in list(self._server.active_channels.values()):
-            if not client.requests and client.last_activity < now - self._patience:
+            if client.requests:  # it waits for us
+                continue
+            unfinished = client.request or ("answer" if client.total_outbufs_len else None)
+            before, since = self._begun.get(client, (None, now))
+            begun[client] = unfinished, since if unfinished is before else now
+            # What is begun counts from its beginning; a client that is at nothing, from its last byte.
+            last = client.last_activity if unfinished is None else min(client.last_activity, begun[client][1])
+            if last < now - self._patience:
                 self._server.trigger.pull_trigger(client.handle_close)  # once this round is over
+        self._begun = begun
 
 
 def make_server(

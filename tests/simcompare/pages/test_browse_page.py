@@ -209,6 +209,8 @@ def test_slow_clients_are_dropped_and_broken_pipes_are_silent(capfd, caplog):
         says_nothing = socket.create_connection(place)
         asks_slowly = socket.create_connection(place)
         asks_slowly.sendall(b"GET / HTTP/1.1\r\nHo")
+        asks_by_bytes = socket.create_connection(place)
+        asks_by_bytes.sendall(b"GET / HTTP/1.1\r\nX: ")
         takes_nothing = socket.create_connection(place)
         takes_nothing.sendall(f"GET / HTTP/1.1\r\n{request}".encode())
         for k in range(20):  # go away in the middle of the answer
@@ -217,6 +219,14 @@ def test_slow_clients_are_dropped_and_broken_pipes_are_silent(capfd, caplog):
             leaves.recv(1000)
             leaves.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             leaves.close()
+        end, is_dropped = time.monotonic() + 20, False
+        while not is_dropped and time.monotonic() < end:
+            try:  # never silent for long
+                asks_by_bytes.sendall(b"x")
+            except OSError:
+                is_dropped = True
+            time.sleep(0.1)
+        assert is_dropped
         for client in (says_nothing, asks_slowly):
             client.settimeout(10)
             assert client.recv(1000) == b""
@@ -225,10 +235,23 @@ def test_slow_clients_are_dropped_and_broken_pipes_are_silent(capfd, caplog):
             time.sleep(0.1)
         assert not made._server.active_channels
         assert asked(made, "/")[0] == 200
-        for client in (says_nothing, asks_slowly, takes_nothing):
+        for client in (says_nothing, asks_slowly, asks_by_bytes, takes_nothing):
             client.close()
     assert capfd.readouterr() == ("", "")
     assert caplog.text == ""
+
+
+def test_head_has_no_body_and_other_methods_no_answer(server):
+    address = ("127.0.0.1", server.server_port)
+    for method in ("HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE"):
+        with socket.create_connection(address, timeout=10) as client:
+            host = f"Host: 127.0.0.1:{server.server_port}\r\nConnection: close\r\n\r\n"
+            client.sendall(f"{method} /data.json HTTP/1.1\r\n{host}".encode())
+            answer = b"".join(iter(lambda: client.recv(65536), b""))
+        assert answer.startswith(b"HTTP/1.1 200" if method == "HEAD" else b"HTTP/1.1 404")
+        if method == "HEAD":
+            assert answer.endswith(b"\r\n\r\n")
+            assert f"Content-Length: {len(asked(server, '/data.json')[1])}".encode() in answer
 
 
 def test_an_answer_that_cannot_be_made_is_one_line(caplog):
