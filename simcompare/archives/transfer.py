@@ -6,7 +6,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 FORM_BOUNDARY = "simcompare-list"
 _CREDENTIALS = ("Authorization", "API-Key")
 _LONGEST_WAIT = 600.0  # s, however long a server asks to wait
+_SLOWEST = 100.0  # bytes per second, from then on
+_LARGEST, _SLACK = 2**35, 2**26  # bytes of a file of unknown size; beyond the announced one
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of every request, with its query
 
@@ -341,10 +343,25 @@ def _receive(item: Item, unfinished: Unfinished, client: httpx.Client, transfer:
             raise _PassingError(problem)
         if not start:
             unfinished.begin(edition)
-        with open(unfinished.part, "ab") as file:
-            for block in answer.iter_bytes() if packed else answer.iter_raw():
+        with unfinished.append() as file:
+            for block in _bounded(answer.iter_bytes() if packed else answer.iter_raw(), item):
                 file.write(block)
         return answer.num_bytes_downloaded
+
+
+def _bounded(blocks: Iterator[bytes], item: Item) -> Iterator[bytes]:
+    """Pass on what comes, as long as it may be the file and comes faster than by single bytes."""
+    # Of one that is a little larger than announced it is told later by how much.
+    most = item.size + _SLACK if item.size else max(_LARGEST, 100 * item.estimate)
+    start, size = time.monotonic(), 0
+    for block in blocks:
+        size += len(block)
+        if size > most:
+            raise FetchError(f"more than the {most / 1e9:.3g} GB that it may have came, and no end")
+        seconds = time.monotonic() - start
+        if seconds > _LONGEST_WAIT and size < _SLOWEST * seconds:
+            raise _PassingError(f"{size} bytes in {seconds:.0f} s, too few to wait for the rest")
+        yield block
 
 
 def _does_not_fit(start: int, there: int, packed: bool, is_another: bool) -> str:

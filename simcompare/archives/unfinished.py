@@ -1,11 +1,15 @@
 """A file that is not whole yet, and a note beside it of which edition of the server's file it is a part."""
 
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import httpx
+
+from simcompare.runs.files import open_own
 
 __all__ = ["Unfinished", "edition_of", "is_another"]
 
@@ -75,8 +79,13 @@ class Unfinished:
 
     def begin(self, edition: dict[str, str]) -> None:
         """Drop what is there, and note of which edition the next bytes are."""
-        self.part.unlink(missing_ok=True)
-        self.note.write_text(json.dumps(edition), encoding="utf-8")
+        self.discard()
+        with os.fdopen(open_own(self.note, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "w") as file:
+            file.write(json.dumps(edition))
+
+    def append(self) -> BinaryIO:
+        """Open the part for what comes next, which no link may lead elsewhere; see `open_own`."""
+        return os.fdopen(open_own(self.part, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab")
 
     def discard(self) -> None:
         """Drop part and note."""

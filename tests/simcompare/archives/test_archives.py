@@ -4,6 +4,7 @@ import contextlib
 import errno
 import gzip
 import io
+import json
 import logging
 import os
 import socket
@@ -20,7 +21,16 @@ import pytest
 
 from mocks.survey_files.sdss_frames import open_frame
 from mocks.survey_files.sdss_psf import read_psfield
-from simcompare.archives import ARCHIVES, FetchError, Item, Transfer, archive_url, fetch, fetch_items
+from simcompare.archives import (
+    ARCHIVES,
+    FetchError,
+    Item,
+    Transfer,
+    archive_url,
+    fetch,
+    fetch_items,
+    transfer,
+)
 from simcompare.archives.services import hsc_bulk_list, sdss_galaxy_query, transfer_for
 from simcompare.archives.transfer import basic_authorization
 from simcompare.archives.verification import problem_with
@@ -81,6 +91,14 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(3)
         if kind == "account" and "Authorization" not in self.headers and "Api-key" not in self.headers:
             return self._error(401)
+        if kind in ("endless", "drip"):
+            self.close_connection = True
+            with contextlib.suppress(OSError):
+                self.wfile.write(b"HTTP/1.0 200 OK\r\n\r\nSIMPLE  =")
+                for _ in range(10_000):
+                    self.wfile.write(bytes(100_000 if kind == "endless" else 1))
+                    time.sleep(0.0 if kind == "endless" else 0.05)
+            return None
         if kind == "packed":
             return self._error(200, body=gzip.compress(FITS), **{"Content-Encoding": "gzip"})
         if kind in MISBEHAVIOUR:
@@ -291,6 +309,38 @@ def test_part_of_unknown_edition_is_fetched_anew(server, tmp_path, note):
     report = fetch([item(server, "/files/a.fits")], tmp_path, QUICK)
     assert report.fetched[0].read_bytes() == FITS
     assert [path.name for path in tmp_path.iterdir()] == ["files-a.fits"]
+
+
+@pytest.mark.parametrize("linked", ["files-a.fits.part", "files-a.fits.part.json"])
+@pytest.mark.parametrize("begun", [False, True])
+def test_nothing_is_written_through_a_link_in_the_folder(server, tmp_path, linked, begun):
+    outside, folder = tmp_path / "outside", tmp_path / "folder"
+    folder.mkdir()
+    note = {"Length": str(len(FITS))}
+    (folder / "files-a.fits.part.json").write_text(json.dumps(note if begun else {}))
+    (folder / "files-a.fits.part").write_bytes(FITS[:100])
+    content = (folder / linked).read_bytes()
+    outside.write_bytes(content)
+    (folder / linked).unlink()
+    (folder / linked).symlink_to(outside)
+    try:
+        report = fetch([item(server, "/files/a.fits")], folder, QUICK)
+        assert report.fetched[0].read_bytes() == FITS
+    except FetchError as error:
+        assert "symbolic link" in str(error)  # noqa: PT017  the one or the other
+    assert outside.read_bytes() == content
+
+
+def test_endless_and_dripping_answers_are_left(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(transfer, "_LARGEST", 10**6)
+    monkeypatch.setattr(transfer, "_SLACK", 10**6)
+    monkeypatch.setattr(transfer, "_LONGEST_WAIT", 0.3)
+    report = fetch([item(server, "/endless/a.fits"), item(server, "/drip/a.fits")], tmp_path, QUICK)
+    reasons = sorted(each["reason"] for each in report.failed)
+    assert "bytes in 0 s, too few to wait for the rest" in reasons[0]
+    assert "more than the 0.001 GB that it may have came" in reasons[1]
+    known = fetch([item(server, "/endless/b.fits", size=len(FITS))], tmp_path, QUICK)
+    assert "more than the 0.0011 GB" in known.failed[0]["reason"]
 
 
 CHANGED = FITS[:30] + bytes(reversed(range(256))) * 400
