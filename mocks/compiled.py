@@ -1,14 +1,30 @@
-"""Functions compiled by numba, with its cache wherever there is a place for one."""
+"""Functions compiled by numba, with its cache wherever there is a place for one.
+
+Numba takes settings from a file ``.numba_config.yaml`` where a command is given, the folder of its cache
+among them, whose files it unpickles: data that come with such a file would run code. It is not read.
+"""
 
 import atexit
 import logging
 import os
 import shutil
+import sys
 import tempfile
+import warnings
 from collections.abc import Callable
 from functools import lru_cache, partial
 
-import numba
+_YAML = sys.modules.get("yaml")
+sys.modules["yaml"] = None  # so that numba, while it is imported, cannot read the file
+try:
+    with warnings.catch_warnings(action="ignore"):
+        import numba
+finally:
+    del sys.modules["yaml"]
+    if _YAML is not None:
+        sys.modules["yaml"] = _YAML
+numba.core.config._config_fname = ""  # nor later, when it looks for changed settings
+numba.core.config.reload_config()
 
 __all__ = ["njit"]
 

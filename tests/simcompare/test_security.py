@@ -1,4 +1,7 @@
 import ast
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -132,3 +135,44 @@ def test_name_of_a_mock_is_no_way_out_of_the_workflow_s_folder(name):
     content = {"prepare": {"inputs": ["c"]}, "mock": {name: {"inputs": ["b"]}}}
     with pytest.raises(ValueError, match="give a plain name"):
         plan_workflow(content)
+
+
+def in_folder(folder, *words):
+    """Run Python where data lie, as a user does who has unpacked them."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment.pop("PYTHONSAFEPATH", None)
+    command = [sys.executable, *words]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("text", ["cache_dir: theirs\ndebug: 1", "[]", "{", "\0"])
+def test_settings_of_numba_among_the_data_are_not_read(tmp_path, text):
+    """Its cache holds pickles: whoever chooses its folder runs code."""
+    (tmp_path / ".numba_config.yaml").write_text(text)
+    (tmp_path / "theirs").mkdir()
+    code = """
+import mocks.deposit
+import mocks.deposit.vector_lanes, numba, yaml
+
+assert numba.njit(lambda x: x + 1)(1) == 2  # looks for changed settings
+print(repr(numba.config.CACHE_DIR), numba.config.DEBUG)
+"""
+    done = in_folder(tmp_path, "-c", code)
+    assert (done.stdout, done.stderr) == ("'' 0\n", "")
+    assert not list((tmp_path / "theirs").iterdir())
+
+
+@pytest.mark.parametrize("name", ["typer", "numpy", "torch", "json"])
+def test_modules_among_the_data_are_not_imported(tmp_path, name):
+    (tmp_path / f"{name}.py").write_text("open('acted', 'w')")
+    plugin = tmp_path / "evil-1.0.dist-info"  # installed, as it looks, beside the data
+    plugin.mkdir()
+    (plugin / "METADATA").write_text("Metadata-Version: 2.1\nName: evil\nVersion: 1.0\n")
+    (plugin / "entry_points.txt").write_text(
+        "[simcompare.simulations]\nx = evil:x\n[simcompare.verbs]\nx = evil:x\n"
+    )
+    (tmp_path / "evil.py").write_text("open('acted', 'w')")
+    done = in_folder(tmp_path, "-m", "simcompare", "doctor", "nothing.hdf5")
+    assert done.returncode == 2
+    assert "cannot be used" in done.stderr
+    assert not (tmp_path / "acted").exists()
