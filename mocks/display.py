@@ -10,7 +10,7 @@ import numpy as np
 __all__ = ["facts_table", "grey_picture", "lupton_rgb", "png_bytes", "rows_table"]
 
 WHITE = 60  # times the stretch, the flux at which a picture is white; our choice, for the eye alone
-_DARKEST = 1e-12  # intensity that stands for none, lest zero is divided by zero
+_DARKEST = 1e-12  # intensity that stands for none, to avoid 0 / 0
 GREY_STRETCH, GREY_RANGE = 3.0, (-2.0, 200.0)  # in noises of a pixel: end of the linear part, black and white
 THUMBNAIL = 96  # least side of a picture beside a table [screen pixels]
 
@@ -90,7 +90,7 @@ def png_bytes(picture: np.ndarray) -> bytes:
 
 
 def facts_table(title: str, facts: Mapping[str, object], picture: np.ndarray | None = None) -> str:
-    """HTML of some facts, one a row, with a picture on their left.
+    """HTML of some facts, one per row, with a picture on their left.
 
     Parameters
     ----------

@@ -255,7 +255,7 @@ def _compared(node: ast.AST, left: ast.AST, kinds: list, others: list, catalogue
 
 
 def _listed(node: ast.AST) -> list:
-    """Numbers or words of a list."""
+    """Numbers or texts of a list."""
     if not isinstance(node, ast.Tuple | ast.List):
         raise ValueError(f"{_text(node)} is not a list; write in ('a', 'b') or in (1, 2).")
     return [_value(each, Table()) for each in node.elts]

@@ -170,12 +170,12 @@ def _call(command: Command, given: dict[str, Any]) -> Any:
 
 
 def _placed(product: Any, place: _Place) -> Any:
-    """Return the product, which keeps the temporary folders that it lies in, and remember where it lies."""
+    """Return the product, which keeps the temporary folders that it lies in, and remember where it is."""
     from simcompare.images.image_set import ImageSet
 
     if isinstance(product, ImageSet):
         return product.kept_by(place.keeps[0]) if place.keeps else product
-    with suppress(TypeError):  # numbers, texts and lists are no runs
+    with suppress(TypeError):  # numbers, texts and lists are not runs
         _PLACES[product] = place
     return product
 

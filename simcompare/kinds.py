@@ -17,4 +17,4 @@ class Kind(StrEnum):
     CONTROL = "control"
     """Frames without a galaxy: what any score has to tell from one."""
     NULL = "null"
-    """Real galaxies held against real galaxies: the difference that means nothing."""
+    """Real galaxies compared with real galaxies: the difference that means nothing."""

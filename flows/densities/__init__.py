@@ -1,4 +1,4 @@
-"""Families of densities, one a file, behind one registry."""
+"""Families of densities, one per file, behind one registry."""
 
 from flows.densities.registry import ARCHITECTURES, make_density
 

@@ -46,7 +46,7 @@ def _plain(x, y, h, flux, shape):
 def stamp_shares(
     stamp: Stamps, u: np.ndarray, v: np.ndarray, reach: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Stamps of some particles, and where they lie.
+    """Stamps of some particles, and where they are.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ NEUTRAL_BELOW = 8000.0
 # Nelson et al. 2018, section 3.3: column of atoms per cm^2 of optical depth 1 at V; power of the metallicity
 # above and below 2000 Angstrom; kernel support in radii of a cell.
 ATOMS_PER_TAU, METALLICITY_POWERS, REACH_OF_CELL = 2.1e21, (1.6, 1.35), 2.5
-_NOTHING = 1e-30  # Msun per kpc^2 that stands for an empty column, lest zero is divided by zero
+_NOTHING = 1e-30  # Msun per kpc^2 that stands for an empty column, to avoid 0 / 0
 _THIN = 1e-8  # optical depth below which (1 - e^-tau) / tau is 1 to rounding
 
 

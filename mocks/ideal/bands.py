@@ -97,7 +97,7 @@ def filter_pivot(name: str, band: str, assumed: str | None = None) -> tuple[floa
         Of the filter, as a file has it; may be empty.
     band : str
     assumed : str, optional
-        Filter in ``speclite`` to take where the name tells none, the survey's.
+        Filter in ``speclite`` to take where the name has none, the survey's.
 
     Returns
     -------

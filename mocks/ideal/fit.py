@@ -58,7 +58,7 @@ def fit_to_survey(
     oversampling : int
         Fine pixels per survey pixel and axis.
     margin : int
-        Survey pixels about the image for light that the PSF carries in.
+        Survey pixels around the image for light that the PSF carries in.
     redshift : float, optional
         Where to place the galaxy; its own when left out.
     cosmology : astropy.cosmology.FLRW

@@ -158,7 +158,7 @@ def _centre_of_light(image: np.ndarray) -> np.ndarray:
 
 
 def _cut_about(image: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    """Largest odd square about a place, which comes to lie on its central pixel."""
+    """Largest odd square around a place, which comes to lie on its central pixel."""
     pixel = np.rint(centre).astype(int)
     rest = centre - pixel
     if np.abs(rest).max() >= LEAST_SHIFT:

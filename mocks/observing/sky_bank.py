@@ -102,7 +102,7 @@ def find_sites(
     taken : ndarray of bool, shape (y, x)
         Sources and bad pixels; combine a segmentation of all bands with the survey's mask bits.
     size : int
-        Side of the patch about the place [pixels]; it must lie within the image.
+        Side of the patch around the place [pixels]; it must lie within the image.
     n : int
         How many places; fewer come back when there are fewer that do not overlap.
     rng : numpy.random.Generator

@@ -100,7 +100,7 @@ def read_image(paths: Iterable[Path], options: dict) -> IdealImage:
 
 
 def _reason_against(file: Path) -> str:
-    """Why a file is no input; empty when it is one."""
+    """Why a file is not an input; empty when it is one."""
     try:
         if not is_ideal_image(file):
             recognise(file)

@@ -1,4 +1,4 @@
-"""Clients of public archives: what to ask for, where it lies, and getting it politely and whole."""
+"""Clients of public archives: what to ask for, where it is, and getting it politely and whole."""
 
 from simcompare.archives.services import ARCHIVES, Archive, archive_url, fetch_items
 from simcompare.archives.transfer import FetchError, Item, Report, Transfer, fetch

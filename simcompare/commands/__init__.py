@@ -1,4 +1,4 @@
-"""The verbs of the command line, one a file; only here a run folder is opened."""
+"""The verbs of the command line, one per file; only here a run folder is opened."""
 
 import lazy_loader
 

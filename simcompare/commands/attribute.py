@@ -1,4 +1,4 @@
-"""What each ingredient of a mock is worth: images with it and without, scored, in a budget."""
+"""What each ingredient of a mock contributes: images with and without it, scored, in a budget."""
 
 import json
 import logging
@@ -52,7 +52,7 @@ _NOTES = {
 
 @dataclass(frozen=True, eq=False)
 class Attribution:
-    """What the ingredients of a mock are worth.
+    """What the ingredients of a mock contribute.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class Attribution:
         floor = f"the systematic floor of {self.floor:.{digits}f}{unit if self.unit == 'nats' else ''}"
         gap = f"{self.gap:+.{digits}f}"
         if not np.isfinite([self.gap_low, self.gap_high]).all():
-            return f"the gap to real galaxies, {gap}{unit}, has no interval to hold against {floor}"
+            return f"the gap to real galaxies, {gap}{unit}, has no interval to compare with {floor}"
         least = max(self.gap_low, -self.gap_high, 0)
         does = "exceeds" if least > self.floor else "does not exceed"
         interval = f"{gap} ({self.gap_low:+.{digits}f} to {self.gap_high:+.{digits}f}){unit}"
@@ -132,10 +132,13 @@ def attribute_mocks(settings: AttributeSettings) -> Attribution:
         write_further(
             [
                 FurtherTable(
-                    "ladder", "What each step is worth", _NOTES[attribution.unit], attribution.ladder
+                    "ladder", "What each step contributes", _NOTES[attribution.unit], attribution.ladder
                 ),
                 FurtherTable(
-                    "perturbations", "What an error is worth", attribution.verdict, attribution.perturbations
+                    "perturbations",
+                    "What an error would change",
+                    attribution.verdict,
+                    attribution.perturbations,
                 ),
             ],
             run.folder / "tables",

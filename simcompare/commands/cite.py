@@ -18,7 +18,7 @@ def cite(settings: CiteSettings) -> Citations:
 
 
 def messages(settings: CiteSettings, citations: Citations) -> Iterator[str]:
-    """Give the BibTeX."""
+    """Print the BibTeX."""
     yield bibtex(citations)
 
 

@@ -197,7 +197,7 @@ def finished_demo(folder: str | Path | None = None) -> Path:
 def _hold_against_real_galaxies(out: Path, snapshots: dict[str, Path], common: dict) -> None:
     """Score the first and the last toy generation under the shipped flow of real galaxies.
 
-    Toys are no galaxies, and the shipped flow has seen few; it shows that a simulation can be held
+    Toys are not galaxies, and the shipped flow has seen few; it shows that a simulation can be held
     against real galaxies without any data, and what that looks like.
     """
     folders = []

@@ -131,5 +131,5 @@ def _lists(rows: list[dict], bands: str | None, shared: dict, psf: bool) -> Iter
 
 
 def messages(settings: FetchSettings, summary: str) -> Iterator[str]:
-    """Say what was done."""
+    """Report what was done."""
     yield summary

@@ -104,5 +104,5 @@ def _preparation(settings: MockSettings) -> Preparation:
 
 
 def messages(settings: MockSettings, images: ImageSet) -> Iterator[str]:
-    """Say what was made."""
+    """Report what was made."""
     yield f"{len(images)} images of {images.name} in {settings.out}"

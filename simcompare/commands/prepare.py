@@ -136,5 +136,5 @@ def sky_beside_galaxies(settings: PrepareSettings, run: Run, window: int) -> Non
 
 
 def messages(settings: PrepareSettings, images: ImageSet) -> Iterator[str]:
-    """Say what was made."""
+    """Report what was made."""
     yield f"{len(images)} images of {images.name} in {settings.out}"

@@ -69,5 +69,5 @@ def make_reobserved(settings: ReobserveSettings) -> ImageSet:
 
 
 def messages(settings: ReobserveSettings, images: ImageSet) -> Iterator[str]:
-    """Say what was made."""
+    """Report what was made."""
     yield f"{len(images)} images of {images.name} in {settings.out}"

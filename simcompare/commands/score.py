@@ -121,7 +121,7 @@ def write_scores(settings: ScoreSettings) -> Path:
 
 
 def _with_held_out(paths: list[Path], form: Scores, settings: ScoreSettings) -> tuple[list[Path], Scores]:
-    """Add the scores of the real galaxies that come with a shipped model, to hold simulations against."""
+    """Add the scores of the real galaxies that come with a shipped model, to compare simulations with."""
     path = reference_table(settings.model)
     if path is None:
         return paths, form

@@ -10,5 +10,5 @@ __all__ = ["make_sky_bank", "messages"]
 
 
 def messages(settings: SkySettings, bank: SkyBank) -> Iterator[str]:
-    """Say what was cut."""
+    """Report what was cut."""
     yield f"{len(bank)} patches of {bank.image.shape[-1]} pixels in {settings.out}"

@@ -96,5 +96,5 @@ def _make_twins(task: _TwinsTask, watch: Watch) -> Images:
 
 
 def messages(settings: TwinsSettings, images: ImageSet) -> Iterator[str]:
-    """Say what was made."""
+    """Report what was made."""
     yield f"{len(images)} Sersic twins in {settings.out}"

@@ -1,4 +1,4 @@
-"""Data sets held against a reference: one row for each."""
+"""Data sets compared with a reference: one row for each."""
 
 import lazy_loader
 

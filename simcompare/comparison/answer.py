@@ -119,7 +119,7 @@ def _fraction(row: Row, table: Table, *, short: bool = False) -> str:
     value, low, high = (row[f"structure_fraction{end}"] for end in ("", "_low", "_high"))
     if np.isnan(value):
         z = f"z = {number(row['structure_z'])}"
-        return z if short else f"a mean structure score of {z}, held against"
+        return z if short else f"a mean structure score of {z}, compared with"
     bounds = "unbounded" if np.isinf([low, high]).any() else f"{number(low)} to {number(high)}"
     if short:
         return f"{number(value)}, {bounds}"

@@ -67,7 +67,7 @@ def write_record(
     model, background : str
         Fingerprints of the models that scored it.
     fractions : mapping of str to Fraction, optional
-        By data set; with them data sets of several runs can be held against each other.
+        By data set; with them data sets of several runs can be compared with each other.
     galaxies : sequence of str
         Real galaxies that the fractions were made with, in order.
 

@@ -1,4 +1,4 @@
-"""Tests without a likelihood: features of data sets held against the reference."""
+"""Tests without a likelihood: features of data sets compared with the reference."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -165,7 +165,7 @@ def compare_features(
     -------
     Table
         ``dataset``, ``space``, ``test``, ``value``, ``low``, ``high``, ``null_95``, ``p_value``, ``p_holm``
-        (over all rows but the null), ``false_alarms``, rate at which as many real galaxies, held against
+        (over all rows but the null), ``false_alarms``, rate at which as many real galaxies, compared with
         the others, get p < 0.05; ``power``, the same of ``defect``; ``n_drawn``, galaxies in each of these
         sets, fewer than the data set has where the reference cannot spare as many; ``finding``, of `Finding`:
         a test that fails on equal sets has no p-value, one with a power below 0.5 "cannot see";
@@ -206,7 +206,7 @@ def _first_views(scores: Scores, dataset: str) -> np.ndarray:
 
 
 def _pairs(scores: Scores, null: str, seed: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Rows of each data set and of the real galaxies it is held against; under `null`, two real halves."""
+    """Rows of each data set and of the real galaxies it is compared with; under `null`, two real halves."""
     real = _first_views(scores, scores.named_reference)
     galaxy = stream(seed, "feature halves").permutation(real)
     pairs = {

@@ -109,7 +109,7 @@ def fraction_contrasts(scores: Scores, structure: Structure) -> Table:
 def fractions_in_bins(
     scores: Scores, structure: Structure, column: str, edges: Sequence[float], confidence: float = 0.95
 ) -> Table:
-    """Structure fraction in bins of a column, each held against the real galaxies of the bin.
+    """Structure fraction in bins of a column, each compared with the real galaxies of the bin.
 
     Parameters
     ----------

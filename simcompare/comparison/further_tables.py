@@ -71,7 +71,7 @@ _TABLES = {
     ),
     "reasons": (
         "What goes with the difference",
-        "Morphology numbers of galaxies minus those of real galaxies seen as well, in real spreads; and the "
+        "Morphology of galaxies minus that of real galaxies observed equally well, in real spreads; and the "
         "part of the difference of the structure score that goes with each, by its relation among real "
         "galaxies. p (Holm) over numbers and simulations; shares that are not significant mean nothing.",
     ),

@@ -330,7 +330,7 @@ def _cautioned(table: Table, about: dict) -> Table:
             )
         if row["surroundings_p"] < RAISED and row["kind"] == Kind.SIMULATED:
             doubts.append(
-                f"the sky about the galaxies differs from that of real images (p {row['surroundings_p']:.2g})"
+                f"the sky around galaxies differs from that of real images (p {row['surroundings_p']:.2g})"
             )
         texts.append("; ".join(doubts))
     table["caution"] = texts

@@ -158,7 +158,7 @@ def _candidates(
         pairs.append(np.stack([np.repeat(part, near.sum(axis=1)), index[near], distance[near]]))
         total = np.concatenate(pairs, axis=1)
         if total.shape[1] > MOST_CANDIDATES:
-            # Pairs of one distance stay together, lest their order change.
+            # Pairs of one distance stay together, so that their order does not change.
             cut = np.partition(total[2], MOST_CANDIDATES)[MOST_CANDIDATES]
             if cut > least:
                 total, most = total[:, total[2] < cut], cut

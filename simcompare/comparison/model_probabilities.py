@@ -39,7 +39,7 @@ class ModelComparison:
         ``dataset``, ``probability`` (mean over the real galaxies that lie among the simulations),
         ``probability_low``, ``probability_high`` (real galaxies resampled); ``p_value`` and ``p_holm`` of a
         simulation that is no more like them than the others, by exchanged labels; ``false_alarms``, rate at
-        which sets of real galaxies in the place of the simulations are told apart, and ``power`` to tell a
+        which sets of real galaxies in the place of the simulations can be told apart, and ``power`` to tell a
         set of their Sersic twins; ``n_drawn``, galaxies of the largest set tried; ``finding``.
     galaxies : Table
         ``galaxy_id``, ``inside`` and one column of probabilities for each simulation.

@@ -36,7 +36,7 @@ def _pairs(image_sets: Mapping[str, ImageSet], reference: str) -> list[tuple[str
 
 
 def _stands_in_parents_sky(images: ImageSet) -> bool:
-    """Whether these are twins with their parents' own pixels about them: no blank sky of theirs to judge."""
+    """Whether these are twins with their parents' own pixels around them: no blank sky of theirs to judge."""
     return images.kind == Kind.TWINS and all(
         part.get("settings", {}).get("sky") == "own" for part in images.provenance
     )

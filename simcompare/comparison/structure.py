@@ -60,7 +60,7 @@ UNRANKED = (Verdict.SINGLE, Verdict.EXTRAPOLATED, Verdict.INVALID)
 
 @dataclass(frozen=True, eq=False)
 class _Learned:
-    """The reference of the headline and that of the sky about the galaxies; a note where there is none."""
+    """The reference of the headline and that of the sky around the galaxies; a note where there is none."""
 
     structure: Structure | None
     surroundings: Structure | None
@@ -93,9 +93,8 @@ def _without_aperture(real: Scores) -> list[str]:
     if n <= MOST_WITHOUT_APERTURE * total:
         return []
     return [
-        f"{n} of {total} held-out real galaxies have no Petrosian radius within their images, and are judged "
-        "with the sky about them: cut larger images, or take what is said of the structure for a statement "
-        "on the whole image"
+        f"{n} of {total} held-out real galaxies have no Petrosian radius within their images and are scored "
+        "with the sky around them: use larger images, or read the result as one on the whole image"
     ]
 
 
@@ -134,7 +133,7 @@ def structure_rows(
     rows : Table
         ``structure_fraction`` with ``_low`` and ``_high``; ``structure_z``, ``structure_z_weighted`` and its
         ``_error``; ``structure_p``; ``n_structure``, galaxies that could be scored; ``share_extrapolated``
-        of them; ``surroundings_z`` and ``surroundings_p``, the same test of the sky about the galaxies;
+        of them; ``surroundings_z`` and ``surroundings_p``, the same test of the sky around the galaxies;
         ``structure_false_alarms``, the rate at which as many real galaxies would get p < 0.05, and
         ``structure_null_low``, ``_high``, between which 95 % of their fractions lie. Blank sky has no
         galaxies, so nothing of this.

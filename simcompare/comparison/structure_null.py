@@ -24,12 +24,12 @@ ENDS = (0.025, 0.975)
 
 @dataclass(frozen=True, eq=False)
 class KnownEqual:
-    """Sets of real galaxies, each held against the others.
+    """Sets of real galaxies, each compared with the others.
 
     Parameters
     ----------
     n_galaxies, n_reference : int
-        In each set, and of those that it is held against.
+        In each set, and of those that it is compared with.
     tests : tuple of StructureTest
         One for each set.
     """
@@ -137,9 +137,9 @@ def null_table(about: Mapping[str, Any]) -> FurtherTable:
     """
     rows = about.get("nulls") or []
     note = (
-        "Random sets of as many real galaxies as a data set has, held against the other real ones: what a "
+        "Random sets of as many real galaxies as a data set has, compared with the other real ones: what a "
         "data set without any difference gets. Ranges hold 95% of the sets, with the error of their "
-        "ends. All sets come from the same real galaxies, and are held against fewer than the data sets are."
+        "ends. All sets come from the same real galaxies, and are compared with fewer than the data sets are."
     )
     if not rows:
         return FurtherTable("structure_null", _TITLE, "Not made: the real galaxies are too few.", None)

@@ -47,7 +47,7 @@ def plane_numbers(
     Table
         ``x_low``, ``x_high``, ``y_low``, ``y_high``, ``n_galaxies``, ``n_reference``, ``difference`` [nats],
         ``p_value``, ``significant`` (p < 0.05); cells with galaxies of either data set only. Where the
-        real galaxies have no such columns each cell is held against all of them; ``meta["against"]``
+        real galaxies have no such columns each cell is compared with all of them; ``meta["against"]``
         says which it was.
 
     Raises

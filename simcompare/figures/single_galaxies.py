@@ -219,7 +219,7 @@ def profile_numbers(
     step: float = 2.0,
     n_bootstrap: int = 500,
 ) -> Table:
-    """Mean log-likelihood ratio per pixel in rings about the galaxy centre.
+    """Mean log-likelihood ratio per pixel in rings around the galaxy centre.
 
     Parameters
     ----------

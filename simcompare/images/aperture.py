@@ -1,4 +1,4 @@
-"""The aperture of a galaxy: where its own light is looked at, and where the sky about it."""
+"""The aperture of a galaxy: where its own light is looked at, and where the sky around it."""
 
 import numpy as np
 from astropy.table import Table

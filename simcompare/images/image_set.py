@@ -119,7 +119,7 @@ class ImageSet:
         Parameters
         ----------
         images : array_like or Quantity, shape (n, band, y, x), or (n, y, x) in one band
-            Calibrated, with the noise of the sky. Bare numbers are nanomaggies per pixel; NaN is no value.
+            Calibrated, with the noise of the sky. Bare numbers are nanomaggies per pixel; NaN is not a value.
         bands : str or sequence of str
             Filters, in the order of the images' band axis.
         psf : array_like, shape (k, k), (band, k, k) or (n, band, k, k)

@@ -1,4 +1,4 @@
-"""Parts that make one image set: where they lie, what they must agree in, how they are read as one."""
+"""Parts that make one image set: where they are, what they must agree in, how they are read as one."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path

@@ -138,7 +138,7 @@ def _asymmetry_about(
 def _galaxy_pixels(
     light: np.ndarray, radius: np.ndarray, petrosian_radius: float, centre: tuple[float, float]
 ) -> np.ndarray:
-    """Pixels about the centre brighter, once smoothed, than the galaxy is at its Petrosian radius."""
+    """Pixels around the centre brighter, once smoothed, than the galaxy is at its Petrosian radius."""
     smooth = gaussian_filter(light, SMOOTHING * petrosian_radius)
     edge = smooth[np.abs(radius - petrosian_radius) <= 0.7]
     if not edge.size:

@@ -186,7 +186,7 @@ def validity_of(model: Any) -> dict[str, Sequence[float]]:
 
 
 def _same(own: Any, trained: Any) -> bool:
-    """Whether two settings agree; bands may be one word, numbers may have gone through text."""
+    """Whether two settings agree; bands may be one word, numbers may have been stored as text."""
     if isinstance(own, list):
         entries = trained.split(",") if isinstance(trained, str) and "," in trained else list(trained)
         return own == entries

@@ -329,7 +329,7 @@ def read_stamps(
     Raises
     ------
     FileNotFoundError, ValueError
-        See `recognise`; also when the file lacks a band, or a catalogue is given for what is no frame.
+        See `recognise`; also when the file lacks a band, or a catalogue is given for what is not a frame.
     """
     name = format or recognise(path)
     if name not in FORMATS:

@@ -30,7 +30,7 @@ def degrees(file: h5py.File, name: str, n: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        For another number of rows, or a unit that is no angle.
+        For another number of rows, or a unit that is not an angle.
     """
     if name not in file:
         return np.full(n, np.nan)

@@ -62,7 +62,7 @@ def names_of(ids: Sequence, ra: np.ndarray, dec: np.ndarray, stem: str) -> list[
     """Names of the galaxies of one file by its column of names, as far as it tells them apart.
 
     A galaxy without a name of its own (empty, or shared with another) is named by its place, or, where that
-    is not known, by file and row. Floating-point numbers beyond 2^53 are no names: digits of them are lost.
+    is not known, by file and row. Floating-point numbers beyond 2^53 are not names: digits of them are lost.
 
     Parameters
     ----------

@@ -44,7 +44,7 @@ def read_table(path: Path) -> Table:
     Raises
     ------
     FileNotFoundError, ValueError
-        When there is no such file, it is no table, or its places are no angles.
+        When there is no such file, it is not a table, or its places are not angles.
     """
     path = Path(path)
     if not path.is_file():
@@ -60,7 +60,7 @@ def read_table(path: Path) -> Table:
             table = Table.read(path)
             if len(frames) == 1:  # of several, names of columns tell which is meant
                 table.meta["RADESYS"], _, table.meta["EQUINOX"] = frames.pop().partition(" ")
-    except Exception as error:  # astropy raises many kinds for files that are no tables
+    except Exception as error:  # astropy raises many kinds for files that are not tables
         reason = " ".join(str(error).split("The available formats")[0].split())[:300]
         raise ValueError(f"{path}: not a table that can be read ({reason}).") from error
     for name in table.colnames:
@@ -92,7 +92,7 @@ def degrees_of(column: Column, axis: str, where: str | Path) -> np.ndarray:
     Raises
     ------
     ValueError
-        When the unit is no angle, or a text no coordinate.
+        When the unit is not an angle, or a text no coordinate.
     """
     values = np.ma.asarray(column)
     if values.dtype.kind in "OSU":
@@ -213,7 +213,7 @@ def read_places(path: Path) -> Table:
     Raises
     ------
     FileNotFoundError, ValueError
-        When there is no such file, it is no table, has no places, or they are of an unknown frame.
+        When there is no such file, it is not a table, has no places, or they are of an unknown frame.
     """
     table = read_table(path)
     lower = lower_names(table)
@@ -262,7 +262,7 @@ def _columns_of(lower: dict[str, str], names: dict[str, tuple[str, ...]]) -> dic
 
 
 def _frame_of(meta: Mapping, path: Path) -> FK4 | FK5 | None:
-    """Frame that a table states for its places; None for ICRS, as good as which is FK5 of J2000."""
+    """Frame that a table states for its places; None for ICRS, which is practically FK5 of J2000."""
     upper = {str(key).upper(): value for key, value in meta.items()}
     system = str(upper.get("RADESYS") or upper.get("RADECSYS") or "").strip().upper()
     stated = str(upper.get("EQUINOX") or "").strip().upper()

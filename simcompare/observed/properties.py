@@ -29,7 +29,7 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-FILL = -90.0  # no property is lower: -99, -999 and -9999 say that there is no value
+FILL = -90.0  # no property is lower: -99, -999 and -9999 mean that there is no value
 _PER_H2 = 0.7**-2  # masses of the NASA-Sloan Atlas are in Msun / h^2
 SEPARATION, NEAR = "catalogue_separation", "catalogue_near"
 
@@ -67,7 +67,7 @@ class Property:
     ----------
     unit : str
     low, high : float
-        What lies outside is no value.
+        What lies outside is not a value.
     columns : tuple of Known
         Where it is found; the first that a table has is taken.
     """
@@ -188,7 +188,7 @@ def read_properties(path: Path) -> PropertyTable:
     Raises
     ------
     FileNotFoundError, ValueError
-        When it is no table, has no places, no known column, or a unit that does not suit.
+        When it is not a table, has no places, no known column, or a unit that does not suit.
     """
     path = Path(path)
     table = read_places(path)

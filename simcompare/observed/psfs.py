@@ -1,4 +1,4 @@
-"""PSFs as files give them, brought to an odd square about their light."""
+"""PSFs as files give them, brought to an odd square around their light."""
 
 import logging
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ def gaussian_psf(fwhm, pixel_scale: float, n_bands: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        For a width that is no positive number, or as many widths as there are no bands.
+        For a width that is not a positive number, or as many widths as there are no bands.
     """
     widths = np.asarray(fwhm, float)
     if widths.ndim and widths.shape != (n_bands,):
@@ -68,14 +68,14 @@ def psf_of_model(model: PsfexModel, header: Mapping, shape: tuple[int, int]) -> 
     ----------
     model : PsfexModel
     header : mapping
-        Of the image. A cut-out says by LTV1 and LTV2, as IRAF does, where it lies in the one that PSFEx saw.
+        Of the image. A cut-out says by LTV1 and LTV2, as IRAF does, where it is in the one that PSFEx saw.
     shape : (int, int)
         Of the image, y and x.
 
     Raises
     ------
     ValueError
-        When the PSF varies and the image, being smaller than the model's range, does not say where it lies.
+        When the PSF varies and the image, being smaller than the model's range, does not say where it is.
     """
     sides = np.array(shape[::-1])
     is_stated = "LTV1" in header and "LTV2" in header

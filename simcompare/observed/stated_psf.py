@@ -47,7 +47,7 @@ def header_psf(width: float, pixel_scale: float, side: int = MIXTURE_SIDE) -> np
     Raises
     ------
     ValueError
-        For a width that is no positive number, as -9999 is, or one that no PSF in such an image has.
+        For a width that is not a positive number, as -9999 is, or one that no PSF in such an image has.
     """
     if not (np.isfinite(width) and width > 0):
         raise ValueError(f"psf_width is {width:g} arcsec; it must be positive.")

@@ -115,7 +115,7 @@ def is_counts(unit: str) -> bool:
 
 
 def _refusal(where: str, unit: str, why: str) -> ValueError:
-    """Error that names file, unit and mend."""
+    """Error that names file, unit and remedy."""
     return ValueError(f"{where}: pixels in {unit or 'no stated unit'!r}; {why}.".removeprefix(": "))
 
 

@@ -48,7 +48,7 @@ def may_pass(error: BaseException) -> bool:
 
 
 def count_failures(path: Path) -> int:
-    """Count what failed, by its table; what a rule left out is no failure, and no table is none."""
+    """Count what failed, by its table; what a rule left out is not a failure, and no table is none."""
     from astropy.table import Table  # which the command line does without
 
     if not path.is_file():

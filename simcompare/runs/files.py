@@ -247,7 +247,7 @@ def file_state(path: str | os.PathLike) -> tuple:
 
 
 def read_rows(dataset: h5py.Dataset, rows: np.ndarray) -> np.ndarray:
-    """Rows of a dataset in any order, repeats allowed; one slice where they lie close together."""
+    """Rows of a dataset in any order, repeats allowed; one slice where they are close together."""
     unique, order = np.unique(rows, return_inverse=True)
     first, last = unique[0], unique[-1]
     if last - first < 4 * len(unique):

@@ -255,7 +255,7 @@ def runs_behind(folder: str | Path) -> list[Path]:
     Returns
     -------
     list of pathlib.Path
-        The run itself first; those that have gone are left out.
+        The run itself first; those that are missing are left out.
 
     Raises
     ------

@@ -54,7 +54,7 @@ def run_tasks(
     scheduler: str | None = None,
     gpu: bool = False,
 ) -> Iterator:
-    """Apply a function to every task and yield the results as they come, in any order.
+    """Apply a function to every task and yield the results as they arrive, in any order.
 
     The function must take its randomness from the task itself, so that the results do not depend on
     the number of workers. Signals SIGTERM and SIGUSR1 end the work after the tasks that are running, as

@@ -1,4 +1,4 @@
-"""The likelihood ratio inside a galaxy's aperture, and that of the sky about it."""
+"""The likelihood ratio inside a galaxy's aperture, and that of the sky around it."""
 
 from collections.abc import Mapping, Sequence
 

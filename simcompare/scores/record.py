@@ -36,7 +36,7 @@ class Scores:
     columns : mapping of str to ndarray or pyarrow.DictionaryArray, shape (n,)
         By name; text as numbers of words, each of which is held once, in increasing order.
     reference : str or None
-        Data set of real galaxies that the others are held against.
+        Data set of real galaxies that the others are compared with.
     headline : str
         Score that is compared.
     meta : mapping of str to anything
@@ -269,7 +269,7 @@ class Scores:
         return self.reference
 
     def with_reference(self, reference: str | None) -> "Scores":
-        """Scores held against another data set; None leaves the one that there is."""
+        """Scores compared with another data set; None leaves the one that there is."""
         return self if reference is None else replace(self, reference=reference)
 
     def with_headline(self, headline: str) -> "Scores":

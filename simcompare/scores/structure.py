@@ -1,4 +1,4 @@
-"""The structure score: what each galaxy's aperture ratio is among real galaxies seen as well as it is."""
+"""The structure score: what each galaxy's aperture ratio is among real galaxies observed equally well."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -166,7 +166,7 @@ class Structure:
             Rows of one data set, or of a part of it.
         confidence : float
         among : ndarray of str, optional
-            Names of the real galaxies that they are held against; default: all.
+            Names of the real galaxies that they are compared with; default: all.
 
         Returns
         -------
@@ -206,7 +206,7 @@ class Structure:
         )
 
     def fraction(self, scores: Scores, among: np.ndarray | None = None) -> Fraction | None:
-        """Give the structure fraction of some rows, to be held against that of others; None without one."""
+        """Give the structure fraction of some rows, to be compared with that of others; None without one."""
         own, real = self._judged(scores), self._marked(among)
         if not len(own.names) or (real is not None and not real.any()):
             return None

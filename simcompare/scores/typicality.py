@@ -29,7 +29,7 @@ MOST_EXTRAPOLATED = 0.5  # share of galaxies beyond the reference's nuisances fr
 def add_typicality(
     scores: Scores, rng: np.random.Generator, *, columns: Sequence[str] | None = None
 ) -> Scores:
-    """Give every image a two-sided p-value against held-out real galaxies of like nuisance.
+    """Give every image a two-sided p-value against held-out real galaxies observed under like conditions.
 
     Mean and spread of the headline of real galaxies are fitted as functions of the nuisances; an image is
     ranked by its standardised residual among those of the real galaxies. Real galaxies are ranked by fits
@@ -72,7 +72,7 @@ def add_typicality(
 
 @dataclass(frozen=True, eq=False)
 class Typicality:
-    """What held-out real galaxies of like nuisance score; others are held against it, some at a time.
+    """Scores of held-out real galaxies observed under like conditions; others are compared with them.
 
     Parameters
     ----------
@@ -235,7 +235,7 @@ def batch_typicality(
         many real galaxies lies as far from that of all, with the error of the fit to their finite number),
         ``share_below_5``, share of galaxies with p < 0.05 (0.05 expected); ``share_extrapolated``, of
         galaxies beyond the 2nd to 98th percentiles of a nuisance of real galaxies; ``false_alarms``, rate at
-        which as many real galaxies, held against the others, get p < 0.05; ``note``. No p-value where more
+        which as many real galaxies, compared with the others, get p < 0.05; ``note``. No p-value where more
         than half are extrapolated, or where the false alarms are significantly more than 5 %.
     """
     columns = list(columns or scores.nuisances)
@@ -294,7 +294,7 @@ def _false_alarms(
     draws: Iterator[tuple[np.ndarray, np.ndarray]],
     rng: np.random.Generator,
 ) -> float:
-    """Rate at which real galaxies, held against a fit to others, get p < 0.05."""
+    """Rate at which real galaxies, compared with a fit to others, get p < 0.05."""
     known = scores.reference_sample()
     known = known[np.isfinite(known.numbers()) & np.isfinite(read_columns(known, columns)).all(axis=1)]
     galaxies = np.unique(known.galaxies)

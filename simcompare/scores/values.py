@@ -75,7 +75,7 @@ def _text(codes: np.ndarray, words: np.ndarray | pa.Array) -> pa.DictionaryArray
 
 
 def word_codes(column: pa.DictionaryArray) -> np.ndarray:
-    """Numbers of the words of a column of text."""
+    """Numbers of the texts of a column of text."""
     return column.indices.to_numpy(zero_copy_only=False)
 
 

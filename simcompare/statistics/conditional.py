@@ -1,4 +1,4 @@
-"""What a score is for real galaxies seen as well as a galaxy is: mean and spread given conditions.
+"""What a score is for real galaxies observed equally well: mean and spread given conditions.
 
 The likelihood ratio of a galaxy grows with how much of its structure can be seen. It is compressed and held
 against real galaxies of equal conditions: signal-to-noise, resolution, and further columns on request.

@@ -16,7 +16,7 @@ NEIGHBOURS = 5
 def coverage_tests(
     first: Sample, second: Sample, rng: np.random.Generator, *, neighbours: int = NEIGHBOURS
 ) -> list[TestResult]:
-    """Share of each sample that lies where the other one has members, held against that sample's own share.
+    """Share of each sample that lies where the other one has members, compared with that sample's own share.
 
     One half of a sample marks where it has members; the share of the other sample inside is compared with
     that of the other half. Given the first half, galaxies of both are exchangeable where the samples are

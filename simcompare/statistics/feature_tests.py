@@ -305,7 +305,7 @@ def sliced_test(
     -------
     TestResult
         In spreads of the reference. All rows are used for the value; the null uses at most 2000 of each
-        sample, and is held against the value of the same subset.
+        sample, and is compared with the value of the same subset.
 
     References
     ----------

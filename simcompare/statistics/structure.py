@@ -1,6 +1,6 @@
 """Structure of data sets at given brightness and resolution: a mean z, a fraction, and their errors.
 
-A data set is held against real galaxies seen as well as its own are, and against their smooth twins:
+A data set is compared with real galaxies observed equally well, and with their smooth twins:
 `fit_reference` learns both once, `StructureReference.test` judges a data set.
 """
 

@@ -48,7 +48,7 @@ class BlankSky(ImageSet):
 
     @property
     def kind(self) -> str:
-        """Neither real nor a claim."""
+        """Kind of the data set: a control."""
         return Kind.CONTROL
 
     def subset(self, index) -> "BlankSky":

@@ -98,7 +98,7 @@ def real_image(raw: RawStamp) -> RealImage:
     Returns
     -------
     RealImage
-        Cut about the galaxy, its sky taken off; a PSF with a background of its own is replaced by the Moffat
+        Cut around the galaxy, its sky taken off; a PSF with a background of its own is replaced by the Moffat
         profile that fits it.
 
     Raises

@@ -1,4 +1,4 @@
-"""Real sky about a smooth galaxy: the pixels of its parent outside the aperture, with a soft edge."""
+"""Real sky around a smooth galaxy: the pixels of its parent outside the aperture, with a soft edge."""
 
 import numpy as np
 from astropy.table import Table

@@ -330,7 +330,7 @@ def open_eagle(
     path : Path
         Folder ``snapshot_NNN_zZZZpZZZ`` (or ``particledata_...``), a chunk in it, or the run's folder.
     simulation : str, optional
-        Name of the run; told by box, cosmology and particle mass when left out.
+        Name of the run; from box, cosmology and particle mass when left out.
     snapshot : int, optional
         Number; needed when the run's folder holds several.
     reach : float

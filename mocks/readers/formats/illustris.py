@@ -331,7 +331,7 @@ def open_illustris(
     path : Path
         The simulation's folder, its ``output`` folder, a ``snapdir_NNN`` or a chunk in it.
     simulation : str, optional
-        Name of the run; told by box, cosmology and particle mass when left out.
+        Name of the run; from box, cosmology and particle mass when left out.
     snapshot : int, optional
         Number; needed when the folder holds several.
     include_flagged : bool

@@ -59,7 +59,7 @@ def whole_numbers(dataset: h5py.Dataset) -> np.ndarray:
     Raises
     ------
     ValueError
-        When some are no whole numbers.
+        When some are not whole numbers.
     """
     values = read_array(dataset)
     if values.dtype.kind == "f":

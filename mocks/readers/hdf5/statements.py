@@ -180,7 +180,7 @@ def _agree_on_time(where: str, stated: dict[str, dict]) -> None:
 
 
 def _refuse_isolated(where: str, stated: dict[str, dict]) -> None:
-    """Refuse runs without an expanding universe: their birth times are no scale factors."""
+    """Refuse runs without an expanding universe: their birth times are not scale factors."""
     for group, attributes_of in stated.items():
         for name in COMOVING:
             if _number(attributes_of.get(name)) == 0.0:
@@ -215,7 +215,7 @@ def other_output(where: str, header: dict, of: str, own: dict) -> list[str]:
     Returns
     -------
     list of str
-        What differs; empty when they fit, or the second tells nothing.
+        What differs; empty when they fit, or the second says nothing.
     """
     problems = []
     for name in ("Redshift", "Time", "ExpansionFactor", "HubbleParam", "Omega0", "BoxSize"):

@@ -65,7 +65,7 @@ def _shape(arrays: tuple[np.ndarray, ...], count: int) -> tuple[int, ...]:
 
 
 def gather(parts: list[Part], factors: dict[str, float] | None = None) -> dict[str, np.ndarray]:
-    """Columns of the chosen particles of several files behind each other.
+    """Columns of the chosen particles of several files one after another.
 
     Choosing, joining and scaling at once saves three copies of everything.
 

@@ -132,7 +132,7 @@ def check_ages(where: str, age: np.ndarray) -> np.ndarray:
 def make_stars(
     where: str, columns: dict[str, np.ndarray | None], imf: str = "chabrier"
 ) -> tuple[Stars, tuple[str, ...]]:
-    """Star record from arrays in house units, with what had to be mended.
+    """Star record from arrays in house units, with what had to be corrected.
 
     Rows without mass are dropped, negative metallicities become 0, and a missing initial mass is the current
     mass over what a stellar population of that age and metallicity still holds (`remaining_mass_fraction`).

@@ -1,4 +1,4 @@
-"""The table of commands: one row a verb, read by command line, workflow, dry run, cluster and Python."""
+"""The table of commands: one row per verb, read by command line, workflow, dry run, cluster and Python."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

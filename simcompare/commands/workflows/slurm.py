@@ -89,7 +89,7 @@ def write_jobs(settings: SlurmSettings) -> Path:
 
 
 def command_of(step: Step) -> list[str]:
-    """Words of the command line that do one step of a workflow; what is as by default is left out.
+    """Words of the command line that do one step of a workflow; what has its default is left out.
 
     Parameters
     ----------

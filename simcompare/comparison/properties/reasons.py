@@ -52,7 +52,7 @@ def reasons(scores: Scores, structure: Structure, seed: int, *, n_bootstrap: int
     Returns
     -------
     Table
-        ``dataset``, ``number``, ``n_galaxies``; ``difference`` of the number to real galaxies seen as well,
+        ``dataset``, ``number``, ``n_galaxies``; ``difference`` of the number to real galaxies observed alike,
         in their spreads, with ``error``, ``p_value`` and ``p_holm`` over numbers and simulations;
         ``carried``, the part of the difference of z that goes with it, with ``carried_error``; ``share`` of
         the whole with ``low``, ``high`` (95 %); ``z_difference``, the whole; ``false_alarms``, rate at which
@@ -110,7 +110,7 @@ def _galaxies(sample: Scores, structure: Structure) -> Galaxies:
 
 
 def _false_alarms(real: Galaxies, n: int, rng: np.random.Generator, n_draws: int = N_DRAWS) -> float:
-    """Rate at which real galaxies, held against the others, differ in any number."""
+    """Rate at which real galaxies, compared with the others, differ in any number."""
 
     def p_of(drawn: np.ndarray, others: np.ndarray) -> float:
         learned: LearnedNumbers = learn_numbers(real[others], rng)

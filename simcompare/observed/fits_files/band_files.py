@@ -1,4 +1,4 @@
-"""Files of one galaxy that lie beside each other: an image per band, and PSFs, as archives name them."""
+"""Files of one galaxy next to each other: an image per band, and PSFs, as archives name them."""
 
 import re
 import warnings
@@ -52,7 +52,7 @@ class BandFile:
 
 
 def split_band(name: str, bands: Sequence[str] = ()) -> BandFile | None:
-    """Parts of a name such as ``<name>-<band>.fits``; None where it tells no usual or given band."""
+    """Parts of a name such as ``<name>-<band>.fits``; None where it gives no usual or given band."""
     match = _HSC_FILTER.match(name) or _LAST_LETTER.match(name)
     known = match and (match[2].lower() in _LETTERS or match[2].lower() in {band.lower() for band in bands})
     return BandFile(*match.groups()) if known else None
@@ -64,7 +64,7 @@ def is_psf_file(path: Path) -> bool:
 
 
 def band_files(path: Path, bands: Sequence[str]) -> list[Path]:
-    """Files of one galaxy, one a band.
+    """Files of one galaxy, one per band.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def band_files(path: Path, bands: Sequence[str]) -> list[Path]:
     FileNotFoundError
         When that of a band is missing.
     ValueError
-        When the name tells no band.
+        When the name gives no band.
     """
     own = split_band(path.name, bands)
     if own is None:
@@ -135,7 +135,7 @@ def _place(path: Path) -> tuple[float, float]:
 
 
 def one_a_galaxy(files: Iterable[Path], bands: Sequence[str]) -> list[Path]:
-    """Of files that come one a band, that which stands for its galaxy: of the first band that is there.
+    """Of files that come one per band, that which stands for its galaxy: of the first band that is there.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ def _by_place(group: list[tuple[int, Path]]) -> list[Path]:
 
 
 def psf_file(path: Path) -> Path | None:
-    """PSF that lies beside an image.
+    """PSF next to an image.
 
     It is named ``<name>-psf.fits``, ``<name>.psf`` (PSFEx), or has the same number in HSC's bulk answers.
     """

@@ -87,7 +87,7 @@ def read_fits_cutout(path: Path, bands: tuple[str, ...], units: str = "") -> Ite
 def join_planes(
     planes: list[Plane], bands: tuple[str, ...], path: Path, header: fits.Header, index: str
 ) -> RawStamp:
-    """Stamp of one galaxy from its planes, one a band; refuse planes that do not fit together."""
+    """Stamp of one galaxy from its planes, one per band; refuse planes that do not fit together."""
     shapes, scales = [plane.image.shape for plane in planes], [plane.scale for plane in planes]
     if len(set(shapes)) > 1 or np.ptp(scales) > _SCALES_AGREE * scales[0]:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""What the header of an image says: unit and zero point of its pixels, and where they lie on the sky."""
+"""What the header of an image says: unit and zero point of its pixels, and where they are on the sky."""
 
 import re
 import warnings
