@@ -306,7 +306,7 @@ def test_another_sky_about_simulated_galaxies_is_named():
     cases = [(0.019, "simulated"), (0.021, "simulated"), (0.001, "twins"), (np.nan, "simulated")]
     rows = [row | {"surroundings_p": p, "kind": kind} for p, kind in cases]
     found = headline._cautioned(Table(rows=rows), {"conditions": ["a", "b"], "n_reference": 90})["caution"]
-    assert ["the sky about the galaxies differs" in text for text in found] == [True, False, False, False]
+    assert ["the sky around galaxies differs" in text for text in found] == [True, False, False, False]
 
 
 @pytest.mark.parametrize(("shift", "is_named"), [(0.20, False), (0.32, True), (-0.32, True)])
