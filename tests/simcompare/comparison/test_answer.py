@@ -129,3 +129,56 @@ def test_without_twins_the_words_are_of_the_p_value():
 def test_a_control_of_two_twins_can_fail_and_one_twin_cannot(n, p, is_said):
     twins = row("twins", Verdict.CONSISTENT, kind="twins", n=n, structure_p=p)
     assert ("The control fails" in answer(table(row("run", Verdict.CONSISTENT), twins))) == is_said
+
+
+@pytest.mark.parametrize(("scored", "is_said"), [(-9.0, False), (-4.0, True)])
+def test_a_control_that_scores_above_any_simulation_fails(scored, is_said):
+    control = row("blank sky", Verdict.CONSISTENT, kind="control", delta_mean=scored)
+    rows = [row("a", Verdict.CONSISTENT), row("b", Verdict.CONSISTENT, delta_mean=3.0), control]
+    assert ("blank sky scores higher than a simulation" in answer(table(*rows))) == is_said
+
+
+def test_the_line_of_a_null_of_halves_and_of_controls_of_more_than_one_galaxy():
+    one = row("twin", Verdict.CONSISTENT, kind="twins", n=1)
+    judged = table(row("run", Verdict.CONSISTENT), TWINS, one)
+    judged.meta["null"] = {"n_splits": 200, "delta_95": 12.34}
+    judged.meta["null_lines"] = ["Last."]
+    assert null_lines(judged) == [
+        "Of 200 random halves of SDSS, 95% differ in the mean ratio by less than 12.3 nats.",
+        "twins of SDSS: structure fraction 0.00, \N{MINUS SIGN}0.20 to 0.20 (p < 0.0001, AUC 0.60).",
+        "Last.",
+    ]
+    judged.meta["null"] = {"n_splits": 0}
+    assert null_lines(judged)[0] == "The held-out real galaxies are too few to be divided."
+    blind = {"n_galaxies": 5, "n_sets": 40, "false_alarms": 0.05, "false_alarms_low": 0.01,
+             "false_alarms_high": 0.2, "fraction_low": -np.inf, "fraction_high": 2.0}  # fmt: skip
+    judged.meta["structure"]["nulls"] = [blind]
+    assert null_lines(judged)[0].endswith("(1.0% to 20.0%) get p < 0.05 (5% expected).")
+
+
+def test_what_could_have_been_seen_is_told_with_eighty_per_cent_power():
+    """Half the interval is 1.96 errors; 1.96 + 0.84 errors are seen in four of five cases."""
+    sentence = answer(table(row("run", Verdict.CONSISTENT, 1.0, half=0.49), TWINS))
+    assert "differences above 0.70 would be detectable (80% power)" in sentence
+    below = answer(table(row("run", Verdict.SMOOTHER, -0.5, half=0.4, structure_p_holm=5e-5)))
+    assert "(below 0: smoother than Sersic models of real galaxies) (p < 0.0001)" in below
+    assert "below 0" not in answer(table(row("run", Verdict.SMOOTHER, 0.1, half=0.4)))
+
+
+def test_the_correction_is_told_of_simulations_with_more_than_one_galaxy():
+    lone = row("lone", Verdict.SINGLE, n=1)
+    two = [row("a", Verdict.CONSISTENT), row("b", Verdict.CONSISTENT, 1.3)]
+    assert "Holm-corrected over 2 simulations" in answer(table(*two, lone))
+    assert "Of 2 simulations, a is closest" in answer(table(*two, lone))
+    assert "Holm" not in answer(table(two[0], lone))
+
+
+@pytest.mark.parametrize(("low", "said"), [(-9.0, "(95% interval"), (np.nan, "one galaxy gives no error")])
+def test_without_a_structure_score_the_side_of_the_mean_is_told(low, said):
+    above = row("run", Verdict.UNKNOWN, np.nan, n=0, delta_mean=5.04, delta_mean_low=low, p_value=np.nan)
+    sentence = answer(table(above, note="no twins."))
+    assert "run lies 5.0 nats above that of SDSS" in sentence
+    assert said in sentence
+    if low < 0:
+        assert "p unknown" in sentence
+        assert "\N{MINUS SIGN}9.0 to \N{MINUS SIGN}1.0" in sentence
