@@ -6,7 +6,8 @@ from astropy.table import Table, vstack
 from scipy import stats
 
 from simcompare.comparison import matching
-from simcompare.comparison.matching import compare_in_bins, match, matched_difference
+from simcompare.comparison.matching import _greedy, _optimal, compare_in_bins, match, matched_difference
+from simcompare.comparison.volume import sub_boxes, with_sub_boxes
 from simcompare.scores.record import Scores
 
 
@@ -137,3 +138,61 @@ def test_pairs_of_a_small_example_are_those_of_a_search_of_all(limit, monkeypatc
     assert row["difference_after"] == pytest.approx((np.mean(ours) - paired.mean()) / spread)
     assert row["ks_before"] == pytest.approx(stats.ks_2samp(ours, real).statistic)
     assert row["ks_after"] == pytest.approx(stats.ks_2samp(ours, paired).statistic)
+
+
+@pytest.mark.parametrize("most", [500_000, 200, 64, 32])
+def test_the_nearest_free_pair_is_taken_whatever_is_held_at_once(most, monkeypatch):
+    """Against a sort of all pairs by their largest difference; a lattice gives many equal distances."""
+    monkeypatch.setattr(matching, "MOST_CANDIDATES", most)
+    rng = np.random.default_rng(5)
+    for step in (1e-9, 0.1):
+        ours, real = (np.round(rng.uniform(0, 1, (n, 2)) / step) * step for n in (17, 23))
+        found = _greedy(ours, real, 0.3)
+        distance = np.abs(ours[:, None] - real).max(axis=2)
+        free, lengths = [set(range(17)), set(range(23))], []
+        for i, j in sorted(np.ndindex(17, 23), key=lambda pair: distance[pair]):
+            if distance[i, j] <= 0.3 and i in free[0] and j in free[1]:
+                free[0].remove(i)
+                free[1].remove(j)
+                lengths.append(distance[i, j])
+        taken = distance[found[:, 0], found[:, 1]]
+        assert len(set(found[:, 0])) == len(set(found[:, 1])) == len(found)
+        assert (np.diff(taken) >= -1e-12).all()
+        if step < 0.01:  # no two distances are equal: the pairs are one set
+            np.testing.assert_allclose(taken, lengths)
+
+
+def test_pairs_within_the_caliper_are_counted_in_every_column():
+    """The second column holds the third galaxy back; a pair at the caliper itself is one."""
+    ours = np.array([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0]])
+    real = np.array([[0.25, 0.0], [1.0, 0.2], [2.0, 0.3]])
+    for pairs in (_optimal(ours, real, 0.25), _greedy(ours, real, np.nextafter(0.25, 1))):
+        assert sorted(pairs.tolist()) == [[0, 0], [1, 1]]
+
+
+def test_nothing_is_known_of_pairs_without_finite_scores(scores):
+    pairs = match(Scores.of(scores), "massive", ["mag_r"])
+    blind = Scores.of(scores).with_columns(log_likelihood_ratio=np.full(len(scores), np.nan))
+    assert np.isnan(matched_difference(blind, pairs, np.random.default_rng(0)).value)
+
+
+def test_parts_of_a_box_are_counted_along_x_then_y_then_z():
+    """Of boxes of two sizes; a place outside is wrapped, one that is not known has no part."""
+    places = np.array(
+        [[1, 1, 1], [9, 1, 1], [1, 9, 1], [1, 1, 9], [9, 9, 9], [-1, 1, 1], [10, 1, 1], [11, 1, 6]]
+    )
+    expected = [0, 1, 2, 4, 7, 1, 0, 4]
+    assert sub_boxes(places, 10.0).tolist() == expected
+    assert sub_boxes(np.array([[1.0, 4, 7]]), 9.0, 3).tolist() == [0 + 3 * 1 + 9 * 2]
+    columns = {f"box_{axis}": np.tile(places[:, k], 2).astype(float) for k, axis in enumerate("xyz")}
+    columns = {name: np.where(np.arange(16) < 8, values, 3 * values) for name, values in columns.items()}
+    columns["box_x"][15] = np.nan
+    columns |= {"box_size": np.repeat([10.0, 30.0], 8), "galaxy_id": list("abcdefghijklmnop")}
+    scores = Scores.of(columns | {"dataset": ["sim"] * 16, "log_likelihood_ratio": np.zeros(16)})
+    found = with_sub_boxes(scores)
+    assert found["sub_box"].tolist() == [*expected, *expected[:7], -1]
+    assert with_sub_boxes(found) is found
+    unknown = scores.with_columns(box_size=np.zeros(16))
+    assert (with_sub_boxes(unknown)["sub_box"] == -1).all()
+    with pytest.raises(ValueError, match="lack box_y: no simulation says"):
+        with_sub_boxes(scores.without("box_y"))
