@@ -1,9 +1,19 @@
 """Places on the sky: one object is on one side of a split, in every set and under every name."""
 
+import astropy.units as u
 import numpy as np
 import pytest
+from astropy.coordinates import SkyCoord
 
-from simcompare.images.positions import SAME_OBJECT, TakenPlaces, match_places, repeats
+from simcompare.images.positions import (
+    SAME_OBJECT,
+    TakenPlaces,
+    match_places,
+    near_pairs,
+    place_problem,
+    repeats,
+    separation,
+)
 from simcompare.images.splits import SPLITS, assign_split, deal_folds, split_of_place
 
 
@@ -116,3 +126,69 @@ def test_a_chain_of_neighbours_is_one_group_and_the_next_cell_another():
 def test_too_few_regions_for_the_folds_are_refused(n_folds, found):
     with pytest.raises(ValueError, match=found):
         deal_folds([f"g{i}" for i in range(6)], 20.0 * np.arange(6), np.zeros(6), [""] * 6, n_folds)
+
+
+@pytest.mark.parametrize(
+    ("ra", "dec", "problem"),
+    [
+        (np.nan, np.nan, ""), (10.0, np.nan, "incomplete"), (np.nan, 10.0, "incomplete"),
+        (-180.0, 0.0, ""), (-180.1, 0.0, "no place"), (360.0, 0.0, ""), (360.1, 0.0, "no place"),
+        (0.0, -90.0, ""), (0.0, -90.1, "no place"), (0.0, 90.0, ""), (0.0, 90.1, "no place"),
+        (np.inf, 0.0, "no place"),
+    ],
+)  # fmt: skip
+def test_what_is_no_place_on_the_sky(ra, dec, problem):
+    found = place_problem(ra, dec)
+    assert problem in found
+    assert bool(found) == bool(problem)
+
+
+def around(n, rng, ra=150.0, dec=60.0, arcsec=2.0):
+    """Places some arcsec about one place: offsets by astropy."""
+    middle = SkyCoord(ra * u.deg, dec * u.deg)
+    angle, reach = rng.uniform(0, 360, n) * u.deg, arcsec * np.abs(rng.normal(size=n)) * u.arcsec
+    return middle.directional_offset_by(angle, reach)
+
+
+@pytest.mark.parametrize(("ra", "dec"), [(150.0, 60.0), (0.0, -30.0), (77.0, 89.9999)])
+def test_distances_matches_and_pairs_are_those_of_astropy(ra, dec):
+    rng = np.random.default_rng(2)
+    places, others = around(40, rng, ra, dec), around(25, rng, ra, dec)
+    apart = places[:, None].separation(others[None]).to_value(u.arcsec)
+    for k in (0, 7):
+        one = separation(places.ra.deg, places.dec.deg, others[k].ra.deg, others[k].dec.deg)
+        np.testing.assert_allclose(3600 * one, apart[:, k], rtol=1e-5, atol=1e-6)
+    index, distance, near = match_places(places.ra.deg, places.dec.deg, others.ra.deg, others.dec.deg, 1.0)
+    np.testing.assert_array_equal(near, (apart <= 1.0).sum(axis=1))
+    nearest = apart.argmin(axis=1)
+    for i in range(40):
+        rivals = np.flatnonzero((nearest == nearest[i]) & (apart.min(axis=1) < apart[i].min()))
+        if apart[i].min() > 1 or len(rivals):
+            assert index[i] == -1
+            assert np.isnan(distance[i])
+        else:
+            assert index[i] == nearest[i]
+            assert distance[i] == pytest.approx(apart[i].min(), rel=1e-5)
+    both = np.append(places.ra.deg, np.nan), np.append(places.dec.deg, 1.0)
+    among = places[:, None].separation(places[None]).to_value(u.arcsec)
+    expected = {(i, j) for i in range(40) for j in range(i) if among[i, j] <= 1.0}
+    assert {tuple(sorted(pair, reverse=True)) for pair in near_pairs(*both, 1.0).tolist()} == expected
+    assert near_pairs([np.nan], [np.nan], 1.0).shape == (0, 2)
+    unknown = match_places(*both, others.ra.deg, others.dec.deg, 1.0)
+    assert (unknown[0][-1], unknown[2][-1]) == (-1, 0)
+    assert (match_places(*both, [], [], 1.0)[0] == -1).all()
+
+
+@pytest.mark.parametrize(("ra", "dec"), [(0.0, 0.0), (123.4, -56.7), (201.0, 89.99)])
+def test_a_place_is_taken_within_three_arcsec_in_every_direction(ra, dec):
+    middle = SkyCoord(ra * u.deg, dec * u.deg)
+    taken = TakenPlaces()
+    taken.add("first", ra, dec)
+    for angle in np.arange(0, 360, 15):
+        near, far = (middle.directional_offset_by(angle * u.deg, r * u.arcsec) for r in (2.95, 3.05))
+        assert "within 3.0 arcsec" in taken.holds("other", near.ra.deg, near.dec.deg)
+        assert taken.holds("other", far.ra.deg, far.dec.deg) == ""
+        assert "of this name" in taken.holds("first", far.ra.deg, far.dec.deg)
+    assert taken.holds("other", np.nan, np.nan) == ""
+    taken.add("nowhere", np.nan, np.nan)
+    assert "of this name" in taken.holds("nowhere", np.nan, np.nan)
