@@ -6,6 +6,7 @@ from scipy.signal import correlate2d
 
 from mocks import ConditionsBank, draw_conditions, load_survey, stream
 from mocks.observing.noise import (
+    correlate,
     correlated_noise,
     measure_correlation,
     sigma_from_aperture_depth,
@@ -131,3 +132,65 @@ def test_correlation_needs_patches_one_pixel_wider_than_both_lags():
     assert measure_correlation(patches, 2).shape == (5, 5)
     with pytest.raises(ValueError, match="wider than 4"):
         measure_correlation(patches[:, :4], 2)
+
+
+def test_correlation_is_counted_over_pairs_of_good_pixels():
+    """By loops, patches with holes and unequal sides; the mean's share per pixel is given back."""
+    rng = np.random.default_rng(9)
+    patches = rng.normal(3.0, 1.0, (3, 8, 10)).cumsum(axis=2)
+    patches[0, 2, 3:6], patches[2, 7, 9] = np.nan, np.nan
+    good = np.isfinite(patches)
+    residual = (
+        patches - np.array([each[use].mean() for each, use in zip(patches, good, strict=True)])[:, None, None]
+    )
+    expected = np.zeros((5, 5))
+    for dy in range(-2, 3):
+        for dx in range(-2, 3):
+            products = [
+                residual[n, y, x] * residual[n, y + dy, x + dx]
+                for n, y, x in np.argwhere(good)
+                if 0 <= y + dy < 8 and 0 <= x + dx < 10 and good[n, y + dy, x + dx]
+            ]
+            expected[2 + dy, 2 + dx] = np.mean(products)
+    expected += expected.sum() / (good.sum() / 3)
+    found = measure_correlation(patches, 2)
+    np.testing.assert_allclose(found, expected / expected[2, 2])
+    np.testing.assert_allclose(found, found[::-1, ::-1])
+
+
+def test_correlated_pixels_come_from_a_kernel_whose_autocorrelation_is_the_table():
+    """Of one lit pixel; a lopsided table that is the autocorrelation of (1, 0.5; 0.3, 0)."""
+    kernel = np.array([[1.0, 0.5], [0.3, 0.0]])
+    table = np.zeros((3, 3))
+    for dy in (-1, 0, 1):
+        for dx in (-1, 0, 1):
+            shifted = np.zeros((4, 4))
+            shifted[1 + dy : 3 + dy, 1 + dx : 3 + dx] = kernel
+            table[1 + dy, 1 + dx] = (shifted[1:3, 1:3] * kernel).sum()
+    table /= table[1, 1]
+    field = np.zeros((12, 15))
+    field[0, 0] = 1
+    answer = correlate(field, table)
+    power = np.abs(np.fft.fft2(answer)) ** 2
+    auto = np.fft.ifft2(power).real
+    assert auto[0, 0] == pytest.approx(1)
+    for dy in (-1, 0, 1):
+        for dx in (-1, 0, 1):
+            assert auto[dy, dx] == pytest.approx(table[1 + dy, 1 + dx], abs=1e-9)
+    assert np.abs(auto[2:-1, 2:-1]).max() < 1e-9
+
+
+def test_negative_powers_are_clipped_and_the_variance_stays():
+    table = np.zeros((3, 3))
+    table[1] = 0.9, 1.0, 0.9  # no noise has this
+    field = np.random.default_rng(10).normal(size=(200, 201))
+    assert correlate(field, table).std() == pytest.approx(1, abs=0.02)
+
+
+def test_noise_of_a_depth_by_hand():
+    """20th magnitude is 10 nanomaggies. Point source: 2 per sigma times the root of the sum of squares."""
+    psf = np.array([[0.0, 0.25, 0.0], [0.25, 0.0, 0.25], [0.0, 0.25, 0.0]])
+    assert sigma_from_point_depth(20.0, psf) == pytest.approx(2 * 0.5)
+    assert sigma_from_point_depth(20.0, psf, 10.0) == pytest.approx(0.5)
+    assert sigma_from_aperture_depth(20.0, 2.0, 0.5) == pytest.approx(2 / np.sqrt(4 * np.pi))
+    assert sigma_from_aperture_depth(20.0, 2.0, 0.5, 2.0) == pytest.approx(5 / np.sqrt(4 * np.pi))
