@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from simcompare.comparison.fractions import (
     Change,
@@ -13,6 +14,7 @@ from simcompare.comparison.fractions import (
     fractions_in_bins,
     matched_fractions,
 )
+from simcompare.comparison.matching import match
 from simcompare.comparison.structure import Verdict
 from simcompare.scores.record import Scores
 from simcompare.scores.structure import condition_columns, conditions_of, learn_structure
@@ -154,3 +156,117 @@ def test_a_reference_without_the_condition_is_refused():
     unknown[:3] = 0.1
     with pytest.raises(ValueError, match="'redshift' is known of 3 of the 150 held-out images of SDSS"):
         learned(scores.with_columns(redshift=unknown), further=("redshift",))
+
+
+def test_contrasts_by_hand():
+    """Errors of the two sets' own galaxies, and that of the reference as far as it differs."""
+    scores = scores_of(old=0.3, new=0.9, mid=0.6)
+    structure = learned(scores)
+    table = fraction_contrasts(scores, structure)
+    for row in table:
+        first, second = (structure.fraction(scores.sample(row[side])) for side in ("first", "second"))
+        gap = first.influence - second.influence
+        assert row["delta_fraction"] == pytest.approx(first.value - second.value)
+        assert row["delta_fraction_error"] == pytest.approx(np.sqrt(first.own + second.own + gap @ gap))
+        assert row["delta_fraction_high"] - row["delta_fraction"] == pytest.approx(
+            row["delta_fraction"] - row["delta_fraction_low"]
+        )
+        assert (row["n_first"], row["n_second"]) == (80, 80)
+    p_values = np.sort(table["p_value"])
+    assert np.sort(table["p_holm"])[0] == pytest.approx(3 * p_values[0])
+    alone = scores_of(pair=1.0, lone=1.0)
+    alone = alone[~alone.equals("dataset", "lone") | (np.cumsum(alone.equals("dataset", "lone")) == 1)]
+    row = fraction_contrasts(alone, learned(alone))[0]
+    assert {row["n_first"], row["n_second"]} == {1, 80}
+    assert np.isnan([row["delta_fraction"], row["p_value"], row["p_holm"]]).all()
+    assert row["finding"] == Change.UNDECIDED
+
+
+def test_a_bin_needs_five_galaxies_of_either_side_and_leaves_its_upper_limit_out():
+    scores = scores_of(sim=0.5, n=40)
+    place = np.full(len(scores), 99.0)
+    real, sim = (np.flatnonzero(scores.equals("dataset", name)) for name in ("SDSS", "sim"))
+    place[sim[:5]], place[sim[5:9]], place[sim[9:20]] = 1.0, 2.0, 3.0
+    place[real[:5]], place[real[5:30]], place[real[30:34]] = 1.0, 2.0, 3.0
+    scores = scores.with_columns(redshift=place)
+    table = fractions_in_bins(scores, learned(scores), "redshift", (1.0, 2.0, 3.0, 4.0))
+    rows = table[np.asarray(table["dataset"]) == "sim"]
+    assert rows["n_galaxies"].tolist() == [5, 4, 11]
+    assert rows["n_reference"].tolist() == [5, 25, 4]
+    assert np.isfinite(rows["structure_fraction"]).tolist() == [True, False, False]
+    assert np.isfinite(rows["share_extrapolated"]).tolist() == [True, False, False]
+    assert rows["verdict"].tolist()[1:] == [Verdict.UNDECIDED] * 2
+    assert rows["p_holm"][0] == rows["p_value"][0]  # the only claim
+    test = learned(scores).test(scores[sim[:5]], among=scores["galaxy_id"][real[:5]])
+    assert rows["structure_fraction"][0] == pytest.approx(test.fraction)
+    assert rows["structure_z_weighted"][0] == pytest.approx(test.z_weighted)
+    assert table.meta == {"column": "redshift", "reference": "SDSS", "score": scores.headline}
+
+
+def test_a_slope_is_that_of_a_straight_line_through_the_fractions():
+    scores = scores_of(a=0.1, b=0.5, c=0.6, d=1.4)
+    structure, order = learned(scores), ("a", "b", "c", "d")
+    row = fraction_trend(scores, structure, order)[0]
+    fractions = [structure.fraction(scores.sample(name)) for name in order]
+    assert row["slope"] == pytest.approx(np.polyfit(np.arange(4), [each.value for each in fractions], 1)[0])
+    weights = np.array([-3, -1, 1, 3]) / 10  # of each in the slope of four points
+    shared = sum(weight * each.influence for weight, each in zip(weights, fractions, strict=True))
+    own = sum(weight**2 * each.own for weight, each in zip(weights, fractions, strict=True))
+    assert row["slope_error"] == pytest.approx(np.sqrt(own + shared @ shared))
+    assert row["order"] == "a, b, c, d"
+    assert row["fractions"] == ", ".join(f"{each.value:.2f}" for each in fractions)
+    with pytest.raises(ValueError, match="needs two data sets or more"):
+        fraction_trend(scores, structure, ("a",))
+    flat = scores_of(a=0.5, b=0.5)
+    assert fraction_trend(flat, learned(flat), ("a", "b"))["finding"][0] == "no trend found"
+
+
+def test_matched_fractions_count_pairs_and_say_why_there_are_none():
+    scores = scores_of(smooth=0.3, far=0.3, n=60)
+    far = scores.equals("dataset", "far")
+    scores = scores.with_columns(mag_r=np.where(far, 25.0, scores.numbers("mag_r")))
+    structure = learned(scores)
+    table = {row["dataset"]: row for row in matched_fractions(scores, structure, ("mag_r",))}
+    pairs = match(scores, "smooth", ("mag_r",))
+    row = table["smooth"]
+    assert (row["n_pairs"], row["n_galaxies"], row["note"]) == (len(pairs), 60, "")
+    test = structure.test_pairs(scores, pairs.first, pairs.second)
+    assert (row["fraction_matched"], row["p_value"]) == pytest.approx((test.fraction, test.p_value))
+    assert row["imbalance_after"] == pytest.approx(np.abs(pairs.balance["difference_after"]).max())
+    assert row["imbalance_before"] == pytest.approx(np.abs(pairs.balance["difference_before"]).max())
+    assert row["imbalance_after"] < row["imbalance_before"]
+    assert "no galaxy of 'far' is within" in table["far"]["note"]
+    assert (table["far"]["n_pairs"], table["far"]["n_galaxies"]) == (0, 0)
+    assert np.isnan(table["far"]["fraction_matched"])
+
+
+def test_adjusting_needs_ten_real_galaxies_for_each_condition():
+    """Two conditions of the headline and one more: thirty."""
+    scores = scores_of(sim=0.5, n=40, n_real=30)
+    row = {each["dataset"]: each for each in adjusted_fractions(scores, learned(scores), ["mag_r"], 0)}["sim"]
+    assert row["n_galaxies"] == 40
+    assert 0 <= row["share_extrapolated"] < 0.5
+    assert row["p_holm"] == row["p_value"]  # one simulation; twins are no claim
+    few = scores_of(sim=0.5, n=40, n_real=29)
+    with pytest.raises(ValueError, match="29 held-out real galaxies are too few to adjust for 1 more"):
+        adjusted_fractions(few, learned(few), ["mag_r"], 0)
+
+
+def test_the_jackknife_leaves_each_part_out():
+    """Variance (n - 1) / n times the sum of squares, and the reference's; Student's t for n - 1."""
+    scores = scores_of(sim=0.6, n=90)
+    structure = learned(scores)
+    sample = scores.sample("sim")
+    lost = scores.with_columns(sub_box=np.where(scores["sub_box"] > 4, -1, scores["sub_box"]))
+    row = fraction_jackknife(lost, structure)[0]
+    placed = sample[sample["sub_box"] <= 4]
+    values = [structure.fraction(placed[placed["sub_box"] != k]).value for k in range(5)]
+    whole = structure.fraction(placed)
+    error = np.sqrt(4 / 5 * np.sum((values - np.mean(values)) ** 2) + whole.influence @ whole.influence)
+    assert row["n_parts"] == 5
+    assert row["fraction_jackknife"] == pytest.approx(whole.value)
+    assert row["fraction_jackknife_error"] == pytest.approx(error)
+    assert row["fraction_jackknife_high"] - whole.value == pytest.approx(stats.t.ppf(0.975, 4) * error)
+    assert whole.value - row["fraction_jackknife_low"] == pytest.approx(stats.t.ppf(0.975, 4) * error)
+    three = scores.with_columns(sub_box=scores["sub_box"] % 3)
+    assert fraction_jackknife(three, structure)["n_parts"][0] == 3
