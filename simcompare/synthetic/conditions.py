@@ -37,9 +37,10 @@ def conditions_bank(images: ImageSet) -> ConditionsBank:
     small = np.asarray(images.catalogue["half_light_radius"]) <= side / 12
     if not small.any():
         raise ValueError(
-            f"{images.name}: no galaxy has a half-light radius below {side / 12:.1f} arcsec, a twelfth of "
-            "the image, and leaves sky to measure; prepare larger images (--size), or let the survey file "
-            "tell the conditions: no --conditions, or for 'attribute' --no-real-conditions."
+            f"{images.name}: no image has enough sky to measure its noise; all half-light radii exceed a "
+            f"twelfth of the image, {side / 12:.1f} arcsec. Prepare larger images (--size), or take the "
+            "conditions from the survey file: leave out --conditions ('attribute': --no-real-conditions; "
+            "workflow file: real_conditions = false)."
         )
     images = images.subset(small)
     stacks = [(stack.psf, stack.quantum) for stack in images.batches(256)]
