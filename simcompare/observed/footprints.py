@@ -46,7 +46,7 @@ def peak_columns(groups: Iterable[Mapping], where: str | Path) -> tuple[int, int
             # Each footprint counts alike, however bright it is.
             light[order] += smooth[y[inside], x[inside]].sum() / max(smooth.max(), 1e-30) / max(len(peaks), 1)
     if light[1] > _CLEARER * max(light[0], 0):
-        log.warning("%s: its peaks_yx are x, y: the light lies there; read so", where)
+        log.warning("%s: peaks_yx is in the order x, y, as the light shows; read accordingly", where)
         return 1, 0
     return 0, 1
 

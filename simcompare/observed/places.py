@@ -250,7 +250,7 @@ def read_places(path: Path) -> Table:
     if frame is not None:
         there = SkyCoord(places["ra"], places["dec"], unit="deg", frame=frame).transform_to(ICRS())
         places["ra"], places["dec"] = there.ra.deg, there.dec.deg
-        log.info("%s: places of %s %s were brought to ICRS", path, frame.name.upper(), frame.equinox)
+        log.info("%s: positions in %s %s converted to ICRS", path, frame.name.upper(), frame.equinox)
     return places
 
 

@@ -159,7 +159,7 @@ def _or_here(there: Iterator, function: Callable, tasks: Iterable, total: int | 
     try:
         yield from there
     except _NoWorkersError as error:  # before the first task
-        logger.warning("%s: this process does all the work", error)
+        logger.warning("%s: running in this process alone", error)
         yield from _run_here(function, tasks, total)
 
 

@@ -109,7 +109,7 @@ def sky_file(settings: MockSettings, folder: Path, window: int) -> Path | None:
     path = settings.real_sky
     if path is None:
         origin = f"like that of {settings.conditions}" if settings.conditions else "of the survey file"
-        logger.info("synthetic sky %s; --sky takes real sky", origin)
+        logger.info("synthetic sky %s; use --sky for real sky", origin)
         return None
     if path.is_dir():
         path = folder / "sky.h5"

@@ -226,7 +226,7 @@ def test_examination_tells_what_is_missing_and_what_it_costs(galaxies, tmp_path)
         del file["PartType4/InitialMass"], file["PartType4/Velocity"]
     report = examine(path)
     notes = {finding.subject: finding.message for finding in levels(report, "note")}
-    assert "computed from current mass and age" in notes["initial_mass"]
+    assert "from current mass, age and metallicity" in notes["initial_mass"]
     assert "face-on" in notes["velocity"]
     assert report.ok
 

@@ -60,7 +60,7 @@ def test_target_is_the_brightest_peak_and_no_star(tmp_path, caplog, swapped):
     assert [stamp.problem for stamp in stamps] == [
         "", "a star: as concentrated as the PSF", "its brightest peak is masked",
     ]  # fmt: skip
-    assert ("peaks_yx are x, y" in caplog.text) == swapped
+    assert ("peaks_yx is in the order x, y" in caplog.text) == swapped
 
 
 def test_what_footprints_hold_is_prepared_or_listed(tmp_path):
