@@ -107,5 +107,6 @@ def fit_to_survey(
         oversampling=oversampling,
         margin=margin,
         flux_outside=np.maximum(total - image.sum(axis=(1, 2)), 0.0),
+        source_pixel=pixel_scale / fine,
         metadata=metadata,
     )

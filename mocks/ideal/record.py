@@ -26,6 +26,10 @@ class IdealImage:
         that the PSF carries into the image from outside.
     flux_outside : ndarray, shape (band,), optional
         Flux of the galaxy beyond the fine grid [nanomaggies].
+    source_pixel : float
+        Side of the pixels of a ready-made image that were shared out over the fine ones [fine pixels]; 0 for
+        light drawn on the fine pixels. ``observe`` takes their blur out, unless they are wider than the
+        survey's.
     metadata : dict
         What was chosen to make it: redshift, view, stellar population, dust, ...
 
@@ -41,6 +45,7 @@ class IdealImage:
     oversampling: int = 1
     margin: int = 0
     flux_outside: np.ndarray | None = None
+    source_pixel: float = 0.0
     metadata: dict = field(default_factory=dict)
 
     def __post_init__(self):

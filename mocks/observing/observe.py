@@ -212,7 +212,7 @@ def observe(
     blurred = on_survey_pixels(
         np.stack(
             [
-                convolve_psf(image, psf, ideal.oversampling)
+                convolve_psf(image, psf, ideal.oversampling, ideal.source_pixel)
                 for image, psf in zip(ideal.image, conditions.psf, strict=True)
             ]
         )

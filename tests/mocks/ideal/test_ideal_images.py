@@ -1,12 +1,15 @@
 """Ready-made idealised images: units, scales and flux."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from astropy import units as u
 from astropy.cosmology import FlatLambdaCDM
 from astropy.io import fits
 
-from mocks import load_survey
+from mocks import ObservingConditions, load_survey, observe, stream
+from mocks.observing.psf import gaussian_psf
 from mocks.readers import (
     examine,
     fit_to_survey,
@@ -100,6 +103,36 @@ def test_fitting_to_a_survey_keeps_flux_and_size(pixel_scale):
     before, after = spread(ideal.image, pixel_scale), spread(fitted.image, fitted.pixel_scale)
     assert after[1] == pytest.approx(0.0, abs=1e-9)
     assert after[0] == pytest.approx(np.hypot(before[0], 0.396 / 3 / np.sqrt(12)), rel=0.01)
+
+
+def seen(pixel_scale, offset=(0.5, 0.5), **changes):
+    """See a Gaussian of four survey pixels, given in pixels of a scale, through one of three."""
+    survey = load_survey("sdss")
+    side = 2 * round(14 * 0.396 / pixel_scale) + 1
+    light = gaussian_psf(4 * 0.396 / pixel_scale, side)[None]
+    ideal = ideal_image_from_array(light, ["r"], unit="nanomaggy", pixel_scale=pixel_scale)
+    fitted = replace(fit_to_survey(ideal, survey, 64, offset=offset), **changes)
+    conditions = ObservingConditions(("r",), (gaussian_psf(3.0, 31),), [3 * 0.396], [0.1], [200.0], [0.0])
+    stages = observe(fitted, survey, conditions, stream(1), keep_stages=True).stages
+    return stages["blurred"][0]
+
+
+@pytest.mark.parametrize(("pixel_scale", "error"), [(0.1, 1e-3), (0.25, 1e-3), (0.396, 5e-3)])
+def test_the_pixels_of_a_ready_made_image_blur_nothing(pixel_scale, error):
+    """Gaussians of four and three pixels make one of five, integrated over the survey's pixel once.
+
+    Pixels as wide as the survey's that lie on its own are three steps of one height: 0.4 % too sharp.
+    """
+    expected = gaussian_psf(5.0, 63)
+    assert np.abs(seen(pixel_scale)[1:, 1:] - expected).max() < error * expected.max()
+    as_before = seen(pixel_scale, source_pixel=0.0)[1:, 1:]
+    variance = 25 / (8 * np.log(2)) + 1 / 12
+    peak = 1 - variance / (variance + (pixel_scale / 0.396) ** 2 / 6)  # lower with two pixels more
+    assert 1 - as_before.max() / expected.max() == pytest.approx(peak, rel=0.15)
+
+
+def test_pixels_wider_than_the_survey_s_are_left_as_they_are():
+    np.testing.assert_array_equal(seen(0.5), seen(0.5, source_pixel=0.0))
 
 
 def test_light_beyond_the_frame_is_told_and_offsets_shift():
