@@ -12,7 +12,7 @@ from simcompare import __version__
 from simcompare.cli import main
 from simcompare.commands.planning.options import PANELS, completion_of, panel_of
 from simcompare.commands.planning.table import COMMANDS
-from simcompare.settings import WorkflowSettings
+from simcompare.settings import MockSettings, ReportSettings, WorkflowSettings
 
 
 def test_version(capsys):
@@ -145,6 +145,25 @@ def test_no_help_shows_a_python_type(verb, capsys):
 @pytest.mark.parametrize("verb", COMMANDS)
 def test_every_setting_has_a_panel(verb):
     assert all(panel_of(name) in PANELS for name in COMMANDS[verb].settings.model_fields)
+
+
+def test_settings_stand_where_their_verb_means_them(capsys):
+    assert main(["compare", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert " Light " not in shown
+    assert shown.index(" Analysis ") < shown.index("--population") < shown.index(" Output ")
+    assert main(["score", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.index(" Analysis ") < shown.index("--neighbours") < shown.index(" Output ")
+
+
+@pytest.mark.parametrize("bands", ["gri", "g,r,i", "g, r, i"])
+def test_bands_may_stand_between_commas(bands):
+    assert MockSettings(inputs=["x.hdf5"], out="out", bands=bands).bands == "gri"
+
+
+def test_printing_a_report_as_json_does_not_draw_it_again():
+    assert ReportSettings(run="a", machine=True).of_result() == ReportSettings(run="a").of_result()
 
 
 @pytest.mark.parametrize(
