@@ -61,7 +61,7 @@ MOST_FEATURES = 8  # of the model comparison: its classifier has squares of them
 _TABLES = {
     "structure": (
         "Structure by scale and band",
-        "Each scale and band judged by itself: z above 0 is clumpier or noisier than real galaxies, "
+        "Each scale and band tested separately: z above 0 is clumpier or noisier than real galaxies, "
         "below 0 smoother; p Holm-corrected over all rows.",
     ),
     "every_score": (
@@ -99,7 +99,7 @@ _TABLES = {
     ),
     "typicality": (
         "Typicality of whole data sets",
-        "Mean standardised residual among real galaxies of like nuisance, and the share of images "
+        "Mean standardised residual among real galaxies under like conditions, and the share of images "
         "with a two-sided p-value below 0.05 (5% expected). False alarms: rate at which as "
         "many real galaxies get p < 0.05.",
     ),

@@ -311,7 +311,7 @@ def _unequal_nuisance(sample: Scores, truth: Scores) -> list[str]:
     unequal = [
         text for (is_large, text), is_odd in zip(unlike, surprising, strict=True) if is_large and is_odd
     ]
-    return [f"medians unlike those of real galaxies: {', '.join(unequal)}"] if unequal else []
+    return [f"medians differ from those of real galaxies: {', '.join(unequal)}"] if unequal else []
 
 
 def _cautioned(table: Table, about: dict) -> Table:
@@ -326,7 +326,7 @@ def _cautioned(table: Table, about: dict) -> Table:
         outside = int(np.rint(np.nan_to_num(row["share_extrapolated"]) * n))
         if outside and stats.betabinom.sf(outside - 1, n, a, b) < RAISED:
             doubts.append(
-                f"{row['share_extrapolated']:.0%} of galaxies outside the brightness or size of the real ones"
+                f"{row['share_extrapolated']:.0%} of galaxies outside the brightness or size of real ones"
             )
         if row["surroundings_p"] < RAISED and row["kind"] == Kind.SIMULATED:
             doubts.append(

@@ -18,7 +18,7 @@ POINT_LIKE = 0.7
 """Ratio of the mean z of the two coarsest scales to that of the two finest below which the finest depart:
 0.2 to 0.5 of real galaxies with particle noise, clumps or blur, 1.1 of those with damped structure."""
 _NOTE = (
-    "Each scale and band judged by itself, as the whole is: f above 1 is clumpier or noisier than real "
+    "Each scale and band tested separately, like the whole: f above 1 is clumpier or noisier than real "
     "galaxies, below 1 smoother; p (Holm) over all scales and bands of the simulations."
 )
 
@@ -134,12 +134,12 @@ def _kind(scales: Table, *, is_excess: bool) -> str:
     """Name a departure by how it falls or grows with scale; empty where scales are fewer than four."""
     z = np.asarray(scales["structure_z_weighted"], float)
     if len(z) < 4 or not np.isfinite(z).all() or (z[:2].mean() > 0) != is_excess:
-        return "it lies at coarse scales" if len(z) >= 4 and np.isfinite(z).all() else ""
+        return "at coarse scales" if len(z) >= 4 and np.isfinite(z).all() else ""
     is_fine = z[-2:].mean() / z[:2].mean() < POINT_LIKE
     if is_excess:
         return (
-            "most at the scale of the PSF, as noise of few particles or small clumps"
+            "mostly at the scale of the PSF, like noise of few particles or small clumps"
             if is_fine
-            else "at all scales, as large clumps or neighbours"
+            else "at all scales, like large clumps or neighbours"
         )
-    return "most at the finest scales, as blur" if is_fine else "at all scales, as missing structure"
+    return "mostly at the finest scales, like blur" if is_fine else "at all scales, like missing structure"

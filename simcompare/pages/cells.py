@@ -279,6 +279,8 @@ def shown_table(further: FurtherTable) -> ShownTable:
         names = [name for name in names if name not in ("low", "high")]
     texts = {name: [value_text(value, name) for value in table[name]] for name in names}
     names = [name for name in names if any(texts[name])]
+    if "column" in names and texts["column"] == texts.get("score"):
+        names.remove("column")  # its name in words is the score's
     equal = [name for name in names[1:] if len(table) > 2 and len(set(texts[name])) == 1]
     names = [name for name in names if name not in equal]
     same = "; ".join(f"{heading(name)} {texts[name][0]}" for name in equal)

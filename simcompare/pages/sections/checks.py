@@ -33,14 +33,14 @@ def draw_checks(
     if columns:
         book.draw(
             "realism", "Brightness, size, noise and seeing",
-            "What mocks and real images should share; unequal curves call for matching or adjustment.",
+            "What mocks and real images should share. Where curves differ, trust matched samples more.",
             lambda: figures.realism_numbers(scores, seed, columns=columns),
             figures.draw_realism, wide=True,
         )  # fmt: skip
     if columns and comparison.meta["n_reference_galaxies"] >= LEAST_FOR_TYPICALITY:
         book.draw(
             "typicality", "Typicality",
-            "Flat: as typical as real galaxies of like nuisance. Peak at zero: too unlikely or likely.",
+            "Flat: as typical as real galaxies under like conditions. Peak at zero: not typical.",
             lambda: figures.typicality_numbers(
                 add_typicality(scores, stream(seed, "figure", "folds"), columns=columns)
             ),
@@ -48,7 +48,7 @@ def draw_checks(
         )  # fmt: skip
     book.draw(
         "matched", "Matched samples",
-        "Mean scores of galaxies paired with real ones, in resamples of the pairs; all, then in bins.",
+        "Mean scores of galaxies and of their matched real ones (bootstrap of pairs): all, then in bins.",
         lambda: _matched_panels(scores, seed),
         lambda table: figures.draw_grid(
             table, figures.draw_matched, n_across=2, height=2.9, one_legend=False

@@ -50,7 +50,7 @@ def draw_looks(
     stretch = figures.common_stretch(images, sky)
     book.draw(
         "gallery", "Galaxies by score",
-        "Galaxies of lowest, median and highest score in every data set; one stretch, scores printed.",
+        "Galaxies of lowest, median and highest score in each data set; same stretch, scores above.",
         table, lambda t: figures.draw_gallery(t, images, stretch), wide=True,
     )  # fmt: skip
     _draw_chosen(book, scores, image_sets, known, stretch)
@@ -92,7 +92,7 @@ def _draw_chosen(
     pictures = figures.gallery_images(table, image_sets)
     book.draw(
         "gallery_classes", "Galaxies by mass and star formation",
-        "Galaxies nearest to the median score of their class; one stretch, scores printed.",
+        "Galaxies nearest to the median score of their class; same stretch, scores above.",
         table, lambda t: figures.draw_gallery(t, pictures, stretch), wide=True,
     )  # fmt: skip
 
@@ -165,7 +165,7 @@ def _draw_maps(
     scale = next(iter(image_sets.values())).pixel_scale
     book.draw(
         "profile", "Radial profile of the log-likelihood ratio",
-        f"Mean ratio per pixel in rings about the centre, of up to {_MOST_MAPS} images; bands 95%.",
+        f"Mean ratio per pixel in rings around the centre, of up to {_MOST_MAPS} images; bands: 95%.",
         lambda: figures.profile_numbers(profile, kinds, scale, seed, galaxies=galaxies), figures.draw_profile,
     )  # fmt: skip
 
@@ -192,7 +192,7 @@ def _draw_panels(
     book.draw(
         closely(name), f"Galaxies of {name} in detail",
         "Image, maps of log-likelihood and ratio (smoothed), and the ratio by scale; maps add up to it. "
-        "Single orientation, so the sum can differ from the score by the symmetry scatter.",
+        "Maps are made in one orientation, the score is the mean over eight: sums may differ a little.",
         lambda: budget_numbers(scores, rows),
         lambda table: figures.draw_panels(
             images, stretch, list(zip(first, ratio, strict=True)), table,
@@ -231,7 +231,7 @@ def _draw_latents(
 
     book.draw(
         "latents", "Real and simulated galaxies in the flow's latent space",
-        "Coordinates of the coarse latents, found on the real galaxies trained on, which are not shown; "
-        f"up to {_MOST_LATENTS} images of a data set; where galaxies are many, contours hold 50 and 90%.",
+        "Coordinates of the latents at coarse scales, fitted to the training galaxies (not shown); up to "
+        f"{_MOST_LATENTS} images per data set. Contours, where galaxies are many, hold 50 and 90%.",
         numbers, lambda t: figures.draw_map(t, labels=tuple(t.meta["labels"])),
     )  # fmt: skip

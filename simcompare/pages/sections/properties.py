@@ -68,8 +68,8 @@ def _draw_relations(book: Sketchbook, scores: Scores, columns: list[str], column
     table = figures.stack_panels(tables)
     book.draw(
         f"relations{end}", f"The {quantity} against properties",
-        "Medians in bins of equal numbers of real galaxies; shaded: quartiles, of real galaxies alone where "
-        f"more than {MOST_BANDS} data sets meet. Few galaxies: single points.",
+        "Medians in bins of equal numbers of real galaxies; shaded: quartiles (of real galaxies only, for "
+        f"more than {MOST_BANDS} data sets). Few galaxies are shown as points.",
         table, lambda t: figures.draw_grid(t, figures.draw_relation), wide=True,
     )  # fmt: skip
     tables = {

@@ -52,7 +52,7 @@ def draw_scores(book: Sketchbook, scores: Scores, comparison: Table, seed: int) 
     book.draw("roc", "ROC curves: data sets against real galaxies", caption, table, figures.draw_roc)
     book.draw(
         "scales", "Which scales carry the difference",
-        "The difference to real galaxies divided over scales of the image; the parts add up to the whole.",
+        "The difference from real galaxies, split by scale of the image; the parts add up to the whole.",
         lambda: figures.scale_numbers(scores, seed),
         figures.draw_scales,
     )  # fmt: skip
@@ -94,8 +94,8 @@ def _draw_bins(book: Sketchbook, scores: Scores, seed: int) -> None:
     if panels:
         book.draw(
             "bins", "Distributions in bins of brightness, size and shape",
-            "Bins hold equal numbers of held-out real galaxies; bands, where at most "
-            f"{MOST_BANDS} data sets meet: 95% bootstrap intervals.",
+            "Bins hold equal numbers of held-out real galaxies. Bands (for up to "
+            f"{MOST_BANDS} data sets): 95% bootstrap intervals.",
             lambda: figures.stack_panels(panels),
             lambda table: figures.draw_grid(table, figures.draw_density), wide=True,
         )  # fmt: skip

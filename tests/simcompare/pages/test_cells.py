@@ -77,3 +77,9 @@ def test_tables_put_intervals_below_blank_columns_away_and_equal_ones_in_the_not
 
 def test_a_table_that_could_not_be_made_keeps_its_reason():
     assert shown_table(FurtherTable("a", "A", "Not made: too few.", None)).note == "Not made: too few."
+
+
+def test_a_score_is_named_once():
+    table = Table({"column": ["log_prob"], "score": ["log-likelihood"], "dataset": ["a"], "median": [1.5]})
+    shown = shown_table(FurtherTable("every_score", "t", "", table))
+    assert [cell["text"] for cell in shown.rows[0]] == ["log-likelihood", "a", "1.50"]

@@ -147,7 +147,7 @@ def test_every_data_set_has_a_card_with_its_images_and_links_to_its_figures(tmp_
     assert f'id="figure-{near.name}"' in html
     reference = html[html.index('id="card-reference"') :].partition("</article>")[0]
     assert "real galaxies, held out: N = 200" in reference
-    assert "Images not at hand." in reference
+    assert "No images available." in reference
 
 
 def test_figures_say_what_is_seen(tmp_path):
