@@ -1,5 +1,6 @@
 """Settings of every command: the one place for their names, defaults, meanings and limits."""
 
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -53,10 +54,34 @@ def _matches(pattern: Path) -> list[Path]:
     return sorted(plain, key=str)
 
 
+def _letters_of(bands: object) -> object:
+    """Put filters given as 'gri', 'g,r,i', 'g r i' or a list, into one word."""
+    if isinstance(bands, str):
+        names = re.findall(r"[^\s,;\[\]'\"]+", bands)
+        names = list(names[0]) if len(names) == 1 else names
+    elif isinstance(bands, list | tuple) and all(isinstance(name, str) for name in bands):
+        names = list(bands)
+    else:
+        return bands
+    if long := [name for name in names if len(name) != 1]:
+        raise ValueError(f"{long[0]!r} is not one letter; write the survey's letters: 'gri' or 'g,r,i'")
+    return "".join(names)
+
+
+def _each_once(bands: str | None) -> str | None:
+    """Refuse no filter, or one that is named twice."""
+    if bands is not None and (not bands or len(set(bands)) < len(bands)):
+        raise ValueError("name each filter once: 'gri' or 'g,r,i'")
+    return bands
+
+
 class Settings(BaseModel):
     """Settings of one command, whose help is the docstring; unknown names are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    _bands = field_validator("bands", "rgb", mode="before", check_fields=False)(_letters_of)
+    _each_band = field_validator("bands", mode="after", check_fields=False)(_each_once)
 
     @field_validator("inputs", mode="after", check_fields=False)
     @classmethod
@@ -135,7 +160,7 @@ _READER = Field(
     description="Option of the format's reader as key=value, repeatable: 'snapshot=99', 'length=cMpc', "
     "'a=0.5', 'linking_length=0.8', 'fields.birth=BornAt'.",
 )
-_BANDS = Field("r", min_length=1, description="Filters, one letter each.")
+_BANDS = Field("r", description="Filters, one letter each: 'gri' or 'g,r,i'.")
 _SIZE = Field(64, ge=8, description="Image size [pixels], a power of two: 32, 64, 128, ...")
 _ARCSEC = Field(None, gt=0, description="Image size [arcsec], to the nearest pixel; overrides --size.")
 _RADII = Field(
@@ -382,7 +407,7 @@ class FetchSettings(Settings):
         None, description="Table with one row per file or galaxy: ra and dec, run, camcol and field, ..."
     )
     bands: str | None = Field(
-        None, description="Filters, one letter each, where there is one file per filter."
+        None, description="Filters, one letter each ('gri' or 'g,r,i'), where there is one file per filter."
     )
     field: list[str] = Field(
         [], description="Parameter common to all files, as key=value: scale=0.2; repeatable."

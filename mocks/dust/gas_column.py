@@ -124,6 +124,11 @@ class GasColumn(Dust):
             raise ValueError(f"geometry {geometry!r} is unknown; choose from mixed, screen.")
         self.redshift, self.geometry, self.scattering, self.cell = redshift, geometry, scattering, cell
         self.birth_cloud = TwoComponentScreen(tau_young=tau_birth_cloud, tau_old=0.0)
+        self.assumed = (
+            f"hydrogen is {HYDROGEN_FRACTION:g} of the mass of gas",
+            f"gas below {NEUTRAL_BELOW:g} K, or that forms stars, is neutral if its fraction is not stored",
+            f"birth clouds have the optical depth {tau_birth_cloud:g} at 5500 Angstrom",
+        )
 
     def optical_depth(self, galaxy: Galaxy, view: np.ndarray, wavelength: np.ndarray) -> np.ndarray:
         """Effective optical depth of the gas in front of each star, shape (band, n)."""

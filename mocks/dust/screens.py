@@ -18,9 +18,12 @@ class Dust(abc.ABC):
     ----------
     name : str
         For the record.
+    assumed : tuple of str
+        What is assumed without a source, in words.
     """
 
     name: str
+    assumed: tuple[str, ...] = ()
 
     @abc.abstractmethod
     def transmission(self, galaxy: Galaxy, view: np.ndarray, wavelength: np.ndarray) -> np.ndarray:
@@ -82,6 +85,10 @@ class TwoComponentScreen(Dust):
             raise ValueError(f"optical depths are {tau_young} and {tau_old}; neither may be negative.")
         self.tau_young, self.tau_old = tau_young, tau_old
         self.slope, self.birth_cloud_age = slope, birth_cloud_age
+        self.assumed = (
+            f"optical depth at {REFERENCE:g} Angstrom is {tau_young:g} for stars of up to "
+            f"{1e3 * birth_cloud_age:g} Myr and {tau_old:g} for others, in every galaxy; slope {slope:g}",
+        )
 
     def transmission(self, galaxy: Galaxy, view: np.ndarray, wavelength: np.ndarray) -> np.ndarray:
         """Share of the light of each star that gets through, shape (band, n)."""
@@ -171,6 +178,7 @@ class CalzettiScreen(Dust):
         if a_v < 0:
             raise ValueError(f"attenuation a_v is {a_v}; it may not be negative.")
         self.a_v = a_v
+        self.assumed = (f"attenuation at V is {a_v:g} mag, for every star of every galaxy",)
 
     def transmission(self, galaxy: Galaxy, view: np.ndarray, wavelength: np.ndarray) -> np.ndarray:
         """Share of the light of each star that gets through, shape (band, n)."""

@@ -107,10 +107,13 @@ class StellarPopulation(abc.ABC):
         For the record.
     k_correction : str
         ``"full"`` when the spectrum is redshifted through the filter, ``"none"`` when not.
+    assumed : tuple of str
+        What is assumed of the light without a source, in words.
     """
 
     name: str
     k_correction: str = "full"
+    assumed: tuple[str, ...] = ()
 
     @abc.abstractmethod
     def absolute_flux(self, stars: Stars, filters: tuple[str, ...], redshift: float) -> np.ndarray:

@@ -11,7 +11,9 @@ from mocks.light.grid import GridPopulation, SpectralGrid
 __all__ = ["IMF_LIGHT", "bc03_grid", "bc03_population", "living_fractions"]
 
 IMF_LIGHT = {"kroupa": 1.0, "chabrier": 0.66 / 0.61, "salpeter": 0.66}
-"""Light per mass formed over that of the Kroupa IMF; Madau & Dickinson 2014, ARA&A 52, 415, section 3.1.1."""
+"""Light per mass formed over that of the Kroupa IMF: the factors 0.61 and 0.66 of stellar masses that Madau &
+Dickinson (2014, ARA&A 52, 415) and others use. From the IMFs themselves follow 1.06 for Chabrier, and for
+Salpeter 0.67 where OB stars shine to 0.76 at the turn-off of old populations."""
 
 
 def bc03_grid(path: Path | None = None, nebular: bool = True) -> SpectralGrid:
@@ -101,4 +103,19 @@ def bc03_population(nebular: str = "yes", imf: str = "kroupa") -> GridPopulation
         )
     chosen = ({"nebular": nebular} if nebular == "no" else {}) | ({"imf": imf} if imf != "kroupa" else {})
     name = ":".join(filter(None, ("bc03", ",".join(f"{key}={value}" for key, value in chosen.items()))))
-    return GridPopulation(bc03_grid(nebular=nebular == "yes"), name, light=IMF_LIGHT[imf])
+    grid = bc03_grid(nebular=nebular == "yes")
+    return GridPopulation(grid, name, IMF_LIGHT[imf], _assumed(nebular == "yes", imf))
+
+
+def _assumed(nebular: bool, imf: str) -> tuple[str, ...]:
+    """Say what has no source."""
+    others = ", ".join(f"{name} x{light:.2f}" for name, light in IMF_LIGHT.items() if name != imf)
+    said = [f"stars of every simulation have a {imf.capitalize()} IMF (light with others: {others})"]
+    if imf != "kroupa":
+        said = [
+            f"a {imf.capitalize()} IMF has {IMF_LIGHT[imf]:.2f} times the light of a Kroupa IMF, at all ages "
+            "(uncertain by 2 % for Chabrier, 15 % for Salpeter)"
+        ]
+    if nebular:
+        said.append("gas about young stars has log U = -3, no dust, and absorbs all ionising light")
+    return tuple(said)

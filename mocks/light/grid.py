@@ -183,10 +183,18 @@ class GridPopulation(StellarPopulation):
         For the record.
     light : float
         Factor on all light, for another initial mass function than the grid's.
+    assumed : tuple of str, optional
+        What is assumed without a source; default: the grid's IMF.
     """
 
-    def __init__(self, grid: SpectralGrid, name: str, light: float = 1.0):
+    def __init__(
+        self, grid: SpectralGrid, name: str, light: float = 1.0, assumed: tuple[str, ...] | None = None
+    ):
         self.grid, self.name, self.light = grid, name, light
+        imf = grid.attributes.get("imf", "unknown")
+        self.assumed = (f"stars of every simulation have the IMF of the grid ({imf})",)
+        if assumed is not None:
+            self.assumed = assumed
         self._table = lru_cache(maxsize=32)(self._tabulate)
 
     def _tabulate(self, filters: tuple[str, ...], redshift: float) -> np.ndarray:

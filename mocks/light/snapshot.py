@@ -27,6 +27,7 @@ class SnapshotPopulation(StellarPopulation):
 
     name = "snapshot"
     k_correction = "none"
+    assumed = ("magnitudes at rest are those at the redshift of the mock",)
 
     def __init__(self, allow_any_redshift: bool = False):
         self.allow_any_redshift = allow_any_redshift

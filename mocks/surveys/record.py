@@ -159,10 +159,6 @@ class Survey:
             raise ValueError(f"survey {self.name} has no band {unknown}; it has {', '.join(self.bands)}.")
         return [self.bands[name] for name in bands]
 
-    def assumptions_note(self) -> str:
-        """One sentence on what is assumed of the survey; empty where nothing is."""
-        return f"assumed of {self.name}: {'; '.join(self.assumed)}" if self.assumed else ""
-
     def __repr__(self) -> str:
         return f"<Survey {self.name}: {','.join(self.bands)}, {self.pixel_scale:g} arcsec per pixel>"
 

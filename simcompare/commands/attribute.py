@@ -33,6 +33,7 @@ from simcompare.scores.joining import stack_scores
 from simcompare.scores.record import Scores
 from simcompare.scores.structure import Structure, learn_structure
 from simcompare.settings import AttributeSettings, ScoreSettings
+from simcompare.synthetic.assumptions import assumptions
 from simcompare.synthetic.mocks import n_views, read_galaxy, sky_file, target_sources
 from simcompare.synthetic.observing import Make, observe_all, read_bank
 from simcompare.synthetic.targets import Target, select_targets
@@ -194,6 +195,10 @@ def _make_images(run, settings: AttributeSettings) -> ImageSet:
         len(settings.directions),
         len(ways),
     )
+    has_particles, light = not all(target.is_image for target in targets), (mock.population, mock.dust)
+    assumed = assumptions(load_survey(settings.survey), *(light if has_particles else ()))
+    for sentence in assumed:
+        logger.info(sentence)
     description = {
         "name": simulation,
         "kind": Kind.SIMULATED,
@@ -201,7 +206,11 @@ def _make_images(run, settings: AttributeSettings) -> ImageSet:
         "bands": tuple(settings.bands),
         "pixel_scale": preparation.pixel_scale_of(load_survey(settings.survey).pixel_scale),
         "preparation": preparation,
-        "provenance": {"settings": settings.of_result(), "is_toy": simulation.startswith("toy")},
+        "provenance": {
+            "settings": settings.of_result(),
+            "is_toy": simulation.startswith("toy"),
+            "assumed": assumed,
+        },
     }
     return make_parts(run, _observe, tasks, description, attrgetter("sources"))
 

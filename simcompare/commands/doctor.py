@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from mocks.readers import Examination, examine_all, parse_options
 from mocks.surveys import load_survey
-from simcompare.settings import DoctorSettings
+from simcompare.settings import DoctorSettings, MockSettings
+from simcompare.synthetic.assumptions import assumptions
 
 __all__ = ["examine", "messages"]
 
@@ -23,7 +24,7 @@ def examine(settings: DoctorSettings) -> list[Examination]:
 
 
 def messages(settings: DoctorSettings, examinations: list[Examination]) -> Iterator[str]:
-    """Say what was found, and what is assumed of the survey that is to observe it.
+    """Say what was found, and what is assumed of the survey that is to observe it, of light and of dust.
 
     Raises
     ------
@@ -31,8 +32,10 @@ def messages(settings: DoctorSettings, examinations: list[Examination]) -> Itera
         At the end, when something cannot be used.
     """
     yield "\n\n".join(map(str, examinations))
-    if assumptions := load_survey(settings.survey).assumptions_note():
-        yield assumptions
+    usual = MockSettings.model_fields
+    light = [usual[name].default for name in ("population", "dust")]
+    are_images = all(examination.format == "ideal image" for examination in examinations)
+    yield from assumptions(load_survey(settings.survey), *([] if are_images else light))
     bad = sum(not examination.ok for examination in examinations)
     if bad:
         raise ValueError(f"{bad} of {len(examinations)} cannot be used; see above.")

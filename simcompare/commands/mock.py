@@ -12,6 +12,7 @@ from simcompare.images.splits import TEST_ALONE
 from simcompare.kinds import Kind
 from simcompare.runs.folder import open_run
 from simcompare.settings import MockSettings
+from simcompare.synthetic.assumptions import assumptions
 from simcompare.synthetic.mocks import Task, lost_light, make_images, sky_file
 from simcompare.synthetic.targets import select_targets
 
@@ -69,8 +70,11 @@ def make_mocks(
             Task(tuple(targets[start : start + step]), settings, preparation, name, fractions, sky)
             for start in range(0, len(targets), step)
         ]
-        if survey.assumed:
-            logger.info(survey.assumptions_note())
+        has_particles = not all(target.is_image for target in targets)
+        light = (settings.population, settings.dust) if has_particles else ()
+        assumed = assumptions(survey, *light)
+        for sentence in assumed:
+            logger.info(sentence)
         logger.info("%d galaxies of %s in %d views", len(targets), simulation, len(settings.directions))
         description = {
             "name": name,
@@ -83,6 +87,7 @@ def make_mocks(
                 "settings": settings.of_result(),
                 "sky": str(settings.real_sky or "synthetic"),
                 "is_toy": simulation.startswith("toy"),
+                "assumed": assumed,
             },
         }
         images = make_parts(run, make_images, tasks, description, attrgetter("sources"))

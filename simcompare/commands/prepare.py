@@ -13,6 +13,7 @@ from simcompare.observed import PICTURE_BANDS, files_of, prepare_observed, read_
 from simcompare.runs.folder import Run, open_run
 from simcompare.runs.tasks import available_cores
 from simcompare.settings import SKY_FILE, PrepareSettings, SkySettings
+from simcompare.synthetic.assumptions import assumptions
 from simcompare.synthetic.sky import MOST_FIELDS, MOST_PATCHES, PER_FIELD, field_files, make_sky_bank
 
 __all__ = ["make_image_set", "messages", "preparation_of", "sky_beside_galaxies"]
@@ -90,6 +91,8 @@ def make_image_set(settings: PrepareSettings) -> ImageSet:
         for reason, count in sample.reasons.items():
             logger.info("left out %d: %s", count, reason)
         if settings.domain == "linear" and settings.kind == Kind.OBSERVED:
+            for sentence in assumptions(survey):
+                logger.info(sentence)
             logger.info("assumed: no Galactic extinction; fluxes are as the survey gives them")
             sky_beside_galaxies(settings, run, sample.images.preparation.window)
     return sample.images

@@ -12,6 +12,7 @@ from simcompare.kinds import Kind
 from simcompare.observed import files_of
 from simcompare.runs.folder import open_run
 from simcompare.settings import ReobserveSettings
+from simcompare.synthetic.assumptions import assumptions
 from simcompare.synthetic.reobserved import COSMOLOGY, Task, observe_file
 
 __all__ = ["make_reobserved", "messages"]
@@ -51,6 +52,10 @@ def make_reobserved(settings: ReobserveSettings) -> ImageSet:
             Task(path, settings, preparation, name)
             for path in files_of(settings.inputs, tuple(settings.bands))
         ]
+        assumed = assumptions(survey)
+        if settings.redshift is not None:
+            distances = f"H0 = {COSMOLOGY.H0.value:g}, Omega_m = {COSMOLOGY.Om0:g}"
+            assumed += (f"assumed: distances of {distances}, k-correction {settings.k_correction:g} mag",)
         description = {
             "name": name,
             "kind": Kind.SIMULATED,
@@ -58,13 +63,10 @@ def make_reobserved(settings: ReobserveSettings) -> ImageSet:
             "bands": tuple(settings.bands),
             "pixel_scale": preparation.pixel_scale_of(survey.pixel_scale),
             "preparation": preparation,
-            "provenance": {"settings": settings.of_result()},
+            "provenance": {"settings": settings.of_result(), "assumed": assumed},
         }
-        if survey.assumed:
-            logger.info(survey.assumptions_note())
-        if settings.redshift is not None:
-            distances = f"H0 = {COSMOLOGY.H0.value:g}, Omega_m = {COSMOLOGY.Om0:g}"
-            logger.info("assumed: distances of %s, k-correction %g mag", distances, settings.k_correction)
+        for sentence in assumed:
+            logger.info(sentence)
         return make_parts(run, observe_file, tasks, description, attrgetter("sources"))
 
 

@@ -324,7 +324,10 @@ class RamsesSnapshot(Snapshot):
         given["age"] = self._ages(columns["birth"])
         if given.get("initial_mass") is None and self.remaining_fraction is not None:
             given["initial_mass"] = given["mass"] / self.remaining_fraction
-            notes = (*notes, f"initial mass not stored: current mass over {self.remaining_fraction:g}")
+            notes = (
+                *notes,
+                f"initial mass not stored: assumed, current over {self.remaining_fraction:g}",
+            )
         if "metallicity" not in given:
             raise ValueError(
                 f"{self.path}: part files hold no metallicity (run without metals); no light without it."

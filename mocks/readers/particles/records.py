@@ -171,7 +171,7 @@ def make_stars(
         notes.append(f"{below} negative metallicities set to 0")
         columns["metallicity"] = np.maximum(columns["metallicity"], 0.0)
     if columns["initial_mass"] is None:
-        notes.append(f"initial mass not stored: current mass over the fraction left in BC03 models ({imf})")
+        notes.append(f"initial mass not stored: assumed, current over what is left in BC03 models ({imf})")
         left = remaining_mass_fraction(columns["age"], columns["metallicity"], imf)
         columns["initial_mass"] = columns["mass"] / left
     if columns["photometry"] is not None:
