@@ -118,7 +118,7 @@ def test_without_twins_the_words_are_of_the_p_value():
     unknown = {f"structure_fraction{end}": np.nan for end in ("", "_low", "_high")}
     sentence = answer(table(row("run", Verdict.UNDECIDED) | unknown))
     assert sentence.startswith(
-        "run has a mean structure score of z = \N{MINUS SIGN}0.50, held against the structure of real SDSS"
+        "run has a mean structure score of z = \N{MINUS SIGN}0.50, compared with the structure of real SDSS"
     )
     assert "no difference found (p = 0.4); without scored twins the power is unknown" in sentence
     sentence = answer(table(row("run", Verdict.SMOOTHER, structure_p_holm=0.01) | unknown))
@@ -144,12 +144,12 @@ def test_the_line_of_a_null_of_halves_and_of_controls_of_more_than_one_galaxy():
     judged.meta["null"] = {"n_splits": 200, "delta_95": 12.34}
     judged.meta["null_lines"] = ["Last."]
     assert null_lines(judged) == [
-        "Of 200 random halves of SDSS, 95% differ in the mean ratio by less than 12.3 nats.",
+        "In 95% of 200 random splits of SDSS, mean ratios of the halves differ by less than 12.3 nats.",
         "twins of SDSS: structure fraction 0.00, \N{MINUS SIGN}0.20 to 0.20 (p < 0.0001, AUC 0.60).",
         "Last.",
     ]
     judged.meta["null"] = {"n_splits": 0}
-    assert null_lines(judged)[0] == "The held-out real galaxies are too few to be divided."
+    assert null_lines(judged)[0] == "Too few held-out real galaxies to split into halves."
     blind = {"n_galaxies": 5, "n_sets": 40, "false_alarms": 0.05, "false_alarms_low": 0.01,
              "false_alarms_high": 0.2, "fraction_low": -np.inf, "fraction_high": 2.0}  # fmt: skip
     judged.meta["structure"]["nulls"] = [blind]

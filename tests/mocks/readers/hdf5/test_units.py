@@ -74,12 +74,12 @@ def test_three_ways_to_declare_a_unit(file):
 
 @pytest.mark.parametrize(("off", "agrees"), [(1.015, True), (0.985, True), (1.025, False), (0.975, False)])
 def test_a_declared_unit_is_that_of_the_header_within_two_per_cent(file, off, agrees):
-    told = Units(length=(30.0, 0.0, 0.0), told=frozenset({"length"}))
+    told = Units(length=(30.0, 0.0, 0.0), declared=frozenset({"length"}))
     made = dataset(file, to_cgs=30.0 * off * CGS["length"])
     if agrees:
         assert conversion(made, "length", A, H, told) == pytest.approx(30.0 * off)
     else:
-        with pytest.raises(ValueError, match="declares a unit of"):
+        with pytest.raises(ValueError, match="give a unit of"):
             conversion(made, "length", A, H, told)
     assert conversion(made, "length", A, H, Units()) == pytest.approx(30.0 * off)
 
@@ -88,7 +88,7 @@ def test_units_of_the_header_go_before_custom_and_after_the_user():
     usual = Units()
     same, notes = header_units("file", {"UnitLength_in_cm": 3.08568e21, "UnitMass_in_g": 1.989e43}, usual)
     assert notes == ()
-    assert (same.length, same.mass, same.told) == (usual.length, usual.mass, {"length", "mass"})
+    assert (same.length, same.mass, same.declared) == (usual.length, usual.mass, {"length", "mass"})
     other, notes = header_units(
         "file", {"UnitLength_in_cm": 3.08568e24, "UnitVelocity_in_cm_per_s": 1.0}, usual
     )
@@ -98,7 +98,7 @@ def test_units_of_the_header_go_before_custom_and_after_the_user():
     assert notes[0].startswith("unit of length by UnitLength_in_cm")
     stated, notes = header_units("file", {"UnitLength_in_cm": 3.08568e24}, usual, frozenset({"length"}))
     assert stated.length == usual.length
-    assert stated.told == {"length"}
+    assert stated.declared == {"length"}
     assert notes[0].startswith("length in the unit stated")
     # GIZMO's have h in them: 3.08568e24 cm / h of a header is 3.08568e24 / 0.7 there.
     gizmo = {"HubbleParam": 0.7, "UnitLength_In_CGS": 3.08568e24 / 0.7, "UnitVelocity_In_CGS": 1e5}
@@ -156,7 +156,7 @@ def test_columns_that_tell_the_galaxy_or_the_halo(file):
     assert whole_numbers(file["floats"]).tolist() == [1, -2, 3]
     for values in ([1.5, 2.0], [np.nan, 2.0], [2.0**53, 2.0]):
         wrong = file.create_dataset(f"wrong{len(file)}", data=np.array(values))
-        with pytest.raises(ValueError, match="1 of 2 values are no whole numbers"):
+        with pytest.raises(ValueError, match="1 of 2 values are not integers"):
             whole_numbers(wrong)
 
 

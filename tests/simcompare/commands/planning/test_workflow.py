@@ -156,7 +156,7 @@ def test_what_is_missing_is_named(tmp_path, capsys):
     for text, message in (
         ("seed = [", "is not TOML"),
         ("[prepare]\ninputs = ['x']", "section of its own"),
-        ("[mock.A]\ninputs = ['x']", "neither a"),
+        ("[mock.A]\ninputs = ['x']", "give a [prepare] section"),
         ("[mock]\ninputs = ['x']", "section of its own"),
     ):
         (tmp_path / "bad.toml").write_text(text)

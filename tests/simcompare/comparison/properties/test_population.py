@@ -5,7 +5,7 @@ import pytest
 
 from simcompare.comparison.properties.population import (
     Property,
-    _found,
+    _property_in,
     matched_bootstrap,
     population_bins,
     population_columns,
@@ -36,11 +36,11 @@ def test_limits_are_given_those_of_types_or_thirds_of_the_real_galaxies():
     assert Property("sersic_index").limits(real) == (0.0, 2.5, np.inf)
     assert Property("concentration").limits(real) == (0.0, 3.2, np.inf)
     assert Property("mass").limits(real) == (-np.inf, 3.0, 5.0, np.inf)
-    with pytest.raises(ValueError, match="is known of 2 held-out real galaxies"):
+    with pytest.raises(ValueError, match="is known for 2 held-out real galaxies"):
         Property("mass").limits(real[:2])
     assert len(Property("mass").limits(real[:3])) == 4
     same = population(np.zeros(4), np.zeros(1), mass=np.ones(5)).reference_sample()
-    with pytest.raises(ValueError, match="or the same of all"):
+    with pytest.raises(ValueError, match="or equal for all"):
         Property("mass").limits(same)
 
 
@@ -73,10 +73,10 @@ def test_options_are_read():
 
 
 def test_columns_are_found_whole_before_their_beginnings():
-    found = _found(["mag_g", "stellar_mass_30", "mag_r", "stellar_mass"], "stellar_mass", "mag_")
+    found = _property_in(["mag_g", "stellar_mass_30", "mag_r", "stellar_mass"], "stellar_mass", "mag_")
     assert found == Property("stellar_mass", instead=("stellar_mass_30", "mag_g", "mag_r"))
     with pytest.raises(ValueError, match="none of a, b"):
-        _found(["c"], "a", "b")
+        _property_in(["c"], "a", "b")
 
 
 def test_equal_numbers_are_drawn_in_every_cell_that_both_have():
