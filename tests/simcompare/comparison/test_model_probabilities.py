@@ -4,9 +4,24 @@ import numpy as np
 import pytest
 from astropy.table import Table
 from scipy import stats
+from scipy.spatial.distance import cdist
+from scipy.special import softmax
 
-from simcompare.comparison.model_probabilities import _folds, compare_models
+from simcompare.comparison.model_probabilities import (
+    ModelComparison,
+    _averaged,
+    _calibration,
+    _fit,
+    _folds,
+    _inside,
+    _temperature,
+    _twins,
+    _warning,
+    compare_models,
+    posterior_table,
+)
 from simcompare.scores.record import Scores
+from simcompare.statistics.preference import design
 
 
 def world(real_mean, n=300, seed=0):
@@ -88,3 +103,99 @@ def test_copies_of_a_galaxy_are_in_one_fold():
     fold = _folds(np.concatenate([names, names[::-1]]), 3)
     np.testing.assert_array_equal(fold[:50], fold[50:][::-1])
     assert list(np.bincount(fold)) == [20] * 5
+
+
+def test_the_regression_is_where_its_penalised_likelihood_is_flat():
+    rng = np.random.default_rng(5)
+    x, label, weight = rng.normal(size=(60, 2)), rng.integers(0, 3, 60), rng.uniform(0.5, 2, 60)
+    coefficient = _fit(x, label, weight)
+    assert coefficient.shape == (5, 3)
+    terms = np.column_stack([np.ones(60), x, x**2 - 1])
+    pull = terms.T @ (weight[:, None] * (np.eye(3)[label] - softmax(terms @ coefficient, axis=1)))
+    np.testing.assert_allclose(pull[1:], coefficient[1:], atol=2e-3)  # ridge of one
+    np.testing.assert_allclose(pull[0], 0, atol=2e-3)  # the constant is free
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 4.0])
+def test_the_temperature_undoes_a_factor_on_the_logits(factor):
+    rng = np.random.default_rng(6)
+    logits = rng.normal(0, 1.5, (40_000, 3))
+    label = (softmax(logits, axis=1).cumsum(axis=1) < rng.uniform(size=(40_000, 1))).sum(axis=1)
+    assert _temperature(factor * logits, label, np.ones(40_000)) == pytest.approx(factor, rel=0.04)
+    # Weights count as copies.
+    few = slice(0, 400)
+    weight = np.where(np.arange(400) < 100, 3.0, 1.0)
+    copies = np.repeat(np.arange(400), weight.astype(int))
+    by_weight = _temperature(logits[few], label[few], weight)
+    assert by_weight == pytest.approx(_temperature(logits[copies], label[copies], np.ones(600)), rel=1e-3)
+
+
+def test_calibration_by_hand():
+    """Three galaxies and two classes; the last bin takes a probability of one."""
+    probability = np.array([[0.25, 0.75], [0.2, 0.8], [0.0, 1.0]])
+    table, error = _calibration(probability, np.array([0, 1, 1]), np.array([1.0, 3.0, 2.0]))
+    rows = {round(row["low"], 1): row for row in table}
+    assert sorted(rows) == [0.0, 0.2, 0.7, 0.8, 0.9]
+    both = rows[0.2]
+    assert (both["n"], round(both["high"], 9)) == (2, 0.3)
+    assert both["predicted"] == pytest.approx((0.25 + 3 * 0.2) / 4)
+    assert both["observed"] == pytest.approx(1 / 4)
+    assert (rows[0.9]["predicted"], rows[0.9]["observed"]) == (1, 1)
+    assert (rows[0.7]["predicted"], rows[0.7]["observed"]) == (0.75, 0)
+    assert error == pytest.approx((0 + 2 * abs(0.2125 - 0.25) + 0.75 + 0.2 + 0) / 6)
+
+
+def test_real_galaxies_inside_are_as_near_as_held_out_simulated_ones():
+    rng = np.random.default_rng(7)
+    x, real, fold = rng.normal(size=(60, 2)), rng.normal(0, 2, (50, 2)), np.arange(60) % 3
+    own = [np.sort(cdist(x[[i]], x[fold != fold[i]])[0])[4] for i in range(60)]
+    expected = np.sort(cdist(real, x), axis=1)[:, 4] <= np.quantile(own, 0.95)
+    assert 0.1 < expected.mean() < 0.9
+    np.testing.assert_array_equal(_inside(x, real, fold), expected)
+
+
+def test_twins_are_those_of_each_real_galaxy():
+    names = ["a", "b", "c", "c", "a", "z"]
+    scores = Scores.of(
+        {
+            "galaxy_id": names, "dataset": ["real"] * 3 + ["twins"] * 3, "split": ["test"] * 6,
+            "kind": ["observed"] * 3 + ["twins"] * 3, "log_prob": np.zeros(6),
+        },
+        "real",
+    )  # fmt: skip
+    features = np.arange(12.0).reshape(6, 2)
+    found = _twins(scores, features, np.array([2, 0, 1]))
+    np.testing.assert_array_equal(found, [features[3], features[4], [np.nan, np.nan]])
+    assert _twins(scores[:3], features[:3], np.array([0, 1])) is None
+
+
+def test_means_have_intervals_of_resampled_galaxies_and_the_best_is_first():
+    probability = np.random.default_rng(8).dirichlet([1, 3], 200)
+    table = _averaged(["low", "high"], probability, np.random.default_rng(0), 4000)
+    assert table["dataset"].tolist() == ["high", "low"]
+    mean, error = probability[:, 1].mean(), probability[:, 1].std() / np.sqrt(200)
+    assert table["probability"][0] == pytest.approx(mean)
+    assert table["probability_low"][0] == pytest.approx(mean - 1.96 * error, abs=0.1 * error)
+    assert table["probability_high"][0] == pytest.approx(mean + 1.96 * error, abs=0.1 * error)
+    nothing = _averaged(["a", "b"], np.zeros((0, 2)), np.random.default_rng(0), 10)
+    assert np.isnan(nothing["probability_low"]).all()
+
+
+def test_doubts_at_their_bounds_and_how_to_read_the_table():
+    assert _warning(0.5, 0.1) == ""
+    assert _warning(0.49, 0.1).startswith("only 49% of the real galaxies")
+    assert _warning(0.5, 0.11) == "the classifier is badly calibrated (mean error 0.11)"
+    assert "; " in _warning(0.4, 0.2)
+    table = Table({"dataset": ["a"]})
+    found = posterior_table(ModelComparison(table, table, table, 0.0234, 0.876, "odd"), 300)
+    assert found.meta["note"].startswith("88% of the real galaxies lie among the simulations")
+    assert "calibration error 0.023." in found.meta["note"]
+    assert found.meta["note"].endswith("Warning: odd. At most 300 images of a data set, drawn at random.")
+    assert (found.meta["share_inside"], found.meta["warning"]) == (0.876, "odd")
+    plain = posterior_table(ModelComparison(table, table, table, 0.02, 0.9, ""))
+    assert "Warning" not in plain.meta["note"]
+    assert "At most" not in plain.meta["note"]
+
+
+def test_terms_are_clipped_at_five():
+    np.testing.assert_array_equal(design(np.array([[-7.0, 2.0]])), [[1, -5, 2, 24, 3]])

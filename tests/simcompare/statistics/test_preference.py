@@ -8,6 +8,8 @@ from simcompare.kinds import Kind
 from simcompare.scores.files import joined_form, joined_scores
 from simcompare.statistics.preference import (
     Preference,
+    _exchanged,
+    corrected,
     findings,
     preference_test,
     trial_rates,
@@ -95,3 +97,65 @@ def test_findings_follow_the_trials():
     assert findings(excess, p_holm, 0.5, 0.8) == [Preference.INVALID] * 2
     assert findings(excess, np.array([0.3, np.nan]), 0.05, 0.8) == [Preference.NOTHING] * 2
     assert findings(excess, np.array([0.3, 0.3]), 0.05, 0.2) == [Preference.BLIND] * 2
+
+
+def test_the_share_at_real_galaxies_is_that_of_a_fit_of_labels():
+    """Ridge of one on all but the constant, by least squares of rows with the pull below them."""
+    rng = np.random.default_rng(5)
+    x, real = rng.normal(size=(30, 2)), rng.normal(size=(12, 2))
+    label, names = np.repeat([0, 1, 2], [5, 10, 15]), np.arange(30).astype(str)
+    excess, p_value = preference_test(x, label, names, real, np.random.default_rng(1), n_permutations=99)
+    terms, there = (np.column_stack([np.ones(len(each)), each, each**2 - 1]) for each in (x, real))
+    pull = np.eye(5)[1:]
+    for k in range(3):
+        target = np.concatenate([(label == k).astype(float), np.zeros(4)])
+        fit = np.linalg.lstsq(np.concatenate([terms, pull]), target, rcond=None)[0]
+        assert excess[k] == pytest.approx((there @ fit).mean() - np.mean(label == k), abs=1e-9)
+    lever = terms @ np.linalg.solve(terms.T @ terms + pull.T @ pull, there.mean(axis=0))
+    drawn = _exchanged(label, names, np.random.default_rng(1), 99)
+    null = np.array([[lever[each == k].sum() - np.mean(each == k) for k in range(3)] for each in drawn])
+    as_far = (np.abs(null) >= np.abs(excess) - 1e-12).sum(axis=0)
+    np.testing.assert_allclose(p_value, (1 + as_far) / 100)
+
+
+def test_labels_are_exchanged_among_copies_or_among_the_rest():
+    label = np.array([0, 1, 0, 1, 2, 2, 0])
+    galaxy = np.array(["a", "a", "b", "b", "c", "d", "e"])
+    drawn = _exchanged(label, galaxy, np.random.default_rng(0), 300)
+    for pair in ((0, 1), (2, 3)):
+        assert (np.sort(drawn[:, pair], axis=1) == [0, 1]).all()
+        assert 0.4 < np.mean(drawn[:, pair[0]] == 0) < 0.6
+    assert (np.sort(drawn[:, 4:], axis=1) == [0, 2, 2]).all()
+    assert 0.25 < np.mean(drawn[:, 4] == 0) < 0.42
+
+
+def test_two_simulations_are_one_test_and_three_are_three():
+    assert corrected(np.array([0.02, 0.02])).tolist() == [0.02, 0.02]
+    assert corrected(np.array([0.01, 0.5, 0.04])) == pytest.approx([0.03, 0.5, 0.08])
+
+
+@pytest.mark.parametrize(
+    ("m", "sizes", "drawn"),
+    [
+        (40, (10, 10), 10),  # half of forty
+        (38, (10, 10), 9),  # half of 38 are nine each, and leave twenty
+        (30, (5, 5), 5),
+        (29, (5, 5), 0),  # 19 real ones would be left
+        (200, (4, 60), 0),
+        (100, (30, 60), 33),
+    ],
+)
+def test_sets_of_a_trial_leave_half_of_the_real_galaxies_and_twenty(m, sizes, drawn):
+    real = np.random.default_rng(6).normal(size=(m, 2))
+    false_alarms, power, n = trial_rates(real, None, sizes, np.random.default_rng(0), n_draws=4)
+    assert n == drawn
+    assert np.isfinite(false_alarms) == (drawn > 0)
+    assert np.isnan(power)
+
+
+@pytest.mark.parametrize(("known", "is_told"), [(0.97, True), (0.6, False)])
+def test_power_needs_twins_of_nine_in_ten_in_half_of_the_trials(known, is_told):
+    rng = np.random.default_rng(7)
+    real = rng.normal(size=(200, 2))
+    twins = np.where(rng.uniform(size=(200, 1)) < known, real + 3, np.nan)
+    assert np.isfinite(trial_rates(real, twins, (20, 20), rng, n_draws=12)[1]) == is_told
