@@ -4,33 +4,32 @@ Run it with  python benchmarks/mutate.py [--modules PATH[=TESTS] ...] [--most N]
 
 Every number, comparison, sum or product, `and`, `min` and negation of a module (messages of errors excepted)
 is changed once, and N of these are drawn. The tests run on a copy of the project in a temporary folder, so
-the working tree is left alone: one thread, in a process forked after the libraries are imported, within a
-time limit. Survivors are printed with their line: each is a fault that no test sees, or changes nothing that
-anybody could see; those are judged by hand and listed, with the reason, in benchmarks/equivalent_mutants.txt.
+the working tree is left alone: one thread, in forks of one process that has imported what they need, within
+a time limit. Survivors are printed with their line: each is a fault that no test sees, or changes nothing
+that anybody could see; those are judged by hand and stand, with the reason, in
+benchmarks/equivalent_mutants.txt.
 
 With `--record FILE` every result is kept: a second call tries what is new, with `--again` also what survived,
-and `--minutes` ends a call between two mutants. `--table` prints the record as the table of CONTRIBUTING.md.
+and `--minutes` ends a call between two mutants. `--table` prints the record as a Markdown table.
 """
 
 import argparse
 import ast
-import contextlib
 import copy
 import importlib
 import importlib.util
 import json
-import multiprocessing
 import os
 import random
 import shutil
-import signal
-import sys
 import tempfile
 import time
 import tomllib
 from collections import Counter
 from functools import cache
 from pathlib import Path
+
+from mutant_session import LONGEST, in_session, outcome
 
 ROOT = Path(__file__).parents[1]
 CORE = tomllib.loads(Path(__file__).with_name("core_modules.toml").read_text(encoding="utf-8"))
@@ -48,8 +47,6 @@ PAIRS = (
 )  # fmt: skip
 OTHERS = dict(PAIRS) | {second: first for first, second in PAIRS}
 NAMES = {"min": "max", "max": "min", "minimum": "maximum", "maximum": "minimum", "any": "all", "all": "any"}
-NOTES = "calls.json"  # beside the copy of the project
-LONGEST = 240.0  # s for the tests of one mutant: what loops for ever is seen
 
 
 def tests_of(module: str) -> list[str]:
@@ -114,11 +111,11 @@ def mutants(tree: ast.Module, where: str = "") -> list[tuple[int, str, int]]:
     return found
 
 
-def planted(tree: ast.Module, number: int) -> str:
-    """Text of a module with one node changed."""
+def planted(tree: ast.Module, number: int) -> ast.Module:
+    """Copy of a module with one node changed."""
     fresh = copy.deepcopy(tree)
     changed(list(ast.walk(fresh))[number])
-    return ast.unparse(fresh)
+    return ast.fix_missing_locations(fresh)
 
 
 def changed(node: ast.AST) -> bool:
@@ -141,67 +138,6 @@ def changed(node: ast.AST) -> bool:
     else:
         return False
     return True
-
-
-class Watch:
-    """Plugin of pytest that notes which functions of a file each test calls, and how long the test takes."""
-
-    def __init__(self, path: Path, notes: Path) -> None:
-        self.path, self.notes, self.test = str(path), notes, ""
-        self.called, self.seconds = {}, Counter()
-
-    def pytest_runtest_logstart(self, nodeid, location):
-        """Note the functions that are called from here on."""
-        self.test, self.called[nodeid] = nodeid, set()
-        sys.settrace(self.trace)
-
-    def trace(self, frame, event, arg):
-        """Note a call."""
-        if frame.f_code.co_filename == self.path:
-            self.called[self.test].add(frame.f_code.co_name)
-
-    def pytest_runtest_logreport(self, report):
-        """Add up setting up, call and taking down."""
-        self.seconds[report.nodeid] += report.duration
-
-    def pytest_sessionfinish(self):
-        """Write it down, shortest test first."""
-        sys.settrace(None)
-        tests = sorted(self.called, key=lambda test: self.seconds[test])
-        self.notes.write_text(json.dumps({test: sorted(self.called[test]) for test in tests}))
-
-
-def run_tests(folder: Path, tests: list[str], watched: Path | None) -> None:
-    """Run tests in a copy of the project and leave this forked process with their status."""
-    os.setsid()  # a group of its own, so that what the tests start ends with them
-    silent = os.open(os.devnull, os.O_RDWR)
-    for number in (0, 1, 2):
-        os.dup2(silent, number)
-    os.chdir(folder)
-    sys.path[:] = [
-        str(folder),
-        *(path for path in sys.path if path not in (str(ROOT), str(ROOT / "benchmarks"))),
-    ]
-    os.environ["PYTHONPATH"] = str(folder)
-    sys.dont_write_bytecode = False
-    options = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", f"--basetemp={folder.parent / 'made'}"]
-    plugins = [Watch(watched, folder.parent / NOTES)] if watched else []
-    os._exit(int(importlib.import_module("pytest").main([*options, *tests], plugins)))
-
-
-def outcome(folder: Path, tests: list[str], limit: float, watched: Path | None = None) -> tuple[str, float]:
-    """Tell what tests say, ``passed``, ``failed`` or ``out of time``, and the seconds they took."""
-    process = multiprocessing.get_context("fork").Process(target=run_tests, args=(folder, tests, watched))
-    start = time.monotonic()
-    process.start()
-    process.join(limit)
-    in_time = not process.is_alive()
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.join()
-    if not in_time:
-        return "out of time", time.monotonic() - start
-    return ("passed" if process.exitcode == 0 else "failed"), time.monotonic() - start
 
 
 def forget_compiled(folder: Path, module: str) -> None:
@@ -236,38 +172,53 @@ def score(folder: Path, module: str, tests: list[str], options: argparse.Namespa
     chosen = random.Random(f"{options.seed} {module}").sample(found, min(options.most, len(found)))
     before, alike = known(options.record), equivalent()
     again = (None, "passed") if options.again else (None,)
-    left = [
-        (line, what, number)
+    left = {
+        what: (line, number)
         for line, what, number in sorted(chosen)
         if before.get((module, what), {}).get("outcome") in again and (module, what) not in alike
-    ]
-    if not left:
-        return
-    forget_compiled(folder, module)
-    state, clean = outcome(folder, tests, LONGEST, path)
-    if state != "passed":
-        raise SystemExit(f"{' '.join(tests)}: {state} without any fault; mend them first.")
-    calls = json.loads((folder.parent / NOTES).read_text())
-    for line, what, number in left:
-        if time.monotonic() > end:
-            break
-        cached = Path(importlib.util.cache_from_source(path))
-        cached.unlink(missing_ok=True)
-        path.write_text(planted(tree, number), encoding="utf-8")
-        forget_compiled(folder, module)
-        limit = min(LONGEST, 30 + 3 * clean)
-        callers = [test for test, called in calls.items() if what.partition(":")[0] in called]
-        state, seconds = outcome(folder, callers or tests, limit)
-        if callers and state == "passed":  # the others too: what is made once is called by one test alone
-            state, seconds = outcome(folder, tests, limit)
-        cached.unlink(missing_ok=True)
+    }
+
+    def say(what: str, state: str, seconds: float) -> None:
         said = "SURVIVED" if state == "passed" else state
-        print(f"{module}:{line}: {what}: {said} ({seconds:.0f} s)", flush=True)
+        print(f"{module}:{left.pop(what)[0]}: {what}: {said} ({seconds:.1f} s)", flush=True)
         if options.record:
             result = {"module": module, "what": what, "outcome": state, "possible": len(found)}
             with open(options.record, "a", encoding="utf-8") as file:
                 file.write(json.dumps(result) + "\n")
-    path.write_text(text, encoding="utf-8")
+
+    if not left:
+        return
+    clean = LONGEST
+    compiled = [
+        node.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        and any("njit" in ast.unparse(each) for each in node.decorator_list)
+    ]
+    tried = [
+        (what, planted(tree, number))
+        for what, (_, number) in left.items()
+        if what.partition(":")[0] not in compiled
+    ]
+    for what, state, seconds in in_session(folder, tests, path, tried, end):
+        if not what and state != "passed":
+            raise SystemExit(f"{' '.join(tests)}: {state} without any fault; mend them first.")
+        if not what:
+            clean = seconds
+        elif state != "not tried":
+            say(what, state, seconds)
+    for what, (_, number) in list(left.items()):
+        if time.monotonic() > end:
+            break
+        cached = Path(importlib.util.cache_from_source(path))
+        cached.unlink(missing_ok=True)
+        path.write_text(ast.unparse(planted(tree, number)), encoding="utf-8")
+        forget_compiled(folder, module)
+        state, seconds = outcome(folder, tests, min(LONGEST, 30 + 3 * clean))
+        cached.unlink(missing_ok=True)
+        path.write_text(text, encoding="utf-8")
+        say(what, state, seconds)
+    forget_compiled(folder, module)
 
 
 @cache
