@@ -20,9 +20,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "observing.sky_check": ["SkyCheck", "blank_sky_check"],
         "pipeline": ["draw_state", "mock_galaxy"],
         "products": ["lupton_rgb", "read_fits", "write_fits"],
-        "projection": ["VIEWS", "Scene", "project", "random_view", "view_matrix"],
+        "projection": ["Scene", "project"],
         "readers": ["SIMULATIONS", "Snapshot", "open_snapshot", "recognise"],
         "streams": ["stream"],
         "surveys": ["SURVEYS", "Band", "Survey", "load_survey"],
+        "views": ["VIEWS", "random_view", "view_matrix"],
     },
 )

@@ -32,6 +32,20 @@ class _Particles:
             rows[item.name] = value
         return type(self)(**rows)
 
+    def joined(self, other: "_Particles") -> "_Particles":
+        """Rows of another record behind those of this one, without columns that only one of them has."""
+        rows = {}
+        for item in fields(self):
+            first, second = getattr(self, item.name), getattr(other, item.name)
+            if first is None or second is None:
+                rows[item.name] = None
+            elif isinstance(first, dict):
+                shared = [key for key in first if key in second]
+                rows[item.name] = {key: np.concatenate([first[key], second[key]]) for key in shared}
+            else:
+                rows[item.name] = np.concatenate([first, second])
+        return type(self)(**rows)
+
 
 @dataclass(frozen=True, eq=False)
 class Stars(_Particles):
@@ -130,6 +144,10 @@ class Galaxy:
         File or folder it was read from.
     notes : tuple of str
         What the reader had to assume (guessed centre, missing initial mass, ...).
+    centre : ndarray, shape (3,), optional
+        What positions count from, in the box frame [physical kpc].
+    companions : Galaxy, optional
+        Stars and gas of what lies about it, from the same centre; not among its own.
     """
 
     simulation: str
@@ -142,6 +160,21 @@ class Galaxy:
     properties: dict = field(default_factory=dict)
     source: str = ""
     notes: tuple[str, ...] = ()
+    centre: np.ndarray | None = None
+    companions: "Galaxy | None" = None
+
+    @property
+    def whole(self) -> "Galaxy":
+        """Galaxy with the stars and gas of its companions among its own, which come first."""
+        if self.companions is None:
+            return self
+        others, gas = self.companions, [each.gas for each in (self, self.companions) if each.gas is not None]
+        return replace(
+            self,
+            stars=self.stars.joined(others.stars),
+            gas=gas[0].joined(gas[1]) if len(gas) > 1 else next(iter(gas), None),
+            companions=None,
+        )
 
     @property
     def galaxy_id(self) -> str:
@@ -162,6 +195,8 @@ class Galaxy:
         known = {"redshift": f"{self.redshift:g}", "stars": f"{len(self.stars):,}"}
         if self.gas is not None:
             known["gas"] = f"{len(self.gas):,}"
+        if self.companions is not None:
+            known["stars of companions"] = f"{len(self.companions.stars):,}"
         known["stellar mass"] = f"{self.stars.mass.sum():.3g} Msun"
         if "half_mass_radius" in self.properties:
             known["half-mass radius"] = f"{self.properties['half_mass_radius']:.3g} kpc"

@@ -11,9 +11,10 @@ from mocks.magnitudes import nanomaggies_of
 from mocks.observing.conditions import ConditionsBank, ObservingConditions, draw_conditions
 from mocks.observing.observe import Cutout, observe
 from mocks.observing.sky_bank import SkyBank
-from mocks.projection import Scene, project, random_view
+from mocks.projection import Scene, project
 from mocks.streams import stream
 from mocks.surveys import Survey, load_survey
+from mocks.views import random_view
 
 __all__ = ["draw_state", "mock_galaxy", "share_outside"]
 
@@ -140,7 +141,7 @@ def _warn_of_clamped(galaxy: Galaxy, ideal: IdealImage) -> None:
 
 
 def share_outside(ideal: IdealImage) -> np.ndarray:
-    """Share of the light in each band that falls beyond the survey image, its margin left out.
+    """Share of a galaxy's light in each band that falls beyond the survey image, its margin left out.
 
     Parameters
     ----------
@@ -155,4 +156,5 @@ def share_outside(ideal: IdealImage) -> np.ndarray:
     margin = ideal.margin * ideal.oversampling
     inner = slice(margin, -margin or None)
     total = nanomaggies_of(np.array(list(ideal.metadata["magnitude"].values())))
-    return np.maximum(1 - ideal.image[:, inner, inner].sum(axis=(1, 2)) / total, 0)
+    others = np.array([ideal.metadata.get("companion_flux", {}).get(band, 0.0) for band in ideal.bands])
+    return np.maximum(1 - (ideal.image[:, inner, inner].sum(axis=(1, 2)) - others) / total, 0)

@@ -191,7 +191,7 @@ class MockSettings(Settings):
         "1",
         examples=["face-on,edge-on"],
         description="Views of each galaxy: a number of random ones, or a list of x, y, z, face-on, "
-        "edge-on and random:N.",
+        "edge-on, random:N and healpix:N (N = 12, 48, 192, ... equal parts of the sphere).",
     )
     bands: str = _BANDS
     size: int = _SIZE
@@ -231,6 +231,12 @@ class MockSettings(Settings):
         description="Keep only stars within a radius: '30 kpc', '2 rhalf' (half-mass radii) or 'image' (half "
         "its side); default: all.",
     )
+    companions: str | None = Field(
+        None,
+        examples=["group", "100 kpc"],
+        description="Also show the stars of the galaxy's friends-of-friends 'group', or within a radius: "
+        "'100 kpc', '0.1 Mpc' or a number of kpc; default: its own alone.",
+    )
     workers: int = _WORKERS
     scheduler: str | None = _SCHEDULER
     timeout: float = _TIMEOUT
@@ -247,16 +253,26 @@ class MockSettings(Settings):
     @classmethod
     def _known_views(cls, views: object) -> str:
         """Refuse views that cannot be; a workflow file may give a number."""
-        from mocks.projection import named_views
+        from mocks.views import named_views
 
         views = str(views)
         named_views(views)
         return views
 
+    @field_validator("companions", mode="before")
+    @classmethod
+    def _known_companions(cls, companions: object) -> str | None:
+        """Refuse what is neither the group nor a radius; a workflow file may give a number of kpc."""
+        from mocks.readers.companions import companion_radius
+
+        if companions is not None:
+            companion_radius(str(companions))
+        return None if companions is None else str(companions)
+
     @property
     def directions(self) -> tuple[str, ...]:
         """Names of the views of a galaxy, ``"random"`` for a random one."""
-        from mocks.projection import named_views
+        from mocks.views import named_views
 
         return named_views(self.views)
 

@@ -36,6 +36,7 @@ FLOORS = {
         readers.examination
         readers.inputs
         readers.registry
+        readers.companions
         readers.formats
         readers.base readers.selection readers.ramses
         readers.hdf5
@@ -46,7 +47,7 @@ FLOORS = {
         products
         observing
         deposit ideal
-        surveys
+        surveys views
         galaxy
         filters
         streams options checked_hdf5 checked_fits compiled expressions toml magnitudes file_names plugins

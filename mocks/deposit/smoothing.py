@@ -47,7 +47,8 @@ def smoothing_lengths(position: np.ndarray, k: int = 32) -> np.ndarray:
 def with_smoothing_lengths(galaxy: Galaxy) -> Galaxy:
     """Galaxy whose stars have smoothing lengths: the snapshot's own, else to the 32nd other star.
 
-    They are the same from every side, so that a galaxy given them once serves all views.
+    They are the same from every side, so that a galaxy given them once serves all views. Those of companions
+    are found among themselves, so that the galaxy's own light is the same with and without them.
 
     Parameters
     ----------
@@ -57,6 +58,8 @@ def with_smoothing_lengths(galaxy: Galaxy) -> Galaxy:
     -------
     Galaxy
     """
+    if galaxy.companions is not None:
+        galaxy = replace(galaxy, companions=with_smoothing_lengths(galaxy.companions))
     if galaxy.stars.smoothing_length is not None:
         return galaxy
     return replace(

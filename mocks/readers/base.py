@@ -139,6 +139,70 @@ class Snapshot(abc.ABC):
             When there is no such galaxy, it has no stars, or its particles are not sane.
         """
 
+    def region_problem(self) -> str:
+        """Say why stars of other galaxies cannot be read about a place; empty where `read_region` can.
+
+        Returns
+        -------
+        str
+        """
+        return (
+            f"{self.path}: format {self.format} gives single galaxies, not what lies about them; companions "
+            "need a snapshot of a whole box, or a file of a whole group."
+        )
+
+    def group_problem(self) -> str:
+        """Say why the stars of a galaxy's group cannot be read; empty where `read_group` can.
+
+        Returns
+        -------
+        str
+        """
+        return self.region_problem()
+
+    def read_region(self, centre: np.ndarray, radius: float, subhalo_id: int = 0) -> Galaxy:
+        """Read all stars in a sphere, of whichever galaxy or of none.
+
+        Parameters
+        ----------
+        centre : array_like, shape (3,)
+            [physical kpc, box frame].
+        radius : float
+            [physical kpc].
+        subhalo_id : int
+            Number to give to the result.
+
+        Returns
+        -------
+        Galaxy
+
+        Raises
+        ------
+        ValueError
+            When no star is there, or the snapshot does not hold them, see `region_problem`.
+        """
+        raise ValueError(self.region_problem())
+
+    def read_group(self, subhalo_id: int, centre: np.ndarray) -> Galaxy:
+        """Read all stars of the friends-of-friends group that a galaxy lies in.
+
+        Parameters
+        ----------
+        subhalo_id : int
+        centre : array_like, shape (3,)
+            What positions shall count from [physical kpc, box frame].
+
+        Returns
+        -------
+        Galaxy
+
+        Raises
+        ------
+        ValueError
+            When the snapshot does not tell groups, see `group_problem`.
+        """
+        raise ValueError(self.group_problem())
+
     def assembled(self, subhalo_id: int, *, notes: tuple[str, ...] = (), **parts) -> Galaxy:
         """Make the record of one galaxy of this output.
 
@@ -148,7 +212,7 @@ class Snapshot(abc.ABC):
         notes : tuple of str
             Beside those of the output.
         **parts
-            ``stars``, ``gas``, ``centre``, ``box_size``, ``properties``, as of
+            ``stars``, ``gas``, ``centre``, ``box_size``, ``properties``, ``chosen``, as of
             `mocks.readers.particles.records.assemble`.
 
         Returns

@@ -166,7 +166,7 @@ def examine(
         known["n_above"] = int(np.count_nonzero(np.asarray(table["stellar_mass"]) >= min_stellar_mass))
     columns = ("half_mass_radius", "star_formation_rate", "is_central")
     findings += [_presence(name, name in table.colnames, "catalogue column") for name in columns]
-    findings += _check_galaxies(snapshot, table)
+    findings += _check_galaxies(snapshot, table) + _check_companions(snapshot)
     return Examination(**known)
 
 
@@ -194,6 +194,19 @@ def examine_all(path: str | Path, simulation: str | None = None, **options) -> l
         for file, reason in others.items()
     ]
     return [examine(files, simulation, **options) for files in grouped(files_in)] + left_out
+
+
+def _check_companions(snapshot: Snapshot) -> list[Finding]:
+    """Say what `--companions` can show."""
+    try:
+        region, group = snapshot.region_problem(), snapshot.group_problem()
+    except (OSError, ValueError) as error:
+        return [Finding("error", "companions", str(error))]
+    if region:
+        return [Finding("note", "companions", f"none can be shown: {region}")]
+    if group:
+        return [Finding("note", "companions", f"within a radius only: {group}")]
+    return [Finding("ok", "companions", "of the group or within a radius")]
 
 
 def _words(snapshot: Snapshot) -> str:

@@ -13,6 +13,7 @@ from mocks.toys.placing import birth_scale_factor, check_one_output, gadget_head
 __all__ = ["write_eagle_extract", "write_eagle_snapshot"]
 
 BOX = 16.9425  # cMpc/h, as the EAGLE boxes of 25 cMpc
+ASIDE = 1e-3  # cMpc/h
 STRAYS = 5  # stars near the first galaxy that belong to no subgroup
 # CGS factor, exponents of a and h
 UNITS = {
@@ -89,6 +90,8 @@ def _all_columns(galaxies: list[Galaxy]) -> dict[str, np.ndarray]:
     strays["SubGroupNumber"][:] = UNBOUND
     outside = {name: values[:STRAYS].copy() for name, values in parts[0].items()}
     outside["GroupNumber"][:] = -1
+    for step, part in enumerate((strays, outside), 1):  # no star is there twice
+        part["Coordinates"] = (part["Coordinates"] + step * ASIDE) % BOX
     return {name: np.concatenate([part[name] for part in (*parts, strays, outside)]) for name in parts[0]}
 
 

@@ -6,12 +6,12 @@ import numpy as np
 from astropy.cosmology import FLRW, FlatLambdaCDM
 
 from mocks.galaxy import Galaxy, Gas, Stars
-from mocks.projection import random_view
 from mocks.readers.particles.geometry import half_mass_radius
 from mocks.readers.particles.times import cosmic_time
 from mocks.streams import stream
 from mocks.toys.mass_loss import toy_mass_fraction
 from mocks.toys.physics import TOY_GENERATIONS, ToyPhysics
+from mocks.views import random_view
 
 __all__ = ["TOY_COSMOLOGY", "ToyStructure", "toy_galaxies", "toy_galaxy", "toy_structure"]
 

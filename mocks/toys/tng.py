@@ -86,6 +86,12 @@ def _rows(columns: dict[str, np.ndarray], rows) -> dict[str, np.ndarray]:
     return {name: values[rows] for name, values in columns.items()}
 
 
+def _moved(columns: dict[str, np.ndarray], rows, aside: float) -> dict[str, np.ndarray]:
+    """Copy some stars to a place aside, lest one be there twice."""
+    copies = _rows(columns, rows)
+    return copies | {"Coordinates": (copies["Coordinates"] + aside) % BOX}
+
+
 def _join(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     parts = [part for part in parts if part]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
@@ -111,12 +117,12 @@ def _lay_out(
         members = [(stars, gas, _dark(20, rng), True, number)]
         if number == len(galaxies) - 1:
             members += [
-                (_rows(stars, slice(0, CLUMP)), {}, {}, False, None),
+                (_moved(stars, slice(0, CLUMP), 2.0), {}, {}, False, None),
                 ({}, {}, _dark(10, rng), True, None),
             ]
         group["first"].append(len(subhalo["group"]))
         group["count"].append(len(members))
-        members.append((_rows(stars, slice(0, FUZZ)), {}, _dark(5, rng), None, None))
+        members.append((_moved(stars, slice(0, FUZZ), 1.0), {}, _dark(5, rng), None, None))
         lengths = []
         for *columns, flag, of in members:
             length = np.zeros(6, dtype=np.int32)

@@ -49,7 +49,7 @@ logger = logging.getLogger(__name__)
 
 # Beside headline, nuisances and shapes.
 _NEEDED = (
-    "dataset", "galaxy_id", "view", "orientation", "kind", "split", "outside_domain", "log_prob",
+    "dataset", "galaxy_id", "view", "direction", "orientation", "kind", "split", "outside_domain", "log_prob",
     "symmetry_scatter", "snr", "petrosian_radius", "sub_box", "box_x", "box_y", "box_z", "box_size",
 )  # fmt: skip
 _STRUCTURE = ("aperture_ratio", "surroundings_ratio")

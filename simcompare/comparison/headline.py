@@ -9,6 +9,7 @@ from scipy import stats
 
 from mocks.streams import stream
 from simcompare.comparison.structure import UNRANKED, half_row, structure_rows, with_verdicts
+from simcompare.comparison.views import unlike_views
 from simcompare.kinds import Kind
 from simcompare.scores.columns import in_words
 from simcompare.scores.record import Scores
@@ -102,7 +103,7 @@ def compare(
         rows.append(null | {"kind": Kind.NULL})
         structure.add_row(half_row(scores, first, seed, confidence, conditions))
     table = with_verdicts(hstack([Table(rows=rows), structure]))
-    table = _ordered(_cautioned(table, about))
+    table = _ordered(_cautioned(table, about, unlike_views(scores, names)))
     claims = np.asarray(table["kind"]) == Kind.SIMULATED
     table["p_holm"] = adjust_p_values(np.where(claims, table["p_value"], np.nan))
     for name in _nats(table):
@@ -314,8 +315,8 @@ def _unequal_nuisance(sample: Scores, truth: Scores) -> list[str]:
     return [f"medians differ from those of real galaxies: {', '.join(unequal)}"] if unequal else []
 
 
-def _cautioned(table: Table, about: dict) -> Table:
-    """Add the doubts that come from the structure score."""
+def _cautioned(table: Table, about: dict, views: dict[str, str]) -> Table:
+    """Add the doubts that come from the structure score, and from views that simulations do not share."""
     texts = []
     # The edges are those of a finite reference: of another one more or fewer galaxies lie beyond.
     expected = 1 - (1 - EXPECTED_OUTSIDE) ** (len(about["conditions"]) / 2)
@@ -332,6 +333,7 @@ def _cautioned(table: Table, about: dict) -> Table:
             doubts.append(
                 f"the sky around galaxies differs from that of real images (p {row['surroundings_p']:.2g})"
             )
+        doubts += filter(None, [views.get(str(row["dataset"]))])
         texts.append("; ".join(doubts))
     table["caution"] = texts
     return table

@@ -100,7 +100,7 @@ COLUMNS: dict[str, Column] = {
     "kind": Column("observed, simulated, twins or control"),
     "split": Column("train, validation or test: what a model may have learned"),
     "view": Column("number of the direction that the galaxy is seen from"),
-    "direction": Column("name of the view: x, y, z, face-on, edge-on or random"),
+    "direction": Column("name of the view: x, y, z, face-on, edge-on, random or healpix:number/N"),
     "orientation": Column("number of the orientation of the same view"),
     "image_index": Column("position in the image set"),
     "ra": Column("right ascension (ICRS)", "deg"),

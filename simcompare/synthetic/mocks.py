@@ -223,6 +223,7 @@ def _prepare_view(task: Task, galaxy_id: str, subject: Galaxy | IdealImage, view
             keep_stages=settings.stages,
         )
         row = _galaxy_row(subject, cutout.metadata) | {"direction": settings.directions[view]}
+        row |= _companions(cutout.metadata, settings)
     else:
         survey, bands = load_survey(settings.survey), tuple(settings.bands)
         conditions, sky = draw_state(survey, bands, stream(settings.seed, galaxy_id, "conditions"), task.bank)
@@ -316,6 +317,14 @@ def _galaxy_row(galaxy: Galaxy, metadata: dict) -> dict:
     }
     row.setdefault("stellar_mass", float(galaxy.stars.mass.sum()))
     return row | _light(metadata)
+
+
+def _companions(metadata: dict, settings: MockSettings) -> dict:
+    """Catalogue entries of stars that are not the galaxy's, where they were asked for."""
+    if not settings.companions:
+        return {}
+    flux, count = metadata.get("companion_flux", {}), metadata.get("n_companion_stars", 0)
+    return {"n_companion_stars": count} | {f"companion_flux_{b}": flux.get(b, 0.0) for b in settings.bands}
 
 
 def _light(metadata: dict) -> dict:

@@ -13,6 +13,7 @@ from astropy.table import Table
 from mocks import Galaxy, IdealImage, load_survey
 from mocks.readers import (
     Snapshot,
+    companions_problem,
     cut_aperture,
     formats,
     grouped,
@@ -22,6 +23,7 @@ from mocks.readers import (
     parse_options,
     read_image,
     select,
+    with_companions,
 )
 from mocks.readers.examination import doubts_of_run
 from simcompare.images.notes import kind_of
@@ -109,6 +111,8 @@ def select_targets(settings: MockSettings) -> tuple[list[Target], str]:
     for files in inputs:
         path = files[0]
         if is_ideal_image(path):
+            if settings.companions:
+                raise ValueError(f"{path} is a ready-made image; --companions is for snapshots.")
             target = Target(str(path), others=tuple(map(str, files[1:])))
             if len(inputs) == 1:
                 _read_image(target, settings)  # whose error needs no run folder
@@ -119,6 +123,8 @@ def select_targets(settings: MockSettings) -> tuple[list[Target], str]:
         try:
             snapshot, state = _opened(str(path), _how(settings))
             table = snapshot.catalogue()
+            if settings.companions and (problem := companions_problem(snapshot, settings.companions)):
+                raise ValueError(problem)
         except (OSError, ValueError) as error:
             if len(inputs) == 1:
                 raise
@@ -189,7 +195,10 @@ def read_target(target: Target, settings: MockSettings) -> Galaxy | IdealImage:
         raise ValueError(target.fault)
     if target.is_image:
         return _read_image(target, settings)
-    galaxy = _snapshot(target.path, target.state, _how(settings)).read(target.subhalo_id)
+    snapshot = _snapshot(target.path, target.state, _how(settings))
+    galaxy = snapshot.read(target.subhalo_id)
+    if settings.companions:
+        galaxy = with_companions(snapshot, galaxy, settings.companions)
     if not settings.aperture:
         return galaxy
     return cut_aperture(galaxy, settings.aperture, _image_side(galaxy, settings))

@@ -20,7 +20,7 @@ from mocks import (
 )
 from mocks.deposit.smoothing import smoothing_lengths
 from mocks.observing.sky_bank import SkyBank
-from mocks.projection import random_view
+from mocks.views import random_view
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
 from simcompare.images.stamps import PreparedStamp, RawStamp
 from simcompare.settings import MockSettings

@@ -6,7 +6,8 @@ from astropy.cosmology import FlatLambdaCDM
 
 from mocks import Galaxy, Stars, mock_galaxy, stream
 from mocks.light.base import StellarPopulation
-from mocks.projection import VIEWS, Scene, kpc_per_arcsec, project, random_view, view_matrix
+from mocks.projection import Scene, kpc_per_arcsec, project
+from mocks.views import VIEWS, named_views, random_view, view_matrix
 
 COSMOLOGY = FlatLambdaCDM(70, 0.3)
 
@@ -66,6 +67,51 @@ def test_random_views_fill_the_sphere():
         # The cosine to any axis is uniform between -1 and 1.
         assert np.sort(views[:, row, 2]) == pytest.approx(np.linspace(-1, 1, 3000), abs=0.06)
     assert (random_view(stream(4)) == random_view(stream(4))).all()
+
+
+# Longitude and latitude [deg] of pixels of a sphere of 192, by astropy-healpix 1.1 (ring order).
+HEALPIX = {
+    0: (45.0, 78.28414761), 5: (67.5, 66.44353569), 30: (146.25, 41.8103149), 100: (281.25, 0.0),
+    150: (315.0, -30.0), 191: (315.0, -78.28414761),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("number", HEALPIX)
+def test_healpix_views_look_from_the_pixels_centres(number):
+    longitude, latitude = np.deg2rad(HEALPIX[number])
+    across = np.cos(latitude)
+    towards = [across * np.cos(longitude), across * np.sin(longitude), np.sin(latitude)]
+    matrix = view_matrix(f"healpix:{number}/192")
+    assert matrix[2] == pytest.approx(np.array(towards), abs=1e-9)
+    assert matrix @ matrix.T == pytest.approx(np.eye(3), abs=1e-12)
+    assert np.linalg.det(matrix) == pytest.approx(1)
+    assert matrix[0, 2] == pytest.approx(0, abs=1e-12)  # the box's z axis is up
+    assert matrix[1, 2] > 0
+
+
+@pytest.mark.parametrize("count", [12, 48, 768])
+def test_healpix_views_share_the_sphere_equally(count):
+    views = named_views(f"healpix:{count}")
+    assert len(set(views)) == len(views) == count
+    towards = np.array([view_matrix(view)[2] for view in views])
+    assert towards.mean(axis=0) == pytest.approx(np.zeros(3), abs=1e-12)
+    assert towards.T @ towards / count == pytest.approx(np.eye(3) / 3, abs=0.04)
+    nearest = np.sort(np.arccos(np.clip(towards @ towards.T, -1, 1)), axis=1)[:, 1]
+    assert nearest.min() > 0.7 * np.sqrt(4 * np.pi / count)
+
+
+@pytest.mark.parametrize(
+    "text", ["healpix:7", "healpix", "healpix:0", "healpix:108", "healpix:12,healpix:12"]
+)
+def test_what_is_no_healpix_is_refused(text):
+    with pytest.raises(ValueError, match="healpix"):
+        named_views(text)
+
+
+def test_views_can_be_mixed():
+    assert named_views("z,healpix:12,random:2")[-3:] == ("healpix:11/12", "random", "random")
+    with pytest.raises(ValueError, match="write healpix:3/12"):
+        view_matrix("healpix:three")
 
 
 @pytest.mark.parametrize("view", VIEWS)

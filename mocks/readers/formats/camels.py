@@ -2,6 +2,7 @@
 
 import functools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from astropy.table import Table
 from mocks.file_names import snapshot_number
 from mocks.galaxy import Galaxy
 from mocks.readers.base import Snapshot
+from mocks.readers.formats.around import galaxy_around, parts_in_sphere
+from mocks.readers.hdf5.blocks import RowBlocks, row_blocks
 from mocks.readers.hdf5.chunks import count_problems
 from mocks.readers.hdf5.fields import (
     GAS_FIELDS,
@@ -160,6 +163,7 @@ class PairSnapshot(Snapshot):
                 lengths = read_array(group["GroupLenType"])
                 check_columns(raw | {"GroupLenType": lengths}, where)
                 lengths = lengths.astype(np.int64)
+                raw["group_length"] = lengths
                 raw["offset"] = offsets_in_groups(raw["SubhaloLenType"], raw["SubhaloGrNr"], lengths)
         if not has_groups:
             lengths = raw["SubhaloLenType"].astype(np.int64)
@@ -238,6 +242,62 @@ class PairSnapshot(Snapshot):
             properties=subhalo_properties(raw, subhalo_id, self.scale_factor, self.h, self.units),
             notes=notes,
         )
+
+    def region_problem(self) -> str:
+        """See `Snapshot.region_problem`."""
+        return ""
+
+    def group_problem(self) -> str:
+        """See `Snapshot.group_problem`."""
+        if "group_length" in self._subhaloes:
+            return ""
+        return (
+            f"{self.catalogue_path}: no group catalogue (Group/GroupLenType, Subhalo/SubhaloGrNr); give a "
+            "radius."
+        )
+
+    def read_group(self, subhalo_id: int, centre: np.ndarray) -> Galaxy:
+        """Read a galaxy's friends-of-friends group; see `Snapshot.read_group`."""
+        if problem := self.group_problem():
+            raise ValueError(problem)
+        lengths, group = self._subhaloes["group_length"], int(self._subhaloes["SubhaloGrNr"][subhalo_id])
+        start = lengths[:group].sum(axis=0)
+
+        def read(kind, fields):
+            with open_hdf5(self.path) as file:
+                rows = slice(int(start[kind]), int(start[kind] + lengths[group, kind]))
+                return self._rows(file, kind, fields, rows)
+
+        return self._around(centre, subhalo_id, read)
+
+    def read_region(self, centre: np.ndarray, radius: float, subhalo_id: int = 0) -> Galaxy:
+        """Read all stars in a sphere; see `Snapshot.read_region`."""
+
+        def read(kind, fields):
+            with open_hdf5(self.path) as file:
+                factors = column_factors(
+                    file[f"PartType{kind}"], fields, self.scale_factor, self.h, self.units
+                )
+            if kind not in self._blocks:
+                self._blocks[kind] = row_blocks((self.path,), f"PartType{kind}", self.units)
+            sphere = (centre, radius, self.box_size)
+            return parts_in_sphere(
+                (self.path,), f"PartType{kind}", self._blocks[kind], factors, sphere
+            ), factors
+
+        return self._around(centre, subhalo_id, read)
+
+    @functools.cached_property
+    def _blocks(self) -> dict[int, RowBlocks]:
+        """Extent of blocks of rows by particle type, filled while reading."""
+        return {}
+
+    def _around(self, centre: np.ndarray, subhalo_id: int, read: Callable) -> Galaxy:
+        """Galaxy record of some rows of each particle type."""
+        with open_hdf5(self.path) as file:
+            has_gas = self.gas and len(file.get(f"PartType{GAS}", ()))
+        stars, gas = functools.partial(read, STARS, STAR_FIELDS), functools.partial(read, GAS, GAS_FIELDS)
+        return galaxy_around(self, subhalo_id, centre, stars, gas if has_gas else None)
 
     def _rows_of(self, subhalo_id: int, kind: int) -> slice:
         """Rows of one subhalo's particles of one type."""

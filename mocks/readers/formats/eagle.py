@@ -3,7 +3,7 @@
 import functools
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from astropy.table import Table
 
 from mocks.galaxy import Galaxy
 from mocks.readers.base import Fingerprint, Snapshot
+from mocks.readers.formats.around import GROUP_REACH, galaxy_around
 from mocks.readers.formats.eagle_catalogue import particle_table, subfind_table
 from mocks.readers.hdf5.attributes import attribute
 from mocks.readers.hdf5.chunks import chunk_files, count_problems
@@ -27,7 +28,7 @@ from mocks.readers.hdf5.fields import (
     stars_from_parts,
 )
 from mocks.readers.hdf5.headers import cosmology_of, redshift_of, run_name
-from mocks.readers.hdf5.layout import box_side, galaxy_numbers, with_units
+from mocks.readers.hdf5.layout import EAGLE_ID, box_side, galaxy_numbers, with_units
 from mocks.readers.hdf5.snapshot import DARK_MATTER, GAS, STARS, find, open_hdf5, read_array
 from mocks.readers.hdf5.statements import header_of, other_output, settled_header
 from mocks.readers.hdf5.units import Units, conversion, header_units
@@ -150,7 +151,7 @@ class EagleSnapshot(Snapshot):
         entry = self._row_of(table, subhalo_id)
         centre = np.array([entry["x"], entry["y"], entry["z"]])
         where = f"{self.path}, galaxy {subhalo_id}"
-        parts = self._region(STARS, STAR_FIELDS, centre, subhalo_id)
+        parts = self._region(STARS, STAR_FIELDS, (centre, self.reach), _is_galaxy(subhalo_id))
         if sum(map(len, parts[0])) == 0:
             raise ValueError(
                 f"{where}: no stars within {self.reach:g} kpc of its centre; is the catalogue of this output?"
@@ -158,7 +159,8 @@ class EagleSnapshot(Snapshot):
         stars, notes = stars_from_parts(where, *parts, self.scale_factor, self.cosmology)
         gas = None
         if self.gas:
-            gas = gas_from_parts(where, *self._region(GAS, GAS_FIELDS, centre, subhalo_id))
+            sphere = (centre, self.reach)
+            gas = gas_from_parts(where, *self._region(GAS, GAS_FIELDS, sphere, _is_galaxy(subhalo_id)))
         names = (
             "stellar_mass",
             "half_mass_radius",
@@ -198,32 +200,59 @@ class EagleSnapshot(Snapshot):
         """Names and conversions of fields by particle type and request, filled while reading."""
         return {}
 
+    def region_problem(self) -> str:
+        """See `Snapshot.region_problem`."""
+        return ""
+
+    def read_group(self, subhalo_id: int, centre: np.ndarray) -> Galaxy:
+        """Read a galaxy's friends-of-friends group within 3 Mpc; see `Snapshot.read_group`."""
+        return self._around(centre, GROUP_REACH, subhalo_id, _is_group(subhalo_id // EAGLE_ID))
+
+    def read_region(self, centre: np.ndarray, radius: float, subhalo_id: int = 0) -> Galaxy:
+        """Read all stars in a sphere; see `Snapshot.read_region`."""
+        return self._around(centre, radius, subhalo_id, _is_any)
+
+    def _around(
+        self, centre: np.ndarray, radius: float, subhalo_id: int, wanted: Callable[[Part], np.ndarray]
+    ) -> Galaxy:
+        """Galaxy record of wanted particles in a sphere."""
+        sphere = (np.asarray(centre, dtype=float), radius)
+        stars, gas = (
+            functools.partial(self._region, kind, fields, sphere, wanted)
+            for kind, fields in ((STARS, STAR_FIELDS), (GAS, GAS_FIELDS))
+        )
+        return galaxy_around(self, subhalo_id, centre, stars, gas if self.gas else None)
+
     def _region(
-        self, kind: int, fields: tuple[str, ...], centre: np.ndarray, subhalo_id: int
+        self,
+        kind: int,
+        fields: tuple[str, ...],
+        sphere: tuple[np.ndarray, float],
+        wanted: Callable[[Part], np.ndarray],
     ) -> tuple[list[Part], dict]:
-        """Read a galaxy's particles of one type within `reach`, and how their columns are called."""
-        parts, factors = [], {}
-        for index, ranges in self._ranges(kind, centre).items():
+        """Read the wanted particles of one type in a sphere, and how their columns are called."""
+        parts, factors, (centre, radius) = [], {}, sphere
+        for index, ranges in self._ranges(kind, centre, radius).items():
             with open_hdf5(self.chunks[index]) as file:
                 if kind not in _types(file):
                     continue
                 factors = self._fields(file, kind, (*fields, *GROUPS))
                 to_file = 1.0 / factors["position"][1]
-                sphere = (centre * to_file, self.reach * to_file, self.box_size * to_file)
+                in_file = (centre * to_file, radius * to_file, self.box_size * to_file)
                 for rows in ranges:
                     part = read_part(file[f"PartType{kind}"], factors, rows)
-                    part = part.select(_numbers(part) == subhalo_id)
+                    part = part.select(wanted(part))
                     position = part.values("position").astype(float, copy=False)
-                    parts.append(part.select(in_sphere(position.T, *sphere)))
+                    parts.append(part.select(in_sphere(position.T, *in_file)))
         return parts, factors
 
-    def _ranges(self, kind: int, centre: np.ndarray) -> dict[int, list[slice | None]]:
+    def _ranges(self, kind: int, centre: np.ndarray, radius: float) -> dict[int, list[slice | None]]:
         """Rows to read in each chunk for the sphere about a centre; all rows where there is no hash table."""
         index = self._hash_index.get(kind)
         if index is None:
             return {chunk: [None] for chunk in range(len(self.chunks))}
         first, last, bits = index
-        cells = cells_in_sphere(centre / self.box_size, self.reach / self.box_size, 2**bits)
+        cells = cells_in_sphere(centre / self.box_size, radius / self.box_size, 2**bits)
         keys = np.sort(hilbert_keys(cells, bits, GADGET_CURVE))
         wanted = {}
         for chunk in np.flatnonzero((first <= keys[-1]) & (last >= keys[0])):
@@ -281,6 +310,21 @@ class EagleSnapshot(Snapshot):
 def _numbers(part: Part) -> np.ndarray:
     """Galaxy number of each particle."""
     return galaxy_numbers(*(part.values(name).astype(np.int64) for name in GROUPS))
+
+
+def _is_galaxy(number: int) -> Callable[[Part], np.ndarray]:
+    """Tell particles of one galaxy."""
+    return lambda part: _numbers(part) == number
+
+
+def _is_group(number: int) -> Callable[[Part], np.ndarray]:
+    """Tell particles of one friends-of-friends group; of those near it the number is negative."""
+    return lambda part: part.values("group_number").astype(np.int64) == number
+
+
+def _is_any(part: Part) -> np.ndarray:
+    """Tell all particles."""
+    return np.ones(len(part), dtype=bool)
 
 
 def _types(file: h5py.File) -> set[int]:

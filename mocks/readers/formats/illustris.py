@@ -8,6 +8,7 @@ than the three times the bare reads that a galaxy may cost.
 
 import functools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from astropy.table import Table
 
 from mocks.galaxy import Galaxy
 from mocks.readers.base import Fingerprint, Snapshot
+from mocks.readers.formats.around import galaxy_around, parts_in_sphere
+from mocks.readers.hdf5.blocks import RowBlocks, row_blocks
 from mocks.readers.hdf5.chunks import chunk_files, count_problems
 from mocks.readers.hdf5.fields import (
     GAS_FIELDS,
@@ -208,14 +211,15 @@ class IllustrisSnapshot(Snapshot):
         # no name for the raw columns: their memory is free again before gas is read
         stars, notes = stars_from_parts(
             where,
-            self._particles(STARS, subhalo_id),
+            self._particles(STARS, *self._rows_of(STARS, subhalo_id)),
             self._columns[STARS],
             self.scale_factor,
             self.cosmology,
         )
         gas = None
         if self.gas and raw["SubhaloLenType"][subhalo_id, GAS] > 0 and GAS in self._columns:
-            gas = gas_from_parts(where, self._particles(GAS, subhalo_id), self._columns[GAS])
+            rows = self._rows_of(GAS, subhalo_id)
+            gas = gas_from_parts(where, self._particles(GAS, *rows), self._columns[GAS])
         centre = None
         if "SubhaloPos" in raw:
             names = self.units.length
@@ -230,10 +234,15 @@ class IllustrisSnapshot(Snapshot):
             notes=notes,
         )
 
-    def _particles(self, kind: int, subhalo_id: int) -> list[Part]:
-        """One subhalo's particles of one type in each chunk that holds some."""
-        starts, by_chunk = self._offsets
-        start, left = int(starts[subhalo_id, kind]), int(self._subhaloes["SubhaloLenType"][subhalo_id, kind])
+    def _rows_of(self, kind: int, subhalo_id: int) -> tuple[int, int]:
+        """First particle of a subhalo, and their number."""
+        return int(self._offsets[0][subhalo_id, kind]), int(
+            self._subhaloes["SubhaloLenType"][subhalo_id, kind]
+        )
+
+    def _particles(self, kind: int, start: int, left: int) -> list[Part]:
+        """Particles of one type from one on, in each chunk that holds some."""
+        by_chunk = self._offsets[1]
         # h5py and not illustris_python.snapshot, which reads the same rows three times slower
         factors, parts = self._columns[kind], []
         chunk = int(np.searchsorted(by_chunk[kind], start, side="right")) - 1
@@ -248,10 +257,76 @@ class IllustrisSnapshot(Snapshot):
             chunk += 1
         if left != 0:
             raise ValueError(
-                f"{self.path}: snapshot {self.snapshot} ends {left} particles of type {kind} before subhalo "
-                f"{subhalo_id} does; offsets of another snapshot?"
+                f"{self.path}: snapshot {self.snapshot} ends {left} particles of type {kind} before a "
+                "subhalo or group does; offsets of another snapshot?"
             )
         return parts
+
+    @functools.cached_property
+    def _group_lengths(self) -> np.ndarray | None:
+        """Particles of each friends-of-friends group by type; groups follow each other in the files."""
+        if "SubhaloGrNr" not in self._subhaloes or not any(map(_has_groups, self.catalogue_chunks)):
+            return None
+        load = functools.partial(_load, illustris_python.groupcat.loadObjects, str(self.path), self.snapshot)
+        lengths = load("Group", "groups", fields=["GroupLenType"], nThreads=1)["GroupLenType"]
+        check_columns(self._subhaloes | {"GroupLenType": lengths}, str(self.catalogue_chunks[0].parent))
+        return lengths.astype(np.int64)
+
+    def region_problem(self) -> str:
+        """See `Snapshot.region_problem`."""
+        return ""
+
+    def group_problem(self) -> str:
+        """See `Snapshot.group_problem`."""
+        if self._group_lengths is not None:
+            return ""
+        where = self.catalogue_chunks[0].parent
+        return f"{where}: no group catalogue (Group/GroupLenType, Subhalo/SubhaloGrNr); give a radius."
+
+    def read_group(self, subhalo_id: int, centre: np.ndarray) -> Galaxy:
+        """Read a galaxy's friends-of-friends group; see `Snapshot.read_group`."""
+        if problem := self.group_problem():
+            raise ValueError(problem)
+        group, lengths = int(self._subhaloes["SubhaloGrNr"][subhalo_id]), self._group_lengths
+
+        def rows(kind):
+            return self._particles(kind, int(lengths[:group, kind].sum()), int(lengths[group, kind]))
+
+        return self._around(centre, subhalo_id, rows)
+
+    def read_region(self, centre: np.ndarray, radius: float, subhalo_id: int = 0) -> Galaxy:
+        """Read all stars in a sphere; see `Snapshot.read_region`."""
+
+        def rows(kind):
+            if kind not in self._blocks:
+                self._blocks[kind] = row_blocks(self.chunks, f"PartType{kind}", self.units)
+            sphere = (centre, radius, self.box_size)
+            return parts_in_sphere(
+                self.chunks, f"PartType{kind}", self._blocks[kind], self._columns[kind], sphere
+            )
+
+        return self._around(centre, subhalo_id, rows)
+
+    @functools.cached_property
+    def _blocks(self) -> dict[int, RowBlocks]:
+        """Extent of blocks of rows by particle type, filled while reading."""
+        return {}
+
+    def _around(self, centre: np.ndarray, subhalo_id: int, rows: Callable[[int], list[Part]]) -> Galaxy:
+        """Galaxy record of some rows of each particle type."""
+
+        def read(kind):
+            return rows(kind), self._columns[kind]
+
+        require_fields(str(self.path), self._columns.get(STARS, {}))
+        gas = functools.partial(read, GAS) if self.gas and GAS in self._columns else None
+        return galaxy_around(self, subhalo_id, centre, functools.partial(read, STARS), gas)
+
+
+def _has_groups(chunk: Path) -> bool:
+    """Whether a chunk of a catalogue lists groups and their particles."""
+    with open_hdf5(chunk) as file:
+        return "GroupLenType" in file.get("Group", ())
 
 
 def _load(function, base: str, snapshot: int, *args, **kwargs) -> dict:

@@ -192,6 +192,14 @@ class RamsesSnapshot(Snapshot):
         properties = {name: entry[name].item() for name in names if name in table.colnames}
         return self._galaxy(columns, centre, int(subhalo_id), notes, properties)
 
+    def region_problem(self) -> str:
+        """See `Snapshot.region_problem`."""
+        return ""
+
+    def group_problem(self) -> str:
+        """See `Snapshot.group_problem`."""
+        return f"{self.path}: no group catalogue comes with RAMSES outputs; give a radius."
+
     def read_region(self, centre: np.ndarray, radius: float, subhalo_id: int = 0) -> Galaxy:
         """Read all stars in a sphere, of whichever galaxy; only the CPU files that touch it are opened.
 

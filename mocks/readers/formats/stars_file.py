@@ -1,14 +1,16 @@
 """HDF5 files of star particles without a catalogue of their own: API cutouts, extracts, generic snapshots."""
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
 
-from mocks.galaxy import Galaxy, Gas
+from mocks.galaxy import Galaxy, Gas, Stars
 from mocks.readers.base import Snapshot
+from mocks.readers.formats.around import galaxy_around
 from mocks.readers.hdf5.chunks import count_problems
 from mocks.readers.hdf5.fields import (
     GAS_FIELDS,
@@ -21,12 +23,12 @@ from mocks.readers.hdf5.fields import (
     stars_from_parts,
 )
 from mocks.readers.hdf5.layout import EAGLE_ID, with_units
-from mocks.readers.hdf5.membership import is_of_haloes, numbers_in, whole_numbers
+from mocks.readers.hdf5.membership import halo_numbers, is_of_haloes, numbers_in, whole_numbers
 from mocks.readers.hdf5.snapshot import find, open_hdf5
 from mocks.readers.hdf5.units import Units
 from mocks.readers.particles.friends import LINKS_IN_BOX, friends_of_friends
 from mocks.readers.particles.gathering import Part
-from mocks.readers.particles.geometry import half_mass_radius, shrinking_sphere, unwrap
+from mocks.readers.particles.geometry import half_mass_radius, in_sphere, shrinking_sphere, unwrap
 from mocks.readers.particles.records import BY_CATALOGUE, UNTOLD
 
 __all__ = ["STARS", "ExtractSnapshot"]
@@ -209,10 +211,7 @@ class ExtractSnapshot(Snapshot):
             str(self.path), parts, factors, self.scale_factor, self.cosmology, self.imf
         )
         gas, properties = self._read_gas(subhalo_id), self._properties(subhalo_id)
-        if self.solar_metallicity is not None:
-            stars = replace(stars, metallicity=stars.metallicity * self.solar_metallicity)
-            if gas is not None and gas.metallicity is not None:
-                gas = replace(gas, metallicity=gas.metallicity * self.solar_metallicity)
+        stars, gas = self._in_mass_fractions(stars, gas)
         if gas is not None and gas.star_formation_rate is not None:
             properties["star_formation_rate"] = float(gas.star_formation_rate.sum())
         return self.assembled(
@@ -225,6 +224,80 @@ class ExtractSnapshot(Snapshot):
             notes=notes,
             chosen=UNTOLD if self._has_no_membership else BY_CATALOGUE,
         )
+
+    def _in_mass_fractions(self, stars: Stars, gas: Gas | None) -> tuple[Stars, Gas | None]:
+        """Stars and gas whose metallicities are mass fractions."""
+        if self.solar_metallicity is not None:
+            stars = replace(stars, metallicity=stars.metallicity * self.solar_metallicity)
+            if gas is not None and gas.metallicity is not None:
+                gas = replace(gas, metallicity=gas.metallicity * self.solar_metallicity)
+        return stars, gas
+
+    def region_problem(self) -> str:
+        """See `Snapshot.region_problem`."""
+        if self._numbers is not None and (self._numbers != self._numbers[0]).any():
+            return ""
+        return (
+            f"{self.path}: all its stars are one galaxy's, so that it holds no companions; take the snapshot "
+            "of the whole box, or say how galaxies are found (--reader linking_length=2, in kpc)."
+        )
+
+    def group_problem(self) -> str:
+        """See `Snapshot.group_problem`."""
+        if problem := self.region_problem():
+            return problem
+        if self._are_haloes:
+            return f"{self.path}: its galaxies are whole groups already, not told apart within them."
+        if self._group_numbers is None:
+            return (
+                f"{self.path}: no group catalogue ({STARS}/GroupNumber, FOFGroupIDs, HaloID); give a radius."
+            )
+        return ""
+
+    @functools.cached_property
+    def _group_numbers(self) -> np.ndarray | None:
+        """Friends-of-friends group of each star row, -1 for none; None when no column tells."""
+        parts = []
+        for path in self.files:
+            with open_hdf5(path) as file:
+                if STARS in file and len(file[STARS]):
+                    parts.append(halo_numbers(file[STARS]))
+        return None if any(part is None for part in parts) else np.concatenate(parts)
+
+    def read_group(self, subhalo_id: int, centre: np.ndarray) -> Galaxy:
+        """Read the stars of a galaxy's group; see `Snapshot.read_group`. Its gas is not read."""
+        if problem := self.group_problem():
+            raise ValueError(problem)
+        numbers, count = np.unique(self._group_numbers[self._rows_of(subhalo_id)], return_counts=True)
+        group = numbers[np.argmax(count)]  # a subhalo may have lost stars to a group beside its own
+        if group < 0:
+            raise ValueError(f"{self.path}: galaxy {subhalo_id} is in no friends-of-friends group.")
+        return self._around(centre, subhalo_id, lambda kind: self._group_numbers == group, with_gas=False)
+
+    def read_region(self, centre: np.ndarray, radius: float, subhalo_id: int = 0) -> Galaxy:
+        """Read all stars in a sphere; see `Snapshot.read_region`."""
+        if problem := self.region_problem():
+            raise ValueError(problem)
+        centre = np.asarray(centre, dtype=float)
+
+        def chosen(kind):
+            position = house_columns(*self._parts(kind, ("position",)))["position"]
+            return in_sphere(position.T, centre, radius, self.box_size)
+
+        return self._around(centre, subhalo_id, chosen, with_gas=self.gas and self._has_gas)
+
+    def _around(
+        self, centre: np.ndarray, subhalo_id: int, chosen: Callable[[str], np.ndarray], with_gas: bool
+    ) -> Galaxy:
+        """Galaxy record of chosen rows of each particle type."""
+
+        def read(kind, fields):
+            return self._parts(kind, fields, chosen(kind))
+
+        stars, gas = functools.partial(read, STARS, STAR_FIELDS), functools.partial(read, GAS, GAS_FIELDS)
+        galaxy = galaxy_around(self, subhalo_id, centre, stars, gas if with_gas else None, self.imf)
+        stars, gas = self._in_mass_fractions(galaxy.stars, galaxy.gas)
+        return replace(galaxy, stars=stars, gas=gas)
 
     def _rows_of(self, subhalo_id: int) -> np.ndarray | None:
         """Star rows of a galaxy, None for all."""

@@ -11,8 +11,10 @@ from astropy.table import Table
 
 from mocks.galaxy import Galaxy
 from mocks.readers.base import Snapshot
+from mocks.readers.formats.around import GROUP_REACH, galaxy_around
 from mocks.readers.formats.extract import ExtractSnapshot, open_extract
 from mocks.readers.hdf5.attributes import attribute
+from mocks.readers.hdf5.blocks import RowBlocks
 from mocks.readers.hdf5.chunks import count_problems
 from mocks.readers.hdf5.dialects import DIALECTS
 from mocks.readers.hdf5.fields import (
@@ -24,6 +26,7 @@ from mocks.readers.hdf5.fields import (
     stars_from_parts,
 )
 from mocks.readers.hdf5.layout import files_of, with_units
+from mocks.readers.hdf5.membership import NO_HALO
 from mocks.readers.hdf5.snapshot import find, open_hdf5, physical, read_array
 from mocks.readers.hdf5.units import conversion
 from mocks.readers.particles.gathering import Part
@@ -138,12 +141,13 @@ class SwiftSnapshot(Snapshot):
             raise ValueError(f"{self.soap}: no galaxy {subhalo_id} with stars; it has {known} ...")
         entry = table[int(row[0])]
         centre, where = np.array([entry["x"], entry["y"], entry["z"]]), f"{self.path}, galaxy {subhalo_id}"
-        parts, factors = self._region(STARS, STAR_FIELDS, centre, subhalo_id)
+        sphere = (centre, self.reach)
+        parts, factors = self._region(STARS, STAR_FIELDS, sphere, subhalo_id)
         stars, notes = stars_from_parts(where, parts, factors, self.scale_factor, self.cosmology)
         lost = int(entry["n_stars"]) - len(stars)
         if lost > 0:
             notes = (*notes, f"{lost} of its stars lie beyond {self.reach:g} kpc")
-        gas = gas_from_parts(where, *self._region(GAS, GAS_FIELDS, centre, subhalo_id)) if self.gas else None
+        gas = gas_from_parts(where, *self._region(GAS, GAS_FIELDS, sphere, subhalo_id)) if self.gas else None
         names = ("stellar_mass", "half_mass_radius", "star_formation_rate", "is_central", "flag")
         return self.assembled(
             subhalo_id,
@@ -157,8 +161,8 @@ class SwiftSnapshot(Snapshot):
         )
 
     @functools.cached_property
-    def _cells(self) -> dict[str, tuple[np.ndarray, ...]]:
-        """Lowest and highest place, file, first row and number of rows of each cell, by particle type."""
+    def _cells(self) -> dict[str, RowBlocks]:
+        """Extent, file and rows of each cell, by particle type."""
         by_type = {}
         with open_hdf5(self.files[0]) as file:
             cells = file["Cells"]
@@ -187,43 +191,73 @@ class SwiftSnapshot(Snapshot):
                         f"{self.files[0]}: Cells of {kind} lie in files {number.min():g} to {number.max():g} "
                         f"of {len(self.files)}, or in negative rows; the file is damaged."
                     )
-                by_type[kind] = (low, high, number.astype(int), start, count)
+                by_type[kind] = RowBlocks(low, high, number.astype(int), start, count)
         return by_type
 
-    def _ranges(self, kind: str, centre: np.ndarray, reach: float, side: float) -> dict[int, list[slice]]:
-        """Rows of each file that a sphere can hold; lengths in the file's unit."""
-        if kind not in self._cells:
-            return {}
-        low, high, number, start, count = self._cells[kind]
-        middle, half = 0.5 * (low + high), 0.5 * (high - low)
-        away = np.abs(middle - centre)
-        away = np.maximum(np.minimum(away, side - away) - half, 0.0)
-        chosen = np.flatnonzero((count > 0) & ~((away**2).sum(axis=1) > reach**2))
-        ranges: dict[int, list[slice]] = {}
-        for cell in chosen[np.lexsort((start[chosen], number[chosen]))].tolist():
-            mine, rows = (
-                ranges.setdefault(int(number[cell]), []),
-                slice(start[cell], start[cell] + count[cell]),
-            )
-            if mine and mine[-1].stop == rows.start:
-                rows = slice(mine.pop().start, rows.stop)
-            mine.append(rows)
-        return ranges
+    def region_problem(self) -> str:
+        """See `Snapshot.region_problem`."""
+        return ""
+
+    def group_problem(self) -> str:
+        """See `Snapshot.group_problem`."""
+        for path in self.files:
+            with open_hdf5(path) as file:
+                if STARS in file and find(file[STARS], "halo_number") is not None:
+                    return ""
+        return f"{self.path}: no group catalogue ({STARS}/FOFGroupIDs); give a radius."
+
+    def read_group(self, subhalo_id: int, centre: np.ndarray) -> Galaxy:
+        """Read a galaxy's friends-of-friends group within 3 Mpc; see `Snapshot.read_group`."""
+        if problem := self.group_problem():
+            raise ValueError(problem)
+        parts, _ = self._region(STARS, ("position", "halo_number"), (centre, self.reach), subhalo_id)
+        numbers, count = np.unique(
+            np.concatenate([part.values("halo_number") for part in parts]), return_counts=True
+        )
+        group = int(numbers[np.argmax(count)])  # a subhalo may have lost stars to a group beside its own
+        if not 0 < group < NO_HALO:
+            raise ValueError(f"{self.path}: galaxy {subhalo_id} is in no friends-of-friends group.")
+        return self._around(centre, GROUP_REACH, subhalo_id, group)
+
+    def read_region(self, centre: np.ndarray, radius: float, subhalo_id: int = 0) -> Galaxy:
+        """Read all stars in a sphere; see `Snapshot.read_region`."""
+        return self._around(centre, radius, subhalo_id)
+
+    def _around(self, centre: np.ndarray, radius: float, subhalo_id: int, group: int | None = None) -> Galaxy:
+        """Galaxy record of all particles in a sphere, or of those of a group."""
+        sphere = (np.asarray(centre, dtype=float), radius)
+
+        def read(kind, fields):
+            if group is None:
+                return self._region(kind, fields, sphere)
+            parts, factors = self._region(kind, (*fields, "halo_number"), sphere)
+            if "halo_number" not in factors:  # gas whose groups are not told
+                return [], factors
+            return [part.select(part.values("halo_number") == group) for part in parts], factors
+
+        stars, gas = functools.partial(read, STARS, STAR_FIELDS), functools.partial(read, GAS, GAS_FIELDS)
+        return galaxy_around(self, subhalo_id, centre, stars, gas if self.gas else None)
 
     def _region(
-        self, kind: str, fields: tuple[str, ...], centre: np.ndarray, subhalo_id: int
+        self,
+        kind: str,
+        fields: tuple[str, ...],
+        sphere: tuple[np.ndarray, float],
+        subhalo_id: int | None = None,
     ) -> tuple[list[Part], dict]:
-        """Read a galaxy's particles of one type within `reach`, and how their columns are called."""
-        parts, factors = [], {}
+        """Read particles of one type in a sphere, all or a galaxy's, and how their columns are called."""
+        (centre, radius), parts, factors = sphere, [], {}
         with open_hdf5(self.files[0]) as file:
             position = find(file[kind], "position") if kind in file else None
             if position is None:
                 return parts, factors
             length = conversion(position, "length", self.scale_factor, self.h, UNITS)
         side = np.inf if self.box_size is None else self.box_size / length
-        sphere = (centre / length, self.reach / length, side)
+        in_file = (centre / length, radius / length, side)
+        if kind not in self._cells:
+            return parts, factors
         first_rows = self._first_rows(kind)
-        for index, ranges in self._ranges(kind, *sphere).items():
+        for index, ranges in self._cells[kind].near(*in_file).items():
             with open_hdf5(self.files[index]) as file:
                 group = file[kind]
                 factors = column_factors(group, fields, self.scale_factor, self.h, UNITS)
@@ -235,15 +269,17 @@ class SwiftSnapshot(Snapshot):
                             f"{rows.stop}; the file is damaged."
                         )
                     part = read_part(group, factors, rows)
-                    part = part.select(self._numbers(group, kind, rows, first_rows[index]) == subhalo_id)
+                    if subhalo_id is not None:
+                        number = self._numbers(group, kind, rows, first_rows[index])
+                        part = part.select(number == subhalo_id)
                     place = part.values("position").astype(float, copy=False)
-                    parts.append(part.select(in_sphere(place.T, *sphere)))
+                    parts.append(part.select(in_sphere(place.T, *in_file)))
         return parts, factors
 
     def _first_rows(self, kind: str) -> np.ndarray:
         """Rows of one particle type before each file."""
-        _, _, number, _, count = self._cells[kind]
-        held = np.bincount(number, weights=count, minlength=len(self.files)).astype(np.int64)
+        cells = self._cells[kind]
+        held = np.bincount(cells.file, weights=cells.count, minlength=len(self.files)).astype(np.int64)
         return np.concatenate([[0], np.cumsum(held)])
 
     def _numbers(self, group: h5py.Group, kind: str, rows: slice, first: int) -> np.ndarray:

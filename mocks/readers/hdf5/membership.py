@@ -6,7 +6,7 @@ import numpy as np
 from mocks.readers.hdf5.layout import galaxy_numbers
 from mocks.readers.hdf5.snapshot import find, read_array
 
-__all__ = ["is_of_haloes", "numbers_in", "whole_numbers"]
+__all__ = ["NO_HALO", "halo_numbers", "is_of_haloes", "numbers_in", "whole_numbers"]
 
 NO_HALO = 2**31 - 1  # SWIFT's FOFGroupIDs of particles in none; SIMBA's HaloID of such is 0
 
@@ -31,14 +31,31 @@ def numbers_in(group: h5py.Group) -> np.ndarray | None:
     ndarray of int64, shape (n,), or None
         -1 for particles of none; None when no column tells.
     """
-    galaxy, halo, first, second = (
-        find(group, name) for name in ("galaxy_number", "halo_number", "group_number", "subgroup_number")
+    galaxy, first, second = (
+        find(group, name) for name in ("galaxy_number", "group_number", "subgroup_number")
     )
     if galaxy is not None:
         return whole_numbers(galaxy)
     if first is not None and second is not None:
         return galaxy_numbers(whole_numbers(first), whole_numbers(second))
-    column = first if first is not None else halo
+    return halo_numbers(group)
+
+
+def halo_numbers(group: h5py.Group) -> np.ndarray | None:
+    """Give the number of the halo, a friends-of-friends group, of each particle.
+
+    Parameters
+    ----------
+    group : h5py.Group
+        ``PartType4`` or ``PartType0``.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,), or None
+        -1 for particles of none; None when no column tells.
+    """
+    first = find(group, "group_number")
+    column = first if first is not None else find(group, "halo_number")
     if column is None:
         return None
     numbers = whole_numbers(column)

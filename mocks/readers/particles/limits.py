@@ -12,6 +12,7 @@ __all__ = [
     "refuse_negative_metallicity",
     "refuse_other_catalogue",
     "refuse_repeated_stars",
+    "row_keys",
     "unusual",
 ]
 # Outside of these a reader refuses: no galaxy of any simulation is like that, so that units are wrong
@@ -158,8 +159,7 @@ def refuse_repeated_stars(where: str, stars: Stars) -> None:
         When more than a thousandth of the stars, and more than one, equal another in all of these.
     """
     columns = np.column_stack([stars.position, stars.mass, stars.age, stars.metallicity])
-    bits = np.ascontiguousarray(columns, dtype=float).view(np.uint64)
-    keys = (bits * MIXERS).sum(axis=1, dtype=np.uint64)
+    keys = row_keys(columns)
     order = np.argsort(keys, kind="stable")
     same = np.flatnonzero(keys[order][1:] == keys[order][:-1])
     repeated = np.count_nonzero((columns[order[same]] == columns[order[same + 1]]).all(axis=1))
@@ -168,6 +168,22 @@ def refuse_repeated_stars(where: str, stars: Stars) -> None:
             f"{where}: {repeated} of {len(stars)} stars equal another in place, mass, age and metallicity; "
             "are they there twice, from joined pieces? Join each piece once."
         )
+
+
+def row_keys(*columns: np.ndarray) -> np.ndarray:
+    """Mix the bits of columns into one number for each row; unequal rows hardly ever share one.
+
+    Parameters
+    ----------
+    *columns : ndarray, shape (n,) or (n, k)
+        At most six in all.
+
+    Returns
+    -------
+    ndarray of uint64, shape (n,)
+    """
+    bits = np.ascontiguousarray(np.column_stack(columns), dtype=float).view(np.uint64)
+    return (bits * MIXERS[: bits.shape[1]]).sum(axis=1, dtype=np.uint64)
 
 
 def refuse_absurd_gas(where: str, gas: Gas) -> None:

@@ -301,6 +301,7 @@ def assemble(
         gas=None if gas is None else moved(gas),
         properties=computed | properties,
         source=str(where),
+        centre=np.asarray(centre, dtype=float),
         notes=notes,
         **identity,
     )

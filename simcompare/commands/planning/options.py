@@ -20,8 +20,8 @@ _PANELS = {
         "field", "release", "base", "overrides",
     ),
     GALAXY: (
-        "min_stellar_mass", "log_stellar_mass", "subhalo", "where", "every", "aperture", "views", "redshift",
-        "own_redshift", "k_correction", "limit",
+        "min_stellar_mass", "log_stellar_mass", "subhalo", "where", "every", "aperture", "companions",
+        "views", "redshift", "own_redshift", "k_correction", "limit",
     ),
     LIGHT: ("population", "populations", "dust", "dusts"),
     OBSERVATION: (

@@ -68,7 +68,7 @@ def test_eagle_region_does_not_read_the_whole_snapshot(galaxies, tmp_path):
     snapshot = open_snapshot(path)
     whole = sum(len(galaxy.stars) for galaxy in galaxies)
     for row in snapshot.catalogue()[1:]:
-        ranges = snapshot._ranges(4, np.array([row["x"], row["y"], row["z"]]))
+        ranges = snapshot._ranges(4, np.array([row["x"], row["y"], row["z"]]), snapshot.reach)
         read = sum(rows.stop - rows.start for slices in ranges.values() for rows in slices)
         assert row["n_stars"] <= read < 0.8 * whole
 
@@ -340,7 +340,8 @@ def test_swift_reads_only_the_cells_it_needs(galaxies, tmp_path):
     snapshot = open_snapshot(write_swift_snapshot(tmp_path / "run", galaxies))
     whole = sum(len(galaxy.stars) for galaxy in galaxies)
     for row in snapshot.catalogue():
-        parts, _ = snapshot._region("PartType4", ("position",), np.array([row[axis] for axis in "xyz"]), -5)
+        sphere = (np.array([row[axis] for axis in "xyz"]), snapshot.reach)
+        parts, _ = snapshot._region("PartType4", ("position",), sphere, -5)
         read = sum(len(part.columns["position"][0]) for part in parts)
         assert row["n_stars"] <= read < 0.8 * whole
     with h5py.File(snapshot.files[0], "r+") as file:

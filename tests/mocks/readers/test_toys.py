@@ -201,7 +201,8 @@ def test_particles_are_those_that_illustris_python_reads(layout, galaxies, tmp_p
     snapshot = open_snapshot(write_tng_snapshot(tmp_path / "toy", galaxies, n_files=4, layout=layout))
     for i in range(len(galaxies)):
         for kind, name in ((4, "stars"), (0, "gas")):
-            parts, found = snapshot._particles(kind, i), snapshot._columns[kind]
+            rows, found = snapshot._rows_of(kind, i), snapshot._columns[kind]
+            parts = snapshot._particles(kind, *rows)
             theirs = loadSubhalo(str(snapshot.path), 99, i, name)
             assert len(found) >= 6
             for field, (dataset, _) in found.items():

@@ -71,6 +71,32 @@ def test_light_that_the_image_does_not_show_is_said(toys, tmp_path, caplog):
     assert "too faint" not in caplog.text
 
 
+def test_companions_are_counted_and_recorded(toys, tmp_path):
+    """Groups of the toy box have stars beside their galaxies."""
+    options = {"subhalo": [1], "size": 64, "dust": "none"}
+    alone = make_mocks(settings(toys, tmp_path / "alone", **options))
+    group = make_mocks(settings(toys, tmp_path / "group", companions="group", **options))
+    row, plain = group.catalogue[0], alone.catalogue[0]
+    assert 1 <= row["n_companion_stars"] <= 2
+    assert row["companion_flux_r"] > 0
+    assert "n_companion_stars" not in alone.catalogue.colnames
+    for name in ("true_mag_r", "light_outside_r", "n_stars", "stellar_mass"):
+        assert row[name] == plain[name]
+    assert group.provenance[0]["settings"]["companions"] == "group"
+    assert "companions" not in alone.provenance[0]["settings"]
+
+
+def test_companions_that_cannot_be_are_refused(toys, tmp_path):
+    with pytest.raises(ValidationError, match="neither 'group' nor a radius"):
+        settings(toys, tmp_path / "run", companions="everything")
+    assert settings(toys, tmp_path / "run", companions=50).companions == "50"
+
+
+def test_healpix_views_are_named_in_the_catalogue(toys, tmp_path):
+    made = make_mocks(settings(toys, tmp_path / "run", views="healpix:12", subhalo=[1]))
+    assert made.catalogue["direction"].tolist() == [f"healpix:{i}/12" for i in range(12)]
+
+
 def test_named_views_show_a_disc_round_and_flat(toys, tmp_path):
     catalogue = make_mocks(settings(toys, tmp_path / "run", views="face-on,edge-on", size=64)).catalogue
     assert set(catalogue["direction"]) == {"face-on", "edge-on"}

@@ -70,6 +70,23 @@ def test_best_first_then_controls_then_the_null(compared):
     assert list(compared["n_images"]) == [400, 400, 300, 150]
 
 
+def test_simulations_from_other_sides_are_cautioned(tables):
+    """Directions of two simulations differ; those of real galaxies are nobody's choice."""
+    coarse, fine = (
+        each.with_columns(direction=np.resize(words, len(each)))
+        for each, words in zip(tables[2:4], (["random", "random"], ["face-on", "healpix:3/12"]), strict=True)
+    )
+    unlike = stack_scores([tables[0], coarse, fine]).with_reference("real")
+    table = compare(unlike, np.random.default_rng(0), n_bootstrap=100)
+    caution = dict(zip(table["dataset"].tolist(), table["caution"].tolist(), strict=True))
+    assert "seen from random, other simulations from face-on, healpix:12" in caution["coarse"]
+    assert "seen from face-on, healpix:12, other simulations from random" in caution["fine"]
+    assert "seen from" not in caution["real (half)"]
+    alike = stack_scores([tables[0], coarse, fine.with_columns(direction=["random"] * len(fine))])
+    table = compare(alike.with_reference("real"), np.random.default_rng(0), n_bootstrap=100)
+    assert not any("seen from" in text for text in table["caution"])
+
+
 def test_real_against_real_shows_nothing(compared):
     null = compared[-1]
     assert null["delta_mean_low"] < 0 < null["delta_mean_high"]
