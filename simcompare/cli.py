@@ -73,9 +73,10 @@ def make_app() -> typer.Typer:
 
 def _function_of(command: Command) -> Callable[..., None]:
     """Make a function whose options are the settings of a command, and ``--dry-run`` where it has one."""
+    has_dry_run = command.work and "dry_run" not in command.settings.model_fields
 
     def function(**options: object) -> None:
-        only_estimate = command.work and options.pop("dry_run")
+        only_estimate = has_dry_run and options.pop("dry_run")
         settings = command.settings(**{name: value for name, value in options.items() if value is not None})
         if command.verb in _SIZED and (problem := size_problem(settings.size)):
             logging.getLogger("simcompare").warning("--size: %s, to score these images", problem)
@@ -100,7 +101,7 @@ def _function_of(command: Command) -> Callable[..., None]:
     order = sorted(fields, key=lambda name: PANELS.index(panel_of(name, command.verb)))  # the help follows it
     order = [*command.positional.split(), *(name for name in order if name not in command.positional.split())]
     parameters = [_parameter(command, name, fields[name]) for name in order]
-    if command.work:
+    if has_dry_run:
         parameters.append(_DRY_RUN)
     function.__signature__ = inspect.Signature(parameters)
     function.__annotations__ = {each.name: each.annotation for each in parameters}

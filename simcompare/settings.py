@@ -431,8 +431,14 @@ class FetchSettings(Settings):
     redshift: tuple[float, float] = Field(
         (0.03, 0.055), description="Redshift range of the SDSS catalogue query."
     )
-    log_stellar_mass: float = Field(9.5, description="Minimum log10 stellar mass [Msun] of that query.")
+    log_stellar_mass: float = Field(
+        9.5, description="Minimum log10 stellar mass [Msun] of that query, and of tng-subhalos."
+    )
     limit: int = Field(100_000, ge=1, description="Maximum number of galaxies of that query.")
+    region: tuple[float, float, float, float] | None = Field(
+        None, description="Region of that query: lowest and highest ra, lowest and highest dec [deg]."
+    )
+    every: int = Field(1, ge=1, description="Use every n-th row of --targets.")
     release: str | None = Field(None, description="Data release; default: the archive's newest known.")
     base: str | None = Field(None, description="Address of a mirror.")
     parallel: int = Field(4, ge=1, le=16, description="Number of parallel downloads.")
@@ -693,6 +699,9 @@ class InitSettings(Settings):
     """Write a workflow file to fill in, with comments."""
 
     path: Path = Field(Path("simcompare.toml"), description="File to write.")
+    recipe: Literal["sdss-tng", "hsc-tng", "zanisi21", "camels"] | None = Field(
+        None, description="Write a complete workflow instead, from public archives to the report."
+    )
     every_key: bool = Field(False, title="--all", description="Write every key, not only the usual ones.")
 
 

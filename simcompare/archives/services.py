@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
+from simcompare.archives.queries import hsc_bulk_list, sdss_galaxy_query, tng_subhalo_query
 from simcompare.archives.transfer import FORM_BOUNDARY, Item, Transfer, basic_authorization
 from simcompare.runs.names import file_names
 
@@ -16,6 +17,7 @@ __all__ = [
     "fetch_items",
     "hsc_bulk_list",
     "sdss_galaxy_query",
+    "tng_subhalo_query",
     "transfer_for",
 ]
 
@@ -42,6 +44,10 @@ class Archive:
         Empty, or which credential the server wants: ``hsc`` or ``tng``.
     rate : float
         Requests a second that it bears.
+    sizes : mapping of str to int
+        Bytes of a file of the simulations whose files are of another size.
+    galaxies : int
+        Galaxies in a file, about.
     """
 
     base: str
@@ -52,6 +58,8 @@ class Archive:
     defaults: Mapping[str, object] = field(default_factory=dict)
     account: str = ""
     rate: float = 4.0
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    galaxies: int = 1
 
 
 _SDSS = "https://data.sdss.org/sas"
@@ -59,6 +67,7 @@ _SKYSERVER = "https://skyserver.sdss.org"
 _HSC = "https://hsc-release.mtk.nao.ac.jp"
 _LEGACY = "https://www.legacysurvey.org"
 _TNG = "https://www.tng-project.org/api"
+_CAMELS = "https://users.flatironinstitute.org/~camels"
 _EAGLE = "http://virgodb.cosma.dur.ac.uk/eagle-webstorage"
 
 ARCHIVES: dict[str, Archive] = {
@@ -153,6 +162,16 @@ ARCHIVES: dict[str, Archive] = {
         {"layer": "ls-dr10", "bands": "grz"},
         rate=2.0,
     ),
+    "tng-subhalos": Archive(
+        _TNG,
+        "/{simulation}/snapshots/{snapshot}/subhalos/?{query}",
+        "{simulation}-{snapshot:03d}.json",
+        "json",
+        2_000_000,
+        {"log_stellar_mass": 9.5, "limit": 100_000},
+        "tng",
+        2.0,
+    ),
     "tng-cutout": Archive(
         _TNG,
         "/{simulation}/snapshots/{snapshot}/subhalos/{subhalo}/cutout.hdf5?{query}",
@@ -162,6 +181,8 @@ ARCHIVES: dict[str, Archive] = {
         {"fields": "Coordinates,Masses,GFM_InitialMass,GFM_StellarFormationTime,GFM_Metallicity,Velocities"},
         "tng",
         2.0,
+        # 60 bytes a star, 2e10 Msun, the mean of galaxies above 10^9.5 Msun
+        {"TNG50-1": 14_000_000, "TNG100-1": 900_000, "Illustris-1": 900_000},
     ),
     "tng-groups": Archive(
         _TNG,
@@ -193,6 +214,24 @@ ARCHIVES: dict[str, Archive] = {
         "tng",
         2.0,
     ),
+    "camels-snapshot": Archive(
+        _CAMELS,
+        "/Sims/{suite}/{box}/{set}/{set}_{number}/snapshot_{snapshot:03d}.hdf5",
+        "{suite}-{set}_{number}/snapshot_{snapshot:03d}.hdf5",
+        "hdf5",
+        2_500_000_000,
+        {"suite": "IllustrisTNG", "box": "L25n256", "set": "CV"},
+        galaxies=500,
+    ),
+    "camels-groups": Archive(
+        _CAMELS,
+        "/Sims/{suite}/{box}/{set}/{set}_{number}/groups_{snapshot:03d}.hdf5",
+        "{suite}-{set}_{number}/groups_{snapshot:03d}.hdf5",
+        "hdf5",
+        25_000_000,
+        {"suite": "IllustrisTNG", "box": "L25n256", "set": "CV"},
+        galaxies=0,
+    ),
     "eagle-image": Archive(
         _EAGLE,
         "/{simulation}_Subhalo/gal{view}_{galaxy_id}.png",
@@ -219,6 +258,7 @@ _QUERIES: dict[str, Callable[[Mapping], dict]] = {
     },
     "legacy-fits": lambda f: {key: f[key] for key in ("ra", "dec", "layer", "pixscale", "bands", "size")},
     "legacy-psf": lambda f: {key: f[key] for key in ("ra", "dec", "layer", "bands")},
+    "tng-subhalos": lambda f: tng_subhalo_query(f["simulation"], f["log_stellar_mass"], f["limit"]),
     "tng-cutout": lambda f: {"stars": f["fields"]},
 }  # fmt: skip
 
@@ -303,7 +343,7 @@ def fetch_items(name: str, targets: Iterable[Mapping], base: str | None = None) 
                 archive.content,
                 size=int(fields["bytes"]) if "bytes" in fields else None,
                 sha256=str(fields["sha256"]) if "sha256" in fields else None,
-                estimate=archive.estimate,
+                estimate=archive.sizes.get(str(fields.get("simulation")), archive.estimate),
                 body=body,
             )
         )
@@ -342,64 +382,3 @@ def credentials(account: str) -> dict[str, str]:
             return basic_authorization(*values) if len(values) == 2 else {"API-Key": values[0]}
     known = " or ".join(" and ".join(names) for names in _ACCOUNTS[account])
     raise ValueError(f"the {account.upper()} archive requires an account; set {known} in the environment.")
-
-
-def sdss_galaxy_query(
-    redshift: tuple[float, float] = (0.03, 0.055),
-    log_stellar_mass: float = 9.5,
-    limit: int = 100_000,
-) -> str:
-    """Write the SQL for a spectroscopic sample, with the fields that its galaxies lie in.
-
-    Parameters
-    ----------
-    redshift : (float, float)
-        Range.
-    log_stellar_mass : float
-        Least log10 of the stellar mass [Msun].
-    limit : int
-        Most rows.
-
-    Returns
-    -------
-    str
-    """
-    low, high = (float(value) for value in redshift)
-    return (
-        f"SELECT TOP {int(limit)} p.objid, p.ra, p.dec, p.run, p.rerun, p.camcol, p.field, p.petroMag_r, "
-        "p.petroR50_r, p.petroR90_r, s.z, m.logMass "
-        "FROM PhotoObj AS p JOIN SpecObj AS s ON s.bestobjid = p.objid "
-        "JOIN stellarMassPCAWiscBC03 AS m ON m.specObjID = s.specObjID "
-        f"WHERE s.class = 'GALAXY' AND s.zWarning = 0 AND s.z BETWEEN {low} AND {high} "
-        f"AND m.logMass > {float(log_stellar_mass)}"
-    )
-
-
-def hsc_bulk_list(
-    targets: Iterable[Mapping], rerun: str = "pdr3_wide", half_width: str = "15arcsec", psf: bool = False
-) -> str:
-    """List of cut-outs, or of PSFs, to send to an HSC bulk service; its answer is one tar.
-
-    Parameters
-    ----------
-    targets : iterable of mapping
-        ra, dec [deg] and band of each.
-    rerun : str
-        Of the release.
-    half_width : str
-        Half side of the cut-outs, with unit.
-    psf : bool
-        Ask for the PSFs of the same places instead.
-
-    Returns
-    -------
-    str
-        Line n + 1 is the n-th target; files in the tar are numbered by the line.
-    """
-    rest = "centered type" if psf else "sw sh image mask variance type"
-    values = "true coadd" if psf else f"{half_width} {half_width} true true true coadd"
-    lines = [f"#? rerun filter ra dec {rest}"]
-    for target in targets:
-        band = f"HSC-{str(target['band']).upper()}"
-        lines.append(f"{rerun} {band} {float(target['ra']):.6f} {float(target['dec']):.6f} {values}")
-    return "\n".join(lines) + "\n"

@@ -17,6 +17,7 @@ _SIGNATURES = {
     "png": (b"\x89PNG",),
     "tar": (b"",),  # looked into below
     "text": (b"",),
+    "json": (b"{", b"["),
 }
 _FITS_BLOCK = 2880  # bytes
 _TAR_END = 1024  # bytes

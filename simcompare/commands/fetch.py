@@ -1,27 +1,32 @@
 """The command that fetches: from settings and a table of targets to the files of an archive."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
 
-from simcompare.archives import ARCHIVES, FetchError, Transfer, fetch, fetch_items
+from simcompare.archives import ARCHIVES, FetchError, Item, Transfer, fetch, fetch_items
 from simcompare.archives.services import hsc_bulk_list, sdss_galaxy_query, transfer_for
+from simcompare.commands.planning.dry_run import Shape, Work
 from simcompare.observed.names import coordinate_name
 from simcompare.observed.places import read_table
-from simcompare.runs.files import remove_leftovers
+from simcompare.runs.documents import read_json_object
+from simcompare.runs.files import remove_leftovers, write_text
 from simcompare.runs.tables import write_table
 from simcompare.settings import FetchSettings
 
-__all__ = ["failure_tables", "fetch_archive", "messages"]
+__all__ = ["failure_tables", "fetch_archive", "messages", "work_of_fetch"]
 
 logger = logging.getLogger(__name__)
 
 _FILE_PER_BAND = ("sdss-frame", "hsc-cutout", "hsc-psf")
 _BULK = {"hsc-cutout-bulk": False, "hsc-psf-bulk": True}  # whether it gives PSFs
 _LINES_PER_LIST = 1000
+_SEARCHES = ("sdss-catalogue", "tng-subhalos")  # one answer, which depends on the query alone
+_BYTES_PER_SECOND = 1e7
 
 
 def fetch_archive(settings: FetchSettings) -> str:
@@ -42,14 +47,14 @@ def fetch_archive(settings: FetchSettings) -> str:
     FetchError
         When no file could be had, or the server refuses the account.
     FileNotFoundError, ValueError
-        For an unknown archive, a missing table, a missing field or account.
+        For an unknown archive, a missing table, a missing field or account, or when the answer to another
+        query lies in the folder.
     """
     if settings.archive == "list":
         return "\n".join(f"{name:16s} {archive.base}" for name, archive in ARCHIVES.items())
-    try:
-        items = fetch_items(settings.archive, _targets(settings), settings.base)
-    except ValueError as error:
-        raise ValueError(f"{error} Fields are columns of --targets, --field key=value, or --bands.") from None
+    items = _items(settings)
+    if settings.archive in _SEARCHES:
+        _refuse_other_query(items[0], settings.out)
     transfer = Transfer(workers=settings.parallel, rate=settings.rate or ARCHIVES[settings.archive].rate)
     wanted = {item.path: item for item in items}
     missing = [item for path, item in wanted.items() if not (settings.out / path).is_file()]
@@ -63,6 +68,8 @@ def fetch_archive(settings: FetchSettings) -> str:
     report = fetch(
         items, settings.out, transfer_for(settings.archive, transfer), report_every=settings.report_every
     )
+    if settings.archive in _SEARCHES and report.fetched:
+        write_text(_query_note(items[0], settings.out), _query_of(items[0]))
     (failures,) = failure_tables(settings)
     failures.unlink(missing_ok=True)
     remove_leftovers(failures)
@@ -76,6 +83,64 @@ def fetch_archive(settings: FetchSettings) -> str:
     )
 
 
+def _items(settings: FetchSettings) -> list[Item]:
+    """Files that the settings name."""
+    try:
+        return fetch_items(settings.archive, _targets(settings), settings.base)
+    except ValueError as error:
+        raise ValueError(f"{error} Fields are columns of --targets, --field key=value, or --bands.") from None
+
+
+def _query_of(item: Item) -> str:
+    """Query of an address, whatever the server."""
+    return item.url.partition("?")[2]
+
+
+def _query_note(item: Item, folder: Path) -> Path:
+    """File beside an answer that holds its query."""
+    return folder / f"{item.path}.query"
+
+
+def _refuse_other_query(item: Item, folder: Path) -> None:
+    """Refuse to take the answer to another query for that to this one."""
+    answer, note = folder / item.path, _query_note(item, folder)
+    if answer.is_file() and note.is_file() and note.read_text(encoding="utf-8") != _query_of(item):
+        raise ValueError(
+            f"{answer} answers another query (in {note.name}); give another --out, or delete it and what was "
+            "fetched for its galaxies."
+        )
+
+
+def work_of_fetch(settings: FetchSettings, coming: dict[Path, Shape]) -> Work:
+    """Files that are missing, their size, and the time of their download; tables may be still to come."""
+    archive, expected = ARCHIVES.get(settings.archive), coming.get(settings.targets)
+    rate = settings.rate or (archive.rate if archive else 1)
+    if expected is None:
+        items = list({item.path: item for item in _items(settings)}.values())
+        missing = [item for item in items if not (settings.out / item.path).is_file()]
+        n, size = len(missing), sum(item.size or item.estimate for item in missing)
+        n_targets = len(_rows(settings.targets)[:: settings.every]) if settings.targets else len(items)
+    else:
+        n_targets, first = -(-expected.n // settings.every), _first(settings)
+        n_bands = len(settings.bands or "r")
+        n = n_targets * (n_bands if settings.archive in _FILE_PER_BAND else 1)
+        if settings.archive in _BULK:
+            n = -(-n_targets // max(1, _LINES_PER_LIST // n_bands))
+        size = n * first.estimate
+    if settings.archive in _SEARCHES and n:
+        coming[settings.out / _items(settings)[0].path] = Shape(settings.limit, 0)
+    elif n and archive.galaxies:
+        there = coming.get(settings.out, Shape(0, 0))
+        coming[settings.out] = replace(there, n=max(there.n, n_targets * archive.galaxies))
+    return Work(n, size, n / rate + size / _BYTES_PER_SECOND)
+
+
+def _first(settings: FetchSettings) -> Item:
+    """File of a target that is made up, for its size."""
+    made_up = {"ra": 0.0, "dec": 0.0, "run": 1, "camcol": 1, "field": 1, "subhalo": 1, "galaxy_id": 1}
+    return next(iter(fetch_items(settings.archive, _with_bands(settings, [made_up]), settings.base)))
+
+
 def failure_tables(settings: FetchSettings) -> list[Path]:
     """Name the table of files that could not be had."""
     return [settings.out / f"failures-{settings.archive}.ecsv"]
@@ -85,13 +150,25 @@ def _targets(settings: FetchSettings) -> Iterator[dict]:
     """Fields of each file."""
     if settings.archive not in ARCHIVES:
         raise ValueError(f"archive {settings.archive!r} is unknown; choose from {', '.join(ARCHIVES)}.")
-    shared = dict(_pair(text) for text in settings.field)
-    if settings.release:
-        shared["release"] = settings.release
     if settings.archive == "sdss-catalogue":
-        sql = sdss_galaxy_query(settings.redshift, settings.log_stellar_mass, settings.limit)
-        return iter([{"sql": sql, **shared}])
-    rows = [row | shared for row in _rows(settings.targets)] if settings.targets else [shared]
+        sql = sdss_galaxy_query(settings.redshift, settings.log_stellar_mass, settings.limit, settings.region)
+        return iter([{"sql": sql, **_shared(settings)}])
+    if settings.archive == "tng-subhalos":
+        cut = {"log_stellar_mass": settings.log_stellar_mass, "limit": settings.limit}
+        return iter([cut | _shared(settings)])
+    return _with_bands(settings, _rows(settings.targets)[:: settings.every] if settings.targets else [{}])
+
+
+def _shared(settings: FetchSettings) -> dict[str, object]:
+    """Fields that all files have in common."""
+    shared = dict(_pair(text) for text in settings.field)
+    return shared | ({"release": settings.release} if settings.release else {})
+
+
+def _with_bands(settings: FetchSettings, targets: Sequence[dict]) -> Iterator[dict]:
+    """Fields of each file of some targets."""
+    shared = _shared(settings)
+    rows = [row | shared for row in targets]
     for row in rows:
         if "name" not in row and "ra" in row and "dec" in row:
             row["name"] = coordinate_name("J", float(row["ra"]), float(row["dec"]))
@@ -111,12 +188,36 @@ def _pair(text: str) -> tuple[str, object]:
     return key.strip(), int(value) if value.strip().lstrip("-").isdigit() else value.strip()
 
 
-def _rows(path: Path) -> Iterator[dict]:
+def _rows(path: Path) -> list[dict]:
     """Rows of a table, its columns under their names in small letters, without what is masked."""
-    table = read_table(path)
+    if path.suffix.lower() == ".json":
+        return _subhaloes(path)
+    table, rows = read_table(path), []
     for row in table:
         values = {name.lower(): row[name] for name in table.colnames if not np.ma.is_masked(row[name])}
-        yield {key: value.item() if isinstance(value, np.generic) else value for key, value in values.items()}
+        rows.append(
+            {key: value.item() if isinstance(value, np.generic) else value for key, value in values.items()}
+        )
+    return rows
+
+
+def _subhaloes(path: Path) -> list[dict]:
+    """Numbers of the galaxies that a search of the TNG site found."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file; 'simcompare fetch tng-subhalos' makes such lists.")
+    content = read_json_object(path)
+    results, count = content.get("results"), content.get("count")
+    is_list = isinstance(results, list) and all(isinstance(each, dict) for each in results)
+    if not is_list or not all(type(each.get("id")) is int for each in results):
+        raise ValueError(f"{path}: no list of subhaloes ('results', each with a number 'id').")
+    if not results:
+        raise ValueError(f"{path}: no subhalo fulfils the search; lower --log-stellar-mass.")
+    if isinstance(count, int) and count > len(results):
+        raise ValueError(
+            f"{path}: lists {len(results)} of {count} subhaloes; delete it and fetch it with a limit of "
+            f"{count}; for a part of them, take every n-th of --targets."
+        )
+    return [{"subhalo": each["id"]} for each in results]
 
 
 def _lists(rows: list[dict], bands: str | None, shared: dict, psf: bool) -> Iterator[dict]:

@@ -142,7 +142,9 @@ def estimate(settings: Settings, coming: dict[Path, Shape] | None = None) -> Est
     work = command.find(command.work)(settings, coming)
     folder = Path(getattr(settings, command.folder))
     done, count = False, work.n_images
-    if command.product:
+    if command.verb == "fetch":
+        done = not count
+    elif command.product:
         done = (folder / command.product).exists()
     elif (on_disk := _made(folder)) and sum(on_disk) >= count:
         done, count = True, on_disk[0]
@@ -160,8 +162,11 @@ def _made(folder: Path) -> tuple[int, int] | None:
 
 def work_of_mock(settings: MockSettings, coming: dict[Path, Shape]) -> Work:
     """Work of ``mock``."""
-    targets, _ = select_targets(settings)
-    n = sum(1 if target.is_image else len(settings.directions) for target in targets)
+    there = [path for path in settings.inputs if _expected(path, coming) is None]
+    n = sum(_expected(path, coming) or 0 for path in settings.inputs) * len(settings.directions)
+    if there:
+        targets, _ = select_targets(settings.model_copy(update={"inputs": there}))
+        n += sum(1 if target.is_image else len(settings.directions) for target in targets)
     shape = Shape(n, len(settings.bands) * settings.size**2)
     coming[settings.out] = shape
     return Work(n, _set_bytes(shape), n * _PER_MOCK / _cores(settings.workers))
@@ -169,13 +174,17 @@ def work_of_mock(settings: MockSettings, coming: dict[Path, Shape]) -> Work:
 
 def work_of_prepare(settings: PrepareSettings, coming: dict[Path, Shape]) -> Work:
     """Work of ``prepare``."""
-    files = files_of(settings.inputs, tuple(settings.bands))
-    n = -(-sum(count_stamps(path) for path in files) // settings.every)
+    expected = [_expected(path, coming) for path in settings.inputs]
+    there = [path for path, n in zip(settings.inputs, expected, strict=True) if n is None]
+    files = files_of(there, tuple(settings.bands)) if there else []
+    n = sum(count_stamps(path) for path in files) + sum(n or 0 for n in expected)
+    n = -(-n // settings.every)
     n_bands = 3 if settings.domain == "8-bit" else len(settings.bands)
     preparation = preparation_of(settings, load_survey(settings.survey).pixel_scale)
     shape = Shape(n, n_bands * preparation.size**2)
     coming[settings.out] = shape
     fields = sum(FRAME_NAME.search(path.name) is not None for path in files)
+    fields += sum(n or 0 for n in expected) if settings.catalogue else 0
     patches = min(fields * PER_FIELD, MOST_PATCHES)
     sky = patches * n_bands * (4 * preparation.window**2 + _PSF_BYTES)
     seconds = n * n_bands * _PER_STAMP + min(fields, MOST_FIELDS) * n_bands * _PER_FRAME
@@ -222,6 +231,12 @@ def work_of_report(settings: ReportSettings, coming: dict[Path, Shape]) -> Work:
     """Work of ``report``."""
     n = coming[settings.run].n if settings.run in coming else _rows(settings.run)
     return Work(n, _REPORT_BYTES, _PER_REPORT)
+
+
+def _expected(path: Path, coming: dict[Path, Shape]) -> int | None:
+    """Galaxies of a file or folder to be fetched, or in a folder to be fetched; None where it is there."""
+    found = [coming[each].n for each in (path, *path.parents) if each in coming]
+    return found[0] if found else None
 
 
 def _cores(workers: int) -> int:

@@ -21,7 +21,7 @@ _PANELS = {
     ),
     GALAXY: (
         "min_stellar_mass", "log_stellar_mass", "subhalo", "where", "every", "aperture", "companions",
-        "views", "redshift", "own_redshift", "k_correction", "limit",
+        "views", "redshift", "own_redshift", "k_correction", "limit", "region",
     ),
     LIGHT: ("population", "populations", "dust", "dusts"),
     OBSERVATION: (
@@ -38,7 +38,7 @@ _PANELS = {
     ),
     OUTPUT: (
         "out", "fits", "stages", "rgb", "maps", "layout", "tensorboard", "machine",
-        "every_key", "report_every",
+        "every_key", "recipe", "report_every",
         "width", "labels", "datasets", "title",
     ),
     RUNNING: (
@@ -79,8 +79,9 @@ def metavar_of(item: FieldInfo) -> str:
     for each in (item.annotation, kind):
         if get_origin(each) is Literal:
             return "|".join(map(str, get_args(each)))
-    if get_origin(item.annotation) is tuple:
-        return "LOW HIGH"
+    for each in (item.annotation, kind):
+        if get_origin(each) is tuple:
+            return " ".join(["LOW HIGH"] * (len(get_args(each)) // 2))
     if kind is bool:
         return " "
     placeholder = _WORDS.get(kind, "TEXT")

@@ -191,7 +191,11 @@ _ROWS = (
     ),
     Command(
         "fetch", settings.FetchSettings, "fetch_archive", IMAGES, "archive",
-        returns="str", failures="failure_tables",
+        returns="str", failures="failure_tables", work="work_of_fetch",
+        section=Section(
+            "Files from public archives, [fetch.NAME] for each kind ('simcompare init --recipe' shows how).",
+            wired=(),
+        ),
     ),
     Command(
         "sky", settings.SkySettings, "make_sky_bank", IMAGES, "inputs",
@@ -242,5 +246,9 @@ _ROWS = (
 COMMANDS: dict[str, Command] = {row.verb: row for row in _ROWS}
 """Every verb, in the order of the help."""
 
-SECTIONS = {verb: row.settings for verb, row in COMMANDS.items() if row.section}
-"""Sections of a workflow file in their order; ``mock`` holds one for each simulation."""
+SECTIONS = {
+    verb: COMMANDS[verb].settings
+    for verb in dict.fromkeys(["fetch", *COMMANDS])  # which comes first there, and later in the help
+    if COMMANDS[verb].section
+}
+"""Sections of a workflow file in their order; ``fetch`` and ``mock`` hold one for each of several."""

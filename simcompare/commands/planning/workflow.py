@@ -1,4 +1,4 @@
-"""The whole chain from one TOML file: real images, twins, flows, mocks, scores, comparison, report."""
+"""The whole chain from one TOML file: fetched files, real images, flows, mocks, scores, report."""
 
 import logging
 import tomllib
@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from simcompare.commands.planning.table import COMMANDS, SECTIONS, Command
+from simcompare.data.shipped import reference_table
 from simcompare.runs.documents import read_toml
 from simcompare.runs.names import file_names
 from simcompare.scores.encoders import is_import
@@ -146,8 +147,13 @@ def plan_workflow(content: Mapping, source: str = "workflow") -> list[Step]:
         For an unknown key (with the likely one), a wrong value, or a missing section.
     """
     file = _checked(content, source)
-    steps, real = _real_images(file)
-    images = {"real": real}
+    fetched = [
+        file.step("fetch", entry, name, out=file.out / "files" / folder)
+        for (name, entry), folder in zip(file.fetches.items(), file_names(file.fetches).values(), strict=True)
+    ]
+    prepared, real = _real_images(file)
+    steps = fetched + prepared
+    images = {"real": real} if real else {}
     scoring = dict(file.section("score"))
     if "model" not in scoring:
         trained, models = _trained(file, real)
@@ -157,7 +163,7 @@ def plan_workflow(content: Mapping, source: str = "workflow") -> list[Step]:
     folders = file_names(file.mocks)
     for name, entry in file.mocks.items():
         images[name] = folder = file.out / "mocks" / folders[name]
-        borrows = file.shared.real_conditions and "conditions" not in entry
+        borrows = real and file.shared.real_conditions and "conditions" not in entry
         borrowed = {"conditions": real} if borrows else {}
         steps.append(file.step("mock", {"name": name} | entry, name, out=folder, **borrowed))
     scored = []
@@ -184,6 +190,11 @@ class _File:
         return self.shared.out
 
     @property
+    def fetches(self) -> Mapping[str, Mapping]:
+        """Sections of what is fetched."""
+        return self.sections.get("fetch", {})
+
+    @property
     def mocks(self) -> Mapping[str, Mapping]:
         """Sections of the simulations."""
         return self.sections.get("mock", {})
@@ -208,28 +219,49 @@ class _File:
 
 def _checked(content: Mapping, source: str) -> _File:
     """Check the top of a workflow, and that its sections are sections."""
-    sections = {name: content[name] for name in SECTIONS if name in content}
     top = {name: value for name, value in content.items() if name not in SECTIONS}
     shared = _settings(WorkflowSettings, top, {}, source, "the top level", also=SECTIONS)
-    mocks = sections.get("mock", {})
-    if not mocks or not all(isinstance(entry, dict) for entry in mocks.values()):
-        raise ValueError(f"{source}: give each simulation a section of its own, such as [mock.TNG100].")
+    sections = {
+        name: _filled_in(content[name], {"{out}": str(shared.out)}) for name in SECTIONS if name in content
+    }
     for name, entry in sections.items():
         if not isinstance(entry, dict):
             raise ValueError(f"{source}: {name} is a section; write [{name}] and its keys below.")
-    for name in mocks:
+    mocks, fetches = sections.get("mock", {}), sections.get("fetch", {})
+    if not mocks or not all(isinstance(entry, dict) for entry in mocks.values()):
+        raise ValueError(f"{source}: give each simulation a section of its own, such as [mock.TNG100].")
+    if not all(isinstance(entry, dict) for entry in fetches.values()):
+        raise ValueError(f"{source}: give what is fetched sections of their own, such as [fetch.frames].")
+    for kind, name in [*(("mocks", name) for name in mocks), *(("files", name) for name in fetches)]:
         if Path(name).name != name or name in ("", ".."):
-            raise ValueError(f"{source}: {name!r} names a folder of mocks; give a plain name, without '/'.")
-        if name.lower() in ("real", "twins"):
+            raise ValueError(f"{source}: {name!r} names a folder of {kind}; give a plain name, without '/'.")
+        if kind == "mocks" and name.lower() in ("real", "twins"):
             raise ValueError(f"{source}: the name {name!r} is taken; rename [mock.{name}].")
     return _File(source, shared, sections)
 
 
-def _real_images(file: _File) -> tuple[list[Step], Path]:
-    """Step that prepares the real images, if any, and where they are."""
+def _filled_in(value: object, words: Mapping[str, str]) -> object:
+    """Value of a section with other words for some, at any depth."""
+    if isinstance(value, str):
+        for word, meaning in words.items():
+            value = value.replace(word, meaning)
+    elif isinstance(value, list):
+        return [_filled_in(each, words) for each in value]
+    elif isinstance(value, dict):
+        return {key: _filled_in(each, words) for key, each in value.items()}
+    return value
+
+
+def _real_images(file: _File) -> tuple[list[Step], Path | None]:
+    """Step that prepares the real images, if any, and where they are; None for those of a shipped model."""
     real = file.shared.real
     if real is None and "prepare" not in file.sections:
-        raise ValueError(f"{file.source}: give a [prepare] section, or real = a prepared image set.")
+        if reference_table(file.section("score").get("model", "")):
+            return [], None
+        raise ValueError(
+            f"{file.source}: give a [prepare] section, or real = a prepared image set, or a shipped model in "
+            "[score]."
+        )
     if real is None:
         return [file.step("prepare", out=file.out / "real")], file.out / "real"
     if "prepare" in file.sections:

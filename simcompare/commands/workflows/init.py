@@ -3,6 +3,7 @@
 import json
 import types
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Union, get_args, get_origin
 
@@ -12,7 +13,7 @@ from simcompare.commands.planning.table import COMMANDS, SECTIONS
 from simcompare.runs.files import write_text
 from simcompare.settings import InitSettings, WorkflowSettings
 
-__all__ = ["messages", "workflow_template", "write_template"]
+__all__ = ["messages", "recipe", "workflow_template", "write_template"]
 
 _HEAD = """\
 # Workflow of simcompare: compare simulations with real galaxies, from files to report.
@@ -56,9 +57,26 @@ def write_template(settings: InitSettings) -> Path:
     path = settings.path
     if path.exists():
         raise ValueError(f"{path} exists already; give another name, or move it away.")
+    if settings.recipe and settings.every_key:
+        raise ValueError("--recipe writes the keys that it needs; leave out --all.")
+    text = recipe(settings.recipe, path) if settings.recipe else None
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, workflow_template(path.name, every=settings.every_key))
+    write_text(path, text or workflow_template(path.name, every=settings.every_key))
     return path
+
+
+def recipe(name: str, path: Path) -> str:
+    """Text of a workflow file that starts from public archives.
+
+    Parameters
+    ----------
+    name : str
+        One of those in ``data/recipes``.
+    path : Path
+        Of the file, for its first lines.
+    """
+    text = files("simcompare").joinpath("data", "recipes", f"{name}.toml").read_text(encoding="utf-8")
+    return text.replace("{name}", path.name)
 
 
 def workflow_template(name: str = "simcompare.toml", *, every: bool = False) -> str:
@@ -75,6 +93,8 @@ def workflow_template(name: str = "simcompare.toml", *, every: bool = False) -> 
     shown = WorkflowSettings.model_fields.items()
     lines += [_entry(key, item, active=not every) for key, item in shown if every or key in _USUAL[""]]
     for section, kind in SECTIONS.items():
+        if section == "fetch":  # of recipes alone: only they know what there is
+            continue
         part = COMMANDS[section].section
         lines.append(f"\n# {part.about}\n[{_SECTION_NAME.get(section, section)}]")
         hidden = {*part.wired, *_SHARED}
@@ -136,4 +156,7 @@ def _toml(value: object) -> str:
 
 def messages(settings: InitSettings, path: Path) -> Iterator[str]:
     """Say what to do next."""
-    yield f"{path} written; fill in its inputs, then 'simcompare run' it"
+    if settings.recipe:
+        yield f"{path} written; 'simcompare run {path} --dry-run' says what it fetches and computes"
+    else:
+        yield f"{path} written; fill in its inputs, then 'simcompare run' it"

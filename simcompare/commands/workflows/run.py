@@ -10,7 +10,7 @@ from simcompare.commands.planning.changes import put_aside
 from simcompare.commands.planning.dry_run import Estimate, estimate_workflow, summary
 from simcompare.commands.planning.workflow import Step, plan_workflow, read_workflow
 from simcompare.runs.files import write_text
-from simcompare.settings import FAILURES, RunSettings
+from simcompare.settings import RunSettings
 
 __all__ = ["failure_tables", "messages", "run_workflow"]
 
@@ -58,7 +58,7 @@ def _plan(settings: RunSettings) -> tuple[dict, list[Step]]:
 
 def failure_tables(settings: RunSettings) -> list[Path]:
     """List where the steps name what failed."""
-    return [step.folder / FAILURES for step in _plan(settings)[1]]
+    return [path for step in _plan(settings)[1] for path in step.command.failure_tables(step.settings)]
 
 
 def messages(settings: RunSettings, product: Path | list[Estimate]) -> Iterator[str]:

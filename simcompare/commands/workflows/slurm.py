@@ -115,7 +115,9 @@ def _option(name: str, value: object) -> list[str]:
     flag = name.replace("_", "-")
     if isinstance(value, bool):
         return [f"--{flag}" if value else f"--no-{flag}"]
-    values = value if isinstance(value, list | tuple) else [value]
+    if isinstance(value, tuple):
+        return [f"--{flag}", *map(str, value)]
+    values = value if isinstance(value, list) else [value]
     return [word for each in values for word in (f"--{flag}", str(each))]
 
 

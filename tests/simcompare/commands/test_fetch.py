@@ -1,11 +1,10 @@
 """The command that fetches, against a server on loopback: targets, bands, lists, dry run, failures."""
 
 import io
+import json
 import tarfile
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
-from urllib.parse import parse_qs, parse_qsl, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import h5py
 import numpy as np
@@ -19,37 +18,6 @@ from mocks.readers import open_snapshot, read_ideal_image
 from simcompare.cli import main
 from simcompare.images.image_set import ImageSet
 from simcompare.observed import read_places
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Gives what `server.answer` returns for a path; None is HTTP 404."""
-
-    def log_message(self, *arguments):
-        pass
-
-    def do_POST(self):
-        self.server.posted.append(self.rfile.read(int(self.headers["Content-Length"])))
-        self.do_GET()
-
-    def do_GET(self):
-        self.server.paths.append(self.path)
-        self.server.headers.append({name.lower(): value for name, value in self.headers.items()})
-        data = self.server.answer(self.path)
-        self.send_response(404 if data is None else 200)
-        self.send_header("Content-Length", str(len(data or b"")))
-        self.end_headers()
-        self.wfile.write(data or b"")
-
-
-@pytest.fixture
-def server():
-    made = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made.paths, made.headers, made.posted, made.answer = [], [], [], lambda path: b"BZh91AY"
-    threading.Thread(target=made.serve_forever, args=(0.02,), daemon=True).start()
-    made.base = f"http://127.0.0.1:{made.server_port}"
-    yield made
-    made.shutdown()
-    made.server_close()
 
 
 def run(server, *words):
@@ -89,6 +57,53 @@ def test_catalogue_query_gives_targets_for_all_the_rest(server, tmp_path):
     assert run(server, *words, "--out", tmp_path) == 0
     assert (tmp_path / "J-J004200.00-010000.0.jpg").is_file()
     assert parse_qs(urlsplit(server.paths[-1]).query)["scale"] == ["0.2"]
+
+
+def test_a_list_of_subhaloes_gives_the_targets_of_their_cutouts(server, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TNG_API_KEY", "key")
+    found = [{"id": number, "mass_log_msun": 11.0} for number in (0, 17, 185)]
+    server.answer = lambda path: json.dumps({"count": 3, "next": None, "results": found}).encode()
+    fields = ("--field", "simulation=TNG100-1", "--field", "snapshot=95")
+    words = ("tng-subhalos", *fields, "--log-stellar-mass", 9.5, "--out", tmp_path)
+    assert run(server, *words) == 0
+    address = urlsplit(server.paths[0])
+    assert address.path == "/TNG100-1/snapshots/95/subhalos/"
+    query = parse_qs(address.query)
+    assert float(query["mass_stars__gt"][0]) == pytest.approx(10**-0.5 * 0.6774, rel=1e-5)
+    assert query["subhaloflag"] == ["1"]
+    listing = tmp_path / "TNG100-1-095.json"
+    server.answer = lambda path: b"\x89HDF\r\n\x1a\n"
+    words = ("tng-cutout", *fields, "--targets", listing)
+    assert run(server, *words, "--every", 2, "--out", tmp_path / "stars") == 0
+    names = sorted(path.name for path in (tmp_path / "stars").glob("*.hdf5"))
+    assert names == ["TNG100-1-095-0.hdf5", "TNG100-1-095-185.hdf5"]
+    assert "/TNG100-1/snapshots/95/subhalos/185/cutout.hdf5" in server.paths[-1] + server.paths[-2]
+    capsys.readouterr()
+    for content, message in (
+        ({"count": 0, "results": []}, "no subhalo fulfils the search"),
+        ({"count": 9, "results": found}, "lists 3 of 9 subhaloes; delete it and fetch it with a limit of 9"),
+        ({"detail": "no key"}, "no list of subhaloes"),
+        ({"count": 1, "results": [{"id": "7"}]}, "no list of subhaloes"),
+    ):
+        listing.write_text(json.dumps(content))
+        assert run(server, *words, "--out", tmp_path / "other") == 2
+        assert message in capsys.readouterr().err
+    assert (
+        run(server, "tng-subhalos", "--field=simulation=SIMBA", "--field=snapshot=1", "--out", tmp_path) == 2
+    )
+    assert "simulation 'SIMBA' is not known" in capsys.readouterr().err
+
+
+def test_the_answer_to_another_query_is_not_taken_for_this_one(server, tmp_path, capsys):
+    server.answer = lambda path: b"#Table1\nra,dec\n10.5,-1.0\n"
+    words = ("sdss-catalogue", "--out", tmp_path)
+    assert run(server, *words, "--region", 350, 10, -1, 1) == 0
+    sql = parse_qs(urlsplit(server.paths[0]).query)["cmd"][0]
+    assert "(p.ra > 350.0 OR p.ra < 10.0) AND p.dec BETWEEN -1.0 AND 1.0" in sql
+    assert run(server, *words, "--region", 350, 10, -1, 1) == 0
+    assert len(server.paths) == 1
+    assert run(server, *words, "--region", 0, 10, -1, 1) == 2
+    assert "galaxies.csv answers another query (in galaxies.csv.query)" in capsys.readouterr().err
 
 
 def test_failures_are_listed_and_nothing_at_all_is_an_error(server, tmp_path, capsys):
@@ -218,22 +233,6 @@ def aperture_magnitude(image, scale):
     rows, columns = np.indices(image.shape)
     rows, columns = rows - (image.shape[0] - 1) / 2, columns - (image.shape[1] - 1) / 2
     return 22.5 - 2.5 * np.log10(image[np.hypot(rows, columns) * scale < 5].sum())
-
-
-@pytest.fixture
-def archive(server):
-    """Serve whole files at whole addresses, whatever the order of a query; all else is HTTP 404."""
-
-    def key(address):
-        parts = urlsplit(address)
-        return parts.path, tuple(sorted(parse_qsl(parts.query)))
-
-    def serve(files):
-        known = {key(address): content for address, content in files.items()}
-        server.answer = lambda path: known.get(key(path))
-
-    server.serve = serve
-    return server
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,6 @@ def test_every_verb_has_help_and_stands_in_the_guide(verb, capsys):
 
 
 def test_sections_of_a_workflow_are_verbs_in_the_order_of_the_chain():
-    assert list(SECTIONS) == ["prepare", "twins", "train", "mock", "score", "compare", "report"]
+    assert list(SECTIONS) == ["fetch", "prepare", "twins", "train", "mock", "score", "compare", "report"]
     assert all(SECTIONS[verb] is COMMANDS[verb].settings for verb in SECTIONS)
     assert [verb for verb in SECTIONS if COMMANDS[verb].section.is_array] == ["mock", "score"]

@@ -49,6 +49,8 @@ def test_template_names_and_explains_every_setting():
     text = workflow_template(every=True)
     uncommented = tomllib.loads(re.sub(r"(?m)^# (?=\w+ = )", "", text))
     for section, kind in SECTIONS.items():
+        if section == "fetch":  # stands in recipes
+            continue
         given = uncommented[section]["MySimulation"] if section == "mock" else uncommented[section]
         filled_in = {*COMMANDS[section].section.wired, *WorkflowSettings.model_fields, "name", "init"}
         assert set(kind.model_fields) - filled_in <= set(given) <= set(kind.model_fields)
@@ -122,6 +124,29 @@ def test_flows_trained_before_leave_out_training(minimal):
     assert steps[1].settings.conditions is None
 
 
+def test_what_is_fetched_comes_first_and_out_stands_for_the_folder(minimal):
+    content = read_workflow(minimal, ["fetch.frames.archive=sdss-frame", "fetch.frames.bands=r"])
+    content["fetch"]["psf"] = {
+        "archive": "sdss-psfield",
+        "targets": "{out}/a.csv",
+        "out": "{out}/files/frames",
+    }
+    content["prepare"]["inputs"] = ["{out}/files/frames"]
+    frames, psf, prepare, *_ = (step.settings for step in plan_workflow(content))
+    assert (frames.archive, str(frames.out), frames.bands) == ("sdss-frame", "run/files/frames", "r")
+    assert (str(psf.targets), psf.out) == ("run/a.csv", frames.out)
+    assert prepare.inputs == [frames.out]
+
+
+def test_a_shipped_model_brings_its_own_real_galaxies(minimal):
+    content = read_workflow(minimal, ["score.model=sdss-r"])
+    del content["prepare"]
+    steps = plan_workflow(content)
+    assert [step.verb for step in steps] == ["mock", "mock", "score", "score", "compare", "report"]
+    assert steps[0].settings.conditions is None
+    assert str(steps[2].settings.background) == "sdss-r-twins"
+
+
 def test_overrides_take_toml_and_plain_text(minimal):
     content = read_workflow(minimal, ["train.epochs=3", "mock.A.dust=none", "mock.B.subhalo=[1, 2]"])
     assert content["train"]["epochs"] == 3
@@ -143,6 +168,8 @@ def test_overrides_take_toml_and_plain_text(minimal):
         ("mock.real.inputs=['x']", "'real' is taken"),
         ("real=x", r"either \[prepare\] or real"),
         ("compare=3", "compare is a section"),
+        ("fetch.archive=sdss-frame", r"sections of their own, such as \[fetch.frames\]"),
+        ("fetch.a/b.archive=sdss-frame", "'a/b' names a folder of files"),
     ],
 )
 def test_wrong_values_are_refused_in_words(minimal, override, message):

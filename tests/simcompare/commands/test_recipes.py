@@ -1,0 +1,129 @@
+"""Workflows that start from the archives: complete as written, and run to the report on real files."""
+
+import json
+import tomllib
+from typing import get_args
+
+import numpy as np
+import pytest
+import tomli_w
+from astropy.table import Table
+
+from simcompare.archives.services import archive_url, sdss_galaxy_query
+from simcompare.cli import main
+from simcompare.commands.planning.workflow import plan_workflow, read_workflow
+from simcompare.comparison.report_table import read_comparison
+from simcompare.images.image_set import ImageSet
+from simcompare.settings import InitSettings
+
+FIELD = "observed/sdss-field-000094-1-0012"
+HERE = "http://here"
+M31_ANALOGUES = (417175, 420815, 433516)  # of Illustris-1
+RECIPES = list(get_args(get_args(InitSettings.model_fields["recipe"].annotation)[0]))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_leaves_nothing_to_fill_in(tmp_path, capsys, monkeypatch, name):
+    """Every file that a step reads comes from a step before, and the dry run counts it all."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["init", "--recipe", name, "w.toml"]) == 0
+    assert "simcompare run w.toml --dry-run" in (tmp_path / "w.toml").read_text()
+    steps = plan_workflow(read_workflow("w.toml"))
+    assert (steps[0].verb, steps[-1].verb) == ("fetch", "report")
+    made = []
+    for step in steps:
+        values = [getattr(step.settings, key) for key in step.settings.path_names() if key != "out"]
+        for value in values:
+            for path in value if isinstance(value, list) else [value]:
+                shipped = path is None or str(path) in ("sdss-r", "sdss-r-twins")
+                assert shipped or any(folder in (path, *path.parents) for folder in made), (step.verb, path)
+        made.append(step.folder)
+    capsys.readouterr()
+    assert main(["run", "w.toml", "--dry-run"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(steps) + 3
+    assert all(int(line.split()[1].replace(",", "")) > 0 for line in lines[1 : 1 + len(steps)])
+    assert lines[-2].startswith("left to do")
+    assert [path.name for path in tmp_path.iterdir()] == ["w.toml"]
+
+
+def test_an_unknown_recipe_and_a_file_that_is_there_are_refused(tmp_path, capsys):
+    assert main(["init", "--recipe", "eagle", str(tmp_path / "a.toml")]) == 2
+    assert "sdss-tng" in capsys.readouterr().err
+    assert main(["init", "--recipe", "camels", "--all", str(tmp_path / "a.toml")]) == 2
+    assert "leave out --all" in capsys.readouterr().err
+
+
+def field_catalogue(shared_data):
+    """What SkyServer gives, of the galaxies that SDSS found in a field; their redshifts are made up."""
+    photo = Table.read(shared_data / FIELD / "photoObj-000094-1-0012.fits.gz", hdu=1)
+    bright = photo["PETROFLUX"][:, 2] > 10 ** (0.4 * (22.5 - 20.3))
+    photo = photo[(photo["OBJC_TYPE"] == 3) & (photo["NCHILD"] == 0) & bright]
+    lines = ["#Table1", "objid,ra,dec,run,rerun,camcol,field,petroMag_r,z,logMass"]
+    for i, row in enumerate(photo):
+        place = f"{row['RA']:.6f},{row['DEC']:.6f},94,301,1,12"
+        magnitude = 22.5 - 2.5 * np.log10(row["PETROFLUX"][2])
+        lines.append(f"{i + 1},{place},{magnitude:.3f},{0.03 + 1e-4 * i:.4f},{9.6 + 0.01 * i:.2f}")
+    return "\n".join(lines).encode()
+
+
+def listed(*numbers):
+    """Answer of the TNG site to a search."""
+    return json.dumps({"count": len(numbers), "next": None, "results": [{"id": n} for n in numbers]}).encode()
+
+
+def test_sdss_tng_runs_from_the_archives_to_the_report(archive, shared_data, tmp_path, monkeypatch, capsys):
+    """Frame, PSF and catalogue of a real field, cut-outs of TNG100 and Illustris; of TNG50 there are none."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TNG_API_KEY", "key")
+    assert main(["init", "--recipe", "sdss-tng", "w.toml"]) == 0
+    content = tomllib.loads((tmp_path / "w.toml").read_text())
+    for section in ("fetch", "mock"):
+        for name in [name for name in content[section] if name.lower().startswith("tng50")]:
+            del content[section][name]
+    content["compare"] |= {"generations": "Illustris,TNG100", "bootstrap": 200}
+    content |= {"workers": 1, "out": "run", "size": 32}
+    content["train"]["epochs"] = 1
+    field, folder = shared_data / FIELD, shared_data / "simulated"
+    psf, frame = "psField-000094-1-0012.fit", "frame-r-000094-1-0012.fits.bz2"
+    sql = sdss_galaxy_query((0.03, 0.055), 9.5, 50000)
+    served = {
+        archive_url("sdss-catalogue", base=HERE, sql=sql): field_catalogue(shared_data),
+        f"/dr17/eboss/photo/redux/301/94/objcs/1/{psf}": (field / f"{psf}.gz").read_bytes(),
+        f"/dr17/eboss/photoObj/frames/301/94/1/{frame}": (field / frame).read_bytes(),
+    }
+    for name, simulation, snapshot, pattern, numbers in (
+        ("tng100", "TNG100-1", 99, "tng100_sub565261_z0/cutout_stars_{}.hdf5", (565261,)),
+        ("illustris", "Illustris-1", 135, "illustris1_snap135_m31_analogs/cutout_{}.hdf5", M31_ANALOGUES),
+    ):
+        where = {"simulation": simulation, "snapshot": snapshot}
+        served[archive_url("tng-subhalos", base=HERE, **where, limit=20000)] = listed(*numbers)
+        for number in numbers:
+            address = archive_url("tng-cutout", base=HERE, **where, subhalo=number)
+            served[address] = (folder / pattern.format(number)).read_bytes()
+        for each in (name, f"{name}-list"):
+            content["fetch"][each]["field"] = [f"{key}={value}" for key, value in where.items()]
+        listing = content["fetch"][name]["targets"].rpartition("/")[0]
+        content["fetch"][name]["targets"] = f"{listing}/{simulation}-{snapshot:03d}.json"
+    archive.serve(served)
+    for entry in content["fetch"].values():
+        entry |= {"base": archive.base, "rate": 1000.0}
+    (tmp_path / "w.toml").write_text(tomli_w.dumps(content))
+    assert main(["-q", "run", "w.toml"]) == 0
+    assert (tmp_path / "run/comparison/report.html").is_file()
+    real = ImageSet.open(tmp_path / "run/real").catalogue
+    assert len(real) > 20
+    assert np.isfinite(real["stellar_mass"]).all()
+    assert np.median(real["catalogue_separation"]) < 0.5
+    counts = {row["dataset"]: row["n_galaxies"] for row in read_comparison(tmp_path / "run/comparison")}
+    assert (counts["TNG100"], counts["Illustris"]) == (1, 3)
+    asked = len(archive.paths)
+    assert main(["-q", "run", "w.toml", "--dry-run"]) == 0
+    steps = capsys.readouterr().out.splitlines()
+    assert sum(" done " in line for line in steps) >= 15
+    assert main(["-q", "run", "w.toml"]) == 0
+    assert len(archive.paths) == asked  # nothing is fetched twice
+    content["fetch"]["sdss-catalogue"]["redshift"] = [0.02, 0.03]
+    (tmp_path / "w.toml").write_text(tomli_w.dumps(content))
+    assert main(["-q", "run", "w.toml"]) == 2
+    assert "galaxies.csv answers another query" in capsys.readouterr().err
