@@ -63,7 +63,7 @@ def _letters_of(bands: object) -> object:
         names = list(bands)
     else:
         return bands
-    if long := [name for name in names if len(name) != 1]:
+    if len(names) > 1 and (long := [name for name in names if len(name) != 1]):
         raise ValueError(f"{long[0]!r} is not one letter; write the survey's letters: 'gri' or 'g,r,i'")
     return "".join(names)
 
@@ -96,11 +96,12 @@ class Settings(BaseModel):
             matching += matches
         return matching
 
-    @field_validator("bands", mode="before", check_fields=False)
-    @classmethod
-    def _without_commas(cls, bands: object) -> object:
-        """Take ``g,r`` for ``gr``."""
-        return bands.replace(",", "").replace(" ", "") if isinstance(bands, str) else bands
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """Names of the filters in ``bands``: its letters, or all of it where the survey has such a filter."""
+        from mocks.surveys import load_survey
+
+        return (self.bands,) if self.bands in load_survey(self.survey).bands else tuple(self.bands)
 
     def as_dict(self) -> dict:
         """Plain values for TOML and JSON; what is not set is left out."""
@@ -160,7 +161,7 @@ _READER = Field(
     description="Option of the format's reader as key=value, repeatable: 'snapshot=99', 'length=cMpc', "
     "'a=0.5', 'linking_length=0.8', 'fields.birth=BornAt'.",
 )
-_BANDS = Field("r", description="Filters, one letter each: 'gri' or 'g,r,i'.")
+_BANDS = Field("r", description="Filters, one letter each: 'gri' or 'g,r,i' (Euclid: VIS).")
 _SIZE = Field(64, ge=8, description="Image size [pixels], a power of two: 32, 64, 128, ...")
 _ARCSEC = Field(None, gt=0, description="Image size [arcsec], to the nearest pixel; overrides --size.")
 _RADII = Field(

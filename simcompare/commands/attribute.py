@@ -203,7 +203,7 @@ def _make_images(run, settings: AttributeSettings) -> ImageSet:
         "name": simulation,
         "kind": Kind.SIMULATED,
         "survey": real.survey_record,
-        "bands": tuple(settings.bands),
+        "bands": settings.filters,
         "pixel_scale": preparation.pixel_scale_of(load_survey(settings.survey).pixel_scale),
         "preparation": preparation,
         "provenance": {

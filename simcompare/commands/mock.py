@@ -55,8 +55,8 @@ def make_mocks(
         For missing, unknown or mixed inputs, or when no galaxy is left.
     """
     survey = load_survey(settings.survey)
-    survey.select(tuple(settings.bands))
-    survey.select(tuple(settings.rgb or settings.bands))
+    survey.select(settings.filters)
+    survey.select(tuple(settings.rgb or settings.filters))
     dust_model(settings.dust), stellar_population(settings.population)
     others = filter(None, [settings.conditions, settings.real_sky])
     inputs = [*settings.inputs, *others, *([survey.source] if survey.text else [])]
@@ -80,7 +80,7 @@ def make_mocks(
             "name": name,
             "kind": kind,
             "survey": survey,
-            "bands": tuple(settings.bands),
+            "bands": settings.filters,
             "pixel_scale": preparation.pixel_scale_of(survey.pixel_scale),
             "preparation": preparation,
             "provenance": {

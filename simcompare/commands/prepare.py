@@ -66,7 +66,7 @@ def make_image_set(settings: PrepareSettings) -> ImageSet:
     catalogue = [settings.catalogue] if settings.catalogue else []
     inputs = [*settings.inputs, *catalogue, *settings.properties, *([survey.source] if survey.text else [])]
     with open_run(settings.out, "prepare", settings, inputs) as run:
-        bands = PICTURE_BANDS if settings.domain == "8-bit" else tuple(settings.bands)
+        bands = PICTURE_BANDS if settings.domain == "8-bit" else settings.filters
         sample = prepare_observed(
             files_of(settings.inputs, bands),
             survey=survey,

@@ -40,7 +40,7 @@ def make_reobserved(settings: ReobserveSettings) -> ImageSet:
         For missing or unknown inputs, or when no galaxy can be observed so.
     """
     survey = load_survey(settings.survey)
-    survey.select(tuple(settings.bands))
+    survey.select(settings.filters)
     conditions = [settings.conditions] if settings.conditions else []
     inputs = [*settings.inputs, *conditions, *([survey.source] if survey.text else [])]
     with open_run(settings.out, "reobserve", settings, inputs) as run:
@@ -49,8 +49,7 @@ def make_reobserved(settings: ReobserveSettings) -> ImageSet:
             preparation = ImageSet.open(settings.conditions).preparation
         name = settings.name or f"{survey.name.upper()} reobserved"
         tasks = [
-            Task(path, settings, preparation, name)
-            for path in files_of(settings.inputs, tuple(settings.bands))
+            Task(path, settings, preparation, name) for path in files_of(settings.inputs, settings.filters)
         ]
         assumed = assumptions(survey)
         if settings.redshift is not None:
@@ -60,7 +59,7 @@ def make_reobserved(settings: ReobserveSettings) -> ImageSet:
             "name": name,
             "kind": Kind.SIMULATED,
             "survey": survey,
-            "bands": tuple(settings.bands),
+            "bands": settings.filters,
             "pixel_scale": preparation.pixel_scale_of(survey.pixel_scale),
             "preparation": preparation,
             "provenance": {"settings": settings.of_result(), "assumed": assumed},

@@ -126,7 +126,7 @@ def sky_file(settings: MockSettings, folder: Path, window: int) -> Path | None:
             )
     bank = read_bank(None, path)
     logger.info("real sky: %d patches of %s", len(bank), path)
-    missing = [band for band in settings.bands if band not in bank.bands]
+    missing = [band for band in settings.filters if band not in bank.bands]
     if missing or bank.image.shape[-1] < window:
         raise ValueError(
             f"{path} holds patches of {bank.image.shape[-1]} pixels in {''.join(bank.bands)}; images of "
@@ -211,7 +211,7 @@ def _prepare_view(task: Task, galaxy_id: str, subject: Galaxy | IdealImage, view
         cutout = mock_galaxy(
             subject,
             settings.survey,
-            tuple(settings.bands),
+            settings.filters,
             seed=settings.seed,
             redshift=settings.redshift,
             view=settings.directions[view],
@@ -225,7 +225,7 @@ def _prepare_view(task: Task, galaxy_id: str, subject: Galaxy | IdealImage, view
         row = _galaxy_row(subject, cutout.metadata) | {"direction": settings.directions[view]}
         row |= _companions(cutout.metadata, settings)
     else:
-        survey, bands = load_survey(settings.survey), tuple(settings.bands)
+        survey, bands = load_survey(settings.survey), settings.filters
         conditions, sky = draw_state(survey, bands, stream(settings.seed, galaxy_id, "conditions"), task.bank)
         options = {"keep_stages": settings.stages, "sky": sky}
         cutout = observe_image(subject, galaxy_id, size, conditions, settings, **options)
@@ -279,7 +279,7 @@ def observe_image(
     ValueError
         For bands that the image does not have.
     """
-    bands = tuple(settings.bands)
+    bands = settings.filters
     missing = [band for band in bands if band not in ideal.bands]
     if missing:
         raise ValueError(f"the image has the bands {', '.join(ideal.bands)}, not {', '.join(missing)}.")

@@ -58,7 +58,7 @@ def observe_file(task: Task, watch: Watch) -> Images:
 def _read(task: Task, path: Path) -> Iterator[Found]:
     """Real images of a file."""
     settings = task.settings
-    for raw in read_stamps(path, tuple(settings.bands), units=settings.units or ""):
+    for raw in read_stamps(path, settings.filters, units=settings.units or ""):
         yield Found(raw.galaxy_id, raw)
 
 
@@ -74,7 +74,7 @@ def _again(task: Task, galaxy_id: str, raw: RawStamp) -> PreparedStamp:
     if settings.redshift is not None:
         own = _own_redshift(raw, settings.own_redshift)
         real = redshifted(real, COSMOLOGY, own, settings.redshift, settings.k_correction)
-    survey, bands = load_survey(settings.survey), tuple(settings.bands)
+    survey, bands = load_survey(settings.survey), settings.filters
     rng = stream(settings.seed, galaxy_id, "conditions")
     conditions, _ = draw_state(survey, bands, rng, read_bank(settings.conditions, None))
     noise = stream(settings.seed, galaxy_id, "noise")

@@ -41,7 +41,7 @@ def make_sky_bank(settings: SkySettings) -> SkyBank:
         When no input holds images of the survey, or no place is free. A field that fails is skipped and
         logged as long as another serves.
     """
-    bands = tuple(settings.bands)
+    bands = settings.filters
     survey = load_survey(settings.survey)
     survey.select(bands)
     if survey.frames is None:

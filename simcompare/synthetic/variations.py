@@ -218,7 +218,7 @@ class VariedView:
     @cached_property
     def _drawn(self) -> tuple[ObservingConditions, np.ndarray | None]:
         """Conditions as the mock itself draws them, and the patch of sky that comes with them."""
-        survey, bands = load_survey(self.settings.survey), tuple(self.settings.bands)
+        survey, bands = load_survey(self.settings.survey), self.settings.filters
         return draw_state(survey, bands, self._rng("conditions"), self.bank)
 
     def _rng(self, purpose: str) -> np.random.Generator:
@@ -240,7 +240,7 @@ class VariedView:
         return mock_galaxy(
             altered(self.subject, way, self._rng("particles")),
             settings.survey,
-            tuple(settings.bands),
+            settings.filters,
             seed=settings.seed,
             redshift=settings.redshift,
             view=random_view(self._rng("other view")) if way.other_view else settings.directions[self.number],

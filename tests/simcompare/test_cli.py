@@ -8,7 +8,7 @@ import pytest
 
 from mocks.surveys import SURVEYS, load_survey
 from mocks.toys import ToyPhysics, toy_galaxies, write_eagle_extract
-from simcompare import __version__
+from simcompare import ImageSet, __version__
 from simcompare.cli import main
 from simcompare.commands.planning.options import PANELS, completion_of, panel_of
 from simcompare.commands.planning.table import COMMANDS
@@ -216,6 +216,20 @@ def test_filters_are_taken_as_people_write_them(command):
     }.items():
         with pytest.raises(ValueError, match=why):
             _bands_of(command, written)
+
+
+def test_a_filter_of_several_letters_is_one_filter(tmp_path):
+    """Euclid's VIS is no list of V, I and S."""
+    path = tmp_path / "one.hdf5"
+    write_eagle_extract(path, toy_galaxies(ToyPhysics("toy-1", 4e7, 1.0, 0.0, 0.0), 1, seed=1))
+    out = tmp_path / "mocks"
+    options = ["--survey", "euclid-vis", "--bands", "VIS", "--redshift", "0.3", "--workers", "1"]
+    assert main(["mock", str(path), *options, "--out", str(out)]) == 0
+    images = ImageSet.open(out)
+    assert images.bands == ("VIS",)
+    row = images.catalogue[0]
+    assert row["mag_VIS"] == pytest.approx(row["true_mag_VIS"], abs=0.3)
+    assert main(["mock", str(path), *options, "--dry-run", "--out", str(out)]) == 0
 
 
 def test_filters_with_commas_reach_the_survey(tmp_path, capsys):

@@ -167,7 +167,7 @@ def work_of_mock(settings: MockSettings, coming: dict[Path, Shape]) -> Work:
     if there:
         targets, _ = select_targets(settings.model_copy(update={"inputs": there}))
         n += sum(1 if target.is_image else len(settings.directions) for target in targets)
-    shape = Shape(n, len(settings.bands) * settings.size**2)
+    shape = Shape(n, len(settings.filters) * settings.size**2)
     coming[settings.out] = shape
     return Work(n, _set_bytes(shape), n * _PER_MOCK / _cores(settings.workers))
 
@@ -176,10 +176,10 @@ def work_of_prepare(settings: PrepareSettings, coming: dict[Path, Shape]) -> Wor
     """Work of ``prepare``."""
     expected = [_expected(path, coming) for path in settings.inputs]
     there = [path for path, n in zip(settings.inputs, expected, strict=True) if n is None]
-    files = files_of(there, tuple(settings.bands)) if there else []
+    files = files_of(there, settings.filters) if there else []
     n = sum(count_stamps(path) for path in files) + sum(n or 0 for n in expected)
     n = -(-n // settings.every)
-    n_bands = 3 if settings.domain == "8-bit" else len(settings.bands)
+    n_bands = 3 if settings.domain == "8-bit" else len(settings.filters)
     preparation = preparation_of(settings, load_survey(settings.survey).pixel_scale)
     shape = Shape(n, n_bands * preparation.size**2)
     coming[settings.out] = shape
