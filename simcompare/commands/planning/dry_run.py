@@ -46,8 +46,9 @@ _PER_FRAME = 2.5  # to cut its sky
 _PSF_BYTES = 8 * 45**2  # of one patch of sky and band
 _PER_VALUE_AND_EPOCH = 4e-6
 _PER_VALUE_AND_LOOK = 1.5e-6
+_PER_COMPARE = 12.0
 _PER_RESAMPLE_AND_IMAGE = 1e-6
-_PER_REPORT = 90.0
+_PER_REPORT = 40.0
 
 _BYTES_PER_VALUE = 6  # image and variance in single precision and a mask, compressed
 _BYTES_PER_ROW = 3000  # PSF and catalogue
@@ -224,7 +225,8 @@ def work_of_compare(settings: CompareSettings, coming: dict[Path, Shape]) -> Wor
     """Work of ``compare``."""
     n = sum(coming[path].n if path in coming else _rows(path) for path in settings.scores)
     coming[settings.out] = Shape(n, 0)
-    return Work(n, n * _SCORE_BYTES_PER_ROW, n * settings.bootstrap * _PER_RESAMPLE_AND_IMAGE)
+    seconds = _PER_COMPARE + n * settings.bootstrap * _PER_RESAMPLE_AND_IMAGE
+    return Work(n, n * _SCORE_BYTES_PER_ROW, seconds)
 
 
 def work_of_report(settings: ReportSettings, coming: dict[Path, Shape]) -> Work:
