@@ -199,7 +199,7 @@ def test_change_the_conditioner(registry, monkeypatch, tmp_path):
 
 
 def test_the_house_is_drawn_as_it_stands():
-    text, _ = section("The house")
+    text, _ = section("Layout")
     drawing = re.search(r"```text\n(.*?)```", text, re.S).group(1)
     for home in ("mocks", "flows", "simcompare"):
         folders = [each.parent.name for each in (ROOT / home).glob("*/__init__.py")]
