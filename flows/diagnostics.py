@@ -14,7 +14,7 @@ __all__ = ["calibration", "sample_sheet"]
 Array = np.ndarray | torch.Tensor
 
 KOLMOGOROV_95 = 1.358  # 95th percentile of Kolmogorov's distribution of sqrt(n) times the distance, large n
-SHEET_PERCENTILES = (1, 99.8)  # of all pixels, black and white of a sheet; our choice, for the eye alone
+SHEET_PERCENTILES = (1, 99.8)  # of all pixels: black and white of a sheet (our choice, for display only)
 
 
 def calibration(

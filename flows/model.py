@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 Array = np.ndarray | torch.Tensor
 
 CONTEXT_RANGE = 5.0  # standard deviations of the training images within which context is held
-LEAST_SPREAD = 1e-6  # of a context column, relative: below it the column is constant but for rounding
+LEAST_SPREAD = 1e-6  # relative spread of a context column; less is rounding
 
 
 def bits_per_dim(log_prob: Array, n_dim: int) -> Array:

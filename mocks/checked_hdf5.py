@@ -15,7 +15,7 @@ from mocks.claims import refuse_bomb
 __all__ = ["LARGEST", "open_checked", "open_contained", "open_locking", "refuse_foreign"]
 
 LARGEST = 2**26  # bytes of an attribute or a heap; real ones have a few kB
-HEAP_SIGNATURE, HEAP_HEADER, SIZE_AT = b"GCOL", 16, 8  # of a heap and of each object in it alike
+HEAP_SIGNATURE, HEAP_HEADER, SIZE_AT = b"GCOL", 16, 8  # the same for a heap and each object in it
 
 
 def _check_heap(heap: bytes, size: int, width: int) -> None:

@@ -15,7 +15,7 @@ GALAXY = re.compile(
 OTHER = re.compile(
     r"(?i)(?:^|(?<=[^a-z]))(?:z[=_-]?\d+(?:[.p]\d+)?|[lm]\d+n\d+(?:tng|fp)?|v\d+(?:\.\d+)*|i\d|a[=_-]?\d+\.\d+)(?![a-z\d])"
 )
-MOST_DIGITS = 15  # of a galaxy's number
+MOST_DIGITS = 15  # longest galaxy number
 PARENTS = 3  # folders above a file that may be named after its snapshot
 
 

@@ -10,7 +10,7 @@ from mocks.display import facts_table
 __all__ = ["Galaxy", "Gas", "Stars"]
 
 PLOT_CELLS = 128  # along a side of a drawn galaxy
-PLOTTED_MASS = 0.99  # share of the stellar mass within the picture, unless told otherwise
+PLOTTED_MASS = 0.99  # default share of the stellar mass within the picture
 LEAST_RADIUS = 1e-3  # kpc; of a picture of stars that lie at one place
 
 

@@ -25,7 +25,7 @@ from simcompare.settings import size_problem
 __all__ = ["main", "make_app"]
 
 
-_SIZED = ("mock", "prepare", "reobserve")  # whose images a flow may have to take
+_SIZED = ("mock", "prepare", "reobserve")  # their images may be scored by a flow
 
 
 class _PlainHelp:
@@ -180,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stopped command to resume it. Repeating one with failures retries inputs that may succeed now.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    arguments.sort(key=lambda word: word not in ("--quiet", "--debug"))  # wherever they are written
+    arguments.sort(key=lambda word: word not in ("--quiet", "--debug"))  # may stand anywhere
     if "OMP_WAIT_POLICY" not in os.environ:
         # Threads of torch wait by spinning: beside other busy programs training was 3 to 30 times slower.
         os.environ.setdefault("GOMP_SPINCOUNT", "20000")

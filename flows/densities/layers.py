@@ -21,11 +21,11 @@ __all__ = [
     "started_small",
 ]
 
-LEAST_DEVIATION = 1e-6  # of a channel that hardly varies in the first batch; its log scale stays finite
+LEAST_DEVIATION = 1e-6  # for a channel that hardly varies in the first batch: its log scale stays finite
 LARGEST_PRODUCT_GRID = 8  # side up to which a plain product was faster than a convolution
-INITIAL_LOGIT_SHARE = -5.0  # of the wide part of the base density: 0.7 % of all values
+INITIAL_LOGIT_SHARE = -5.0  # share of the wide part of the base density: 0.7 % of all values
 INITIAL_LOG_EXCESS = 0.7  # its width before training, softplus(0.7) = log(3.0): three times the unit part
-HALVINGS = 60  # of a bracket of probabilities: to 1e-18 of it, below the rounding of float64
+HALVINGS = 60  # of a bracket of probabilities: to 1e-18, below float64 rounding
 
 
 def started_small(layer: nn.Conv2d | nn.Linear, spread: float = 0.01) -> nn.Conv2d | nn.Linear:

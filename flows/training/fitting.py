@@ -24,7 +24,7 @@ __all__ = ["Fit", "Progress"]
 log = logging.getLogger(__name__)
 
 FIRST_BATCH = 256  # images that set the ActNorms: the deviation of a channel to some per cent
-FIRST_RATE = 0.1  # of the peak learning rate, at the first step of the warm-up
+FIRST_RATE = 0.1  # share of the peak learning rate at the first warm-up step
 EMA_WARM_UP = 10  # steps after which the running mean of the weights forgets its start
 # Large primes, so that the streams of seeds, epochs and processes stay apart.
 SEED_STRIDE, EPOCH_STRIDE, RANK_STRIDE = 1_000_003, 7919, 104_729

@@ -17,7 +17,7 @@ from mocks.deposit.vector_lanes import (
 __all__ = ["search"]
 
 _FARTHEST = 1e300  # square of a distance that nothing reaches
-_SLACK = 1 + 1e-12  # for the rounding of distances that are compared with sums of others
+_SLACK = 1 + 1e-12  # allows for rounding of distances compared with sums of others
 # These decide the speed and not the result; tuned on clustered galaxies of 1e3 to 1e6 particles.
 _CROWD = 4  # distances kept before only the nearest stay, in units of k
 _LIKELY_GAP, _LIKELY_ROOM = (

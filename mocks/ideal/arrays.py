@@ -11,7 +11,7 @@ from mocks.ideal.units import nanomaggies
 
 __all__ = ["ideal_image_from_array"]
 
-MOST_NEGATIVE = 1e-6  # over the largest pixel, what resampling leaves of a noiseless image
+MOST_NEGATIVE = 1e-6  # relative to the largest pixel; resampling of noiseless images leaves this
 
 
 def ideal_image_from_array(

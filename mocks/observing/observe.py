@@ -80,7 +80,7 @@ def add_noise(flux: np.ndarray, conditions: ObservingConditions, rng: np.random.
             light += rng.uniform(-0.5, 0.5, size=light.shape)
         light /= gain
         noise = read * standard_normal(light.shape, rng)
-        if tables is not None:  # of the read-out
+        if tables is not None:  # read-out noise
             noise, light = correlate(noise + light - expected, tables[i]), expected
         level = np.add(light, noise, out=observed[i])
         level += shift - shot * gain

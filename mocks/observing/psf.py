@@ -20,8 +20,8 @@ __all__ = [
 # of the image), beta, offset along x and y [pixels], and two components of the ellipticity.
 MOFFAT_LOW = (0, -1, 0.5, 1.6, -3, -3, -0.6, -0.6)
 MOFFAT_HIGH = (10, 1, np.inf, 8, 3, 3, 0.6, 0.6)
-NARROWEST_PROFILE = 0.5  # of the measured width, below which pixels hide the profile's own
-WIDTH_ROUNDS = 3  # of finding the width before the pixel: to half a per cent for widths above 1.7 pixels
+NARROWEST_PROFILE = 0.5  # share of the measured width; narrower profiles are hidden by the pixels
+WIDTH_ROUNDS = 3  # iterations to the width before the pixel: 0.5 % for widths above 1.7 pixels
 
 
 def fit_moffat(image: np.ndarray, size: int) -> np.ndarray:

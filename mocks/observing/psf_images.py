@@ -11,15 +11,15 @@ logger = logging.getLogger(__name__)
 OFF_CENTRE = 0.45  # pixels from the centre of one, at which a PSF is moved
 LEAST_SHIFT = 0.1  # pixels; less is not worth a spline
 CENTRING_ROUNDS = 10
-MOST_NEGATIVE = 0.3  # over the positive light; stacked stars of KiDS reach 0.2, Lanczos kernels 0.02
+MOST_NEGATIVE = 0.3  # share of the positive light; stacked stars of KiDS reach 0.2, Lanczos kernels 0.02
 MOST_BORDER = 0.5  # brightness of the border over that of the peak
-MOST_PEDESTAL = 0.3  # of the light that a constant as bright as the faintest pixel of the border would hold
+MOST_PEDESTAL = 0.3  # share of the light in a constant as bright as the faintest border pixel
 LEAST_WITH_PEDESTAL = 11  # pixels a side; wings fill smaller images to the border
 LEAST_PSF = 3  # pixels a side
-LEAST_KEPT = 0.9  # of the light, in a cut about the centre
-SUM_TOLERANCE = 1e-4  # by which the sum of a PSF may differ from one: files of float32 and cut wings
-NEAR_HALF = 0.4  # of the maximum: what lies above holds the contour at half of it, between pixels
-LEAST_SIDE = 6  # of the piece of an image to measure a width in: that of a quintic spline
+LEAST_KEPT = 0.9  # share of the light in a cut around the centre
+SUM_TOLERANCE = 1e-4  # tolerance of the sum of a PSF: float32 files and cut wings
+NEAR_HALF = 0.4  # share of the maximum; pixels above it enclose the half-maximum contour
+LEAST_SIDE = 6  # least side to measure a width in: that of a quintic spline
 
 
 def check_psf(psf: np.ndarray, name: str = "psf") -> None:

@@ -12,9 +12,9 @@ from mocks.surveys import Survey, load_survey
 __all__ = ["RealImage", "redshifted", "reobserve"]
 
 MOST_NEGATIVE = 0.05  # share of a PSF's light: noise of a good image of a star gives 0.01 to 0.03
-LEAST_POWER = 1e-6  # of the old PSF, over that of its mean: below it a frequency is not restored
-MOST_GAIN = 4.0  # in power, of any frequency: beyond it the old image is sharpened, and its noise shown
-SAME_EXTENT = 1 - 1e-9  # for the rounding of two extents
+LEAST_POWER = 1e-6  # power of the old PSF over its mean; weaker frequencies are not restored
+MOST_GAIN = 4.0  # in power; a larger gain would sharpen the old image and show its noise
+SAME_EXTENT = 1 - 1e-9  # allows for rounding
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,7 +37,7 @@ LEAST_P = 0.01
 """Of the Kolmogorov-Smirnov test, below which sky fails: one false alarm in a hundred checks."""
 CHANCE_ERRORS = 2  # standard errors of the AUC that chance reaches, at 95 %
 FEWEST = 50  # patches of either kind; the AUC has an error of 0.06 then
-MOST_DEVIATIONS = 5  # at which features are cut for the classifier, so that no outlier rules it
+MOST_DEVIATIONS = 5  # features are clipped here, so that no outlier dominates the classifier
 _FLAT = 1e-12  # added to a spread of nothing
 # Newton's method: all but free constant term, largest exponent, step at which it ends.
 _FREE, _LARGEST, _STEP = 1e-9, 30, 1e-8

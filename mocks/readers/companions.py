@@ -12,7 +12,7 @@ from mocks.readers.particles.limits import row_keys
 __all__ = ["GROUP", "companion_radius", "companions_problem", "with_companions"]
 
 GROUP = "group"
-INSIDE = 1 - 1e-9  # of a radius, within which rounding does not decide
+INSIDE = 1 - 1e-9  # share of a radius that is inside whatever the rounding
 
 
 def companion_radius(companions: str) -> float | None:

@@ -11,7 +11,7 @@ from mocks.observing.psf_images import psf_from_image
 
 __all__ = ["PsfexModel", "open_psfex"]
 
-_OUTSIDE = 0.05  # of the range of the stars, by which a place may lie beyond it
+_OUTSIDE = 0.05  # share of the stars' range by which a position may lie outside
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ __all__ = ["Frame", "frame_siblings", "open_frame"]
 
 FRAME_NAME = re.compile(r"frame-([ugriz])-(\d{6})-(\d)-(\d{4})(?i:\.fits(\.bz2|\.gz|\.fz)?)$")
 
-MOST_BYTES = 2**30  # of a frame, unpacked; real ones have 12 MB
+MOST_BYTES = 2**30  # largest unpacked frame; real ones have 12 MB
 
 _DAMAGE = (OSError, EOFError, ValueError, zlib.error)
 """What reading and unpacking a cut file raises."""

@@ -30,7 +30,7 @@ _LONGEST_WAIT = 600.0  # s, however long a server asks to wait
 _SLOWEST = 100.0  # bytes per second, from then on
 _LARGEST, _SLACK = 2**35, 2**26  # bytes of a file of unknown size; beyond the announced one
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
-logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of every request, with its query
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every request, with its query
 
 
 class FetchError(OSError):

@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 _BASE = "unaltered"
 _HALVES = ("half 1", "half 2")
-_SOFTER, _HARDER = 2.0, 0.4  # of the softening, which is five times the noise by default
+_SOFTER, _HARDER = 2.0, 0.4  # factors on the softening, by default five times the noise
 _NOISES_PER_SOFTENING = 5.0
 
 
@@ -145,7 +145,7 @@ def _run(path: Path, task: _Task, watch: Watch) -> None:
     backgrounds = {} if background is None else {"background": background}
     sets = [ImageSet.open(folder) for folder in settings.images]
     if task.twins is not None and ImageSet.open(task.twins).name not in [images.name for images in sets]:
-        sets.append(ImageSet.open(task.twins))  # without which there is no structure fraction
+        sets.append(ImageSet.open(task.twins))  # needed for the structure fraction
     parts = [
         score(images, model, with_sky(backgrounds, images, model), symmetries=settings.symmetries)
         for images in sets

@@ -84,7 +84,7 @@ def write_scores(settings: ScoreSettings) -> Path:
             )
         if done.has(SCORES):
             logger.info("%s exists already", run.folder / SCORES)
-            shutil.rmtree(run.folder / _CHUNKS, ignore_errors=True)  # of a run killed at its very end
+            shutil.rmtree(run.folder / _CHUNKS, ignore_errors=True)  # left by a run killed at its very end
             return run.folder / SCORES
         done.record()
         settings = settings.model_copy(update={"device": choose_device(settings.device)})
@@ -226,7 +226,7 @@ def _score_chunk(path: Path, chunk: _Chunk, watch: Watch) -> None:
         torch.set_num_threads(1)
         try:
             scores = score(
-                chunk.images.slab(0, len(chunk.images)),  # whose catalogue goes with it
+                chunk.images.slab(0, len(chunk.images)),  # its catalogue goes with it
                 models,
                 _backgrounds(settings, chunk.images),
                 batch_size=settings.batch_size,

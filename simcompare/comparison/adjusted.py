@@ -61,7 +61,7 @@ def adjusted_differences(
         if not len(sample):
             continue
         u, v = _galaxies(sample, columns)
-        if not len(v):  # of a set whose images have no score or no nuisance
+        if not len(v):  # no image has both a score and nuisances
             continue
         value = float(np.mean(v - model.predict(u)))
         delta = Estimate(value, *3 * [np.nan])

@@ -170,7 +170,7 @@ def null_lines(table: Table) -> list[str]:
     lines = [_null_line(null) for null in about.get("nulls") or ()]
     null = table.meta.get("null") or {}
     if about.get("nulls"):
-        pass  # of the headline itself; halves are about the mean ratio
+        pass  # the nulls of the headline say more than halves of the mean ratio
     elif null.get("n_splits"):
         lines.append(
             f"In 95% of {null['n_splits']} random splits of {table.meta['reference']}, mean ratios of the "

@@ -51,7 +51,7 @@ def _change(after: int, before: int, drawn: np.ndarray, above: np.ndarray, below
     ]
     moved = moved[0] - moved[1]
     tail = expanded_tail(moved, moved, 0.95)
-    scale = np.sqrt(n / (n - 1))  # what resamples of few galaxies lack in spread
+    scale = np.sqrt(n / (n - 1))  # resamples of few galaxies scatter too little
     return percentile_interval(float(value), value + scale * (drawn[after] - drawn[before] - value), tail)
 
 

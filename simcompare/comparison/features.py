@@ -41,7 +41,7 @@ LEAST_POWER = 0.5
 LEAST_GALAXIES = 4
 LEAST_UNIT = 20  # learned real galaxies that give the units; of fewer the samples do
 DEFECT = 0.5  # shift of the first feature, in spreads, where no twins are scored
-NULL_PERMUTATIONS = 99  # of the many tests on equal sets
+NULL_PERMUTATIONS = 99  # for each of the many tests on equal sets
 
 
 @dataclass(frozen=True, eq=False)

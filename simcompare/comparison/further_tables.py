@@ -54,7 +54,7 @@ _NEEDED = (
 )  # fmt: skip
 _STRUCTURE = ("aperture_ratio", "surroundings_ratio")
 MOST_COMPARED = 20_000  # images of a data set in the model comparison
-MOST_FEATURES = 8  # of the model comparison: its classifier has squares of them as well
+MOST_FEATURES = 8  # in the model comparison, which also uses their squares
 
 
 # Title and note of every table, which `_Jobs` makes, in the order of the report.
@@ -403,7 +403,7 @@ class _Jobs:
         part = self.scores.select()[rows]
         kept = Rows(spaces[name], rows)[:][:, :MOST_FEATURES]
         known = self._unit_of(spaces[name])
-        if known is None:  # then of the simulations: of tested real galaxies they would favour these
+        if known is None:  # then from the simulations: tested real galaxies would favour themselves
             known = kept[np.isin(part["dataset"], part.of_kind(Kind.SIMULATED))]
         known = known[np.isfinite(known).all(axis=1)]
         if len(known) < 2:

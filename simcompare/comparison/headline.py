@@ -31,9 +31,9 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 FEW_GALAXIES = 5
-MOST_OUTSIDE = 0.05  # share of images outside the model's training range that is let pass
+MOST_OUTSIDE = 0.05  # tolerated share of images outside the training range
 RAISED = 0.02  # rate of each of four cautions for data sets like the reference; of any of them 5 to 10 %
-NUISANCE_SHIFT = 0.25  # difference of medians, in half the reference's 16-84 % range, that is let pass
+NUISANCE_SHIFT = 0.25  # tolerated difference of medians, in half the reference's 16-84 % range
 EXPECTED_OUTSIDE = 0.08  # share of real galaxies beyond the edges of two conditions, 2 % at each of four
 PERCENTILES = {"0p15": 0.15, "2p5": 2.5, "97p5": 97.5, "99p85": 99.85}
 

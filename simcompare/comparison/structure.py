@@ -35,7 +35,7 @@ SIGNIFICANCE = 0.05
 """Of the p-value after Holm's correction below which a data set is said to differ from real galaxies."""
 MOST_EXTRAPOLATED = 0.5
 """Share of galaxies outside the reference's range of brightness and size beyond which none is ranked."""
-MOST_WITHOUT_APERTURE = 0.1  # share of the reference judged by its whole images, of which nothing is said
+MOST_WITHOUT_APERTURE = 0.1  # share of the reference scored on whole images that needs no note
 SEEN = 0.5
 """A fraction whose interval reaches below this and above 1 has decided nothing."""
 SURROUNDINGS = "surroundings_ratio"

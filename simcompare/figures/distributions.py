@@ -86,7 +86,7 @@ def draw_ridges(table: Table, ax: Axes | None = None) -> Axes:
     styles = table_styles(table)
     ax = new_axes(ax, COLUMN * 1.25, 0.9 + 0.36 * len(styles))
     real = table[np.asarray(table["dataset"]) == table.meta["reference"]]
-    step = 0.8  # of the height of a curve
+    step = 0.8  # in heights of a curve
     for level, (name, style) in enumerate(reversed(styles.items())):
         rows = table[np.asarray(table["dataset"]) == name]
         base = level * step

@@ -40,7 +40,7 @@ def draw_ladder(table: Table, ax: Axes | None = None) -> Axes:
     """
     ax = new_axes(ax, PAGE * 0.6, 0.9 + 0.3 * len(table))
     is_fraction = "fraction" in table.colnames
-    start, digits = (1.0, 2) if is_fraction else (0.0, 1)  # of real galaxies
+    start, digits = (1.0, 2) if is_fraction else (0.0, 1)  # value of real galaxies
     level = np.asarray(table["fraction" if is_fraction else "to_real"], float)
     before = np.append(start, level[:-1])
     y = np.arange(len(table))[::-1]

@@ -25,7 +25,7 @@ __all__ = ["About", "Arrays", "prepare_arrays"]
 logger = logging.getLogger(__name__)
 
 NANOMAGGY = u.Unit("nmgy")
-_OWN_COLUMNS = ("galaxy_id", "view", "ra", "dec")  # which a `RawStamp` has under names of its own
+_OWN_COLUMNS = ("galaxy_id", "view", "ra", "dec")  # attributes of `RawStamp`, not extra columns
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def part_files(path: Path) -> list[Path]:
         raise FileNotFoundError(f"{path}: no images/part-*.h5 in it; run `mock` or `prepare` there first.")
     recorded = {record.with_suffix(".h5") for record in files[0].parent.glob("part-*.json")}
     for lost in sorted(recorded.difference(files)):
-        if read_record(lost).get("sha256"):  # without one there was nothing to write
+        if read_record(lost).get("sha256"):  # a record without a hash: nothing was written
             raise FileNotFoundError(
                 f"{lost} is missing, and its images are recorded in {lost.with_suffix('.json').name}. "
                 "Copy it again, or give the command of its run folder again, which makes what is missing."

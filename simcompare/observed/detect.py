@@ -24,7 +24,7 @@ __all__ = ["Candidates", "empirical_psf", "find_candidates", "psfield_of", "read
 log = logging.getLogger(__name__)
 
 FAINTEST = 20.5  # AB mag in the band of detection
-LEAST_PEAK = 6.0  # of the smoothed image, in its noise
+LEAST_PEAK = 6.0  # signal-to-noise in the smoothed image
 LEAST_EXTENT = 0.12  # mag beyond the stars' aperture difference
 STAMP_SIDE = 161
 PSF_SIDE = 31
@@ -32,7 +32,7 @@ FULL_WELL = 60_000.0  # counts; the converter ends at 65 535
 _SMALL, _LARGE = 2.0, 5.0  # aperture radii [pixels]
 _BRIGHT_STAR, _STAR_REACH = 60.0, 60  # nanomaggies in one pixel; pixels its halo and spikes reach
 _KNOT_REACH = 20  # pixels
-_FRAME_REACH = 1.0  # of a frame's corners from its middle, amply [deg]
+_FRAME_REACH = 1.0  # generous distance from centre to corner of a frame [deg]
 _BRIGHTEST_GALAXY = 15.0  # nanomaggies in one pixel, 17.5 mag per square arcsec
 
 

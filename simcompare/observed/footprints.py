@@ -17,8 +17,8 @@ _SMOOTHING = 1.5  # pixels
 _SMALL, _LARGE = 2.0, 5.0  # aperture radii [pixels]
 # Magnitude between the apertures beyond the PSF's: HSC's stars have -0.17 to 0.02, galaxies 0.03 to 1.2.
 LEAST_EXTENT = 0.025
-MOST_ERROR = 0.08  # of that magnitude; what is fainter may be anything
-_CLEARER = 1.5  # by how much the right order of coordinates must find more light
+MOST_ERROR = 0.08  # largest error of that magnitude; fainter objects may be anything
+_CLEARER = 1.5  # light found in the right order of coordinates over that in the wrong one
 
 
 def peak_columns(groups: Iterable[Mapping], where: str | Path) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from simcompare.observed.units import nanomaggies_per_unit
 
 __all__ = ["degrees", "read_linear_stack", "read_object_groups"]
 
-_GROUPS_LOOKED_AT = 100  # to tell the order of their coordinates
+_GROUPS_LOOKED_AT = 100  # enough to tell the order of coordinates
 _DEGREES = {"deg": 1.0, "degree": 1.0, "degrees": 1.0, "rad": np.rad2deg(1.0), "radian": np.rad2deg(1.0)}
 _DEGREES |= {"hourangle": 15.0, "hour": 15.0, "hours": 15.0}
 

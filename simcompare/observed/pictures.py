@@ -19,7 +19,7 @@ from simcompare.observed.rows import check_filters, each_row
 __all__ = ["PICTURE_BANDS", "is_picture", "is_picture_folder", "read_picture_folder", "read_picture_stack"]
 
 PICTURE_BANDS = ("R", "G", "B")
-MOST_PIXELS = 4096 * 4096  # of one picture; checked before it is decoded
+MOST_PIXELS = 4096 * 4096  # largest picture; checked before decoding
 _ENDINGS = (".jpg", ".jpeg", ".png")
 
 

@@ -58,7 +58,7 @@ def read_table(path: Path) -> Table:
         else:
             frames = _frames_of(path)
             table = Table.read(path)
-            if len(frames) == 1:  # of several, names of columns tell which is meant
+            if len(frames) == 1:  # with several, column names decide
                 table.meta["RADESYS"], _, table.meta["EQUINOX"] = frames.pop().partition(" ")
     except Exception as error:  # astropy raises many kinds for files that are not tables
         reason = " ".join(str(error).split("The available formats")[0].split())[:300]

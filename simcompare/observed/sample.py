@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 UNITS = {"linear": LINEAR_UNIT, "8-bit": "8-bit counts"}
 PART_BYTES = 1e8
 _STAMPS_PER_TASK = 50
-_BYTES_PER_TASK = 4 << 20  # what a cluster's scheduler passes on without complaint
+_BYTES_PER_TASK = 4 << 20  # a cluster's scheduler accepts this much
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,10 +220,12 @@ class _Parts:
     properties: tuple[PropertyTable, ...] = ()
     match_radius: float = 2.0
     seen: TakenPlaces = field(default_factory=TakenPlaces)
-    scale: float = 0.0  # of the images before preparation [arcsec]; 0 before the first, and for most pictures
+    scale: float = (
+        0.0  # pixel scale before preparation [arcsec]; 0 before the first image, and for most pictures
+    )
     start: int = 0  # images of the inputs that the written parts account for
     stop: int = 0  # images of the inputs that were taken or rejected
-    number: int = 0  # of the next part
+    number: int = 0  # number of the next part
     rejected: list[dict] = field(default_factory=list)
     pending: list[PreparedStamp] = field(default_factory=list)
     pending_rejects: list[dict] = field(default_factory=list)

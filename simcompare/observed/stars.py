@@ -9,11 +9,11 @@ from simcompare.images.preparation.segmentation import DETECTION_SIGMA, pixel_no
 
 __all__ = ["star_psf"]
 
-_REACH = 7  # of the square about a star that is fitted [pixels]
-LEAST_PEAK = 20.0  # of a star's brightest pixel, in the noise of the sky
+_REACH = 7  # half side of the square fitted around a star [pixels]
+LEAST_PEAK = 20.0  # brightest pixel of a star, in units of the sky noise
 # What a star looks like from the ground: width [arcsec], ellipticity, exponent of the wings, reduced chi^2.
 WIDTHS, MOST_ELLIPTICITY, EXPONENTS, MOST_CHI2 = (0.7, 1.8), 0.2, (2.0, 7.0), 3.0
-MODEL_ERROR = 0.03  # of a Moffat profile, relative to the star's light
+MODEL_ERROR = 0.03  # error of the Moffat profile, relative to the star's light
 AGREEMENT = 1.08  # width of the widest star over that of the narrowest
 # Amplitude and background [of the peak], FWHM [pixels], exponent, x, y [pixels], two ellipticities.
 _START = (1, 0, 3, 3, 0, 0, 0, 0)

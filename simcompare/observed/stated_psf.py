@@ -7,7 +7,7 @@ from mocks.observing.psf_images import psf_from_image
 
 __all__ = ["effective_width", "header_psf", "mixture_psf"]
 
-_ROUNDS = 6  # of finding the width before the pixel from the effective width
+_ROUNDS = 6  # iterations from effective width to width before the pixel
 _WIDTH_TOLERANCE = 0.01  # relative
 _N_GAUSSIANS = 3
 MIXTURE_SIDE = 41

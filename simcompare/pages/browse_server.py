@@ -62,9 +62,9 @@ class BrowseServer:
         self, port: int, answers: Callable[[str], tuple[str, bytes] | None], patience: float = 20.0
     ) -> None:
         self.answers = answers
-        logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it tells of each request that waits
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it logs each request that waits
         self._sockets, self._patience = {}, patience
-        self._begun: dict[object, tuple[object, float]] = {}  # what a client is at, since when
+        self._begun: dict[object, tuple[object, float]] = {}  # current request of each client, and since when
         try:
             self._server = create_server(
                 self._answer,

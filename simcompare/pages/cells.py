@@ -116,7 +116,7 @@ _HEADINGS = {
 _LEFT_TO_THE_FILE = ("n_drawn", "null_95")
 _P_VALUES = ("p_value", "p_holm", "ks_p", "structure_p", "surroundings_p")
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_LIMIT = 1e-4  # below which a p-value is not worth its digits
+_LIMIT = 1e-4  # smaller p-values are written as "< 0.0001"
 
 
 @dataclass(frozen=True)
@@ -275,7 +275,7 @@ def shown_table(further: FurtherTable) -> ShownTable:
         return ShownTable(further.title, further.note, anchor, [], [])
     names = [name for name in table.colnames if not name.endswith(("_low", "_high", "_error"))]
     names = [name for name in names if name not in _LEFT_TO_THE_FILE]
-    if "value" in names:  # of which low and high are the ends
+    if "value" in names:  # low and high are the ends of its interval
         names = [name for name in names if name not in ("low", "high")]
     texts = {name: [value_text(value, name) for value in table[name]] for name in names}
     names = [name for name in names if any(texts[name])]

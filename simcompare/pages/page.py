@@ -36,7 +36,7 @@ SECTIONS = (
     ("checks", "Checks of the mocks and the model", "More checks"),
 )
 FIRST = "difference"  # figure beside the answer
-_DPI = 220.0  # of a figure that does not say
+_DPI = 220.0  # for a figure that does not state it
 
 
 @dataclass(frozen=True)

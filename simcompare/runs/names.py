@@ -11,11 +11,11 @@ SCORES = "scores.parquet"
 """Scores of a run of ``score`` or ``compare``."""
 
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789._+-")
-_RESERVED = frozenset(  # whatever follows their first dot, on Windows
+_RESERVED = frozenset(  # reserved on Windows, with any ending
     ["con", "prn", "aux", "nul", "conin$", "conout$", "clock$"]
     + [f"{port}{number}" for port in ("com", "lpt") for number in range(10)]
 )
-_LONGEST = 120  # of 255 bytes, so that callers can add numbers and endings
+_LONGEST = 120  # of the 255 bytes allowed, so that callers can add numbers and endings
 _HEAD = 60
 
 

@@ -62,7 +62,7 @@ def make_files(
     todo = [pair for pair in zip(paths, tasks, strict=True) if pair[0] not in finished]
     if finished:
         logger.info("%d of %d parts are finished already", len(finished), len(tasks))
-    for path in finished:  # whose run may have been killed just then
+    for path in finished:  # its run may have been killed just then
         _journal(path).unlink(missing_ok=True)
     settings = run.settings
     finish = partial(_finish_file, write, getattr(settings, "timeout", _TIMEOUT))

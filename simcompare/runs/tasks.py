@@ -258,7 +258,7 @@ def _way_of_starting() -> str:
     ours = [name for name in sys.modules if name.partition(".")[0] in ("simcompare", "mocks", "flows")]
     multiprocessing.set_forkserver_preload(["distributed", *ours])
     before = {name: os.environ.get(name) for name in _ONE_THREAD}
-    os.environ.update(_ONE_THREAD)  # which libraries read when they are imported
+    os.environ.update(_ONE_THREAD)  # libraries read these when imported
     try:
         forkserver.ensure_running()
     finally:
@@ -298,7 +298,7 @@ def _greet(address: str) -> None:
     try:
         with ThreadPoolExecutor(1) as pool:  # this thread may be a notebook's, which has a loop of its own
             pool.submit(asyncio.run, ask()).result()
-    except Exception as error:  # whatever a stranger's answer makes of Dask
+    except Exception as error:  # an answer from another server may raise anything in Dask
         reason = str(error) or f"no answer in {_ANSWER_WITHIN:.0f} s"
         raise OSError(
             f"no Dask scheduler answers at {address} ({reason}); start it, or correct --scheduler."
@@ -372,5 +372,5 @@ def _run_on_cluster(
             f"{len(lost)} of {started} tasks ended every worker that tried them, most often for lack of "
             f"memory; the others are finished. Run the same command again with fewer workers. {lost[0]}"
         )
-    if is_stopped():  # what follows the last task may take long, too
+    if is_stopped():  # the work after the last task may also take long
         raise StoppedError(_stop_message(done, total))

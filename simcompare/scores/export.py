@@ -18,7 +18,7 @@ from simcompare.scores.record import Scores
 
 __all__ = ["LAYOUTS", "export_scores"]
 
-_FORMULA = r"[=+@\t\r-]"  # what a spreadsheet takes for the beginning of one
+_FORMULA = r"[=+@\t\r-]"  # characters that begin a formula in a spreadsheet
 
 
 def _ecsv(scores: Scores, path: Path) -> None:

@@ -35,7 +35,7 @@ __all__ = [
     "write_blocks",
 ]
 
-ROWS = 2_000  # of a row group, and of a block in memory: some 2 MB
+ROWS = 2_000  # rows per row group and per block in memory: some 2 MB
 _BEFORE = "scores.ecsv"  # name and format in runs of versions before Parquet
 _YAML = "table_meta_yaml"  # keys of astropy's own Parquet files
 _LENGTH = "table::len::"

@@ -19,7 +19,7 @@ from simcompare.statistics.means import Clustered
 __all__ = ["Scores", "headline_of"]
 
 HEADLINES = ("structure_z", "log_likelihood_ratio")
-_SPLIT = {"structure_z": "aperture_ratio"}  # whose parts by scale stand for those of a headline
+_SPLIT = {"structure_z": "aperture_ratio"}  # its parts by scale stand for those of the headline
 LEARNED_KINDS = (Kind.OBSERVED, Kind.TWINS)  # a model has seen their training rows
 _TELLING = ("dataset", "kind", "split", "galaxy_id")
 

@@ -23,7 +23,7 @@ from simcompare.statistics.two_sample import Clustered
 __all__ = ["Typicality", "add_typicality", "batch_typicality"]
 
 FOLDS = 10
-MOST_EXTRAPOLATED = 0.5  # share of galaxies beyond the reference's nuisances from which no p-value is given
+MOST_EXTRAPOLATED = 0.5  # largest share of extrapolated galaxies for a p-value
 
 
 def add_typicality(

@@ -16,7 +16,7 @@ CLIP = 6.0
 """Largest absolute z: no galaxy carries a data set."""
 RIDGE_MEAN, RIDGE_SPREAD = 1.0, 3.0  # pull on the coefficients, in galaxies
 WINSOR = (0.02, 0.98)  # quantiles of the reference at which conditions are held
-FLOOR = 0.2  # of the mean absolute residual, added before the logarithm
+FLOOR = 0.2  # in mean absolute residuals, added before the logarithm
 
 
 def compress(ratio: np.ndarray) -> np.ndarray:
@@ -92,7 +92,7 @@ def ridge(terms: np.ndarray, values: np.ndarray, penalty: float) -> tuple[np.nda
     """
     pull = penalty * np.eye(terms.shape[1])
     pull[0, 0] = 0
-    inverse = np.linalg.pinv(terms.T @ terms + pull)  # of conditions that are all alike too
+    inverse = np.linalg.pinv(terms.T @ terms + pull)  # also where all conditions are alike
     coefficients = inverse @ (terms.T @ values)
     leverage = np.einsum("ij,jk,ik->i", terms, inverse, terms)
     residual = (values - terms @ coefficients) / (1 - np.minimum(leverage, 0.99))  # as if left out

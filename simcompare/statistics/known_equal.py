@@ -12,7 +12,7 @@ SIGNIFICANCE = 0.05
 N_DRAWS = 40
 """Sets that are drawn; the rate of false alarms is then known to 3 %."""
 SURE = 0.01  # chance at which a test that keeps its 5 % is said to fail
-MOST_GALAXIES = 300  # from which sets are drawn
+MOST_GALAXIES = 300  # largest number of galaxies that sets are drawn from
 LEAST_LEFT = 20
 
 

@@ -22,7 +22,9 @@ __all__ = [
     "mean_of",
 ]
 
-LEAST_VARIANCE = 1e-4  # of a resample's mean, in that of the sample: one galaxy drawn every time has none
+LEAST_VARIANCE = (
+    1e-4  # least variance of a resample's mean over the sample's: one galaxy drawn n times has none
+)
 MOST_UNITS = 4000  # galaxies resampled one by one; more are resampled in as many random groups
 
 

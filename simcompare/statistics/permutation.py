@@ -8,7 +8,7 @@ from simcompare.statistics.intervals import Estimate
 __all__ = ["permuted_difference", "permuted_p_value"]
 
 N_PERMUTATIONS = 4999
-MOST_GALAXIES = 2000  # of more, means are normal and Welch's interval is as good
+MOST_GALAXIES = 2000  # beyond it means are normal, and Welch's interval is as good
 AT_ONCE = 2_000_000  # numbers permuted at a time
 STEPS = 40  # halvings in the search for a bound
 LEAST_P = 1e-7  # three moments of some hundred values say no more about a tail
@@ -52,7 +52,7 @@ def permuted_difference(
         return Estimate(difference, float(bounds.low), float(bounds.high), error), float(test.pvalue)
     values = np.concatenate([ours, real])
     is_ours = np.arange(n + m) < n
-    sums, counts = [], []  # of the galaxies dealt to the first sample: values, and how many are ours
+    sums, counts = [], []  # galaxies dealt to the first sample: sum of values, number of ours
     step = max(1, AT_ONCE // (n + m))
     for start in range(0, N_PERMUTATIONS, step):
         deals = min(step, N_PERMUTATIONS - start)

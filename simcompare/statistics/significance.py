@@ -29,7 +29,7 @@ def welch(simulated: Clustered, reference: Clustered) -> float:
     scale = max(np.abs(first).max(), np.abs(second).max(), np.finfo(float).tiny)
     if max(np.ptp(first), np.ptp(second)) < 1e-12 * scale:
         return 1.0 if abs(first.mean() - second.mean()) < 1e-12 * scale else 0.0
-    if min(np.ptp(first), np.ptp(second)) < 1e-12 * scale:  # of which scipy warns: one sample has no spread
+    if min(np.ptp(first), np.ptp(second)) < 1e-12 * scale:  # no spread in one sample: scipy would warn
         moments = [(each.mean(), each.std(ddof=1), each.size) for each in (first, second)]
         return float(stats.ttest_ind_from_stats(*moments[0], *moments[1], equal_var=False).pvalue)
     return float(stats.ttest_ind(first, second, equal_var=False).pvalue)

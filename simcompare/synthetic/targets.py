@@ -35,7 +35,7 @@ __all__ = ["Target", "read_target", "select_targets"]
 logger = logging.getLogger(__name__)
 
 _NAMED = 5  # files or galaxies named in a message, of however many
-_IMAGE, _FAULT = -1, -2  # instead of a subhalo_id
+_IMAGE, _FAULT = -1, -2  # in place of a subhalo_id
 _MOST_KEPT = 4  # snapshots that a process keeps open
 _KEPT: dict[tuple, Snapshot] = {}
 """Open snapshots by path, state of their files, and how they were opened: never by path alone."""
@@ -115,7 +115,7 @@ def select_targets(settings: MockSettings) -> tuple[list[Target], str]:
                 raise ValueError(f"{path} is a ready-made image; --companions is for snapshots.")
             target = Target(str(path), others=tuple(map(str, files[1:])))
             if len(inputs) == 1:
-                _read_image(target, settings)  # whose error needs no run folder
+                _read_image(target, settings)  # raises before a run folder is made
             name = settings.name or settings.simulation or path.absolute().parent.name
             simulations.setdefault(name, path)
             targets.append(target)
@@ -208,7 +208,7 @@ def _members(settings: MockSettings) -> list[tuple[Path, ...]]:
     """List the inputs, folders of single files taken apart, images of one galaxy put together."""
     files = []
     for path in settings.inputs:
-        if settings.simulation in formats():  # whatever it looks like
+        if settings.simulation in formats():  # the format is named, whatever the files look like
             files.append(path)
             continue
         try:

@@ -41,7 +41,7 @@ from mocks.readers.particles.gathering import Part
 
 __all__ = ["PairSnapshot", "open_pair", "pair_in"]
 
-MOST_FILES = 40  # of a folder that are looked into
+MOST_FILES = 40  # files of a folder that are examined
 CATALOGUE = re.compile(r"(?i)sub-?(halo|find|group)|fof|group|halo|catalog|tab[_-]")
 
 

@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 
 MOST_HASH_BITS = 20  # keys of three times as many bits fit into an int64
 USUAL = DIALECTS["eagle-extract"].units
-NAMED_REDSHIFT = 0.01  # by which the redshift in a folder's name may differ, which has three digits
+NAMED_REDSHIFT = 0.01  # tolerance of the redshift in a folder's name, which has three digits
 GROUPS = ("group_number", "subgroup_number")
 LABEL = r"(\d{3}_z\d{3}p\d{3})"
 PREFIXES = {"snapshot": "snap", "particledata": "eagle_subfind_particles", "snipshot": "snip"}

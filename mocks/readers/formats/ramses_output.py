@@ -33,9 +33,9 @@ __all__ = ["RamsesSnapshot"]
 
 logger = logging.getLogger(__name__)
 
-CLOCK_SLACK = 1e-4  # of birth times [1 / H0], a million years
-TIME_TOLERANCE = 1e-3  # of conformal times [1 / H0], which proper ones miss by far
-SEARCH_MARGIN = 1.2  # of GalaxyMaker's radius, which is rounded to float32 and may leave out its own members
+CLOCK_SLACK = 1e-4  # tolerance of birth times [1 / H0]: a million years
+TIME_TOLERANCE = 1e-3  # tolerance of conformal times [1 / H0]; proper ones are far off
+SEARCH_MARGIN = 1.2  # in GalaxyMaker's radii, which are rounded to float32 and may miss members
 POSITIONS = ("position", "mass", "birth")
 ALL = ("position", "mass", "birth", "velocity", "metallicity")
 

@@ -37,7 +37,13 @@ __all__ = ["SwiftSnapshot", "open_swift"]
 
 UNITS = DIALECTS["swift"].units
 STARS, GAS = "PartType4", "PartType0"
-PLACES = (".", "SOAP", "SOAP-HBT", "../SOAP", "../SOAP-HBT")  # of the catalogue, seen from the snapshot
+PLACES = (
+    ".",
+    "SOAP",
+    "SOAP-HBT",
+    "../SOAP",
+    "../SOAP-HBT",
+)  # where the catalogue may be, relative to the snapshot
 NEEDED = (
     "InputHalos/HaloCatalogueIndex",
     "InputHalos/HaloCentre",

@@ -12,8 +12,8 @@ from mocks.readers.hdf5.statements import header_of, other_output
 __all__ = ["chunk_files", "count_problems"]
 
 MOST_CHUNKS = 100_000  # files of one output; a header that promises more is damaged
-CUT_OUT = {"CutoutID", "CutoutType"}  # in the headers of what the sites of Illustris and TNG cut out
-TYPES, STARS = 6, 4  # of particles in Gadget's format, and that of stars
+CUT_OUT = {"CutoutID", "CutoutType"}  # in headers of cutouts from the Illustris and TNG sites
+TYPES, STARS = 6, 4  # particle types in Gadget's format, and that of stars
 
 
 def chunk_files(folder: Path, stems: tuple[str, ...], count_key: str) -> tuple[Path, ...]:

@@ -19,7 +19,7 @@ HDF5_ERRORS = (KeyError, RuntimeError, TypeError, AttributeError, OverflowError,
 GAS, DARK_MATTER, STARS = 0, 1, 4  # types of particles in Gadget's format
 SMALL = 2**26  # bytes that can be read without harm, whatever the file
 MOST_COMPRESSION = 1000  # no real dataset unpacks to more times its file
-MOST_PIECES = 4096  # of a dataset that are counted, which takes a millisecond
+MOST_PIECES = 4096  # pieces of a dataset that are counted, in a millisecond
 
 # The authors' names of one field, preferred first. SmoothedMetallicity: EAGLE's cooling and enrichment use
 # the kernel average, and so do its published images.

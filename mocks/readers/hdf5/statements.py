@@ -70,7 +70,7 @@ GROUPS = ("Header", "Cosmology", "Parameters", "RuntimePars", "Units")
 COMOVING = "ComovingIntegrationOn", "Cosmological run"
 # Share of the particles that a file holds: EAGLE's reader, SWIFT (one number for each type)
 SAMPLED = "SamplingRate", "SubSampleFractions"
-STARS = 4  # of the types of particles
+STARS = 4  # particle type of stars
 
 
 def _all(file: h5py.File) -> dict[str, dict]:
@@ -114,7 +114,7 @@ def header_of(file: h5py.File) -> dict:
     header = _merged(stated)
     if "HubbleParam" in header and "Omega0" in header:
         return header
-    return _merged(_all(file))  # which costs a few milliseconds
+    return _merged(_all(file))  # takes a few milliseconds
 
 
 def settled_header(file: h5py.File, given: dict | None = None) -> dict:

@@ -33,7 +33,7 @@ _COLUMNS = {  # kinds of numbers, axes
     "GroupFirstSub": ("iu", 1),
     "GroupLenType": ("iu", 2),
 }
-_WIDTH = {"SubhaloPos": 3}  # of the second axis; of the others one for each type of particle
+_WIDTH = {"SubhaloPos": 3}  # length of the second axis; for all others one per particle type
 
 
 def check_columns(raw: dict, where: str) -> None:

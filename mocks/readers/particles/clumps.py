@@ -7,7 +7,7 @@ from mocks.readers.particles.friends import LINKS_IN_BOX, friends_of_friends
 
 __all__ = ["require_one_galaxy", "shares_of_clumps"]
 
-NEIGHBOUR = 16  # whose median distance sets the scale of a set of stars
+NEIGHBOUR = 16  # the median distance to this neighbour sets the scale
 LINKS = 2.0  # linking length in such distances
 FEWEST = 40  # stars of which clumps can be told
 OF_A_CLUMP = 20  # stars

@@ -8,7 +8,7 @@ from mocks.compiled import njit
 
 __all__ = ["extent", "half_mass_radius", "in_sphere", "mass_within", "shrinking_sphere", "unwrap"]
 
-KEEP = 0.75  # of the particles in each smaller sphere
+KEEP = 0.75  # share of the particles in each smaller sphere
 FEWEST = 50  # particles in the last sphere
 # 64 shells to each factor of 2 in the square radius, from 2^-40 to 2^40; the first and last hold the rest
 SHELL_BITS, INNERMOST, N_SHELLS = 46, (1023 - 40) * 64, 80 * 64

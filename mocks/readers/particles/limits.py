@@ -23,7 +23,7 @@ MEAN_METALLICITY = 0.1  # five to eight times solar; above, it is in solar units
 LEFT = 0.1, 1.1  # current over initial mass
 LIGHT = 299_792.458  # km/s
 FEWEST = 5  # stars whose radius says something
-BEYOND = 1e-3  # of the box, by which rounding may carry a coordinate over its edge
+BEYOND = 1e-3  # share of the box; rounding may carry a coordinate over its edge
 # Outside of these `doctor` warns
 SANE = {
     "star particle mass [Msun]": (1e1, 1e9),
@@ -34,7 +34,7 @@ SANE = {
 }
 SAME_MASS = 0.05  # relative difference between a catalogue's mass and that of the stars it lists
 SAME_RADIUS = 2.0  # factor between a catalogue's half-mass radius and that of the stars
-INNER_SHARE = 0.002  # of the mass within half the half-mass radius; about a centre elsewhere there is none
+INNER_SHARE = 0.002  # share of the mass within half the half-mass radius; around a wrong centre there is none
 REPEATED = 1e-3  # share of stars that may equal another one
 # Odd numbers that mix the bits of six columns into one key; rows of one key are compared themselves.
 MIXERS = np.array(

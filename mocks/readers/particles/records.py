@@ -34,7 +34,7 @@ __all__ = [
 
 BY_CATALOGUE, PARTLY, UNTOLD, BY_PLACE = "by catalogue", "partly", "untold", "by place"
 AGE_SLACK = 2e-3  # Gyr; stars born in the last step of a float32 clock come out this much too young
-HYDROGEN_FRACTION = 0.76  # of the mass, primordial; of the TNG data specification
+HYDROGEN_FRACTION = 0.76  # primordial mass fraction, as in the TNG data specification
 PROTON_MASS, BOLTZMANN = 1.67262192e-24, 1.380649e-16  # CODATA 2018 [g], [erg / K]
 CM2_PER_KM2 = 1e10
 PHOTOMETRY_BANDS = ("U", "B", "V", "K", "g", "r", "i", "z")  # columns of GFM_StellarPhotometrics

@@ -22,7 +22,7 @@ __all__ = [
 HUBBLE = 0.4, 0.95  # h of any simulation
 MOST_CURVATURE = 0.02  # Omega_m + Omega_Lambda - 1
 FLATNESS = 1e-4  # float32 headers miss Omega_m + Omega_Lambda = 1 by less
-POINTS = 40_001  # of the tables: linear interpolation is then good to 30 years
+POINTS = 40_001  # points of the tables; linear interpolation is then good to 30 years
 _ROOT_A = np.linspace(0.0, np.sqrt(1.5), POINTS)  # a future 1.5 covers rounding of a = 1
 FIRST_ROOT_A = np.sqrt(1e-5)  # nothing is born before
 

@@ -21,7 +21,7 @@ TYPES = {
     "q": "<i8",
     "f": "<f4",
     "d": "<f8",
-}  # of part_file_descriptor.txt
+}  # types in part_file_descriptor.txt
 VECTORS = {
     "position": ("position_x", "position_y", "position_z"),
     "velocity": ("velocity_x", "velocity_y", "velocity_z"),
@@ -34,8 +34,8 @@ SCALARS = {
     "initial_mass": "initial_mass",
 }
 LEAST_H0, MOST_A = 10.0, 1.1  # km/s/Mpc, scale factor: a run without cosmology has 1 and 1, or more
-MOST_FILES = 1_000_000  # of one output, whatever a damaged info file says
-FEWEST_RECORDS = 10  # of particles in the old format: places, velocities, mass, id, level, birth time
+MOST_FILES = 1_000_000  # largest number of files, whatever a damaged info file says
+FEWEST_RECORDS = 10  # in the old format: positions, velocities, mass, id, level, birth time
 HEADER_RECORDS = 8  # ncpu, ndim, npart, localseed, nstar_tot, mstar_tot, mstar_lost, nsink
 
 

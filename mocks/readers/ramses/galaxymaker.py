@@ -11,7 +11,7 @@ from mocks.readers.ramses.fortran import Records
 __all__ = ["Brick", "find_galaxies", "galaxy_table", "read_galaxy", "read_identities", "read_tree_bricks"]
 
 FLOATS = ("<f4", "<f8")
-MSUN_UNIT = 1e11  # of GalaxyMaker's masses
+MSUN_UNIT = 1e11  # unit of GalaxyMaker's masses
 PLACES = ("", "galaxy", "TREE_STARS", "GalaxyMaker", "galaxymaker")
 
 

@@ -248,7 +248,7 @@ COMMANDS: dict[str, Command] = {row.verb: row for row in _ROWS}
 
 SECTIONS = {
     verb: COMMANDS[verb].settings
-    for verb in dict.fromkeys(["fetch", *COMMANDS])  # which comes first there, and later in the help
+    for verb in dict.fromkeys(["fetch", *COMMANDS])  # fetch comes first in the file, later in the help
     if COMMANDS[verb].section
 }
 """Sections of a workflow file in their order; ``fetch`` and ``mock`` hold one for each of several."""

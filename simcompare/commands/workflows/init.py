@@ -93,7 +93,7 @@ def workflow_template(name: str = "simcompare.toml", *, every: bool = False) -> 
     shown = WorkflowSettings.model_fields.items()
     lines += [_entry(key, item, active=not every) for key, item in shown if every or key in _USUAL[""]]
     for section, kind in SECTIONS.items():
-        if section == "fetch":  # of recipes alone: only they know what there is
+        if section == "fetch":  # in recipes only, which know what can be fetched
             continue
         part = COMMANDS[section].section
         lines.append(f"\n# {part.about}\n[{_SECTION_NAME.get(section, section)}]")

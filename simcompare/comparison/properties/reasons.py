@@ -33,7 +33,7 @@ NUMBERS: Mapping[str, tuple[str, str]] = {
 }
 """Columns that are measured on both sides by the one preparation or `score`, and words for less and more."""
 LEAST_GALAXIES = 5
-_SIDES = {Verdict.SMOOTHER: -1, Verdict.CLUMPIER: 1}  # of the difference of z
+_SIDES = {Verdict.SMOOTHER: -1, Verdict.CLUMPIER: 1}  # sign of the difference of z
 
 
 def reasons(scores: Scores, structure: Structure, seed: int, *, n_bootstrap: int = 300) -> Table:

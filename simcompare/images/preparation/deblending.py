@@ -8,12 +8,12 @@ __all__ = ["foreign_pieces", "turned"]
 OUTSIDE = (
     8.0  # squared radius, in the galaxy's second moments, beyond which a piece may be foreign; 2 holds half
 )
-CONTRAST = 1.5  # of a foreign piece's peak to the galaxy's far side
+CONTRAST = 1.5  # ratio of a foreign piece's peak to the galaxy's far side
 # What makes a piece a clump: its share of the galaxy's light, the area above half of its peak [pixels], more
 # than two point sources', and its peak over the saddle that divides it from the galaxy. Touching neighbours
 # in SDSS and HSC cover 17 to 32 pixels, or are divided more deeply.
 CLUMP_LIGHT, CLUMP_AREA, CLUMP_CONTRAST = 0.1, 40, 1.9
-KNOWN = 0.8  # of the smoothing kernel that must lie on usable pixels
+KNOWN = 0.8  # share of the smoothing kernel on usable pixels
 
 
 def foreign_pieces(

@@ -5,7 +5,7 @@ from scipy.ndimage import gaussian_filter
 
 __all__ = ["DETECTION_SNR", "detection_snr"]
 
-DETECTION_SNR = 7.0  # what sky holds below a survey's depth of 5 sigma, reaches 6.5 with its noise
+DETECTION_SNR = 7.0  # sources below a survey's 5 sigma depth reach 6.5 with noise
 _SCALES = (1.2, 2.4, 4.8)  # widths of the galaxies that are looked for [pixels]
 _MOST_CORRELATED = 0.7
 

@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 __all__ = ["fit_within", "pixel_weights"]
 
-_SMOOTHING = 1.5  # of the variance [pixels]
+_SMOOTHING = 1.5  # width of the smoothing of the variance [pixels]
 
 
 def pixel_weights(variance: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -232,7 +232,7 @@ def prepare_stamp(stamp: RawStamp, preparation: Preparation, rng: np.random.Gene
     image = clean[:, rows, columns].astype(np.float32)
     target = objects.target[rows, columns] if objects else None
     cut_mask = mask[:, rows, columns].astype(np.uint8)
-    corner = (columns.start, rows.start)  # of the cut, in the window
+    corner = (columns.start, rows.start)  # corner of the cut in the window
     row = measure_cut(stamp, preparation.subtract_background, image, target, centre_in_cut, corner, sky)
     row["flags"] |= _mask_flags(work, objects, cut_mask)
     is_nothing = snr < DETECTION_SNR or (objects is not None and objects.is_flank)

@@ -18,10 +18,10 @@ from simcompare.observed.units import is_counts, nanomaggies_per_unit
 __all__ = ["linear_pixels", "place_and_matrix", "sky_frame", "stated_unit"]
 
 _ZEROPOINTS = ("MAGZERO", "MAGZPT", "MAGZP", "ZP", "ZPT", "ZEROPNT", "ZEROPT", "ZEROPOIN", "PHOTZP", "ABZP")
-_AXES = {"RA--", "DEC-", "GLON", "GLAT"}  # of which astropy knows the frame; ecliptic ones it takes for ICRS
+_AXES = {"RA--", "DEC-", "GLON", "GLAT"}  # frames that astropy knows; it takes ecliptic ones for ICRS
 _SYSTEMS = ("MAGSYS", "ZPSYS", "PHOTSYS", "MAGTYPE")
 _AGREE = 0.005  # mag
-_SQUARE = 0.01  # by how much the sides of a pixel may differ
+_SQUARE = 0.01  # relative difference of the sides of a square pixel
 
 
 def stated_unit(

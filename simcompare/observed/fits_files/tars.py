@@ -19,7 +19,7 @@ from simcompare.runs.names import printable
 __all__ = ["is_tar", "read_hsc_tar"]
 
 # Files are numbered by the line of the list that asked for them, and name their filter.
-MOST_BYTES = 2**28  # of one cut-out; real ones have 2 MB
+MOST_BYTES = 2**28  # largest cut-out; real ones have 2 MB
 _MEMBER = re.compile(r"(?:^|/)(\d+)-[^/]*HSC-([A-Z])2?[-_.][^/]*fits$", re.IGNORECASE)
 
 

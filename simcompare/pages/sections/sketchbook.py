@@ -33,7 +33,7 @@ class Sketchbook:
     def __init__(self, folder: Path, done: Ledger | None = None) -> None:
         self.folder, self.done = folder, done
         self.figures: list[ReportFigure] = []
-        self.section = "scores"  # of the figures drawn next
+        self.section = "scores"  # section of the next figures
 
     def draw(
         self,
