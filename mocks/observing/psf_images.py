@@ -70,7 +70,7 @@ def centred_psf(image: np.ndarray, name: str = "psf image") -> tuple[np.ndarray,
     """PSF with its light on the central pixel of an odd square, and sum 1; and what had to be changed.
 
     An odd square whose light lies within half a pixel of its centre is only divided by its sum. Any other is
-    cut about the pixel that holds the centre of its light; what is left, if more than a tenth of a pixel,
+    cut around the pixel that holds the centre of its light; what is left, if more than a tenth of a pixel,
     is taken out by a cubic spline.
 
     Parameters

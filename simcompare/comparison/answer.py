@@ -144,7 +144,7 @@ def _meaning(row: Row, p: str) -> str:
 
 
 def _by_the_mean(table: Table, simulated: Table) -> str:
-    """Sentence where there is no structure score: the mean of the score that there is."""
+    """Sentence where there is no structure score: by the mean of the headline."""
     best, note = simulated[0], table.meta.get("structure", {}).get("note", "").rstrip(".")
     label = column_of(table.meta["score"]).label
     side = "below" if best["delta_mean"] < 0 else "above"

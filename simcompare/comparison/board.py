@@ -194,7 +194,7 @@ _DIFFERENCE = ("delta_fraction", "delta_fraction_low", "delta_fraction_high", "p
 
 
 def _add_differences(table: Table, records: Sequence[tuple[Path, dict]], ranked: np.ndarray) -> None:
-    """Hold each fraction against that of the best, where both were made with the same real galaxies."""
+    """Compare each fraction with that of the best, where both were made with the same real galaxies."""
     known = {}
     for number, (_, record) in enumerate(records):
         for name, each in record.get("fractions", {}).items():

@@ -62,7 +62,7 @@ def _columns(test: StructureTest, name: str = "structure_fraction") -> dict[str,
 
 
 def fraction_contrasts(scores: Scores, structure: Structure) -> Table:
-    """Hold the structure fractions of every two simulations against each other.
+    """Compare the structure fractions of every two simulations with each other.
 
     Parameters
     ----------

@@ -236,7 +236,7 @@ def further_tables(
     questions : Questions, optional
     structure : Structure, optional
         What the headline was made with. With it all tables are in units of the structure fraction; without it
-        differences are those of the mean of the score that there is.
+        differences are those of the mean of the score that is there.
     verdicts : mapping of str to str, optional
         What the headline says of each simulation; sentences follow it.
     n_bootstrap : int

@@ -46,7 +46,7 @@ def compare(
     confidence: float = 0.95,
     conditions: Sequence[str] = (),
 ) -> Table:
-    """Hold every data set against held-out real galaxies: its structure, and the mean of its score.
+    """Compare every data set with held-out real galaxies: its structure, and the mean of its score.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def real_halves(truth: Scores, rng: np.random.Generator) -> tuple[Scores, Scores
 
 
 def null_splits(truth: Scores, rng: np.random.Generator, *, n_splits: int = 200) -> dict[str, float]:
-    """Hold real galaxies against real galaxies in many random halves.
+    """Compare real galaxies with real galaxies in many random halves.
 
     Parameters
     ----------

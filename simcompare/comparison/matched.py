@@ -93,7 +93,7 @@ def balance_all(scores: Scores, columns: tuple[str, ...]) -> Table:
 
 
 def contrasts(scores: Scores, columns: tuple[str, ...], seed: int, *, n_bootstrap: int = 500) -> Table:
-    """Hold every two simulations against each other, in pairs of matched galaxies.
+    """Compare every two simulations with each other, in pairs of matched galaxies.
 
     Parameters
     ----------

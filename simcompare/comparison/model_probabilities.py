@@ -89,7 +89,7 @@ def compare_models(
     simulations : sequence of str, optional
         Default: all data sets of kind "simulated".
     prior : mapping of str to float, optional
-        Default: equal, whatever the numbers of galaxies.
+        Default: equal, whatever the galaxy numbers.
     n_bootstrap : int
     n_draws : int
         Trials on sets of real galaxies.

@@ -43,7 +43,7 @@ def _stands_in_parents_sky(images: ImageSet) -> bool:
 
 
 def sanity_table(image_sets: Mapping[str, ImageSet], reference: str, seed: int) -> Table:
-    """Hold every mock data set against the real one, band by band, on what no galaxy physics should change.
+    """Compare every mock data set with the real one, band by band, in what does not depend on the galaxies.
 
     Parameters
     ----------

@@ -114,7 +114,7 @@ def learn_again(scores: Scores, about: Mapping[str, Any]) -> Structure | None:
 def structure_rows(
     scores: Scores, names: list[str], seed: int, confidence: float = 0.95, conditions: Sequence[str] = ()
 ) -> tuple[Table, dict]:
-    """Hold the structure of data sets against that of held-out real galaxies.
+    """Compare the structure of data sets with that of held-out real galaxies.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def _null(scores: Scores, n: int, seed: int, conditions: Sequence[str]) -> dict:
 def half_row(
     scores: Scores, half: Scores, seed: int, confidence: float = 0.95, conditions: Sequence[str] = ()
 ) -> dict[str, float | int]:
-    """Hold one half of the real galaxies against the other, as `structure_rows` holds a data set.
+    """Compare one half of the real galaxies with the other, as `structure_rows` holds a data set.
 
     Parameters
     ----------

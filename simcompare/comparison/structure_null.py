@@ -91,7 +91,7 @@ def known_equal(
     n_draws: int = N_DRAWS,
     conditions: Sequence[str] = (),
 ) -> KnownEqual | None:
-    """Draw sets of real galaxies and hold each against the other real ones.
+    """Draw sets of real galaxies and compare each with the other real ones.
 
     Parameters
     ----------

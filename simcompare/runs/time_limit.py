@@ -63,7 +63,7 @@ class Watch:
         message = f"took longer than {self.seconds:g} s to read"
         if name in self._stuck:
             raise TimeoutError(message)
-        # A full disk is told of where the product is written; it is no fault of what is read.
+        # A full disk is reported where the product is written; it is no fault of what is read.
         if name != self._last:
             with suppress(OSError):
                 os.write(self._file, (json.dumps({"name": name}) + "\n").encode())

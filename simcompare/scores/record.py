@@ -64,7 +64,7 @@ class Scores:
         reference : str, optional
             Default: the one data set of kind "observed", if there is one alone.
         headline : str, optional
-            Default: the first that there is of structure score, log-likelihood ratio, raw log-likelihood.
+            Default: the first that is there of structure score, log-likelihood ratio, raw log-likelihood.
 
         Returns
         -------
@@ -122,7 +122,7 @@ class Scores:
         return np.asarray(self[self.headline if name is None else name], float)
 
     def codes(self, name: str) -> np.ndarray:
-        """Numbers that are equal, and in order, as the values of a column are, shape (n,)."""
+        """Integer codes of a column, in the order of its values, shape (n,)."""
         column = self.columns[name]
         return column if isinstance(column, np.ndarray) else word_codes(column)
 
@@ -269,11 +269,11 @@ class Scores:
         return self.reference
 
     def with_reference(self, reference: str | None) -> "Scores":
-        """Scores compared with another data set; None leaves the one that there is."""
+        """Return the scores with another reference; None keeps the present one."""
         return self if reference is None else replace(self, reference=reference)
 
     def with_headline(self, headline: str) -> "Scores":
-        """Scores of which another column is compared."""
+        """Return the scores with another headline column."""
         return replace(self, headline=headline)
 
     @property

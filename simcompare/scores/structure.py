@@ -158,7 +158,7 @@ class Structure:
     def test(
         self, scores: Scores, confidence: float = 0.95, *, among: np.ndarray | None = None
     ) -> StructureTest:
-        """Hold the galaxies of some rows against the reference.
+        """Compare the galaxies of some rows with the reference.
 
         Parameters
         ----------
@@ -179,7 +179,7 @@ class Structure:
         return self.reference.test(own.values, own.conditions, confidence, among=real)
 
     def test_pairs(self, scores: Scores, rows: np.ndarray, partners: np.ndarray) -> StructureTest:
-        """Hold galaxies against the one real galaxy that each is paired with, views of each averaged.
+        """Compare galaxies with the one real galaxy that each is paired with, views of each averaged.
 
         Parameters
         ----------

@@ -116,7 +116,7 @@ class EagleSnapshot(Snapshot):
         return issues
 
     def _catalogue_problems(self) -> list[str]:
-        """Hold the catalogue's header, and the redshift in the folder's name, against the snapshot's."""
+        """Compare the catalogue's header, and the redshift in the folder's name, with the snapshot's."""
         with open_hdf5(self.chunks[0]) as file:
             own = header_of(file)
         issues = []

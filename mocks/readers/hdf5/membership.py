@@ -63,7 +63,7 @@ def halo_numbers(group: h5py.Group) -> np.ndarray | None:
 
 
 def whole_numbers(dataset: h5py.Dataset) -> np.ndarray:
-    """Read a column of numbers of galaxies.
+    """Read a column of galaxy numbers.
 
     Parameters
     ----------

@@ -72,7 +72,7 @@ class Preparation:
     psf_size : int
         Side of the stored PSF, odd [pixels].
     domain : str
-        ``"linear"`` for fluxes; ``"8-bit"`` for pictures, which are only cut about their middle and dithered.
+        ``"linear"`` for fluxes; ``"8-bit"`` for pictures, which are only cut and dithered.
     petrosian_radii : float
         Side of the cut in measured Petrosian radii of each galaxy, brought to ``size`` pixels by area; 0 cuts
         ``size`` pixels as they are and is the only way that leaves the noise alone.
