@@ -66,8 +66,10 @@ def times(page, profile):
         ],
         capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
-    found = (re.search(rf'data-{name}="([\d.]+)"', done.stdout) for name in ("ready", "filter-milliseconds"))
-    return [float(match.group(1)) for match in found]
+    milliseconds = (
+        re.search(rf'data-{name}="([\d.]+)"', done.stdout) for name in ("ready", "filter-milliseconds")
+    )
+    return [float(match.group(1)) for match in milliseconds]
 
 
 def main(n=10_000, repeats=5):

@@ -179,14 +179,14 @@ def score(model: torch.nn.Module, images: torch.Tensor, batch: int = 64) -> tupl
 
 def tuned_rate(name: str, images: torch.Tensor, other: torch.Tensor, seconds: float, batch: int) -> float:
     """Peak learning rate that does best in a short training."""
-    found = {}
+    rates = {}
     for factor in TRIED:
         rate = PEAK_RATE[name] * factor
         model = make(name, images.shape[1], images.shape[-1])
         fit(model, images, seconds, batch, rate)
         nats = score(model, other)[0].mean().item()
-        found[nats if math.isfinite(nats) else -math.inf] = rate
-    return found[max(found)]
+        rates[nats if math.isfinite(nats) else -math.inf] = rate
+    return rates[max(rates)]
 
 
 def child(name: str, seconds: float, n_bands: int, size: int, batch: int) -> dict:

@@ -48,7 +48,7 @@ def write_set(folder: Path, n: int) -> None:
 
 def best_time(folder: Path, check: bool) -> float:
     """Least time of three to read all pixels and the catalogue [s]."""
-    found = []
+    durations = []
     for _ in range(3):
         ledger._hash_once.cache_clear()
         joining.check_hash = ledger.check_hash if check else (lambda path: None)
@@ -57,8 +57,8 @@ def best_time(folder: Path, check: bool) -> float:
         assert len(images.catalogue) == len(images)
         for _ in images.batches(64):
             pass
-        found.append(time.perf_counter() - start)
-    return min(found)
+        durations.append(time.perf_counter() - start)
+    return min(durations)
 
 
 def main(n: int) -> None:

@@ -65,24 +65,24 @@ def scored(images: ImageSet, model: object, background: object) -> dict[str, np.
 
 def gather(images: ImageSet, twins: ImageSet, model: object, background: object) -> dict[str, dict]:
     """Scores of real galaxies, of their twins in the same order, and of every defect."""
-    found = {"twins": scored(twins, model, background)}
+    scores = {"twins": scored(twins, model, background)}
     parts = [parts_of(images, i) for i in range(len(images))]
     for name in DEFECTS:
-        found[name] = scored(Changed(images, *with_defect(images, parts, name)), model, background)
+        scores[name] = scored(Changed(images, *with_defect(images, parts, name)), model, background)
         print(f"scored: {name}", flush=True)
-    place = {name: i for i, name in enumerate(found["twins"]["galaxy_id"].tolist())}
-    order = [place[name] for name in found["none"]["galaxy_id"].tolist()]
-    found["twins"] = {name: values[order] for name, values in found["twins"].items()}
-    return found
+    place = {name: i for i, name in enumerate(scores["twins"]["galaxy_id"].tolist())}
+    order = [place[name] for name in scores["none"]["galaxy_id"].tolist()]
+    scores["twins"] = {name: values[order] for name, values in scores["twins"].items()}
+    return scores
 
 
 def kept(path: Path | None) -> dict[str, dict]:
     """Scores that an earlier call kept; none where there is no file."""
-    found = {}
+    columns = {}
     for key, values in np.load(path).items() if path and path.is_file() else ():
         kind, name = key.split("|")
-        found.setdefault(kind, {})[name] = values
-    return found
+        columns.setdefault(kind, {})[name] = values
+    return columns
 
 
 def reference_of(found: dict[str, dict], rows: np.ndarray, rng: np.random.Generator) -> StructureReference:

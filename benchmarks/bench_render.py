@@ -269,14 +269,14 @@ def growth(pixels, largest):
     """Print how cost grows with the number of particles: slopes in logarithms, 1 being proportional."""
     print(f"\n{'particles':>10s} {'lengths us each':>18s} {'drawing us each':>18s} {'peak bytes each':>18s}")
     numbers = [n for n in (10000, 100000, 1000000, 10000000) if n <= largest]
-    found = []
+    times = []
     for n in numbers:
         with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-            found.append(pool.submit(grow, n, pixels).result())
-        lengths, drawing, memory = found[-1]
+            times.append(pool.submit(grow, n, pixels).result())
+        lengths, drawing, memory = times[-1]
         print(f"{n:10d} {1e6 * lengths / n:18.2f} {1e6 * drawing / n:18.3f} {memory:18.0f}")
     for i, what in enumerate(("lengths", "drawing")):
-        slope = np.polyfit(np.log(numbers[1:]), np.log([each[i] for each in found[1:]]), 1)[0]
+        slope = np.polyfit(np.log(numbers[1:]), np.log([each[i] for each in times[1:]]), 1)[0]
         print(f"{what} grow with particles to the power {slope:.2f} from {numbers[1]} on")
 
 

@@ -232,7 +232,7 @@ def _camels_rows(folder: Path) -> Iterator[Row]:
 
 def _ramses_arrays(output: Path, families: bool) -> tuple[np.ndarray, np.ndarray]:
     """Code masses and conformal birth times of the stars, by scipy's reader of Fortran records."""
-    found = []
+    arrays = []
     for path in sorted(output.glob("part_*.out*")):
         with FortranFile(path) as file:
             for _ in range(8):
@@ -244,8 +244,8 @@ def _ramses_arrays(output: Path, families: bool) -> tuple[np.ndarray, np.ndarray
                 file.read_record("i1")
             birth = file.read_reals("f8")
         star = family == 2 if families else birth != 0
-        found.append((reals[6][star], birth[star]))
-    return tuple(np.concatenate(part) for part in zip(*found, strict=True))
+        arrays.append((reals[6][star], birth[star]))
+    return tuple(np.concatenate(part) for part in zip(*arrays, strict=True))
 
 
 def _conformal(a: float, omega_m: float) -> float:

@@ -143,7 +143,7 @@ def read(reader: Callable[[], object], clean: object, is_hashed: bool) -> Outcom
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = content_of(reader())
+            content = content_of(reader())
     except TimeoutError:
         return Outcome("slow", traceback.format_exc())
     except (ValueError, OSError) as error:
@@ -155,7 +155,7 @@ def read(reader: Callable[[], object], clean: object, is_hashed: bool) -> Outcom
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    if found == clean:
+    if content == clean:
         return Outcome("right")
     return Outcome("not noticed" if is_hashed else "other numbers")
 
@@ -166,18 +166,18 @@ def try_kind(kind: damaged_kinds.Kind, folder: Path, cases: int, seed: int) -> l
     whole = path.read_bytes()
     clean = content_of(reader())
     rng = np.random.default_rng([seed, zlib.crc32(kind.name.encode())])
-    found = []
+    outcomes = []
     for _ in range(cases):
         way, content = damaged(whole, rng)
         if content == whole:
             continue
         path.write_bytes(content)
         damaged_kinds.forget()
-        found.append((way, read(reader, clean, kind.is_hashed)))
+        outcomes.append((way, read(reader, clean, kind.is_hashed)))
     path.write_bytes(whole)
     damaged_kinds.forget()
     assert content_of(reader()) == clean, kind.name
-    return found
+    return outcomes
 
 
 def main() -> int:

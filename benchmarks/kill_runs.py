@@ -214,7 +214,7 @@ def run(words, folder, kill_after=None):
 
 def products(folder):
     """Hash of every file that a rerun must make alike."""
-    left_out, found = NOT_COMPARED, {}
+    left_out, files = NOT_COMPARED, {}
     if (folder / "comparison").is_dir():
         left_out += NOT_COMPARED_OF_WORKFLOWS
     for path in sorted(folder.rglob("*")):
@@ -226,8 +226,8 @@ def products(folder):
                 content = repr([[x for i, x in enumerate(row) if i not in timed] for row in rows]).encode()
             if path.suffix in (".html", ".json", ".toml"):
                 content = MOMENTS.sub(b"", content)
-            found[str(path.relative_to(folder))] = hashlib.sha256(content).hexdigest()
-    return found
+            files[str(path.relative_to(folder))] = hashlib.sha256(content).hexdigest()
+    return files
 
 
 def galaxies(folder):

@@ -128,13 +128,13 @@ def probability_above(first: np.ndarray, second: np.ndarray) -> float:
 def remarks(real: Scores, twins: Scores) -> str:
     """Numbers of the held-out galaxies, as a section of the card."""
     ratio, smooth = real.numbers(), twins.numbers()
-    found = probability_above(ratio, smooth)
+    auc = probability_above(ratio, smooth)
     parts = [
         probability_above(real.numbers(column), twins.numbers(column))
         for column in ("aperture_ratio", "surroundings_ratio")
     ]
     alone = probability_above(real["log_prob"], twins["log_prob"])
-    error = np.sqrt(found * (1 - found) / min(len(ratio), len(smooth)))
+    error = np.sqrt(auc * (1 - auc) / min(len(ratio), len(smooth)))
     describe = lambda nats: (  # noqa: E731
         f"mean {nats.mean():+.1f}, scatter {nats.std(ddof=1):.1f}, median {np.median(nats):+.1f} nats"
     )
@@ -147,7 +147,7 @@ def remarks(real: Scores, twins: Scores) -> str:
             "",
             f"- log-likelihood ratio of real galaxies: {describe(ratio)}",
             f"- of their smooth twins: {describe(smooth)}",
-            f"- chance that a real galaxy has a larger ratio than a twin (AUC): {found:.3f} +- {error:.3f}, "
+            f"- chance that a real galaxy has a larger ratio than a twin (AUC): {auc:.3f} +- {error:.3f}, "
             f"a larger log_prob: {alone:.3f}",
             f"- the same of the ratio inside 1.5 Petrosian radii {parts[0]:.3f}, outside {parts[1]:.3f} (0.5 "
             "where the twins' sky is like real sky)",

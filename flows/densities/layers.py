@@ -275,9 +275,9 @@ class Coupling(LocalTransform):
         if self.kept == 1:  # alone it would have no channels-last order, and take four times as long
             kept = inputs
             detail_weight = functional.pad(detail_weight, (0, 0, 0, 0, 0, inputs.shape[1] - 1))
-        told = pointwise(context, self.from_features.weight, self.from_features.bias)
+        from_context = pointwise(context, self.from_features.weight, self.from_features.bias)
         seen = functional.conv2d(kept, detail_weight, padding=detail_weight.shape[-1] // 2)
-        hidden = functional.silu(seen.add_(told), inplace=True)
+        hidden = functional.silu(seen.add_(from_context), inplace=True)
         shift, log_scale = pointwise(hidden, head_weight, self.head.bias).chunk(2, dim=1)
         return shift, bounded(log_scale, self.clamp)
 

@@ -88,8 +88,8 @@ def overruled(headers: Sequence[fits.Header], names: list[str], stated: dict, wh
     """
     notes = []
     for header in headers:
-        told = {card: number_of(header.get(card)) for card in REDSHIFT_CARDS}
-        for card, other in told.items():
+        in_header = {card: number_of(header.get(card)) for card in REDSHIFT_CARDS}
+        for card, other in in_header.items():
             if None not in (stated["redshift"], other) and abs(other - stated["redshift"]) > SAME_REDSHIFT:
                 notes.append(f"redshift {stated['redshift']:g} as given, not {other:g} as in {card}")
         unit = " ".join(str(header.get("BUNIT", "")).split())
@@ -97,9 +97,9 @@ def overruled(headers: Sequence[fits.Header], names: list[str], stated: dict, wh
             notes.append(f"unit {stated['unit']} as given, not {unit} as in BUNIT")
     if stated["bands"] is not None:
         for band, name in zip(parse_bands(stated["bands"]), names, strict=False):
-            told = band_of_filter(name)
-            if told is not None and told != band:
-                notes.append(f"band {band} as given, not {told} as in the filter name {name}")
+            in_header = band_of_filter(name)
+            if in_header is not None and in_header != band:
+                notes.append(f"band {band} as given, not {in_header} as in the filter name {name}")
     return list(dict.fromkeys(notes))
 
 
@@ -183,9 +183,9 @@ def zeropoints_of(
 ) -> tuple[list[float] | None, list[str]]:
     """Give zero points by cards, or those of the SKIRT images of the TNG site; None without; and notes."""
     if len(headers) == len(bands):
-        told = [agreed([header], ZEROPOINT_CARDS, where) for header in headers]
-        if None not in told:
-            return told, [f"zero points {told} from the header"]
+        in_headers = [agreed([header], ZEROPOINT_CARDS, where) for header in headers]
+        if None not in in_headers:
+            return in_headers, [f"zero points {in_headers} from the header"]
     if all(SKIRT_FILTER.fullmatch(name) for name in names) and set(bands) <= set(SKIRT_ZEROPOINTS):
         note = "zero points not stored: those of the SKIRT images of the Illustris and TNG sites assumed"
         return [SKIRT_ZEROPOINTS[band] for band in bands], [note]

@@ -110,12 +110,12 @@ def bc03_population(nebular: str = "yes", imf: str = "kroupa") -> GridPopulation
 def _assumed(nebular: bool, imf: str) -> tuple[str, ...]:
     """Say what has no source."""
     others = ", ".join(f"{name} x{light:.2f}" for name, light in IMF_LIGHT.items() if name != imf)
-    said = [f"stars of every simulation have a {imf.capitalize()} IMF (light with others: {others})"]
+    notes = [f"stars of every simulation have a {imf.capitalize()} IMF (light with others: {others})"]
     if imf != "kroupa":
-        said = [
+        notes = [
             f"a {imf.capitalize()} IMF has {IMF_LIGHT[imf]:.2f} times the light of a Kroupa IMF, at all ages "
             "(uncertain by 2 % for Chabrier, 15 % for Salpeter)"
         ]
     if nebular:
-        said.append("gas about young stars has log U = -3, no dust, and absorbs all ionising light")
-    return tuple(said)
+        notes.append("gas around young stars has log U = -3, no dust, and absorbs all ionising light")
+    return tuple(notes)

@@ -213,11 +213,13 @@ def _form(file: pq.ParquetFile) -> Scores:
         raise ValueError("no column 'dataset'; make it again.")
     lines = file.metadata.metadata.get(_YAML.encode(), b"").decode().split("\n")
     header = table_meta.get_header_from_yaml(lines) if any(lines) else {"datatype": []}
-    told = {
+    described = {
         each["name"]: Column(each.get("description", ""), str(each.get("unit", "")))
         for each in header["datatype"]
     }
-    own = {name: each for name, each in told.items() if each != Column("") and not column_of(name).meaning}
+    own = {
+        name: each for name, each in described.items() if each != Column("") and not column_of(name).meaning
+    }
     columns = {each.name: arrow_values(pa.chunked_array([], each.type)) for each in file.schema_arrow}
     return Scores(columns, None, headline_of(columns), dict(header.get("meta", {})), own)
 

@@ -121,12 +121,14 @@ def open_ramses(
 
 def _birth_times(folder: Path, stated: bool | None) -> tuple[bool | None, tuple[str, ...]]:
     """Tell whether birth times are proper as stated, or by ``namelist.txt``; and what is to be said of it."""
-    told = uses_proper_time(folder)
-    if told is not None and stated is not None and told != stated:
+    in_namelist = uses_proper_time(folder)
+    if in_namelist is not None and stated is not None and in_namelist != stated:
         words = ("conformal", "proper")
-        return stated, (f"{words[stated]} birth times as stated, though namelist.txt says {words[told]}",)
-    notes = ("birth times are proper ones by namelist.txt (use_proper_time)",) if told else ()
-    return told if stated is None else stated, notes
+        return stated, (
+            f"{words[stated]} birth times as stated, though namelist.txt says {words[in_namelist]}",
+        )
+    notes = ("birth times are proper ones by namelist.txt (use_proper_time)",) if in_namelist else ()
+    return in_namelist if stated is None else stated, notes
 
 
 def _output(path: Path, snapshot: int | None) -> Path:

@@ -237,8 +237,8 @@ def work_of_report(settings: ReportSettings, coming: dict[Path, Shape]) -> Work:
 
 def _expected(path: Path, coming: dict[Path, Shape]) -> int | None:
     """Galaxies of a file or folder to be fetched, or in a folder to be fetched; None where it is there."""
-    found = [coming[each].n for each in (path, *path.parents) if each in coming]
-    return found[0] if found else None
+    numbers = [coming[each].n for each in (path, *path.parents) if each in coming]
+    return numbers[0] if numbers else None
 
 
 def _cores(workers: int) -> int:
