@@ -27,7 +27,7 @@ def main() -> None:
     pictures = figures.gallery_images(choice, run_image_sets(demo / "scores"))
     stretch = figures.common_stretch(pictures, [np.nanmedian(scores["sky_sigma_r"])])
     figures.draw_gallery(choice, pictures, stretch, left)
-    kept = comparison[np.isin(comparison["dataset"], [*SHOWN, f"{NATURE} Sersic twins"])]
+    kept = comparison[np.isin(comparison["dataset"], [*SHOWN, f"Sersic twins of {NATURE}"])]
     figures.draw_forest(kept, right)
     title = "Toy galaxies: three generations of a toy simulation against toy 'real' galaxies"
     figure.suptitle(title, fontsize=10)

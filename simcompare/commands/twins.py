@@ -72,7 +72,7 @@ def make_twins(settings: TwinsSettings) -> ImageSet:
             for start in range(0, len(images), _TWINS_PER_PART)
         ]
         description = {
-            "name": f"{images.name} Sersic twins",
+            "name": f"Sersic twins of {images.name}",
             "kind": Kind.TWINS,
             "survey": images.survey_record,
             "bands": images.bands,
@@ -91,7 +91,7 @@ def _make_twins(task: _TwinsTask, watch: Watch) -> Images:
     if not stamps:
         return Images(None, None, failures)
     stack, catalogue = collect_stamps(stamps)
-    catalogue["dataset"] = f"{task.parents} Sersic twins"
+    catalogue["dataset"] = f"Sersic twins of {task.parents}"
     return Images(stack, catalogue, failures)
 
 

@@ -55,7 +55,7 @@ def test_every_data_set_has_its_row(folder):
     table = read_comparison(folder / "comparison")
     rows = {str(row["dataset"]): row for row in table}
     simulated = {"TNG100-1": 1, "Illustris-1": 3, "CAMELS-TNG": None, "Illustris-1-SKIRT": 3}
-    assert set(rows) == {*simulated, "SDSS Sersic twins", "SDSS (half)", "blank sky"}
+    assert set(rows) == {*simulated, "Sersic twins of SDSS", "SDSS (half)", "blank sky"}
     for name, n_galaxies in simulated.items():
         assert n_galaxies is None or rows[name]["n_galaxies"] == n_galaxies
         assert np.isfinite(rows[name]["delta_mean"])
@@ -66,7 +66,7 @@ def test_every_data_set_has_its_row(folder):
 
 def test_twins_score_below_their_parents(folder):
     rows = {str(row["dataset"]): row for row in read_comparison(folder / "comparison")}
-    twins = rows["SDSS Sersic twins"]  # half the galaxies and few epochs: the side, without its interval
+    twins = rows["Sersic twins of SDSS"]  # half the galaxies and few epochs: the side, without its interval
     assert twins["delta_mean"] < 0
     assert twins["auc"] > 0.5
 
