@@ -229,8 +229,13 @@ class MockSettings(Settings):
     every: int = Field(1, ge=1, description="Use every n-th galaxy of the selection.")
     aperture: str | None = Field(
         None,
-        description="Keep only stars within a radius: '30 kpc', '2 rhalf' (half-mass radii) or 'image' (half "
-        "its side); default: all.",
+        description="Keep only stars within a radius: '30 kpc', '2 rhalf' (half-mass radii), '2 rlight' "
+        "(half-light radii, with --centre light) or 'image' (half its side); default: all.",
+    )
+    centre: Literal["catalogue", "light"] = Field(
+        "catalogue",
+        description="Centre of a galaxy: that of the simulation's catalogue, or where its light in the first "
+        "band is densest.",
     )
     companions: str | None = Field(
         None,

@@ -38,7 +38,7 @@ FLOORS = {
         readers.registry
         readers.companions
         readers.formats
-        readers.base readers.selection readers.ramses
+        readers.base readers.selection readers.centring readers.ramses
         readers.hdf5
         readers.particles
         projection

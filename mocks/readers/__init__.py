@@ -4,6 +4,7 @@ from mocks.ideal.arrays import ideal_image_from_array
 from mocks.ideal.files import is_ideal_image, read_ideal_image
 from mocks.ideal.fit import fit_to_survey
 from mocks.readers.base import Fingerprint, Format, Snapshot
+from mocks.readers.centring import centre_on_light, centred_on
 from mocks.readers.companions import companion_radius, companions_problem, with_companions
 from mocks.readers.examination import Examination, Finding, examine, examine_all
 from mocks.readers.hdf5.headers import RUNS
@@ -21,6 +22,8 @@ __all__ = [
     "Format",
     "Snapshot",
     "aperture_radius",
+    "centre_on_light",
+    "centred_on",
     "companion_radius",
     "companions_problem",
     "cut_aperture",

@@ -88,10 +88,10 @@ def aperture_radius(aperture: str | float, galaxy: Galaxy, image_size: float | N
     Parameters
     ----------
     aperture : str or float
-        ``"30 kpc"`` or a bare number of kpc, ``"2 rhalf"`` (half-mass radii), or ``"image"`` (half the
-        image's side).
+        ``"30 kpc"`` or a bare number of kpc, ``"2 rhalf"`` (half-mass radii), ``"2 rlight"`` (half-light
+        radii of a galaxy centred on its light), or ``"image"`` (half the image's side).
     galaxy : Galaxy
-        For its half-mass radius.
+        For its radii.
     image_size : float, optional
         Side of the image [physical kpc].
 
@@ -106,15 +106,21 @@ def aperture_radius(aperture: str | float, galaxy: Galaxy, image_size: float | N
         When the aperture cannot be read or is not positive.
     """
     text = str(aperture).strip()
-    match = re.fullmatch(r"(\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\s*(kpc|rhalf)?", text)
+    match = re.fullmatch(r"(\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\s*(kpc|rhalf|rlight)?", text)
     if text == "image" and image_size is not None:
         return 0.5 * image_size
     if match is None or float(match[1]) <= 0:
         raise ValueError(
-            f"aperture {aperture!r} is not understood; write '30 kpc', '2 rhalf' or 'image' (of known size)."
+            f"aperture {aperture!r} is not understood; write '30 kpc', '2 rhalf', '2 rlight' or 'image' (of "
+            "known size)."
         )
-    unit = float(galaxy.properties["half_mass_radius"]) if match[2] == "rhalf" else 1.0
-    return float(match[1]) * unit
+    if match[2] == "rlight" and "light_radius" not in galaxy.properties:
+        raise ValueError(
+            f"aperture {aperture!r}: the half-light radius is known of galaxies centred on their light "
+            "(--centre light)."
+        )
+    unit = {"rhalf": "half_mass_radius", "rlight": "light_radius"}.get(match[2])
+    return float(match[1]) * (float(galaxy.properties[unit]) if unit else 1.0)
 
 
 def cut_aperture(galaxy: Galaxy, aperture: str | float, image_size: float | None = None) -> Galaxy:

@@ -26,7 +26,7 @@ from mocks.ideal.bands import filter_family
 from mocks.ideal.scale import COSMOLOGY
 from mocks.pipeline import share_outside
 from mocks.products import write_fits, write_rgb
-from mocks.readers import fit_to_survey
+from mocks.readers import centred_on, fit_to_survey
 from mocks.readers.examination import doubts_of_galaxy
 from simcompare.images.build import Images
 from simcompare.images.image_set import ImageSet
@@ -308,6 +308,7 @@ def _galaxy_row(galaxy: Galaxy, metadata: dict) -> dict:
         "snapshot": galaxy.snapshot,
         "subhalo_id": galaxy.subhalo_id,
         "n_stars": len(galaxy.stars),
+        "centred_on": centred_on(galaxy),
         "n_gas": 0 if galaxy.gas is None else len(galaxy.gas),
         "redshift": metadata["redshift"],
         "dust": metadata["dust"],

@@ -13,6 +13,7 @@ from astropy.table import Table
 from mocks import Galaxy, IdealImage, load_survey
 from mocks.readers import (
     Snapshot,
+    centre_on_light,
     companions_problem,
     cut_aperture,
     formats,
@@ -199,6 +200,10 @@ def read_target(target: Target, settings: MockSettings) -> Galaxy | IdealImage:
     galaxy = snapshot.read(target.subhalo_id)
     if settings.companions:
         galaxy = with_companions(snapshot, galaxy, settings.companions)
+    if settings.centre == "light":
+        band = load_survey(settings.survey).bands[settings.bands[0]].filter
+        redshift = galaxy.redshift if settings.redshift is None else settings.redshift
+        galaxy = centre_on_light(galaxy, band, redshift, settings.population)
     if not settings.aperture:
         return galaxy
     return cut_aperture(galaxy, settings.aperture, _image_side(galaxy, settings))

@@ -20,8 +20,8 @@ _PANELS = {
         "field", "release", "base", "overrides",
     ),
     GALAXY: (
-        "min_stellar_mass", "log_stellar_mass", "subhalo", "where", "every", "aperture", "companions",
-        "views", "redshift", "own_redshift", "k_correction", "limit", "region",
+        "min_stellar_mass", "log_stellar_mass", "subhalo", "where", "every", "aperture", "centre",
+        "companions", "views", "redshift", "own_redshift", "k_correction", "limit", "region",
     ),
     LIGHT: ("population", "populations", "dust", "dusts"),
     OBSERVATION: (

@@ -2,15 +2,18 @@
 
 import importlib
 import logging
+from dataclasses import replace
 
 import h5py
 import numpy as np
 import pytest
-from astropy.cosmology import Planck15
+from astropy.cosmology import FlatLambdaCDM, Planck15
 from astropy.table import Table
 
 from mocks.readers import (
     SIMULATIONS,
+    centre_on_light,
+    centred_on,
     cut_aperture,
     evaluate,
     examine,
@@ -24,10 +27,12 @@ from mocks.readers import (
     registry,
     select,
 )
+from mocks.readers.particles.geometry import shrinking_sphere
 from mocks.readers.selection import aperture_radius
 from mocks.toys import (
     ToyPhysics,
     toy_galaxies,
+    toy_galaxy,
     write_eagle_extract,
     write_eagle_snapshot,
     write_ramses_output,
@@ -138,6 +143,47 @@ def test_aperture_gives_what_is_within_it():
     assert cut.properties["half_mass_radius"] < whole["half_mass_radius"]
     assert cut.properties["whole_stellar_mass"] == whole["stellar_mass"] == pytest.approx(15e6)
     assert cut.properties["whole_half_mass_radius"] == whole["half_mass_radius"]
+
+
+def lopsided():
+    """Old stars about the origin, and young ones, few but bright, 4 kpc away."""
+    rng = np.random.default_rng(8)
+    old, young = rng.normal(0, 2.0, (3000, 3)), rng.normal([4.0, 0, 0], 0.3, (300, 3))
+    return galaxy_from_arrays(
+        position=np.concatenate([old, young]),
+        mass=np.full(3300, 1e6),
+        age=np.concatenate([np.full(3000, 10.0), np.full(300, 0.005)]),
+        metallicity=np.full(3300, 0.02),
+        centre=np.zeros(3),
+        redshift=0.05,
+        cosmology=FlatLambdaCDM(70, 0.3),
+    )
+
+
+def test_light_has_a_centre_and_an_extent_of_its_own():
+    galaxy = lopsided()
+    found = centre_on_light(galaxy, "sdss2010-g", 0.05)
+    assert (centred_on(galaxy), centred_on(found)) == ("catalogue", "light")
+    assert found.centre == pytest.approx([4.0, 0, 0], abs=0.1)
+    assert found.properties["centre_shift"] == pytest.approx(4.0, abs=0.1)
+    assert found.stars.position == pytest.approx(galaxy.stars.position - found.centre)
+    # the young hold nearly all of the light: half of it lies within the median distance of a Gaussian
+    assert found.properties["light_radius"] == pytest.approx(1.538 * 0.3, rel=0.15)
+    assert found.properties["half_mass_radius"] == galaxy.properties["half_mass_radius"]
+    assert "centred on its light, 4" in found.notes[-1]
+    half = found.properties["light_radius"]
+    assert aperture_radius("2 rlight", found) == pytest.approx(2 * half)
+    with pytest.raises(ValueError, match="--centre light"):
+        aperture_radius("2 rlight", galaxy)
+
+
+def test_centre_of_one_population_is_that_of_its_stars():
+    galaxy = toy_galaxy("toy-1", np.random.default_rng(3))
+    n = len(galaxy.stars)
+    stars = replace(galaxy.stars, age=np.full(n, 5.0), metallicity=np.full(n, 0.02))
+    found = centre_on_light(replace(galaxy, stars=stars), "sdss2010-r", 0.05)
+    expected = shrinking_sphere(stars.position, stars.initial_mass)
+    assert found.stars.position == pytest.approx(stars.position - expected)
 
 
 def test_apertures():

@@ -71,6 +71,15 @@ def test_light_that_the_image_does_not_show_is_said(toys, tmp_path, caplog):
     assert "too faint" not in caplog.text
 
 
+def test_centre_is_named_and_can_be_that_of_the_light(toys, tmp_path):
+    usual = make_mocks(settings(toys, tmp_path / "usual")).catalogue
+    light = make_mocks(settings(toys, tmp_path / "light", centre="light")).catalogue
+    assert set(usual["centred_on"]) == {"catalogue"}
+    assert set(light["centred_on"]) == {"light"}
+    assert (light["light_radius"] > 0).all()
+    assert np.median(light["light_radius"] / light["half_mass_radius"]) == pytest.approx(1, abs=0.5)
+
+
 def test_companions_are_counted_and_recorded(toys, tmp_path):
     """Groups of the toy box have stars beside their galaxies."""
     options = {"subhalo": [1], "size": 64, "dust": "none"}
