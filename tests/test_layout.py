@@ -48,6 +48,8 @@ FLOORS = {
         observing
         deposit ideal
         surveys views
+        observing.psf observing.noise
+        observing.psf_images observing.fast_random
         galaxy
         filters
         streams options checked_hdf5 checked_fits compiled expressions toml magnitudes file_names plugins

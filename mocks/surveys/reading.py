@@ -10,6 +10,9 @@ from mocks.toml import parse_toml
 
 __all__ = ["parse_survey"]
 
+POINT_DEPTH, APERTURE_DEPTH = "mag, 5 sigma point source", "mag, 5 sigma aperture"
+"""Units of noise that is told by a depth."""
+
 
 _LIMITS = {
     "pixel_scale": (1e-3, 100), "psf.size": (3, 1001), "seeing": (1e-3, 100), "zeropoint": (-30, 60),
@@ -103,7 +106,10 @@ class _Entries:
         """Smallest and largest value that makes sense at a place of the file."""
         if item == "scatter":
             return 0, 10
-        if place[-1] == "sky_sigma" and self.entry(*place).get("unit") == "mag / arcsec2":
+        if item == "diameter":
+            return 0.1, 100
+        units = ("mag / arcsec2", POINT_DEPTH, APERTURE_DEPTH)
+        if place[-1] == "sky_sigma" and self.entry(*place).get("unit") in units:
             return 0, 50
         if place[-2:-1] == ("parameters",):
             return 0, 100
@@ -125,9 +131,28 @@ def _sky_sigma(entries: _Entries, name: str, pixel_scale: float, zeropoint: floa
         return value / 10 ** (0.4 * (zeropoint - AB_NANOMAGGY))
     if unit == "nanomaggy":
         return value
+    if unit in (POINT_DEPTH, APERTURE_DEPTH):
+        return _sigma_of_depth(entries, name, pixel_scale, value, unit)
     raise ValueError(
         f"{entries.path}: band.{name}.sky_sigma has unit {unit!r}; allowed are 'mag / arcsec2' "
-        "(surface brightness of one sigma), 'count' (at the zeropoint) and 'nanomaggy' (per pixel)."
+        "(surface brightness of one sigma), 'count' (at the zeropoint), 'nanomaggy' (per pixel), and depths: "
+        f"{POINT_DEPTH!r}, and {APERTURE_DEPTH!r} with its diameter [arcsec]."
+    )
+
+
+def _sigma_of_depth(entries: _Entries, name: str, pixel_scale: float, depth: float, unit: str) -> float:
+    """Convert a depth to the noise of a blank pixel [nanomaggies], pixels taken as independent."""
+    from mocks.observing.noise import sigma_from_aperture_depth, sigma_from_point_depth  # they need surveys
+    from mocks.observing.psf import effective_psf
+
+    if unit == APERTURE_DEPTH:
+        diameter = entries.number("band", name, "sky_sigma", item="diameter")
+        return sigma_from_aperture_depth(depth, diameter, pixel_scale)
+    side, parameters = int(entries.number("psf", "size")), entries.entry("psf").get("parameters", {})
+    parameters = {key: entries.number("psf", "parameters", key) for key in parameters}
+    fwhm = entries.number("band", name, "seeing") / pixel_scale
+    return sigma_from_point_depth(
+        depth, effective_psf(entries.word("psf", "model"), fwhm, side, **parameters)
     )
 
 

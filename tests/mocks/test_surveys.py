@@ -211,6 +211,47 @@ def test_absurd_values_of_a_survey_are_refused_where_they_stand(tmp_path, place,
     assert len(str(error.value).splitlines()) == 1
 
 
+def with_noise(tmp_path, entry):
+    """SDSS with the noise of one band told in another way."""
+    text, name = SURVEYS["sdss"].read_text(), tmp_path / "mine.toml"
+    start = text.index("[band.r.sky_sigma]")
+    end = text.index("[", start + 1)
+    name.write_text(
+        f'{text[:start]}[band.r.sky_sigma]\n{entry}\nscatter = 0.05\nreference = "realsim"\n{text[end:]}'
+    )
+    return name
+
+
+def test_noise_told_by_the_depth_of_point_sources(tmp_path):
+    """A point source at the depth then has a signal-to-noise of 5, with its PSF as weight."""
+    survey = load_survey(with_noise(tmp_path, 'value = 23.0\nunit = "mag, 5 sigma point source"'))
+    band = survey.bands["r"]
+    fwhm = band.seeing / survey.pixel_scale
+    psf = effective_psf(survey.psf_model, fwhm, survey.psf_size, **survey.psf_parameters)
+    noise = band.sky_sigma / np.sqrt(np.sum(psf**2))
+    assert 10 ** (0.4 * (22.5 - 23.0)) / noise == pytest.approx(5.0, rel=1e-9)
+
+
+def test_noise_told_by_the_depth_in_an_aperture(tmp_path):
+    """The noise of an aperture is that of a pixel times the root of its pixels."""
+    survey = load_survey(with_noise(tmp_path, 'value = 24.0\nunit = "mag, 5 sigma aperture"\ndiameter = 2.0'))
+    pixels = np.pi / survey.pixel_scale**2
+    expected = 10 ** (0.4 * (22.5 - 24.0)) / 5 / np.sqrt(pixels)
+    assert survey.bands["r"].sky_sigma == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [('value = 24.0\nunit = "mag, 5 sigma aperture"', "has no 'diameter'"),
+     ('value = 24.0\nunit = "mag, 5 sigma aperture"\ndiameter = 0', "sky_sigma.diameter is 0"),
+     ('value = 24.0\nunit = "mag, 3 sigma"', "and depths: 'mag, 5 sigma point source'"),
+     ('value = -5\nunit = "mag, 5 sigma point source"', "must be a number from 0 to 50")],
+)  # fmt: skip
+def test_depths_that_tell_no_noise_are_refused(tmp_path, entry, said):
+    with pytest.raises(ValueError, match=re.escape(said)):
+        load_survey(with_noise(tmp_path, entry))
+
+
 @pytest.mark.parametrize(
     "rows", ["[]", "[[0.5]]", "[[1, nan]]", "[[1, 2]]", "[1, 0.5]", "[[1], [1, 2]]", '"x"']
 )

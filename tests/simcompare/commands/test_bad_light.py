@@ -64,9 +64,8 @@ def one_star(age, metallicity):
 def test_ages_of_zero_and_beyond_the_grid_take_its_edge():
     """A newborn star is as bright as the youngest of the models; one too old is counted."""
     population = stellar_population("bc03")
-    born, young = (
-        population.absolute_flux(one_star(age, 0.02), ("sdss2010-r",), 0.05) for age in (0.0, 1e-4)
-    )
+    band = ("sdss2010-r",)
+    born, young = (population.absolute_flux(one_star(age, 0.02), band, 0.05) for age in (0.0, 1e-4))
     assert born == pytest.approx(young, rel=1e-6)
     assert not population.clamped(one_star(0.0, 0.02)).any()
     grid = population.grid
