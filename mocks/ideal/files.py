@@ -204,7 +204,7 @@ def read_ideal_image(
     OSError
         When a file is damaged.
     ValueError
-        When unit, pixel size or bands are not told, statements disagree, or pixels are not sane.
+        When unit, pixel size or bands are not told, statements disagree, or pixels are not plausible.
     """
     paths = [Path(path)] if isinstance(path, str | Path) else [Path(item) for item in path]
     planes = _read_planes(paths)

@@ -136,7 +136,7 @@ class Snapshot(abc.ABC):
         Raises
         ------
         ValueError
-            When there is no such galaxy, it has no stars, or its particles are not sane.
+            When there is no such galaxy, it has no stars, or its particles are not plausible.
         """
 
     def region_problem(self) -> str:

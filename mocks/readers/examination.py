@@ -242,7 +242,7 @@ def doubts_of_run(snapshot: Snapshot) -> list[str]:
 def _check_cosmology(snapshot: Snapshot) -> list[Finding]:
     """Compare with the published run of that name."""
     if snapshot.simulation not in RUNS:
-        return [Finding("note", "simulation", f"{snapshot.simulation} is not a published run that we know")]
+        return [Finding("note", "simulation", f"{snapshot.simulation} is not a known published run")]
     wrong = [Finding("warning", "cosmology", text) for text in doubts_of_run(snapshot)]
     return wrong or [Finding("ok", "cosmology", f"that of {snapshot.simulation}")]
 
@@ -311,7 +311,7 @@ def _check_units(galaxy: Galaxy) -> list[Finding]:
     """Judge whether a galaxy's numbers are of the right size."""
     subject = f"units of galaxy {galaxy.subhalo_id}"
     wrong = [Finding("warning", subject, text) for text in doubts_of_galaxy(galaxy)]
-    return wrong or [Finding("ok", subject, "sane")]
+    return wrong or [Finding("ok", subject, "plausible")]
 
 
 def _examine_image(paths: tuple[Path, ...], known: dict, options: dict) -> Examination:

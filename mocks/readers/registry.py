@@ -245,7 +245,7 @@ def recognise(path: str | Path) -> str:
     for name, entry in formats().items():
         if entry.matches(seen):
             return name
-    content = ", ".join(sorted(seen.names)[:12]) or f"no HDF5, {seen.kind}"
+    content = ", ".join(sorted(seen.names)[:12]) or f"not HDF5, {seen.kind}"
     raise ValueError(
         f"{path} is in no known simulation format (found: {content}).\nKnown formats:\n{_known()}\n"
         "Name one with simulation= (--simulation on the command line), or read your own arrays in Python "

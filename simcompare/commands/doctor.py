@@ -35,7 +35,8 @@ def messages(settings: DoctorSettings, examinations: list[Examination]) -> Itera
     usual = MockSettings.model_fields
     light = [usual[name].default for name in ("population", "dust")]
     are_images = all(examination.format == "ideal image" for examination in examinations)
-    yield from assumptions(load_survey(settings.survey), *([] if are_images else light))
     bad = sum(not examination.ok for examination in examinations)
+    if bad < len(examinations):
+        yield from assumptions(load_survey(settings.survey), *([] if are_images else light))
     if bad:
         raise ValueError(f"{bad} of {len(examinations)} cannot be used; see above.")

@@ -157,7 +157,7 @@ def board(paths: Iterable[str | os.PathLike]) -> Table:
     first_path, first = records[0]
     for path, record in records[1:]:
         differences = [
-            f"{key} is {_of(first, key)} in {first_path.name}, {value} in {path.name}"
+            f"{key} is {_of(first, key)} in {first_path}, {value} in {path}"
             for key, value in ((key, _of(record, key)) for key in _SAME)
             if _of(first, key) != value
         ]

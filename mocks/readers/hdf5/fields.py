@@ -247,7 +247,7 @@ def stars_from_parts(
     Raises
     ------
     ValueError
-        When a needed column is missing, or its values are not sane.
+        When a needed column is missing, or its values are not plausible.
     """
     require_fields(where, factors)
     stars = [part.select(~(part.values("birth") <= 0)) for part in parts]  # NaN is no wind, but refused below
