@@ -1,14 +1,14 @@
 """Compare simulated galaxies with real ones: scores, statistics, figures.
 
-Every verb of the command line is a function here, with its settings as keywords. It returns its product. When
-no ``out`` is given, that lies in a temporary folder as long as it is used:
+Every verb of the command line is a function here: settings are keywords, the product is returned. Without
+``out`` the product is in a temporary folder, kept as long as it is used:
 
     images = simcompare.mock("cutout.hdf5", redshift=0.05)
     scores = simcompare.score(images, model="sdss-r")
     comparison = simcompare.compare(scores)
 
-`ImageSet.from_arrays` takes images that are in memory already. ``help(simcompare.mock)`` tells the settings
-of a verb. Nothing is imported before it is used.
+`ImageSet.from_arrays` takes images that are already in memory. ``help(simcompare.mock)`` lists the settings
+of a verb. Modules are imported at first use.
 """
 
 import sys

@@ -127,12 +127,12 @@ class ImageSet:
         pixel_scale : float or Quantity, optional
             [arcsec]; default: the survey's.
         variance : array_like or Quantity, optional
-            Of sky and source together, of the images' shape; default: measured.
+            Variance of sky and source, same shape as the images; default: measured.
         survey : str or Survey
-            That the images are of: its name, or survey file.
+            Survey of the images: name, or survey file.
         catalogue : Table or mapping, optional
             One row for each image: ``galaxy_id`` (the same for all views of one galaxy), ``view``, ``ra`` and
-            ``dec`` [deg], ``split``, ``electrons_per_nanomaggy_<band>``, and whatever shall be kept.
+            ``dec`` [deg], ``split``, ``electrons_per_nanomaggy_<band>``, and any other columns to keep.
         preparation : Preparation, optional
             Default: that of ``simcompare prepare``, to 64 pixels.
         **about
@@ -141,8 +141,8 @@ class ImageSet:
         Returns
         -------
         ImageSet
-            In a temporary folder that is there as long as the set; `save` keeps it. The log tells which
-            images could not be prepared.
+            In a temporary folder that exists as long as the set; `save` keeps it. The log lists the images
+            that could not be prepared.
 
         Raises
         ------

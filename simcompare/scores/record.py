@@ -28,21 +28,21 @@ _TELLING = ("dataset", "kind", "split", "galaxy_id")
 class Scores:
     """Scores of many images of several data sets, one of which is the reference.
 
-    Nothing of it changes: `with_columns`, ``scores[rows]`` and `with_reference` return further records, which
-    share what they can. Made by `of`.
+    Immutable: `with_columns`, ``scores[rows]`` and `with_reference` return new records, which share memory
+    where they can. Made by `of`.
 
     Parameters
     ----------
     columns : mapping of str to ndarray or pyarrow.DictionaryArray, shape (n,)
-        By name; text as numbers of words, each of which is held once, in increasing order.
+        By name; text is dictionary-encoded, its values in increasing order.
     reference : str or None
         Data set of real galaxies that the others are compared with.
     headline : str
         Score that is compared.
     meta : mapping of str to anything
-        Survey, bands, models and what else all rows have in common.
+        Survey, bands, models and whatever else all rows have in common.
     own : mapping of str to Column
-        What is known of columns that `simcompare.scores.columns.COLUMNS` does not list.
+        Meaning and unit of columns that are not in `simcompare.scores.columns.COLUMNS`.
     """
 
     columns: Mapping[str, np.ndarray | pa.DictionaryArray]
