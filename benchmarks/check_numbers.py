@@ -20,7 +20,7 @@ BEGIN, END = "<!-- table begins -->", "<!-- table ends -->"
 def run(arguments: argparse.Namespace) -> int:
     """Make the tables and put them in the document."""
     tables = {"Simulated": simulated_rows(arguments.data), "Observed": observed_rows(arguments.data)}
-    text = "\n\n".join(f"### {title}\n\n{markdown(rows)}" for title, rows in tables.items())
+    text = "\n\n".join(f"## {title}\n\n{markdown(rows)}" for title, rows in tables.items())
     before, _, rest = arguments.out.read_text().partition(BEGIN)
     _, mark, after = rest.partition(END)
     if not mark:

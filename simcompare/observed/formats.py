@@ -56,7 +56,7 @@ class Format:
     recognises : callable
         Path -> whether the file is of this format, by its content.
     read : callable
-        (path, bands, **options) -> iterator of `RawStamp`.
+        ``(path, bands, **options)`` -> iterator of `RawStamp`.
     options : tuple of str
         What the reader can be told besides: ``units`` of pixels that do not say theirs, ``places`` to cut.
     """

@@ -56,8 +56,8 @@ class Info:
         The grid is nowhere coarser than ``2**-coarsest_level`` of the box.
     bounds : ndarray, shape (n_cpu + 1,), or None
         Hilbert keys between the CPU domains; None for another ordering.
-    layout : tuple of (name, numpy type), or None
-        Records of the part files from their descriptor; None for the old format.
+    layout : tuple of pairs, or None
+        Name and numpy type of each record of the part files, from their descriptor; None for the old format.
     """
 
     folder: Path
