@@ -10,7 +10,7 @@ project = "simcompare"
 author = copyright = "simcompare developers"
 version = release = import_module("simcompare").__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "mathml", "reference"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "draw", "mathml", "reference"]
 root_doc = "index"
 
 myst_enable_extensions = ["dollarmath"]

@@ -651,6 +651,10 @@ class FigureSettings(Settings):
         None, gt=1, le=20, description="Width [inch]; 3.3 is one column, 7 a page. Default: the report's."
     )
     labels: list[str] = Field([], description="New name of a data set as OLD=NEW; repeatable.")
+    colors: list[str] = Field([], description="Colour of a data set as NAME=COLOUR; repeatable.")
+    style: Literal["report", "aas", "mnras", "talk"] = Field(
+        "report", description="Font and size of letters: of the report, a journal or a talk."
+    )
     datasets: str | None = Field(
         None, description="Data sets to show, comma-separated; the reference stays. Default: all."
     )

@@ -18,6 +18,7 @@ import typer
 import flows
 import mocks
 import simcompare
+from simcompare import figures
 from simcompare.cli import main, make_app
 from simcompare.commands.planning.workflow import plan_workflow
 
@@ -41,7 +42,7 @@ def page_name(path):
 def blocks(path):
     """Language, code, and reason not to run it, of every block of a page."""
     text = path.read_text(encoding="utf-8")
-    block = r"(?:^<!-- not run: (.+) -->\n)?^```(\S*)[^\n]*\n(.*?)^```"
+    block = r"(?:^<!-- not run: ([^\n]+) -->\n)?^```(\S*)[^\n]*\n(.*?)^```"
     found = re.findall(block, text, re.S | re.M)
     return [(language, code, reason) for reason, language, code in found]
 
@@ -84,14 +85,14 @@ def test_commands_and_links_exist(path):
 
 
 @pytest.mark.skipif(not HAS_SPHINX, reason="Sphinx is not installed; pip install 'simcompare[docs]'")
-def test_site_is_built_without_a_warning_and_asks_the_network_for_nothing(tmp_path):
+def test_site_is_built_without_a_warning_and_asks_the_network_for_nothing(demo, tmp_path):
     site = tmp_path / "site"
     nowhere = "http://127.0.0.1:9"
     builder = subprocess.run(
         [sys.executable, "-m", "sphinx", "-q", "-W", "-d", tmp_path / "trees", ROOT / "docs", site],
         capture_output=True,
         text=True,
-        env=os.environ | {"http_proxy": nowhere, "https_proxy": nowhere},
+        env=os.environ | {"http_proxy": nowhere, "https_proxy": nowhere, "SIMCOMPARE_DEMO": str(demo)},
     )
     assert builder.returncode == 0, builder.stderr[-3000:]
     pages = {page.name: page.read_text(encoding="utf-8") for page in site.rglob("*.html")}
@@ -108,9 +109,23 @@ def test_site_is_built_without_a_warning_and_asks_the_network_for_nothing(tmp_pa
         fetched += re.findall(r"<link[^>]+rel=\"stylesheet\"[^>]+href=\"(https?:[^\"]+)", text)
         assert not fetched, f"{name} asks for {fetched[0]}"
     assert pages["theory.html"].count("<math") > 20
+    drawn = re.findall(r'class="drawn" src="([^"]+)" alt="([^"]+)"', pages["gallery.html"])
+    assert len(drawn) == (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8").count(":alt:") > 20
+    assert all((site / picture).stat().st_size > 3000 for picture, _ in drawn)
     for package in (simcompare, mocks, flows):
         for name in package.__all__:
             assert f'id="{package.__name__}.{name}"' in pages[f"{package.__name__}.html"], name
+
+
+def test_gallery_shows_every_figure_of_a_report_and_every_function(demo):
+    text = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
+    named = set(
+        re.findall(r"`(\w+)`", "".join(line for line in text.splitlines() if line.startswith("### ")))
+    )
+    stems = {path.stem.partition("_")[0] for path in (demo / "comparison" / "figures").glob("*.png")}
+    stems -= {"relation", "mass"}
+    assert stems <= {*named, *(name.partition("_")[0] for name in named)}
+    assert [name for name in figures.__all__ if name.startswith("draw_") and name not in text] == []
 
 
 def test_errors_of_the_troubleshooting_page_are_real():

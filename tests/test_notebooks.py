@@ -38,6 +38,7 @@ def test_no_cell_stands_without_words(path):
     assert "**Question.**" in "".join(cells[0]["source"])
     kinds = [cell["cell_type"] for cell in cells]
     assert ("code", "code") not in pairwise(kinds)
+    assert "**What can go wrong.**" in "".join(cells[-1]["source"])
 
 
 def run_cell(source, name, names):

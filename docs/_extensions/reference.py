@@ -3,6 +3,7 @@
 import inspect
 import pkgutil
 import sys
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 
@@ -32,7 +33,7 @@ def homes():
         module = import_module(package)
         for name in getattr(module, "__all__", ()):
             value = getattr(module, name)
-            if inspect.isclass(value) or inspect.isfunction(value):
+            if callable(value):
                 places.setdefault(id(value), f"{package}.{name}")
     return places
 
@@ -57,7 +58,15 @@ def entry(package, name):
         kind = "class" if inspect.isclass(value) else "function"
         options = ["   :members:"] if kind == "class" else []
         return [f".. auto{kind}:: {full}", *options, ""] if homes()[id(value)] == full else []
-    return [f".. py:data:: {full}", "", *(f"   {line}" for line in comments().get((name, id(value)), ())), ""]
+    return [f".. py:data:: {full}", "", *(f"   {line}" for line in about(name, value)), ""]
+
+
+def about(name, value):
+    """Lines that say what a constant is: the text below it, the names that it holds."""
+    text = list(comments().get((name, id(value)), ()))
+    if isinstance(value, Mapping):
+        text += ["", "By name: " + ", ".join(f"``{key}``" for key in value) + "."]
+    return text if any(text) else [f"``{value!r}``"]
 
 
 def sentence(package, name):
@@ -65,7 +74,8 @@ def sentence(package, name):
     value = getattr(import_module(package), name)
     if id(value) in homes():
         return inspect.getdoc(value).partition("\n\n")[0].replace("\n", " ")
-    return " ".join(comments().get((name, id(value)), ())).partition(". ")[0]
+    text = " ".join(about(name, value)).strip()
+    return text if text.startswith("``") else text.partition(". ")[0]
 
 
 class Reference(SphinxDirective):

@@ -22,8 +22,9 @@ from simcompare.figures.distributions import (
 from simcompare.figures.examples import class_gallery_numbers, gallery_numbers, outlier_numbers
 from simcompare.figures.feature_maps import draw_map, map_numbers
 from simcompare.figures.galleries import Stretch, common_stretch, draw_gallery, draw_samples, gallery_images
-from simcompare.figures.grids import draw_grid, stack_panels
+from simcompare.figures.grids import draw_each, draw_grid, small_multiples, stack_panels
 from simcompare.figures.ladders import draw_ladder, draw_stability
+from simcompare.figures.looks import fixed_styles, names_and_kinds, save_figure, style, styles_of
 from simcompare.figures.pixel_values import draw_pixels, pixel_numbers
 from simcompare.figures.planes import draw_plane, plane_numbers
 from simcompare.figures.populations import (
@@ -41,10 +42,11 @@ from simcompare.figures.single_galaxies import (
     draw_profile,
     profile_numbers,
 )
-from simcompare.figures.style import fixed_styles, names_and_kinds, save_figure, styles_of
+from simcompare.figures.stored import STORED, draw_stored
 from simcompare.figures.training import draw_training
 
 __all__ = [
+    "STORED",
     "Stretch",
     "budget_numbers",
     "class_gallery_numbers",
@@ -52,6 +54,7 @@ __all__ = [
     "density_numbers",
     "draw_density",
     "draw_difference",
+    "draw_each",
     "draw_forest",
     "draw_fractions",
     "draw_gallery",
@@ -74,6 +77,7 @@ __all__ = [
     "draw_scales",
     "draw_sky",
     "draw_stability",
+    "draw_stored",
     "draw_training",
     "draw_typicality",
     "draw_violins",
@@ -95,7 +99,9 @@ __all__ = [
     "roc_numbers",
     "save_figure",
     "scale_numbers",
+    "small_multiples",
     "stack_panels",
+    "style",
     "styles_of",
     "typicality_numbers",
     "with_derived_columns",

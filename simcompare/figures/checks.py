@@ -5,26 +5,28 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from astropy.table import Table, vstack
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from mocks.streams import stream
 from simcompare.comparison.matching import Match
 from simcompare.figures.distributions import density_numbers
-from simcompare.figures.style import (
+from simcompare.figures.drawing import drawing
+from simcompare.figures.looks import (
     COLUMN,
     PAGE,
-    ShownFigure,
     count_label,
     draw_steps,
     entry_of,
     legend_above,
+    legend_columns,
     new_axes,
+    new_figure,
     order_of,
+    panels_across,
     step_rows,
-    styled,
     table_styles,
+    wrapped,
 )
 from simcompare.kinds import Kind
 from simcompare.scores.columns import axis_label, in_words
@@ -84,7 +86,7 @@ def _finite(scores: Scores, dataset: str, column: str) -> np.ndarray:
     return values[np.isfinite(values)]
 
 
-@styled
+@drawing
 def draw_realism(table: Table) -> Figure:
     """Draw the distributions that mocks and real images should share, one panel for each.
 
@@ -98,10 +100,9 @@ def draw_realism(table: Table) -> Figure:
     Figure
     """
     columns = order_of(table, "column")
-    n_across = min(3, len(columns))
+    n_across = panels_across(min(3, len(columns)), 1.7)
     n_down = -(-len(columns) // n_across)
-    figure = ShownFigure(figsize=(PAGE, 0.6 + 1.9 * n_down))
-    FigureCanvasAgg(figure)
+    figure = new_figure(PAGE, 0.6 + 1.9 * n_down)
     axes = figure.subplots(n_down, n_across, squeeze=False)
     styles = table_styles(table)
     for ax, column in zip(axes.flat, columns, strict=False):
@@ -112,16 +113,16 @@ def draw_realism(table: Table) -> Figure:
             label = count_label(name, rows["n_galaxies"][0])
             ax.plot(rows["value"], rows["density"], color=style.color, ls=style.line, lw=1, label=label)
         worst = np.max(table["ks"][np.asarray(table["column"]) == column])
-        ax.set_title(f"largest KS distance {worst:.2f}", loc="right", fontsize=6.5)
+        ax.set_title(f"KS up to {worst:.2f}", loc="right", fontsize="small")
         ax.xaxis.set_major_locator(MaxNLocator(4))
-        ax.set_xlabel(axis_label(column))
+        ax.set_xlabel(wrapped(axis_label(column), 0.85 * figure.get_figwidth() / n_across))
         ax.set_yticks([])
         ax.set_ylim(0, None)
     for ax in axes.flat[len(columns) :]:
         ax.set_axis_off()
     handles, labels = axes.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=4, title="galaxies in brackets",
-                  title_fontsize=6.5, alignment="left")  # fmt: skip
+    legend = {"loc": "outside upper left", "title": "galaxies in brackets", "alignment": "left"}
+    figure.legend(handles, labels, ncols=legend_columns(figure, labels), **legend)
     return figure
 
 
@@ -157,7 +158,7 @@ def typicality_numbers(scores: Scores, *, n_bins: int = 20) -> Table:
     return result
 
 
-@styled
+@drawing
 def draw_typicality(table: Table, ax: Axes | None = None) -> Axes:
     """Draw the p-values: flat is typical, a peak at zero is not, a slope to one is too typical.
 
@@ -226,7 +227,7 @@ def matched_numbers(
     return table
 
 
-@styled
+@drawing
 def draw_matched(table: Table, ax: Axes | None = None) -> Axes:
     """Draw the distribution of the mean score of each data set and, dotted, of its real partners.
 
@@ -251,13 +252,13 @@ def draw_matched(table: Table, ax: Axes | None = None) -> Axes:
     ax.set_xlabel(f"mean {axis_label(table.meta['column'])}")
     ax.set_ylabel("density of resamples")
     ax.legend(
-        loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.2, title_fontsize=6.5, alignment="left",
+        loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.2, alignment="left",
         title=f"matched in {in_words(table.meta['matched in'])}; dotted: real",
     )  # fmt: skip
     return ax
 
 
-@styled
+@drawing
 def draw_sky(table: Table) -> Figure:
     """Draw blank sky: the histogram of its pixels and the correlation between them, one row per band.
 
@@ -271,8 +272,7 @@ def draw_sky(table: Table) -> Figure:
     Figure
     """
     bands = order_of(table, "band")
-    figure = ShownFigure(figsize=(PAGE, 0.6 + 2.0 * len(bands)))
-    FigureCanvasAgg(figure)
+    figure = new_figure(PAGE, 0.6 + 2.0 * len(bands))
     axes = figure.subplots(len(bands), 2, squeeze=False)
     for row, band in zip(axes, bands, strict=True):
         for ax, quantity in zip(row, ("histogram", "correlation"), strict=True):
@@ -282,12 +282,12 @@ def draw_sky(table: Table) -> Figure:
                 if len(rows):
                     look = {"color": style.color, "ls": style.line, "label": entry_of(name)}
                     ax.plot(rows["x"], rows["value"], lw=1, **look)
-            ax.set_title(f"band {band}", loc="right", fontsize=6.5)
+            ax.set_title(f"band {band}", loc="right", fontsize="small")
         row[0].set_xlabel("pixel of blank sky  [median real noise]")
         row[0].set_yscale("log")
         row[1].set_xlabel("separation along a row  [pixels]")
         row[1].set_ylabel("correlation")
         row[1].axhline(0, color="0.6", lw=0.7, ls=":")
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=4)
+    figure.legend(handles, labels, loc="outside upper left", ncols=legend_columns(figure, labels))
     return figure

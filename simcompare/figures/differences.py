@@ -7,8 +7,9 @@ from matplotlib.ticker import MaxNLocator
 
 from mocks.streams import stream
 from simcompare.comparison.headline import split_differences
+from simcompare.figures.drawing import drawing
+from simcompare.figures.looks import COLUMN, PAGE, count_label, legend_above, new_axes, table_styles
 from simcompare.figures.samples import datasets_of
-from simcompare.figures.style import COLUMN, PAGE, count_label, legend_above, new_axes, styled, table_styles
 from simcompare.kinds import Kind
 from simcompare.scores.columns import column_of
 from simcompare.scores.record import Scores
@@ -17,7 +18,7 @@ from simcompare.statistics.means import bootstrap_means, difference_of_means
 __all__ = ["draw_forest", "draw_scales", "null_numbers", "scale_numbers"]
 
 
-@styled
+@drawing
 def draw_forest(table: Table, ax: Axes | None = None) -> Axes:
     """Draw the structure fraction of every data set with its interval, the nearest to real galaxies on top.
 
@@ -53,7 +54,7 @@ def draw_forest(table: Table, ax: Axes | None = None) -> Axes:
         if np.isfinite(values[level]):
             ax.plot(values[level], y, style.marker, color=style.color, mfc=face)
         text = str(row["verdict"]) if is_structure else f"AUC {row['auc']:.2f}"
-        ax.text(1.02, y, text, transform=ax.get_yaxis_transform(), va="center", fontsize=6.5)
+        ax.text(1.02, y, text, transform=ax.get_yaxis_transform(), va="center", fontsize="small")
     labels = [count_label(row["dataset"], row["n_galaxies"], row["n_images"]) for row in table]
     ax.set_yticks(range(len(table) - 1, -1, -1), labels)
     ax.tick_params(axis="y", which="both", length=0)
@@ -93,7 +94,7 @@ def _reach(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[float
     return first, last
 
 
-@styled
+@drawing
 def draw_scales(table: Table, ax: Axes | None = None) -> Axes:
     """Draw how many nats of the difference to real galaxies each scale of the image contributes.
 

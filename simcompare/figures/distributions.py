@@ -8,15 +8,15 @@ from astropy.table import Table
 from matplotlib.axes import Axes
 
 from mocks.streams import stream
-from simcompare.figures.samples import datasets_of
-from simcompare.figures.style import (
+from simcompare.figures.drawing import drawing
+from simcompare.figures.looks import (
     COLUMN,
     count_label,
     legend_above,
     new_axes,
-    styled,
     table_styles,
 )
+from simcompare.figures.samples import datasets_of
 from simcompare.scores.columns import axis_label, column_of
 from simcompare.scores.record import Scores
 from simcompare.statistics.means import Clustered
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 
-@styled
+@drawing
 def draw_density(table: Table, ax: Axes | None = None) -> Axes:
     """Draw the smoothed distribution of a score in every data set, with bootstrap bands where they are few.
 
@@ -69,7 +69,7 @@ def draw_density(table: Table, ax: Axes | None = None) -> Axes:
     return ax
 
 
-@styled
+@drawing
 def draw_ridges(table: Table, ax: Axes | None = None) -> Axes:
     """Draw the distributions one above the other, each scaled to its peak, the reference behind each.
 
@@ -102,12 +102,12 @@ def draw_ridges(table: Table, ax: Axes | None = None) -> Axes:
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(0, None)
     ax.set_xlim(table["value"].min(), table["value"].max())
-    ax.set_xlabel(axis_label(table.meta["column"]))
+    ax.set_xlabel(axis_label(table.meta["column"]), loc="right")
     ax.set_title(f"dotted: {table.meta['reference']}; galaxies in brackets", loc="right")
     return ax
 
 
-@styled
+@drawing
 def draw_violins(table: Table, ax: Axes | None = None) -> Axes:
     """Draw the distributions side by side, as for generations of a simulation, with median and quartiles.
 
@@ -135,8 +135,12 @@ def draw_violins(table: Table, ax: Axes | None = None) -> Axes:
         )
         ax.vlines(x, rows["quartile_low"][0], rows["quartile_high"][0], color=style.color, lw=3)
         ax.plot(x, rows["median"][0], "o", color="white", mec=style.color, ms=4)
-    labels = [f"{n}\n({table['n_galaxies'][np.asarray(table['dataset']) == n][0]})" for n in styles]
-    turned = {"rotation": 30, "ha": "right"} if max(map(len, styles)) > 9 else {}
+    counts = [table["n_galaxies"][np.asarray(table["dataset"]) == name][0] for name in styles]
+    room = 14 * ax.figure.get_figwidth() / len(styles)  # letters below each
+    is_turned = max(map(len, styles)) > room
+    gap = "  " if is_turned else "\n"
+    labels = [f"{name}{gap}({n})" for name, n in zip(styles, counts, strict=True)]
+    turned = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if is_turned else {}
     ax.set_xticks(range(len(styles)), labels, **turned)
     ax.tick_params(axis="x", which="both", length=0)
     ax.xaxis.minorticks_off()
@@ -145,7 +149,7 @@ def draw_violins(table: Table, ax: Axes | None = None) -> Axes:
     return ax
 
 
-@styled
+@drawing
 def draw_roc(table: Table, ax: Axes | None = None) -> Axes:
     """Draw how well the score tells each data set from real galaxies.
 
@@ -174,7 +178,7 @@ def draw_roc(table: Table, ax: Axes | None = None) -> Axes:
     return ax
 
 
-@styled
+@drawing
 def draw_null(table: Table, ax: Axes | None = None) -> Axes:
     """Draw the differences between random halves of the real galaxies beside those that are claimed.
 
@@ -190,23 +194,24 @@ def draw_null(table: Table, ax: Axes | None = None) -> Axes:
     """
     role = np.asarray(table["role"])
     nulls, claims = table[role == "null"], table[role == "claim"]
-    ax = new_axes(ax, COLUMN, 2.6 + 0.11 * len(claims))
-    ax.hist(
-        np.asarray(nulls["delta_mean"]), bins=25, color="0.75",
-        label=f"real against real  ({len(nulls)} random halves)",
-    )  # fmt: skip
+    ax = new_axes(ax, COLUMN, 2.2 + 0.2 * len(claims))
+    height, _, _ = ax.hist(np.asarray(nulls["delta_mean"]), bins=25, color="0.75")
     styles = table_styles(claims) if len(claims) else {}
+    room = 1 + 0.25 * len(styles)  # the halves fill the lower part, each claim has a line above
+    ax.set_ylim(0, room * max(height.max(), 1))
     for level, (name, style) in enumerate(styles.items()):
         row = claims[np.asarray(claims["dataset"]) == name][0]
+        y = (1 + 0.25 * (len(styles) - level - 0.7)) / room
         reach = [[row["delta_mean"] - row["delta_mean_low"]], [row["delta_mean_high"] - row["delta_mean"]]]
-        ax.errorbar(
-            row["delta_mean"], 0.9 - 0.8 * level / max(len(styles), 4), xerr=np.nan_to_num(reach),
-            color=style.color, fmt=style.marker, capsize=2, transform=ax.get_xaxis_transform(),
-            label=count_label(name, row["n_galaxies"]),
+        look = {"color": style.color, "transform": ax.get_xaxis_transform()}
+        ax.errorbar(row["delta_mean"], y, xerr=np.nan_to_num(reach), fmt=style.marker, capsize=2, **look)
+        ax.annotate(
+            count_label(name, row["n_galaxies"]), (row["delta_mean"], y), xycoords=ax.get_xaxis_transform(),
+            xytext=(0, 3), textcoords="offset points", ha="center", fontsize="small", color=style.color,
         )  # fmt: skip
     ax.set_xlabel(f"mean {axis_label(table.meta['column'])}, minus real")
     ax.set_ylabel("number of random halves")
-    legend_above(ax)
+    ax.set_title(f"grey: real against real, {len(nulls)} random halves", loc="left", fontsize="small")
     return ax
 
 

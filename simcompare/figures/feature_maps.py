@@ -4,8 +4,9 @@ import numpy as np
 from astropy.table import Table
 from matplotlib.axes import Axes
 
+from simcompare.figures.drawing import drawing
 from simcompare.figures.ladders import CROWD, draw_contours
-from simcompare.figures.style import COLUMN, count_label, legend_above, new_axes, styled, table_styles
+from simcompare.figures.looks import COLUMN, count_label, legend_above, new_axes, table_styles
 from simcompare.scores.features import Components
 from simcompare.scores.record import Scores
 
@@ -86,10 +87,8 @@ def map_numbers(scores: Scores, coordinates: np.ndarray) -> Table:
     return table
 
 
-@styled
-def draw_map(
-    table: Table, ax: Axes | None = None, *, labels: tuple[str, str] = ("component 1", "component 2")
-) -> Axes:
+@drawing
+def draw_map(table: Table, ax: Axes | None = None) -> Axes:
     """Draw simulated galaxies over real ones: points, or where they are many a density and contours.
 
     The contours hold 50 and 90 % of a data set's images.
@@ -97,10 +96,8 @@ def draw_map(
     Parameters
     ----------
     table : Table
-        From `map_numbers`.
+        From `map_numbers`; ``meta["labels"]`` are those of the axes.
     ax : Axes, optional
-    labels : tuple of 2 str
-        Of the axes.
 
     Returns
     -------
@@ -125,7 +122,8 @@ def draw_map(
     margin = 0.06 * (high - low)
     ax.set_xlim(low[0] - margin[0], high[0] + margin[0])
     ax.set_ylim(low[1] - margin[1], high[1] + margin[1])
-    ax.set_xlabel(labels[0])
-    ax.set_ylabel(labels[1])
+    across, up = table.meta.get("labels", ("component 1", "component 2"))
+    ax.set_xlabel(across)
+    ax.set_ylabel(up)
     legend_above(ax)
     return ax

@@ -7,7 +7,8 @@ import numpy as np
 from astropy.table import Table
 from matplotlib.axes import Axes
 
-from simcompare.figures.style import PAGE, new_axes, order_of, styled
+from simcompare.figures.drawing import drawing
+from simcompare.figures.looks import PAGE, new_axes, order_of, styled
 from simcompare.images.contact_sheet import Stretch, common_stretch
 from simcompare.scores.columns import axis_label, column_of
 
@@ -48,7 +49,7 @@ def score_text(value: float, column: str) -> str:
     return f"{value:.0f}" if column_of(column).unit else f"{value:.1f}"
 
 
-@styled
+@drawing
 def draw_gallery(
     table: Table, images: Sequence[np.ndarray], stretch: Stretch, ax: Axes | None = None
 ) -> Axes:

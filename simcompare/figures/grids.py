@@ -1,17 +1,30 @@
 """Several panels in one figure, each drawn by the function that draws one."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from astropy.table import Table, vstack
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from simcompare.figures.style import PAGE, ShownFigure, fixed_styles, names_and_kinds, order_of, styled
+from simcompare.figures.distributions import MOST_BANDS
+from simcompare.figures.drawing import drawing
+from simcompare.figures.looks import (
+    PAGE,
+    entry_of,
+    fixed_styles,
+    legend_columns,
+    names_and_kinds,
+    new_figure,
+    order_of,
+    panels_across,
+    wrapped,
+)
+from simcompare.kinds import Kind
 
-__all__ = ["draw_grid", "stack_panels"]
+__all__ = ["draw_each", "draw_grid", "small_multiples", "stack_panels"]
 
 PANEL = "panel"
 
@@ -40,7 +53,7 @@ def stack_panels(tables: Mapping[str, Table]) -> Table:
     return joined
 
 
-@styled
+@drawing
 def draw_grid(
     table: Table,
     draw: Callable[[Table, Axes], Axes],
@@ -70,11 +83,10 @@ def draw_grid(
     Figure
     """
     titles = order_of(table, PANEL)
-    n_across = min(n_across, len(titles))
+    n_across = panels_across(min(n_across, len(titles)), 1.5 if one_legend else 3.0)
     n_down = -(-len(titles) // n_across)
     width = PAGE * max(n_across, 2) / 3 if one_legend and n_across < 3 else PAGE
-    figure = ShownFigure(figsize=(width, 0.7 + height * n_down))
-    FigureCanvasAgg(figure)
+    figure = new_figure(width, 0.7 + height * n_down)
     axes = figure.subplots(n_down, n_across, squeeze=False)
     entries: dict[str, tuple[int, str, object]] = {}
     styled_names = names_and_kinds(table) if "kind" in table.colnames else ((), ())
@@ -85,6 +97,8 @@ def draw_grid(
         with fixed_styles(*styled_names):
             draw(rows, ax)
         _drop_small_ticks(ax)
+        room = 0.9 * figure.get_figwidth() / n_across
+        ax.set_xlabel(wrapped(ax.get_xlabel(), room))
         if not one_legend:
             if not title.startswith("_"):
                 ax.set_xlabel(f"{ax.get_xlabel()}\n{title}")
@@ -97,17 +111,99 @@ def draw_grid(
             ax.get_legend().remove()
         if not title.startswith("_"):
             own = ax.get_title(loc="left")
-            ax.set_title(f"{title}\n{own}" if own else title, loc="left", fontsize=6.5)
+            shown = wrapped(title, room)
+            ax.set_title(f"{shown}\n{own}" if own else shown, loc="left", fontsize="small")
     for ax in axes.flat[len(titles) :]:
         ax.set_axis_off()
     if entries:
         labels = [label for _, label, _ in entries.values()]
-        columns = max(1, min(4, int(16 * figure.get_figwidth() // max(map(len, labels)))))
+        columns = legend_columns(figure, labels)
         figure.legend(
             [handle for _, _, handle in entries.values()], labels, loc="outside upper left", ncols=columns,
-            title="galaxies in brackets", title_fontsize=6.5, alignment="left",
+            title="galaxies in brackets", alignment="left",
         )  # fmt: skip
     return figure
+
+
+@drawing
+def draw_each(
+    table: Table, draw: Callable[[Table, Axes], Axes], *, n_across: int = 4, height: float = 1.5
+) -> Figure:
+    """Draw small multiples: every data set in a panel of its own beside the reference, on common axes.
+
+    Parameters
+    ----------
+    table : Table
+        Of a figure with a ``dataset``, and the ``reference`` in its meta data.
+    draw : callable
+        Draws such a table into given axes, for instance `draw_profile`.
+    n_across : int
+        Panels side by side.
+    height : float
+        Of a panel [inch].
+
+    Returns
+    -------
+    Figure
+    """
+    dataset, reference = np.asarray(table["dataset"]).astype(str), _reference_of(table)
+    names = [name for name in order_of(table) if name != reference]
+    n_across = panels_across(min(n_across, len(names)))
+    n_down = -(-len(names) // n_across)
+    figure = new_figure(PAGE, 0.75 + height * n_down)
+    axes = figure.subplots(n_down, n_across, squeeze=False, sharex=True, sharey=True)
+    for place, (ax, name) in enumerate(zip(axes.flat, names, strict=False)):
+        rows = table[(dataset == name) | (dataset == reference)]
+        rows.meta = dict(table.meta)
+        with fixed_styles(*names_and_kinds(table)):
+            draw(rows, ax)
+        entries = ax.get_legend_handles_labels()[1]
+        if ax.get_legend() is not None:
+            ax.get_legend().remove()
+        own = [entry for entry in entries if _counted(entry)[0] == entry_of(name)]
+        ax.set_title(own[0] if own else name, loc="left", fontsize="small")
+        is_last = place + n_across >= len(names)
+        ax.tick_params(labelbottom=is_last)
+        across, up = ax.get_xlabel(), ax.get_ylabel()
+        ax.set(xlabel="", ylabel="")
+        _drop_small_ticks(ax)
+    for ax in axes.flat[len(names) :]:
+        ax.set_axis_off()
+    figure.supxlabel(across, fontsize="medium")
+    figure.supylabel(up, fontsize="medium")
+    beside = f"; black: {reference}" if reference in dataset else ""
+    figure.suptitle(f"galaxies in brackets{beside}", x=0.01, ha="left", fontsize="small")
+    return figure
+
+
+def small_multiples(draw: Callable[..., Axes]) -> Callable[..., Axes | Figure]:
+    """Let a function draw up to four data sets in one frame, and more of them as small multiples.
+
+    Parameters
+    ----------
+    draw : callable
+        Such as `draw_profile`.
+
+    Returns
+    -------
+    callable
+    """
+
+    def choose(table: Table, **options: Any) -> Axes | Figure:
+        chosen = options.get("datasets") or order_of(table)
+        if len({*chosen} - {_reference_of(table)}) < MOST_BANDS:
+            return draw(table, **options)
+        return draw_each(table, draw, **options)
+
+    return choose
+
+
+def _reference_of(table: Table) -> str | None:
+    """Name of the reference: that of the meta data, else the first observed data set."""
+    if "reference" in table.meta or "kind" not in table.colnames:
+        return table.meta.get("reference")
+    observed = np.asarray(table["dataset"])[np.asarray(table["kind"]) == Kind.OBSERVED]
+    return str(observed[0]) if observed.size else None
 
 
 def _drop_small_ticks(ax: Axes) -> None:

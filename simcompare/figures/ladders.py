@@ -7,12 +7,12 @@ from astropy.table import Table
 from matplotlib.axes import Axes
 from scipy.ndimage import gaussian_filter
 
-from simcompare.figures.style import (
+from simcompare.figures.drawing import drawing
+from simcompare.figures.looks import (
     PAGE,
     DatasetStyle,
     new_axes,
     order_of,
-    styled,
     styles_of,
 )
 from simcompare.kinds import Kind
@@ -23,7 +23,7 @@ __all__ = ["draw_contours", "draw_ladder", "draw_stability"]
 CROWD = 250  # rows from which points would hide each other
 
 
-@styled
+@drawing
 def draw_ladder(table: Table, ax: Axes | None = None) -> Axes:
     """Draw how each step of the observation changes the distance to real galaxies.
 
@@ -52,7 +52,7 @@ def draw_ladder(table: Table, ax: Axes | None = None) -> Axes:
     ax.errorbar(level, y, xerr=reach, fmt="none", ecolor="black", capsize=2, lw=0.8)
     for k, row in enumerate(table):
         change = f"{row['change']:+.{digits}f} ± {row['change_error']:.{digits}f}"
-        ax.text(1.02, y[k], change, va="center", fontsize=6.5,
+        ax.text(1.02, y[k], change, va="center", fontsize="small",
                 transform=ax.get_yaxis_transform())  # fmt: skip
     ax.set_yticks(y, [str(name) for name in table["step"]])
     ax.tick_params(axis="y", which="both", length=0)
@@ -66,7 +66,7 @@ def draw_ladder(table: Table, ax: Axes | None = None) -> Axes:
     return ax
 
 
-@styled
+@drawing
 def draw_stability(table: Table, ax: Axes | None = None) -> Axes:
     """Draw the difference of every data set under every variant of the model.
 

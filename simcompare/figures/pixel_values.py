@@ -6,7 +6,8 @@ import numpy as np
 from astropy.table import Table
 from matplotlib.axes import Axes
 
-from simcompare.figures.style import COLUMN, draw_steps, legend_above, new_axes, step_rows, styled
+from simcompare.figures.drawing import drawing
+from simcompare.figures.looks import COLUMN, draw_steps, legend_above, new_axes, step_rows
 
 __all__ = ["draw_pixels", "pixel_numbers"]
 
@@ -56,7 +57,7 @@ def pixel_numbers(
     return table
 
 
-@styled
+@drawing
 def draw_pixels(table: Table, ax: Axes | None = None) -> Axes:
     """Draw the histograms of pixel values.
 
@@ -73,6 +74,9 @@ def draw_pixels(table: Table, ax: Axes | None = None) -> Axes:
     ax = new_axes(ax, COLUMN, 2.9)
     draw_steps(ax, table)
     ax.set_xscale("symlog", linthresh=3)
+    ends = ax.get_xlim()
+    ax.set_xticks([tick for tick in (-10, 0, 10, 100, 1000) if ends[0] <= tick <= ends[1]])
+    ax.xaxis.set_major_formatter("{x:g}")
     ax.set_yscale("log")
     ax.set_xlabel("pixel value  [sky noise $\\sigma$]")
     ax.set_ylabel("share of pixels per bin")

@@ -11,7 +11,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.patches import Rectangle
 
-from simcompare.figures.style import COLUMN, logarithmic, new_axes, styled
+from simcompare.figures.drawing import drawing
+from simcompare.figures.looks import COLUMN, logarithmic, new_axes
 from simcompare.scores.columns import axis_label, column_of, unit_label
 from simcompare.scores.record import Scores
 from simcompare.statistics.means import Clustered
@@ -135,7 +136,7 @@ def _edges(values: Sequence[np.ndarray], name: str, n_bins: int) -> np.ndarray:
     return 10**edges if is_log else edges
 
 
-@styled
+@drawing
 def draw_plane(table: Table, ax: Axes | None = None) -> Axes:
     """Draw the difference in every cell: red is less likely than real, hatched is not significant.
 
@@ -175,7 +176,7 @@ def draw_plane(table: Table, ax: Axes | None = None) -> Axes:
     group = f", {table.meta['group']}" if table.meta.get("group") else ""
     ax.set_title(
         f"{table.meta['dataset']}{group} ({count})\nminus {of_all}{table.meta['reference']} "
-        f"({table.meta['n_reference']})\nhatched: p > 0.05; grey: too few", loc="left", fontsize=6.5,
+        f"({table.meta['n_reference']})\nhatched: p > 0.05; grey: too few", loc="left", fontsize="small",
     )  # fmt: skip
     bar = ax.figure.colorbar(ScalarMappable(norm, colors), ax=ax, pad=0.02)
     bar.set_label(f"difference of mean score{unit_label(table.meta['column'])}")

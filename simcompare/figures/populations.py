@@ -4,16 +4,16 @@ import numpy as np
 from astropy.table import Table
 from matplotlib.axes import Axes
 
-from simcompare.figures.samples import datasets_of
-from simcompare.figures.style import (
+from simcompare.figures.drawing import drawing
+from simcompare.figures.looks import (
     COLUMN,
     count_label,
     legend_above,
     logarithmic,
     new_axes,
-    styled,
     table_styles,
 )
+from simcompare.figures.samples import datasets_of
 from simcompare.kinds import Kind
 from simcompare.scores.columns import axis_label
 from simcompare.scores.record import Scores
@@ -182,7 +182,7 @@ def _galaxies(scores: Scores, column: str) -> dict[str, tuple[np.ndarray, np.nda
     return values
 
 
-@styled
+@drawing
 def draw_mass_function(table: Table, ax: Axes | None = None) -> Axes:
     """Draw the share of galaxies per dex of mass.
 
@@ -264,7 +264,7 @@ def fraction_numbers(scores: Scores) -> Table:
     return table
 
 
-@styled
+@drawing
 def draw_fractions(table: Table, ax: Axes | None = None) -> Axes:
     """Draw the share of each class in every data set.
 
@@ -294,6 +294,6 @@ def draw_fractions(table: Table, ax: Axes | None = None) -> Axes:
     ax.tick_params(axis="y", which="both", length=0)
     ax.yaxis.minorticks_off()
     ax.set_xlim(-0.03, 1.03)
-    ax.set_xlabel("share of galaxies of known class")
+    ax.set_xlabel("share of galaxies of known class", loc="right")
     legend_above(ax)
     return ax

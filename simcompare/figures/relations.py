@@ -8,16 +8,16 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from simcompare.figures.distributions import FEW, MOST_BANDS
-from simcompare.figures.samples import datasets_of
-from simcompare.figures.style import (
+from simcompare.figures.drawing import drawing
+from simcompare.figures.looks import (
     COLUMN,
     count_label,
     legend_above,
     logarithmic,
     new_axes,
-    styled,
     table_styles,
 )
+from simcompare.figures.samples import datasets_of
 from simcompare.scores.columns import axis_label, column_of, unit_label
 from simcompare.scores.record import Scores
 
@@ -30,7 +30,7 @@ _COLUMNS = (
 _DTYPES = ("U1", "U1", int, *[float] * 9)
 
 
-@styled
+@drawing
 def draw_relation(table: Table, ax: Axes | None = None) -> Axes:
     """Draw the median score in bins of a property; few galaxies as single points.
 
@@ -62,7 +62,7 @@ def draw_relation(table: Table, ax: Axes | None = None) -> Axes:
     return _finish(table, ax)
 
 
-@styled
+@drawing
 def draw_difference(table: Table, ax: Axes | None = None) -> Axes:
     """Draw the median score minus that of real galaxies in the same bin.
 

@@ -5,19 +5,19 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from astropy.table import Table
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 
 from mocks.streams import stream
+from simcompare.figures.drawing import drawing
 from simcompare.figures.galleries import Stretch
-from simcompare.figures.style import (
+from simcompare.figures.looks import (
     COLUMN,
     PAGE,
-    ShownFigure,
     count_label,
     legend_above,
     new_axes,
+    new_figure,
     styled,
     table_styles,
 )
@@ -121,8 +121,7 @@ def draw_panel(
     Figure
     """
     maps = [ratio_map] if log_prob_map is None else [log_prob_map, ratio_map]
-    figure = ShownFigure(figsize=(PAGE, 2.1))
-    FigureCanvasAgg(figure)
+    figure = new_figure(PAGE, 2.1)
     axes = figure.subplots(1, 2 + len(maps), width_ratios=(1, *len(maps) * (1.2,), 1.15))
     _fill_panel(axes, image, stretch, maps, budget, pixel_scale, title)
     return figure
@@ -158,8 +157,7 @@ def draw_panels(
     Figure
     """
     n = len(images)
-    figure = ShownFigure(figsize=(PAGE, 0.2 + 1.85 * n))
-    FigureCanvasAgg(figure)
+    figure = new_figure(PAGE, 0.2 + 1.85 * n)
     axes = figure.subplots(n, 2 + len(maps[0]), squeeze=False, width_ratios=(1, *len(maps[0]) * (1.2,), 1.15))
     for k in range(n):
         rows = budget[len(budget) // n * k : len(budget) // n * (k + 1)]
@@ -188,7 +186,7 @@ def _fill_panel(axes, image, stretch, maps, budget, pixel_scale, title, last=Tru
         bar = ax.figure.colorbar(drawn, ax=ax, pad=0.02)
         bar.minorticks_off()
         bar.ax.tick_params(labelsize=6)
-        ax.set_title(f"{name} {nats.sum():.0f} nats", loc="left", fontsize=6.5)
+        ax.set_title(f"{name} {nats.sum():.0f} nats", loc="left", fontsize="small")
         ax.set_yticklabels([])
     for ax in axes[:-1]:
         ax.minorticks_off()
@@ -204,7 +202,7 @@ def _fill_panel(axes, image, stretch, maps, budget, pixel_scale, title, last=Tru
     ax.axhline(0, color="black", lw=0.6)
     ax.set_xticks(x, [str(name) for name in budget["scale_name"]] if last else [], rotation=40, ha="right")
     ax.minorticks_off()
-    ax.set_title("by scale  [nats]", loc="left", fontsize=6.5)
+    ax.set_title("by scale  [nats]", loc="left", fontsize="small")
     if last:
         ax.legend(loc="best", fontsize=5.5)
 
@@ -271,7 +269,7 @@ def profile_numbers(
     return Table(rows=rows)
 
 
-@styled
+@drawing
 def draw_profile(table: Table, ax: Axes | None = None) -> Axes:
     """Draw where in the galaxy the log-likelihood ratio arises.
 

@@ -4,14 +4,15 @@ import numpy as np
 from astropy.table import Table
 from matplotlib.axes import Axes
 
-from simcompare.figures.style import COLUMN, new_axes, styled
+from simcompare.figures.drawing import drawing
+from simcompare.figures.looks import COLUMN, new_axes
 
 __all__ = ["draw_training"]
 
 _CURVES = {"train": ("#0072B2", "training"), "validation": ("#E69F00", "validation")}
 
 
-@styled
+@drawing
 def draw_training(table: Table, ax: Axes | None = None) -> Axes:
     """Draw the loss of training and validation images, and where the validation loss was least.
 
@@ -38,5 +39,5 @@ def draw_training(table: Table, ax: Axes | None = None) -> Axes:
         ax.set_ylim(low - 0.08 * (high - low), high + 0.08 * (high - low))
     ax.set_xlabel("epoch")
     ax.set_ylabel("mean loss  [nats per pixel value]")
-    ax.legend(loc="upper right", title="less is better", title_fontsize=6.5)
+    ax.legend(loc="upper right", title="less is better")
     return ax

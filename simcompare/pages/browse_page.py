@@ -16,7 +16,7 @@ from PIL import Image
 
 from mocks.streams import stream
 from simcompare.figures.galleries import Stretch, common_stretch
-from simcompare.figures.style import styles_of
+from simcompare.figures.looks import styles_of
 from simcompare.runs.files import write_text
 from simcompare.scores.record import Scores
 

@@ -104,7 +104,7 @@ def test_without_further_processes_this_one_does_the_work(toys, tmp_path):
 def test_figures_are_drawn_without_a_folder_of_matplotlib(tmp_path):
     code = f"""
 from pathlib import Path
-from simcompare.figures.style import new_axes, save_figure
+from simcompare.figures.looks import new_axes, save_figure
 ax = new_axes(None)
 ax.plot([1, 2], [3, 4])
 save_figure(ax.figure, None, Path({str(tmp_path)!r}), "line")

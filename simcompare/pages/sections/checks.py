@@ -44,7 +44,7 @@ def draw_checks(
             lambda: figures.typicality_numbers(
                 add_typicality(scores, stream(seed, "figure", "folds"), columns=columns)
             ),
-            figures.draw_typicality,
+            figures.small_multiples(figures.draw_typicality),
         )  # fmt: skip
     book.draw(
         "matched", "Matched samples",

@@ -112,7 +112,8 @@ def _draw_pixels(book: Sketchbook, scores: Scores, image_sets: Mapping, known: l
         "pixels", "Pixel values",
         f"Share of pixels of the {band} band by their value in units of the image's sky noise, of up to "
         f"{_MOST_PICTURES} images of a data set.",
-        lambda: figures.pixel_numbers(images, sigma, kinds, scores.named_reference), figures.draw_pixels,
+        lambda: figures.pixel_numbers(images, sigma, kinds, scores.named_reference),
+        figures.small_multiples(figures.draw_pixels),
     )  # fmt: skip
 
 
@@ -166,7 +167,8 @@ def _draw_maps(
     book.draw(
         "profile", "Radial profile of the log-likelihood ratio",
         f"Mean ratio per pixel in rings around the centre, of up to {_MOST_MAPS} images; bands: 95%.",
-        lambda: figures.profile_numbers(profile, kinds, scale, seed, galaxies=galaxies), figures.draw_profile,
+        lambda: figures.profile_numbers(profile, kinds, scale, seed, galaxies=galaxies),
+        figures.small_multiples(figures.draw_profile),
     )  # fmt: skip
 
 
@@ -233,5 +235,5 @@ def _draw_latents(
         "latents", "Real and simulated galaxies in the flow's latent space",
         "Coordinates of the latents at coarse scales, fitted to the training galaxies (not shown); up to "
         f"{_MOST_LATENTS} images per data set. Contours, where galaxies are many, hold 50 and 90%.",
-        numbers, lambda t: figures.draw_map(t, labels=tuple(t.meta["labels"])),
+        numbers, figures.small_multiples(figures.draw_map),
     )  # fmt: skip

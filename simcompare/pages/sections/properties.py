@@ -127,7 +127,7 @@ def _draw_planes(book: Sketchbook, scores: Scores, comparison: Table, x: str, y:
                 continue
             if np.isfinite(np.asarray(table["difference"], float)).any():
                 table.meta["group"] = group
-                panels[f"_{name}: {group}"] = table
+                panels[f"_{name}: {group}" if group else f"_{name}"] = table
     if not panels:
         return
     reach = max(float(np.nanmax(np.abs(table["difference"]))) for table in panels.values())

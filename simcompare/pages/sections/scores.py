@@ -6,8 +6,8 @@ from astropy.table import Table
 from mocks.streams import stream
 from simcompare import figures
 from simcompare.figures.distributions import MOST_BANDS
+from simcompare.figures.looks import table_styles
 from simcompare.figures.samples import binned_scores, split_scores
-from simcompare.figures.style import table_styles
 from simcompare.kinds import Kind
 from simcompare.pages.sections.sketchbook import Sketchbook
 from simcompare.scores.columns import Use, column_of, names_for
@@ -49,12 +49,18 @@ def draw_scores(book: Sketchbook, scores: Scores, comparison: Table, seed: int) 
         "Above the diagonal the data set scores lower than real galaxies; on it they cannot be told apart."
     )
     table = figures.roc_numbers(scores)
-    book.draw("roc", "ROC curves: data sets against real galaxies", caption, table, figures.draw_roc)
+    book.draw(
+        "roc",
+        "ROC curves: data sets against real galaxies",
+        caption,
+        table,
+        figures.small_multiples(figures.draw_roc),
+    )
     book.draw(
         "scales", "Which scales carry the difference",
         "The difference from real galaxies, split by scale of the image; the parts add up to the whole.",
         lambda: figures.scale_numbers(scores, seed),
-        figures.draw_scales,
+        figures.small_multiples(figures.draw_scales),
     )  # fmt: skip
     if not comparison.meta.get("structure", {}).get("nulls"):  # else in the first figure, of the headline
         table = figures.null_numbers(scores, comparison, stream(seed, "figure", "null"))

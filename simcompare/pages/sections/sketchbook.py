@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from simcompare.figures.descriptions import described
-from simcompare.figures.style import save_figure
+from simcompare.figures.looks import save_figure
 from simcompare.pages.page import ReportFigure
 from simcompare.runs.ledger import Ledger
 from simcompare.runs.names import file_name

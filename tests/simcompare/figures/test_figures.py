@@ -12,8 +12,8 @@ from simcompare.comparison.attribution import ladder
 from simcompare.comparison.headline import compare
 from simcompare.comparison.matching import match
 from simcompare.comparison.stability import stability
+from simcompare.figures.looks import logarithmic
 from simcompare.figures.single_galaxies import smooth_map
-from simcompare.figures.style import logarithmic
 from simcompare.pages.sections import draw_figures
 from simcompare.scores.record import Scores
 

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from pathlib import Path
+from textwrap import fill
 from types import MappingProxyType
 from typing import ParamSpec, TypeVar
 from zlib import crc32
@@ -37,12 +38,14 @@ __all__ = [
     "fixed_styles",
     "names_and_kinds",
     "new_axes",
+    "new_figure",
     "save_figure",
+    "style",
     "styled",
     "styles_of",
 ]
 
-COLUMN, PAGE = 3.4, 7.1  # widths of one column and of the text [inch]
+COLUMN, PAGE = 3.3, 7.0  # widths of one column and of the text [inch]
 
 OBSERVED, CONTROL = "#000000", "#7f7f7f"
 # Okabe and Ito's colours, then Tol's "muted" ones: distinct for all common kinds of colour vision.
@@ -64,9 +67,57 @@ _LINES = ("-", "--", "-.", (0, (4, 1, 1, 1, 1, 1)), (0, (2, 1)))
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 
 _MOST_TICKS = 4
+_LETTERS = 16  # of a legend that fit into an inch
+_HANDLE = 4  # letters that the line or marker beside an entry takes
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_TIMES = {"font.family": "STIXGeneral", "mathtext.fontset": "stix", "font.size": 9}
+_LOOKS: dict[str, tuple[float, Mapping[str, object]]] = {
+    "report": (1.0, {}),
+    "aas": (3.35 / COLUMN, _TIMES | {"font.size": 8.5}),
+    "mnras": (1.0, _TIMES),
+    "talk": (2.0, {"font.size": 16}),
+}
+_LOOK: ContextVar[str] = ContextVar("look", default="report")
+_WIDTH: ContextVar[float | None] = ContextVar("width", default=None)  # of new figures [inch]
+
+
+@contextmanager
+def style(name: str) -> Iterator[None]:
+    """Draw every figure made inside for a journal or a talk: width, font and size of letters.
+
+    Parameters
+    ----------
+    name : str
+        "report", the default; "aas" (columns of 3.35 inch) and "mnras" (3.3), with letters like Times; or
+        "talk", everything twice as large.
+
+    Raises
+    ------
+    ValueError
+        For another name.
+    """
+    if name not in _LOOKS:
+        raise ValueError(f"style {name!r} is unknown; choose from {', '.join(_LOOKS)}.")
+    before = _LOOK.set(name)
+    try:
+        yield
+    finally:
+        _LOOK.reset(before)
+
+
+def _settings() -> dict[str, object]:
+    """Give matplotlib's settings: the publication style, larger for a talk, in the font of a journal."""
+    with as_file(files("simcompare") / "data" / "simcompare.mplstyle") as path:
+        settings = dict(matplotlib.rc_params_from_file(path, use_default_template=False))
+    factor, own = _LOOKS[_LOOK.get()]
+    if factor > 1.5:
+        for name, value in settings.items():
+            if name.endswith(("width", "markersize")):
+                settings[name] = factor * value
+    return settings | dict(own)
 
 
 def styled(function: Callable[P, T]) -> Callable[P, T]:
@@ -74,11 +125,8 @@ def styled(function: Callable[P, T]) -> Callable[P, T]:
 
     @functools.wraps(function)
     def inside(*args: P.args, **kwargs: P.kwargs) -> T:
-        with (
-            as_file(files("simcompare") / "data" / "simcompare.mplstyle") as path,
-            # Whatever matplotlibrc lies where the command is given: one may even call LaTeX.
-            matplotlib.style.context(path, after_reset=True),
-        ):
+        # Whatever matplotlibrc lies where the command is given: one may even call LaTeX.
+        with matplotlib.style.context(_settings(), after_reset=True):
             return function(*args, **kwargs)
 
     return inside
@@ -106,9 +154,43 @@ def new_axes(ax: Axes | None, width: float = COLUMN, height: float = 2.7) -> Axe
     """
     if ax is not None:
         return ax
-    figure = ShownFigure(figsize=(width, height))
+    return new_figure(width, height).add_subplot()
+
+
+def _factor() -> float:
+    """Give how much larger figures are than in the report."""
+    return _LOOKS[_LOOK.get()][0]
+
+
+def new_figure(width: float, height: float) -> ShownFigure:
+    """Make a figure that no global register holds.
+
+    Parameters
+    ----------
+    width, height : float
+        In the look of the report [inch]. In others a figure is larger; and as wide as asked for.
+    """
+    width, height = _factor() * width, _factor() * height
+    asked = _WIDTH.get() or width
+    figure = ShownFigure(figsize=(asked, height * max(1.0, asked / width)))
     FigureCanvasAgg(figure)
-    return figure.add_subplot()
+    return figure
+
+
+@contextmanager
+def new_width(width: float | None) -> Iterator[None]:
+    """Make figures of this width [inch] inside; None: as wide as they are by themselves."""
+    before = _WIDTH.set(width)
+    try:
+        yield
+    finally:
+        _WIDTH.reset(before)
+
+
+def panels_across(most: int, minimum: float = 1.5) -> int:
+    """Count the panels of a minimum width [inch] that new figures as wide as a page have side by side."""
+    asked = (_WIDTH.get() or PAGE * _factor()) / _factor()
+    return max(1, min(most, int(asked / minimum)))
 
 
 @dataclass(frozen=True)
@@ -170,6 +252,28 @@ def fixed_styles(names: Iterable[str], kinds: Iterable[str]) -> Iterator[None]:
         As for `styles_of`; styles that are fixed already stay.
     """
     before = _FIXED.set(_FIXED.get() | styles_of(names, kinds))
+    try:
+        yield
+    finally:
+        _FIXED.reset(before)
+
+
+@contextmanager
+def colored(table: Table, colors: Mapping[str, str], labels: Mapping[str, str]) -> Iterator[None]:
+    """Draw the data sets of a table in these colours, and under other names as under their own.
+
+    Parameters
+    ----------
+    table : Table
+    colors, labels : mapping of str to str
+        By the names in the table.
+    """
+    styles = table_styles(table) if {"dataset", "kind"} <= set(table.colnames) else {}
+    named = {
+        labels.get(name, name): replace(look, color=colors.get(name, look.color))
+        for name, look in styles.items()
+    }
+    before = _FIXED.set(_FIXED.get() | named)
     try:
         yield
     finally:
@@ -258,13 +362,26 @@ def count_label(name: str, n_galaxies: int, n_images: int | None = None) -> str:
 
 
 def legend_above(ax: Axes) -> None:
-    """Put the legend above the axes, where it hides no data, in two columns where the names are short."""
-    entries = ax.get_legend_handles_labels()[1]
-    columns = 2 if len(entries) > 2 and max(map(len, entries)) <= 21 else 1
-    ax.legend(
-        loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, borderaxespad=0.2, columnspacing=1.0,
-        title="galaxies in brackets", title_fontsize=6.5, alignment="left",
-    )  # fmt: skip
+    """Put the legend above the axes, where it hides no data, in as many columns as there is room for."""
+    handles, entries = ax.get_legend_handles_labels()
+    look = {"title": "galaxies in brackets", "alignment": "left", "columnspacing": 1.0}
+    if isinstance(ax.figure, ShownFigure) and ax.figure.axes == [ax]:  # the whole width is ours
+        columns = legend_columns(ax.figure, entries)
+        ax.figure.legend(handles, entries, loc="outside upper left", ncols=columns, **look)
+    else:
+        columns = 2 if len(entries) > 2 and max(map(len, entries)) <= 21 else 1
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.2, ncols=columns, **look)
+
+
+def wrapped(text: str, inches: float) -> str:
+    """Break a text into lines that fit into a width [inch]."""
+    return fill(text, max(12, int(_LETTERS * inches / _factor())), break_long_words=False)
+
+
+def legend_columns(figure: Figure, entries: Sequence[str]) -> int:
+    """Count the columns of a legend that fit into the width of a figure."""
+    letters = _LETTERS * figure.get_figwidth() / _factor()
+    return max(1, min(4, len(entries), int(letters // (max(map(len, entries)) + _HANDLE))))
 
 
 def logarithmic(ax: Axes, axis: str) -> None:
