@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 from mocks.streams import stream
 from simcompare.comparison.headline import split_differences
 from simcompare.figures.drawing import drawing
-from simcompare.figures.looks import COLUMN, PAGE, count_label, legend_above, new_axes, table_styles
+from simcompare.figures.looks import COLUMN, PAGE, count_label, legend_above, new_axes, table_styles, wrapped
 from simcompare.figures.samples import datasets_of
 from simcompare.kinds import Kind
 from simcompare.scores.columns import column_of
@@ -68,7 +68,8 @@ def draw_forest(table: Table, ax: Axes | None = None) -> Axes:
         ax.set_xlabel(f"difference of the mean {label} to {reference}  [nats]")
     has_null = is_structure and "structure_null_low" in table.colnames
     note = "grey: 95% of sets of as many real galaxies" if has_null else "galaxies in brackets"
-    ax.set_title(f"{confidence:.0%} intervals; {note}", loc="left")
+    shown = wrapped(f"{confidence:.0%} intervals; {note}", 0.6 * ax.figure.get_figwidth())
+    ax.set_title(shown, loc="left", fontsize="small")
     return ax
 
 

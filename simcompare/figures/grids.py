@@ -61,6 +61,7 @@ def draw_grid(
     n_across: int = 3,
     height: float = 2.1,
     one_legend: bool = True,
+    minimum: float | None = None,
 ) -> Figure:
     """Draw every panel of a table.
 
@@ -77,13 +78,15 @@ def draw_grid(
     one_legend : bool
         Whether one legend above serves all panels; else each keeps its own, which then says more than
         names.
+    minimum : float, optional
+        Width of a panel [inch] below which fewer are side by side. Default: 1.5, with legends of their own 3.
 
     Returns
     -------
     Figure
     """
     titles = order_of(table, PANEL)
-    n_across = panels_across(min(n_across, len(titles)), 1.5 if one_legend else 3.0)
+    n_across = panels_across(min(n_across, len(titles)), minimum or (1.5 if one_legend else 3.0))
     n_down = -(-len(titles) // n_across)
     width = PAGE * max(n_across, 2) / 3 if one_legend and n_across < 3 else PAGE
     figure = new_figure(width, 0.7 + height * n_down)

@@ -50,7 +50,7 @@ STORED: dict[str, Callable[..., Axes | Figure]] = {
     "relations": partial(draw_grid, draw=draw_relation),
     "relation_differences": partial(draw_grid, draw=draw_difference),
     "classes": partial(draw_grid, draw=draw_relation, n_across=2),
-    "plane": partial(draw_grid, draw=draw_plane, height=2.4),
+    "plane": partial(draw_grid, draw=draw_plane, height=2.4, minimum=2.2),
     "mass_functions": partial(draw_grid, draw=draw_mass_function),
     "fractions": draw_fractions,
     "realism": draw_realism,

@@ -139,7 +139,7 @@ def _draw_planes(book: Sketchbook, scores: Scores, comparison: Table, x: str, y:
         f"plane_{x}_{y}", f"Where the difference lies: {label}",
         f"Mean score minus that of {against}. Red: less likely than real; hatched: not significant.",
         figures.stack_panels(panels),
-        lambda t: figures.draw_grid(t, figures.draw_plane, height=2.4), wide=True,
+        lambda t: figures.draw_grid(t, figures.draw_plane, height=2.4, minimum=2.2), wide=True,
     )  # fmt: skip
 
 
