@@ -308,5 +308,5 @@ def test_names_are_no_formulae_and_stay_in_the_legend(tmp_path):
     scores["dataset"] = np.where(scores["dataset"] == "sim-0", name, scores["dataset"])
     table = figures.relation_numbers(Scores.of(scores), "mag_r")
     axes = figures.draw_relation(table)
-    assert any(text.get_text().strip().startswith(name) for text in axes.get_legend().get_texts())
+    assert any(text.get_text().strip().startswith(name) for text in axes.figure.legends[0].get_texts())
     assert all(path.is_file() for path in figures.save_figure(axes.figure, table, tmp_path, "relation"))
