@@ -233,7 +233,7 @@ def test_a_comparison_shows_the_ladder_and_holds_the_gap_against_the_floor(attri
     assert summary["verdict"] == found["perturbations_young"].note
     other = ["compare", str(tmp_path / "scores-plain"), "--bootstrap", "200", "--attribution"]
     assert main([*other, str(folder / "out"), "--out", str(tmp_path / "other")]) == 2
-    assert "by another flow" in capsys.readouterr().err
+    assert "made with another flow" in capsys.readouterr().err
     assert main([*command, str(tmp_path), "--out", str(tmp_path / "none")]) == 2
     assert "attribution.json does not exist" in capsys.readouterr().err
     for number, damaged in enumerate(('{"gap": 1.0}', '{"gap"', "[]")):

@@ -109,7 +109,7 @@ def test_a_mean_ratio_within_its_floor_is_doubted(low, high, doubted, tmp_path):
     said = "few; the mean ratio differs by less than the systematic floor of its mocks (5.0 nats)"
     assert table["caution"].tolist() == [said if doubted else "few", "few"]
     assert with_floors(rows, []) is rows
-    with pytest.raises(ValueError, match="by another flow"):
+    with pytest.raises(ValueError, match="made with another flow"):
         with_floors(rows, [tmp_path], "n")
     with pytest.raises(ValueError, match="not among the data sets"):
         with_floors(rows[1:], [tmp_path])
