@@ -38,6 +38,7 @@ _CARD = "README.md"
 _HASHED = {"weights_sha256": "weights.safetensors", "history_sha256": "history.csv"}
 # Each dot costs the parser a walk from the top.
 _DEEP_KEY = re.compile(r"(?<![\w\"'-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){50}")
+_LARGEST_TEXT = 2**26  # bytes of facts and history
 SCHEMA = 1  # raise with every change of the layout that older readers would misread
 _KEPT = 2  # snapshots: if the last one is damaged there is one before it
 _SNAPSHOT = re.compile(r"snapshot-(\d{6,})")
@@ -263,6 +264,10 @@ def _read(folder: Path, name: str) -> tuple[dict[str, torch.Tensor], dict, list[
         if not (folder / part).is_file():
             raise FileNotFoundError(
                 f"{folder / part} does not exist; a model is the folder that FlowModel.save wrote."
+            )
+        if part != "weights.safetensors" and (folder / part).stat().st_size > _LARGEST_TEXT:
+            raise DamagedError(
+                f"{folder / part} has more than {_LARGEST_TEXT / 1e6:.0f} MB; ours have kB. Copy it again."
             )
     try:
         text = (folder / name).read_text(encoding="utf-8")

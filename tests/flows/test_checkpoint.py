@@ -207,3 +207,14 @@ def test_weights_that_are_not_finite_are_damage(tmp_path, bad):
     with pytest.raises(DamagedError, match=r"weights\.safetensors holds numbers that are not finite"):
         load_model(tmp_path / "model")
     assert path == tmp_path / "model"
+
+
+@pytest.mark.parametrize("part", ["model.toml", "history.csv"])
+def test_texts_of_hundreds_of_megabytes_are_refused_unread(tmp_path, monkeypatch, part):
+    save_model(tmp_path / "model", {"a": torch.ones(4)}, {}, HISTORY, "card")
+    monkeypatch.setattr(checkpoint, "_LARGEST_TEXT", 10_000)
+    load_model(tmp_path / "model")
+    with open(tmp_path / "model" / part, "ab") as file:
+        file.write(b"\n" * 10_000)
+    with pytest.raises(DamagedError, match=rf"{part} has more than 0 MB"):
+        load_model(tmp_path / "model")

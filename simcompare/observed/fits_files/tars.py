@@ -8,6 +8,7 @@ from pathlib import Path
 
 from astropy.io import fits
 
+from mocks.claims import refuse_bomb
 from simcompare.images.positions import SAME_OBJECT, separation
 from simcompare.images.stamps import RawStamp, unusable_stamp
 from simcompare.observed.bands import check_filter
@@ -20,7 +21,7 @@ __all__ = ["is_tar", "read_hsc_tar"]
 
 # Files are numbered by the line of the list that asked for them, and name their filter.
 MOST_BYTES = 2**28  # largest cut-out; real ones have 2 MB
-_MEMBER = re.compile(r"(?:^|/)(\d+)-[^/]*HSC-([A-Z])2?[-_.][^/]*fits$", re.IGNORECASE)
+_MEMBER = re.compile(r"(?:^|/)(\d{1,15})-[^/]*HSC-([A-Z])2?[-_.][^/]*fits$", re.IGNORECASE)
 
 
 def is_tar(path: Path) -> bool:
@@ -31,8 +32,13 @@ def is_tar(path: Path) -> bool:
 
 def _members(archive: tarfile.TarFile, path: Path) -> dict[int, tuple[str, tarfile.TarInfo]]:
     """Band and member by number; only regular files count, wherever their names point to."""
-    members = {}
-    for member in archive.getmembers():
+    members, claimed, held = {}, 0, path.stat().st_size
+    for member in archive:  # reads one header after the other; what lies between is unpacked by the next step
+        claimed += member.size
+        try:
+            refuse_bomb(claimed, held)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
         match = _MEMBER.search(member.name)
         if not match or not member.isfile():
             continue

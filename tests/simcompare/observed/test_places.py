@@ -58,6 +58,25 @@ def test_a_member_of_a_tar_that_claims_gigabytes_is_refused(tmp_path):
     assert "1-cutout-HSC-R-9813-pdr3.fits claims 0.3 GB; no cut-out is so large" in stamp.problem
 
 
+def test_a_tar_that_claims_far_more_than_it_holds_is_refused_by_its_headers(tmp_path):
+    for name in ("hsc.tar.gz", "hsc-psf.tar.gz"):
+        with gzip.open(tmp_path / name, "wb") as file:
+            member = tarfile.TarInfo("zeros")
+            member.size = 10**13
+            file.write(member.tobuf(tarfile.GNU_FORMAT))
+    with pytest.raises(ValueError, match=r"hsc-psf\.tar\.gz: it claims to hold 1e\+04 GB"):
+        next(read_stamps(tmp_path / "hsc.tar.gz", ("r",)))
+
+
+def test_two_members_of_one_number_do_not_hide_each_other(tmp_path):
+    for name in ("hsc.tar", "hsc-psf.tar"):
+        with tarfile.open(tmp_path / name, "w") as archive:
+            for folder in ("a", "b"):
+                archive.addfile(tarfile.TarInfo(f"{folder}/1-cutout-HSC-R-9813-pdr3.fits"))
+    with pytest.raises(ValueError, match=r"hsc-psf\.tar: two files have the number 1"):
+        next(read_stamps(tmp_path / "hsc.tar", ("r",)))
+
+
 WIDE = 20_000
 NAMES = ["ra", "dec", *(f"c{k}" for k in range(WIDE))]
 ABSURD = {
