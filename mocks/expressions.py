@@ -99,7 +99,9 @@ def _value_of(expression: str, catalogue: Table) -> np.ndarray | float:
             warnings.simplefilter("ignore", SyntaxWarning)  # such as "1 is x", which is refused below
             tree = ast.parse(expression.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ValueError(f"expression {_short(expression)} cannot be read: {error or 'too deep'}.") from error
+        raise ValueError(
+            f"expression {_short(expression)} cannot be read: {str(error) or 'too deep'}."
+        ) from error
     _refuse_deep(tree, expression)
     try:
         with np.errstate(all="ignore"):  # log10 of a zero rate is -inf, and compares as such

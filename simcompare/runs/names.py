@@ -2,8 +2,10 @@
 
 import hashlib
 import logging
+import os
 import shlex
 from collections.abc import Iterable
+from copy import copy
 
 __all__ = ["SCORES", "PrintableFormatter", "file_name", "file_names", "printable", "shell_word"]
 
@@ -132,5 +134,11 @@ class PrintableFormatter(logging.Formatter):
     """Format lines of a log so that no name in them acts on the terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Format a record."""
+        """Format a record; a line break in a name begins no line."""
+        if isinstance(record.args, tuple):
+            record = copy(record)
+            record.args = tuple(
+                printable(each) if isinstance(each, str | os.PathLike | BaseException) else each
+                for each in record.args
+            )
         return printable(super().format(record), keep="\n\t")

@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -76,3 +77,11 @@ def test_control_characters_are_shown():
     assert all(printable(name).isprintable() for name in HOSTILE)
     record = logging.LogRecord("x", logging.INFO, "", 1, "read %s", ("\x1b[2J",), None)
     assert PrintableFormatter("%(message)s").format(record) == r"read \x1b[2J"
+
+
+def test_a_line_break_in_a_name_begins_no_line_of_the_log():
+    told = ("a\nERROR: b", Path("c\nd"), OSError("e\nf"), 3)
+    record = logging.LogRecord("x", logging.INFO, "", 0, "first\n%s %s %s %.1f", told, None)
+    expected = "first\na\\nERROR: b c\\nd e\\nf 3.0"
+    assert PrintableFormatter("%(message)s").format(record) == expected
+    assert record.args == told
