@@ -102,7 +102,8 @@ def command_of(step: Step) -> list[str]:
     """
     positional = step.command.positional
     given = getattr(step.settings, positional)
-    arguments = [step.verb, *map(str, given if isinstance(given, list) else [given])]
+    names = map(str, given if isinstance(given, list) else [given])
+    arguments = [step.verb, *(f"./{name}" if name.startswith("-") else name for name in names)]
     for name, item in type(step.settings).model_fields.items():
         value = getattr(step.settings, name)
         if name != positional and (item.is_required() or value != item.get_default()):
@@ -117,8 +118,11 @@ def _option(name: str, value: object) -> list[str]:
         return [f"--{flag}" if value else f"--no-{flag}"]
     if isinstance(value, tuple):
         return [f"--{flag}", *map(str, value)]
-    values = value if isinstance(value, list) else [value]
-    return [word for each in values for word in (f"--{flag}", str(each))]
+    words = []
+    for each in map(str, value if isinstance(value, list) else [value]):
+        # One that begins with a dash would be taken for an option.
+        words += [f"--{flag}={each}"] if each.startswith("-") else [f"--{flag}", each]
+    return words
 
 
 def _jobs(steps: list[Step]) -> list[_Job]:

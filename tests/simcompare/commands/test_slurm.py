@@ -10,7 +10,9 @@ import simcompare
 from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare.cli import main
 from simcompare.commands.mock import make_mocks
-from simcompare.commands.workflows.slurm import write_jobs
+from simcompare.commands.planning.table import Command
+from simcompare.commands.planning.workflow import plan_workflow
+from simcompare.commands.workflows.slurm import command_of, write_jobs
 from simcompare.runs.files import sha256
 from simcompare.settings import MockSettings, SlurmSettings
 
@@ -93,6 +95,26 @@ def test_name_of_a_workflow_file_does_not_act(folder, name):
         subprocess.run(["bash", "-n", script], check=True)
     assert subprocess.run(["bash", path], capture_output=True).returncode == 2
     assert not list(folder.rglob("acted"))
+
+
+def test_names_that_begin_with_a_dash_are_no_options(tmp_path, monkeypatch):
+    """The words of each command are parsed again, as the job does, to the settings of its step."""
+    monkeypatch.chdir(tmp_path)
+    odd = {"out": "-o", "real": "--debug", "size": 32, "compare": {"reference": "-x"}, "train": {"epochs": 1}}
+    odd["mock"] = {"-m": {"inputs": ["-i", "--quiet"], "redshift": 0.05, "name": "--help", "where": "-x < 1"}}
+    for name in ("-i", "--quiet", "--debug"):
+        Path(name).mkdir()
+    seen = []
+    monkeypatch.setattr(
+        Command, "find", lambda self, name: seen.append if name == self.function else no_messages
+    )
+    for step in plan_workflow(odd):
+        assert main(command_of(step)) == 0
+        assert seen.pop() == step.settings
+
+
+def no_messages(*_):
+    return []
 
 
 def test_array_of_mocks_outlives_its_time_on_a_standin(folder):
