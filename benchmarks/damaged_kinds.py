@@ -11,16 +11,17 @@ from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
+import damaged_snapshots
 import h5py
 import numpy as np
 from astropy.io import fits
 from astropy.table import Table
+from damaged_snapshots import read_galaxy
 from PIL import Image
 
 from flows import FlowConfig, FlowModel
 from mocks import checked_hdf5, load_survey
 from mocks.light.grid import read_grid, write_grid
-from mocks.readers import open_snapshot
 from mocks.toys import toy_galaxies, write_eagle_extract, write_tng_snapshot
 from simcompare.cli import main
 from simcompare.commands.planning.workflow import plan_workflow, read_workflow
@@ -280,19 +281,11 @@ def _write_tar(path: Path) -> None:
             archive.add(path.with_name("1-cutout-HSC-R-9813-pdr3.fits"), "arch/1-cutout-HSC-R-9813-pdr3.fits")
 
 
-def _snapshot(path: Path, folder: Path) -> object:
-    """One galaxy of a snapshot."""
-    snapshot = open_snapshot(folder)
-    table = snapshot.catalogue()
-    galaxy = snapshot.read(int(table["subhalo_id"][0]))
-    return [len(table), galaxy.redshift, galaxy.stars.position, galaxy.stars.mass, galaxy.stars.age]
-
-
 def _tng(folder: Path) -> tuple[Path, Callable[[], object]]:
     """Snapshot of IllustrisTNG."""
     home = write_tng_snapshot(folder / "tng" / "toy-1", toy_galaxies("toy-1", 2, 3), n_files=1)
     path = home / "output" / "snapdir_099" / "snap_099.0.hdf5"
-    return path, lambda: _snapshot(path, home)
+    return path, lambda: read_galaxy(home)
 
 
 def _survey_text(path: Path) -> object:
@@ -374,5 +367,7 @@ def kinds(folder: Path) -> Iterator[Kind]:
     yield Kind("snapshot of TNG", _tng)
     yield Kind("extract of EAGLE", _file(
         "eagle.hdf5", lambda path: write_eagle_extract(path, toy_galaxies("toy-1", 1, 3)),
-        lambda path: _snapshot(path, path),
+        read_galaxy,
     ))  # fmt: skip
+    for name, make in damaged_snapshots.kinds():
+        yield Kind(name, make)
