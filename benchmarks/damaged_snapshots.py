@@ -37,6 +37,8 @@ def read_galaxy(snapshot: Path) -> object:
     """Catalogue and one galaxy of a snapshot."""
     opened = open_snapshot(snapshot)
     table = opened.catalogue()
+    if not len(table):
+        return []
     galaxy = opened.read(int(table["subhalo_id"][0]))
     stars = galaxy.stars
     columns = {name: np.asarray(table[name]) for name in table.colnames}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mocks.checked_fits import open_fits
+from mocks.checked_fits import damage_of, open_fits
 from mocks.magnitudes import AB_NANOMAGGY
 from mocks.observing.psf_images import measure_fwhm, psf_from_image
 from mocks.observing.sky_bank import CLEAR, SkyBank, clipped_sigma, cut_sky, find_sites, segment
@@ -89,7 +89,12 @@ def open_coadd(path: str | Path) -> Coadd:
     FileNotFoundError, ValueError
         For a missing file, or one without these extensions or with sides that differ.
     """
-    path = Path(path)
+    with damage_of(path):
+        return _coadd_of(Path(path))
+
+
+def _coadd_of(path: Path) -> Coadd:
+    """Coadd of a file."""
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file.")
     try:

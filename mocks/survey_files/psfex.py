@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from mocks.checked_fits import open_fits
+from mocks.checked_fits import damage_of, open_fits
 from mocks.observing.psf_images import psf_from_image
 
 __all__ = ["PsfexModel", "open_psfex"]
@@ -90,7 +90,12 @@ def open_psfex(path: str | Path) -> PsfexModel | None:
     FileNotFoundError, ValueError
         For a missing file, or a model of something else than the place, or whose cards do not fit its images.
     """
-    path = Path(path)
+    with damage_of(path):
+        return _psfex_of(Path(path))
+
+
+def _psfex_of(path: Path) -> PsfexModel | None:
+    """PSF model of a file, None where it holds none."""
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file.")
     try:

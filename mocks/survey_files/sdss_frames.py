@@ -15,7 +15,7 @@ from astropy.io.fits.verify import VerifyWarning
 from astropy.wcs import WCS
 from scipy.ndimage import map_coordinates
 
-from mocks.checked_fits import open_fits
+from mocks.checked_fits import damage_of, open_fits
 from mocks.survey_files.sdss_camera import sky_noise
 
 __all__ = ["Frame", "frame_siblings", "open_frame"]
@@ -87,7 +87,12 @@ def open_frame(path: str | Path) -> Frame:
     ----------
     SDSS data model, ``frame``: image, calibration vector, coarse sky with its interpolation indices.
     """
-    path = Path(path)
+    with damage_of(path):
+        return _frame_of(Path(path))
+
+
+def _frame_of(path: Path) -> Frame:
+    """Frame of a file."""
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file.")
     try:

@@ -11,7 +11,7 @@ import pytest
 from astropy.io import fits
 
 from mocks import claims
-from mocks.checked_fits import open_fits
+from mocks.checked_fits import damage_of, open_fits
 from mocks.checked_hdf5 import open_checked, refuse_foreign
 from mocks.claims import refuse_bomb
 from simcompare.observed.formats import read_stamps
@@ -86,3 +86,41 @@ def test_values_that_repeat_in_parquet_are_counted_as_in_memory(tmp_path, monkey
     pq.write_table(pa.table({"object_id": np.random.default_rng(1).integers(0, 10**9, 10**6)}), path)
     with pq.ParquetFile(path) as file:
         refuse_large_parquet(file, path.stat().st_size)
+
+
+def broken(path, card, text):
+    """File of one image whose card is damaged."""
+    fits.PrimaryHDU(np.ones((4, 4)), fits.Header({"NUMBER": 5, "WORD": "a"})).writeto(path)
+    content = path.read_bytes()
+    assert card in content
+    path.write_bytes(content.replace(card, text))
+
+
+@pytest.mark.parametrize(
+    ("card", "text"),
+    [(b"NUMBER  =                    5", b"NUMBER  =               5 = =="), (b"NAXIS1 ", b"NAXIS3 ")],
+)
+def test_damaged_cards_end_in_one_line_of_a_known_kind(tmp_path, card, text):
+    """astropy raises errors of its own, of several lines, some only when a card is asked for."""
+    path = tmp_path / "image.fits"
+    broken(path, card, text)
+    with pytest.raises((OSError, ValueError)) as error, open_fits(path) as hdus:
+        assert hdus[0].header["NUMBER"] * hdus[0].data.sum() == 0
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("error", [KeyError("a"), ValueError("b\nc"), fits.VerifyError("d\ne"), OSError("f")])
+def test_what_a_damaged_header_makes_of_a_reader_is_one_line_with_the_file(tmp_path, error):
+    with (
+        pytest.raises((OSError, ValueError), match=r"image.fits: .*[abdf]") as told,
+        damage_of("image.fits"),
+    ):
+        raise error
+    assert "\n" not in str(told.value)
+
+
+def test_errors_that_are_of_the_system_stay_what_they_are(tmp_path):
+    with pytest.raises(FileNotFoundError), open_fits(tmp_path / "absent.fits"):
+        pass
+    with pytest.raises(FileNotFoundError), damage_of(tmp_path / "a"), open(tmp_path / "a"):
+        pass
