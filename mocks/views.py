@@ -11,6 +11,8 @@ __all__ = ["VIEWS", "healpix_centre", "named_views", "random_view", "view_matrix
 VIEWS = ("x", "y", "z", "face-on", "edge-on")
 """Named views: along an axis of the box, along the angular momentum, or across it."""
 
+MOST_VIEWS = 10_000  # of one galaxy
+
 SPIN_RADIUS = (
     2  # half-mass radii within which the angular momentum is taken; our choice, the disc and no halo
 )
@@ -166,17 +168,22 @@ def named_views(text: str) -> tuple[str, ...]:
         name, _, number = part.strip().partition(":")
         if name.isdecimal() and not number:
             name, number = "random", name
-        if name == "random" and (number or "1").isdecimal() and int(number or 1) > 0:
+        if name == "random" and (number or "1").isdecimal() and 0 < int(number[:9] or 1) <= MOST_VIEWS:
             views += ["random"] * int(number or 1)
-        elif name == "healpix" and number.isdecimal() and f"healpix:0/{number}" not in views:
+        elif (
+            name == "healpix"
+            and number.isdecimal()
+            and int(number[:9]) <= MOST_VIEWS
+            and f"healpix:0/{number}" not in views
+        ):
             healpix_centre(0, int(number))
             views += [f"healpix:{i}/{number}" for i in range(int(number))]
         elif name in VIEWS and not number and name not in views:
             views.append(name)
         else:
             raise ValueError(
-                f"views {text!r}: {part.strip()!r} is not a number of random views, random:N, healpix:N, "
-                f"or one of {', '.join(VIEWS)}, each once."
+                f"views {text!r}: {part.strip()[:80]!r} is not a number of random views, random:N, healpix:N "
+                f"(N up to {MOST_VIEWS}), or one of {', '.join(VIEWS)}, each once."
             )
     return tuple(views)
 

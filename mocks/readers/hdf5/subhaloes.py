@@ -66,6 +66,10 @@ def check_columns(raw: dict, where: str) -> None:
                 f"{where}: {name} holds {values.dtype} of shape {values.shape}, where {wanted} in {n_axes} "
                 "axes are needed; fetch the catalogue again."
             )
+    rows = {name: len(raw[name]) for name in SUBHALO_FIELDS if raw.get(name) is not None}
+    if len(set(rows.values())) > 1:
+        counts = ", ".join(f"{name} {count}" for name, count in rows.items())
+        raise ValueError(f"{where}: its columns differ in length ({counts}); fetch the catalogue again.")
     if "SubhaloGrNr" in raw and "GroupFirstSub" in raw:
         group, count = raw["SubhaloGrNr"], len(raw["GroupFirstSub"])
         if len(group) and not -1 <= int(group.min()) <= int(group.max()) < count:

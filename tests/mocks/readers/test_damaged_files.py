@@ -220,6 +220,20 @@ def test_catalogue_columns_of_another_kind_or_shape_are_named(name, values, tmp_
     refused(pair, rf"{name}|camels_subhalo\.hdf5 is damaged")
 
 
+@pytest.mark.parametrize("name", ["SubhaloLenType", "SubhaloPos"])
+def test_catalogue_columns_of_other_lengths_are_named(name, tmp_path, pair):
+    """Rows that belong together would be read past each other; of TNG and of CAMELS."""
+    path = write_tng_snapshot(tmp_path / "run", toy_galaxies(COARSE, 3, seed=3), n_files=1)
+    for catalogue, home in (
+        (next(path.rglob("fof_subhalo_tab_*.hdf5")), path),
+        (pair.with_name("camels_subhalo.hdf5"), pair),
+    ):
+        with h5py.File(catalogue) as file:
+            values = file[f"Subhalo/{name}"][:-1]
+        overwrite(catalogue, f"Subhalo/{name}", values)
+        refused(home, "its columns differ in length|damaged")
+
+
 @pytest.mark.parametrize("group", [2**31 - 1, 2**62, -(2**40)])
 def test_a_subhalo_of_a_group_that_is_not_there_is_refused(group, tmp_path):
     path = write_tng_snapshot(tmp_path / "run", toy_galaxies(COARSE, 2, seed=3), n_files=1)

@@ -115,7 +115,7 @@ def test_named_views_show_a_disc_round_and_flat(toys, tmp_path):
     }
     assert ratio["edge-on"] < ratio["face-on"] - 0.2
     assert settings(toys, tmp_path / "run", views=3).directions == ("random",) * 3
-    for wrong in ("0", "x,x", "sideways", "random:0", "x:2", ""):
+    for wrong in ("0", "x,x", "sideways", "random:0", "x:2", "", "10001", "random:99999999999", "9" * 5000):
         with pytest.raises(ValidationError, match="is not a number of random views"):
             settings(toys, tmp_path / "run", views=wrong)
 
