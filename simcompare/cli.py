@@ -180,7 +180,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stopped command to resume it. Repeating one with failures retries inputs that may succeed now.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    arguments.sort(key=lambda word: word not in ("--quiet", "--debug"))  # may stand anywhere
+    end = arguments.index("--") if "--" in arguments else len(arguments)  # what follows are names
+    arguments[:end] = sorted(arguments[:end], key=lambda word: word not in ("--quiet", "--debug"))
     if "OMP_WAIT_POLICY" not in os.environ:
         # Threads of torch wait by spinning: beside other busy programs training was 3 to 30 times slower.
         os.environ.setdefault("GOMP_SPINCOUNT", "20000")
@@ -200,10 +201,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except StoppedError as stop:
         typer.echo(str(stop), err=True)
         return 75
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, MemoryError) as error:
         if "--debug" in arguments:
             raise
-        typer.echo(printable(f"error: {error}", keep="\n\t"), err=True)
+        reason = (
+            f"out of memory ({error}); finished work is kept" if isinstance(error, MemoryError) else error
+        )
+        typer.echo(printable(f"error: {reason}", keep="\n\t"), err=True)
         return 2
     return 0
 

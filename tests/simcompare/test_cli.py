@@ -11,7 +11,7 @@ from mocks.toys import ToyPhysics, toy_galaxies, write_eagle_extract
 from simcompare import ImageSet, __version__
 from simcompare.cli import main
 from simcompare.commands.planning.options import PANELS, completion_of, panel_of
-from simcompare.commands.planning.table import COMMANDS
+from simcompare.commands.planning.table import COMMANDS, Command
 from simcompare.settings import MockSettings, ReportSettings, WorkflowSettings
 
 
@@ -30,6 +30,23 @@ def test_quiet_is_heard_wherever_it_is_written(words, tmp_path, capsys):
     assert main([*words, str(tmp_path / "nowhere")]) == 2
     assert "nowhere" in capsys.readouterr().err
     assert logging.getLogger("simcompare").level == logging.WARNING
+
+
+def test_lack_of_memory_is_one_line(monkeypatch, capsys):
+    def fail(settings):
+        raise MemoryError("Unable to allocate 1. TiB")
+
+    monkeypatch.setattr(Command, "find", lambda self, name: fail)
+    assert main(["cite", "run"]) == 2
+    assert capsys.readouterr().err == (
+        "error: out of memory (Unable to allocate 1. TiB); finished work is kept\n"
+    )
+
+
+def test_what_follows_two_dashes_is_a_name(capsys):
+    assert main(["info", "--", "--quiet"]) == 2
+    assert "--quiet" in capsys.readouterr().err
+    assert logging.getLogger("simcompare").level == logging.INFO
 
 
 def test_value_out_of_range_names_the_option(capsys):
