@@ -148,6 +148,7 @@ def attribute_mocks(settings: AttributeSettings) -> Attribution:
         summary = {name: getattr(attribution, name) for name in names}
         summary |= {"dataset": images.name, "model": scores.meta["model"]}
         write_text(run.folder / ATTRIBUTION, json.dumps(plain(summary), indent=1))
+        run.record_tables(ATTRIBUTION)
     return attribution
 
 

@@ -3,12 +3,10 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from astropy.table import Table
-
 from simcompare.figures.looks import style
 from simcompare.figures.stored import draw_stored
 from simcompare.runs.files import atomic_path
-from simcompare.runs.tables import filled_table
+from simcompare.runs.tables import filled_table, read_ecsv
 from simcompare.settings import FigureSettings
 
 __all__ = ["draw_figure", "messages"]
@@ -42,7 +40,7 @@ def draw_figure(settings: FigureSettings) -> Path:
         raise FileNotFoundError(f"{folder} has no figure {settings.name!r}; it has {known}.")
     if settings.out.suffix not in _ENDINGS:
         raise ValueError(f"{settings.out}: figures are written as {', '.join(_ENDINGS)}.")
-    table = filled_table(Table.read(path, format="ascii.ecsv"))
+    table = filled_table(read_ecsv(path))
     datasets = [name.strip() for name in settings.datasets.split(",")] if settings.datasets else ()
     with style(settings.style):
         figure = draw_stored(

@@ -116,6 +116,7 @@ def make_nulls(settings: NullsSettings) -> list[FurtherTable]:
         tables, spreads = _tables(scores, settings.seed)
         write_further(tables, run.folder / "tables")
         write_text(run.folder / NULLS, json.dumps(spreads, indent=1))
+        run.record_tables(NULLS)
     return tables
 
 

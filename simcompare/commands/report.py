@@ -19,7 +19,7 @@ from simcompare.pages.page import write_report
 from simcompare.pages.sections import draw_figures, figure_columns
 from simcompare.runs.files import remove_leftovers
 from simcompare.runs.folder import read_config, read_provenance, read_settings, runs_behind
-from simcompare.runs.ledger import Ledger, digest
+from simcompare.runs.ledger import PAGE_PRODUCTS, Ledger, digest
 from simcompare.runs.lock import lock_folder
 from simcompare.scores.files import scores_file
 from simcompare.scores.record import Scores
@@ -63,7 +63,7 @@ def report_run(settings: ReportSettings) -> Path:
         image_sets, models = run_image_sets(folder), run_models(folder)
         files = [scores_file(folder), folder / "comparison.ecsv", folder / "tables" / INDEX]
         files += [path for images in image_sets.values() for path in images.files]
-        done = Ledger(folder / "report-products.json", digest(settings, files, *models))
+        done = Ledger(folder / PAGE_PRODUCTS, digest(settings, files, *models))
         if done.has_all(_PAGE):
             logger.info("%s is up to date; delete it to draw it again", folder / _PAGE)
             return folder / _PAGE

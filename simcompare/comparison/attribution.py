@@ -12,6 +12,7 @@ from mocks.streams import stream
 from simcompare.comparison.report_table import FurtherTable, read_further
 from simcompare.comparison.structure import Verdict
 from simcompare.runs.documents import read_json_object
+from simcompare.runs.ledger import check_hash
 from simcompare.scores.record import Scores
 from simcompare.statistics.intervals import Estimate, expanded_tail, percentile_interval
 from simcompare.statistics.means import Clustered, mean_of
@@ -296,8 +297,13 @@ def _summary(folder: str | os.PathLike) -> dict:
             f"{path} does not exist; run 'simcompare attribute' with --out {folder} first."
         )
     try:
+        check_hash(path)
         record = read_json_object(path)
-        return {name: record[name] for name in ("dataset", "model", "floor", "unit")}
+        summary = {name: record[name] for name in ("dataset", "model", "floor", "unit")}
+        if not isinstance(summary["dataset"], str) or summary["unit"] not in _FLOORS:
+            raise ValueError(f"dataset {summary['dataset']!r}, unit {summary['unit']!r}")
+        summary["floor"] = None if summary["floor"] is None else float(summary["floor"])
+        return summary
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{path} is damaged or of another version; run the 'simcompare attribute' of {folder} again."

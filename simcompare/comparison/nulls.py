@@ -1,6 +1,5 @@
 """What the comparison shows where there is nothing to find, and whether a claimed gap exceeds it."""
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,8 @@ from astropy.table import Table
 from simcompare.comparison.report_table import FurtherTable, read_further
 from simcompare.images.parts import BLANK_SKY
 from simcompare.kinds import Kind
+from simcompare.runs.documents import read_json_object
+from simcompare.runs.ledger import check_hash
 from simcompare.scores.record import Scores
 
 __all__ = ["NULLS", "null_tables", "symmetry_share", "with_nulls"]
@@ -101,7 +102,15 @@ def _read(folder: str | os.PathLike | None) -> dict[str, dict[str, float]]:
     path = Path(folder) / NULLS
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; run 'simcompare nulls' with --out {folder} first.")
-    return json.loads(path.read_text(encoding="utf-8"))
+    check_hash(path)
+    nulls = read_json_object(path)
+    for name, each in nulls.items():
+        numbers = (
+            [value for key, value in each.items() if key != "unit"] if isinstance(each, dict) else [None]
+        )
+        if not all(isinstance(value, int | float) for value in numbers):
+            raise ValueError(f"{path}: what it says of {name!r} is damaged; run 'simcompare nulls' again.")
+    return nulls
 
 
 def _doubts(row: Table.Row, unit: str) -> Iterator[str]:

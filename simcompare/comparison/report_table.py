@@ -13,7 +13,7 @@ from simcompare.runs.documents import read_json, read_json_object
 from simcompare.runs.files import write_text
 from simcompare.runs.ledger import check_hash
 from simcompare.runs.names import file_name
-from simcompare.runs.tables import filled_table, plain, write_table
+from simcompare.runs.tables import filled_table, plain, read_ecsv, write_table
 
 __all__ = [
     "INDEX",
@@ -106,20 +106,9 @@ def read_further(folder: str | os.PathLike) -> list[FurtherTable]:
     tables = []
     for entry in entries:
         where = Path(folder) / f"{entry['name']}.ecsv"
-        table = filled_table(_read_table(where)) if entry["made"] else None
+        table = filled_table(read_ecsv(where)) if entry["made"] else None
         tables.append(FurtherTable(entry["name"], str(entry["title"]), str(entry["note"]), table))
     return tables
-
-
-def _read_table(path: Path) -> Table:
-    """Read a table of a comparison; any damage is an error that names it."""
-    check_hash(path)
-    try:
-        return Table.read(path, format="ascii.ecsv")
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # astropy raises many kinds for damaged tables
-        raise ValueError(f"{path} is damaged ({error}); run 'simcompare compare' again.") from error
 
 
 def with_columns_of(comparison: Table, further: Sequence[FurtherTable]) -> Table:
@@ -214,7 +203,7 @@ def read_comparison(path: str | os.PathLike) -> Table:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no comparison there; run `simcompare compare` first.")
     is_json = path.suffix == ".json"
-    table = _from_json(read_json_object(path), path) if is_json else _read_table(path)
+    table = _from_json(read_json_object(path), path) if is_json else read_ecsv(path)
     if not str(table.meta.get("schema", "")).startswith("simcompare.comparison/"):
         raise ValueError(f"{path} is not a comparison of simcompare (schema {table.meta.get('schema')!r}).")
     if missing := [name for name in ("dataset", "caution") if name not in table.colnames]:

@@ -68,6 +68,11 @@ class Run:
         """Finished products of this run, as made from its settings, files and hashes of other things."""
         return Ledger(self.folder / PRODUCTS, digest(self.settings, files, *further))
 
+    def record_tables(self, *names: str) -> None:
+        """Note the hashes of finished products, given by their paths in the folder, and of its tables."""
+        tables = [path for path in (self.folder / "tables").iterdir() if path.suffix in (".ecsv", ".json")]
+        self.ledger([]).record(*names, *(path.relative_to(self.folder).as_posix() for path in tables))
+
     def write_failures(self, failures: Iterable[dict]) -> None:
         """List what could not be done, one row each with its reason, in ``failures.ecsv``.
 

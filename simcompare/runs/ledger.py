@@ -14,6 +14,7 @@ from simcompare.runs.files import sha256, write_text
 from simcompare.settings import Settings
 
 __all__ = [
+    "PAGE_PRODUCTS",
     "PRODUCTS",
     "Ledger",
     "check_hash",
@@ -24,8 +25,8 @@ __all__ = [
     "write_record",
 ]
 
-PRODUCTS = "products.json"
-"""Ledger of a run folder."""
+PRODUCTS, PAGE_PRODUCTS = "products.json", "report-products.json"
+"""Ledgers of a run folder: of its command, and of the report drawn in it."""
 
 
 @dataclass(frozen=True)
@@ -181,11 +182,11 @@ def _noted_hash(path: Path) -> str | None:
 def _listed_hash(path: Path) -> str | None:
     """Hash of a product in the ledger of its run folder."""
     for folder in (path.parent, path.parent.parent):
-        ledger = folder / PRODUCTS
-        if ledger.is_file():
-            products = read_json_object(ledger).get("products")
-            name = path.relative_to(folder).as_posix()
-            return products.get(name) if isinstance(products, dict) else None
+        name = path.relative_to(folder).as_posix()
+        for ledger in (folder / PRODUCTS, folder / PAGE_PRODUCTS):
+            products = read_json_object(ledger).get("products") if ledger.is_file() else None
+            if isinstance(products, dict) and name in products:
+                return products[name]
     return None
 
 

@@ -3,18 +3,22 @@
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
+from pathlib import Path
 
 import numpy as np
 from astropy.table import Column, MaskedColumn, Table
 
 from mocks.claims import refuse_bomb
+from simcompare.runs.documents import damage_named
 from simcompare.runs.files import atomic_path
+from simcompare.runs.ledger import check_hash
 
 __all__ = [
     "filled",
     "filled_table",
     "numbers_of",
     "plain",
+    "read_ecsv",
     "readable",
     "refuse_large_parquet",
     "write_table",
@@ -71,6 +75,21 @@ def _as_written(number: str) -> str:
     if number.lstrip("+-") in ("nan", ""):
         return "-"
     return number.lstrip("+-") if not number.strip("+-0.") else number
+
+
+def read_ecsv(path: str | os.PathLike) -> Table:
+    """Table that `write_table` wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        When it is missing.
+    OSError, ValueError
+        When it is damaged, or another than the one whose hash was recorded.
+    """
+    check_hash(Path(path))
+    with damage_named(path):
+        return Table.read(path, format="ascii.ecsv")
 
 
 def write_table(table: Table, path: str | os.PathLike) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import h5py
-from astropy.table import Table
 
 from flows import TrainingConfig
 from mocks import load_survey
@@ -19,6 +18,7 @@ from simcompare.commands.prepare import preparation_of
 from simcompare.data.shipped import count_folds, ensemble_members
 from simcompare.images.image_set import ImageSet
 from simcompare.observed.formats import files_of, recognise
+from simcompare.runs.tables import read_ecsv
 from simcompare.runs.tasks import available_cores
 from simcompare.scores.files import count_rows, scores_file
 from simcompare.settings import (
@@ -158,7 +158,7 @@ def _made(folder: Path) -> tuple[int, int] | None:
     if not list((folder / "images").glob("part-*.h5")):
         return None
     failures = folder / FAILURES
-    return len(ImageSet.open(folder)), len(Table.read(failures)) if failures.is_file() else 0
+    return len(ImageSet.open(folder)), len(read_ecsv(failures)) if failures.is_file() else 0
 
 
 def work_of_mock(settings: MockSettings, coming: dict[Path, Shape]) -> Work:

@@ -6,11 +6,17 @@ import shutil
 
 import numpy as np
 import pytest
+from astropy.table import Table
 
 from simcompare.commands.prepare import make_image_set
+from simcompare.comparison.attribution import with_floors
+from simcompare.comparison.nulls import with_nulls
 from simcompare.images.image_set import ImageSet
 from simcompare.runs import ledger
+from simcompare.runs.failures import count_failures
+from simcompare.runs.files import sha256
 from simcompare.runs.ledger import check_hash, write_record
+from simcompare.runs.tables import read_ecsv, write_table
 from simcompare.settings import PrepareSettings
 
 
@@ -102,3 +108,48 @@ def test_a_file_is_hashed_once_for_each_state(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="has changed since it was written"):
         check_hash(product)
     assert len(count) == 2
+
+
+def test_the_report_s_products_are_known_beside_those_of_the_command(tmp_path):
+    """`figure` draws again from numbers that the report wrote."""
+    (tmp_path / "figures").mkdir()
+    table = tmp_path / "figures" / "difference.ecsv"
+    write_table(Table({"dataset": ["a"], "value": [0.5]}), table)
+    (tmp_path / ledger.PRODUCTS).write_text(json.dumps({"products": {"comparison.ecsv": "0"}}))
+    (tmp_path / ledger.PAGE_PRODUCTS).write_text(
+        json.dumps({"products": {"figures/difference.ecsv": sha256(table)}})
+    )
+    assert read_ecsv(table)["value"].tolist() == [0.5]
+    flip(table, -3)
+    ledger._hash_once.cache_clear()  # as in a new command
+    with pytest.raises(OSError, match=r"difference\.ecsv has changed since it was written"):
+        read_ecsv(table)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"# %ECSV", b"\xff\xfe", b"# %ECSV 1.0\n# ---\n# datatype: 5\na\n1\n"]
+)
+def test_a_damaged_table_of_failures_is_an_error_that_names_it(tmp_path, content):
+    (tmp_path / "failures.ecsv").write_bytes(content)
+    with pytest.raises((OSError, ValueError), match=r"failures\.ecsv"):
+        count_failures(tmp_path / "failures.ecsv")
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", "{", '{"sim": 5}', '{"sim": {"seed_scatter": "x"}}', '{"a": ' * 9000]
+)
+def test_damaged_nulls_are_an_error_that_names_them(tmp_path, content):
+    (tmp_path / "nulls.json").write_text(content)
+    with pytest.raises(ValueError, match=r"nulls\.json"):
+        with_nulls(Table(), None, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content", ["{}", '{"dataset": [], "model": "m", "floor": 1, "unit": "nats"}',
+                '{"dataset": "a", "model": "m", "floor": "x", "unit": "nats"}',
+                '{"dataset": "a", "model": "m", "floor": 1, "unit": "mag"}'],
+)  # fmt: skip
+def test_a_damaged_attribution_is_an_error_that_names_it(tmp_path, content):
+    (tmp_path / "attribution.json").write_text(content)
+    with pytest.raises(ValueError, match=r"attribution\.json"):
+        with_floors(Table(), [tmp_path])
