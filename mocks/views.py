@@ -1,12 +1,13 @@
-"""Directions that a galaxy is seen from."""
+"""Directions that a galaxy is seen from, and how much of it the image shows."""
 
+import re
 from math import isqrt
 
 import numpy as np
 
 from mocks.galaxy import Galaxy
 
-__all__ = ["VIEWS", "healpix_centre", "named_views", "random_view", "view_matrix"]
+__all__ = ["VIEWS", "field_of_view", "healpix_centre", "named_views", "random_view", "view_matrix"]
 
 VIEWS = ("x", "y", "z", "face-on", "edge-on")
 """Named views: along an axis of the box, along the angular momentum, or across it."""
@@ -22,6 +23,33 @@ _AXES = {
     "y": np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]]),
     "z": np.eye(3),
 }
+
+
+def field_of_view(text: str) -> tuple[float, str]:
+    """Read the side of an image.
+
+    Parameters
+    ----------
+    text : str
+        ``"25 arcsec"``, ``"50 kpc"`` or ``"8 rhalf"`` (half-mass radii).
+
+    Returns
+    -------
+    float, str
+        Number and unit.
+
+    Raises
+    ------
+    ValueError
+        When it is none of these.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\s*(arcsec|kpc|rhalf)\s*", text)
+    if match is None or not 0 < float(match[1]) < np.inf:
+        raise ValueError(
+            f"field of view {text!r} is not understood; write '25 arcsec', '50 kpc' or '8 rhalf' (half-mass "
+            "radii)."
+        )
+    return float(match[1]), match[2]
 
 
 def random_view(rng: np.random.Generator) -> np.ndarray:

@@ -237,6 +237,12 @@ class MockSettings(Settings):
         description="Centre of a galaxy: that of the simulation's catalogue, or where its light in the first "
         "band is densest.",
     )
+    field_of_view: str | None = Field(
+        None,
+        examples=["50 kpc"],
+        description="Side of the image: '25 arcsec' or '50 kpc', to the nearest pixel, overriding --size; "
+        "or '8 rhalf' (half-mass radii of each galaxy), resampled to --size pixels.",
+    )
     companions: str | None = Field(
         None,
         examples=["group", "100 kpc"],
@@ -264,6 +270,16 @@ class MockSettings(Settings):
         views = str(views)
         named_views(views)
         return views
+
+    @field_validator("field_of_view")
+    @classmethod
+    def _known_field(cls, text: str | None) -> str | None:
+        """Refuse what is no side of an image."""
+        from mocks.views import field_of_view
+
+        if text is not None:
+            field_of_view(text)
+        return text
 
     @field_validator("companions", mode="before")
     @classmethod
@@ -304,6 +320,7 @@ class AttributeSettings(MockSettings):
     """Measure what each step of a mock contributes to the result, and its systematic floor."""
 
     conditions: None = Field(None, exclude=True)
+    field_of_view: None = Field(None, exclude=True)
     real: Path = Field(description="Image set of real galaxies, for conditions, preparation and reference.")
     model: Path = Field(description=f"Model of real galaxies: a folder, or shipped: {_SHIPPED}.")
     background: Path | None = Field(
@@ -334,7 +351,7 @@ class AttributeSettings(MockSettings):
     @property
     def mock(self) -> MockSettings:
         """Settings of the mock that is varied."""
-        names = set(MockSettings.model_fields) - {"conditions"}
+        names = set(MockSettings.model_fields) - {"conditions", "field_of_view"}
         return MockSettings(**{name: getattr(self, name) for name in names})
 
 

@@ -13,6 +13,7 @@ from simcompare.kinds import Kind
 from simcompare.runs.folder import open_run
 from simcompare.settings import MockSettings
 from simcompare.synthetic.assumptions import assumptions
+from simcompare.synthetic.fields import pixels_of, radii_of
 from simcompare.synthetic.mocks import Task, lost_light, make_images, sky_file
 from simcompare.synthetic.targets import select_targets
 
@@ -62,6 +63,7 @@ def make_mocks(
     inputs = [*settings.inputs, *others, *([survey.source] if survey.text else [])]
     with open_run(settings.out, "mock", settings, inputs) as run:
         targets, simulation = select_targets(settings)
+        settings = settings.model_copy(update={"size": pixels_of(settings, targets)})
         preparation = _preparation(settings)
         sky = sky_file(settings, run.folder, preparation.window)
         name = dataset or simulation
@@ -99,7 +101,12 @@ def make_mocks(
 def _preparation(settings: MockSettings) -> Preparation:
     """How the mocks are prepared: as the real images they borrow their conditions from, if any."""
     if settings.conditions is None:
-        return Preparation(size=settings.size)
+        return Preparation(size=settings.size, half_mass_radii=radii_of(settings))
+    if radii_of(settings):
+        raise ValueError(
+            f"{settings.conditions} holds real images, whose field is not in half-mass radii; leave "
+            "--field-of-view out, and prepare them with --radii for fields in Petrosian radii."
+        )
     preparation = ImageSet.open(settings.conditions).preparation
     if preparation.size != settings.size:
         raise ValueError(

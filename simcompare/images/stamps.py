@@ -124,6 +124,8 @@ class RawStamp:
     variance : ndarray, shape (band, y, x), optional
         Of sky and source together [nanomaggies^2 per pixel^2]; default: that of the measured sky, and of
         `electrons`.
+    half_mass_radius : float
+        Of a simulated galaxy [pixels]; NaN where unknown.
     """
 
     image: np.ndarray
@@ -144,6 +146,7 @@ class RawStamp:
     filters: tuple[str, ...] = ()
     metadata: dict = field(default_factory=dict)
     variance: np.ndarray | None = None
+    half_mass_radius: float = np.nan
 
     @classmethod
     def from_cutout(cls, cutout, galaxy_id: str, metadata: dict | None = None) -> "RawStamp":

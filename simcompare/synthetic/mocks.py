@@ -232,7 +232,11 @@ def _prepare_view(task: Task, galaxy_id: str, subject: Galaxy | IdealImage, view
         row = {name: value for name, value in cutout.metadata.items() if isinstance(value, str | int | float)}
         row |= _light(cutout.metadata)
     _write_products(cutout, f"{galaxy_id}-view{view}", settings)
-    return task.sample.prepare(RawStamp.from_cutout(cutout, galaxy_id, row), view)
+    stamp = RawStamp.from_cutout(cutout, galaxy_id, row)
+    if isinstance(subject, Galaxy):
+        pixel = cutout.pixel_scale * cutout.metadata["kpc_per_arcsec"]
+        stamp = replace(stamp, half_mass_radius=subject.properties["half_mass_radius"] / pixel)
+    return task.sample.prepare(stamp, view)
 
 
 def _write_products(cutout: Cutout, name: str, settings: MockSettings) -> None:
@@ -325,7 +329,7 @@ def _companions(metadata: dict, settings: MockSettings) -> dict:
     if not settings.companions:
         return {}
     flux, count = metadata.get("companion_flux", {}), metadata.get("n_companion_stars", 0)
-    return {"n_companion_stars": count} | {f"companion_flux_{b}": flux.get(b, 0.0) for b in settings.bands}
+    return {"n_companion_stars": count} | {f"companion_flux_{b}": flux.get(b, 0.0) for b in settings.filters}
 
 
 def _light(metadata: dict) -> dict:

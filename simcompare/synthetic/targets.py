@@ -27,11 +27,12 @@ from mocks.readers import (
     with_companions,
 )
 from mocks.readers.examination import doubts_of_run
+from mocks.views import field_of_view
 from simcompare.images.notes import kind_of
 from simcompare.runs.failures import InputChangedError
 from simcompare.settings import MockSettings
 
-__all__ = ["Target", "read_target", "select_targets"]
+__all__ = ["Target", "read_target", "select_targets", "snapshot_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -184,6 +185,11 @@ def _selected(table: Table, settings: MockSettings, wanted: set[int]) -> Table:
     )
 
 
+def snapshot_of(target: Target, settings: MockSettings) -> Snapshot:
+    """Snapshot that a galaxy is read from."""
+    return _snapshot(target.path, target.state, _how(settings))
+
+
 def read_target(target: Target, settings: MockSettings) -> Galaxy | IdealImage:
     """Read the particles or the image of one target.
 
@@ -196,12 +202,12 @@ def read_target(target: Target, settings: MockSettings) -> Galaxy | IdealImage:
         raise ValueError(target.fault)
     if target.is_image:
         return _read_image(target, settings)
-    snapshot = _snapshot(target.path, target.state, _how(settings))
+    snapshot = snapshot_of(target, settings)
     galaxy = snapshot.read(target.subhalo_id)
     if settings.companions:
         galaxy = with_companions(snapshot, galaxy, settings.companions)
     if settings.centre == "light":
-        band = load_survey(settings.survey).bands[settings.bands[0]].filter
+        band = load_survey(settings.survey).bands[settings.filters[0]].filter
         redshift = galaxy.redshift if settings.redshift is None else settings.redshift
         galaxy = centre_on_light(galaxy, band, redshift, settings.population)
     if not settings.aperture:
@@ -258,6 +264,9 @@ def _with_unique_names(targets: list[Target]) -> list[Target]:
 
 def _image_side(galaxy: Galaxy, settings: MockSettings) -> float | None:
     """Side of the image at the galaxy's distance [kpc]; None at redshift 0, where it covers nothing."""
+    number, unit = field_of_view(settings.field_of_view) if settings.field_of_view else (0.0, "")
+    if unit == "rhalf":
+        return number * galaxy.properties["half_mass_radius"]
     redshift = settings.redshift or galaxy.redshift
     if redshift <= 0:
         return None

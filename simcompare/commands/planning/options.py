@@ -25,8 +25,8 @@ _PANELS = {
     ),
     LIGHT: ("population", "populations", "dust", "dusts"),
     OBSERVATION: (
-        "survey", "bands", "size", "arcsec", "radii", "conditions", "real_conditions", "sky", "neighbours",
-        "per_field", "clear", "percents", "known_to",
+        "survey", "bands", "size", "field_of_view", "arcsec", "radii", "conditions", "real_conditions",
+        "sky", "neighbours", "per_field", "clear", "percents", "known_to",
     ),
     MODEL: (
         "model", "background", "versus", "ensemble", "init", "epochs", "minutes", "batch_size", "precision",

@@ -13,7 +13,7 @@ from simcompare.images.positions import place_problem
 from simcompare.images.preparation.detection import DETECTION_SNR, detection_snr
 from simcompare.images.preparation.photometry import RESAMPLED_CORRELATION, Sky, combined_light, measure_cut
 from simcompare.images.preparation.pictures import prepare_picture, resize_psf
-from simcompare.images.preparation.rescale import bring_to_size, side_in_radii
+from simcompare.images.preparation.rescale import bring_to_size, side_in_half_mass_radii, side_in_radii
 from simcompare.images.preparation.segmentation import (
     Objects,
     fill_pixels,
@@ -75,7 +75,9 @@ class Preparation:
         ``"linear"`` for fluxes; ``"8-bit"`` for pictures, which are only cut and dithered.
     petrosian_radii : float
         Side of the cut in measured Petrosian radii of each galaxy, brought to ``size`` pixels by area; 0 cuts
-        ``size`` pixels as they are and is the only way that leaves the noise alone.
+        ``size`` pixels as they are, which alone leaves the noise as it is.
+    half_mass_radii : float
+        Side of the cut in half-mass radii of each simulated galaxy, brought to ``size`` pixels likewise.
     version : int, optional
         Of this code for the domain; raised whenever the pixels it makes would change. Default: today's.
     """
@@ -91,6 +93,7 @@ class Preparation:
     psf_size: int = 31
     domain: str = "linear"
     petrosian_radii: float = 0.0
+    half_mass_radii: float = 0.0
     version: int | None = None
 
     def __post_init__(self) -> None:
@@ -109,10 +112,19 @@ class Preparation:
                 f"petrosian_radii is {self.petrosian_radii} for {self.domain} pixels; give 0, or a positive "
                 "number for linear ones."
             )
+        alone = self.domain == "linear" and not self.petrosian_radii
+        if self.half_mass_radii < 0 or (self.half_mass_radii and not alone):
+            raise ValueError(
+                f"half_mass_radii is {self.half_mass_radii} for {self.domain} pixels beside petrosian_radii "
+                f"{self.petrosian_radii}; give 0, or a positive number alone for linear ones."
+            )
 
     def to_json(self) -> str:
-        """Canonical JSON of the settings: sorted keys, no blanks."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        """Canonical JSON of the settings: sorted keys, no blanks, no ``half_mass_radii`` of 0."""
+        settings = asdict(self)
+        if not self.half_mass_radii:
+            del settings["half_mass_radii"]  # older sets are of the same preparation
+        return json.dumps(settings, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> "Preparation":
@@ -134,12 +146,17 @@ class Preparation:
     @property
     def window(self) -> int:
         """Side of what is looked at, the cut and room to centre it [pixels]; mocks should be as large."""
-        largest = _MOST_SHRINKING * self.size if self.petrosian_radii else self.size
+        largest = _MOST_SHRINKING * self.size if self.is_resampled else self.size
         return largest + 2 * ceil(self.centring_radius)
 
     def pixel_scale_of(self, pixel_scale: float) -> float:
         """Pixel scale of the prepared images [arcsec]; 0 where it differs from galaxy to galaxy."""
-        return 0.0 if self.petrosian_radii else pixel_scale
+        return 0.0 if self.is_resampled else pixel_scale
+
+    @property
+    def is_resampled(self) -> bool:
+        """Whether cuts of unlike sides are brought to one number of pixels."""
+        return bool(self.petrosian_radii or self.half_mass_radii)
 
     @property
     def hash(self) -> str:
@@ -225,6 +242,8 @@ def prepare_stamp(stamp: RawStamp, preparation: Preparation, rng: np.random.Gene
     side = preparation.size
     if preparation.petrosian_radii:
         side = side_in_radii(combined_light(clean, sky), objects, centre, preparation.petrosian_radii)
+    elif preparation.half_mass_radii:
+        side = side_in_half_mass_radii(stamp, preparation.half_mass_radii, min(clean.shape[1:]))
     if preparation.subtract_background:
         clean = clean - sky.level[:, None, None]
     rows, columns, centre_in_cut = _cut(centre, clean.shape[1:], side)
@@ -247,7 +266,7 @@ def prepare_stamp(stamp: RawStamp, preparation: Preparation, rng: np.random.Gene
         quantum=work.quantum.astype(np.float32),
         row=row,
     )
-    return bring_to_size(prepared, stamp, preparation.size) if preparation.petrosian_radii else prepared
+    return bring_to_size(prepared, stamp, preparation.size) if preparation.is_resampled else prepared
 
 
 def _check_psfs(stamp: RawStamp) -> None:

@@ -8,7 +8,7 @@ from simcompare.images.preparation.photometry import measure_shape
 from simcompare.images.preparation.segmentation import Objects
 from simcompare.images.stamps import MASK_BITS, PreparedStamp, RawStamp, RejectedStampError
 
-__all__ = ["bring_to_size", "overlaps", "side_in_radii"]
+__all__ = ["bring_to_size", "overlaps", "side_in_half_mass_radii", "side_in_radii"]
 
 
 def overlaps(n: int, size: int, step: float) -> np.ndarray:
@@ -59,11 +59,39 @@ def side_in_radii(
     """
     target = objects.target if objects else np.ones(light.shape, dtype=bool)
     side = radii * measure_shape(light, target, centre).petrosian_radius
-    if not 1 <= side <= min(light.shape) - 1:
-        raise RejectedStampError(
-            f"a cut of {radii:g} Petrosian radii, {side:.0f} pixels, does not fit into {min(light.shape)}"
-        )
-    # Odd, so that the galaxy's own pixel is the middle of every cut.
+    return _odd_side(side, f"{radii:g} Petrosian radii", min(light.shape))
+
+
+def side_in_half_mass_radii(stamp: RawStamp, radii: float, most: int) -> int:
+    """Side of a cut that spans so many half-mass radii of a simulated galaxy.
+
+    Parameters
+    ----------
+    stamp : RawStamp
+        With its ``half_mass_radius`` [pixels].
+    radii : float
+    most : int
+        Side of the image [pixels].
+
+    Returns
+    -------
+    int
+        [pixels]
+
+    Raises
+    ------
+    RejectedStampError
+        When the radius is not known, or the cut does not fit into the image.
+    """
+    if not np.isfinite(stamp.half_mass_radius):
+        raise RejectedStampError("its half-mass radius is not known, as of no real galaxy; cut by --radii")
+    return _odd_side(radii * stamp.half_mass_radius, f"{radii:g} half-mass radii", most)
+
+
+def _odd_side(side: float, words: str, most: int) -> int:
+    """Whole pixels of a side, odd, so that the galaxy's own pixel is the middle of every cut."""
+    if not 1 <= side <= most - 1:
+        raise RejectedStampError(f"a cut of {words}, {side:.0f} pixels, does not fit into {most}")
     return 2 * round((side - 1) / 2) + 1
 
 

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import h5py
@@ -6,6 +7,7 @@ import pytest
 from astropy.table import Table
 from pydantic import ValidationError
 
+from mocks.readers import open_snapshot
 from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare.cli import main
 from simcompare.commands import mock as mock_command
@@ -69,6 +71,46 @@ def test_light_that_the_image_does_not_show_is_said(toys, tmp_path, caplog):
     caplog.clear()
     make_mocks(settings(toys, tmp_path / "far", redshift=0.08, dust="none", size=64))
     assert "too faint" not in caplog.text
+
+
+def test_field_of_view_in_arcsec_and_kpc(toys, tmp_path):
+    """The nearest whole number of pixels; the same image as of that number."""
+    made = make_mocks(settings(toys, tmp_path / "sky", field_of_view="20 arcsec", subhalo=[1]))
+    assert made.image_shape == (1, 51, 51)  # 50.5 pixels of 0.396 arcsec
+    snapshot = open_snapshot(toys)
+    scale = snapshot.cosmology.kpc_proper_per_arcmin(0.05).to_value("kpc / arcmin") / 60 * 0.396
+    far = make_mocks(settings(toys, tmp_path / "kpc", field_of_view="30 kpc", subhalo=[1]))
+    assert far.image_shape == (1, round(30 / scale), round(30 / scale))
+    assert far.provenance[0]["settings"]["field_of_view"] == "30 kpc"
+    usual = make_mocks(settings(toys, tmp_path / "size", size=round(30 / scale), subhalo=[1]))
+    assert (far.read().image == usual.read().image).all()
+    assert far.preparation.hash == usual.preparation.hash
+
+
+def test_field_of_view_in_half_mass_radii(toys, tmp_path):
+    """Each image spans as many radii of its own galaxy, and keeps the flux."""
+    options = {"redshift": 0.03, "size": 32, "dust": "none"}
+    made = make_mocks(settings(toys, tmp_path / "run", field_of_view="8 rhalf", **options))
+    table = made.catalogue
+    snapshot = open_snapshot(toys)
+    kpc = snapshot.cosmology.kpc_proper_per_arcmin(0.03).to_value("kpc / arcmin") / 60
+    radii = table["pixel_scale"] * 32 * kpc / table["half_mass_radius"]
+    assert np.abs(radii - 8).max() < 2 * 0.396 * kpc / table["half_mass_radius"].min()
+    assert made.pixel_scale == 0.0
+    assert made.preparation.half_mass_radii == 8.0
+    bright = table[table["true_mag_r"] < 18]
+    assert np.abs(bright["mag_r"] - bright["true_mag_r"]).max() < 0.3
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [({"field_of_view": "8 light years"}, "is not understood; write '25 arcsec', '50 kpc' or '8 rhalf'"),
+     ({"field_of_view": "1 arcsec"}, "is 3 pixels, below 8"),
+     ({"field_of_view": "30 kpc", "redshift": None}, "kpc have no angle; give --redshift")],
+)  # fmt: skip
+def test_fields_of_view_that_cannot_be(toys, tmp_path, changes, said):
+    with pytest.raises(ValueError, match=re.escape(said)):
+        make_mocks(settings(toys, tmp_path / "run", **changes))
 
 
 def test_centre_is_named_and_can_be_that_of_the_light(toys, tmp_path):
