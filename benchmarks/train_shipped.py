@@ -43,7 +43,6 @@ from simcompare.settings import TrainSettings
 
 SAMPLES = {"sdss-r": "r", "sdss-gri": "gri", "sdss-rgb": "rgb"}
 EPOCHS = {"sdss-r": (80, 0, 30), "sdss-gri": (40, 30, 30), "sdss-rgb": (30, 0, 8)}  # first, real, twins
-FOLD_EPOCHS = (80, 30)  # real, twins
 CONFIGS = {"sdss-rgb": FlowConfig(n_bands=3, pixels="rgb", widths=(16, 32, 64), steps=(2, 3, 4))}
 BATCH = {"sdss-rgb": 32}
 BY_TYPE = ("sdss-r-spirals.h5",)  # galaxies chosen by their type: learned from, but no fair reference
@@ -112,11 +111,16 @@ def cross_fit(samples: Path, work: Path, name: str, n_folds: int) -> None:
     """Train a pair of flows for each fold, of the galaxies outside it and of their twins."""
     sets = [ImageSet.open(samples / f"{SAMPLES[name]}{end}") for end in ("", "-twins")]
     fold_of = folds_of(sets[0], n_folds)
+    first, second, last = EPOCHS[name]
+    steps = [("base", sets[0], first), ("real", sets[0], second), ("twins", sets[1], last)]
+    if not second:
+        steps = [("real", sets[0], first), steps[2]]
     for fold in range(n_folds):
-        model = None
-        for kind, images, epochs in zip(("real", "twins"), sets, FOLD_EPOCHS, strict=True):
+        start = None
+        for kind, images, epochs in steps:
             is_held_out = np.array([fold_of[each] == fold for each in images.catalogue["galaxy_id"].tolist()])
-            model = fit_fold(images, is_held_out, work / name / f"fold-{fold}" / kind, epochs, model)
+            model = fit_fold(images, is_held_out, work / name / f"fold-{fold}" / kind, epochs, start)
+            start = start or model
             print(f"{name} fold {fold} {kind}: {model.summary}", flush=True)
 
 
