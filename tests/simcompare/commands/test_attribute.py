@@ -229,7 +229,7 @@ def test_a_comparison_shows_the_ladder_and_holds_the_gap_against_the_floor(attri
     assert exceeds != ("systematic floor" in row["caution"])
     assert np.isnan(table["systematic_floor_nats"][table["dataset"] != "young"]).all()
     found = {each.name: each for each in read_further(tmp_path / "comparison" / "tables")}
-    assert found["ladder_young"].title == "What each step is worth: young"
+    assert found["ladder_young"].title == "What each step contributes: young"
     assert summary["verdict"] == found["perturbations_young"].note
     other = ["compare", str(tmp_path / "scores-plain"), "--bootstrap", "200", "--attribution"]
     assert main([*other, str(folder / "out"), "--out", str(tmp_path / "other")]) == 2

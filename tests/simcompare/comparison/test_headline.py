@@ -313,7 +313,7 @@ def test_galaxies_beyond_the_conditions_are_named_where_chance_gives_fewer(n_con
     row = {"n_structure": 25, "caution": "few", "surroundings_p": 0.5, "kind": "simulated"}
     rows = [row | {"share_extrapolated": k / 25} for k in (0, limit - 1, limit)]
     rows += [row | {"share_extrapolated": np.nan}]
-    found = headline._cautioned(Table(rows=rows), about)["caution"].tolist()
+    found = headline._cautioned(Table(rows=rows), about, {})["caution"].tolist()
     assert [text == "few" for text in found] == [True, True, False, True]
     assert found[2].startswith(f"few; {limit / 25:.0%} of galaxies outside the brightness or size")
 
@@ -322,7 +322,9 @@ def test_another_sky_about_simulated_galaxies_is_named():
     row = {"n_structure": 25, "caution": "", "share_extrapolated": 0.0}
     cases = [(0.019, "simulated"), (0.021, "simulated"), (0.001, "twins"), (np.nan, "simulated")]
     rows = [row | {"surroundings_p": p, "kind": kind} for p, kind in cases]
-    found = headline._cautioned(Table(rows=rows), {"conditions": ["a", "b"], "n_reference": 90})["caution"]
+    found = headline._cautioned(Table(rows=rows), {"conditions": ["a", "b"], "n_reference": 90}, {})[
+        "caution"
+    ]
     assert ["the sky around galaxies differs" in text for text in found] == [True, False, False, False]
 
 

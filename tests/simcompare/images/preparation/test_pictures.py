@@ -53,9 +53,9 @@ def test_corrupted_and_small_pictures_are_counted(folder, tmp_path):
     made = prepare_observed([folder], preparation=PICTURES, out=tmp_path / "run", **SETTINGS)
     assert len(made.images) == 4
     assert sorted(made.rejected["reason"]) == [
+        "all pixels of the picture are equal",
         "corrupted picture",
         "image of 10 x 10 pixels is smaller than the cut, 32",
-        "all pixels of the picture are equal",
     ]
 
 
