@@ -310,7 +310,7 @@ def test_images_outside_the_training_range_are_named_where_chance_gives_fewer(n,
 def test_galaxies_beyond_the_conditions_are_named_where_chance_gives_fewer(n_conditions, expected):
     about = {"conditions": ["c"] * n_conditions, "n_reference": 90}
     limit = least_surprising(25, 90, expected)
-    row = {"n_structure": 25, "caution": "few", "surroundings_p": 0.5, "kind": "simulated"}
+    row = {"dataset": "a", "n_structure": 25, "caution": "few", "surroundings_p": 0.5, "kind": "simulated"}
     rows = [row | {"share_extrapolated": k / 25} for k in (0, limit - 1, limit)]
     rows += [row | {"share_extrapolated": np.nan}]
     found = headline._cautioned(Table(rows=rows), about, {})["caution"].tolist()
@@ -319,12 +319,11 @@ def test_galaxies_beyond_the_conditions_are_named_where_chance_gives_fewer(n_con
 
 
 def test_another_sky_about_simulated_galaxies_is_named():
-    row = {"n_structure": 25, "caution": "", "share_extrapolated": 0.0}
+    row = {"dataset": "a", "n_structure": 25, "caution": "", "share_extrapolated": 0.0}
     cases = [(0.019, "simulated"), (0.021, "simulated"), (0.001, "twins"), (np.nan, "simulated")]
     rows = [row | {"surroundings_p": p, "kind": kind} for p, kind in cases]
-    found = headline._cautioned(Table(rows=rows), {"conditions": ["a", "b"], "n_reference": 90}, {})[
-        "caution"
-    ]
+    about = {"conditions": ["a", "b"], "n_reference": 90}
+    found = headline._cautioned(Table(rows=rows), about, {})["caution"]
     assert ["the sky around galaxies differs" in text for text in found] == [True, False, False, False]
 
 
