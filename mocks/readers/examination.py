@@ -11,6 +11,7 @@ from mocks.galaxy import Galaxy
 from mocks.ideal.files import is_ideal_image
 from mocks.magnitudes import magnitude_of
 from mocks.readers.base import Snapshot
+from mocks.readers.centring import centred_on
 from mocks.readers.hdf5.headers import RUNS
 from mocks.readers.inputs import grouped, members, read_image
 from mocks.readers.particles.limits import unusual
@@ -30,6 +31,12 @@ COSTS = {
     "half_mass_radius": "no selection by size; apertures in half-mass radii take the particles' own",
     "star_formation_rate": "no selection by star formation rate",
     "is_central": "no choice between centrals and satellites",
+}
+
+
+CENTRES = {
+    "catalogue": "that of the catalogue; --centre light: the densest place of the light",
+    "stars": "the densest place of the stars' mass, no catalogue tells; --centre light: that of the light",
 }
 
 
@@ -275,6 +282,7 @@ def _check_galaxies(snapshot: Snapshot, table: Table) -> list[Finding]:
         name: getattr(stars, name) is not None for name in ("velocity", "smoothing_length", "photometry")
     }
     findings += [_presence(name, is_present, "particle field") for name, is_present in fields.items()]
+    findings.append(Finding("ok", "centre", CENTRES[centred_on(galaxies[-1])]))
     for galaxy in galaxies:
         findings += _check_units(galaxy)
         new = [note for note in galaxy.notes if note not in snapshot.notes]

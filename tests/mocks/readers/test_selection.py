@@ -177,6 +177,18 @@ def test_light_has_a_centre_and_an_extent_of_its_own():
         aperture_radius("2 rlight", galaxy)
 
 
+def test_doctor_says_what_the_centre_is(tmp_path):
+    galaxies = toy_galaxies(COARSE, 2, seed=2)
+    paths = {
+        "that of the catalogue": write_tng_snapshot(tmp_path / "tng", galaxies),
+        "the densest place of the stars": write_eagle_extract(tmp_path / "eagle.hdf5", galaxies),
+    }
+    for words, path in paths.items():
+        said = [each.message for each in examine(path).findings if each.subject == "centre"]
+        assert len(said) == 1
+        assert said[0].startswith(words)
+
+
 def test_centre_of_one_population_is_that_of_its_stars():
     galaxy = toy_galaxy("toy-1", np.random.default_rng(3))
     n = len(galaxy.stars)
