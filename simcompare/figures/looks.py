@@ -375,7 +375,9 @@ def legend_above(ax: Axes) -> None:
 
 def wrapped(text: str, inches: float) -> str:
     """Break a text into lines that fit into a width [inch]."""
-    return fill(text, max(12, int(_LETTERS * inches / _factor())), break_long_words=False)
+    return fill(
+        text, max(12, int(_LETTERS * inches / _factor())), break_long_words=False, break_on_hyphens=False
+    )
 
 
 def legend_columns(figure: Figure, entries: Sequence[str]) -> int:

@@ -20,6 +20,7 @@ from simcompare.figures.looks import (
     new_figure,
     styled,
     table_styles,
+    wrapped,
 )
 from simcompare.scores.record import Scores
 from simcompare.statistics.means import Clustered, bootstrap_means
@@ -172,7 +173,8 @@ def _fill_panel(axes, image, stretch, maps, budget, pixel_scale, title, last=Tru
     picture = stretch(image)
     shown = {"cmap": "gray"} if picture.ndim == 2 else {}
     axes[0].imshow(picture, vmin=0, vmax=1, extent=extent, **shown)
-    axes[0].set_title(title, loc="left")
+    lines = [wrapped(line, 1.35) for line in title.splitlines()]
+    axes[0].set_title("\n".join(lines), loc="left", fontsize="small")
     axes[0].set_ylabel("offset  [arcsec]")
     for ax, nats, name in zip(axes[1:-1], maps, ("log-likelihood", "ratio")[-len(maps) :], strict=True):
         smoothed = smooth_map(nats)
@@ -185,8 +187,8 @@ def _fill_panel(axes, image, stretch, maps, budget, pixel_scale, title, last=Tru
         drawn = ax.imshow(smoothed, extent=extent, **look)
         bar = ax.figure.colorbar(drawn, ax=ax, pad=0.02)
         bar.minorticks_off()
-        bar.ax.tick_params(labelsize=6)
-        ax.set_title(f"{name} {nats.sum():.0f} nats", loc="left", fontsize="small")
+        bar.ax.tick_params(labelsize="x-small")
+        ax.set_title(f"{name} {round(float(nats.sum()))} nats", loc="left", fontsize="small")
         ax.set_yticklabels([])
     for ax in axes[:-1]:
         ax.minorticks_off()
@@ -204,7 +206,7 @@ def _fill_panel(axes, image, stretch, maps, budget, pixel_scale, title, last=Tru
     ax.minorticks_off()
     ax.set_title("by scale  [nats]", loc="left", fontsize="small")
     if last:
-        ax.legend(loc="best", fontsize=5.5)
+        ax.legend(loc="best", fontsize="x-small")
 
 
 def profile_numbers(

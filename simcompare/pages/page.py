@@ -37,6 +37,7 @@ SECTIONS = (
 )
 FIRST = "difference"  # figure beside the answer
 _DPI = 220.0  # for a figure that does not state it
+_COLUMN = 5.0  # inch; wider figures may be scrolled on a phone
 
 
 @dataclass(frozen=True)
@@ -285,7 +286,7 @@ def _embedded(figure: ReportFigure, folder: Path) -> dict:
         "title": figure.title,
         "caption": figure.caption,
         "alt": f"{figure.title}. {seen or figure.caption}",
-        "wide": figure.wide,
+        "wide": figure.wide or inches > _COLUMN,
         "inches": f"{inches:.2f}",
         "png": base64.b64encode(_smaller(path)).decode("ascii"),
         "files": ", ".join(f"{shown}{ending}" for ending in beside),
