@@ -35,12 +35,15 @@ class Trial:
     mutants : list of (name, AST)
     end : float
         Time after which no mutant is begun.
+    longest : float
+        Seconds that all tests may take.
     results : Connection
         Gets name, outcome and seconds of each; of the clean run first, under no name.
     """
 
-    def __init__(self, module: Path, mutants: list, end: float, results: Connection) -> None:
+    def __init__(self, module: Path, mutants: list, end: float, longest: float, results: Connection) -> None:
         self.module, self.mutants, self.end, self.results = module, mutants, end, results
+        self.longest = longest
         self.called, self.functions = {}, []
 
     def pytest_runtestloop(self, session):
@@ -50,7 +53,7 @@ class Trial:
         known = [each for each in gc.get_objects() if type(each) is FunctionType]
         self.functions = [each for each in known if each.__code__.co_filename == here]
         gc.freeze()
-        state, seconds = self.forked(lambda: self.watch(session, notes), LONGEST)
+        state, seconds = self.forked(lambda: self.watch(session, notes), self.longest)
         if session.testsfailed or not session.items:
             state = "failed"
         self.results.send(("", state, seconds))
@@ -172,11 +175,11 @@ def outcome(folder: Path, tests: list[str], limit: float) -> tuple[str, float]:
 
 
 def in_session(
-    folder: Path, tests: list[str], path: Path, mutants: list, end: float
+    folder: Path, tests: list[str], path: Path, mutants: list, end: float, longest: float
 ) -> Iterator[tuple[str, str, float]]:
     """Yield name, outcome and seconds of each mutant that can be tried in one session of the tests."""
     results, sender = FORK.Pipe(duplex=False)
-    trial = Trial(path, mutants, end, sender)
+    trial = Trial(path, mutants, end, longest, sender)
     process = FORK.Process(target=run_tests, args=(folder, tests, trial))
     process.start()
     sender.close()

@@ -22,6 +22,7 @@ import json
 import os
 import random
 import shutil
+import sys
 import tempfile
 import time
 import tomllib
@@ -200,7 +201,10 @@ def score(folder: Path, module: str, tests: list[str], options: argparse.Namespa
         for what, (_, number) in left.items()
         if what.partition(":")[0] not in compiled
     ]
-    for what, state, seconds in in_session(folder, tests, path, tried, end):
+    for what, state, seconds in in_session(folder, tests, path, tried, end, options.longest):
+        if not what and state == "out of time":
+            print(f"{module}: its tests take more than {options.longest:g} s", file=sys.stderr, flush=True)
+            return
         if not what and state != "passed":
             raise SystemExit(f"{' '.join(tests)}: {state} without any fault; mend them first.")
         if not what:
@@ -261,6 +265,9 @@ def main() -> None:
     parser.add_argument("--record", type=Path, help="file that keeps the results, a JSON line each")
     parser.add_argument("--again", action="store_true", help="try those of the record that survived too")
     parser.add_argument("--minutes", type=float, default=1e6, help="after which no mutant is begun")
+    parser.add_argument(
+        "--longest", type=float, default=LONGEST, help="seconds that the tests of a module may take"
+    )
     parser.add_argument("--table", action="store_true", help="print the record and end")
     options = parser.parse_args()
     if options.table:
@@ -269,12 +276,12 @@ def main() -> None:
     modules = options.modules or [f"{folder}/{name}.py" for folder in CORE for name in CORE[folder]]
     end = time.monotonic() + 60 * options.minutes
     os.environ.update(OMP_NUM_THREADS="1", MPLBACKEND="agg")
-    for library in LIBRARIES.split():
+    for library in LIBRARIES.split() if len(modules) > 3 else ():  # once for all
         if importlib.util.find_spec(library.partition(".")[0]):
             importlib.import_module(library)
     with tempfile.TemporaryDirectory() as folder:
         copied = Path(folder) / "project"
-        shutil.copytree(ROOT, copied, ignore=shutil.ignore_patterns(".git", "__pycache__", "*.ipynb"))
+        shutil.copytree(ROOT, copied, ignore=shutil.ignore_patterns(".git", "*.pyc", "*.ipynb"))
         for each in modules:
             if time.monotonic() > end:
                 break
