@@ -206,7 +206,8 @@ def score(folder: Path, module: str, tests: list[str], options: argparse.Namespa
             print(f"{module}: its tests take more than {options.longest:g} s", file=sys.stderr, flush=True)
             return
         if not what and state != "passed":
-            raise SystemExit(f"{' '.join(tests)}: {state} without any fault; mend them first.")
+            print(f"{module}: its tests fail without any fault", file=sys.stderr, flush=True)
+            return
         if not what:
             clean = seconds
         elif state != "not tried":
