@@ -35,15 +35,17 @@ class Trial:
     mutants : list of (name, AST)
     end : float
         Time after which no mutant is begun.
-    longest : float
-        Seconds that all tests may take.
+    longest, slowest : float
+        Seconds that all tests, and one of them, may take; slower ones are left out.
     results : Connection
-        Gets name, outcome and seconds of each; of the clean run first, under no name.
+        Gets name, outcome and seconds of each; of the clean run first, with the names of tests.
     """
 
-    def __init__(self, module: Path, mutants: list, end: float, longest: float, results: Connection) -> None:
+    def __init__(
+        self, module: Path, mutants: list, end: float, limits: tuple[float, float], results: Connection
+    ) -> None:
         self.module, self.mutants, self.end, self.results = module, mutants, end, results
-        self.longest = longest
+        self.longest, self.slowest = limits
         self.called, self.functions = {}, []
 
     def pytest_runtestloop(self, session):
@@ -56,16 +58,17 @@ class Trial:
         state, seconds = self.forked(lambda: self.watch(session, notes), self.longest)
         if session.testsfailed or not session.items:
             state = "failed"
-        self.results.send(("", state, seconds))
         self.called = json.loads(notes.read_text()) if state == "passed" else {}
+        self.results.send((list(self.called), state, seconds))
         for name, tree in self.mutants if state == "passed" else ():
             if time.monotonic() > self.end:
                 break
             function = name.partition(":")[0]
-            first = [item for item in session.items if function in self.called[item.nodeid][1]]
+            items = [item for item in session.items if item.nodeid in self.called]
+            first = [item for item in items if function in self.called[item.nodeid][1]]
             first.sort(key=lambda item: self.called[item.nodeid][0])
             # The others too: what is made once and kept is called by one test alone.
-            items = [*first, *(item for item in session.items if item not in first)]
+            items = [*first, *(item for item in items if item not in first)]
             run = partial(self.run_mutant, session, tree, items)
             self.results.send((name, *self.forked(run, min(LONGEST, 20 + 3 * seconds))))
         self.results.send(None)
@@ -117,18 +120,28 @@ class Trial:
 
     def watch(self, session, notes: Path) -> int:
         """Run all tests and write down how long each takes and which functions of the module it calls."""
-        called, current = {}, set()
+        called, current, late = {}, set(), []
 
         def trace(frame, event, arg):
             if frame.f_code.co_filename == str(self.module):
                 current.add(frame.f_code.co_name)
 
+        def stop(*_):
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            late.append(True)
+            importlib.import_module("pytest").skip("slow")
+
+        signal.signal(signal.SIGALRM, stop)
         sys.settrace(trace)
         for item, following in zip(session.items, [*session.items[1:], None], strict=True):
             current.clear()
+            late.clear()
             start = time.monotonic()
+            signal.setitimer(signal.ITIMER_REAL, self.slowest)
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-            called[item.nodeid] = time.monotonic() - start, sorted(current)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            if not late:
+                called[item.nodeid] = time.monotonic() - start, sorted(current)
             if session.testsfailed:
                 return 1
         notes.write_text(json.dumps(called))
@@ -146,16 +159,7 @@ def run_tests(folder: Path, tests: list[str], trial: Trial | None) -> None:
     sys.path[:] = [str(folder), *(path for path in sys.path if path not in own)]
     os.environ["PYTHONPATH"] = str(folder)
     sys.dont_write_bytecode = False
-    options = [
-        "-q",
-        "-x",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:xdist",
-        "--tb=no",
-        f"--basetemp={folder.parent / 'made'}",
-    ]
+    options = ["-qx", "-pno:cacheprovider", "-pno:xdist", "--tb=no", f"--basetemp={folder.parent / 'made'}"]
     os._exit(int(importlib.import_module("pytest").main([*options, *tests], [trial] if trial else [])))
 
 
@@ -175,11 +179,11 @@ def outcome(folder: Path, tests: list[str], limit: float) -> tuple[str, float]:
 
 
 def in_session(
-    folder: Path, tests: list[str], path: Path, mutants: list, end: float, longest: float
+    folder: Path, tests: list[str], path: Path, mutants: list, end: float, limits: tuple[float, float]
 ) -> Iterator[tuple[str, str, float]]:
     """Yield name, outcome and seconds of each mutant that can be tried in one session of the tests."""
     results, sender = FORK.Pipe(duplex=False)
-    trial = Trial(path, mutants, end, longest, sender)
+    trial = Trial(path, mutants, end, limits, sender)
     process = FORK.Process(target=run_tests, args=(folder, tests, trial))
     process.start()
     sender.close()

@@ -201,15 +201,18 @@ def score(folder: Path, module: str, tests: list[str], options: argparse.Namespa
         for what, (_, number) in left.items()
         if what.partition(":")[0] not in compiled
     ]
-    for what, state, seconds in in_session(folder, tests, path, tried, end, options.longest):
-        if not what and state == "out of time":
+    for what, state, seconds in in_session(
+        folder, tests, path, tried, end, (options.longest, options.slowest)
+    ):
+        is_clean_run = isinstance(what, list)
+        if is_clean_run and state == "out of time":
             print(f"{module}: its tests take more than {options.longest:g} s", file=sys.stderr, flush=True)
             return
-        if not what and state != "passed":
+        if is_clean_run and state != "passed":
             print(f"{module}: its tests fail without any fault", file=sys.stderr, flush=True)
             return
-        if not what:
-            clean = seconds
+        if is_clean_run:
+            tests, clean = what, seconds
         elif state != "not tried":
             say(what, state, seconds)
     for what, (_, number) in list(left.items()):
@@ -269,6 +272,7 @@ def main() -> None:
     parser.add_argument(
         "--longest", type=float, default=LONGEST, help="seconds that the tests of a module may take"
     )
+    parser.add_argument("--slowest", type=float, default=LONGEST, help="seconds that one test may take")
     parser.add_argument("--table", action="store_true", help="print the record and end")
     options = parser.parse_args()
     if options.table:
