@@ -182,3 +182,11 @@ def test_without_a_structure_score_the_side_of_the_mean_is_told(low, said):
     if low < 0:
         assert "p unknown" in sentence
         assert "\N{MINUS SIGN}9.0 to \N{MINUS SIGN}1.0" in sentence
+
+
+@pytest.mark.parametrize("end", ["low", "high"])
+def test_one_unbounded_end_tells_nothing(end):
+    wide = row("run", Verdict.CONSISTENT) | {
+        f"structure_fraction_{end}": np.inf if end == "high" else -np.inf
+    }
+    assert "too few galaxies to tell" in answer(table(wide, TWINS))

@@ -327,3 +327,20 @@ def test_shares_near_real_galaxies_are_counted(monkeypatch):
     assert (found.low, found.high) == pytest.approx(wilson(3, 4))
     assert found.p_value == pytest.approx(stats.mannwhitneyu([0.5, 3.5, 19, 19.1], real[:, 0]).pvalue)
     assert (found.n_first, found.n_second, found.note) == (4, 20, "real: 0.95")
+
+
+def test_the_interval_of_the_area_is_as_wide_as_exchanged_labels_scatter():
+    """Rows, labels and folds drawn once more from the same stream."""
+    first, second = np.random.default_rng(20).normal(size=(2, 12, 2))
+    found = classifier_test(first, second + 1.0, np.random.default_rng(21), n_permutations=6)
+    rng, label = np.random.default_rng(21), np.repeat([1.0, -1.0], 12)
+    labels = np.column_stack([label, *(rng.permutation(label) for _ in range(6))])
+    features = twosample._random_features(np.concatenate([first, second + 1.0]), rng)
+    area = twosample._areas(twosample._cross_predicted(features, labels, rng.permutation(24) % 5), labels)
+    scatter = np.std(area[1:]) / twosample._area_error(0.5, 12)
+    reach = 1.96 * twosample._area_error(area[0], 12) * max(1.0, scatter)
+    assert scatter > 1  # else nothing is tested
+    assert found.value == area[0]
+    assert found.low == pytest.approx(max(area[0] - reach, 0))
+    assert found.high == pytest.approx(min(area[0] + reach, 1))
+    assert found.null_95 == pytest.approx(np.quantile(area[1:], 0.95))
