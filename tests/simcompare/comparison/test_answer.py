@@ -190,3 +190,8 @@ def test_one_unbounded_end_tells_nothing(end):
         f"structure_fraction_{end}": np.inf if end == "high" else -np.inf
     }
     assert "too few galaxies to tell" in answer(table(wide, TWINS))
+
+
+def test_two_galaxies_are_enough_for_a_claim():
+    two = [row("a", Verdict.CONSISTENT, n=2), row("b", Verdict.CONSISTENT, 1.3, n=50)]
+    assert "Holm-corrected over 2 simulations" in answer(table(*two))

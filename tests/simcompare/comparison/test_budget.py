@@ -5,12 +5,13 @@ import pytest
 from astropy.table import Table
 
 from simcompare.comparison.attribution import quadratic_floor, with_floors
-from simcompare.comparison.budget import fraction_floor, fraction_ladder
+from simcompare.comparison.budget import _change, fraction_floor, fraction_ladder
 from simcompare.comparison.structure import Verdict
 from simcompare.figures import draw_ladder
 from simcompare.runs.files import write_text
 from simcompare.scores.record import Scores
 from simcompare.scores.structure import learn_structure
+from simcompare.statistics.intervals import expanded_tail
 
 
 def rows_of(n, seed, dataset, kind, structure=1.0, noise=None):
@@ -126,3 +127,22 @@ def test_bad_input(structure):
     renamed = mocks().with_columns(galaxy_id=[f"x{k}" for k in range(60)])
     with pytest.raises(ValueError, match="no galaxy of 'sim' has a structure score in every step"):
         fraction_ladder({"ideal": renamed, "sky": mocks()}, "sim", structure, 0)
+
+
+def test_the_interval_of_a_change_is_widened_for_the_spread_of_what_each_galaxy_moves_it_by():
+    """The derivative of the change by the weight of each galaxy, by differences."""
+    rng = np.random.default_rng(3)
+    above, below = rng.normal(size=(2, 9)), rng.uniform(0.2, 3, (2, 9)) ** 3
+
+    def change(weight):
+        first, second = (weight @ above[k] / (weight @ below[k]) for k in (0, 1))
+        return second - first
+
+    moved = np.array([(change(1 + 1e-6 * row) - change(1 - 1e-6 * row)) / 2e-6 for row in np.eye(9)])
+    counts = rng.multinomial(9, np.full(9, 1 / 9), 3000)
+    drawn = 1 + (above @ counts.T) / (below @ counts.T)
+    found = _change(1, 0, drawn, above, below)
+    tail = expanded_tail(moved, moved, 0.95)
+    resampled = change(np.ones(9)) + np.sqrt(9 / 8) * (drawn[1] - drawn[0] - change(np.ones(9)))
+    assert found.value == pytest.approx(change(np.ones(9)))
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(resampled, [tail, 1 - tail])), rel=1e-3)

@@ -83,3 +83,21 @@ def test_sub_boxes_wrap():
     assert list(sub_boxes(np.array([[1.0, 1, 1], [9, 1, 1], [1, 9, 1], [1, 1, 9], [-1, 11, 19]]), 10.0)) == [
         0, 1, 2, 4, 5,
     ]  # fmt: skip
+
+
+def test_what_is_no_simulation_has_no_rank_and_images_must_be_the_same():
+    means = {"real": 0, "near": -5, "far": -30, "twins": -1}
+    variants = {name: scores(means, seed=k) for k, name in enumerate("ab")}
+    kinds = {"real": "observed", "twins": "twins"}
+    variants = {
+        name: each.with_columns(kind=[kinds.get(of, "simulated") for of in each["dataset"]])
+        for name, each in variants.items()
+    }
+    table = stability(variants, 0, n_bootstrap=20)
+    ranks = {row["dataset"]: row["rank"] for row in table[table["variant"] == "a"]}
+    assert ranks == {"near": 1, "far": 2, "twins": 0}
+    first, second = scores({"real": 0}), scores({"real": 0}, seed=1)
+    renamed = second.with_columns(galaxy_id=[f"x{k}" for k in range(len(second))])
+    for other in (renamed, second[:-1], second.with_columns(dataset=["b"] * len(second))):
+        with pytest.raises(ValueError, match="same order"):
+            model_null(first, other, 0)

@@ -8,6 +8,7 @@ from simcompare.comparison.answer import answer
 from simcompare.comparison.structure import (
     Verdict,
     structure_rows,
+    verdict_of,
     with_verdicts,
 )
 from simcompare.scores.record import Scores
@@ -166,3 +167,21 @@ def test_the_null_knows_the_number_of_galaxies():
     assert width[0] > 1.8 * width[1]  # as the square root of the number, or more
     assert [null["n_galaxies"] for null in about["nulls"]] == [8, 50]
     assert ((rows["structure_null_low"] < 1) & (rows["structure_null_high"] > 1)).all()
+
+
+@pytest.mark.parametrize(
+    ("n", "beyond", "p_holm", "z", "low", "expected"),
+    [
+        (0, 0.0, 0.01, 1.0, 0.9, Verdict.UNKNOWN),
+        (1, 0.0, 0.01, 1.0, 0.9, Verdict.SINGLE),
+        (2, 0.0, 0.049, 0.1, 0.9, Verdict.CLUMPIER),
+        (2, 0.0, 0.049, -0.1, 0.9, Verdict.SMOOTHER),
+        (2, 0.0, 0.051, -0.1, 0.5, Verdict.CONSISTENT),
+        (2, 0.0, 0.051, -0.1, 0.49, Verdict.UNDECIDED),
+        (2, 0.0, 0.051, -0.1, np.nan, Verdict.UNDECIDED),
+        (2, 0.51, 0.01, 1.0, 0.9, Verdict.EXTRAPOLATED),
+        (2, 0.5, 0.01, 1.0, 0.9, Verdict.CLUMPIER),
+    ],
+)
+def test_the_rule_of_verdicts_on_both_sides_of_its_bounds(n, beyond, p_holm, z, low, expected):
+    assert verdict_of(n, beyond, p_holm, z, low) == expected
