@@ -1,14 +1,17 @@
 """A survey of a user's own, as a file, wherever a survey is named; nothing of it is in the package."""
 
+import importlib
 import json
+import re
 import shutil
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
 from mocks import SURVEYS, load_survey
-from mocks.surveys import FRAMES
+from mocks.surveys import FRAMES, _plugins
 from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare.cli import main
 from simcompare.images.image_set import ImageSet
@@ -158,3 +161,39 @@ def test_sky_is_cut_as_the_survey_file_says(own, tmp_path):
         (tmp_path / "other.toml").write_text(text)
         with pytest.raises(ValueError, match=FRAMES[kind][:20]):
             make_sky_bank(SkySettings(survey=str(tmp_path / "other.toml"), **settings))
+
+
+@pytest.fixture
+def documented(tmp_path, monkeypatch):
+    """Write the survey file of docs/surveys.md, and a package that offers it as that page says."""
+    page = (Path(__file__).parents[3] / "docs" / "surveys.md").read_text(encoding="utf-8")
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "mine.toml").write_text(re.search(r'^MINE = """\n(.*?)^"""', page, re.S | re.M)[1])
+    told = re.search(r"^# setup.cfg; my_package has (.*)$", page, re.M)[1]
+    (folder / "my_package.py").write_text(f"from pathlib import Path\n\n{told}\n")
+    entry = re.search(r"^simcompare.surveys =\n +(.*)$", page, re.M)[1]
+    info = folder / "my_package-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-package\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[simcompare.surveys]\n{entry}\n")
+    monkeypatch.syspath_prepend(folder)
+    importlib.invalidate_caches()
+    _plugins.cache_clear()
+    yield folder / "mine.toml"
+    _plugins.cache_clear()
+
+
+def test_documented_survey_serves_by_path_and_as_a_plug_in(documented, tmp_path):
+    """Both give the same images, whose noise is that of the depth that the file tells."""
+    write_tng_snapshot(tmp_path / "toy-1", toy_galaxies("toy-1", 2, 3))
+    made = []
+    for survey, out in ((documented, "by-path"), ("mine", "by-name")):
+        run("mock", tmp_path / "toy-1", "--survey", survey, "--redshift", 0.05, "--bands", "r", "--views", 3,
+            "--dust", "none", "--out", tmp_path / out, "--workers", 1)  # fmt: skip
+        made.append(ImageSet.open(tmp_path / out))
+    assert (made[0].read().image == made[1].read().image).all()
+    band = load_survey("mine").bands["r"]
+    noise = np.median(made[0].catalogue["sky_sigma_r"])
+    assert noise == pytest.approx(band.sky_sigma, rel=0.1)
+    assert 22.5 - 2.5 * np.log10(5 * band.sky_sigma) > 25  # a point source has its light in several pixels
