@@ -5,7 +5,8 @@ from dataclasses import dataclass, fields, replace
 
 __all__ = ["FlowConfig", "TrainingConfig"]
 
-MOST_CHANNELS, MOST_STEPS = 1024, 100  # tens of times what flows of galaxies need: others are mistakes
+# Tens of times what flows of galaxies need: others are mistakes.
+MOST_CHANNELS, MOST_STEPS, LARGEST_SIZE = 1024, 100, 4096
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class FlowConfig:
     Parameters
     ----------
     size : int
-        Side of the images in pixels, a power of two of at least 8.
+        Side of the images in pixels, a power of two from 8 to 4096.
     n_bands : int
         Bands per image, 1 to 5.
     architecture : str
@@ -57,8 +58,10 @@ class FlowConfig:
     def __post_init__(self) -> None:
         for name in ("softening", "gain", "context", "widths", "steps"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        if self.size < 8 or self.size & (self.size - 1):
-            raise ValueError(f"size is {self.size}; images need a side that is a power of two of at least 8.")
+        if not 8 <= self.size <= LARGEST_SIZE or self.size & (self.size - 1):
+            raise ValueError(
+                f"size is {self.size}; images need a side that is a power of two from 8 to {LARGEST_SIZE}."
+            )
         if not 1 <= self.n_bands <= 5:
             raise ValueError(f"n_bands is {self.n_bands}; 1 to 5 bands are supported.")
         for name in ("softening", "gain"):

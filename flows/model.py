@@ -122,8 +122,9 @@ class FlowModel(nn.Module):
             model = cls(FlowConfig(**facts["config"]), facts["metadata"])
             model.load_state_dict(tensors)
         except (TypeError, KeyError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:300]  # torch tells of each of its tensors
             raise ValueError(
-                f"{folder} does not hold a complete model: {error}. Train or copy it again."
+                f"{folder} does not hold a complete model: {reason}. Train or copy it again."
             ) from error
         if facts["pixels_version"] != model.pixels.version:
             raise ValueError(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from flows import FlowConfig, FlowModel, bits_per_dim
+from flows import FlowConfig, FlowModel, bits_per_dim, checkpoint
 from flows.checkpoint import SCHEMA
 
 METADATA = {
@@ -215,6 +215,7 @@ def test_bits_per_dim_of_unit_noise():
     [
         ({"size": 48}, "power of two"),
         ({"size": 4}, "power of two"),
+        ({"size": 8192}, "power of two from 8 to 4096"),
         ({"n_bands": 6}, "1 to 5"),
         ({"softening": (1.0, 1.0)}, "one positive number"),
         ({"softening": (-1.0,)}, "one positive number"),
@@ -248,3 +249,14 @@ def test_regions_share_the_nats_exactly(model, images):
     np.testing.assert_allclose(of_half, model.map(images, CONTEXT)[:, :8].sum((1, 2)), atol=1e-4)
     with pytest.raises(ValueError, match=r"weight has shape \(4, 8, 16\); expected \(4, 16, 16\)"):
         model.budget_within(images, CONTEXT, half[:, :8])
+
+
+def test_a_model_of_other_tensors_is_refused_in_one_line(tmp_path):
+    """torch would list each of its hundred tensors."""
+    FlowModel(FlowConfig(size=16, softening=(0.1,))).save(tmp_path / "model")
+    tensors, facts, history, card = checkpoint.load_model(tmp_path / "model")
+    checkpoint.save_model(tmp_path / "other", {"a": next(iter(tensors.values()))}, facts, history, card)
+    with pytest.raises(ValueError, match="does not hold a complete model") as error:
+        FlowModel.load(tmp_path / "other")
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 600
