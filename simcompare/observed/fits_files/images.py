@@ -15,6 +15,7 @@ from simcompare.images.stamps import RAW_MASK_BITS
 
 __all__ = ["is_fits", "raw_mask", "read_arrays"]
 
+LARGEST_SIDE = 16_384  # pixels; coadds have 4,200, tiles of DES 10,000
 _SCIENCE = ("SCI", "SCIENCE", "IMAGE", "DATA", "FLUX")
 _NOT_SCIENCE = re.compile(
     r"(ERR|VAR|WHT|WEIGHT|WGT|WT\b|IVAR|INV|UNC|MASK|MSK|DQ|FLAG|BAD|SIGMA|RMS|NOISE|STD|PSF|EXP|BKG|BACKGROUND"
@@ -71,7 +72,7 @@ def read_arrays(source, where, *, science: bool = True) -> tuple[list, fits.Head
                 arrays = [
                     (hdu.name.upper(), hdu.header, hdu.data)
                     for hdu in hdus
-                    if hdu.is_image and hdu.data is not None
+                    if hdu.is_image and _is_small(hdu) and hdu.data is not None
                 ]
                 common = hdus[0].header
     except (*_DAMAGE, AstropyUserWarning) as error:
@@ -82,6 +83,17 @@ def read_arrays(source, where, *, science: bool = True) -> tuple[list, fits.Head
     header = arrays[0][1].copy()
     header.extend((card for card in common.cards if card.keyword not in header), strip=True)
     return arrays, header
+
+
+def _is_small(hdu) -> bool:
+    """Refuse an image that fills the memory before its galaxy is cut out of it; true for all others."""
+    shape = getattr(hdu, "shape", ())
+    if shape[-2:] and max(shape[-2:]) > LARGEST_SIDE:
+        raise ValueError(
+            f"an image of {' x '.join(map(str, shape))} pixels, more than {LARGEST_SIDE} on a side; cut the "
+            "galaxy out of it"
+        )
+    return True
 
 
 def _science_first(arrays: list, where) -> list:

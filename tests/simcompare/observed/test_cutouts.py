@@ -144,6 +144,17 @@ def test_real_hsc_blends_and_mixed_scales(shared_data, tmp_path):
     assert made.images.pixel_scale == 0.168
 
 
+def test_images_that_fill_the_memory_are_refused_by_their_header(tmp_path):
+    """A file of 3.6 GB, of which the system keeps but the header."""
+    path = tmp_path / "cutout-r.fits"
+    cards = {"SIMPLE": True, "BITPIX": -32, "NAXIS": 2, "NAXIS1": 30_000, "NAXIS2": 30_000}
+    path.write_bytes(fits.Header(cards).tostring().encode())
+    with open(path, "ab") as file:
+        file.truncate(2880 + 2880 * -(-4 * 30_000**2 // 2880))
+    with pytest.raises(ValueError, match=r"cutout-r\.fits: .*30000 x 30000 pixels, more than 16384"):
+        next(read_stamps(path, ("r",)))
+
+
 def test_mixed_pixel_scales_are_refused(tmp_path):
     for name, scale in (("a", 0.2), ("b", 0.3)):
         with h5py.File(tmp_path / f"{name}.h5", "w") as file:
