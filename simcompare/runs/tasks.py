@@ -26,7 +26,7 @@ _ONE_THREAD = {
     f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA", "VECLIB_MAXIMUM")
 }
 _ANSWER_WITHIN = 30.0  # s, for a scheduler that is there
-_ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx)://[^\s/@]+:\d{1,5}")
+_ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx)://[\w.:\[\]-]{1,253}:\d{1,5}", re.ASCII)
 _PATIENCE = 600.0  # s, until the first worker of an existing cluster must be there
 _COUNT_WORKERS_EVERY = 10.0  # s
 

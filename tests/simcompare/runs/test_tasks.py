@@ -208,7 +208,17 @@ def test_an_address_where_no_scheduler_answers_is_told_in_time(answer, monkeypat
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[" * 100_000, '"tcp://h:1"', "{}", '{"address": 5}', '{"address": "inproc://x"}']
+    "content",
+    [
+        "",
+        "[" * 100_000,
+        '"tcp://h:1"',
+        "{}",
+        '{"address": 5}',
+        '{"address": "inproc://x"}',
+        '{"address": "tcp://\\u001b[2J;:1"}',
+        f'{{"address": "tcp://{"a" * 300}:1"}}',
+    ],
 )
 def test_a_file_that_names_no_scheduler_is_refused(tmp_path, content):
     (tmp_path / "scheduler.json").write_text(content)
