@@ -160,7 +160,9 @@ class Snapshot(abc.ABC):
         """
         return self.region_problem()
 
-    def read_region(self, centre: np.ndarray, radius: float, subhalo_id: int = 0) -> Galaxy:
+    def read_region(
+        self, centre: np.ndarray, radius: float, subhalo_id: int = 0, *, gas: bool = True
+    ) -> Galaxy:
         """Read all stars in a sphere, of whichever galaxy or of none.
 
         Parameters
@@ -171,6 +173,8 @@ class Snapshot(abc.ABC):
             [physical kpc].
         subhalo_id : int
             Number to give to the result.
+        gas : bool
+            Whether gas is read as well, where the snapshot is opened with it.
 
         Returns
         -------
@@ -183,7 +187,7 @@ class Snapshot(abc.ABC):
         """
         raise ValueError(self.region_problem())
 
-    def read_group(self, subhalo_id: int, centre: np.ndarray) -> Galaxy:
+    def read_group(self, subhalo_id: int, centre: np.ndarray, *, gas: bool = True) -> Galaxy:
         """Read all stars of the friends-of-friends group that a galaxy lies in.
 
         Parameters
@@ -191,6 +195,8 @@ class Snapshot(abc.ABC):
         subhalo_id : int
         centre : array_like, shape (3,)
             What positions shall count from [physical kpc, box frame].
+        gas : bool
+            Whether gas is read as well, where the snapshot is opened with it.
 
         Returns
         -------

@@ -65,7 +65,7 @@ def companions_problem(snapshot: Snapshot, companions: str) -> str:
     return snapshot.group_problem() if companion_radius(companions) is None else snapshot.region_problem()
 
 
-def with_companions(snapshot: Snapshot, galaxy: Galaxy, companions: str) -> Galaxy:
+def with_companions(snapshot: Snapshot, galaxy: Galaxy, companions: str, *, gas: bool = True) -> Galaxy:
     """Galaxy with the stars and gas about it that are not its own.
 
     Its own are told by place, mass, age and metallicity. The galaxy keeps its centre, properties and views.
@@ -77,6 +77,8 @@ def with_companions(snapshot: Snapshot, galaxy: Galaxy, companions: str) -> Gala
         As `Snapshot.read` gave it, before any aperture.
     companions : str
         See `companion_radius`.
+    gas : bool
+        Whether their gas is read, which dust from gas columns alone needs.
 
     Returns
     -------
@@ -92,9 +94,9 @@ def with_companions(snapshot: Snapshot, galaxy: Galaxy, companions: str) -> Gala
         raise ValueError(problem)
     radius = companion_radius(companions)
     if radius is None:
-        around, words = snapshot.read_group(galaxy.subhalo_id, galaxy.centre), "of its group"
+        around, words = snapshot.read_group(galaxy.subhalo_id, galaxy.centre, gas=gas), "of its group"
     else:
-        around = snapshot.read_region(galaxy.centre, radius, galaxy.subhalo_id)
+        around = snapshot.read_region(galaxy.centre, radius, galaxy.subhalo_id, gas=gas)
         words = f"within {radius:g} kpc"
     own, there = _star_keys(galaxy.stars), _star_keys(around.stars)
     near = own

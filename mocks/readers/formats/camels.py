@@ -256,7 +256,7 @@ class PairSnapshot(Snapshot):
             "radius."
         )
 
-    def read_group(self, subhalo_id: int, centre: np.ndarray) -> Galaxy:
+    def read_group(self, subhalo_id: int, centre: np.ndarray, *, gas: bool = True) -> Galaxy:
         """Read a galaxy's friends-of-friends group; see `Snapshot.read_group`."""
         if problem := self.group_problem():
             raise ValueError(problem)
@@ -268,9 +268,11 @@ class PairSnapshot(Snapshot):
                 rows = slice(int(start[kind]), int(start[kind] + lengths[group, kind]))
                 return self._rows(file, kind, fields, rows)
 
-        return self._around(centre, subhalo_id, read)
+        return self._around(centre, subhalo_id, read, gas)
 
-    def read_region(self, centre: np.ndarray, radius: float, subhalo_id: int = 0) -> Galaxy:
+    def read_region(
+        self, centre: np.ndarray, radius: float, subhalo_id: int = 0, *, gas: bool = True
+    ) -> Galaxy:
         """Read all stars in a sphere; see `Snapshot.read_region`."""
 
         def read(kind, fields):
@@ -285,17 +287,17 @@ class PairSnapshot(Snapshot):
                 (self.path,), f"PartType{kind}", self._blocks[kind], factors, sphere
             ), factors
 
-        return self._around(centre, subhalo_id, read)
+        return self._around(centre, subhalo_id, read, gas)
 
     @functools.cached_property
     def _blocks(self) -> dict[int, RowBlocks]:
         """Extent of blocks of rows by particle type, filled while reading."""
         return {}
 
-    def _around(self, centre: np.ndarray, subhalo_id: int, read: Callable) -> Galaxy:
+    def _around(self, centre: np.ndarray, subhalo_id: int, read: Callable, with_gas: bool) -> Galaxy:
         """Galaxy record of some rows of each particle type."""
         with open_hdf5(self.path) as file:
-            has_gas = self.gas and len(file.get(f"PartType{GAS}", ()))
+            has_gas = with_gas and self.gas and len(file.get(f"PartType{GAS}", ()))
         stars, gas = functools.partial(read, STARS, STAR_FIELDS), functools.partial(read, GAS, GAS_FIELDS)
         return galaxy_around(self, subhalo_id, centre, stars, gas if has_gas else None)
 

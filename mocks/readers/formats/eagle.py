@@ -204,24 +204,30 @@ class EagleSnapshot(Snapshot):
         """See `Snapshot.region_problem`."""
         return ""
 
-    def read_group(self, subhalo_id: int, centre: np.ndarray) -> Galaxy:
+    def read_group(self, subhalo_id: int, centre: np.ndarray, *, gas: bool = True) -> Galaxy:
         """Read a galaxy's friends-of-friends group within 3 Mpc; see `Snapshot.read_group`."""
-        return self._around(centre, GROUP_REACH, subhalo_id, _is_group(subhalo_id // EAGLE_ID))
+        return self._around((centre, GROUP_REACH), subhalo_id, _is_group(subhalo_id // EAGLE_ID), gas)
 
-    def read_region(self, centre: np.ndarray, radius: float, subhalo_id: int = 0) -> Galaxy:
+    def read_region(
+        self, centre: np.ndarray, radius: float, subhalo_id: int = 0, *, gas: bool = True
+    ) -> Galaxy:
         """Read all stars in a sphere; see `Snapshot.read_region`."""
-        return self._around(centre, radius, subhalo_id, _is_any)
+        return self._around((centre, radius), subhalo_id, _is_any, gas)
 
     def _around(
-        self, centre: np.ndarray, radius: float, subhalo_id: int, wanted: Callable[[Part], np.ndarray]
+        self,
+        sphere: tuple[np.ndarray, float],
+        subhalo_id: int,
+        wanted: Callable[[Part], np.ndarray],
+        with_gas: bool,
     ) -> Galaxy:
         """Galaxy record of wanted particles in a sphere."""
-        sphere = (np.asarray(centre, dtype=float), radius)
+        sphere = (np.asarray(sphere[0], dtype=float), sphere[1])
         stars, gas = (
             functools.partial(self._region, kind, fields, sphere, wanted)
             for kind, fields in ((STARS, STAR_FIELDS), (GAS, GAS_FIELDS))
         )
-        return galaxy_around(self, subhalo_id, centre, stars, gas if self.gas else None)
+        return galaxy_around(self, subhalo_id, sphere[0], stars, gas if self.gas and with_gas else None)
 
     def _region(
         self,

@@ -281,7 +281,7 @@ class IllustrisSnapshot(Snapshot):
         where = self.catalogue_chunks[0].parent
         return f"{where}: no group catalogue (Group/GroupLenType, Subhalo/SubhaloGrNr); give a radius."
 
-    def read_group(self, subhalo_id: int, centre: np.ndarray) -> Galaxy:
+    def read_group(self, subhalo_id: int, centre: np.ndarray, *, gas: bool = True) -> Galaxy:
         """Read a galaxy's friends-of-friends group; see `Snapshot.read_group`."""
         if problem := self.group_problem():
             raise ValueError(problem)
@@ -290,9 +290,11 @@ class IllustrisSnapshot(Snapshot):
         def rows(kind):
             return self._particles(kind, int(lengths[:group, kind].sum()), int(lengths[group, kind]))
 
-        return self._around(centre, subhalo_id, rows)
+        return self._around(centre, subhalo_id, rows, gas)
 
-    def read_region(self, centre: np.ndarray, radius: float, subhalo_id: int = 0) -> Galaxy:
+    def read_region(
+        self, centre: np.ndarray, radius: float, subhalo_id: int = 0, *, gas: bool = True
+    ) -> Galaxy:
         """Read all stars in a sphere; see `Snapshot.read_region`."""
 
         def rows(kind):
@@ -303,21 +305,24 @@ class IllustrisSnapshot(Snapshot):
                 self.chunks, f"PartType{kind}", self._blocks[kind], self._columns[kind], sphere
             )
 
-        return self._around(centre, subhalo_id, rows)
+        return self._around(centre, subhalo_id, rows, gas)
 
     @functools.cached_property
     def _blocks(self) -> dict[int, RowBlocks]:
         """Extent of blocks of rows by particle type, filled while reading."""
         return {}
 
-    def _around(self, centre: np.ndarray, subhalo_id: int, rows: Callable[[int], list[Part]]) -> Galaxy:
+    def _around(
+        self, centre: np.ndarray, subhalo_id: int, rows: Callable[[int], list[Part]], with_gas: bool
+    ) -> Galaxy:
         """Galaxy record of some rows of each particle type."""
 
         def read(kind):
             return rows(kind), self._columns[kind]
 
         require_fields(str(self.path), self._columns.get(STARS, {}))
-        gas = functools.partial(read, GAS) if self.gas and GAS in self._columns else None
+        has_gas = with_gas and self.gas and GAS in self._columns
+        gas = functools.partial(read, GAS) if has_gas else None
         return galaxy_around(self, subhalo_id, centre, functools.partial(read, STARS), gas)
 
 

@@ -200,7 +200,9 @@ class RamsesSnapshot(Snapshot):
         """See `Snapshot.group_problem`."""
         return f"{self.path}: no group catalogue comes with RAMSES outputs; give a radius."
 
-    def read_region(self, centre: np.ndarray, radius: float, subhalo_id: int = 0) -> Galaxy:
+    def read_region(
+        self, centre: np.ndarray, radius: float, subhalo_id: int = 0, *, gas: bool = True
+    ) -> Galaxy:
         """Read all stars in a sphere, of whichever galaxy; only the CPU files that touch it are opened.
 
         Parameters
@@ -211,6 +213,8 @@ class RamsesSnapshot(Snapshot):
             [physical kpc].
         subhalo_id : int
             Number to give to the result.
+        gas : bool
+            Whether gas is read as well, where the snapshot is opened with it.
 
         Returns
         -------
@@ -233,7 +237,7 @@ class RamsesSnapshot(Snapshot):
             columns = {name: values[~nowhere] for name, values in columns.items()}
             notes = (*notes, f"{np.count_nonzero(nowhere)} stars of NaN position left out")
             logger.warning("%s: %s", self.path, notes[-1])
-        return self._galaxy(columns, centre, subhalo_id, notes, chosen=BY_PLACE)
+        return self._galaxy(columns, centre, subhalo_id, notes, chosen=BY_PLACE, with_gas=gas)
 
     def _files_in_sphere(self, centre: np.ndarray, radius: float) -> list[Path]:
         """CPU files whose domains touch a sphere [physical kpc]; all where the ordering is not Hilbert's."""
@@ -323,6 +327,7 @@ class RamsesSnapshot(Snapshot):
         notes: tuple[str, ...],
         properties: dict | None = None,
         chosen: str = BY_CATALOGUE,
+        with_gas: bool = True,
     ) -> Galaxy:
         """Galaxy record from columns in house units, but for the birth times of the file."""
         if len(columns.get("mass", ())) == 0:
@@ -342,7 +347,7 @@ class RamsesSnapshot(Snapshot):
             )
         stars, more = make_stars(str(self.path), given, self.imf)
         gas = None
-        if self.gas_radius is not None:
+        if self.gas_radius is not None and with_gas:
             gas = read_gas_cells(self.path, centre, self.gas_radius, self.box_size)
         return self.assembled(
             subhalo_id,

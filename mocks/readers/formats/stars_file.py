@@ -248,33 +248,41 @@ class ExtractSnapshot(Snapshot):
             return problem
         if self._are_haloes:
             return f"{self.path}: its galaxies are whole groups already, not told apart within them."
-        if self._group_numbers is None:
+        if self._group_numbers[STARS] is None:
             return (
                 f"{self.path}: no group catalogue ({STARS}/GroupNumber, FOFGroupIDs, HaloID); give a radius."
             )
         return ""
 
     @functools.cached_property
-    def _group_numbers(self) -> np.ndarray | None:
-        """Friends-of-friends group of each star row, -1 for none; None when no column tells."""
-        parts = []
-        for path in self.files:
-            with open_hdf5(path) as file:
-                if STARS in file and len(file[STARS]):
-                    parts.append(halo_numbers(file[STARS]))
-        return None if any(part is None for part in parts) else np.concatenate(parts)
+    def _group_numbers(self) -> dict[str, np.ndarray | None]:
+        """Friends-of-friends group of each row of stars and gas, -1 for none; None when no column tells."""
+        numbers = {}
+        for kind in (STARS, GAS):
+            parts = []
+            for path in self.files:
+                with open_hdf5(path) as file:
+                    if kind in file and len(file[kind]):
+                        parts.append(halo_numbers(file[kind]))
+            untold = not parts or any(part is None for part in parts)
+            numbers[kind] = None if untold else np.concatenate(parts)
+        return numbers
 
-    def read_group(self, subhalo_id: int, centre: np.ndarray) -> Galaxy:
-        """Read the stars of a galaxy's group; see `Snapshot.read_group`. Its gas is not read."""
+    def read_group(self, subhalo_id: int, centre: np.ndarray, *, gas: bool = True) -> Galaxy:
+        """Read a galaxy's group; see `Snapshot.read_group`. Gas of untold groups is left out."""
         if problem := self.group_problem():
             raise ValueError(problem)
-        numbers, count = np.unique(self._group_numbers[self._rows_of(subhalo_id)], return_counts=True)
+        of_stars = self._group_numbers[STARS]
+        numbers, count = np.unique(of_stars[self._rows_of(subhalo_id)], return_counts=True)
         group = numbers[np.argmax(count)]  # a subhalo may have lost stars to a group beside its own
         if group < 0:
             raise ValueError(f"{self.path}: galaxy {subhalo_id} is in no friends-of-friends group.")
-        return self._around(centre, subhalo_id, lambda kind: self._group_numbers == group, with_gas=False)
+        with_gas = gas and self.gas and self._has_gas and self._group_numbers[GAS] is not None
+        return self._around(centre, subhalo_id, lambda kind: self._group_numbers[kind] == group, with_gas)
 
-    def read_region(self, centre: np.ndarray, radius: float, subhalo_id: int = 0) -> Galaxy:
+    def read_region(
+        self, centre: np.ndarray, radius: float, subhalo_id: int = 0, *, gas: bool = True
+    ) -> Galaxy:
         """Read all stars in a sphere; see `Snapshot.read_region`."""
         if problem := self.region_problem():
             raise ValueError(problem)
@@ -284,7 +292,7 @@ class ExtractSnapshot(Snapshot):
             position = house_columns(*self._parts(kind, ("position",)))["position"]
             return in_sphere(position.T, centre, radius, self.box_size)
 
-        return self._around(centre, subhalo_id, chosen, with_gas=self.gas and self._has_gas)
+        return self._around(centre, subhalo_id, chosen, gas and self.gas and self._has_gas)
 
     def _around(
         self, centre: np.ndarray, subhalo_id: int, chosen: Callable[[str], np.ndarray], with_gas: bool

@@ -212,7 +212,7 @@ class SwiftSnapshot(Snapshot):
                     return ""
         return f"{self.path}: no group catalogue ({STARS}/FOFGroupIDs); give a radius."
 
-    def read_group(self, subhalo_id: int, centre: np.ndarray) -> Galaxy:
+    def read_group(self, subhalo_id: int, centre: np.ndarray, *, gas: bool = True) -> Galaxy:
         """Read a galaxy's friends-of-friends group within 3 Mpc; see `Snapshot.read_group`."""
         if problem := self.group_problem():
             raise ValueError(problem)
@@ -223,15 +223,19 @@ class SwiftSnapshot(Snapshot):
         group = int(numbers[np.argmax(count)])  # a subhalo may have lost stars to a group beside its own
         if not 0 < group < NO_HALO:
             raise ValueError(f"{self.path}: galaxy {subhalo_id} is in no friends-of-friends group.")
-        return self._around(centre, GROUP_REACH, subhalo_id, group)
+        return self._around((centre, GROUP_REACH), subhalo_id, gas, group)
 
-    def read_region(self, centre: np.ndarray, radius: float, subhalo_id: int = 0) -> Galaxy:
+    def read_region(
+        self, centre: np.ndarray, radius: float, subhalo_id: int = 0, *, gas: bool = True
+    ) -> Galaxy:
         """Read all stars in a sphere; see `Snapshot.read_region`."""
-        return self._around(centre, radius, subhalo_id)
+        return self._around((centre, radius), subhalo_id, gas)
 
-    def _around(self, centre: np.ndarray, radius: float, subhalo_id: int, group: int | None = None) -> Galaxy:
+    def _around(
+        self, sphere: tuple[np.ndarray, float], subhalo_id: int, with_gas: bool, group: int | None = None
+    ) -> Galaxy:
         """Galaxy record of all particles in a sphere, or of those of a group."""
-        sphere = (np.asarray(centre, dtype=float), radius)
+        sphere = (np.asarray(sphere[0], dtype=float), sphere[1])
 
         def read(kind, fields):
             if group is None:
@@ -242,7 +246,7 @@ class SwiftSnapshot(Snapshot):
             return [part.select(part.values("halo_number") == group) for part in parts], factors
 
         stars, gas = functools.partial(read, STARS, STAR_FIELDS), functools.partial(read, GAS, GAS_FIELDS)
-        return galaxy_around(self, subhalo_id, centre, stars, gas if self.gas else None)
+        return galaxy_around(self, subhalo_id, sphere[0], stars, gas if self.gas and with_gas else None)
 
     def _region(
         self,

@@ -194,6 +194,7 @@ def test_every_format_reads_what_lies_about_a_place(name, tmp_path, monkeypatch)
     )
     everything = len(first.stars) + len(second.stars)
     assert within <= len(around.stars) <= everything + STRAYS
+    assert snapshot.read_region(middle, 0.5 * np.linalg.norm(offset) + 90.0, gas=False).gas is None
     if first.gas is not None:
         assert len(around.gas) <= len(first.gas) + len(second.gas)
         assert len(around.gas) > len(first.gas)
@@ -226,8 +227,20 @@ def test_eagle_group_is_told_by_its_number(tmp_path):
     snapshot = open_snapshot(path)
     galaxy = snapshot.read(7 * 100_000)
     found = with_companions(snapshot, galaxy, "group")
-    with h5py.File(path) as file:
+    with h5py.File(path, "r+") as file:
         assert len(found.whole.stars) == np.count_nonzero(file["PartType4/StellarFormationTime"][:] > 0)
+        # gas of the group, half of it the galaxy's own
+        rows = slice(0, 20)
+        for name in ("Coordinates", "Mass", "Metallicity", "GroupNumber", "SubGroupNumber"):
+            file.create_dataset(f"PartType0/{name}", data=file[f"PartType4/{name}"][rows])
+            for key, value in file[f"PartType4/{name}"].attrs.items():
+                file[f"PartType0/{name}"].attrs[key] = value
+        for key in ("NumPart_ThisFile", "NumPart_Total"):
+            file["Header"].attrs[key] = np.array([20, 0, 0, 0, *file["Header"].attrs[key][4:]])
+    snapshot = open_snapshot(path)
+    found = with_companions(snapshot, snapshot.read(7 * 100_000), "group")
+    assert (len(found.gas), len(found.companions.gas), len(found.whole.gas)) == (10, 10, 20)
+    assert with_companions(snapshot, snapshot.read(7 * 100_000), "group", gas=False).companions.gas is None
 
 
 def test_swift_groups_by_fof(tmp_path):
