@@ -247,7 +247,7 @@ class MockSettings(Settings):
         None,
         examples=["group", "100 kpc"],
         description="Also show the stars of the galaxy's friends-of-friends 'group', or within a radius: "
-        "'100 kpc', '0.1 Mpc' or a number of kpc; default: its own alone.",
+        "'100 kpc', '0.1 Mpc' or a number of kpc; default: only its own.",
     )
     workers: int = _WORKERS
     scheduler: str | None = _SCHEDULER

@@ -39,7 +39,7 @@ _PANELS = {
     OUTPUT: (
         "out", "fits", "stages", "rgb", "maps", "layout", "tensorboard", "machine",
         "every_key", "recipe", "report_every",
-        "width", "labels", "datasets", "title",
+        "width", "labels", "colors", "style", "datasets", "title",
     ),
     RUNNING: (
         "seed", "device", "workers", "scheduler", "timeout", "dry_run", "parallel", "rate", "serve", "port",
