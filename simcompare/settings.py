@@ -292,6 +292,11 @@ class MockSettings(Settings):
         return None if companions is None else str(companions)
 
     @property
+    def needs_gas(self) -> bool:
+        """Whether dust comes from gas."""
+        return self.dust.startswith("gas-column")
+
+    @property
     def directions(self) -> tuple[str, ...]:
         """Names of the views of a galaxy, ``"random"`` for a random one."""
         from mocks.views import named_views
@@ -347,6 +352,11 @@ class AttributeSettings(MockSettings):
         description="Stellar populations to try, separated by semicolons, e.g. 'bc03:nebular=no;fsps'.",
     )
     symmetries: bool = Field(True, description="Average over the eight flips and rotations.")
+
+    @property
+    def needs_gas(self) -> bool:
+        """Whether some of the dust that is tried comes from gas."""
+        return "gas-column" in (self.dust.partition(":")[0], *self.dusts.split(","))
 
     @property
     def mock(self) -> MockSettings:

@@ -245,7 +245,7 @@ def _percents(text: str) -> list[float]:
 def _observe(task: _Task, watch: Watch) -> Images:
     """Observe the galaxy of one part in every way."""
     return observe_all(
-        task.sources, partial(read_galaxy, task.settings.mock, task.dataset), partial(_images, task), watch
+        task.sources, partial(read_galaxy, task.settings, task.dataset), partial(_images, task), watch
     )
 
 

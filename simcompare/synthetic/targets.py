@@ -205,8 +205,7 @@ def read_target(target: Target, settings: MockSettings) -> Galaxy | IdealImage:
     snapshot = snapshot_of(target, settings)
     galaxy = snapshot.read(target.subhalo_id)
     if settings.companions:
-        gas = settings.dust.startswith("gas-column")
-        galaxy = with_companions(snapshot, galaxy, settings.companions, gas=gas)
+        galaxy = with_companions(snapshot, galaxy, settings.companions, gas=settings.needs_gas)
     if settings.centre == "light":
         band = load_survey(settings.survey).bands[settings.filters[0]].filter
         redshift = galaxy.redshift if settings.redshift is None else settings.redshift

@@ -12,7 +12,7 @@ from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare.cli import main
 from simcompare.commands import mock as mock_command
 from simcompare.commands.mock import make_mocks
-from simcompare.settings import MockSettings
+from simcompare.settings import AttributeSettings, MockSettings
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +135,15 @@ def test_companions_are_counted_and_recorded(toys, tmp_path):
         assert row[name] == plain[name]
     assert group.provenance[0]["settings"]["companions"] == "group"
     assert "companions" not in alone.provenance[0]["settings"]
+
+
+def test_gas_of_companions_is_read_for_dust_from_gas(toys, tmp_path):
+    paths = {"inputs": [toys], "out": tmp_path / "run"}
+    assert not MockSettings(**paths).needs_gas
+    assert MockSettings(**paths, dust="gas-column:cell=0.2").needs_gas
+    more = {"real": tmp_path, "model": "sdss-r"}
+    assert not AttributeSettings(**paths, **more).needs_gas
+    assert AttributeSettings(**paths, **more, dusts="none,gas-column").needs_gas
 
 
 def test_companions_that_cannot_be_are_refused(toys, tmp_path):
