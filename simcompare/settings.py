@@ -348,8 +348,9 @@ class AttributeSettings(MockSettings):
     )
     dusts: str = Field("none,screen,calzetti", description="Dust models to try, comma-separated.")
     populations: str = Field(
-        "bc03:nebular=no",
-        description="Stellar populations to try, separated by semicolons, e.g. 'bc03:nebular=no;fsps'.",
+        "bc03:nebular=no;bc03:imf=chabrier;bc03:metallicity_floor=0.001",
+        description="Stellar populations to try, separated by semicolons: of bc03 with options, fsps, or the "
+        "path of a grid of your own.",
     )
     symmetries: bool = Field(True, description="Average over the eight flips and rotations.")
 

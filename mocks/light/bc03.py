@@ -77,7 +77,9 @@ def _spectra(file: h5py.File, name: str) -> np.ndarray:
     return np.power(np.float32(10), log_flux)
 
 
-def bc03_population(nebular: str = "yes", imf: str = "kroupa") -> GridPopulation:
+def bc03_population(
+    nebular: str = "yes", imf: str = "kroupa", metallicity_floor: float = 0.0
+) -> GridPopulation:
     """Make the default population.
 
     Parameters
@@ -86,6 +88,8 @@ def bc03_population(nebular: str = "yes", imf: str = "kroupa") -> GridPopulation
         ``"yes"`` or ``"no"``: with or without lines and continuum of ionised gas.
     imf : str
         Of the simulation, in `IMF_LIGHT`: scales the light of a mass formed.
+    metallicity_floor : float
+        Mass fraction of metals that poorer stars are taken to have, 0 to 0.1.
 
     Returns
     -------
@@ -94,17 +98,24 @@ def bc03_population(nebular: str = "yes", imf: str = "kroupa") -> GridPopulation
     Raises
     ------
     ValueError
-        For another word.
+        For another word, or a floor beyond the table.
     """
-    if nebular not in ("yes", "no") or imf not in IMF_LIGHT:
+    if nebular not in ("yes", "no") or imf not in IMF_LIGHT or not 0 <= metallicity_floor <= 0.1:
         raise ValueError(
-            f"population bc03 takes nebular=yes or no and imf={', '.join(IMF_LIGHT)}; "
-            f"not nebular={nebular}, imf={imf}."
+            f"population bc03 takes nebular=yes or no, imf={', '.join(IMF_LIGHT)} and metallicity_floor=0 to "
+            f"0.1 (mass fraction); not nebular={nebular}, imf={imf}, metallicity_floor={metallicity_floor}."
         )
-    chosen = ({"nebular": nebular} if nebular == "no" else {}) | ({"imf": imf} if imf != "kroupa" else {})
-    name = ":".join(filter(None, ("bc03", ",".join(f"{key}={value}" for key, value in chosen.items()))))
-    grid = bc03_grid(nebular=nebular == "yes")
-    return GridPopulation(grid, name, IMF_LIGHT[imf], _assumed(nebular == "yes", imf))
+    options = {"nebular": nebular, "imf": imf, "metallicity_floor": f"{metallicity_floor:g}"}
+    usual = {"nebular": "yes", "imf": "kroupa", "metallicity_floor": "0"}
+    chosen = ",".join(f"{key}={value}" for key, value in options.items() if value != usual[key])
+    has_gas = nebular == "yes"
+    return GridPopulation(
+        bc03_grid(nebular=has_gas),
+        f"bc03:{chosen}" if chosen else "bc03",
+        IMF_LIGHT[imf],
+        _assumed(has_gas, imf),
+        metallicity_floor,
+    )
 
 
 def _assumed(nebular: bool, imf: str) -> tuple[str, ...]:

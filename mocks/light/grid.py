@@ -185,12 +185,20 @@ class GridPopulation(StellarPopulation):
         Factor on all light, for another initial mass function than the grid's.
     assumed : tuple of str, optional
         What is assumed without a source; default: the grid's IMF.
+    metallicity_floor : float
+        Mass fraction that stars of fewer metals are taken to have.
     """
 
     def __init__(
-        self, grid: SpectralGrid, name: str, light: float = 1.0, assumed: tuple[str, ...] | None = None
+        self,
+        grid: SpectralGrid,
+        name: str,
+        light: float = 1.0,
+        assumed: tuple[str, ...] | None = None,
+        metallicity_floor: float = 0.0,
     ):
         self.grid, self.name, self.light = grid, name, light
+        self.metallicity_floor = metallicity_floor
         imf = grid.attributes.get("imf", "unknown")
         self.assumed = (f"stars of every simulation have the IMF of the grid ({imf})",)
         if assumed is not None:
@@ -205,7 +213,8 @@ class GridPopulation(StellarPopulation):
     def _position(self, stars: Stars) -> tuple[np.ndarray, np.ndarray]:
         """Log metallicity and log age [yr] of particles."""
         with np.errstate(divide="ignore"):
-            return np.log10(np.maximum(stars.metallicity, 0)), np.log10(np.maximum(stars.age, 0)) + 9
+            log_z = np.log10(np.maximum(stars.metallicity, self.metallicity_floor))
+            return log_z, np.log10(np.maximum(stars.age, 0)) + 9
 
     def clamped(self, stars: Stars) -> np.ndarray:
         """Particles outside the grid's ages and metallicities, shape (n,); none is too young."""

@@ -173,6 +173,19 @@ def test_gas_gives_the_h_alpha_of_case_b_and_of_a_star_formation_rate():
     assert np.log10(steady) == pytest.approx(41.27, abs=0.2)
 
 
+def test_h_alpha_of_a_constant_rate_is_as_wide_as_the_documentation_says():
+    alone, with_gas = bc03_grid(nebular=False), bc03_grid()
+    line = np.abs(alone.wavelength - 6562.8).argmin()
+    spectra = with_gas.spectra[3].astype(float)  # Z = 0.008
+    gas = spectra - alone.spectra[3]
+    h_alpha = (gas[:, line] - (gas[:, line - 3] + gas[:, line + 3]) / 2) * 20  # of a bin of 20 Angstrom
+    continuum = (spectra[:, line - 3] + spectra[:, line + 3]) / 2
+    age = np.concatenate([[0], 10**alone.log_age])
+    width = np.cumsum(h_alpha * np.diff(age)) / np.cumsum(continuum * np.diff(age))
+    for years, expected in ((1e7, 1230), (1e8, 480), (1e9, 200), (1e10, 90)):
+        assert np.interp(years, age[1:], width) == pytest.approx(expected, rel=0.05)
+
+
 def test_gas_reddens_and_brightens_young_stars_only():
     filters = ("sdss2010-g", "sdss2010-r", "sdss2010-i")
     plain, lit = stellar_population("bc03:nebular=no"), stellar_population("bc03")
@@ -197,8 +210,27 @@ def test_imf_scales_the_light_of_a_mass_formed():
     assert flux["chabrier"] / flux["salpeter"] == pytest.approx(1 / 0.61)
     assert flux["salpeter"] / flux["kroupa"] == pytest.approx(0.66)
     for wrong in ("bc03:imf=topheavy", "bc03:nebular=maybe"):
-        with pytest.raises(ValueError, match="takes nebular=yes or no and imf=kroupa"):
+        with pytest.raises(ValueError, match="takes nebular=yes or no, imf=kroupa"):
             stellar_population(wrong)
+
+
+def test_stars_below_a_floor_have_its_metallicity():
+    floored = stellar_population("bc03:metallicity_floor=0.004")
+    assert floored.name == "bc03:metallicity_floor=0.004"
+    filters = ("sdss2010-g", "sdss2010-i")
+    poor, rich = stars([3.0, 3.0], [0.0, 0.004]), stars([3.0, 3.0], [0.02, 0.05])
+    found = floored.absolute_flux(poor, filters, 0.05)
+    assert found[:, 0] == pytest.approx(found[:, 1], rel=1e-12)
+    assert found[:, 1] == pytest.approx(
+        stellar_population("bc03").absolute_flux(poor, filters, 0.05)[:, 1], rel=1e-12
+    )
+    np.testing.assert_array_equal(
+        floored.absolute_flux(rich, filters, 0.05),
+        stellar_population("bc03").absolute_flux(rich, filters, 0.05),
+    )
+    assert not floored.clamped(poor).any()
+    with pytest.raises(ValueError, match="metallicity_floor=0 to"):
+        stellar_population("bc03:metallicity_floor=0.5")
 
 
 def test_bc03_counts_what_it_clamps():

@@ -199,7 +199,7 @@ def test_the_budget_adds_up_and_the_floor_is_below_it(attributed):
         for name in set(scores["galaxy_id"][real])
     ]
     assert budget["to_real"][-1] == pytest.approx(gap - np.mean(means), rel=1e-4)
-    assert len(shifts) == 14
+    assert len(shifts) == 16
     assert {row["perturbation"]: row["weight"] for row in shifts}["PSF +10 %"] == 0.5
     assert {row["perturbation"]: row["weight"] for row in shifts}["view other"] == 0
     summary = json.loads((folder / "out" / "attribution.json").read_text())
@@ -250,7 +250,7 @@ def test_a_resumed_attribution_is_the_same(attributed, capsys):
     assert main(command) == 0
     assert (folder / "out" / "tables" / "ladder.ecsv").read_text() == before
     assert "1 of 2 parts are finished already" in capsys.readouterr().err
-    assert len(ImageSet.open(folder / "out")) == 38
+    assert len(ImageSet.open(folder / "out")) == 42
     bad = [*command[: command.index("--out")], "--out", str(folder / "bad")]
     for options, message in (
         (["--percents", "5,none"], "numbers between commas"),
