@@ -20,6 +20,7 @@ from simcompare.images.joining import (
     joined_columns,
     part_files,
     read_stack,
+    refuse_copies,
     write_set,
 )
 from simcompare.images.parts import (
@@ -95,6 +96,7 @@ class ImageSet:
         files = [file for path in paths for file in part_files(Path(path))]
         if not files:
             raise FileNotFoundError("no image set named; give a file or a run folder.")
+        refuse_copies(files)
         parts = [Part.open(file) for file in files]
         for part in parts[1:]:
             check_agreement(parts[0], part)

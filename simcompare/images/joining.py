@@ -1,5 +1,6 @@
 """Parts that make one image set: where they are, what they must agree in, how they are read as one."""
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ __all__ = [
     "joined_columns",
     "part_files",
     "read_stack",
+    "refuse_copies",
     "write_set",
 ]
 
@@ -42,6 +44,19 @@ def part_files(path: Path) -> list[Path]:
                 "Copy it again, or give the command of its run folder again, which makes what is missing."
             )
     return files
+
+
+def refuse_copies(files: Sequence[Path]) -> None:
+    """Refuse a part that is there twice, under one name or two: its galaxies would count twice."""
+    known: dict[str, Path] = {}
+    for file in files:
+        recorded = read_record(file).get("sha256")
+        content = recorded if isinstance(recorded, str) else os.path.realpath(file)
+        other = known.setdefault(content, file)
+        if other is not file:
+            raise ValueError(
+                f"{file} is a copy of {other}: its images would count twice. Remove one of them."
+            )
 
 
 def check_agreement(first: Part, other: Part) -> None:

@@ -60,6 +60,17 @@ def test_one_bit_of_an_image_set_is_noticed_at_the_first_reading(copy, use, shar
         use(ImageSet.open(other))
 
 
+def test_a_part_that_is_there_twice_is_refused(copy):
+    """Its galaxies would count twice."""
+    part = copy / "images" / "part-0000.h5"
+    with pytest.raises(ValueError, match=r"part-0000\.h5 is a copy of .*count twice"):
+        ImageSet.open(part, copy)
+    for ending in (".h5", ".json"):
+        shutil.copy2(part.with_suffix(ending), copy / "images" / f"part-0001{ending}")
+    with pytest.raises(ValueError, match=r"part-0001\.h5 is a copy of .*part-0000\.h5"):
+        ImageSet.open(copy)
+
+
 def test_a_rerun_makes_a_damaged_part_anew(copy, stamps):
     part = copy / "images" / "part-0000.h5"
     whole = part.read_bytes()
