@@ -14,7 +14,8 @@ SOFTENING = 3.0
 """Ratio beyond which the compressed score grows like its logarithm [nats]."""
 CLIP = 6.0
 """Largest absolute z: no galaxy carries a data set."""
-RIDGE_MEAN, RIDGE_SPREAD = 1.0, 3.0  # pull on the coefficients, in galaxies
+RIDGE = 3.0  # pull on the coefficients, in galaxies
+BEND = 1.0  # of signal-to-noise and resolution, in their scales above the median: beyond it structure shows
 WINSOR = (0.02, 0.98)  # quantiles of the reference at which conditions are held
 FLOOR = 0.2  # in mean absolute residuals, added before the logarithm
 
@@ -34,9 +35,10 @@ class ConditionalScore:
         Median and half the 16-84 % range of the conditions.
     low, high : ndarray, shape (k,)
         Range within which conditions are held.
-    mean, log_spread : ndarray, shapes (k + 2,) and (3,)
-        Coefficients of 1, x1, x2 and (mean only) all further conditions and x1^2 - 1, standardised.
-    influence : ndarray, shape (m, k + 2)
+    mean, log_spread : ndarray, shapes (k + 4,) and (3,)
+        Coefficients of 1, x1, x2 and (mean only) all further conditions, h1, h2 and h1 h2, where x are the
+        standardised conditions and h = max(x - 1, 0).
+    influence : ndarray, shape (m, k + 4)
         By how much each real galaxy moved ``mean``; summed in squares, its covariance.
     """
 
@@ -64,13 +66,14 @@ class ConditionalScore:
         return np.clip((compressed - terms @ self.mean) / spread, -CLIP, CLIP)
 
     def slopes(self, conditions: np.ndarray) -> np.ndarray:
-        """By how much each z falls as a coefficient of ``mean`` grows, shape (n, k + 2)."""
+        """By how much each z falls as a coefficient of ``mean`` grows, shape (n, k + 4)."""
         terms = _terms(self.standardised(conditions))
         return terms / np.exp(terms[:, :3] @ self.log_spread)[:, None]
 
 
 def _terms(x: np.ndarray) -> np.ndarray:
-    return np.column_stack([np.ones(len(x)), x, x[:, 0] ** 2 - 1])
+    bent = np.maximum(x[:, :2] - BEND, 0)
+    return np.column_stack([np.ones(len(x)), x, bent, bent[:, 0] * bent[:, 1]])
 
 
 def ridge(terms: np.ndarray, values: np.ndarray, penalty: float) -> tuple[np.ndarray, np.ndarray]:
@@ -120,10 +123,10 @@ def fit_conditional(compressed: np.ndarray, conditions: np.ndarray) -> Condition
     scale = np.where(scale > 0, scale, 1.0)  # all alike: nothing depends on this condition
     low, high = np.quantile(conditions, WINSOR, axis=0)
     terms = _terms((np.clip(conditions, low, high) - centre) / scale)
-    mean, influence = ridge(terms, compressed, RIDGE_MEAN)
+    mean, influence = ridge(terms, compressed, RIDGE)
     residual = compressed - terms @ mean
     size = np.abs(residual) + FLOOR * np.abs(residual).mean()
-    log_spread, _ = ridge(terms[:, :3], np.log(np.maximum(size, np.finfo(float).tiny)), RIDGE_SPREAD)
+    log_spread, _ = ridge(terms[:, :3], np.log(np.maximum(size, np.finfo(float).tiny)), RIDGE)
     # The mean of ln |residual| lies below ln of the spread; one factor gives z unit variance.
     spread = (residual / np.exp(terms[:, :3] @ log_spread)).std()
     log_spread[0] += np.log(spread) if spread > 0 else 0.0

@@ -35,13 +35,13 @@ LEAST_WEIGHT = 0.15  # faint galaxies keep a say
 
 @dataclass(frozen=True, eq=False)
 class Separation:
-    """Distance in z between real galaxies and their smooth twins, a line in log signal-to-noise.
+    """Distance in z between real galaxies and their smooth twins: linear in signal-to-noise and resolution.
 
     Parameters
     ----------
-    coefficients : ndarray, shape (2,)
-        Constant and slope in the first standardised condition.
-    influence : ndarray, shape (m, 2)
+    coefficients : ndarray, shape (3,)
+        Constant and slopes in the first two standardised conditions.
+    influence : ndarray, shape (m, 3)
         By how much each galaxy of the reference moved them; 0 for one without a twin.
     """
 
@@ -49,8 +49,14 @@ class Separation:
     influence: np.ndarray
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Give the expected separation, also the weight of a galaxy, shape (n,); never below 0.15."""
-        return np.maximum(LEAST_WEIGHT, self.coefficients[0] + self.coefficients[1] * x)
+        """Give the expected separation, also the weight of a galaxy, shape (n,); never below 0.15.
+
+        Parameters
+        ----------
+        x : ndarray, shape (n, k)
+            Standardised conditions.
+        """
+        return np.maximum(LEAST_WEIGHT, _line(x) @ self.coefficients)
 
 
 @dataclass(frozen=True)
@@ -102,8 +108,8 @@ class StructureReference:
     separation: Separation | None
 
     def weight(self, conditions: np.ndarray) -> np.ndarray:
-        """Weight of each galaxy: what real structure is worth at its signal-to-noise, shape (n,)."""
-        x = self.model.standardised(conditions)[:, 0]
+        """Weight of each galaxy: what real structure is worth as well as it is seen, shape (n,)."""
+        x = self.model.standardised(conditions)
         return np.ones(len(x)) if self.separation is None else self.separation(x)
 
     def test(
@@ -117,7 +123,9 @@ class StructureReference:
         """Judge the galaxies of a data set.
 
         The errors are those of the data set, of the reference's own galaxies, of the mean that was learned
-        from them (which counts where a data set has other conditions), and of the twins. The interval is
+        from them (which counts where a data set has other conditions), and of the twins. That of the data set
+        is of as many real galaxies, drawn from all: a set that is more alike than they are, as one of spirals
+        only, is no better known. The interval is
         Fieller's: all fractions f for which the mean z does not differ from that of real galaxies plus f - 1
         separations, by Student's t.
 
@@ -245,7 +253,7 @@ class StructureReference:
     def _distance(self, weight: np.ndarray, conditions: np.ndarray) -> tuple[float, np.ndarray]:
         """Mean separation of some galaxies, and by how much each galaxy of the reference moved it."""
         share = weight / weight.sum()
-        at = np.array([1.0, share @ self.model.standardised(conditions)[:, 0]])
+        at = share @ _line(self.model.standardised(conditions))
         return share @ weight, self.separation.influence @ at
 
     def _contrast(
@@ -257,16 +265,17 @@ class StructureReference:
         among: np.ndarray | None,
     ) -> Contrast:
         """Weighted mean of a data set minus that of the reference, with all errors."""
+        _, spread, n_real = weighted_mean(self.z, weight_real)
         if among is not None:
             weight_real = weight_real * among
-        mean, spread, n = weighted_mean(z, weight)
-        mean_real, spread_real, _ = weighted_mean(self.z, weight_real)
+        mean, _, n = weighted_mean(z, weight)
+        mean_real, _, _ = weighted_mean(self.z, weight_real)
         slopes = (weight / weight.sum()) @ self.model.slopes(conditions)
         slopes_real = (weight_real / weight_real.sum()) @ self.model.slopes(self.conditions)
         real = (weight_real / weight_real.sum()) * (self.z - mean_real)
         influence = -real - self.model.influence @ (slopes - slopes_real)
-        own, freedom = own_variance(spread, spread_real, n, len(z))
-        return Contrast(mean - mean_real, own, freedom, influence)
+        own = spread**2 / n if len(z) > 1 else np.nan
+        return Contrast(mean - mean_real, own, n_real - 1, influence)
 
     def _paired(
         self,
@@ -282,6 +291,11 @@ class StructureReference:
         influence = -self.model.influence @ ((weight / weight.sum()) @ slopes)
         own, freedom = own_variance(spread, np.sqrt(2) * self.z.std(), n, len(z))
         return Contrast(mean, own, freedom, influence)
+
+
+def _line(x: np.ndarray) -> np.ndarray:
+    """One, and the first two standardised conditions, shape (n, 3)."""
+    return np.column_stack([np.ones(len(x)), x[:, :2]])
 
 
 def fit_reference(
@@ -330,8 +344,8 @@ def fit_reference(
     model = fit_conditional(compressed, conditions)
     separation = None
     if has_twin.sum() >= LEAST_REFERENCE:
-        x = model.standardised(conditions)[has_twin, 0]
-        influence = np.zeros((n, 2))
-        line, influence[has_twin] = ridge(np.column_stack([np.ones(len(x)), x]), (z - z_twin)[has_twin], 0.0)
+        terms = _line(model.standardised(conditions)[has_twin])
+        influence = np.zeros((n, terms.shape[1]))
+        line, influence[has_twin] = ridge(terms, (z - z_twin)[has_twin], 0.0)
         separation = Separation(line, influence)
     return StructureReference(model, conditions, z, z_twin, separation)

@@ -82,7 +82,7 @@ def test_each_verdict_has_its_case():
 
 
 def test_holm_counts_the_simulations_alone():
-    scores = scores_of(simulation("a", 60, structure=0.6), simulation("b", 60))
+    scores = scores_of(simulation("a", 60, structure=0.3), simulation("b", 60))
     rows, _ = judged(scores, ["a", "b", "twins"])
     p = {name: row["structure_p"] for name, row in rows.items()}
     assert rows["a"]["structure_p_holm"] == pytest.approx(2 * p["a"])
