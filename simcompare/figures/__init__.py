@@ -22,7 +22,7 @@ from simcompare.figures.distributions import (
 from simcompare.figures.examples import class_gallery_numbers, gallery_numbers, outlier_numbers
 from simcompare.figures.feature_maps import draw_map, map_numbers
 from simcompare.figures.galleries import Stretch, common_stretch, draw_gallery, draw_samples, gallery_images
-from simcompare.figures.grids import draw_each, draw_grid, small_multiples, stack_panels
+from simcompare.figures.grids import draw_bins, draw_each, draw_grid, small_multiples, stack_panels
 from simcompare.figures.ladders import draw_ladder, draw_stability
 from simcompare.figures.looks import fixed_styles, names_and_kinds, save_figure, style, styles_of
 from simcompare.figures.pixel_values import draw_pixels, pixel_numbers
@@ -52,6 +52,7 @@ __all__ = [
     "class_gallery_numbers",
     "common_stretch",
     "density_numbers",
+    "draw_bins",
     "draw_density",
     "draw_difference",
     "draw_each",

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from simcompare.figures.distributions import MOST_BANDS
+from simcompare.figures.distributions import MOST_BANDS, draw_density, draw_ridges
 from simcompare.figures.drawing import drawing
 from simcompare.figures.looks import (
     PAGE,
@@ -24,7 +24,7 @@ from simcompare.figures.looks import (
 )
 from simcompare.kinds import Kind
 
-__all__ = ["draw_each", "draw_grid", "small_multiples", "stack_panels"]
+__all__ = ["draw_bins", "draw_each", "draw_grid", "small_multiples", "stack_panels"]
 
 PANEL = "panel"
 
@@ -125,6 +125,47 @@ def draw_grid(
             [handle for _, _, handle in entries.values()], labels, loc="outside upper left", ncols=columns,
             title="galaxies in brackets", alignment="left",
         )  # fmt: skip
+    return figure
+
+
+@drawing
+def draw_bins(table: Table) -> Figure:
+    """Draw the distributions of a score in bins of a property: curves, or ridges where data sets are many.
+
+    Parameters
+    ----------
+    table : Table
+        From `stack_panels`, of `simcompare.figures.density_numbers` in each bin.
+
+    Returns
+    -------
+    Figure
+    """
+    names, titles = order_of(table), order_of(table, PANEL)
+    if len(names) <= MOST_BANDS:
+        return draw_grid(table, draw_density)
+    parts = {title: table[np.asarray(table[PANEL]) == title] for title in titles}
+    is_alike = all(
+        order_of(rows) == names for rows in parts.values()
+    )  # then the first of a row has the names
+    n_across = panels_across(min(3, len(titles)), 1.9 if is_alike else 3.3)
+    n_down = -(-len(titles) // n_across)
+    figure = new_figure(PAGE, n_down * (0.8 + 0.2 * len(names)))
+    axes = figure.subplots(n_down, n_across, squeeze=False)
+    for place, (ax, (title, rows)) in enumerate(zip(axes.flat, parts.items(), strict=False)):
+        rows.remove_column(PANEL)
+        rows.meta = dict(table.meta["panels"][title])
+        with fixed_styles(*names_and_kinds(table)):
+            draw_ridges(rows, ax)
+        ax.set_title("", loc="right")
+        ax.set_title(wrapped(title, 0.7 * figure.get_figwidth() / n_across), loc="left", fontsize="small")
+        ax.xaxis.set_minor_locator(NullLocator())
+        if is_alike:
+            ax.set_yticks(ax.get_yticks(), names[::-1] if place % n_across == 0 else [""] * len(names))
+    for ax in axes.flat[len(titles) :]:
+        ax.set_axis_off()
+    reference = table.meta["panels"][titles[0]].get("reference")
+    figure.suptitle(f"dotted: {reference}", x=0.01, ha="left", fontsize="small")
     return figure
 
 

@@ -179,8 +179,8 @@ def new_figure(width: float, height: float) -> ShownFigure:
 
 @contextmanager
 def new_width(width: float | None) -> Iterator[None]:
-    """Make figures of this width [inch] inside; None: as wide as they are by themselves."""
-    before = _WIDTH.set(width)
+    """Make figures of this width [inch] inside; None: as wide as before."""
+    before = _WIDTH.set(width or _WIDTH.get())
     try:
         yield
     finally:

@@ -19,7 +19,7 @@ from simcompare.figures.distributions import (
     draw_violins,
 )
 from simcompare.figures.feature_maps import draw_map
-from simcompare.figures.grids import draw_grid, small_multiples
+from simcompare.figures.grids import draw_bins, draw_grid, small_multiples
 from simcompare.figures.looks import table_styles
 from simcompare.figures.pixel_values import draw_pixels
 from simcompare.figures.planes import draw_plane
@@ -46,7 +46,7 @@ STORED: dict[str, Callable[..., Axes | Figure]] = {
     "roc": small_multiples(draw_roc),
     "scales": small_multiples(draw_scales),
     "null": draw_null,
-    "bins": partial(draw_grid, draw=draw_density),
+    "bins": draw_bins,
     "relations": partial(draw_grid, draw=draw_relation),
     "relation_differences": partial(draw_grid, draw=draw_difference),
     "classes": partial(draw_grid, draw=draw_relation, n_across=2),

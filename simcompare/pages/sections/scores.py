@@ -103,5 +103,5 @@ def _draw_bins(book: Sketchbook, scores: Scores, seed: int) -> None:
             "Bins hold equal numbers of held-out real galaxies. Bands (for up to "
             f"{MOST_BANDS} data sets): 95% bootstrap intervals.",
             lambda: figures.stack_panels(panels),
-            lambda table: figures.draw_grid(table, figures.draw_density), wide=True,
+            figures.draw_bins, wide=True,
         )  # fmt: skip

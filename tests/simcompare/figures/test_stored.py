@@ -182,6 +182,20 @@ def test_many_data_sets_become_small_multiples(table):
     assert all(len(ax.lines) == 2 for ax in figure.axes if ax.axison)  # with the reference
 
 
+def test_bins_of_many_data_sets_are_ridges_and_named_once_a_row(table):
+    others = [with_labels(table, {"A": f"A{k}"}, ["A"])[240:] for k in range(3)]
+    many = vstack([table, *others], metadata_conflicts="silent")
+    many.meta = table.meta
+    figure = figures.draw_bins(figures.stack_panels({"faint": many, "bright": many}), width=7)
+    names = [[text.get_text() for text in ax.get_yticklabels()] for ax in figure.axes]
+    assert names == [["A2", "A1", "A0", "B", "A", "real"], [""] * 6]
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["faint", "bright"]
+    assert figures.draw_bins(figures.stack_panels({"faint": table})).axes[0].get_yticks().size > 0
+    lacking = figures.stack_panels({"faint": many, "bright": table})
+    shown = [text.get_text() for text in figures.draw_bins(lacking).axes[1].get_yticklabels()]
+    assert shown == ["B  (50)", "A  (50)", "real  (50)"]  # not those of its neighbour
+
+
 def test_planes_of_a_report_can_be_drawn_again(demo, tmp_path):
     planes = sorted((demo / "comparison" / "figures").glob("plane_*.ecsv"))
     assert planes
