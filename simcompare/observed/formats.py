@@ -22,7 +22,7 @@ from simcompare.observed.fits_files import (
     read_fits_stack,
     read_hsc_tar,
 )
-from simcompare.observed.fits_files.band_files import is_psf_file, one_a_galaxy
+from simcompare.observed.fits_files.band_files import is_psf_file, one_a_galaxy, side_kind
 from simcompare.observed.hdf5_stacks import read_linear_stack, read_object_groups
 from simcompare.observed.multimodal import is_parquet, read_multimodal, read_multimodal_parquet
 from simcompare.observed.pictures import (
@@ -267,7 +267,7 @@ def files_of(paths: Sequence[Path], bands: tuple[str, ...]) -> list[Path]:
         ]
         images = [file for file in members if file.name.lower().endswith(_ENDINGS)]
         _say_left_out(path, [file for file in members if not file.name.lower().endswith(_ENDINGS)])
-        in_path = _one_a_galaxy([file for file in images if not is_psf_file(file)], bands)
+        in_path = _one_a_galaxy(_of_galaxies(path, images), bands)
         if not in_path and is_picture_folder(path):
             files.append(path)  # its reader says which bands pictures have
             continue
@@ -275,6 +275,17 @@ def files_of(paths: Sequence[Path], bands: tuple[str, ...]) -> list[Path]:
             raise FileNotFoundError(f"{path}: no {', '.join(_ENDINGS)} file with galaxies in it.")
         files.extend(in_path)
     return files
+
+
+def _of_galaxies(path: Path, images: list[Path]) -> list[Path]:
+    """Of the images of a folder those that are not PSFs, nor weights, errors or masks beside other images."""
+    images = [file for file in images if not is_psf_file(file)]
+    kinds = Counter(kind for file in images if (kind := side_kind(file)))
+    if not kinds or kinds.total() == len(images):
+        return images
+    counts = ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
+    log.warning("%s: weight, error and mask images left out by their names: %s", path, counts)
+    return [file for file in images if not side_kind(file)]
 
 
 def _say_left_out(path: Path, files: list[Path]) -> None:

@@ -13,7 +13,16 @@ from mocks.checked_fits import open_fits
 from simcompare.images.positions import SAME_OBJECT, separation
 from simcompare.observed.fits_files.headers import sky_frame
 
-__all__ = ["BandFile", "band_files", "is_psf_file", "one_a_galaxy", "psf_file", "psf_name", "split_band"]
+__all__ = [
+    "BandFile",
+    "band_files",
+    "is_psf_file",
+    "one_a_galaxy",
+    "psf_file",
+    "psf_name",
+    "side_kind",
+    "split_band",
+]
 
 _ENDING = r"\.(?:fits?|fts)(?:\.(?:gz|bz2|fz))?"
 _LETTERS = "ugrizy"
@@ -24,6 +33,31 @@ _LAST_LETTER = re.compile(rf"^(.*[-_])([A-Za-z])({_ENDING})$", re.IGNORECASE)
 # Files of HSC's bulk service are numbered by the line of the list that asked for them.
 _NUMBERED = re.compile(r"^(\d+)-(cutout|psf)-", re.IGNORECASE)
 _PSF_NAME = re.compile(r"(?:[-_]psf\.|^\d+-psf-|^psfield)", re.IGNORECASE)
+
+
+# Parts of the names of weight, error and mask images that surveys hand out beside those of galaxies.
+_SIDE_WORDS = frozenset(
+    [
+        "invvar",
+        "ivar",
+        "wht",
+        "weight",
+        "weights",
+        "wgt",
+        "wei",
+        "wt",
+        "err",
+        "error",
+        "rms",
+        "var",
+        "variance",
+        "mask",
+        "maskbits",
+        "msk",
+        "dq",
+        "flags",
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -61,6 +95,12 @@ def split_band(name: str, bands: Sequence[str] = ()) -> BandFile | None:
 def is_psf_file(path: Path) -> bool:
     """Whether a file is named as PSFs are."""
     return _PSF_NAME.search(path.name) is not None
+
+
+def side_kind(path: Path) -> str:
+    """Say which part of a name tells that a file holds weights, errors or a mask; empty for other names."""
+    parts = re.split(r"[-_.\s]+", path.name.lower())
+    return next((part for part in parts if part in _SIDE_WORDS), "")
 
 
 def band_files(path: Path, bands: Sequence[str]) -> list[Path]:

@@ -240,3 +240,23 @@ def test_stack_of_whole_numbers_is_read_as_what_it_states(tmp_path):
         file.attrs.update({"bands": "r", "pixel_scale_arcsec": 0.262, "psf_fwhm_arcsec": 1.3})
         file.attrs["units"] = "counts, AB zero point 30.0"
     np.testing.assert_allclose(flux(path, ("r",)), 50, rtol=0.02)
+
+
+def test_weights_and_masks_beside_images_are_no_galaxies(tmp_path, caplog):
+    """As bricks of the Legacy Surveys and cut-outs of KiDS come; sorted by name the weights stand first."""
+    rows = {"invvar": np.full((SIDE, SIDE), 1e4), "image": galaxy(50.0), "maskbits": np.zeros((SIDE, SIDE))}
+    for kind, data in rows.items():
+        write(tmp_path / f"legacysurvey-1501p022-{kind}-r.fits", data)
+    write(tmp_path / "KiDS_DR4.0_150.3_2.2_r_wei.fits", rows["invvar"], CRVAL1=150.3)
+    write(tmp_path / "KiDS_DR4.0_150.3_2.2_r_sci.fits", galaxy(30.0), CRVAL1=150.3)
+    found = files_of([tmp_path], ("r",))
+    assert [file.name for file in found] == [
+        "KiDS_DR4.0_150.3_2.2_r_sci.fits",
+        "legacysurvey-1501p022-image-r.fits",
+    ]
+    said = "weight, error and mask images left out by their names: 1 invvar, 1 maskbits, 1 wei"
+    assert said in caplog.text
+    assert [round(float(flux(file, ("r",))[0])) for file in found] == [30, 50]
+    (tmp_path / "alone").mkdir()
+    named_so = write(tmp_path / "alone" / "NGC-1300-var-r.fits", galaxy())
+    assert files_of([tmp_path / "alone"], ("r",)) == [named_so]
