@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -12,7 +13,9 @@ from astropy.io import fits
 
 from mocks.claims import refuse_bomb
 
-__all__ = ["damage_of", "open_fits"]
+__all__ = ["damage_of", "open_fits", "refuse_text_coordinates"]
+
+_COORDINATE = re.compile(r"(CRVAL|CRPIX|CDELT|CROTA)\d|(CD|PC)\d_\d")
 
 
 @contextmanager
@@ -92,3 +95,18 @@ def _unpacked(hdu) -> int:
     if not getattr(hdu, "shape", ()) or not hdu.is_image:  # a damaged part has no shape
         return 0
     return int(np.prod(hdu.shape, dtype=object)) * abs(int(hdu.header["BITPIX"])) // 8
+
+
+def refuse_text_coordinates(header: fits.Header, where: str | Path) -> None:
+    """Refuse numbers of the coordinates that are written as text: wcslib takes them for zero, or one.
+
+    Raises
+    ------
+    ValueError
+        Names the card.
+    """
+    for card in header.cards:
+        if isinstance(card.value, str) and _COORDINATE.fullmatch(card.keyword):
+            raise ValueError(
+                f"{where}: card {card.keyword} is the text {card.value!r}; write it as a number."
+            )

@@ -9,6 +9,7 @@ from astropy.cosmology import FLRW, FlatLambdaCDM
 from astropy.io import fits
 from astropy.wcs import WCS, FITSFixedWarning
 
+from mocks.checked_fits import refuse_text_coordinates
 from mocks.ideal.headers import number_of
 
 __all__ = ["COSMOLOGY", "pixel_scale_of"]
@@ -25,6 +26,7 @@ def _sides(header: fits.Header, where: str) -> tuple[float, u.UnitBase] | None:
     """Side of a pixel by the header's matrix, and its unit; None where there is no matrix."""
     if not any(name in header for name in MATRIX):
         return None
+    refuse_text_coordinates(header, where)
     plain = header.copy()
     for name in ("CUNIT", "CTYPE", "CDELT"):  # one axis stands for both
         if f"{name}1" in header and f"{name}2" not in header and "CD1_1" not in header:
@@ -37,10 +39,13 @@ def _sides(header: fits.Header, where: str) -> tuple[float, u.UnitBase] | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FITSFixedWarning)
+            warnings.simplefilter("ignore", u.UnitsWarning)  # of an unknown unit, refused below
             wcs = WCS(plain, naxis=2)
             matrix, units = np.asarray(wcs.pixel_scale_matrix, float), list(wcs.wcs.cunit)
     except (ValueError, TypeError, KeyError, MemoryError) as error:  # astropy raises subclasses of these
         raise ValueError(f"{where}: its coordinates cannot be read ({error}).") from error
+    if unknown := [unit for unit in units if isinstance(unit, u.UnrecognizedUnit)]:
+        raise ValueError(f"{where}: CUNIT is {unknown[0]}, no known unit; state pixel_scale= [arcsec].")
     units = [u.deg if unit == u.dimensionless_unscaled and not has_unit else unit for unit in units]
     if not units[0].is_equivalent(units[1]):
         raise ValueError(f"{where}: axes in {units[0]} and {units[1]}, which do not match.")

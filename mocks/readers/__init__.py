@@ -11,7 +11,7 @@ from mocks.readers.hdf5.headers import RUNS
 from mocks.readers.inputs import grouped, members, parse_options, read_image
 from mocks.readers.particles.arrays import galaxy_from_arrays
 from mocks.readers.registry import SIMULATIONS, formats, open_snapshot, recognise
-from mocks.readers.selection import aperture_radius, cut_aperture, evaluate, select
+from mocks.readers.selection import aperture_radius, cut_aperture, evaluate, parse_aperture, select
 
 __all__ = [
     "RUNS",
@@ -38,6 +38,7 @@ __all__ = [
     "is_ideal_image",
     "members",
     "open_snapshot",
+    "parse_aperture",
     "parse_options",
     "read_ideal_image",
     "read_image",

@@ -11,7 +11,7 @@ from mocks.expressions import evaluate
 from mocks.galaxy import Galaxy
 from mocks.readers.particles.geometry import half_mass_radius
 
-__all__ = ["aperture_radius", "cut_aperture", "evaluate", "select"]
+__all__ = ["aperture_radius", "cut_aperture", "evaluate", "parse_aperture", "select"]
 
 
 def _plain(column: Column) -> np.ndarray:
@@ -105,22 +105,43 @@ def aperture_radius(aperture: str | float, galaxy: Galaxy, image_size: float | N
     ValueError
         When the aperture cannot be read or is not positive.
     """
+    number, unit = parse_aperture(aperture)
+    if unit == "image":
+        if image_size is None:
+            raise ValueError("aperture 'image' needs an image of known size; write '30 kpc' or '2 rhalf'.")
+        return number * image_size
+    if unit == "rlight" and "light_radius" not in galaxy.properties:
+        raise ValueError(
+            f"aperture {aperture!r}: the half-light radius is known of galaxies centred on their light "
+            "(--centre light)."
+        )
+    name = {"rhalf": "half_mass_radius", "rlight": "light_radius"}.get(unit)
+    return number * (float(galaxy.properties[name]) if name else 1.0)
+
+
+def parse_aperture(aperture: str | float) -> tuple[float, str]:
+    """Read number and unit of an aperture: ``kpc``, ``rhalf``, ``rlight``, or ``image`` for shares of its side.
+
+    Raises
+    ------
+    ValueError
+        When it cannot be read or is not positive.
+
+    Examples
+    --------
+    >>> parse_aperture("2 rhalf"), parse_aperture(30), parse_aperture("image")
+    ((2.0, 'rhalf'), (30.0, 'kpc'), (0.5, 'image'))
+    """
     text = str(aperture).strip()
+    if text == "image":
+        return 0.5, "image"
     match = re.fullmatch(r"(\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\s*(kpc|rhalf|rlight)?", text)
-    if text == "image" and image_size is not None:
-        return 0.5 * image_size
     if match is None or float(match[1]) <= 0:
         raise ValueError(
             f"aperture {aperture!r} is not understood; write '30 kpc', '2 rhalf', '2 rlight' or 'image' (of "
             "known size)."
         )
-    if match[2] == "rlight" and "light_radius" not in galaxy.properties:
-        raise ValueError(
-            f"aperture {aperture!r}: the half-light radius is known of galaxies centred on their light "
-            "(--centre light)."
-        )
-    unit = {"rhalf": "half_mass_radius", "rlight": "light_radius"}.get(match[2])
-    return float(match[1]) * (float(galaxy.properties[unit]) if unit else 1.0)
+    return float(match[1]), match[2] or "kpc"
 
 
 def cut_aperture(galaxy: Galaxy, aperture: str | float, image_size: float | None = None) -> Galaxy:

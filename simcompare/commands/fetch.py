@@ -193,6 +193,13 @@ def _rows(path: Path) -> list[dict]:
     if path.suffix.lower() == ".json":
         return _subhaloes(path)
     table, rows = read_table(path), []
+    placed = [name for name in table.colnames if name.lower() in ("ra", "dec")]
+    known = ~np.any([np.ma.getmaskarray(np.ma.asarray(table[name])) for name in placed], axis=0)
+    if placed and not known.all():
+        logger.warning("%s: %d of %d rows have no position", path, np.count_nonzero(~known), len(table))
+        table = table[known]
+        if not len(table):
+            raise ValueError(f"{path}: no row has a position (columns {', '.join(placed)}).")
     for row in table:
         values = {name.lower(): row[name] for name in table.colnames if not np.ma.is_masked(row[name])}
         rows.append(

@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from astropy.table import Table
 from simcompare.images.image_set import ImageSet, Stack, part_path, write_part
 from simcompare.images.notes import count_notes, join_notes
 from simcompare.runs.failures import FailureKind
-from simcompare.runs.files import fingerprint
+from simcompare.runs.files import fingerprint, sha256
 from simcompare.runs.folder import Run
 from simcompare.runs.ledger import read_record
 from simcompare.runs.products import make_files
@@ -22,6 +22,8 @@ from simcompare.runs.time_limit import Watch
 __all__ = ["Images", "Source", "make_parts"]
 
 logger = logging.getLogger(__name__)
+
+_MOST_HASHED = 256 * 2**20  # bytes of a source whose content is remembered
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def make_parts(
     """Make the parts of an image set, skipping those already finished.
 
     Failures and notes are kept in the records of the parts, so that a resumed run lists them all. A part is
-    made again when a failure in it may have passed, or when what failed has changed.
+    made again when a failure in it may have passed, or when a file has changed that it was made from.
 
     Parameters
     ----------
@@ -158,7 +160,31 @@ def _is_current(sources: Callable, record: dict, task: object) -> bool:
             return False
         if kind == FailureKind.INPUT and name in marks and failure.get("mark") != marks[name]():
             return False
-    return True
+    read, now = record.get("files", {}), _contents(sources(task))
+    changed = sorted(name for name, content in now.items() if read.get(name, content) != content)
+    if changed:
+        logger.warning("%s has changed; images of %d galaxies are made again", changed[0], len(marks))
+    return not changed
+
+
+def _contents(sources: Iterable[Source]) -> dict[str, str]:
+    """Hashes of the files that sources are read from, by name; of folders where they are small."""
+    found = {}
+    for path in map(Path, sorted({file for source in sources for file in source.files})):
+        members = [path] if path.is_file() else sorted(item for item in path.rglob("*") if item.is_file())
+        states = [member.stat() for member in members]
+        if sum(state.st_size for state in states) > _MOST_HASHED:
+            continue
+        for member, state in zip(members, states, strict=True):
+            key = str(member), state.st_size, state.st_mtime_ns, state.st_ctime_ns
+            found[member.relative_to(path.parent).as_posix()] = _hash_once(*key)
+    return found
+
+
+@lru_cache(maxsize=10_000)
+def _hash_once(path: str, *_state: int) -> str:
+    """SHA-256 of a file in the state that it has."""
+    return sha256(path)
 
 
 def _refuse_lost_inputs(folder: Path, wanted: set[str]) -> None:
@@ -178,6 +204,7 @@ def _write_part(
     make: Callable, description: dict, sources: Callable, path: Path, task: object, watch: Watch
 ) -> dict:
     """Make the images of one part and write them."""
+    read = _contents(sources(task))
     images = make(task, watch)
     if images.stack is not None:
         write_part(path, images.stack, images.catalogue, **description)
@@ -187,4 +214,5 @@ def _write_part(
         "failures": list(images.failures),
         "notes": count_notes(images.notes),
         "sources": [source.name for source in sources(task)],
+        "files": read,
     }

@@ -77,6 +77,7 @@ def read_linear_stack(path: Path, bands: tuple[str, ...], units: str = "") -> It
         factor = nanomaggies_per_unit(word(file.attrs.get("units", units)), None, str(path), scale)
         psf_of = _psfs(path, file, chosen, scale)
         n = len(file["image"])
+        _check_rows(path, file, n)
         ra, dec = (degrees(file, name, n) for name in ("ra_deg", "dec_deg"))
         if "galaxy_id" in file:
             ids = names_of(file["galaxy_id"][:], ra, dec, path.stem)
@@ -98,6 +99,15 @@ def read_linear_stack(path: Path, bands: tuple[str, ...], units: str = "") -> It
             )
 
         yield from each_row(range(n), make, bands, path.name, ids.__getitem__)
+
+
+def _check_rows(path: Path, file: h5py.File, n: int) -> None:
+    """Refuse datasets of another number of galaxies than there are images."""
+    for name in ("galaxy_id", "mask", "psf", "psf_mixture"):
+        is_shared = name == "psf" and name in file and file[name].ndim == 3
+        if name in file and not is_shared and (file[name].ndim == 0 or len(file[name]) != n):
+            rows = len(file[name]) if file[name].ndim else "no"
+            raise ValueError(f"{path}: dataset {name!r} has {rows} rows for {n} images.")
 
 
 def _pixel_scale(path: Path, file: h5py.File) -> float:

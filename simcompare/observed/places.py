@@ -18,6 +18,7 @@ from astropy.table import Column, MaskedColumn, Table
 from mocks.checked_fits import open_fits
 from mocks.claims import refuse_bomb
 from simcompare.images.positions import place_problem
+from simcompare.runs.tables import refuse_large_parquet
 
 __all__ = ["degrees_of", "lower_names", "read_places", "read_table"]
 
@@ -33,6 +34,8 @@ _OLD_NAMES = {
     "ra": ("rab1950", "_rab1950", "ra_b1950", "ra1950"),
     "dec": ("deb1950", "_deb1950", "decb1950", "dec_b1950", "dec1950"),
 }
+# What stands in a CSV for no value, and the number under its mask.
+_NO_VALUES = [(word, "0") for word in ("", "NULL", "null", "N/A", "n/a", "--")]
 _LONGEST_LINE, _MOST_COLUMNS = 1_000_000, 10_000  # characters; of the catalogues of surveys, some 1000
 _PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 _IN_MEMORY = 8  # bytes that each byte of a text takes while it is read, at least
@@ -54,7 +57,9 @@ def read_table(path: Path) -> Table:
             # Excel begins a CSV with a byte-order mark. As a text of one line it would be taken for a path.
             with _opener(path)(path, "rt", encoding="utf-8-sig") as file:
                 lines = list(_lines(file, path.stat().st_size))
-            table = Table.read(lines, comment="#", format="ascii.csv")
+            table = Table.read(lines, comment="#", format="ascii.csv", fill_values=_NO_VALUES)
+        elif _is_parquet(path):
+            table = _parquet_table(path)
         else:
             frames = _frames_of(path)
             table = Table.read(path)
@@ -69,6 +74,32 @@ def read_table(path: Path) -> Table:
         if axis is not None and table[name].ndim == 1:
             values = degrees_of(table[name], axis, path)
             table[name] = MaskedColumn(values, mask=np.isnan(values), unit=u.deg)
+    return table
+
+
+def _is_parquet(path: Path) -> bool:
+    """Whether a file is Parquet, by its first bytes."""
+    with open(path, "rb") as file:
+        return file.read(4) == b"PAR1"
+
+
+def _parquet_table(path: Path) -> Table:
+    """Columns of numbers and texts of a Parquet file, masked where they are null."""
+    from pyarrow import types
+    from pyarrow.parquet import ParquetFile
+
+    with ParquetFile(path) as file:
+        refuse_large_parquet(file, path.stat().st_size)
+        columns = file.read()
+    table = Table()
+    for name, column in zip(columns.column_names, columns.columns, strict=True):
+        is_text = types.is_string(column.type) or types.is_large_string(column.type)
+        is_number = types.is_integer(column.type) or types.is_floating(column.type)
+        if is_text or is_number or types.is_boolean(column.type):
+            null = column.is_null().to_numpy()
+            values = column.fill_null("" if is_text else False if types.is_boolean(column.type) else 0)
+            plain = values.to_numpy()
+            table[name] = MaskedColumn(plain.astype(str) if is_text else plain, mask=null)
     return table
 
 

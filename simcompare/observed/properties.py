@@ -220,7 +220,8 @@ def _values(column, known: Known, kind: Property, where: Path) -> np.ndarray:
     """Values of a column in the unit of the property; NaN where there is none."""
     masked = np.ma.asarray(column)
     if masked.dtype.kind not in "fiub":
-        raise ValueError(f"{where}: column {column.name} holds {masked.dtype}, not numbers.")
+        example = next(iter(masked.compressed()), "")
+        raise ValueError(f"{where}: column {column.name} holds texts, such as {str(example)!r}, not numbers.")
     values = numbers_of(masked)
     values = np.where(values > FILL, values, np.nan)
     unit = getattr(column, "unit", None) or known.unit

@@ -21,6 +21,7 @@ from mocks.readers import (
     is_ideal_image,
     members,
     open_snapshot,
+    parse_aperture,
     parse_options,
     read_image,
     select,
@@ -108,6 +109,8 @@ def select_targets(settings: MockSettings) -> tuple[list[Target], str]:
         For inputs that are missing, unknown or of several simulations, when the only one is damaged, two
         galaxies have one name, or nothing is left.
     """
+    if settings.aperture:
+        parse_aperture(settings.aperture)  # before anything is read
     inputs = _members(settings)
     targets, simulations, notes, wanted = [], {}, {}, set(settings.subhalo)
     for files in inputs:

@@ -175,7 +175,8 @@ def redshift_of(where: str, header: dict) -> float:
         if isinstance(value, float | int) and (name == "Redshift" or value > 0)
     ]
     if not known or not LEAST_REDSHIFT < known[0] < MOST_REDSHIFT:
-        shown = ", ".join(f"{name} = {value}" for name, value in stated.items()) or "none of them"
+        known = {name: v if isinstance(v, float | int) else repr(v) for name, v in stated.items()}
+        shown = ", ".join(f"{name} = {value}" for name, value in known.items()) or "none of them"
         raise ValueError(
             f"{where}: the Header gives no redshift between 0 and {MOST_REDSHIFT:g}, nor its scale factor "
             f"({shown}); one of {', '.join(names)} is needed."

@@ -29,10 +29,15 @@ _LETTERS = "ugrizy"
 _ENDINGS = (".fits", ".fit", ".fits.gz", ".fits.bz2", ".fits.fz", ".fit.gz")
 # HSC's cut-outs, wherever the filter stands: cutout1-HSC-G.fits, 2-cutout-HSC-R2-9813-pdr3_wide.fits.
 _HSC_FILTER = re.compile(rf"^(.*HSC-)([A-Za-z])(2?(?:[-_.].*)?{_ENDING})$", re.IGNORECASE)
+# Stacks of Pan-STARRS: rings.v3.skycell.1234.056.stk.r.unconv.fits.
+_STACK_FILTER = re.compile(rf"^(.*\.stk\.)([A-Za-z])(\.unconv.*{_ENDING})$", re.IGNORECASE)
 _LAST_LETTER = re.compile(rf"^(.*[-_])([A-Za-z])({_ENDING})$", re.IGNORECASE)
 # Files of HSC's bulk service are numbered by the line of the list that asked for them.
 _NUMBERED = re.compile(r"^(\d+)-(cutout|psf)-", re.IGNORECASE)
-_PSF_NAME = re.compile(r"(?:[-_]psf\.|^\d+-psf-|^psfield)", re.IGNORECASE)
+_PSF_NAME = re.compile(r"(?:[-_]psf\.|^(?:\d+-)?psf[-_]|^psfield)", re.IGNORECASE)
+# HSC's PSF picker puts the place last: psf-calexp-pdr3_wide-HSC-G-9813-4,5-150.10000-2.20000.fits.
+_PICKED_PLACE = re.compile(rf"-(\d+\.\d+)-(-?\d+\.\d+)(?:\s*\(\d+\))?{_ENDING}$")
+_PICKED_NEAR = 60 / 3600  # deg, within which a picked PSF stands for an image
 
 
 # Parts of the names of weight, error and mask images that surveys hand out beside those of galaxies.
@@ -87,7 +92,7 @@ class BandFile:
 
 def split_band(name: str, bands: Sequence[str] = ()) -> BandFile | None:
     """Parts of a name such as ``<name>-<band>.fits``; None where it gives no usual or given band."""
-    match = _HSC_FILTER.match(name) or _LAST_LETTER.match(name)
+    match = _HSC_FILTER.match(name) or _STACK_FILTER.match(name) or _LAST_LETTER.match(name)
     known = match and (match[2].lower() in _LETTERS or match[2].lower() in {band.lower() for band in bands})
     return BandFile(*match.groups()) if known else None
 
@@ -229,12 +234,24 @@ def psf_file(path: Path) -> Path | None:
     if own is not None and own.number is not None:
         named = re.compile(rf"^{own.number}-psf-.*HSC-{own.band}2?[-_.].*{_ENDING}$", re.IGNORECASE)
         return next((file for file in sorted(path.parent.iterdir()) if named.match(file.name)), None)
+    if own is not None and _HSC_FILTER.match(path.name) and (picked := _picked_psf(path, own)) is not None:
+        return picked
     expected = psf_name(path)
     stem = re.sub(rf"{_ENDING}$", "", expected.name, flags=re.IGNORECASE)
     files = [expected, *(path.with_name(f"{stem}{ending}") for ending in _ENDINGS)]
     model = path.with_name(re.sub(rf"{_ENDING}$", ".psf", path.name, flags=re.IGNORECASE))
     psf_files = (file for file in files if file.is_file() and is_psf_file(file))
     return next(psf_files, model if model != path and model.is_file() else None)
+
+
+def _picked_psf(path: Path, own: BandFile) -> Path | None:
+    """PSF of the same filter that HSC's PSF picker has given for the place of an image; None without one."""
+    named = re.compile(rf"^psf-.*HSC-{own.band}2?-.*{_ENDING}$", re.IGNORECASE)
+    near = {}
+    for file in sorted(path.parent.iterdir()):
+        if named.match(file.name) and (place := _PICKED_PLACE.search(file.name)):
+            near[float(separation(float(place[1]), float(place[2]), *_place(path)))] = file
+    return near[min(near)] if near and min(near) < _PICKED_NEAR else None
 
 
 def psf_name(path: Path) -> Path:

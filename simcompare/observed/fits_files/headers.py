@@ -1,8 +1,10 @@
 """What the header of an image says: unit and zero point of its pixels, and where they are on the sky."""
 
+import logging
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 
+from mocks.checked_fits import refuse_text_coordinates
 from simcompare.images.stamps import SkyFrame
 from simcompare.observed.units import is_counts, nanomaggies_per_unit
 
@@ -102,11 +105,12 @@ def sky_frame(
         Without celestial coordinates, with ones that cannot be understood, or pixels that are not square.
     """
     middle = [(side - 1) / 2 for side in shape[::-1]]
+    refuse_text_coordinates(header, where)
     try:
-        with warnings.catch_warnings(action="ignore", category=AstropyWarning):
+        with warnings.catch_warnings(action="ignore", category=AstropyWarning), _quiet():
             wcs = WCS(header).celestial
             if not wcs.has_celestial:
-                raise ValueError("no celestial coordinates in its header; the pixel scale cannot be known")
+                raise ValueError("no celestial coordinates (CTYPE1, CRVAL1, ...) in its header")
             if not {axis[:4] for axis in wcs.wcs.ctype} <= _AXES:
                 known = "ICRS, FK5, FK4 and galactic coordinates are read"
                 raise ValueError(f"its axes are {' and '.join(wcs.wcs.ctype)}; {known}")
@@ -123,6 +127,18 @@ def sky_frame(
             f"{where}: pixels are not square, {sides[0]:.4g} by {sides[1]:.4g} arcsec; resample the image."
         )
     return scale, place.ra.deg, place.dec.deg, SkyFrame.of_matrix(middle[0], middle[1], matrix)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what astropy says of each header (a page on distortions without -SIP) out of the log."""
+    logger = logging.getLogger("astropy")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def place_and_matrix(wcs: WCS, x: float, y: float) -> tuple[SkyCoord, np.ndarray]:

@@ -8,6 +8,7 @@ from astropy.io import fits
 from mocks.ideal import band_groups, read_ideal_image
 from mocks.ideal.bands import parse_bands
 from mocks.ideal.headers import SKIRT_ZEROPOINTS
+from mocks.ideal.scale import pixel_scale_of
 from mocks.readers import examine, examine_all, read_image
 
 SIDE = 0.1  # arcsec
@@ -194,3 +195,16 @@ def test_one_file_for_each_band_is_one_image(tmp_path):
     assert ideal.metadata["subhalo_id"] == 7
     assert any("by the names of the files" in note for note in ideal.metadata["notes"])
     assert [each.ok for each in examine_all(tmp_path)] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("cards", "said"),
+    [
+        ({"CUNIT1": "klyr", "CUNIT2": "klyr"}, r"i\.fits: CUNIT is klyr, no known unit"),
+        ({"CDELT1": "0.1"}, r"i\.fits: card CDELT1 is the text '0\.1'"),
+    ],
+)
+def test_pixel_sizes_in_no_unit_or_as_text(cards, said):
+    header = fits.Header({"CDELT1": 0.1, "CDELT2": 0.1, "CUNIT1": "arcsec", "CUNIT2": "arcsec"} | cards)
+    with pytest.raises(ValueError, match=said):
+        pixel_scale_of([header], 0.05, None, "i.fits")

@@ -56,6 +56,7 @@ def test_a_file_that_agrees_with_itself_has_the_right_numbers(star_columns, writ
             {"Time": 1.4, "Redshift": 1 / 1.4 - 1},
             r"no redshift .*\(Redshift = -0.285714\d*, Time = 1.4\)",
         ),
+        ({"Time": "1.0", "Redshift": "0.0"}, r"no redshift .*\(Redshift = '0.0', Time = '1.0'\)"),
         ({"Time": 1.4, "Redshift": "none"}, r"gives no redshift .*Time = 1.4\)"),
         ({"BoxSize": 0.0}, "BoxSize is 0"),
         ({"BoxSize": -1.0}, "BoxSize is -1"),

@@ -388,3 +388,13 @@ def test_real_legacy_cutout_and_psf_become_an_image_set(archive, shared_data, tm
     row = ImageSet.open(tmp_path / "set").catalogue[0]
     expected = [aperture_magnitude(plane, 0.262) for plane in cube]
     np.testing.assert_allclose([row[f"mag_{band}"] for band in "grz"], expected, atol=0.1)
+
+
+def test_targets_without_a_position_are_left_out_and_counted(server, tmp_path, caplog):
+    """One masked row of a catalogue is one row, not the end of the run."""
+    (tmp_path / "t.csv").write_text("ra,dec,name\n200.1,36.9,a\n,36.9,b\n10.2,NULL,c\n20.2,-3.9,d\n")
+    words = ("legacy-fits", "--targets", tmp_path / "t.csv", "--bands", "grz", "--out", tmp_path / "o")
+    assert main(["fetch", *map(str, words), "--base", server.base, "--rate", "1000", "--dry-run"]) == 0
+    assert "t.csv: 2 of 4 rows have no position" in caplog.text
+    (tmp_path / "t.csv").write_text("ra,dec\n,1\n")
+    assert main(["fetch", *map(str, words), "--base", server.base]) == 2

@@ -1,4 +1,6 @@
+import os
 import re
+import shutil
 from pathlib import Path
 
 import h5py
@@ -8,7 +10,7 @@ from astropy.table import Table
 from pydantic import ValidationError
 
 from mocks.readers import open_snapshot
-from mocks.toys import toy_galaxies, write_tng_snapshot
+from mocks.toys import toy_galaxies, write_eagle_extract, write_tng_snapshot
 from simcompare.cli import main
 from simcompare.commands import mock as mock_command
 from simcompare.commands.mock import make_mocks
@@ -260,3 +262,29 @@ def test_dust_of_gas_that_was_not_read_is_warned_of(shared_data, tmp_path, caplo
     assert magnitudes["snap25_subsample", "gas-column:geometry=screen"] == pytest.approx(
         magnitudes["snap25_subsample", "none"] + 0.43, abs=0.02
     )
+
+
+def test_a_changed_file_is_observed_again_in_the_same_folder(tmp_path, caplog):
+    """Masses doubled in place: size and time stay; a copy of the same content is not made again."""
+    path, out = tmp_path / "one.hdf5", tmp_path / "mocks"
+    write_eagle_extract(path, toy_galaxies("toy-1", 1, 3))
+    first = make_mocks(settings(path, out)).catalogue["stellar_mass"][0]
+    before = path.stat()
+    with h5py.File(path, "r+") as file:
+        for name in ("Mass", "InitialMass"):
+            file[f"PartType4/{name}"][:] *= 2
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    images = make_mocks(settings(path, out))
+    assert images.catalogue["stellar_mass"][0] == pytest.approx(2 * first)
+    assert "one.hdf5 has changed; images of 1 galaxies are made again" in caplog.text
+    written = images.files[0].stat().st_mtime_ns
+    shutil.copy(path, tmp_path / "copy")
+    (tmp_path / "copy").replace(path)
+    assert make_mocks(settings(path, out)).files[0].stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize("aperture", ["3 pc", "0 kpc", "-3 kpc", "3 arcsec", "half"])
+def test_an_aperture_that_is_none_is_refused_before_anything_is_read(tmp_path, aperture):
+    with pytest.raises(ValueError, match=f"aperture '{aperture}' is not understood; write '30 kpc'"):
+        make_mocks(settings(Path(__file__), tmp_path / "o", aperture=aperture))

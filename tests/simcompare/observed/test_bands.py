@@ -260,3 +260,25 @@ def test_weights_and_masks_beside_images_are_no_galaxies(tmp_path, caplog):
     (tmp_path / "alone").mkdir()
     named_so = write(tmp_path / "alone" / "NGC-1300-var-r.fits", galaxy())
     assert files_of([tmp_path / "alone"], ("r",)) == [named_so]
+
+
+def test_single_files_of_hsc_and_stacks_of_panstarrs(tmp_path):
+    """Names as the archives give them: the PSF by filter and place, the filter in the middle of a name."""
+    hsc, wide, narrow = tmp_path / "hsc", gaussian_psf(5.0, 31), gaussian_psf(3.0, 31)
+    hsc.mkdir()
+    for band, light in (("G", 40.0), ("R2", 50.0)):
+        write(hsc / f"cutout-HSC-{band}-9813-pdr3_wide-210101-000000.fits", galaxy(light), PSF_FWHM=9.9)
+        for ra, psf in ((150.05, wide), (151.00, narrow)):
+            name = f"psf-calexp-pdr3_wide-HSC-{band}-9813-4,5-{ra:.5f}-2.03000.fits"
+            fits.PrimaryHDU(psf).writeto(hsc / name)
+    (file,) = files_of([hsc], ("g", "r"))
+    (stamp,) = read_stamps(file, ("g", "r"))
+    assert stamp.image.sum(axis=(1, 2)) == pytest.approx([40, 50], abs=2)
+    np.testing.assert_allclose(stamp.psf, [wide / wide.sum()] * 2, atol=1e-6)
+    stacks = tmp_path / "ps1"
+    stacks.mkdir()
+    for band, light in (("g", 40.0), ("r", 50.0)):
+        for part, data in (("", galaxy(light)), (".wt", np.ones((SIDE, SIDE)))):
+            write(stacks / f"rings.v3.skycell.1234.056.stk.{band}.unconv{part}.fits", data)
+    (file,) = files_of([stacks], ("g", "r"))
+    assert flux(file, ("g", "r")) == pytest.approx([40, 50], abs=2)

@@ -243,3 +243,9 @@ def test_a_missing_compression_filter_is_named(tmp_path):
     path.write_bytes(content[:place] + (32767).to_bytes(2, "little") + content[place + 2 :])
     with pytest.raises(ValueError, match=r"filter 32767 \(deflate\).* pip install hdf5plugin"):
         prepare([path], tmp_path / "run")
+
+
+def test_names_of_another_number_than_images_are_refused(tmp_path):
+    path = write_stack(tmp_path / "x.h5", galaxy_id=np.array([b"a", b"b"]))
+    with pytest.raises(ValueError, match=r"x\.h5: dataset 'galaxy_id' has 2 rows for 3 images"):
+        list(read_stamps(path, ("r",)))

@@ -1,6 +1,8 @@
 """Properties of real galaxies: units, logarithms and fill values read, rows matched by place."""
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
 from astropy import units as u
 from astropy.table import MaskedColumn, Table
@@ -67,7 +69,7 @@ def test_a_magnitude_in_z_is_no_redshift(tmp_path):
 
 
 def test_text_in_a_known_column_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="column redshift holds <U1, not numbers"):
+    with pytest.raises(ValueError, match="column redshift holds texts, such as 'a', not numbers"):
         read_properties(_write(tmp_path / "a.ecsv", redshift=["a", "b", "c"]))
 
 
@@ -178,3 +180,19 @@ def test_spirals_get_their_masses_and_redshifts(shared_data, tmp_path):
     both = matched & np.isfinite(np.asarray(table["spiral_share"]))
     assert np.median(table["featured_share"][both]) > 0.8
     assert "star_formation_rate" not in table.colnames
+
+
+def test_what_stands_for_no_value_in_csv_and_parquet(tmp_path):
+    (tmp_path / "a.csv").write_text(
+        "ra,dec,stellar_mass,redshift\n30,10,1e10,\n60,10,NULL,0.02\n90,10,3e10,N/A\n"
+    )
+    columns = {"ra": [30.0, 60.0, 90.0], "dec": [10.0] * 3, "stellar_mass": [1e10, None, 3e10]}
+    columns |= {"redshift": [None, 0.02, None], "name": ["a", None, "c"], "flag": [True, None, False]}
+    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "a.parquet")
+    for name in ("a.csv", "a.parquet"):
+        found = read_properties(tmp_path / name).columns
+        np.testing.assert_array_equal(found["stellar_mass"], [1e10, np.nan, 3e10])
+        np.testing.assert_array_equal(found["redshift"], [np.nan, 0.02, np.nan])
+    (tmp_path / "b.csv").write_text("ra,dec,stellar_mass\n30,10,large\n")
+    with pytest.raises(ValueError, match="column stellar_mass holds texts, such as 'large', not numbers"):
+        read_properties(tmp_path / "b.csv")

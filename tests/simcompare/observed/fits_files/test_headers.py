@@ -144,3 +144,19 @@ def test_compressed_pixels_become_fluxes_again():
     np.testing.assert_allclose(linear_pixels(stored, cards, "a.fits"), flux, rtol=1e-12)
     with pytest.raises(ValueError, match="the other of BSOFTEN and BOFFSET is missing"):
         linear_pixels(stored, {"BSOFTEN": 12.5}, "a.fits")
+
+
+@pytest.mark.parametrize(("card", "value"), [("CRVAL1", "150.05"), ("CRPIX2", "45.5"), ("CD1_1", "-1e-4")])
+def test_coordinates_written_as_text_are_no_zeros(card, value):
+    """Right is 150.05; wcslib takes a text for nothing, and puts the galaxy at 0."""
+    with pytest.raises(ValueError, match=rf"a\.fits: card {card} is the text '{value}'"):
+        sky_frame(header(**{card: value}), SHAPE, "a.fits")
+
+
+def test_what_astropy_says_of_each_header_is_not_repeated(caplog):
+    """A page about SIP terms without -SIP, at each reading."""
+    distorted = header(A_ORDER=2, B_ORDER=2, A_2_0=1e-5, B_0_2=1e-5)
+    with caplog.at_level("INFO", logger="astropy"):
+        scale, ra, dec, _ = sky_frame(distorted, SHAPE, "a.fits")
+    assert not caplog.messages
+    assert (scale, ra, dec) == pytest.approx((0.4, 150.05, 2.03), rel=1e-6)
