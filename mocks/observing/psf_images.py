@@ -91,8 +91,9 @@ def centred_psf(image: np.ndarray, name: str = "psf image") -> tuple[np.ndarray,
     ------
     ValueError
         For masked or infinite pixels, NaN, a sum that is not positive, negative light of more than three
-        tenths of the positive, a border half as bright as the peak, a constant below all pixels that holds
-        three tenths of the light, or light so near to an edge that a tenth would be cut off.
+        tenths of the positive, a border half as bright as the peak, or several such peaks, or none at the
+        centre, a constant below all pixels that holds three tenths of the light, or light so near to an edge
+        that a tenth would be cut off.
     """
     if np.ma.is_masked(image):
         raise ValueError(f"{name} has {np.ma.count_masked(image)} masked pixels; fill them.")
@@ -114,6 +115,7 @@ def centred_psf(image: np.ndarray, name: str = "psf image") -> tuple[np.ndarray,
     off = centre - (np.array(image.shape) - 1) / 2
     is_odd_square = image.shape[0] == image.shape[1] and image.shape[0] % 2 == 1
     if is_odd_square and np.abs(off).max() < OFF_CENTRE:
+        _check_peak(image, name)
         return image / total, ""
     psf = _cut_about(image, centre)
     kept = psf.sum() / total
@@ -121,7 +123,20 @@ def centred_psf(image: np.ndarray, name: str = "psf image") -> tuple[np.ndarray,
     place = f"{name} of {shape} pixels has its light at {centre[1]:.2f}, {centre[0]:.2f} (x, y from 0)"
     if min(psf.shape) < LEAST_PSF or kept < LEAST_KEPT:
         raise ValueError(f"{place}, so near an edge that a square about it holds {100 * kept:.0f} %.")
+    _check_peak(psf, name)
     return psf / psf.sum(), f"{place}: cut to {len(psf)} by {len(psf)} pixels about it"
+
+
+def _check_peak(image: np.ndarray, name: str) -> None:
+    """Refuse a centred PSF that is not one piece about its centre where it is brighter than half its peak."""
+    from scipy.ndimage import label
+
+    pieces, count = label(image > 0.5 * image.max(), np.ones((3, 3)))
+    middle = len(image) // 2
+    if count > 1:
+        raise ValueError(f"{name}: {count} peaks are half as bright as the brightest: several stars?")
+    if not pieces[middle - 1 : middle + 2, middle - 1 : middle + 2].any():
+        raise ValueError(f"{name}: its centre is less than half as bright as its peak: a ring?")
 
 
 def _check_border(image: np.ndarray, name: str) -> None:

@@ -193,6 +193,8 @@ def _rows(path: Path) -> list[dict]:
     if path.suffix.lower() == ".json":
         return _subhaloes(path)
     table, rows = read_table(path), []
+    if not len(table):
+        raise ValueError(f"{path}: a table without rows.")
     placed = [name for name in table.colnames if name.lower() in ("ra", "dec")]
     known = ~np.any([np.ma.getmaskarray(np.ma.asarray(table[name])) for name in placed], axis=0)
     if placed and not known.all():

@@ -32,7 +32,7 @@ FLAGS = {
     "faint": 128,  # signal-to-noise below 10
     "background": 256,  # sky level more than half its noise away from zero
     "resampled": 512,  # noise of adjacent pixels correlated: not a camera's own pixels
-    "undetected": 1024,  # nothing with a signal-to-noise of 7 at the centre
+    "undetected": 1024,  # no signal-to-noise of 7 at the centre, no light, or narrower than the PSF by far
     "truncated": 2048,  # the aperture of the flux does not fit into the image
 }
 

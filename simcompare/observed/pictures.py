@@ -51,6 +51,8 @@ def _decode(source) -> tuple[np.ndarray, str]:
                 )
             elif _bits(picture) > 8:
                 problem = f"picture of {_bits(picture)} bits a colour; save it with 8"
+            elif picture.mode in ("1", "L", "LA"):
+                problem = "grey picture; its red, green and blue would be one band three times"
             else:
                 return _planes(np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))), ""
     except Image.DecompressionBombError:

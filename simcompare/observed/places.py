@@ -53,11 +53,13 @@ def read_table(path: Path) -> Table:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; give a table.")
     try:
-        if ".csv" in [ending.lower() for ending in path.suffixes[-2:]]:
+        endings = [ending.lower() for ending in path.suffixes[-2:]]
+        if ".csv" in endings or ".tsv" in endings:
+            form = "ascii.csv" if ".csv" in endings else "ascii.tab"
             # Excel begins a CSV with a byte-order mark. As a text of one line it would be taken for a path.
             with _opener(path)(path, "rt", encoding="utf-8-sig") as file:
                 lines = list(_lines(file, path.stat().st_size))
-            table = Table.read(lines, comment="#", format="ascii.csv", fill_values=_NO_VALUES)
+            table = Table.read(lines, comment="#", format=form, fill_values=_NO_VALUES)
         elif _is_parquet(path):
             table = _parquet_table(path)
         else:
@@ -67,6 +69,8 @@ def read_table(path: Path) -> Table:
                 table.meta["RADESYS"], _, table.meta["EQUINOX"] = frames.pop().partition(" ")
     except Exception as error:  # astropy raises many kinds for files that are not tables
         reason = " ".join(str(error).split("The available formats")[0].split())[:300]
+        if "Format could not be identified" in reason:
+            reason = "its ending tells no form; ECSV, CSV, TSV, FITS, VOTable and Parquet are read"
         raise ValueError(f"{path}: not a table that can be read ({reason}).") from error
     for name in table.colnames:
         plain = name.strip().lower()

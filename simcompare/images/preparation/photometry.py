@@ -21,6 +21,7 @@ __all__ = [
     "petrosian_radius",
 ]
 
+NARROWEST = 0.25  # half-light radius over the FWHM of the PSF; a star has half
 # Adjacent SDSS pixels of single exposures correlate by 0.00 +- 0.04, those of mosaics by 0.05 to 0.4.
 RESAMPLED_CORRELATION = 0.1
 
@@ -344,7 +345,8 @@ def _flags(
         "faint": not row["snr"] >= 10,
         "background": bool((np.abs(sky.level) > 0.5 * sky.sigma).any()),
         "resampled": stamp.resampled or row["noise_correlation"] > RESAMPLED_CORRELATION,
-        "undetected": target is None,
+        # A cosmic ray is narrower than a star; of noise alone the aperture holds less than nothing at times.
+        "undetected": target is None or not row["snr"] > 0 or row["half_light_radius"] < NARROWEST * fwhm,
         "truncated": shape.truncated,
         "edge": target is not None and _touches_edge(target),
     }

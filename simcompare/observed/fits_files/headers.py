@@ -82,6 +82,12 @@ def linear_pixels(image: np.ndarray, header: Mapping, where: str | Path) -> np.n
         raise ValueError(
             f"{where}: pixels are compressed by {cards[0]}, but the other of BSOFTEN and BOFFSET is missing."
         )
+    unit = str(header.get("BUNIT", "")).strip()
+    if unit and not is_counts(unit):
+        raise ValueError(
+            f"{where}: BUNIT says {unit}, BSOFTEN and BOFFSET say inverse hyperbolic sines; remove "
+            "the cards that are not true."
+        )
     softening, offset = float(header["BSOFTEN"]), float(header["BOFFSET"])
     return offset + 2 * softening * np.sinh(image * (np.log(10) / 2.5))
 

@@ -100,3 +100,14 @@ def test_psf_that_loses_or_adds_light_is_refused(total):
     check_psf(psf * 0.99995)
     with pytest.raises(ValueError, match=r"sums to .*, not 1"):
         check_psf(psf * total)
+
+
+def test_two_stars_and_rings_are_no_psf():
+    """Their light is centred where there is next to none."""
+    y, x = np.indices((31, 31)) - 15
+    ring = np.exp(-((np.hypot(x, y) - 6) ** 2) / 4)
+    with pytest.raises(ValueError, match="star of r: 2 peaks are half as bright as the brightest"):
+        centred_psf(star(31, 31, 11, 15) + star(31, 31, 19, 15), "star of r")
+    with pytest.raises(ValueError, match="star of r: its centre is less than half as bright as its peak"):
+        centred_psf(ring, "star of r")
+    assert centred_psf(star(31, 31, 15, 15) + 0.6 * star(31, 31, 17, 15), "star")[0].max() > 0

@@ -398,3 +398,26 @@ def test_targets_without_a_position_are_left_out_and_counted(server, tmp_path, c
     assert "t.csv: 2 of 4 rows have no position" in caplog.text
     (tmp_path / "t.csv").write_text("ra,dec\n,1\n")
     assert main(["fetch", *map(str, words), "--base", server.base]) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("t.csv", "ra,dec\n", "t.csv: a table without rows"),
+        ("t.csv", "", "t.csv: a table without rows"),
+        ("t.xlsx", "PK", "its ending tells no form; ECSV, CSV, TSV, FITS, VOTable and Parquet are read"),
+    ],
+)
+def test_tables_without_rows_or_of_unknown_form_are_named(tmp_path, capsys, name, text, said):
+    """Right is an error: nothing would be fetched, and all would seem well."""
+    (tmp_path / name).write_text(text)
+    words = ("legacy-fits", "--targets", tmp_path / name, "--bands", "grz", "--out", tmp_path / "o")
+    assert main(["fetch", *map(str, words), "--dry-run"]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_targets_between_tabs(server, tmp_path, capsys):
+    (tmp_path / "t.tsv").write_text("ra\tdec\n200.1\t36.9\n")
+    words = ("legacy-fits", "--targets", tmp_path / "t.tsv", "--bands", "grz", "--out", tmp_path / "o")
+    assert run(server, *words) == 0
+    assert parse_qs(urlsplit(server.paths[0]).query)["ra"] == ["200.1"]

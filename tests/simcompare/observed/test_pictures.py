@@ -49,3 +49,10 @@ def test_bombs_are_not_decoded(tmp_path, content, problem):
     assert bomb.image.size == 3
     assert good.problem == ""
     assert (good.image == 7).all()
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "1"])
+def test_grey_pictures_have_no_colours(tmp_path, mode):
+    Image.new(mode, (70, 70)).save(tmp_path / "grey.png")
+    (stamp,) = read_picture_folder(tmp_path, RGB)
+    assert stamp.problem.startswith("grey picture; its red, green and blue would be one band three times")

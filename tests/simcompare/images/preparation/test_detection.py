@@ -153,3 +153,9 @@ def test_two_arms_alike_stay_with_their_galaxy():
     prepared = prepare((47.5, 47.5, 300.0, 5.0), *arms)
     assert not prepared.row["flags"] & FLAGS["neighbours_filled"]
     assert prepared.row["mag_r"] == pytest.approx(magnitude(324.0), abs=0.03)
+
+
+def test_cosmic_rays_are_narrower_than_any_light():
+    """One bright pixel is no galaxy, however bright; a star of the same flux is as wide as the PSF."""
+    assert is_undetected(prepare((48.0, 48.0, 20.0, 0.05), position=(48.0, 48.0)))
+    assert not is_undetected(prepare((48.0, 48.0, 20.0, 1.4), position=(48.0, 48.0)))

@@ -163,7 +163,11 @@ SOUND = {"centre_x": 32.0, "centre_y": 32.0, "half_light_radius": 3.0, "snr": 50
         ({"half_light_radius": np.nan}, (0, 0), {"small"}),
         ({"snr": 9.9}, (0, 0), {"faint"}),
         ({"snr": 10.0}, (0, 0), set()),
-        ({"snr": np.nan}, (0, 0), {"faint"}),
+        ({"snr": np.nan}, (0, 0), {"faint", "undetected"}),
+        ({"snr": 0.1}, (0, 0), {"faint"}),
+        ({"snr": -0.1}, (0, 0), {"faint", "undetected"}),
+        ({"half_light_radius": 0.38}, (0, 0), {"small"}),  # a quarter of the PSF's width is 0.375
+        ({"half_light_radius": 0.37}, (0, 0), {"small", "undetected"}),
         ({"noise_correlation": RESAMPLED_CORRELATION + 0.01}, (0, 0), {"resampled"}),
         ({"noise_correlation": RESAMPLED_CORRELATION - 0.01}, (0, 0), set()),
     ],

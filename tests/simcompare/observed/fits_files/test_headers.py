@@ -160,3 +160,10 @@ def test_what_astropy_says_of_each_header_is_not_repeated(caplog):
         scale, ra, dec, _ = sky_frame(distorted, SHAPE, "a.fits")
     assert not caplog.messages
     assert (scale, ra, dec) == pytest.approx((0.4, 150.05, 2.03), rel=1e-6)
+
+
+def test_compressed_pixels_in_a_unit_contradict_it():
+    """A file that was made linear, and has kept the cards: 10 mag too bright if both are believed."""
+    cards = {"BSOFTEN": 1.0, "BOFFSET": 0.0, "BUNIT": "nanomaggy"}
+    with pytest.raises(ValueError, match=r"a\.fits: BUNIT says nanomaggy, BSOFTEN and BOFFSET say inverse"):
+        linear_pixels(np.ones((3, 3)), cards, "a.fits")
