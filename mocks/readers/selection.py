@@ -108,7 +108,7 @@ def aperture_radius(aperture: str | float, galaxy: Galaxy, image_size: float | N
     number, unit = parse_aperture(aperture)
     if unit == "image":
         if image_size is None:
-            raise ValueError("aperture 'image' needs an image of known size; write '30 kpc' or '2 rhalf'.")
+            raise ValueError("aperture 'image' is not understood without an image's size; write '30 kpc'.")
         return number * image_size
     if unit == "rlight" and "light_radius" not in galaxy.properties:
         raise ValueError(
@@ -120,7 +120,7 @@ def aperture_radius(aperture: str | float, galaxy: Galaxy, image_size: float | N
 
 
 def parse_aperture(aperture: str | float) -> tuple[float, str]:
-    """Read number and unit of an aperture: ``kpc``, ``rhalf``, ``rlight``, or ``image`` for shares of its side.
+    """Read number and unit of an aperture: ``kpc``, ``rhalf``, ``rlight``, or ``image``, shares of its side.
 
     Raises
     ------
