@@ -119,6 +119,12 @@ def _false_alarms(real: Galaxies, n: int, rng: np.random.Generator, n_draws: int
     return share_below(p_of, draws_of(n, len(real), rng, n_draws))
 
 
+def _are_clumps(rows: Table) -> bool:
+    """Tell clumps from noise of particles, which leaves the Gini coefficient as it is (docs/trust.md)."""
+    gini = rows[np.asarray(rows["number"]) == "measured_gini"]
+    return bool(len(gini) and gini["p_holm"][0] < SIGNIFICANCE and gini["difference"][0] < 0)
+
+
 def sentences(table: Table, verdicts: Mapping[str, str]) -> Sequence[str]:
     """Say what goes with the difference of each data set that differs.
 
@@ -139,6 +145,10 @@ def sentences(table: Table, verdicts: Mapping[str, str]) -> Sequence[str]:
         rows = table[(np.asarray(table["dataset"]) == name) & (side != 0)]
         if not len(rows):
             continue
+        if side > 0 and _are_clumps(rows):
+            lines.append(
+                f"The excess of structure of {name} is clumps, not noise of particles: Gini is lower."
+            )
         departure = "lack of structure" if side < 0 else "excess of structure"
         known = rows[(rows["p_holm"] < SIGNIFICANCE) & (rows["low"] > 0) & (rows["z_difference"] * side > 0)]
         if not len(known):

@@ -79,6 +79,18 @@ def test_a_lack_that_no_number_carries_is_said_so(real):
     ]
 
 
+@pytest.mark.parametrize(("gini", "is_clumps"), [(-0.8, True), (0.0, False), (0.8, False)])
+def test_an_excess_of_structure_with_a_lower_gini_is_clumps(real, gini, is_clumps):
+    rough = galaxies(np.random.default_rng(2), "rough", "simulated", 100)
+    rough["aperture_ratio"] += 6.0
+    rough["measured_gini"] += gini
+    table, verdicts = reasoned(real, rough)
+    assert verdicts == {"rough": Verdict.CLUMPIER}
+    said = "The excess of structure of rough is clumps, not noise of particles: Gini is lower."
+    assert (said in sentences(table, verdicts)) == is_clumps
+    assert said not in sentences(table, {"rough": Verdict.SMOOTHER})
+
+
 def test_views_are_no_further_galaxies(real):
     once = galaxies(np.random.default_rng(3), "run", "simulated", 30, -0.5)
     first, _ = reasoned(real, once)
