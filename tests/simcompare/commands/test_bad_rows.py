@@ -55,10 +55,10 @@ def test_prepare(prepared):
         "PSF",
         "bad or masked",
         "bad or masked",
-        "one value",
+        "constant",
         "undetected",
         "incomplete",
-        "no place",
+        "not a position",
     ]
     assert all(word in reason for word, reason in zip(words, reasons.values(), strict=True))
 
