@@ -95,6 +95,8 @@ def dimming(redshift: float, cosmology: FLRW) -> float:
             "for example redshift=0.05."
         )
     parsec = cosmology.luminosity_distance(redshift).to_value("pc")
+    if not 10 <= parsec < np.inf:
+        raise ValueError(f"redshift {redshift} has a distance of {parsec:g} pc; place the galaxy elsewhere.")
     return float((10 / parsec) ** 2)
 
 

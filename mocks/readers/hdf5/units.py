@@ -73,7 +73,8 @@ def unit_factor(cgs: float, kind: str) -> float:
     meant, and catalogues made from the same file are in them too.
     """
     ratio = cgs / CGS[kind]
-    round_number = 10.0 ** np.round(np.log10(ratio))
+    with np.errstate(divide="ignore", invalid="ignore"):  # an absurd unit is refused where it is used
+        round_number = 10.0 ** np.round(np.log10(ratio))
     return round_number if abs(ratio / round_number - 1.0) < ROUND_UNIT else ratio
 
 

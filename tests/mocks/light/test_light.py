@@ -5,11 +5,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from astropy.cosmology import FlatLambdaCDM
+from astropy.cosmology import FlatLambdaCDM, Planck15
 
 from mocks import SURVEYS, Stars, load_survey
 from mocks.filters import Filter, load_filter
-from mocks.light.base import AB_ZERO, LIGHT_SPEED, SOLAR_LUMINOSITY, TEN_PARSEC, band_weights
+from mocks.light.base import AB_ZERO, LIGHT_SPEED, SOLAR_LUMINOSITY, TEN_PARSEC, band_weights, dimming
 from mocks.light.bc03 import bc03_grid
 from mocks.light.grid import GridPopulation, SpectralGrid, read_grid, write_grid
 from mocks.light.registry import POPULATIONS, stellar_population
@@ -408,3 +408,11 @@ def test_band_weights_are_trapezoids_on_the_union_of_the_grids():
     reference = np.trapezoid(LIGHT_SPEED * AB_ZERO / nodes * response, nodes)
     expected = counted / reference * SOLAR_LUMINOSITY / (4 * np.pi * TEN_PARSEC**2)
     assert found == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("redshift", [0.0, -1.0, float("nan"), 1e-300, 1e-12])
+def test_redshifts_without_a_distance_are_refused(redshift):
+    with pytest.raises(ValueError, match=r"has no luminosity distance|has a distance of"):
+        dimming(redshift, Planck15)
+    # 10 pc over the distance, squared: 226 Mpc at z = 0.05.
+    assert dimming(0.05, Planck15) == pytest.approx((10 / 229.6e6) ** 2, rel=0.01)
