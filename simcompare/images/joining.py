@@ -63,7 +63,7 @@ def check_agreement(first: Part, other: Part) -> None:
     """Refuse parts of unlike survey, bands, scale or preparation, naming the difference."""
     for item in _AGREE:
         mine, theirs = getattr(first, item), getattr(other, item)
-        if mine == theirs:
+        if mine == theirs or (item == "pixel_scale" and np.isclose(mine, theirs, rtol=1e-6, atol=0)):
             continue
         if item == "preparation_hash":
             item, mine, theirs = "preparation", first.preparation_json, other.preparation_json

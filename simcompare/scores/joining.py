@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import isclose
 
 from simcompare.scores.record import Scores
 from simcompare.scores.values import joined_values
@@ -10,6 +11,13 @@ __all__ = ["stack_scores"]
 
 _ALIKE = ("survey", "bands", "pixel_scale", "preparation_hash", "scale_names", "model", "background")
 _OF_MODELS = ("log_", "ensemble_")  # columns that a model makes begin so
+
+
+def _same(mine: object, theirs: object) -> bool:
+    """Whether two facts agree; a pixel scale may come from a rotation matrix, with its rounding."""
+    if isinstance(mine, float) and isinstance(theirs, float):
+        return isclose(mine, theirs, rel_tol=1e-6)
+    return mine == theirs
 
 
 def stack_scores(parts: Sequence[Scores]) -> Scores:
@@ -36,7 +44,7 @@ def stack_scores(parts: Sequence[Scores]) -> Scores:
     first = parts[0]
     for part in parts[1:]:
         for key in _ALIKE:
-            if part.meta.get(key) != first.meta.get(key):
+            if not _same(part.meta.get(key), first.meta.get(key)):
                 raise ValueError(
                     f"scores cannot be joined: {key} is {first.meta.get(key)} in one "
                     f"and {part.meta.get(key)} in another."

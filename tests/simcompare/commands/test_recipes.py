@@ -12,14 +12,23 @@ from astropy.table import Table
 from simcompare.archives.services import archive_url, sdss_galaxy_query
 from simcompare.cli import main
 from simcompare.commands.planning.workflow import plan_workflow, read_workflow
+from simcompare.commands.workflows.init import recipe
 from simcompare.comparison.report_table import read_comparison
 from simcompare.images.image_set import ImageSet
+from simcompare.pages import sections
 from simcompare.settings import InitSettings
 
 FIELD = "observed/sdss-field-000094-1-0012"
 HERE = "http://here"
 M31_ANALOGUES = (417175, 420815, 433516)  # of Illustris-1
 RECIPES = list(get_args(get_args(InitSettings.model_fields["recipe"].annotation)[0]))
+
+
+@pytest.fixture(autouse=True)
+def few_figures(monkeypatch):
+    """Leave out figures that other tests draw."""
+    for name in ("draw_scores", "draw_properties", "draw_checks"):
+        monkeypatch.setattr(sections, name, lambda *_: None)
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -123,7 +132,36 @@ def test_sdss_tng_runs_from_the_archives_to_the_report(archive, shared_data, tmp
     assert sum(" done " in line for line in steps) >= 15
     assert main(["-q", "run", "w.toml"]) == 0
     assert len(archive.paths) == asked  # nothing is fetched twice
+    zanisi = plan_workflow(tomllib.loads(recipe("zanisi21", tmp_path / "z.toml")))[-2].settings.population
+    scores = [str(path) for path in (tmp_path / "run/scores").iterdir()]
+    words = ["--population", zanisi, "--bootstrap", "200", "--out", "paper"]
+    assert main(["-q", "compare", *scores, *words]) == 0
+    bins = Table.read(tmp_path / "paper/tables/population_bins.ecsv")
+    assert set(bins["property"]) == {"stellar_mass", "half_light_radius_kpc", "sersic_index"}
     content["fetch"]["sdss-catalogue"]["redshift"] = [0.02, 0.03]
     (tmp_path / "w.toml").write_text(tomli_w.dumps(content))
     assert main(["-q", "run", "w.toml"]) == 2
     assert "galaxies.csv answers another query" in capsys.readouterr().err
+
+
+def test_camels_runs_from_its_archive_to_the_report(archive, shared_data, tmp_path, monkeypatch):
+    """One box: snapshot and catalogue of ten galaxies, against the real galaxies that come with us."""
+    monkeypatch.chdir(tmp_path)
+    content = tomllib.loads(recipe("camels", tmp_path / "w.toml"))
+    content["fetch"] = {name: entry for name, entry in content["fetch"].items() if name.endswith("-0")}
+    content["mock"] = {"CV_0": content["mock"]["CV_0"] | {"min_stellar_mass": 0.0}}
+    content["compare"]["bootstrap"] = 200
+    content["workers"] = 1
+    box, files = "/Sims/IllustrisTNG/L25n256/CV/CV_0", shared_data / "simulated/camels_tng_cv0_snap086"
+    archive.serve({
+        f"{box}/snapshot_086.hdf5": (files / "camels_snap.hdf5").read_bytes(),
+        f"{box}/groups_086.hdf5": (files / "camels_subhalo.hdf5").read_bytes(),
+    })  # fmt: skip
+    for entry in content["fetch"].values():
+        entry["base"] = archive.base
+    (tmp_path / "w.toml").write_text(tomli_w.dumps(content))
+    assert main(["-q", "run", "w.toml"]) in (0, 3)  # 3: of ten galaxies some are too faint
+    assert (tmp_path / "camels/comparison/report.html").is_file()
+    rows = read_comparison(tmp_path / "camels/comparison")
+    assert rows.meta["structure"]["n_reference"] > 500
+    assert 5 <= rows[rows["dataset"] == "CV_0"]["n_galaxies"][0] <= 10

@@ -154,6 +154,12 @@ def test_parts_that_disagree_are_refused(tmp_path, changes, message):
         ImageSet.open(tmp_path)
 
 
+def test_a_pixel_scale_may_differ_by_its_rounding(tmp_path):
+    make_part(part_path(tmp_path, 0))
+    make_part(part_path(tmp_path, 1), start=10, pixel_scale=0.396 * (1 - 1e-14))
+    assert ImageSet.open(tmp_path).pixel_scale == 0.396
+
+
 def test_foreign_truncated_and_newer_files_are_refused_by_name(tmp_path):
     make_part(tmp_path / "a.h5")
     whole = (tmp_path / "a.h5").read_bytes()

@@ -11,7 +11,9 @@ from simcompare.images.image_set import LINEAR_UNIT
 from simcompare.images.morphology import measure_morphology
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.models.density import Domain, context_of, outside_domain
+from simcompare.scores.joining import stack_scores
 from simcompare.scores.likelihood import _quantum, score
+from simcompare.scores.record import Scores
 
 
 class Images:
@@ -178,6 +180,24 @@ def test_images_outside_the_training_range_are_marked(images):
     redshifts = Table({"redshift": [0.05, 0.5, np.nan]})
     assert outside_domain(redshifts, {"redshift": [0.01, 0.1]}).tolist() == [0, int(Domain.OTHER), 0]
     assert outside_domain(Table({"a": [1]}), {"redshift": [0.01, 0.1]}).tolist() == [0]
+
+
+def test_a_range_of_one_value_holds_that_value_in_single_precision():
+    """As the seeing of cut-outs of one patch, whose twins have the PSF that was written down."""
+    seeing = Table({"psf_fwhm_i": [0.5264700137520268, float(np.float32(0.52647)), 0.52648]})
+    flags = outside_domain(seeing, {"psf_fwhm_i": [0.5264700137520268, 0.5264700137520268]})
+    assert flags.tolist() == [0, 0, int(Domain.PSF)]
+
+
+def test_scores_of_pixel_scales_that_differ_by_rounding_are_joined():
+    table = Table({"dataset": ["a"], "kind": ["observed"], "log_prob": [1.0]})
+    first, second, other = (
+        Scores.of(Table(table, meta={"survey": "hsc-wide", "pixel_scale": scale}))
+        for scale in (0.16799999999999868, 0.168, 0.2)
+    )
+    assert len(stack_scores([first, second])) == 2
+    with pytest.raises(ValueError, match=r"pixel_scale is 0\.2 in one and 0\.16"):
+        stack_scores([other, first])
 
 
 def test_scores_that_are_not_finite_are_flagged_and_counted(images, caplog):
