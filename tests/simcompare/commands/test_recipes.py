@@ -1,12 +1,16 @@
 """Workflows that start from the archives: complete as written, and run to the report on real files."""
 
+import io
 import json
+import tarfile
 import tomllib
 from typing import get_args
 
+import h5py
 import numpy as np
 import pytest
 import tomli_w
+from astropy.io import fits
 from astropy.table import Table
 
 from simcompare.archives.services import archive_url, sdss_galaxy_query
@@ -165,3 +169,94 @@ def test_camels_runs_from_its_archive_to_the_report(archive, shared_data, tmp_pa
     rows = read_comparison(tmp_path / "camels/comparison")
     assert rows.meta["structure"]["n_reference"] > 500
     assert 5 <= rows[rows["dataset"] == "CV_0"]["n_galaxies"][0] <= 10
+
+
+def fits_bytes(*hdus):
+    """Content of a FITS file."""
+    buffer = io.BytesIO()
+    fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(buffer)
+    return buffer.getvalue()
+
+
+def tar_bytes(files):
+    """Content of a tar of files."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def hsc_answers(path, places):
+    """Cut-outs and PSFs in i as the bulk service sends them: real pixels in files made here in its layout."""
+    cutouts, psfs = {}, {}
+    with h5py.File(path) as file:
+        groups = [group for group in file["objects"].values() if min(group["image"].shape[1:]) >= 34]
+        assert len(groups) >= len(places)
+        for line, (group, (ra, dec)) in enumerate(zip(groups, places, strict=False), start=2):
+            image, weight = group["image"][2], group["weight"][2]
+            header = fits.Header({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": ra, "CRVAL2": dec})
+            header["CRPIX2"], header["CRPIX1"] = ((side + 1) / 2 for side in image.shape)
+            header["CD1_1"], header["CD2_2"] = -0.168 / 3600, 0.168 / 3600
+            header["FLUXMAG0"] = 10 ** (0.4 * 27)
+            variance = 1 / np.where(weight > 0, weight, np.median(weight[weight > 0]))
+            planes = fits.Header({"MP_BAD": 0, "MP_SAT": 1, "MP_CR": 3, "HIERARCH MP_NO_DATA": 8})
+            cutouts[f"arch-1/{line}-cutout-HSC-I-9813-pdr3_wide.fits"] = fits_bytes(
+                fits.ImageHDU(image, header, "IMAGE"),
+                fits.ImageHDU(np.zeros(image.shape, np.int32), planes, "MASK"),
+                fits.ImageHDU(variance.astype("f4"), name="VARIANCE"),
+            )
+            psfs[f"arch-1/{line}-psf-calexp-pdr3_wide-HSC-I-9813.fits"] = fits_bytes(
+                fits.ImageHDU(group["psf"][2])
+            )
+    return tar_bytes(cutouts), tar_bytes(psfs)
+
+
+def test_hsc_tng_runs_from_bulk_tars_to_the_report(archive, shared_data, tmp_path, monkeypatch):
+    """HSC's pixels come as tars, and flow, mocks of hsc-wide, scores and report follow from one file."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in (("TNG_API_KEY", "key"), ("SSP_PDR_USR", "me"), ("SSP_PDR_PWD", "secret")):
+        monkeypatch.setenv(name, value)
+    places = [(150.05 + 0.1 * i, 2.05 + 0.1 * (i % 3)) for i in range(80)]
+    content = tomllib.loads(recipe("hsc-tng", tmp_path / "w.toml"))
+    for section in ("fetch", "mock"):
+        content[section] = {
+            name: entry for name, entry in content[section].items() if not name.lower().startswith("tng50")
+        }
+    content["compare"] = {"bootstrap": 200}
+    content |= {"workers": 1, "size": 32}
+    content["prepare"] |= {"train": 0.5, "validation": 0.3}
+    content["train"]["epochs"] = 1
+    where = {"simulation": "TNG100-1", "snapshot": 99}
+    content["fetch"]["tng100-list"]["field"] = [f"{key}={value}" for key, value in where.items()]
+    content["fetch"]["tng100"] |= {
+        "field": content["fetch"]["tng100-list"]["field"],
+        "targets": "{out}/files/tng100-list/TNG100-1-099.json",
+    }
+    stars = shared_data / "simulated/tng100_sub565261_z0/cutout_stars_565261.hdf5"
+    cutouts, psfs = hsc_answers(shared_data / "observed/hsc-cosmos-blends/hsc-cosmos-blends.h5", places)
+    sql = sdss_galaxy_query((0.08, 0.12), 10.0, 20000, (129.0, 226.0, -1.5, 4.5))
+    rows = ["objid,ra,dec,z,logMass"]
+    rows += [f"{i},{ra:.6f},{dec:.6f},0.1,{10 + 0.01 * i}" for i, (ra, dec) in enumerate(places)]
+    archive.serve({
+        archive_url("sdss-catalogue", base=HERE, sql=sql): "\n".join(rows).encode(),
+        archive_url("tng-subhalos", base=HERE, **where, log_stellar_mass=10.0, limit=20000): listed(565261),
+        archive_url("tng-cutout", base=HERE, **where, subhalo=565261): stars.read_bytes(),
+        "/das_cutout/pdr3/cgi-bin/cutout": cutouts,
+        "/psf/pdr3/cgi/getpsf?bulk=on": psfs,
+    })  # fmt: skip
+    for entry in content["fetch"].values():
+        entry |= {"base": archive.base, "rate": 1000.0}
+    (tmp_path / "w.toml").write_text(tomli_w.dumps(content))
+    assert main(["-q", "run", "w.toml"]) in (0, 3)
+    assert (tmp_path / "hsc-tng/comparison/report.html").is_file()
+    real = ImageSet.open(tmp_path / "hsc-tng/real")
+    assert len(real) >= 25
+    assert (real.survey, real.bands) == ("hsc-wide", ("i",))
+    assert real.pixel_scale == pytest.approx(0.168)
+    assert np.isfinite(real.catalogue["stellar_mass"]).all()
+    mocks = ImageSet.open(tmp_path / "hsc-tng/mocks/TNG100").catalogue
+    assert mocks["psf_fwhm_i"][0] == pytest.approx(np.median(real.catalogue["psf_fwhm_i"]), rel=0.1)
+    assert {"HSC-WIDE (half)", "TNG100"} <= set(read_comparison(tmp_path / "hsc-tng/comparison")["dataset"])
