@@ -4,6 +4,7 @@ import faulthandler
 import json
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -15,6 +16,7 @@ from simcompare.runs.files import open_own
 __all__ = ["Watch"]
 
 _GRACE = 5.0  # s between the polite end of a reading and that of the process
+_AGAIN = 1.0  # s between tries to end a reading politely
 
 
 class Watch:
@@ -94,17 +96,30 @@ def _read_stuck(journal: Path) -> set[str]:
     return stuck
 
 
+class _LateError(TimeoutError):
+    """The time of a block is over."""
+
+
 @contextmanager
 def _alarm(seconds: float, message: str) -> Iterator[None]:
-    """Raise TimeoutError in the block, which the main thread runs, after a time."""
+    """Raise TimeoutError in the block, which the main thread runs, after a time.
+
+    Python ignores, and prints, what is raised while it cleans up after an object: so once a second again.
+    """
 
     def end(_number, _frame):
-        raise TimeoutError(message)
+        raise _LateError(message)
 
-    before = signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    def ignored(unraisable):
+        if unraisable.exc_type is not _LateError:
+            hook(unraisable)
+
+    before, hook = signal.signal(signal.SIGALRM, end), sys.unraisablehook
+    sys.unraisablehook = ignored
+    signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        sys.unraisablehook = hook

@@ -1,5 +1,7 @@
 import os
+import sys
 import threading
+import time
 
 import h5py
 import pytest
@@ -77,3 +79,28 @@ def test_journal_left_by_a_kill_after_the_record_goes_with_the_next_run(tmp_path
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "part-0.json", "part-0.txt", "part-1.json", "part-1.txt",
     ]  # fmt: skip
+
+
+class Cleaned:
+    """Object whose end takes longer than the limit; what is raised there Python ignores."""
+
+    def __del__(self):
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end:
+            pass
+
+
+def test_a_limit_that_is_over_while_an_object_is_cleaned_up_is_not_lost(tmp_path, capsys):
+    hook, start = sys.unraisablehook, time.monotonic()
+
+    def read():
+        with Watch(tmp_path / "journal", 0.2) as watch, watch("a"):
+            Cleaned()
+            while time.monotonic() - start < 20:
+                pass
+
+    with pytest.raises(TimeoutError, match="took longer"):
+        read()
+    assert time.monotonic() - start < 10
+    assert sys.unraisablehook is hook
+    assert capsys.readouterr().err == ""
