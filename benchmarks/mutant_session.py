@@ -140,10 +140,12 @@ class Trial:
             signal.setitimer(signal.ITIMER_REAL, self.slowest)
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             signal.setitimer(signal.ITIMER_REAL, 0)
-            if not late:
-                called[item.nodeid] = time.monotonic() - start, sorted(current)
-            if session.testsfailed:
+            if late:  # stopped, in whatever words it ended
+                session.testsfailed, session.shouldfail = 0, False
+            elif session.testsfailed:
                 return 1
+            else:
+                called[item.nodeid] = time.monotonic() - start, sorted(current)
         notes.write_text(json.dumps(called))
         return 0
 

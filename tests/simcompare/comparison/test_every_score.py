@@ -55,3 +55,10 @@ def test_a_score_made_of_another_column_is_read_and_summarised(monkeypatch):
         ("real", 29, "mag"),
         ("sim", 19, "mag"),
     ]
+
+
+def test_columns_that_are_made_for_something_else_need_not_be_read(monkeypatch):
+    made = Column("area", "", "area", Use.SHAPE, needs=("extra",), make=lambda s: s["extra"])
+    monkeypatch.setitem(COLUMNS, "area", made)
+    scores = galaxies()
+    assert "extra" not in score_columns(scores.with_columns(extra=scores["log_prob"])[:0])

@@ -185,7 +185,7 @@ def test_a_place_is_taken_within_three_arcsec_in_every_direction(ra, dec):
     taken = TakenPlaces()
     taken.add("first", ra, dec)
     for angle in np.arange(0, 360, 15):
-        near, far = (middle.directional_offset_by(angle * u.deg, r * u.arcsec) for r in (2.95, 3.05))
+        near, far = (middle.directional_offset_by(angle * u.deg, r * u.arcsec) for r in (2.9998, 3.0002))
         assert "within 3.0 arcsec" in taken.holds("other", near.ra.deg, near.dec.deg)
         assert taken.holds("other", far.ra.deg, far.dec.deg) == ""
         assert "of this name" in taken.holds("first", far.ra.deg, far.dec.deg)

@@ -64,6 +64,8 @@ def test_maps_are_means_over_orientations_and_are_found_by_number(tmp_path, monk
 def test_shards_that_exist_are_kept_and_missing_ones_named(tmp_path):
     images = Images(6)
     (path,) = write_maps(images, {"square": Square()}, tmp_path)
+    corners = read_map(tmp_path, "set a", 5)["square"] - images.image[5, 0] ** 2
+    assert corners[-1, 0] == pytest.approx(5 / 4, abs=1e-5)  # of eight orientations unless told otherwise
     before = path.stat().st_mtime_ns
     images.image += 1
     assert write_maps(images, {"square": Square()}, tmp_path) == [path]

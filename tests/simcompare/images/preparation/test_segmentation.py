@@ -123,6 +123,11 @@ def test_the_label_is_that_of_the_pixel_or_the_commonest_within_two():
     corner[0, 2], corner[2, 2], corner[8, 6] = 5, 5, 4
     assert (_label_at(corner, 0, 0), _label_at(corner, 8, 8)) == (5, 4)
     assert _label_at(corner, 0, 5) == 0  # three pixels away
+    for edge in ((0, 0), (0, 1), (1, 0)):
+        first = np.zeros((9, 9), int)
+        first[edge] = 6
+        assert _label_at(first, 2, 2) == _label_at(first, 1, 1) == 6
+        assert _label_at(first[:2, :2], 1, 1) == 6
 
 
 def test_the_mean_profile_is_the_median_of_rings():
