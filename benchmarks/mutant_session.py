@@ -120,7 +120,7 @@ class Trial:
 
     def watch(self, session, notes: Path) -> int:
         """Run all tests and write down how long each takes and which functions of the module it calls."""
-        called, current, late = {}, set(), []
+        called, current, late, stopped = {}, set(), [], False
 
         def trace(frame, event, arg):
             if frame.f_code.co_filename == str(self.module):
@@ -140,7 +140,8 @@ class Trial:
             signal.setitimer(signal.ITIMER_REAL, self.slowest)
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             signal.setitimer(signal.ITIMER_REAL, 0)
-            if late:  # stopped, in whatever words it ended
+            stopped |= bool(late)
+            if late or (stopped and session.testsfailed):  # or wants what a stopped one should have made
                 session.testsfailed, session.shouldfail = 0, False
             elif session.testsfailed:
                 return 1
