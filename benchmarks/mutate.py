@@ -9,7 +9,7 @@ a time limit. Survivors are printed with their line: each is a fault that no tes
 that anybody could see; those are judged by hand and stand, with the reason, in
 benchmarks/equivalent_mutants.txt.
 
-With `--record FILE` every result is kept: a second call tries what is new, with `--again` also what survived,
+With `--record FILE` every result is kept: a second call tries what is new, with `--again` what survived,
 and `--minutes` ends a call between two mutants. `--table` prints the record as a Markdown table.
 """
 
@@ -172,11 +172,11 @@ def score(folder: Path, module: str, tests: list[str], options: argparse.Namespa
     found = mutants(tree, options.where)
     chosen = random.Random(f"{options.seed} {module}").sample(found, min(options.most, len(found)))
     before, alike = known(options.record), equivalent()
-    again = (None, "passed") if options.again else (None,)
+    wanted = "passed" if options.again else None
     left = {
         what: (line, number)
-        for line, what, number in sorted(chosen)
-        if before.get((module, what), {}).get("outcome") in again and (module, what) not in alike
+        for line, what, number in sorted(found if options.again else chosen)
+        if before.get((module, what), {}).get("outcome") == wanted and (module, what) not in alike
     }
 
     def say(what: str, state: str, seconds: float) -> None:
@@ -267,7 +267,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--where", default="", help="one function of the modules")
     parser.add_argument("--record", type=Path, help="file that keeps the results, a JSON line each")
-    parser.add_argument("--again", action="store_true", help="try those of the record that survived too")
+    parser.add_argument("--again", action="store_true", help="try those of the record that survived")
     parser.add_argument("--minutes", type=float, default=1e6, help="after which no mutant is begun")
     parser.add_argument(
         "--longest", type=float, default=LONGEST, help="seconds that the tests of a module may take"
