@@ -47,6 +47,7 @@ def test_a_sheet_is_stretched_between_its_percentiles():
         expected = np.clip((stretched - low) / (high - low), 0, 1)
         sheet = sample_sheet(images, columns=2, softening=given)
         assert sheet.shape == (24, 16)
+        assert (sheet.min(), sheet.max()) == (0, 1)
         np.testing.assert_allclose(sheet[16:24, 8:16], expected[1], atol=1e-4)
         np.testing.assert_allclose(sheet[:8, :8], expected[4], atol=1e-4)
     assert (sample_sheet(np.ones((1, 1, 2, 2)), columns=1) == 0).all()  # nothing to stretch

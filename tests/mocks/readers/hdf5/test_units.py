@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from astropy import constants
 from astropy import units as u
+from astropy.table import Table
 
-from mocks.readers.hdf5.layout import box_side, files_of, galaxy_id, galaxy_numbers
+from mocks.readers.hdf5.layout import box_side, files_of, galaxy_id, galaxy_numbers, with_units
 from mocks.readers.hdf5.membership import is_of_haloes, numbers_in, whole_numbers
 from mocks.readers.hdf5.units import CGS, Units, conversion, header_units, unit_factor
 
@@ -145,13 +146,17 @@ def test_numbers_of_galaxies_by_group_and_subgroup():
 def test_columns_that_tell_the_galaxy_or_the_halo(file):
     group = file.create_group("PartType4")
     assert numbers_in(group) is None
-    group["FOFGroupIDs"] = np.array([5, 0, -2, 2**31 - 1, 2**31 - 2])
+    group["FOFGroupIDs"] = np.array([5, 0, -2, 2**31 - 1, 2**31 - 2, 1])
     assert is_of_haloes(group)
-    assert numbers_in(group).tolist() == [5, -1, -1, -1, 2**31 - 2]
+    assert numbers_in(group).tolist() == [5, -1, -1, -1, 2**31 - 2, 1]
     eagle = file.create_group("PartType0")
     eagle["GroupNumber"], eagle["SubGroupNumber"] = np.array([1, 2]), np.array([3, 2**30])
     assert not is_of_haloes(eagle)
     assert numbers_in(eagle).tolist() == [100_003, -1]
+    camels = file.create_group("PartType5")
+    camels["SubhaloID"] = np.array([7, -1])
+    assert not is_of_haloes(camels)
+    assert numbers_in(camels).tolist() == [7, -1]
     file["floats"] = np.array([1.0, -2.0, 3.0])
     assert whole_numbers(file["floats"]).tolist() == [1, -2, 3]
     for values in ([1.5, 2.0], [np.nan, 2.0], [2.0**53, 2.0]):
@@ -181,3 +186,11 @@ def test_files_and_names_of_a_snapshot(tmp_path):
     )
     assert galaxy_id(tmp_path / "cutout_12.hdf5", {}) == (12, ("galaxy 12 by the name of the file",))
     assert galaxy_id(tmp_path / "stars.hdf5", {}) == (0, ())
+
+
+def test_house_columns_of_a_catalogue_have_their_units():
+    names = ("stellar_mass", "half_mass_radius", "star_formation_rate", "x", "y", "z", "n_stars")
+    found = with_units(Table({name: [1.0] for name in names}))
+    expected = [u.Msun, u.kpc, u.Msun / u.yr, u.kpc, u.kpc, u.kpc, None]
+    assert [found[name].unit for name in names] == expected
+    assert with_units(Table({"z": [1.0]}))["z"].unit == u.kpc

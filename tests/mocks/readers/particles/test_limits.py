@@ -182,6 +182,8 @@ def test_clumps_have_their_shares_of_the_mass():
     assert shares_of_clumps(clumps(39), np.ones(39)).size == 0
     assert shares_of_clumps(clumps(40), np.ones(40)).size >= 1
     assert shares_of_clumps(np.ones((50, 3)), np.ones(50)).tolist() == [1]
+    stacked = np.concatenate([np.zeros((60, 3)), 1000 + np.zeros((40, 3))])  # each clump in one place
+    assert shares_of_clumps(stacked, np.ones(100)).tolist() == [0.6, 0.4]
     many = clumps(9000, 3000)  # of which every third is looked at
     assert shares_of_clumps(many, np.ones(12000))[:2] == pytest.approx([0.75, 0.25], abs=0.03)
 
