@@ -146,3 +146,11 @@ def test_the_interval_of_a_change_is_widened_for_the_spread_of_what_each_galaxy_
     resampled = change(np.ones(9)) + np.sqrt(9 / 8) * (drawn[1] - drawn[0] - change(np.ones(9)))
     assert found.value == pytest.approx(change(np.ones(9)))
     assert (found.low, found.high) == pytest.approx(tuple(np.quantile(resampled, [tail, 1 - tail])), rel=1e-3)
+
+
+def test_the_first_step_has_the_error_of_the_headline_s_interval(structure):
+    table = fraction_ladder({"ideal": mocks(), "sky": mocks(structure=0.5)}, "sim", structure, 0)
+    test = structure.test(mocks())
+    assert table["change"][0] == pytest.approx(test.fraction - 1)
+    assert (table["change_low"][0], table["change_high"][0]) == pytest.approx((test.low - 1, test.high - 1))
+    assert table["change_error"][0] == pytest.approx((test.high - test.low) / (2 * 1.959964), rel=1e-6)

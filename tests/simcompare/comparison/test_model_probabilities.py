@@ -11,6 +11,7 @@ from simcompare.comparison.model_probabilities import (
     ModelComparison,
     _averaged,
     _calibration,
+    _first_views,
     _fit,
     _folds,
     _inside,
@@ -199,3 +200,10 @@ def test_doubts_at_their_bounds_and_how_to_read_the_table():
 
 def test_terms_are_clipped_at_five():
     np.testing.assert_array_equal(design(np.array([[-7.0, 2.0]])), [[1, -5, 2, 24, 3]])
+
+
+def test_a_galaxy_with_one_unknown_feature_is_left_out():
+    scores, features = world(0.0, n=4)
+    features[1, 2] = np.nan
+    names = Scores.of(scores)["galaxy_id"][_first_views(Scores.of(scores), "real", features)]
+    assert sorted(names.tolist()) == ["real0", "real2", "real3"]

@@ -414,3 +414,14 @@ def test_the_window_is_centred_on_the_target_where_the_image_lets_it(position, f
             _crop(make_stamp(image=image, position=outside), 64)
     for inside in ((-0.4, 50.0), (119.4, 50.0), (60.0, -0.4), (60.0, 99.4)):
         assert _crop(make_stamp(image=image, position=inside), 64).image.shape == (1, 64, 64)
+
+
+def test_a_bad_place_is_that_of_the_target_wherever_it_is():
+    target, middle = np.zeros((96, 96), np.uint8), np.zeros((96, 96), np.uint8)
+    target[49:52, 44:47] = 1
+    middle[46:50, 46:50] = 1
+    place = {"x": 45.0, "y": 50.0, "position": (45.0, 50.0)}
+    with pytest.raises(RejectedStampError, match="the cent.* is bad"):
+        prepare(make_stamp(mask=target, **place))
+    far = make_stamp(x=38.0, y=58.0, mask=middle, position=(38.0, 58.0))
+    assert prepare(far).image.shape == (1, 64, 64)
