@@ -421,7 +421,7 @@ def test_a_bad_place_is_that_of_the_target_wherever_it_is():
     target[49:52, 44:47] = 1
     middle[46:50, 46:50] = 1
     place = {"x": 45.0, "y": 50.0, "position": (45.0, 50.0)}
-    with pytest.raises(RejectedStampError, match="the cent.* is bad"):
+    with pytest.raises(RejectedStampError, match=r"the cent.* is bad"):
         prepare(make_stamp(mask=target, **place))
     far = make_stamp(x=38.0, y=58.0, mask=middle, position=(38.0, 58.0))
     assert prepare(far).image.shape == (1, 64, 64)
