@@ -101,3 +101,25 @@ def test_what_is_no_simulation_has_no_rank_and_images_must_be_the_same():
     for other in (renamed, second[:-1], second.with_columns(dataset=["b"] * len(second))):
         with pytest.raises(ValueError, match="same order"):
             model_null(first, other, 0)
+
+
+def test_the_error_of_the_volume_leaves_each_part_out_and_adds_that_of_real_galaxies():
+    """Variance (n - 1) / n times the sum of squares; Student's t for n - 1; the views of a galaxy averaged."""
+    rng = np.random.default_rng(4)
+    ours, real, part = rng.normal(5, 3, 40), rng.normal(0, 2, 30), np.arange(40) % 4
+    values = np.concatenate([real, ours - 1, ours + 1])  # two views of each
+    table = Table(
+        {
+            "galaxy_id": [f"r{k}" for k in range(30)] + 2 * [f"s{k}" for k in range(40)],
+            "dataset": ["real"] * 30 + ["sim"] * 80, "kind": ["observed"] * 30 + ["simulated"] * 80,
+            "split": ["test"] * 110, "log_likelihood_ratio": values,
+            "sub_box": np.concatenate([np.zeros(30, int), part, part]),
+        }
+    )  # fmt: skip
+    found = jackknife(Scores.of(table).with_reference("real"), "sim")
+    left_out = np.array([ours[part != k].mean() for k in range(4)])
+    error = np.sqrt(3 / 4 * np.sum((left_out - left_out.mean()) ** 2) + real.var(ddof=1) / 30)
+    assert found.value == pytest.approx(ours.mean() - real.mean())
+    assert found.error == pytest.approx(error)
+    assert found.high - found.value == pytest.approx(3.182446 * error, rel=1e-6)
+    assert found.value - found.low == pytest.approx(3.182446 * error, rel=1e-6)
