@@ -183,6 +183,7 @@ def test_parts_of_a_box_are_counted_along_x_then_y_then_z():
     )
     expected = [0, 1, 2, 4, 7, 1, 0, 4]
     assert sub_boxes(places, 10.0).tolist() == expected
+    assert sub_boxes(np.array([[-1e-20, 0, 0]]), 10.0).tolist() == [1]  # which rounding wraps to 10
     assert sub_boxes(np.array([[1.0, 4, 7]]), 9.0, 3).tolist() == [0 + 3 * 1 + 9 * 2]
     columns = {f"box_{axis}": np.tile(places[:, k], 2).astype(float) for k, axis in enumerate("xyz")}
     columns = {name: np.where(np.arange(16) < 8, values, 3 * values) for name, values in columns.items()}

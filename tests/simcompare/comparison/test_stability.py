@@ -104,7 +104,7 @@ def test_what_is_no_simulation_has_no_rank_and_images_must_be_the_same():
 
 
 def test_the_error_of_the_volume_leaves_each_part_out_and_adds_that_of_real_galaxies():
-    """Variance (n - 1) / n times the sum of squares; Student's t for n - 1; the views of a galaxy averaged."""
+    """Variance (n - 1) / n times the sum of squares; Student's t for n - 1; views of a galaxy averaged."""
     rng = np.random.default_rng(4)
     ours, real, part = rng.normal(5, 3, 40), rng.normal(0, 2, 30), np.arange(40) % 4
     values = np.concatenate([real, ours - 1, ours + 1])  # two views of each

@@ -418,9 +418,9 @@ def test_the_window_is_centred_on_the_target_where_the_image_lets_it(position, f
 
 def test_a_bad_place_is_that_of_the_target_wherever_it_is():
     target, middle = np.zeros((96, 96), np.uint8), np.zeros((96, 96), np.uint8)
-    target[49:52, 44:47] = 1
+    target[49:52, 29:32] = 1
     middle[46:50, 46:50] = 1
-    place = {"x": 45.0, "y": 50.0, "position": (45.0, 50.0)}
+    place = {"x": 30.0, "y": 50.0, "position": (30.0, 50.0)}  # left of the middle of the window
     with pytest.raises(RejectedStampError, match=r"the cent.* is bad"):
         prepare(make_stamp(mask=target, **place))
     far = make_stamp(x=38.0, y=58.0, mask=middle, position=(38.0, 58.0))
