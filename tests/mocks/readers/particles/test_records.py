@@ -175,10 +175,10 @@ def test_parts_of_several_files_are_joined_and_scaled(kind):
             expected[name].append(values[use])
         expected["spread"].append(np.stack([x, y, z], axis=1)[use])
         expected["identity"].append(np.abs(identity[use]))
-    found = gather(parts, {"mass": 2.0, "position": 0.5, "spread": 3.0})
+    found = gather(parts, {"mass": 2.0, "position": 0.5, "spread": 3.0, "wide": 4.0})
     assert set(found) == set(expected)
     for name, values in expected.items():
-        factor = {"mass": 2.0, "position": 0.5, "spread": 3.0}.get(name, 1.0)
+        factor = {"mass": 2.0, "position": 0.5, "spread": 3.0, "wide": 4.0}.get(name, 1.0)
         np.testing.assert_array_equal(found[name], np.concatenate(values) * factor)
     assert [len(part) for part in parts] == [5, 3, 0]
     assert "extra" in gather(parts[:1])
