@@ -205,7 +205,8 @@ def draw_each(
         if ax.get_legend() is not None:
             ax.get_legend().remove()
         own = [entry for entry in entries if _counted(entry)[0] == entry_of(name)]
-        ax.set_title(own[0] if own else name, loc="left", fontsize="small")
+        room = 0.95 * figure.get_figwidth() / n_across
+        ax.set_title(wrapped(own[0] if own else name, room), loc="left", fontsize="small")
         is_last = place + n_across >= len(names)
         ax.tick_params(labelbottom=is_last)
         across, up = ax.get_xlabel(), ax.get_ylabel()

@@ -72,7 +72,7 @@ print(oct(made.stat().st_mode)[-3:], len(list(made.rglob("*.nbi"))))
 """
     done = run(READ_ONLY + COMPILE + look, "--version", TMPDIR=str(tmp_path))
     assert done.returncode == 0, done.stderr
-    said = re.findall(r"numba keeps compiled code in (\S+) for this run alone", done.stderr)
+    said = re.findall(r"numba keeps compiled code in (\S+), for this run only", done.stderr)
     assert len(said) == 1
     assert Path(said[0]).parent == tmp_path
     assert not Path(said[0]).exists()

@@ -104,12 +104,23 @@ def test_deep_or_absurd_toml_is_refused_in_one_line(tmp_path, text):
         assert len(str(error.value).splitlines()) == 1
 
 
-@pytest.mark.parametrize("section", [name for name in SECTIONS if name not in ("mock",)])
+@pytest.mark.parametrize("section", [name for name in SECTIONS if name not in ("mock", "fetch")])
 def test_workflow_file_cannot_write_outside_its_folder(section):
     key = "run" if section == "report" else "out"
     content = {"prepare": {"inputs": ["c"]}, "mock": {"a": {"inputs": ["b"]}}}
     content[section] = content.get(section, {}) | {key: "/etc"}
     with pytest.raises(ValueError, match=f"sets {key}, which the workflow sets itself"):
+        plan_workflow(content)
+
+
+@pytest.mark.parametrize("out", ["/etc", "../elsewhere", "w/../../elsewhere", "w/link/etc"])
+def test_workflow_file_cannot_fetch_outside_its_folder(tmp_path, monkeypatch, out):
+    monkeypatch.chdir(tmp_path)
+    Path("w").mkdir()
+    Path("w/link").symlink_to("/")
+    content = {"out": "w", "prepare": {"inputs": ["c"]}, "mock": {"a": {"inputs": ["b"]}}}
+    content["fetch"] = {"frames": {"archive": "sdss-frame", "out": out}}
+    with pytest.raises(ValueError, match=r"\[fetch.frames\] out = .* lies outside w, the workflow's folder"):
         plan_workflow(content)
 
 

