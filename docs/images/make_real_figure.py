@@ -12,7 +12,10 @@ from matplotlib.figure import Figure
 
 from simcompare import figures
 from simcompare.comparison.report_table import read_comparison
-from simcompare.figures.looks import PAGE, styled
+from simcompare.figures.looks import (
+    PAGE,
+    styled,
+)
 from simcompare.scores.run_inputs import run_scores
 
 LEAST = 3  # galaxies of a distribution

@@ -9,6 +9,11 @@ from simcompare.figures.checks import (
     realism_numbers,
     typicality_numbers,
 )
+from simcompare.figures.dataset_styles import (
+    fixed_styles,
+    names_and_kinds,
+    styles_of,
+)
 from simcompare.figures.differences import draw_forest, draw_scales, null_numbers, scale_numbers
 from simcompare.figures.distributions import (
     density_numbers,
@@ -24,7 +29,10 @@ from simcompare.figures.feature_maps import draw_map, map_numbers
 from simcompare.figures.galleries import Stretch, common_stretch, draw_gallery, draw_samples, gallery_images
 from simcompare.figures.grids import draw_bins, draw_each, draw_grid, small_multiples, stack_panels
 from simcompare.figures.ladders import draw_ladder, draw_stability
-from simcompare.figures.looks import fixed_styles, names_and_kinds, save_figure, style, styles_of
+from simcompare.figures.looks import (
+    save_figure,
+    style,
+)
 from simcompare.figures.pixel_values import draw_pixels, pixel_numbers
 from simcompare.figures.planes import draw_plane, plane_numbers
 from simcompare.figures.populations import (

@@ -10,6 +10,10 @@ from matplotlib.ticker import MaxNLocator
 
 from mocks.streams import stream
 from simcompare.comparison.matching import Match
+from simcompare.figures.dataset_styles import (
+    order_of,
+    table_styles,
+)
 from simcompare.figures.distributions import density_numbers
 from simcompare.figures.drawing import drawing
 from simcompare.figures.looks import (
@@ -22,10 +26,8 @@ from simcompare.figures.looks import (
     legend_columns,
     new_axes,
     new_figure,
-    order_of,
     panels_across,
     step_rows,
-    table_styles,
     wrapped,
 )
 from simcompare.kinds import Kind

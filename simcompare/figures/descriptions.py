@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from astropy.table import Table
 
-from simcompare.figures.looks import order_of
+from simcompare.figures.dataset_styles import order_of
 from simcompare.scores.columns import column_of
 
 __all__ = ["described"]

@@ -7,8 +7,16 @@ from matplotlib.ticker import MaxNLocator
 
 from mocks.streams import stream
 from simcompare.comparison.headline import split_differences
+from simcompare.figures.dataset_styles import table_styles
 from simcompare.figures.drawing import drawing
-from simcompare.figures.looks import COLUMN, PAGE, count_label, legend_above, new_axes, table_styles, wrapped
+from simcompare.figures.looks import (
+    COLUMN,
+    PAGE,
+    count_label,
+    legend_above,
+    new_axes,
+    wrapped,
+)
 from simcompare.figures.samples import datasets_of
 from simcompare.kinds import Kind
 from simcompare.scores.columns import column_of

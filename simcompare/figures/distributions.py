@@ -8,13 +8,13 @@ from astropy.table import Table
 from matplotlib.axes import Axes
 
 from mocks.streams import stream
+from simcompare.figures.dataset_styles import table_styles
 from simcompare.figures.drawing import drawing
 from simcompare.figures.looks import (
     COLUMN,
     count_label,
     legend_above,
     new_axes,
-    table_styles,
 )
 from simcompare.figures.samples import datasets_of
 from simcompare.scores.columns import axis_label, column_of

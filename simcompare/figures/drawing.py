@@ -12,7 +12,14 @@ from matplotlib.axes import Axes
 from matplotlib.colors import is_color_like
 from matplotlib.figure import Figure
 
-from simcompare.figures.looks import colored, new_width, order_of, styled
+from simcompare.figures.dataset_styles import (
+    colored,
+    order_of,
+)
+from simcompare.figures.looks import (
+    new_width,
+    styled,
+)
 
 __all__ = ["drawing", "with_labels"]
 

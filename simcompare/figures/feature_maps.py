@@ -4,9 +4,15 @@ import numpy as np
 from astropy.table import Table
 from matplotlib.axes import Axes
 
+from simcompare.figures.dataset_styles import table_styles
 from simcompare.figures.drawing import drawing
 from simcompare.figures.ladders import CROWD, draw_contours
-from simcompare.figures.looks import COLUMN, count_label, legend_above, new_axes, table_styles
+from simcompare.figures.looks import (
+    COLUMN,
+    count_label,
+    legend_above,
+    new_axes,
+)
 from simcompare.scores.features import Components
 from simcompare.scores.record import Scores
 

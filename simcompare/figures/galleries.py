@@ -7,8 +7,13 @@ import numpy as np
 from astropy.table import Table
 from matplotlib.axes import Axes
 
+from simcompare.figures.dataset_styles import order_of
 from simcompare.figures.drawing import drawing
-from simcompare.figures.looks import PAGE, new_axes, order_of, styled
+from simcompare.figures.looks import (
+    PAGE,
+    new_axes,
+    styled,
+)
 from simcompare.images.contact_sheet import Stretch, common_stretch
 from simcompare.scores.columns import axis_label, column_of
 

@@ -9,16 +9,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from simcompare.figures.dataset_styles import (
+    fixed_styles,
+    names_and_kinds,
+    order_of,
+)
 from simcompare.figures.distributions import MOST_BANDS, draw_density, draw_ridges
 from simcompare.figures.drawing import drawing
 from simcompare.figures.looks import (
     PAGE,
     entry_of,
-    fixed_styles,
     legend_columns,
-    names_and_kinds,
     new_figure,
-    order_of,
     panels_across,
     wrapped,
 )

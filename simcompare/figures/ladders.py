@@ -7,13 +7,15 @@ from astropy.table import Table
 from matplotlib.axes import Axes
 from scipy.ndimage import gaussian_filter
 
+from simcompare.figures.dataset_styles import (
+    DatasetStyle,
+    order_of,
+    styles_of,
+)
 from simcompare.figures.drawing import drawing
 from simcompare.figures.looks import (
     PAGE,
-    DatasetStyle,
     new_axes,
-    order_of,
-    styles_of,
 )
 from simcompare.kinds import Kind
 from simcompare.scores.columns import unit_label

@@ -7,7 +7,13 @@ from astropy.table import Table
 from matplotlib.axes import Axes
 
 from simcompare.figures.drawing import drawing
-from simcompare.figures.looks import COLUMN, draw_steps, legend_above, new_axes, step_rows
+from simcompare.figures.looks import (
+    COLUMN,
+    draw_steps,
+    legend_above,
+    new_axes,
+    step_rows,
+)
 
 __all__ = ["draw_pixels", "pixel_numbers"]
 

@@ -12,7 +12,11 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.patches import Rectangle
 
 from simcompare.figures.drawing import drawing
-from simcompare.figures.looks import COLUMN, logarithmic, new_axes
+from simcompare.figures.looks import (
+    COLUMN,
+    logarithmic,
+    new_axes,
+)
 from simcompare.scores.columns import axis_label, column_of, unit_label
 from simcompare.scores.record import Scores
 from simcompare.statistics.means import Clustered

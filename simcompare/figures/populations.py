@@ -4,6 +4,7 @@ import numpy as np
 from astropy.table import Table
 from matplotlib.axes import Axes
 
+from simcompare.figures.dataset_styles import table_styles
 from simcompare.figures.drawing import drawing
 from simcompare.figures.looks import (
     COLUMN,
@@ -11,7 +12,6 @@ from simcompare.figures.looks import (
     legend_above,
     logarithmic,
     new_axes,
-    table_styles,
 )
 from simcompare.figures.samples import datasets_of
 from simcompare.kinds import Kind

@@ -7,6 +7,7 @@ from astropy.table import Table
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from simcompare.figures.dataset_styles import table_styles
 from simcompare.figures.distributions import FEW, MOST_BANDS
 from simcompare.figures.drawing import drawing
 from simcompare.figures.looks import (
@@ -15,7 +16,6 @@ from simcompare.figures.looks import (
     legend_above,
     logarithmic,
     new_axes,
-    table_styles,
 )
 from simcompare.figures.samples import datasets_of
 from simcompare.scores.columns import axis_label, column_of, unit_label

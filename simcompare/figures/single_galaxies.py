@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 
 from mocks.streams import stream
+from simcompare.figures.dataset_styles import table_styles
 from simcompare.figures.drawing import drawing
 from simcompare.figures.galleries import Stretch
 from simcompare.figures.looks import (
@@ -19,7 +20,6 @@ from simcompare.figures.looks import (
     new_axes,
     new_figure,
     styled,
-    table_styles,
     wrapped,
 )
 from simcompare.scores.record import Scores

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from simcompare.figures.checks import draw_matched, draw_realism, draw_sky, draw_typicality
+from simcompare.figures.dataset_styles import table_styles
 from simcompare.figures.differences import draw_forest, draw_scales
 from simcompare.figures.distributions import (
     MOST_BANDS,
@@ -20,7 +21,6 @@ from simcompare.figures.distributions import (
 )
 from simcompare.figures.feature_maps import draw_map
 from simcompare.figures.grids import draw_bins, draw_grid, small_multiples
-from simcompare.figures.looks import table_styles
 from simcompare.figures.pixel_values import draw_pixels
 from simcompare.figures.planes import draw_plane
 from simcompare.figures.populations import draw_fractions, draw_mass_function

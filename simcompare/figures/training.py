@@ -5,7 +5,10 @@ from astropy.table import Table
 from matplotlib.axes import Axes
 
 from simcompare.figures.drawing import drawing
-from simcompare.figures.looks import COLUMN, new_axes
+from simcompare.figures.looks import (
+    COLUMN,
+    new_axes,
+)
 
 __all__ = ["draw_training"]
 

@@ -15,8 +15,8 @@ from markupsafe import Markup
 from PIL import Image
 
 from mocks.streams import stream
+from simcompare.figures.dataset_styles import styles_of
 from simcompare.figures.galleries import Stretch, common_stretch
-from simcompare.figures.looks import styles_of
 from simcompare.runs.files import write_text
 from simcompare.scores.record import Scores
 

@@ -5,8 +5,8 @@ from astropy.table import Table
 
 from mocks.streams import stream
 from simcompare import figures
+from simcompare.figures.dataset_styles import table_styles
 from simcompare.figures.distributions import MOST_BANDS
-from simcompare.figures.looks import table_styles
 from simcompare.figures.samples import binned_scores, split_scores
 from simcompare.kinds import Kind
 from simcompare.pages.sections.sketchbook import Sketchbook
