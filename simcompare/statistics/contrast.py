@@ -18,7 +18,7 @@ __all__ = [
     "weighted_mean",
 ]
 
-PRIOR = 0.7  # galaxies' worth of the reference's spread in that of a data set: 5 % of false alarms at few
+PRIOR = 0.7  # galaxies' worth of the reference's spread in that of pairs: 5 % of false alarms at few
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,8 +122,8 @@ def combine_fractions(
 
 
 def own_variance(spread: float, spread_real: float, n: float, n_galaxies: int) -> tuple[float, float]:
-    """Variance of a mean of ``n`` galaxies' worth, and its degrees of freedom."""
-    # The spread of few galaxies is chance: hold it a little towards that of real galaxies.
+    """Variance of the mean difference of ``n`` pairs' worth, and its degrees of freedom."""
+    # The spread of few pairs is chance: hold it a little towards that of real galaxies.
     freedom = n - 1 + PRIOR
     pooled = (PRIOR * spread_real**2 + (n - 1) * spread**2) / freedom if n_galaxies > 1 else np.nan
     return pooled / n, freedom

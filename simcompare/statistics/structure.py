@@ -108,7 +108,7 @@ class StructureReference:
     separation: Separation | None
 
     def weight(self, conditions: np.ndarray) -> np.ndarray:
-        """Weight of each galaxy: what real structure is worth as well as it is seen, shape (n,)."""
+        """Weight of each galaxy: the separation expected at its brightness and resolution, shape (n,)."""
         x = self.model.standardised(conditions)
         return np.ones(len(x)) if self.separation is None else self.separation(x)
 
@@ -123,11 +123,10 @@ class StructureReference:
         """Judge the galaxies of a data set.
 
         The errors are those of the data set, of the reference's own galaxies, of the mean that was learned
-        from them (which counts where a data set has other conditions), and of the twins. That of the data set
-        is of as many real galaxies, drawn from all: a set that is more alike than they are, as one of spirals
-        only, is no better known. The interval is
-        Fieller's: all fractions f for which the mean z does not differ from that of real galaxies plus f - 1
-        separations, by Student's t.
+        from them (which counts where a data set has other conditions), and of the twins. The first is that of
+        as many real galaxies instead of the data set's own scatter: galaxies that are more alike, such as
+        spirals only, are not known better for that. The interval is Fieller's: all fractions f for which the
+        mean z does not differ from that of real galaxies plus f - 1 separations, by Student's t.
 
         Parameters
         ----------
