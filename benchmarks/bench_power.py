@@ -8,7 +8,7 @@ several folds knows its galaxies: give none). ``--scores FILE.npz`` keeps the sc
 draw M galaxies are the reference and N others the data set, untouched or with a defect of
 ``benchmarks/defects.py``. Printed: the share of draws with p < 0.05 of the structure score, of the mean ratio
 (Welch) and of its AUC (Mann-Whitney); the median structure fraction and its interval; and the same for real
-subsets (bright, faint, one source). Nothing simulated enters.
+subsets (bright, faint, one source, one field). Nothing simulated enters.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from simcompare.models.storage import load_model
 from simcompare.scores.likelihood import score
 from simcompare.scores.structure import STRUCTURE, conditions_of
 from simcompare.statistics.conditional import compress
+from simcompare.statistics.fields import group_fields, join_fields
 from simcompare.statistics.structure import StructureReference, fit_reference
 
 N_GALAXIES = (5, 10, 30, 100)
@@ -60,6 +61,7 @@ def scored(images: ImageSet, model: object, background: object) -> dict[str, np.
         "conditions": conditions_of(scores),
         "ratio": scores.numbers("log_likelihood_ratio"),
         "galaxy_id": scores["galaxy_id"],
+        "places": np.column_stack([scores.numbers("ra"), scores.numbers("dec")]),
     }
 
 
@@ -90,14 +92,23 @@ def reference_of(found: dict[str, dict], rows: np.ndarray, rng: np.random.Genera
     real, twins = found["none"], found["twins"]
     return fit_reference(
         real["compressed"][rows], real["conditions"][rows],
-        twins["compressed"][rows], twins["conditions"][rows], rng,
+        twins["compressed"][rows], twins["conditions"][rows], rng, group_fields(*real["places"][rows].T),
     )  # fmt: skip
 
 
 def draws(
-    found: dict[str, dict], names: list[str], m: int, n: int, n_draws: int, subset: np.ndarray | None = None
+    found: dict[str, dict],
+    names: list[str],
+    m: int,
+    n: int,
+    n_draws: int,
+    subset: np.ndarray | None = None,
+    unseen: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
-    """Judge n galaxies of each kind against m others, many times; shape (n_draws, 7) by kind."""
+    """Judge n galaxies of each kind against m others, many times; shape (n_draws, 7) by kind.
+
+    The galaxies are drawn from ``subset``; those ``unseen`` are never in the reference.
+    """
     total = len(found["none"]["ratio"])
     results = {name: [] for name in names}
     for number in range(n_draws):
@@ -105,13 +116,15 @@ def draws(
         order = rng.permutation(total)
         chosen = order[:n] if subset is None else order[subset[order]][:n]
         others = np.setdiff1d(order, chosen, assume_unique=True)
+        others = others if unseen is None else others[~unseen[others]]
         others = others[rng.permutation(len(others))][:m]
         reference = reference_of(found, others, rng)
-        real = found["none"]["ratio"][others]
+        real, places = found["none"]["ratio"][others], found["none"]["places"]
+        fields = join_fields(*places[chosen].T, *places[others].T, reference.fields)
         for name in names:
             each = {key: values[chosen] for key, values in found[name].items()}
             z = reference.model.z(each["compressed"], each["conditions"])
-            test = reference.test(z, each["conditions"])
+            test = reference.test(z, each["conditions"], fields=fields)
             results[name].append(
                 (
                     test.p_value, test.fraction, test.low, test.high,
@@ -179,6 +192,16 @@ def main() -> None:
     for label, subset in subsets.items():
         for n in (10, 30):
             rows.append(row(label, 80, n, draws(found, ["none"], 80, n, options.draws, subset)["none"]))
+    fields = group_fields(*found["none"]["places"].T)
+    large = [fields == each for each in np.unique(fields) if (fields == each).sum() >= 20]
+    for n in (10, 20):
+        each = [draws(found, ["none"], total, n, 20, field, field)["none"] for field in large]
+        rows.append(row(f"one of {len(large)} unseen fields", total, n, np.concatenate(each)))
+    whole = [draws(found, ["none"], total, total, 1, field, field)["none"] for field in large]
+    print(
+        "unseen fields, whole:",
+        *(f"{field.sum()} p={each[0, 0]:.4f}" for field, each in zip(large, whole, strict=True)),
+    )
     table = Table(rows=rows)
     for name in table.colnames[3:]:
         table[name].info.format = ".3f"

@@ -10,6 +10,7 @@ from simcompare.scores.columns import column_of
 from simcompare.scores.record import Scores
 from simcompare.statistics.conditional import compress
 from simcompare.statistics.contrast import Fraction
+from simcompare.statistics.fields import group_fields, join_fields
 from simcompare.statistics.structure import (
     LEAST_REFERENCE,
     StructureReference,
@@ -114,6 +115,14 @@ def _galaxies(scores: Scores, values: np.ndarray, further: Sequence[str]) -> _Ga
     return _Galaxies(names, rows[first], mean(values), seen)
 
 
+def _sky(scores: Scores, galaxies: _Galaxies) -> np.ndarray:
+    """Right ascension and declination of galaxies, shape (g, 2); NaN where not known."""
+    unknown = np.full(len(galaxies.rows), np.nan)
+    return np.column_stack(
+        [scores.numbers(name)[galaxies.rows] if name in scores else unknown for name in ("ra", "dec")]
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Structure:
     """Real galaxies and their twins, and what any scores are among them.
@@ -125,6 +134,8 @@ class Structure:
     reference : StructureReference
     galaxies : ndarray of str
         Names of its galaxies, in order.
+    places : ndarray, shape (m, 2)
+        Their right ascension and declination [deg]; NaN where not known.
     further : tuple of str
         Conditions beside signal-to-noise and resolution.
     """
@@ -132,6 +143,7 @@ class Structure:
     column: str
     reference: StructureReference
     galaxies: np.ndarray
+    places: np.ndarray
     further: tuple[str, ...] = ()
 
     @property
@@ -176,7 +188,8 @@ class Structure:
         own, real = self._judged(scores), self._marked(among)
         if not len(own.names) or (real is not None and not real.any()):
             return StructureTest(*[np.nan] * 7)
-        return self.reference.test(own.values, own.conditions, confidence, among=real)
+        fields = self._fields(scores, own)
+        return self.reference.test(own.values, own.conditions, confidence, fields=fields, among=real)
 
     def test_pairs(self, scores: Scores, rows: np.ndarray, partners: np.ndarray) -> StructureTest:
         """Compare galaxies with the one real galaxy that each is paired with, views of each averaged.
@@ -210,7 +223,8 @@ class Structure:
         own, real = self._judged(scores), self._marked(among)
         if not len(own.names) or (real is not None and not real.any()):
             return None
-        return self.reference.fraction(own.values, own.conditions, real)
+        fields = self._fields(scores, own)
+        return self.reference.fraction(own.values, own.conditions, fields=fields, among=real)
 
     def fraction_parts(self, scores: Scores) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Names of the galaxies of some rows, in order, and what each adds to the fraction.
@@ -242,6 +256,10 @@ class Structure:
             conditions = conditions_of(scores, self.further)
             z = self.reference.model.z(compress(scores.numbers(self.column)), conditions)
         return _galaxies(scores, z, self.further)
+
+    def _fields(self, scores: Scores, own: _Galaxies) -> np.ndarray:
+        """Field of the sky of each galaxy, shape (g,), numbered as those of the reference."""
+        return join_fields(*_sky(scores, own).T, *self.places.T, self.reference.fields)
 
     def _marked(self, names: np.ndarray | None) -> np.ndarray | None:
         """Mark some real galaxies, shape (m,)."""
@@ -289,8 +307,10 @@ def learn_structure(
         fresh = np.isnan(twin_values[i])
         twin_values[i[fresh]] = twins.values[j[fresh]]
         twin_conditions[i[fresh]] = twins.conditions[j[fresh]]
-    reference = fit_reference(own.values, own.conditions, twin_values, twin_conditions, rng)
-    return Structure(column, reference, real[own.rows]["galaxy_id"], tuple(further))
+    places = _sky(real, own)
+    fields = group_fields(*places.T)
+    reference = fit_reference(own.values, own.conditions, twin_values, twin_conditions, rng, fields)
+    return Structure(column, reference, real[own.rows]["galaxy_id"], places, tuple(further))
 
 
 def _refuse_unknown(real: Scores, further: Sequence[str], n_left: int) -> None:

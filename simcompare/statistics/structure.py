@@ -18,6 +18,7 @@ from simcompare.statistics.contrast import (
     ratio_bounds,
     weighted_mean,
 )
+from simcompare.statistics.fields import shared_fields, variance_of_fields
 
 __all__ = [
     "LEAST_REFERENCE",
@@ -99,6 +100,8 @@ class StructureReference:
         Of their twins, NaN where there is none.
     separation : Separation or None
         None without twins.
+    fields : ndarray of int, shape (m,)
+        Field of the sky that each galaxy is in, see `simcompare.statistics.fields.group_fields`.
     """
 
     model: ConditionalScore
@@ -106,6 +109,7 @@ class StructureReference:
     z: np.ndarray
     z_twin: np.ndarray
     separation: Separation | None
+    fields: np.ndarray
 
     def weight(self, conditions: np.ndarray) -> np.ndarray:
         """Weight of each galaxy: the separation expected at its brightness and resolution, shape (n,)."""
@@ -118,6 +122,7 @@ class StructureReference:
         conditions: np.ndarray,
         confidence: float = 0.95,
         *,
+        fields: np.ndarray | None = None,
         among: np.ndarray | None = None,
     ) -> StructureTest:
         """Judge the galaxies of a data set.
@@ -125,8 +130,10 @@ class StructureReference:
         The errors are those of the data set, of the reference's own galaxies, of the mean that was learned
         from them (which counts where a data set has other conditions), and of the twins. The first is that of
         as many real galaxies instead of the data set's own scatter: galaxies that are more alike, such as
-        spirals only, are not known better for that. The interval is Fieller's: all fractions f for which the
-        mean z does not differ from that of real galaxies plus f - 1 separations, by Student's t.
+        spirals only, are not known better for that. Real galaxies of few fields share seeing and sky, and
+        count for less where the reference shows that fields differ. The interval is Fieller's: all fractions
+        f for which the mean z does not differ from that of real galaxies plus f - 1 separations, by Student's
+        t.
 
         Parameters
         ----------
@@ -135,6 +142,9 @@ class StructureReference:
         conditions : ndarray, shape (n, k)
             The same.
         confidence : float
+        fields : ndarray of int, shape (n,), optional
+            Field of the sky of each galaxy, numbered as those of the reference; default: each its own, as
+            for simulated galaxies.
         among : ndarray of bool, shape (m,), optional
             Real galaxies whose mean z counts, as those of one bin; default: all. Mean, spread and separation
             are learned from all.
@@ -148,8 +158,8 @@ class StructureReference:
         Fieller 1954, JRSS B 16, 175; Liu & Xie 2020, JASA 115, 393 (combination of p-values).
         """
         weight = self.weight(conditions)
-        weighted = self._contrast(z, conditions, weight, self.weight(self.conditions), among)
-        plain = self._contrast(z, conditions, np.ones(len(z)), np.ones(len(self.z)), among)
+        weighted = self._contrast(z, conditions, weight, self.weight(self.conditions), fields, among)
+        plain = self._contrast(z, conditions, np.ones(len(z)), np.ones(len(self.z)), fields, among)
         return self._test(weighted, plain, weight, conditions, confidence)
 
     def test_pairs(
@@ -196,13 +206,18 @@ class StructureReference:
         return weight * (z - real @ self.z / real.sum()), weight**2
 
     def fraction(
-        self, z: np.ndarray, conditions: np.ndarray, among: np.ndarray | None = None
+        self,
+        z: np.ndarray,
+        conditions: np.ndarray,
+        *,
+        fields: np.ndarray | None = None,
+        among: np.ndarray | None = None,
     ) -> Fraction | None:
         """Give the structure fraction with what is needed to hold it against that of another data set.
 
         Parameters
         ----------
-        z, conditions, among
+        z, conditions, fields, among
             As of `test`.
 
         Returns
@@ -213,7 +228,7 @@ class StructureReference:
         weight = self.weight(conditions)
         if self.separation is None or len(z) < 2:
             return None
-        contrast = self._contrast(z, conditions, weight, self.weight(self.conditions), among)
+        contrast = self._contrast(z, conditions, weight, self.weight(self.conditions), fields, among)
         distance, moved = self._distance(weight, conditions)
         if distance**2 <= stats.norm.ppf(0.975) ** 2 * (moved @ moved):
             return None
@@ -261,10 +276,12 @@ class StructureReference:
         conditions: np.ndarray,
         weight: np.ndarray,
         weight_real: np.ndarray,
+        fields: np.ndarray | None,
         among: np.ndarray | None,
     ) -> Contrast:
         """Weighted mean of a data set minus that of the reference, with all errors."""
-        _, spread, n_real = weighted_mean(self.z, weight_real)
+        mean_real, spread, n_real = weighted_mean(self.z, weight_real)
+        between = variance_of_fields(self.z - mean_real, weight_real, self.fields)
         if among is not None:
             weight_real = weight_real * among
         mean, _, n = weighted_mean(z, weight)
@@ -274,6 +291,8 @@ class StructureReference:
         real = (weight_real / weight_real.sum()) * (self.z - mean_real)
         influence = -real - self.model.influence @ (slopes - slopes_real)
         own = spread**2 / n if len(z) > 1 else np.nan
+        if fields is not None:
+            own += between * (shared_fields(weight, fields, weight_real, self.fields) - 1 / n)
         return Contrast(mean - mean_real, own, n_real - 1, influence)
 
     def _paired(
@@ -303,6 +322,7 @@ def fit_reference(
     twin_compressed: np.ndarray,
     twin_conditions: np.ndarray,
     rng: np.random.Generator,
+    fields: np.ndarray | None = None,
 ) -> StructureReference:
     """Learn what real galaxies and their twins score.
 
@@ -316,6 +336,8 @@ def fit_reference(
         Of the smooth twin of each, NaN where there is none.
     rng : numpy.random.Generator
         Deals the galaxies into five folds.
+    fields : ndarray of int, shape (m,), optional
+        Field of the sky that each real galaxy is in; default: each in its own.
 
     Returns
     -------
@@ -347,4 +369,5 @@ def fit_reference(
         influence = np.zeros((n, terms.shape[1]))
         line, influence[has_twin] = ridge(terms, (z - z_twin)[has_twin], 0.0)
         separation = Separation(line, influence)
-    return StructureReference(model, conditions, z, z_twin, separation)
+    fields = np.arange(n) if fields is None else fields
+    return StructureReference(model, conditions, z, z_twin, separation, fields)

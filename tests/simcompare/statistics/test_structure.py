@@ -265,7 +265,7 @@ def test_a_data_set_is_judged_as_the_method_says(n, confidence):
     )  # fmt: skip
     x_real = rng.normal([1.4, 0.1], [0.4, 0.2], (m, 2))
     line = Separation(np.array([2.5, 0.9, 0.4]), 0.08 * rng.normal(size=(m, 3)))
-    real = StructureReference(model, x_real, rng.normal(0.3, 2.0, m), np.full(m, np.nan), line)
+    real = StructureReference(model, x_real, rng.normal(0.3, 2.0, m), np.full(m, np.nan), line, np.arange(m))
     z, x = rng.normal(-0.5, 1.5, n), rng.normal([1.6, 0.0], [0.4, 0.2], (n, 2))
     found = real.test(z, x, confidence)
     expected = by_hand(real, z, x, confidence)
