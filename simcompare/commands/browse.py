@@ -10,7 +10,7 @@ from simcompare.pages.browse_server import BrowseServer, make_server
 from simcompare.runs.files import remove_leftovers
 from simcompare.runs.folder import read_settings
 from simcompare.runs.lock import lock_folder
-from simcompare.scores.run_inputs import is_toy, run_image_sets, run_scores
+from simcompare.scores.run_inputs import is_toy, run_image_sets, run_maps, run_scores
 from simcompare.settings import BrowseSettings
 
 __all__ = ["browse_run", "messages"]
@@ -39,12 +39,13 @@ def browse_run(settings: BrowseSettings) -> Path | BrowseServer:
     inside = np.any([scores.equals("dataset", name) for name in (*image_sets, "")], axis=0)
     shown = scores if inside.all() else scores[inside]
     toy = is_toy(image_sets.values())
+    maps = run_maps(settings.run)
     if len(shown) > MOST_GALAXIES or settings.serve:
-        return make_server(shown, image_sets, port=settings.port, toy=toy)
+        return make_server(shown, image_sets, port=settings.port, toy=toy, maps=maps)
     seed, page = read_settings(settings.run).get("seed", 0), settings.run / "browse.html"
     with lock_folder(settings.run, "browse"):
         remove_leftovers(page)
-        return write_browse(page, scores, image_sets, seed=seed, toy=toy)
+        return write_browse(page, scores, image_sets, seed=seed, toy=toy, maps=maps)
 
 
 def messages(settings: BrowseSettings, product: Path | BrowseServer) -> Iterator[str]:

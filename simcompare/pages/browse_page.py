@@ -4,11 +4,12 @@ import base64
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
@@ -17,7 +18,10 @@ from PIL import Image
 from mocks.streams import stream
 from simcompare.figures.dataset_styles import styles_of
 from simcompare.figures.galleries import Stretch, common_stretch
+from simcompare.figures.single_galaxies import smooth_map
+from simcompare.pages.browse_columns import column_groups, column_labels
 from simcompare.runs.files import write_text
+from simcompare.scores.nearest_real import NearestReal, nearest_real
 from simcompare.scores.record import Scores
 
 __all__ = ["MOST_GALAXIES", "write_browse"]
@@ -27,6 +31,8 @@ ACROSS = 50  # pictures in a row of a sheet
 DOWN = 40  # rows of a sheet: browsers decode a picture of this size at once
 PER_SHEET = ACROSS * DOWN
 _WORDS = ("galaxy_id", "split", "simulation")
+_OF_A_SET = 20  # images of each data set from which the scale of colours is chosen
+Maps = Mapping[str, Callable[[int], np.ndarray]]
 
 
 def write_browse(
@@ -39,6 +45,7 @@ def write_browse(
     toy: bool = False,
     side: int = 48,
     columns: Sequence[str] | None = None,
+    maps: Maps | None = None,
 ) -> Path:
     """Write a page to browse the scored galaxies.
 
@@ -59,6 +66,9 @@ def write_browse(
         Side of a picture in the page [pixels]; larger images are shrunk.
     columns : sequence of str, optional
         Numbers to sort and filter by; default: all numeric columns.
+    maps : mapping of str to callable, optional
+        Of data sets whose log-likelihood ratio was mapped: from ``image_index`` to the map, shape (y, x)
+        [nats per pixel].
 
     Returns
     -------
@@ -71,16 +81,17 @@ def write_browse(
         When no row has an image set.
     """
     chosen = scores[chosen_rows(scores, image_sets, seed, MOST_GALAXIES)]
-    stretch = sheet_stretch(chosen, image_sets)
-    sheets = [
-        {"jpeg": base64.b64encode(sheet_jpeg(part, image_sets, stretch, side)).decode("ascii")}
-        | sheet_size(len(part), side)
-        for part in (chosen[start : start + PER_SHEET] for start in range(0, len(chosen), PER_SHEET))
-    ]
-    names = number_columns(chosen, columns)
-    data = describe(chosen, names, side) | {"sheets": sheets}
+    stretch, maps = sheet_stretch(chosen, image_sets), maps or {}
+    parts = [chosen[start : start + PER_SHEET] for start in range(0, len(chosen), PER_SHEET)]
+    names, near = number_columns(chosen, columns), nearest_real(chosen)
+    data = describe(chosen, names, side, near, maps)
+    data["sheets"] = [_embedded(sheet_jpeg(part, image_sets, stretch, side), part, side) for part in parts]
+    if maps:
+        reach = map_reach(chosen, maps)
+        data["map_sheets"] = [_embedded(map_jpeg(part, maps, reach, side), part, side) for part in parts]
     data["numbers"] = {name: _rounded(chosen.numbers(name)) for name in names}
     data["words"] = {name: chosen[name].tolist() for name in word_columns(chosen)}
+    data["near"] = near.rows.tolist()
     text = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     write_text(path, page_text(title, toy=toy, data=text))
     return Path(path)
@@ -96,9 +107,19 @@ def page_text(title: str, *, toy: bool, data: str | None) -> str:
     data : str or None
         JSON without any "<"; None for a page that asks its server.
     """
-    source = (files("simcompare") / "data" / "browse.html.j2").read_text(encoding="utf-8")
+    source, script = (
+        (files("simcompare") / "data" / name).read_text(encoding="utf-8")
+        for name in ("browse.html.j2", "browse.js")
+    )
     template = Environment(autoescape=True, undefined=StrictUndefined).from_string(source)
-    return template.render(title=title, toy=toy, served=data is None, data=Markup(data or ""))
+    return template.render(
+        title=title, toy=toy, served=data is None, data=Markup(data or ""), script=Markup(script)
+    )
+
+
+def _embedded(jpeg: bytes, part: Scores, side: int) -> dict:
+    """Put a sheet into the page itself."""
+    return {"jpeg": base64.b64encode(jpeg).decode("ascii")} | sheet_size(len(part), side)
 
 
 def chosen_rows(scores: Scores, image_sets: Mapping[str, Any], seed: int, most: int) -> np.ndarray:
@@ -131,7 +152,7 @@ def sheet_stretch(scores: Scores, image_sets: Mapping[str, Any]) -> Stretch:
     sample = []
     for name in scores.datasets:
         index = scores["image_index"][scores.equals("dataset", name)]
-        sample += list(image_sets[name].read(index[:: max(1, index.size // 20)]).image)
+        sample += list(image_sets[name].read(index[:: max(1, index.size // _OF_A_SET)]).image)
     bands = image_sets[scores.datasets[0]].bands
     sky = [np.nanmedian(scores.numbers(f"sky_sigma_{band}")) for band in bands]
     return common_stretch(sample, sky)
@@ -154,18 +175,73 @@ def sheet_jpeg(part: Scores, image_sets: Mapping[str, Any], stretch: Stretch, si
     bytes
         JPEG, `ACROSS` pictures in a row.
     """
-    size = sheet_size(len(part), side)
-    sheet = np.zeros((size["height"], size["width"], 3), dtype=np.uint8)
+    sheet = _blank_sheet(part, side)
     for name in part.datasets:
         rows = np.flatnonzero(part.equals("dataset", name))
         for block in np.array_split(rows, -(-rows.size // 256)):
             stack = image_sets[name].read(part["image_index"][block])
             for row, image in zip(block, stack.image, strict=True):
-                picture = Image.fromarray(np.round(255 * stretch(image[:, ::-1])).astype(np.uint8))
-                small = np.asarray(picture.resize((side, side), Image.Resampling.BOX))
-                y, x = divmod(int(row), ACROSS)
-                place = sheet[y * side : (y + 1) * side, x * side : (x + 1) * side]
-                place[:] = small if small.ndim == 3 else small[:, :, None]
+                _paste(sheet, int(row), stretch(image[:, ::-1]), side)
+    return _packed(sheet)
+
+
+def map_reach(scores: Scores, maps: Maps) -> float:
+    """Choose the log-likelihood ratio at the ends of the colour scale [nats per pixel], from some maps."""
+    sample = []
+    for name in scores.datasets:
+        if name in maps:
+            index = scores["image_index"][scores.equals("dataset", name)]
+            sample += [smooth_map(maps[name](int(k))) for k in index[:: max(1, index.size // _OF_A_SET)]]
+    values = np.abs(np.concatenate([each.ravel() for each in sample])) if sample else np.zeros(0)
+    values = values[np.isfinite(values)]
+    return (float(np.quantile(values, 0.995)) if values.size else 0.0) or 1.0
+
+
+def map_jpeg(part: Scores, maps: Maps, reach: float, side: int) -> bytes:
+    """Join the maps of some rows into one sheet, laid out as `sheet_jpeg` lays out their pictures.
+
+    Parameters
+    ----------
+    part : Scores
+        At most `PER_SHEET` rows.
+    maps : mapping of str to callable
+        As for `write_browse`; rows of other data sets stay black.
+    reach : float
+        Log-likelihood ratio at the ends of the colour scale [nats per pixel]; blue is positive.
+    side : int
+        [pixels]
+
+    Returns
+    -------
+    bytes
+        JPEG.
+    """
+    sheet, colors = _blank_sheet(part, side), matplotlib.colormaps["RdBu"].with_extremes(bad="gray")
+    for name in part.datasets:
+        if name in maps:
+            for row in np.flatnonzero(part.equals("dataset", name)):
+                nats = smooth_map(maps[name](int(part["image_index"][row])))[::-1]
+                _paste(sheet, int(row), colors(np.ma.masked_invalid(0.5 + 0.5 * nats / reach))[..., :3], side)
+    return _packed(sheet)
+
+
+def _blank_sheet(part: Scores, side: int) -> np.ndarray:
+    """Black sheet for some rows, shape (y, x, 3)."""
+    size = sheet_size(len(part), side)
+    return np.zeros((size["height"], size["width"], 3), dtype=np.uint8)
+
+
+def _paste(sheet: np.ndarray, row: int, picture: np.ndarray, side: int) -> None:
+    """Shrink a picture with values of 0 to 1 to its place on a sheet."""
+    drawn = Image.fromarray(np.round(255 * picture).astype(np.uint8))
+    small = np.asarray(drawn.resize((side, side), Image.Resampling.BOX))
+    y, x = divmod(row, ACROSS)
+    place = sheet[y * side : (y + 1) * side, x * side : (x + 1) * side]
+    place[:] = small if small.ndim == 3 else small[:, :, None]
+
+
+def _packed(sheet: np.ndarray) -> bytes:
+    """Write a sheet as JPEG."""
     packed = io.BytesIO()
     Image.fromarray(sheet).save(packed, "JPEG", quality=75)
     return packed.getvalue()
@@ -187,8 +263,8 @@ def word_columns(scores: Scores) -> list[str]:
     return [name for name in _WORDS if name in scores]
 
 
-def describe(scores: Scores, names: Sequence[str], side: int) -> dict:
-    """Say what the page holds: columns, data sets with their colours, scales, sizes of sheets."""
+def describe(scores: Scores, names: Sequence[str], side: int, near: NearestReal, maps: Maps) -> dict:
+    """Say what the page holds: columns in groups, data sets with their colours, scales, sizes of sheets."""
     sets = scores.datasets
     codes, counts = np.unique(scores.codes("dataset"), return_inverse=True, return_counts=True)[1:]
     styles = styles_of(sets, map(scores.kind_of, sets))
@@ -199,9 +275,15 @@ def describe(scores: Scores, names: Sequence[str], side: int) -> dict:
         "across": ACROSS,
         "per_sheet": PER_SHEET,
         "columns": list(names),
+        "groups": column_groups(names),
+        "labels": column_labels(names),
+        "near_space": near.space,
+        "map_sheets": [],
         "numbers": {},
         "datasets": {
             "names": sets,
+            "kinds": [scores.kind_of(name) for name in sets],
+            "mapped": [name in maps for name in sets],
             "codes": codes.tolist(),
             "counts": counts.tolist(),
             "colors": [styles[name].color for name in sets],

@@ -15,7 +15,10 @@ from waitress.wasyncore import close_all
 
 from simcompare.pages.browse_page import (
     PER_SHEET,
+    Maps,
     describe,
+    map_jpeg,
+    map_reach,
     number_columns,
     page_text,
     sheet_jpeg,
@@ -24,6 +27,7 @@ from simcompare.pages.browse_page import (
     word_columns,
 )
 from simcompare.runs.tables import plain
+from simcompare.scores.nearest_real import nearest_real
 from simcompare.scores.record import Scores
 
 __all__ = ["BrowseServer", "make_server"]
@@ -147,7 +151,13 @@ class BrowseServer:
 
 
 def make_server(
-    scores: Scores, image_sets: Mapping[str, Any], *, port: int = 0, toy: bool = False, side: int = 48
+    scores: Scores,
+    image_sets: Mapping[str, Any],
+    *,
+    port: int = 0,
+    toy: bool = False,
+    side: int = 48,
+    maps: Maps | None = None,
 ) -> BrowseServer:
     """Make the server of a score table; nothing is answered before ``serve_forever``.
 
@@ -161,6 +171,8 @@ def make_server(
     toy : bool
     side : int
         Side of a picture [pixels].
+    maps : mapping of str to callable, optional
+        As for `simcompare.pages.browse_page.write_browse`.
 
     Returns
     -------
@@ -175,21 +187,32 @@ def make_server(
         raise ValueError("none of the image sets of this run exist any more; nothing to browse.")
     names, texts = number_columns(scores), word_columns(scores)
     starts = range(0, len(scores), PER_SHEET)
-    stretch = sheet_stretch(scores, image_sets)
-    sheets = [
-        {"served": f"sheet/{k}"} | sheet_size(min(PER_SHEET, len(scores) - start), side)
-        for k, start in enumerate(starts)
-    ]
-    description = json.dumps(describe(scores, names, side) | {"sheets": sheets}).encode()
+    stretch, maps, near = sheet_stretch(scores, image_sets), maps or {}, nearest_real(scores)
+    reach = map_reach(scores, maps) if maps else 1.0
+    described = describe(scores, names, side, near, maps)
+    for key, kind in ({"sheets": "sheet"} | ({"map_sheets": "map"} if maps else {})).items():
+        described[key] = [
+            {"served": f"{kind}/{k}"} | sheet_size(min(PER_SHEET, len(scores) - start), side)
+            for k, start in enumerate(starts)
+        ]
+    description = json.dumps(described).encode()
     page = page_text("Galaxies by likelihood", toy=toy, data=None).encode()
 
     @lru_cache(maxsize=_SHEETS_KEPT)
     def sheet(k: int) -> bytes:
         return sheet_jpeg(scores[starts[k] : starts[k] + PER_SHEET], image_sets, stretch, side)
 
+    @lru_cache(maxsize=_SHEETS_KEPT)
+    def map_sheet(k: int) -> bytes:
+        return map_jpeg(scores[starts[k] : starts[k] + PER_SHEET], maps, reach, side)
+
     def row(k: int) -> bytes:
         one = scores[k : k + 1]
-        values = ({name: str(one[name][0]) for name in texts}, {name: one[name][0] for name in names})
+        values = (
+            {name: str(one[name][0]) for name in texts},
+            {name: one[name][0] for name in names},
+            near.rows[k].tolist(),
+        )
         return json.dumps(plain(values), allow_nan=False).encode()
 
     def column(k: int) -> bytes:
@@ -198,6 +221,7 @@ def make_server(
 
     numbered = {
         "sheet": (len(starts), "image/jpeg", sheet),
+        "map": (len(starts) if maps else 0, "image/jpeg", map_sheet),
         "row": (len(scores), "application/json", row),
         "column": (len(names), "application/octet-stream", column),
     }
@@ -207,7 +231,9 @@ def make_server(
             return "text/html; charset=utf-8", page
         if path == "/data.json":
             return "application/json", description
-        asked = re.fullmatch(r"/(sheet|row|column)/(\d{1,9})", path)
+        if path == "/ids.json":
+            return "application/json", json.dumps(scores["galaxy_id"].tolist()).encode()
+        asked = re.fullmatch(r"/(sheet|map|row|column)/(\d{1,9})", path)
         if asked is None:
             return None
         count, kind, make = numbered[asked[1]]

@@ -2,15 +2,20 @@
 
 import logging
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
 from pathlib import Path
 
+import numpy as np
+
+from mocks.checked_hdf5 import open_contained
 from simcompare.images.image_set import ImageSet
 from simcompare.runs.folder import read_config
 from simcompare.runs.ledger import check_hash
 from simcompare.scores.files import joined_form, joined_scores, scores_file
+from simcompare.scores.pixel_maps import read_map
 from simcompare.scores.record import Scores
 
-__all__ = ["is_toy", "run_image_sets", "run_models", "run_scores", "score_runs"]
+__all__ = ["is_toy", "run_image_sets", "run_maps", "run_models", "run_scores", "score_runs"]
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +78,35 @@ def run_image_sets(run: str | Path) -> dict[str, ImageSet]:
                 continue
             image_sets[images.name] = images
     return image_sets
+
+
+def run_maps(run: str | Path) -> dict[str, Callable[[int], np.ndarray]]:
+    """Offer the stored maps of the log-likelihood ratio to the background, by data set.
+
+    Parameters
+    ----------
+    run : path-like
+        Run of ``score`` or ``compare``.
+
+    Returns
+    -------
+    dict of str to callable
+        From ``image_index`` to the map, shape (y, x) [nats per pixel]. Empty without ``score --maps``, or
+        where the model was scored without a background.
+    """
+    readers = {}
+    for folder in (each / "maps" for each in score_runs(run)):
+        for path in sorted(folder.glob("*.h5")):
+            with open_contained(path) as file:
+                if {"log_prob", "log_prob_background"} <= set(file):
+                    readers.setdefault(str(file.attrs["dataset"]), partial(_ratio_map, folder))
+    return {name: partial(read, name) for name, read in readers.items()}
+
+
+def _ratio_map(folder: Path, dataset: str, image_index: int) -> np.ndarray:
+    """Map of the log-likelihood ratio of one image, shape (y, x) [nats per pixel]."""
+    maps = read_map(folder, dataset, image_index)
+    return maps["log_prob"] - maps["log_prob_background"]
 
 
 def run_models(run: str | Path) -> dict[str, object]:

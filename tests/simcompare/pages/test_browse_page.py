@@ -1,6 +1,8 @@
 """The page to browse: stands alone, and in a real browser sorts, filters and stays quick."""
 
+import base64
 import http.client
+import io
 import json
 import re
 import shutil
@@ -12,14 +14,18 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 
+import h5py
 import numpy as np
 import pytest
+from PIL import Image
 
 from simcompare.cli import main
 from simcompare.pages import browse_page as browse
+from simcompare.pages.browse_columns import column_groups, column_labels
 from simcompare.pages.browse_page import write_browse
 from simcompare.pages.browse_server import BrowseServer, make_server
 from simcompare.scores.record import Scores
+from simcompare.scores.run_inputs import run_maps
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
@@ -76,7 +82,8 @@ def shown_rows(dom):
 def test_page_stands_alone_and_holds_the_numbers(tmp_path):
     table = scores(30)
     text = page(tmp_path, table).read_text(encoding="utf-8")
-    assert not re.search(r"https?://|@import", text)
+    assert re.findall(r"(.{13})https?://(.{22})", text) == [('link.href = "', "aladin.cds.unistra.fr/")]
+    assert not re.search(r"@import|src=|<link", text)
     data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.S).group(1))
     assert data["n"] == 60
     assert data["numbers"]["mag_r"][0] is None
@@ -113,6 +120,105 @@ def test_sorting_and_filtering_do_what_they_say(tmp_path):
     assert len(shown_rows(dom)) == 10
     assert "10 of 60 images" in dom
     assert "<td>g3</td>" in dom
+
+
+def test_every_column_is_in_a_group_and_has_its_own_label(tmp_path):
+    names = ["structure_z", "mag_r", "asymmetry", "measured_asymmetry", "snr", "my_own_column"]
+    groups, labels = column_groups(names), column_labels(names)
+    assert groups["Summary"] == ["structure_z", "mag_r", "snr"]
+    assert groups["Shape"] == ["asymmetry", "measured_asymmetry"]
+    assert groups["Other"] == ["my_own_column"]
+    assert labels["mag_r"] == "r magnitude [mag]"
+    assert labels["asymmetry"] == "asymmetry (asymmetry)"
+    assert labels["measured_asymmetry"] == "asymmetry (measured_asymmetry)"
+
+
+@needs_browser
+def test_search_and_columns_do_what_they_say(tmp_path):
+    path = page(tmp_path, scores(30))
+    dom, console = opened(path, "find=G33&pick=33&columns=Log-likelihoods")
+    assert console == []
+    assert shown_rows(dom) == [33]
+    assert "1 of 60 images" in dom
+    panel = re.search(r'<table id="values">(.*?)</table>', dom, re.S).group(1)
+    assert "log-likelihood ratio [nat]" in panel
+    assert "magnitude" not in panel
+    dom, _ = opened(path, "pick=33&columns=All+columns")
+    assert "r magnitude [mag]" in re.search(r'<table id="values">(.*?)</table>', dom, re.S).group(1)
+    assert opened(path, "find=<b>nothing</b>")[1] == []
+    assert shown_rows(opened(path, "find=<b>nothing</b>")[0]) == []
+
+
+@needs_browser
+def test_keys_search_move_and_leave(tmp_path):
+    """What each key does, pressed by a script that the test adds to the page."""
+    path = page(tmp_path, scores(30))
+    order = np.argsort(scores(30)["log_likelihood_ratio"])
+    text = path.read_text(encoding="utf-8")
+
+    def after(*keys):
+        presses = "".join(
+            f"(document.activeElement || document.body).dispatchEvent(new KeyboardEvent('keydown', "
+            f"{{key: {json.dumps(key)}, bubbles: true}}));" for key in keys
+        )  # fmt: skip
+        path.write_text(text.replace("document.body.dataset.ready", f"{presses}document.body.dataset.ready"))
+        dom, console = opened(path)
+        assert console == []
+        return dom
+
+    def picked(dom):
+        return [int(k) for k in re.findall(r'class="cell on" data-row="(\d+)"', dom)]
+
+    assert picked(after("Enter")) == [order[0]]
+    assert picked(after("Enter", "ArrowRight", "ArrowRight", "ArrowLeft")) == [order[1]]
+    assert picked(after("Enter", "Escape")) == []
+    assert picked(after("/", "ArrowRight")) == []  # typed into the search
+    assert picked(after("r", "Enter")) == [order[-1]]
+    assert '<dialog id="help" aria-label="Keyboard" open' in after("?")
+
+
+def placed(n=6):
+    """Scores of real galaxies at places on the sky, of which some are near in latents."""
+    table = scores(n)
+    twins = [f"g{k}" for k in (*range(1, n), 0, *range(n))]
+    return table.with_columns(
+        real_twin_1=twins, real_distance_1=np.ones(2 * n), ra=np.full(2 * n, 150.1), dec=np.full(2 * n, -2.5)
+    ).with_reference("real")
+
+
+@needs_browser
+def test_galaxy_stands_beside_its_nearest_real_one_with_maps(tmp_path):
+    table = placed()
+    maps = {"real": lambda k: np.full((16, 16), 1.0), "sim </script>": lambda k: np.full((16, 16), -1.0)}
+    path = write_browse(
+        tmp_path / "browse.html", table, dict.fromkeys(table.datasets, Images()), seed=0, side=16, maps=maps
+    )
+    data = json.loads(re.search(r'id="data">(.*?)</script>', path.read_text(), re.S).group(1))
+    assert [row[0] for row in data["near"]] == [1, 2, 3, 4, 5, 0, 0, 1, 2, 3, 4, 5]
+    sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(data["map_sheets"][0]["jpeg"]))))
+    red, _, blue = np.moveaxis(sheet[:16, : 12 * 16].reshape(16, 12, 16, 3).mean(axis=(0, 2)), -1, 0)
+    assert (blue[:6] > red[:6]).all()  # likelier as a real galaxy
+    assert (red[6:] > blue[6:]).all()
+    dom, console = opened(path, "pick=8")
+    assert console == []
+    assert re.findall(r'data-neighbour="(\d+)"', dom) == ["8", "2"]
+    assert "nearest real galaxies in the latents of the flow" in dom
+    assert dom.count('class="picture map"') == 2
+    assert 'id="sky" hidden' in dom  # a simulated galaxy has no place on the sky
+    dom, _ = opened(path, "pick=2")
+    assert "target=150.1%20-2.5" in dom
+    assert 'id="sky" hidden' not in dom
+
+
+def test_maps_of_a_score_run_are_found(tmp_path):
+    (tmp_path / "config.toml").write_text('verb = "score"\nschema = 2\n[score]\nseed = 0\n')
+    assert run_maps(tmp_path) == {}
+    (tmp_path / "maps").mkdir()
+    with h5py.File(tmp_path / "maps" / "real-0000.h5", "w") as file:
+        file.attrs["dataset"] = "real"
+        file["log_prob"], file["log_prob_background"] = np.full((2, 4, 4), 3.0), np.full((2, 4, 4), 1.0)
+        file["image_index"] = np.arange(2)
+    assert np.array_equal(run_maps(tmp_path)["real"](1), np.full((4, 4), 2.0))
 
 
 @needs_browser
@@ -163,7 +269,10 @@ def test_server_answers_about_the_run_and_nothing_else(server):
     column = data["columns"].index("mag_r")
     values = np.frombuffer(asked(server, f"/column/{column}")[1], "<f8")
     assert np.array_equal(values, table["mag_r"], equal_nan=True)
-    words, numbers = json.loads(asked(server, "/row/0")[1])
+    words, numbers, near = json.loads(asked(server, "/row/0")[1])
+    assert near == [-1, -1, -1]  # without S/N and sizes there are no nearest ones
+    assert json.loads(asked(server, "/ids.json")[1]) == [f"g{k}" for k in range(60)]
+    assert asked(server, "/map/0")[0] == 404
     assert words["galaxy_id"] == "g0"
     assert numbers["mag_r"] is None
     assert asked(server, "/sheet/0")[1].startswith(b"\xff\xd8")
@@ -266,7 +375,7 @@ def test_an_answer_that_cannot_be_made_is_one_line(caplog):
 @needs_browser
 def test_served_page_sorts_and_filters_as_the_file(server, tmp_path):
     path = page(tmp_path, scores(30))
-    state = "sort=mag_r&up=0&off=0&range=log_likelihood_ratio&low=10&high=39&pick=33"
+    state = "find=g3&sort=mag_r&up=0&off=0&range=log_likelihood_ratio&low=10&high=39&pick=33"
     there, console = opened(path, state, url=server.url)
     assert console == []
     here, _ = opened(path, state)
