@@ -10,7 +10,13 @@ import numpy as np
 from mocks import stream
 from mocks.observing.psf_images import check_psf
 from simcompare.images.positions import place_problem
-from simcompare.images.preparation.detection import DETECTION_SNR, detection_snr
+from simcompare.images.preparation.detection import (
+    DETECTION_SNR,
+    detection_snr,
+    is_sharper_than,
+    leaves_room,
+    stands_out,
+)
 from simcompare.images.preparation.photometry import RESAMPLED_CORRELATION, Sky, combined_light, measure_cut
 from simcompare.images.preparation.pictures import prepare_picture, resize_psf
 from simcompare.images.preparation.rescale import bring_to_size, side_in_half_mass_radii, side_in_radii
@@ -238,7 +244,7 @@ def prepare_stamp(stamp: RawStamp, preparation: Preparation, rng: np.random.Gene
     else:
         foreign = work.foreign
     clean = _fill(work, foreign, sky, centre, stamp.electrons, rng)
-    snr = detection_snr(combined_light(clean, sky), sky.combined_sigma, sky.mean_correlation, centre)
+    snr, is_nothing = _detect(stamp, work, clean, sky, centre, objects)
     side = preparation.size
     if preparation.petrosian_radii:
         side = side_in_radii(combined_light(clean, sky), objects, centre, preparation.petrosian_radii)
@@ -254,7 +260,6 @@ def prepare_stamp(stamp: RawStamp, preparation: Preparation, rng: np.random.Gene
     corner = (columns.start, rows.start)  # corner of the cut in the window
     row = measure_cut(stamp, preparation.subtract_background, image, target, centre_in_cut, corner, sky)
     row["flags"] |= _mask_flags(work, objects, cut_mask)
-    is_nothing = snr < DETECTION_SNR or (objects is not None and objects.is_flank)
     row["flags"] |= FLAGS["undetected"] if is_nothing else 0
     row["detection_snr"] = snr
     row |= stamp.sky_frame.columns(corner) if stamp.sky_frame else {}
@@ -384,6 +389,22 @@ def _fill(work, foreign, sky, centre, electrons, rng) -> np.ndarray:
     filled = np.array(bands)
     holes = work.bad | foreign
     return np.where(holes, filled, work.image)
+
+
+def _detect(stamp, work, clean, sky, centre, objects) -> tuple[float, bool]:
+    """Signal-to-noise of what lies at the centre, and whether it is no galaxy or star."""
+    light, sigma = combined_light(clean, sky), sky.combined_sigma
+    raw = combined_light(work.image, sky)
+    elsewhere = work.good & ~objects.target if objects else work.good
+    snr = detection_snr(light, sigma, sky.mean_correlation, centre, elsewhere, raw)
+    psf = np.tensordot(sky.sigma**-2 / np.sum(sky.sigma**-2), stamp.psf, axes=1)
+    is_nothing = (
+        snr < DETECTION_SNR
+        or (objects is not None and objects.is_flank)
+        or is_sharper_than(psf, light, sigma, centre)
+        or not (leaves_room(elsewhere) or stands_out(light, centre))
+    )
+    return snr, is_nothing
 
 
 def _cut(centre, shape, size) -> tuple[slice, slice, tuple[float, float]]:

@@ -8,7 +8,13 @@ from mocks import draw_conditions, load_survey, stream
 from mocks.ideal import IdealImage
 from mocks.observing import observe
 from mocks.observing.psf import gaussian_psf
-from simcompare.images.preparation.detection import DETECTION_SNR, _smoothed_noise, detection_snr
+from simcompare.images.preparation.detection import (
+    DETECTION_SNR,
+    _smoothed_noise,
+    detection_snr,
+    is_sharper_than,
+    stands_out,
+)
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
 from simcompare.images.preparation.segmentation import correlated_noise
 from simcompare.images.stamps import FLAGS, RawStamp
@@ -56,6 +62,92 @@ def test_blank_mocks_are_undetected(survey, bands):
     assert found == 0
 
 
+def _gradient(slope):
+    def sky(shape, rng):
+        y, x = np.indices(shape) - 48
+        angle = rng.uniform(0, 2 * np.pi)
+        return rng.normal(size=shape) + slope * (x * np.cos(angle) + y * np.sin(angle))
+
+    return sky
+
+
+def _correlated(length, share=1.0):
+    def sky(shape, rng):
+        smooth = gaussian_filter(rng.normal(size=shape), length, mode="wrap")
+        return np.sqrt(1 - share**2) * rng.normal(size=shape) + share * smooth / smooth.std()
+
+    return sky
+
+
+def _step(shape, rng):
+    return rng.normal(size=shape) + 2.0 * (np.arange(shape[1]) > 48)
+
+
+def _cosmic_ray(shape, rng):
+    """A track of one to eight pixels, through the middle."""
+    image, angle = rng.normal(size=shape), rng.uniform(0, np.pi)
+    for step in np.arange(0, rng.uniform(1, 8), 0.5):
+        image[round(48 + step * np.sin(angle)), round(48 + step * np.cos(angle))] = 60
+    return image
+
+
+@pytest.mark.parametrize(
+    ("sky", "most"),
+    [
+        *[(_gradient(slope), 0) for slope in (0.05, 0.2, 0.5, 2.0)],
+        *[(_correlated(length), 0) for length in (1, 2, 4, 8)],
+        *[(_correlated(length, 0.4), 0) for length in (3, 6)],
+        (_step, 0),
+        (_cosmic_ray, 1),
+    ],
+)
+def test_skies_of_every_kind_are_undetected(sky, most):
+    """Thirty skies each: gradients, correlated noise, a step between two exposures, cosmic rays."""
+    passed = 0
+    for seed in range(30):
+        stamp = RawStamp(
+            image=SIGMA * sky((96, 96), np.random.default_rng(seed))[None], psf=gaussian_psf(3.3, 31)[None],
+            pixel_scale=0.396, bands=("r",), galaxy_id=f"sky-{seed}",
+        )  # fmt: skip
+        passed += not is_undetected(
+            prepare_stamp(stamp, Preparation(), preparation_stream(0, stamp.galaxy_id))
+        )
+    assert passed <= most
+
+
+def test_a_gradient_does_not_change_the_signal_to_noise():
+    """Nor is light lost to it: the same as without, for galaxies above a steep one."""
+    y, x = np.indices((96, 96)) - 47.5
+    for flux, width in ((2.0, 2.0), (20.0, 6.0)):
+        light = blob(48, 48, flux, width)
+        plain = detection_snr(light, SIGMA, 0.0, (48, 48))
+        tilted = detection_snr(light + 0.5 * SIGMA * (x - 2 * y), SIGMA, 0.0, (48, 48))
+        assert tilted == pytest.approx(plain, rel=0.02)
+
+
+def test_a_point_source_is_not_sharper_than_one_and_a_pixel_is():
+    """The PSF wherever its peak lies in a pixel, at signal-to-noise 20 to 2000; a single pixel as bright."""
+    rng, psf = np.random.default_rng(3), gaussian_psf(2.4, 31)
+    for flux in (20, 200, 2000):
+        for _ in range(50):
+            x, y = rng.uniform(47.5, 48.5, 2)
+            star = blob(x, y, flux, 2.4 / 2.3548) + rng.normal(size=(96, 96))
+            assert not is_sharper_than(psf, star, 1.0, (x, y))
+        pixel = rng.normal(size=(96, 96))
+        pixel[48, 48] += flux
+        assert is_sharper_than(psf, pixel, 1.0, (48, 48))
+
+
+def test_a_galaxy_that_fills_the_image_stands_out_and_noise_of_its_size_does_not():
+    """An exponential disc whose scale is a fifth of the image; noise correlated over a tenth of it."""
+    y, x = np.indices((64, 64)) - 32
+    assert stands_out(np.exp(-np.hypot(x, y) / 13), (32, 32))
+    for seed in range(20):
+        noise = gaussian_filter(np.random.default_rng(seed).normal(size=(64, 64)), 6)
+        row, column = np.unravel_index(noise[28:37, 28:37].argmax(), (9, 9))
+        assert not stands_out(noise, (28 + column, 28 + row))
+
+
 def test_signal_to_noise_of_a_point_source_is_that_of_its_matched_filter():
     """Of a Gaussian as wide as the filter: flux / (2 sqrt(pi) width sigma)."""
     for width in (1.2, 2.4, 4.8):
@@ -99,7 +191,7 @@ def test_signal_to_noise_counts_correlated_noise(rho):
     frames = [correlated_noise((64, 64), rho, np.random.default_rng(seed)) for seed in range(300)]
     told = [detection_snr(frame, 1.0, rho, (32, 32)) for frame in frames]
     untold = [detection_snr(frame, 1.0, 0.0, (32, 32)) for frame in frames]
-    assert np.mean(told) == pytest.approx(0.93, abs=0.08)
+    assert np.mean(told) == pytest.approx(0.87, abs=0.08)
     assert np.max(told) < DETECTION_SNR
     assert np.mean(untold) > (1 + rho) * 0.85
 
