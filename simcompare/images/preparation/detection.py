@@ -12,6 +12,7 @@ LEAST_CONTRAST = (
 _SCALES = (1.2, 2.4, 4.8)  # widths of the galaxies that are looked for [pixels]
 _MOST_CORRELATED = 0.7
 _LEAST_ELSEWHERE = 0.5  # share of the pixels that the galaxy must leave for the noise to be measured there
+_MORE = 1.3  # times the computed noise that the measured one must be, which a small image gives to 20 %
 _SHARPER = 0.15  # of the peak, and three sigma: what a peak may exceed that of a point source by
 
 
@@ -26,8 +27,8 @@ def detection_snr(
     """Signal-to-noise of what lies at a place: the highest of matched filters of three widths.
 
     A gradient of the sky is taken off. The noise is that of smoothed pixels, as computed from ``sigma`` and
-    ``correlation`` or as measured away from the galaxy, whichever is larger: noise may correlate over more
-    than adjacent pixels.
+    ``correlation``, or as measured away from the galaxy where that is clearly more: noise may correlate over
+    more than adjacent pixels.
 
     Parameters
     ----------
@@ -53,7 +54,7 @@ def detection_snr(
     Noise smoothed by a Gaussian of width s has sigma / (2 sqrt(pi) s) times the root of the sum, over all
     separations, of its correlation times exp(-separation^2 / (4 s^2)). Of 2700 blank images of SDSS, HSC and
     the Legacy Survey, with sources that the surveys do not detect, 1 % reach 4.3, and the highest 6.5; of
-    662 images of real SDSS galaxies none is below 12.
+    662 images of real SDSS galaxies none is below 14.
     """
     near = _near(centre)
     measured = elsewhere is not None and leaves_room(elsewhere)
@@ -63,8 +64,8 @@ def detection_snr(
     ratios = []
     for width in _SCALES:
         noise = sigma * _smoothed_noise(width, correlation)
-        if measured:
-            noise = max(noise, _scatter(gaussian_filter(raw, width)[elsewhere]))
+        scatter = _scatter(gaussian_filter(raw, width)[elsewhere]) if measured else 0.0
+        noise = scatter if scatter > _MORE * noise else noise
         smooth = gaussian_filter(light, width, mode="constant")
         ratios.append(smooth[near].max() / noise)
     return float(max(ratios))
