@@ -1,5 +1,6 @@
 """The run folder: what was asked, what was done, with what, and what failed."""
 
+import hashlib
 import json
 import logging
 import os
@@ -40,6 +41,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 _PACKAGES = ("torch", "nflows", "numpy", "scipy", "astropy", "h5py", "illustris_python", "numba", "photutils")
+_SEAL = "# SHA-256 of the lines above: "
 _RUNS_IN = ("images", "model", "background", "init", "scores", "conditions", "run")
 _NO_PRODUCTS = {
     "config.toml", "provenance.json", "run.log", "run.lock", FAILURES, "stamps.reading",
@@ -150,7 +152,7 @@ def open_run(
     with lock_folder(folder, verb):
         _refuse_other_run(folder, config, replace)
         remove_leftovers(folder)
-        write_text(folder / "config.toml", tomli_w.dumps(config))
+        write_text(folder / "config.toml", _sealed(tomli_w.dumps(config)))
         provenance = _provenance(folder, verb, settings, inputs)
         write_text(folder / "provenance.json", json.dumps(provenance, indent=1))
         with _log_file(folder / "run.log"):
@@ -198,9 +200,25 @@ def read_config(folder: str | Path) -> tuple[str, dict]:
     return config["verb"], _located(config, Path(folder))
 
 
+def _sealed(text: str) -> str:
+    """Add the hash of the settings as a last line, so that a damaged file is noticed."""
+    return f"{text}{_SEAL}{hashlib.sha256(text.encode()).hexdigest()}\n"
+
+
+def _check_seal(path: Path) -> None:
+    """Refuse settings that are not those that were written; older runs have no hash."""
+    settings, seal, digest = path.read_bytes().rpartition(_SEAL.encode())
+    if seal and digest.strip() != hashlib.sha256(settings).hexdigest().encode():
+        raise ValueError(
+            f"{path} is not what was written: its hash, in the last line, is another. Restore it from a "
+            "copy, or make the run again in a new folder."
+        )
+
+
 def _checked_config(path: Path) -> dict:
     """Content of a ``config.toml`` of the form that `_portable` makes."""
     config = read_toml(path)
+    _check_seal(path)
     verb, paths = config.get("verb"), config.get("paths", [])
     settings = config.get(verb) if isinstance(verb, str) else None
     problem = ""

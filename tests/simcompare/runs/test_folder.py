@@ -36,6 +36,24 @@ def test_folder_tells_what_was_done(settings):
     json.dumps(provenance)
 
 
+def test_no_flipped_bit_of_the_settings_goes_unseen(settings):
+    """One bit of every byte: an error that names the file, or the same settings."""
+    with open_run(settings.out, "train", settings, [settings.images]):
+        pass
+    path, expected = settings.out / "config.toml", read_settings(settings.out)
+    right, refused = path.read_bytes(), 0
+    for place in range(len(right)):
+        path.write_bytes(right[:place] + bytes([right[place] ^ 1]) + right[place + 1 :])
+        try:
+            found = read_settings(settings.out)
+        except ValueError as error:
+            found, refused = expected, refused + (str(path) in str(error))
+        assert found == expected
+    assert refused >= len(right) - 40  # all but the comment that introduces the hash
+    path.write_bytes(right[: right.rindex(b"#")])  # as runs of older versions are
+    assert read_settings(settings.out) == expected
+
+
 def test_same_settings_resume_other_settings_are_refused(settings):
     for _ in range(2):
         with open_run(settings.out, "train", settings, [settings.images]):
