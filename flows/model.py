@@ -90,6 +90,11 @@ class FlowModel(nn.Module):
         return self.density.is_local
 
     @property
+    def is_symmetric(self) -> bool:
+        """Whether the eight turns and mirror images of an image have the same density by construction."""
+        return getattr(self.density, "is_symmetric", False)
+
+    @property
     def context_names(self) -> tuple[str, ...]:
         """Names of the context columns, in order."""
         return self.config.context

@@ -524,6 +524,12 @@ class TrainSettings(Settings):
     images: Path = Field(description="Image set.")
     out: Path = Field(description="Folder of the model.")
     init: Path | None = Field(None, description=f"Model to start from: a folder, or shipped: {_SHIPPED}.")
+    architecture: str | None = Field(
+        None,
+        examples=["symmetric"],
+        description="Flow: wavelet, symmetric (one evaluation instead of eight), glow or glow-spline; "
+        "default: wavelet, or that of --init.",
+    )
     epochs: int | None = Field(None, ge=1, description="Maximum number of epochs; default: the flow's.")
     minutes: float | None = Field(None, gt=0, examples=[60.0], description="Maximum training time [minutes].")
     batch_size: int | None = Field(None, ge=1, description="Batch size; default: the flow's.")

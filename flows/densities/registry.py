@@ -13,12 +13,14 @@ from nflows.distributions.base import Distribution
 
 from flows.config import FlowConfig
 from flows.densities.glow import GlowFlow
+from flows.densities.symmetric import SymmetricFlow
 from flows.densities.wavelet import WaveletFlow
 
 __all__ = ["ARCHITECTURES", "make_density"]
 
 ARCHITECTURES: dict[str, Callable[[FlowConfig], Distribution]] = {
     "wavelet": WaveletFlow,
+    "symmetric": SymmetricFlow,
     "glow": GlowFlow,
     "glow-spline": partial(GlowFlow, spline=True),
 }

@@ -19,7 +19,7 @@ from flows.densities import haar
 from flows.densities.conditioners import ContextConditioner, WaveletConditioner
 from flows.densities.layers import ActNorm, ConditionalAffine, Coupling, Mixing, SpreadNormal
 
-__all__ = ["ScaleFlow", "WaveletFlow"]
+__all__ = ["LayeredFlow", "ScaleFlow", "WaveletFlow"]
 
 FEATURE_CLAMP = 5.0
 """Bound of the log scale that the features of the coarser image set.
@@ -29,33 +29,20 @@ of one coupling among several, ``FlowConfig.clamp``, may be smaller.
 """
 
 
-class ScaleFlow(Flow):
-    """Density of one scale's detail, given features of the coarser image: an nflows flow.
-
-    Every layer is triangular in the bands (channel i belongs to band i modulo `bands`): what a band
-    becomes depends on itself and the bands before, which divides the density among them exactly.
+class LayeredFlow(Flow):
+    """Density of one scale's detail, given features of the coarser image: an nflows flow of local layers.
 
     Parameters
     ----------
-    channels, features, width, steps, kernel : int
-    clamp : float
-    bands : int
+    layers : list of LocalTransform
+    base : SpreadNormal
+    channels : int
+        Of the detail.
     """
 
-    def __init__(
-        self, channels: int, features: int, width: int, steps: int, kernel: int, clamp: float, bands: int = 1
-    ) -> None:
-        layers: list[nn.Module] = [
-            ActNorm(channels, bands),
-            ConditionalAffine(channels, features, FEATURE_CLAMP, bands=bands),
-        ]
-        if channels > bands:
-            for _ in range(steps):
-                layers += [
-                    Mixing(channels, bands),
-                    Coupling(channels, features, width, kernel, clamp, bands),
-                ]
-        super().__init__(CompositeTransform(layers), SpreadNormal(channels, bands))
+    def __init__(self, layers: list[nn.Module], base: SpreadNormal, channels: int) -> None:
+        super().__init__(CompositeTransform(layers), base)
+        self.channels = channels
 
     @property
     def layers(self) -> nn.ModuleList:
@@ -83,6 +70,35 @@ class ScaleFlow(Flow):
     def from_normal(self, latents: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
         """Undo `to_normal`."""
         return self._transform.inverse(self._distribution.from_normal(latents), features)[0]
+
+
+class ScaleFlow(LayeredFlow):
+    """Density of one scale's detail, given features of the coarser image, by couplings of all channels.
+
+    Every layer is triangular in the bands (channel i belongs to band i modulo `bands`): what a band
+    becomes depends on itself and the bands before, which divides the density among them exactly.
+
+    Parameters
+    ----------
+    channels, features, width, steps, kernel : int
+    clamp : float
+    bands : int
+    """
+
+    def __init__(
+        self, channels: int, features: int, width: int, steps: int, kernel: int, clamp: float, bands: int = 1
+    ) -> None:
+        layers: list[nn.Module] = [
+            ActNorm(channels, bands),
+            ConditionalAffine(channels, features, FEATURE_CLAMP, bands=bands),
+        ]
+        if channels > bands:
+            for _ in range(steps):
+                layers += [
+                    Mixing(channels, bands),
+                    Coupling(channels, features, width, kernel, clamp, bands),
+                ]
+        super().__init__(layers, SpreadNormal(channels, bands), channels)
 
 
 class WaveletFlow(Distribution):
@@ -113,13 +129,24 @@ class WaveletFlow(Distribution):
         for level in range(self.n_levels):
             grid, width = config.size >> (level + 1), config.at_scale("widths", level)
             conditioners.append(conditioner(bands, width, n_context, grid, level + 1, config.dropout))
-            kernel, steps = 3 if grid > 1 else 1, config.at_scale("steps", level)
-            scales.append(ScaleFlow(3 * bands, width, width, steps, kernel, config.clamp, bands))
-        width, steps = config.at_scale("widths", self.n_levels), config.at_scale("steps", self.n_levels)
-        conditioners.append(ContextConditioner(width, n_context))
-        scales.append(ScaleFlow(bands * config.coarsest**2, width, width, steps, 1, config.clamp, bands))
+            scales.append(self._detail_flow(level, grid))
+        conditioners.append(ContextConditioner(config.at_scale("widths", self.n_levels), n_context))
+        scales.append(self._coarsest_flow())
         self.conditioners, self.scales = nn.ModuleList(conditioners), nn.ModuleList(scales)
         self.to(memory_format=torch.channels_last)
+
+    def _detail_flow(self, level: int, grid: int) -> LayeredFlow:
+        """Flow of one scale's detail, on a grid of so many places a side."""
+        config, kernel = self.config, 3 if grid > 1 else 1
+        width, steps = config.at_scale("widths", level), config.at_scale("steps", level)
+        return ScaleFlow(3 * config.n_bands, width, width, steps, kernel, config.clamp, config.n_bands)
+
+    def _coarsest_flow(self) -> LayeredFlow:
+        """Flow of the coarsest image."""
+        config = self.config
+        width, steps = config.at_scale("widths", self.n_levels), config.at_scale("steps", self.n_levels)
+        channels = config.n_bands * config.coarsest**2
+        return ScaleFlow(channels, width, width, steps, 1, config.clamp, config.n_bands)
 
     @property
     def scale_names(self) -> tuple[str, ...]:
@@ -198,8 +225,7 @@ class WaveletFlow(Distribution):
         """Random images in flow space, shape (n, band, y, x)."""
 
         def make(level: int, features: torch.Tensor) -> torch.Tensor:
-            side = features.shape[-1]
-            channels = self.scale_dims[level] // side**2
-            return self.scales[level].draw((n, channels, side, side), features, generator, temperature)
+            shape = (n, self.scales[level].channels, *features.shape[2:])
+            return self.scales[level].draw(shape, features, generator, temperature)
 
         return self._build(make, n, next(self.parameters()), context)

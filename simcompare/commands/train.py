@@ -6,7 +6,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from flows import FlowConfig, FlowModel, Progress, TrainingConfig, process_group, train
+from flows import ARCHITECTURES, FlowConfig, FlowModel, Progress, TrainingConfig, process_group, train
 from flows.training.distributed import is_first
 from simcompare.data.shipped import MEMBER, find_model
 from simcompare.images.image_set import ImageSet
@@ -85,7 +85,7 @@ def _train_member(
                     f"{settings.images} has {len(part)} images in its {name} split; at least 2 are needed."
                 )
         init = load_flow(settings.init) if settings.init else None
-        config = config or (init.config if init else default_config(images))
+        config = _config(settings, config or (init.config if init else default_config(images)), init)
         context = {name: context_of(part.catalogue, config.context) for name, part in splits.items()}
         with _reporter(settings) as report, _explained(settings.out):
             model = train(
@@ -117,6 +117,21 @@ def _explained(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise explained(error, folder) from error
+
+
+def _config(settings: TrainSettings, config: FlowConfig, init: FlowModel | None) -> FlowConfig:
+    """Put the architecture of the settings before that of the configuration."""
+    name = settings.architecture
+    if name is None or name == config.architecture:
+        return config
+    if name not in ARCHITECTURES:
+        raise ValueError(f"--architecture is {name!r}; known: {', '.join(ARCHITECTURES)}.")
+    if init is not None:
+        raise ValueError(
+            f"--architecture is {name!r}, but {settings.init} is {config.architecture!r} and stays so when "
+            "trained on: leave out --architecture or --init."
+        )
+    return config.replace(architecture=name)
 
 
 def _training(settings: TrainSettings, training: TrainingConfig | None) -> TrainingConfig:

@@ -126,6 +126,11 @@ class CrossFitted:
         return self.members[0].context_names
 
     @property
+    def is_symmetric(self) -> bool:
+        """Whether the members give the eight turns and mirror images of an image the same density."""
+        return all(getattr(member, "is_symmetric", False) for member in self.members)
+
+    @property
     def is_local(self) -> bool:
         """Whether the density says at which band and place its nats arise."""
         return self.members[0].is_local

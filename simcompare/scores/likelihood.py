@@ -59,7 +59,8 @@ def score(
     batch_size : int
         Images scored at once.
     symmetries : bool
-        Average over the eight flips and rotations by 90 degrees, which change no pixel value.
+        Average over the eight flips and rotations by 90 degrees, which change no pixel value; one evaluation
+        where every density has these symmetries by construction (``is_symmetric``).
     progress : callable, optional
         Called with the number of images done after each batch.
     warn : bool
@@ -173,6 +174,9 @@ def _score_batch(
     weight: np.ndarray | None,
 ) -> dict[str, np.ndarray]:
     """Columns of one batch, the mean over orientations of each."""
+    asked = symmetries
+    densities = (*models, *backgrounds.values())
+    symmetries = asked and not all(getattr(each, "is_symmetric", False) for each in densities)
     views = symmetry.symmetries(stack) if symmetries else [stack]
     planes = symmetry.symmetries(weight) if symmetries and weight is not None else [weight] * len(views)
     rows = [
@@ -186,7 +190,7 @@ def _score_batch(
         for each in (*rows, columns):
             _hold_against_sky(each, is_sky)
         columns = {name: each for name, each in columns.items() if not name.startswith("log_prob_sky_scale_")}
-    if symmetries:
+    if asked:
         headline = "log_likelihood_ratio" if backgrounds else "log_prob"
         columns["symmetry_scatter"] = np.std([row[headline] for row in rows], axis=0)
     return columns

@@ -100,6 +100,7 @@ def _mean_map(
         return result
     context = None if context is None else context[usable]
     density = bound(density, catalogue[usable])
+    symmetries = symmetries and not getattr(density, "is_symmetric", False)
     views = symmetry.symmetries(stack[usable]) if symmetries else [stack[usable]]
     maps = [symmetry.undo_symmetry(np.asarray(density.map(view, context)), k) for k, view in enumerate(views)]
     result[usable] = np.mean(maps, axis=0)

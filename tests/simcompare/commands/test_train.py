@@ -8,13 +8,15 @@ import pytest
 from astropy.table import Table
 from PIL import Image
 
-from flows import Ensemble
+from flows import Ensemble, FlowModel
 from simcompare.cli import main
 from simcompare.data.shipped import ensemble_members
+from simcompare.images.image_set import ImageSet
 from simcompare.images.parts import Stack, part_path, write_part
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.models.card import depth
 from simcompare.models.storage import load_model, model_hash
+from simcompare.scores.likelihood import score
 
 SIZE = 8
 REJECTS = [
@@ -76,6 +78,39 @@ def test_run_holds_model_card_and_sheet_of_samples(images, tmp_path):
     assert "- left out: 2 (N% of the pixels are bad); 1 (flagged saturated)" in lines
     table = {line.split()[1] for line in lines if line.startswith("| ")}
     assert table >= {"mag_r", "sky_sigma_r", "psf_fwhm_r", "half_light_radius"}
+
+
+def test_architecture_is_an_option_and_a_symmetric_flow_is_evaluated_once(
+    images, tmp_path, monkeypatch, capsys
+):
+    out, given = tmp_path / "flow", ["train", str(images), "--device", "cpu", "--epochs", "1"]
+    assert main([*given, "--out", str(out), "--architecture", "symmetric"]) == 0
+    model = load_model(out)
+    assert model.config.architecture == "symmetric"
+    assert "architecture `symmetric`" in model.card
+    seen = []
+    monkeypatch.setattr(FlowModel, "budget", counted(FlowModel.budget, seen))
+    stack = ImageSet.open(images)
+    once, plain = score(stack, model), score(stack, model, symmetries=False)
+    assert len(seen) == 2
+    np.testing.assert_array_equal(once["log_prob"], plain["log_prob"])
+    np.testing.assert_array_equal(once["symmetry_scatter"], 0)
+    assert "symmetry_scatter" not in plain.table.colnames
+    again = [*given, "--out", str(tmp_path / "other")]
+    assert main([*again, "--architecture", "symetric"]) != 0
+    assert "known: wavelet, symmetric" in capsys.readouterr().err
+    assert main([*again, "--init", str(out), "--architecture", "glow"]) != 0
+    assert "leave out --architecture or --init" in capsys.readouterr().err
+
+
+def counted(function, calls: list):
+    """Function that also notes each call."""
+
+    def noted(*args, **options):
+        calls.append(function)
+        return function(*args, **options)
+
+    return noted
 
 
 def test_members_are_runs_of_successive_seeds_and_may_follow_later(images, tmp_path):
