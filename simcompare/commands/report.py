@@ -16,6 +16,7 @@ from simcompare.comparison.report_table import INDEX, FurtherTable, read_compari
 from simcompare.models.density import context_of
 from simcompare.pages.cards import example_pictures
 from simcompare.pages.page import write_report
+from simcompare.pages.scatter import scatter_data
 from simcompare.pages.sections import draw_figures, figure_columns
 from simcompare.runs.files import remove_leftovers
 from simcompare.runs.folder import read_config, read_provenance, read_settings, runs_behind
@@ -117,6 +118,7 @@ def _write_page(
         there=there,
         citations=cite_run(folder),
         pictures=example_pictures(scores, image_sets),
+        scatter=scatter_data(scores, image_sets, seed),
     )
 
 

@@ -42,6 +42,8 @@ function read() {
   state.high = words.has("high") ? Number(words.get("high")) : null;
   state.pick = words.has("pick") ? Number(words.get("pick")) : -1;
   state.find = words.get("find") || "";
+  state.scatter = words.get("view") === "scatter";
+  if (words.has("galaxy")) state.from = [words.get("galaxy"), words.get("set")];  // a link of the report
   if (words.get("columns") === all || Object.hasOwn(data.groups, words.get("columns"))) state.group = words.get("columns");
 }
 function write() {
@@ -50,6 +52,7 @@ function write() {
   if (state.low !== null) { words.set("low", state.low); words.set("high", state.high); }
   if (state.pick >= 0) words.set("pick", state.pick);
   if (state.find) words.set("find", state.find);
+  if (state.scatter) words.set("view", "scatter");
   if (state.group !== Object.keys(data.groups)[0]) words.set("columns", state.group);
   history.replaceState(null, "", "#" + words);
 }
@@ -77,7 +80,10 @@ function apply() {
   document.body.dataset.shown = order.length;
   write();
 }
+const plot = scatterPlot(get("plot"), k => pick(k));
 function layout() {
+  get("plot").hidden = !state.scatter; get("scroll").hidden = state.scatter;
+  get("view").textContent = state.scatter ? "images" : "scatter";
   const box = get("scroll");
   perRow = Math.max(1, Math.floor(box.clientWidth / cellSize));
   get("space").style.height = Math.ceil(order.length / perRow) * cellSize + "px";
@@ -90,6 +96,12 @@ function picture(element, k, size, from = sheets) {
   element.style.backgroundPosition = -(place % across) * size + "px " + -Math.floor(place / across) * size + "px";
 }
 function draw() {
+  if (state.scatter) {
+    const [x, y] = [state.range, state.sort];
+    plot({ rows: order, x: data.numbers[x], y: data.numbers[y], xLog: data.logarithmic.includes(x), yLog: data.logarithmic.includes(y),
+      xLabel: labels[x], yLabel: labels[y], color: k => data.datasets.colors[setOf[k]], marked: state.pick });
+    return;
+  }
   const box = get("scroll"), space = get("space");
   const first = Math.max(0, Math.floor(box.scrollTop / cellSize) - 1) * perRow;
   const last = Math.min(order.length, first + (Math.ceil(box.clientHeight / cellSize) + 3) * perRow);
@@ -194,6 +206,7 @@ async function show() {
   }));
 }
 function reveal(k) {  // scroll to a galaxy
+  if (state.scatter) { draw(); return; }
   const at = order.indexOf(k), box = get("scroll"), top = Math.floor(at / perRow) * cellSize;
   if (at >= 0 && top < box.scrollTop) box.scrollTop = top;
   if (at >= 0 && top + cellSize > box.scrollTop + box.clientHeight) box.scrollTop = top + cellSize - box.clientHeight;
@@ -218,7 +231,11 @@ async function find(text) {
 }
 read();
 await need(state.sort, state.range);
-if (state.find) await needIds();
+if (state.find || state.from) await needIds();
+if (state.from) {
+  state.pick = data.ids.findIndex((id, k) => id === state.from[0] && (state.from[1] === null || sets[setOf[k]] === state.from[1]));
+  if (state.pick < 0) get("count").title = state.from[0] + " is not among the galaxies of this page";
+}
 get("find").value = state.find;
 get("columns").replaceChildren(...[...Object.keys(data.groups), all].map(name => new Option(name, name, false, name === state.group)));
 get("columns").onchange = event => { state.group = event.target.value; show(); write(); };
@@ -233,6 +250,7 @@ sets.forEach((name, code) => {
   label.append(box, mark, name + " (" + data.datasets.counts[code] + ")"); get("sets").append(label);
 });
 get("sort").onchange = async event => { await need(event.target.value); state.sort = event.target.value; apply(); };
+get("view").onclick = () => { state.scatter = !state.scatter; layout(); write(); };
 get("turn").onclick = () => { state.up = !state.up; apply(); };
 get("range").onchange = async event => { await need(event.target.value); state.range = event.target.value; state.low = state.high = null; bars(); apply(); };
 get("clear").onclick = () => { state.low = state.high = null; bars(); apply(); };
@@ -254,6 +272,7 @@ document.onkeydown = event => {
   const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: perRow, ArrowUp: -perRow }[event.key];
   if (event.key === "/") { get("find").focus(); event.preventDefault(); }
   if (event.key === "?") get("help").showModal();
+  if (event.key === "s") get("view").click();
   if (event.key === "r") { state.up = !state.up; apply(); }
   if (event.key === "Enter" && order.length && event.target.tagName !== "BUTTON") pick(state.pick >= 0 ? state.pick : order[0]);
   if (!step || !order.length || event.target.type === "checkbox") return;

@@ -21,6 +21,7 @@ from simcompare.figures.galleries import Stretch, common_stretch
 from simcompare.figures.single_galaxies import smooth_map
 from simcompare.pages.browse_columns import column_groups, column_labels
 from simcompare.runs.files import write_text
+from simcompare.scores.columns import column_of
 from simcompare.scores.nearest_real import NearestReal, nearest_real
 from simcompare.scores.record import Scores
 
@@ -89,7 +90,7 @@ def write_browse(
     if maps:
         reach = map_reach(chosen, maps)
         data["map_sheets"] = [_embedded(map_jpeg(part, maps, reach, side), part, side) for part in parts]
-    data["numbers"] = {name: _rounded(chosen.numbers(name)) for name in names}
+    data["numbers"] = {name: rounded(chosen.numbers(name)) for name in names}
     data["words"] = {name: chosen[name].tolist() for name in word_columns(chosen)}
     data["near"] = near.rows.tolist()
     text = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
@@ -107,13 +108,13 @@ def page_text(title: str, *, toy: bool, data: str | None) -> str:
     data : str or None
         JSON without any "<"; None for a page that asks its server.
     """
-    source, script = (
+    source, *script = (
         (files("simcompare") / "data" / name).read_text(encoding="utf-8")
-        for name in ("browse.html.j2", "browse.js")
+        for name in ("browse.html.j2", "scatter.js", "browse.js")
     )
     template = Environment(autoescape=True, undefined=StrictUndefined).from_string(source)
     return template.render(
-        title=title, toy=toy, served=data is None, data=Markup(data or ""), script=Markup(script)
+        title=title, toy=toy, served=data is None, data=Markup(data or ""), script=Markup("".join(script))
     )
 
 
@@ -166,6 +167,7 @@ def sheet_jpeg(part: Scores, image_sets: Mapping[str, Any], stretch: Stretch, si
     part : Scores
         At most `PER_SHEET` rows.
     image_sets : mapping of str to ImageSet
+        Rows of other data sets stay black.
     stretch : Stretch
     side : int
         [pixels]
@@ -177,6 +179,8 @@ def sheet_jpeg(part: Scores, image_sets: Mapping[str, Any], stretch: Stretch, si
     """
     sheet = _blank_sheet(part, side)
     for name in part.datasets:
+        if name not in image_sets:
+            continue
         rows = np.flatnonzero(part.equals("dataset", name))
         for block in np.array_split(rows, -(-rows.size // 256)):
             stack = image_sets[name].read(part["image_index"][block])
@@ -277,6 +281,7 @@ def describe(scores: Scores, names: Sequence[str], side: int, near: NearestReal,
         "columns": list(names),
         "groups": column_groups(names),
         "labels": column_labels(names),
+        "logarithmic": [name for name in names if column_of(name).is_logarithmic],
         "near_space": near.space,
         "map_sheets": [],
         "numbers": {},
@@ -294,6 +299,6 @@ def describe(scores: Scores, names: Sequence[str], side: int, near: NearestReal,
     }
 
 
-def _rounded(values: np.ndarray) -> list[float | None]:
+def rounded(values: np.ndarray) -> list[float | None]:
     """Values with six digits; what is not finite becomes null."""
     return [float(f"{value:.6g}") if np.isfinite(value) else None for value in values]

@@ -13,6 +13,7 @@ from typing import Any
 
 from astropy.table import Table
 from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
 from PIL import Image
 
 from simcompare import __version__
@@ -89,6 +90,7 @@ def write_report(
     there: Collection[str] = (),
     citations: Citations | None = None,
     pictures: Mapping[str, bytes] | None = None,
+    scatter: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write ``report.html`` and ``report.json``.
 
@@ -116,6 +118,8 @@ def write_report(
         Papers and acknowledgements of what the run used, see `simcompare.commands.cite.cite_run`.
     pictures : mapping of str to bytes, optional
         Example images of the data sets as PNG, see `simcompare.pages.cards.example_pictures`.
+    scatter : mapping, optional
+        Points of the interactive scatter, see `simcompare.pages.scatter.scatter_data`.
 
     Returns
     -------
@@ -150,8 +154,9 @@ def write_report(
         if each.table is not None and each.name not in there:
             write_table(each.table, folder / "tables" / f"{each.name}.ecsv")
     write_text(folder / "report.json", json.dumps(content, indent=1, allow_nan=False))
-    pictures = pictures or {}
-    page = _rendered(content, comparison, folder, figures, further, citations, pictures)
+    page = _rendered(
+        content, comparison, folder, figures, further, citations, pictures=pictures or {}, scatter=scatter
+    )
     write_text(folder / "report.html", page)
     return folder / "report.html"
 
@@ -182,10 +187,15 @@ def _rendered(
     figures: Sequence[ReportFigure],
     further: Sequence[FurtherTable],
     citations: Citations | None,
+    *,
     pictures: Mapping[str, bytes],
+    scatter: Mapping[str, Any] | None,
 ) -> str:
     """Fill the template of the page."""
-    source = (files("simcompare") / "data" / "report.html.j2").read_text(encoding="utf-8")
+    source, *script = (
+        (files("simcompare") / "data" / name).read_text(encoding="utf-8")
+        for name in ("report.html.j2", "scatter.js", "report.js")
+    )
     template = Environment(autoescape=True, undefined=StrictUndefined).from_string(source)
     heads, rows = main_rows(comparison)
     all_heads, all_rows = main_rows(comparison, every=True)
@@ -203,9 +213,16 @@ def _rendered(
         further=[shown_table(each) for each in further],
         first=[_embedded(figure, folder) for figure in figures if figure.name == FIRST],
         sections=list(_sections(figures, folder)),
+        scatter=_script_json(scatter) if scatter else None,
+        script=Markup("".join(script)),
         **_cited(citations),
         provenance=[(name, json.dumps(section, indent=1)) for name, section in content["provenance"].items()],
     )
+
+
+def _script_json(data: Mapping[str, Any]) -> Markup:
+    """Write data as JSON that no markup in it can end."""
+    return Markup(json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"))
 
 
 def _cited(citations: Citations | None) -> dict[str, list[str]]:

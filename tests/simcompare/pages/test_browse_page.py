@@ -150,6 +150,24 @@ def test_search_and_columns_do_what_they_say(tmp_path):
 
 
 @needs_browser
+def test_scatter_shows_the_galaxies_that_are_kept(tmp_path):
+    path = page(tmp_path, scores(30))
+    dom, console = opened(path, "view=scatter&range=mag_r&off=1")
+    assert console == []
+    assert 'data-shown="29"' in re.search(r'<canvas id="plot".*?>', dom).group()  # one has no magnitude
+    assert shown_rows(dom) == []
+
+
+@needs_browser
+def test_link_of_the_report_opens_its_galaxy(tmp_path):
+    path = page(tmp_path, scores(30))
+    dom, console = opened(path, "galaxy=g3&set=real")
+    assert console == []
+    assert re.findall(r'class="cell on" data-row="(\d+)"', dom) == ["3"]
+    assert 'class="cell on"' not in opened(path, "galaxy=g3&set=sim+%3C%2Fscript%3E")[0]  # of another set
+
+
+@needs_browser
 def test_keys_search_move_and_leave(tmp_path):
     """What each key does, pressed by a script that the test adds to the page."""
     path = page(tmp_path, scores(30))
