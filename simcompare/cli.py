@@ -3,8 +3,11 @@
 import inspect
 import logging
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Annotated, get_origin
 
@@ -25,6 +28,7 @@ from simcompare.settings import size_problem
 __all__ = ["main", "make_app"]
 
 
+STOPPED, INTERRUPTED = 75, 130  # exit status after a signal (EX_TEMPFAIL), and after Ctrl-C
 _SIZED = ("mock", "prepare", "reobserve")  # their images may be scored by a flow
 
 
@@ -71,6 +75,26 @@ def make_app() -> typer.Typer:
     return app
 
 
+class _SignalledError(KeyboardInterrupt):
+    """A signal to stop came; ends a command as Ctrl-C does, so that nothing half made is left."""
+
+
+@contextmanager
+def _interrupting_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGUSR1 end the block; tasks, which finish what they are at, catch them themselves."""
+
+    def stop(number: int, _frame: object) -> None:
+        raise _SignalledError(signal.Signals(number).name)
+
+    names = ("SIGTERM", "SIGUSR1") if threading.current_thread() is threading.main_thread() else ()
+    before = {name: signal.signal(getattr(signal, name), stop) for name in names if hasattr(signal, name)}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)
+
+
 def _function_of(command: Command) -> Callable[..., None]:
     """Make a function whose options are the settings of a command, and ``--dry-run`` where it has one."""
     has_dry_run = command.work and "dry_run" not in command.settings.model_fields
@@ -86,10 +110,13 @@ def _function_of(command: Command) -> Callable[..., None]:
             typer.echo(printable(summary([estimate(settings)]), keep="\n\t"))
             return
         try:
-            product = command.find(command.function)(settings)
-        except KeyboardInterrupt:
-            typer.echo("interrupted; run the same command again to resume.", err=True)
-            raise typer.Exit(130) from None
+            with _interrupting_signals():
+                product = command.find(command.function)(settings)
+        except KeyboardInterrupt as interrupt:
+            signalled = isinstance(interrupt, _SignalledError)
+            said = f"stopped by {interrupt}" if signalled else "interrupted"
+            typer.echo(f"{said}; run the same command again to resume.", err=True)
+            raise typer.Exit(STOPPED if signalled else INTERRUPTED) from None
         for text in command.find("messages")(settings, product):
             typer.echo(printable(text, keep="\n\t"))
         if not getattr(settings, "dry_run", False) and any(
@@ -179,6 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ``failures.ecsv``), 75 when SIGTERM or SIGUSR1 stopped it, 130 when interrupted; repeat a
         stopped command to resume it. Repeating one with failures retries inputs that may succeed now.
     """
+    _open_closed_streams()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     end = arguments.index("--") if "--" in arguments else len(arguments)  # what follows are names
     arguments[:end] = sorted(arguments[:end], key=lambda word: word not in ("--quiet", "--debug"))
@@ -200,7 +228,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except StoppedError as stop:
         typer.echo(str(stop), err=True)
-        return 75
+        return STOPPED
     except (ValueError, OSError, MemoryError) as error:
         if "--debug" in arguments:
             raise
@@ -210,6 +238,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         typer.echo(printable(f"error: {reason}", keep="\n\t"), err=True)
         return 2
     return 0
+
+
+def _open_closed_streams() -> None:
+    """Open what the shell closed (``2>&-``), so that no product gets the number of standard error."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "r" if name == "stdin" else "w", closefd=False))
 
 
 def _show_log(level: int) -> None:

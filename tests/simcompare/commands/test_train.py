@@ -1,6 +1,9 @@
 """Training from an image set: what lies in the run folder, and what the card says."""
 
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -144,3 +147,36 @@ def test_tensorboard_is_asked_for_by_name(images, tmp_path, monkeypatch, capsys)
         main(["train", str(images), "--out", str(tmp_path / "flow"), "--epochs", "1", "--tensorboard"]) == 2
     )
     assert "pip install 'simcompare[tensorboard]'" in capsys.readouterr().err
+
+
+def start_training(images, out, epochs, **streams):
+    command = [sys.executable, "-m", "simcompare.cli", "train", str(images), "--out", str(out)]
+    return subprocess.Popen([*command, "--epochs", str(epochs), "--device", "cpu"], **streams)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="Windows has no SIGUSR1")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1"])
+def test_training_told_to_stop_says_so_and_goes_on_later(images, tmp_path, name):
+    process = start_training(images, tmp_path / "model", 100000, stderr=subprocess.PIPE, text=True)
+    for _ in range(1200):
+        if list((tmp_path / "model").glob("snapshot-*")) or process.poll() is not None:
+            break
+        time.sleep(0.1)
+    process.send_signal(getattr(signal, name))
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 75
+    assert error.splitlines()[-1] == f"stopped by {name}; run the same command again to resume."
+    left = {path.name.split("-")[0] for path in (tmp_path / "model").iterdir()}
+    assert left == {"config.toml", "provenance.json", "run.log", "snapshot"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no /bin/sh")
+def test_closed_streams_change_no_product(images, tmp_path):
+    paths = [tmp_path / "open", tmp_path / "closed"]
+    for path, close in zip(paths, ("", ">&- 2>&- <&-"), strict=True):
+        command = (
+            f'"{sys.executable}" -m simcompare.cli train "{images}" --out "{path}" --epochs 1 --device cpu'
+        )
+        assert subprocess.run(["sh", "-c", f"{command} {close}"], capture_output=True).returncode == 0
+    weights = [next(path.rglob("*.safetensors")).read_bytes() for path in paths]
+    assert weights[0] == weights[1]
