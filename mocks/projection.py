@@ -12,7 +12,7 @@ from mocks.dust.screens import Dust
 from mocks.filters import load_filter
 from mocks.galaxy import Galaxy, Stars
 from mocks.ideal.record import IdealImage
-from mocks.light.base import StellarPopulation, dimming
+from mocks.light.base import NANOMAGGY, StellarPopulation, dimming
 from mocks.light.registry import stellar_population
 from mocks.magnitudes import magnitude_of
 from mocks.surveys import Survey, load_survey
@@ -151,13 +151,17 @@ def project(
 class _Light(NamedTuple):
     """Light of the stars of a galaxy on its way to the observer: flux of each (band, n) [nanomaggies].
 
-    ``emitted`` is that of all of them without dust (band,), ``clamped`` says whose is a guess (n,);
-    ``of_companions`` is the flux of stars that are not the galaxy's (band, m).
+    ``emitted`` is that of all without dust (band,), ``nebular`` the share of ionised gas in it (band,);
+    ``beyond`` says whose is a guess (n,) on each side of the population's range, and ``continued`` is what
+    ``emitted`` were without an edge there; ``of_companions`` is the flux of stars that are not the galaxy's
+    (band, m).
     """
 
     flux: np.ndarray
     emitted: np.ndarray
-    clamped: np.ndarray
+    nebular: np.ndarray
+    beyond: dict[str, np.ndarray]
+    continued: np.ndarray
     names: dict[str, str]
     of_companions: np.ndarray
 
@@ -166,13 +170,23 @@ class _Light(NamedTuple):
         """Flux of all stars (band,)."""
         return self.flux.sum(axis=1) + self.of_companions.sum(axis=1)
 
+    def _share(self, chosen: np.ndarray) -> float:
+        """Share of the light of chosen stars (n,) in all bands."""
+        return float(self.flux[:, chosen].sum() / self.flux.sum())
+
     def record(self, bands) -> dict:
         """Give what the metadata keep of it."""
         magnitude = magnitude_of(self.flux.sum(axis=1))
         attenuation = magnitude - magnitude_of(self.emitted)
+        clamped = np.logical_or.reduce([np.zeros(self.flux.shape[1], bool), *self.beyond.values()])
+        shares = {side: self._share(each) for side, each in self.beyond.items() if each.any()}
+        edge = np.abs(2.5 * np.log10(self.continued / self.emitted)).max()
         return {
-            "n_clamped": int(np.count_nonzero(self.clamped)),
-            "light_clamped": float(self.flux[:, self.clamped].sum() / self.flux.sum()),
+            "n_clamped": int(np.count_nonzero(clamped)),
+            "light_clamped": self._share(clamped),
+            "light_beyond": shares,
+            "edge_effect": float(edge),
+            "light_nebular": dict(zip(bands, self.nebular.tolist(), strict=True)),
             "magnitude": dict(zip(bands, magnitude.tolist(), strict=True)),
             "attenuation": dict(zip(bands, attenuation.tolist(), strict=True)),
         }
@@ -191,10 +205,21 @@ def _light(galaxy, filters, redshift, rotation, scene) -> _Light:
     flux = population.apparent_flux(whole.stars, filters, redshift, galaxy.cosmology)
     rest_wavelength = np.array([load_filter(name).pivot for name in filters]) / (1 + redshift)
     seen = flux * dust.transmission(whole, rotation, rest_wavelength)
+    emitted, beyond = flux[:, :own].sum(axis=1), population.beyond(galaxy.stars)
+    # The rest is of few stars, before dust, in units of `emitted`.
+    unit = dimming(redshift, galaxy.cosmology) / NANOMAGGY
+    change = np.zeros(len(filters))
+    if (outer := population.clamped(galaxy.stars)).any():
+        stars = galaxy.stars.select(outer)
+        change = population.continued_flux(stars, filters, redshift).sum(axis=1)
+        change -= population.absolute_flux(stars, filters, redshift).sum(axis=1)
+    gas = population.nebular_flux(galaxy.stars, filters, redshift).sum(axis=1)
     return _Light(
         flux=seen[:, :own],
         of_companions=seen[:, own:],
-        emitted=flux[:, :own].sum(axis=1),
-        clamped=population.clamped(galaxy.stars),
+        emitted=emitted,
+        nebular=gas * unit / emitted,
+        beyond=beyond,
+        continued=emitted + change * unit,
         names={"population": population.name, "k_correction": population.k_correction, "dust": dust.name},
     )

@@ -199,8 +199,12 @@ class MockSettings(Settings):
     seed: int = _SEED
     population: str = Field(
         "bc03",
-        description="Stellar population: bc03 (options as 'bc03:nebular=no,imf=chabrier'), fsps, snapshot or "
+        description="Stellar population: bc03 (options as 'bc03:imf=chabrier'), fsps, snapshot or "
         "an HDF5 grid of spectra.",
+    )
+    nebular: bool | None = Field(
+        None,
+        description="Lines and continuum of ionised gas around young stars, of population bc03; default: on.",
     )
     dust: str = Field(
         "screen",
@@ -260,6 +264,24 @@ class MockSettings(Settings):
             return None if str(self.sky) == "model" else self.sky
         kept = self.conditions / SKY_FILE if self.conditions else None
         return kept if kept and kept.is_file() else None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_or_without_gas(cls, given: dict) -> dict:
+        """Put the choice of nebular light into the name of the population, where it is recorded."""
+        wanted, population = given.get("nebular"), str(given.get("population", "bc03"))
+        if not isinstance(wanted, bool):
+            return given
+        name, _, options = population.partition(":")
+        if name != "bc03":
+            raise ValueError(f"population {population} has no choice of nebular light; only bc03 has")
+        word = "nebular=yes" if wanted else "nebular=no"
+        listed = [part.strip() for part in options.split(",") if part.strip()]
+        if any(part.startswith("nebular=") and part != word for part in listed):
+            raise ValueError(f"population {population} contradicts nebular = {str(wanted).lower()}")
+        if not wanted and word not in listed:
+            listed = [word, *listed]
+        return {**given, "population": ":".join(filter(None, [name, ",".join(listed)]))}
 
     @field_validator("views", mode="before")
     @classmethod

@@ -136,7 +136,19 @@ class StellarPopulation(abc.ABC):
 
     def clamped(self, stars: Stars) -> np.ndarray:
         """Particles whose age or metallicity is outside the model and taken at its edge, shape (n,)."""
-        return np.zeros(len(stars), bool)
+        return np.logical_or.reduce([np.zeros(len(stars), bool), *self.beyond(stars).values()])
+
+    def beyond(self, stars: Stars) -> dict[str, np.ndarray]:
+        """Particles beyond each side of the model, shape (n,), by the side in words."""
+        return {}
+
+    def continued_flux(self, stars: Stars, filters: tuple[str, ...], redshift: float) -> np.ndarray:
+        """As `absolute_flux`, but stars beyond the model continue its trend instead of taking its edge."""
+        return self.absolute_flux(stars, filters, redshift)
+
+    def nebular_flux(self, stars: Stars, filters: tuple[str, ...], redshift: float) -> np.ndarray:
+        """Part of `absolute_flux` from ionised gas, shape (band, n) [maggies]; zero where not modelled."""
+        return np.zeros((len(filters), len(stars)))
 
     def apparent_flux(
         self, stars: Stars, filters: tuple[str, ...], redshift: float, cosmology: FLRW

@@ -1,11 +1,13 @@
 """The stellar population that comes with the package: BC03 spectra and the gas that young stars ionise."""
 
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 
 import h5py
 import numpy as np
 
+from mocks.galaxy import Stars
 from mocks.light.grid import GridPopulation, SpectralGrid
 
 __all__ = ["IMF_LIGHT", "bc03_grid", "bc03_population", "living_fractions"]
@@ -14,6 +16,9 @@ IMF_LIGHT = {"kroupa": 1.0, "chabrier": 0.66 / 0.61, "salpeter": 0.66}
 """Light per mass formed over that of the Kroupa IMF: the factors 0.61 and 0.66 of stellar masses that Madau &
 Dickinson (2014, ARA&A 52, 415) and others use. From the IMFs themselves follow 1.06 for Chabrier, and for
 Salpeter 0.67 where OB stars shine to 0.76 at the turn-off of old populations."""
+
+LAST_GAS = 0.0252
+"""Age [Gyr] from which on the table holds no light of gas."""
 
 
 def bc03_grid(path: Path | None = None, nebular: bool = True) -> SpectralGrid:
@@ -109,13 +114,32 @@ def bc03_population(
     usual = {"nebular": "yes", "imf": "kroupa", "metallicity_floor": "0"}
     chosen = ",".join(f"{key}={value}" for key, value in options.items() if value != usual[key])
     has_gas = nebular == "yes"
-    return GridPopulation(
+    return (_WithGas if has_gas else GridPopulation)(
         bc03_grid(nebular=has_gas),
         f"bc03:{chosen}" if chosen else "bc03",
         IMF_LIGHT[imf],
         _assumed(has_gas, imf),
         metallicity_floor,
     )
+
+
+class _WithGas(GridPopulation):
+    """The table with the light of ionised gas, which it can tell from that of the stars."""
+
+    @cached_property
+    def _stars_alone(self) -> GridPopulation:
+        return GridPopulation(
+            bc03_grid(nebular=False), "stars", self.light, metallicity_floor=self.metallicity_floor
+        )
+
+    def nebular_flux(self, stars: Stars, filters: tuple[str, ...], redshift: float) -> np.ndarray:
+        """Light of lines and continuum of ionised gas, shape (band, n) [maggies]."""
+        flux = np.zeros((len(filters), len(stars)))
+        young = np.flatnonzero(stars.age < LAST_GAS)
+        lit = stars.select(young)
+        total = self.absolute_flux(lit, filters, redshift)
+        flux[:, young] = total - self._stars_alone.absolute_flux(lit, filters, redshift)
+        return np.maximum(flux, 0)
 
 
 def _assumed(nebular: bool, imf: str) -> tuple[str, ...]:

@@ -216,13 +216,17 @@ class GridPopulation(StellarPopulation):
             log_z = np.log10(np.maximum(stars.metallicity, self.metallicity_floor))
             return log_z, np.log10(np.maximum(stars.age, 0)) + 9
 
-    def clamped(self, stars: Stars) -> np.ndarray:
-        """Particles outside the grid's ages and metallicities, shape (n,); none is too young."""
+    def beyond(self, stars: Stars) -> dict[str, np.ndarray]:
+        """Particles outside the grid's ages and metallicities, shape (n,), by side; none is too young."""
         log_z, log_age = self._position(stars)
-        axis = np.log10(self.grid.metallicity)
-        youngest = self.grid.log_age[0] if self.grid.log_age[0] > ZERO_AGE else -np.inf
-        outside_age = (log_age < youngest) | (log_age > self.grid.log_age[-1])
-        return outside_age | (log_z < axis[0]) | (log_z > axis[-1])
+        axis, ages = np.log10(self.grid.metallicity), self.grid.log_age
+        youngest = ages[0] if ages[0] > ZERO_AGE else -np.inf
+        return {
+            f"metallicity below {10 ** axis[0]:g}": log_z < axis[0],
+            f"metallicity above {10 ** axis[-1]:g}": log_z > axis[-1],
+            f"age below {10 ** (ages[0] - 9):g} Gyr": log_age < youngest,
+            f"age above {10 ** (ages[-1] - 9):g} Gyr": log_age > ages[-1],
+        }
 
     def absolute_flux(self, stars: Stars, filters: tuple[str, ...], redshift: float) -> np.ndarray:
         """Flux of each particle at 10 pc, shape (band, n) [maggies].
@@ -230,12 +234,20 @@ class GridPopulation(StellarPopulation):
         Interpolated linearly in the logarithms of metallicity, age and flux; positions outside the grid are
         taken at its edge (see ``clamped``).
         """
+        return self._interpolated(stars, filters, redshift)
+
+    def continued_flux(self, stars: Stars, filters: tuple[str, ...], redshift: float) -> np.ndarray:
+        """As `absolute_flux`, but the slopes at the grid's edges are kept for a factor of ten beyond."""
+        return self._interpolated(stars, filters, redshift, reach=1.0)
+
+    def _interpolated(self, stars: Stars, filters, redshift: float, reach: float = 0.0) -> np.ndarray:
+        """Flux of each particle; `reach` is how far positions may lie beyond the grid [dex]."""
         table = np.log(np.maximum(self._table(tuple(filters), float(redshift)), 1e-300))
         lower, share = [], []
         for position, axis in zip(
             self._position(stars), (np.log10(self.grid.metallicity), self.grid.log_age), strict=True
         ):
-            position = np.clip(position, axis[0], axis[-1])
+            position = np.clip(position, axis[0] - reach, axis[-1] + reach)
             index = np.clip(np.searchsorted(axis, position, side="right") - 1, 0, len(axis) - 2)
             lower.append(index)
             share.append((position - axis[index]) / (axis[index + 1] - axis[index]))

@@ -14,7 +14,7 @@ from simcompare.runs.folder import open_run
 from simcompare.settings import MockSettings
 from simcompare.synthetic.assumptions import assumptions
 from simcompare.synthetic.fields import pixels_of, radii_of
-from simcompare.synthetic.mocks import Task, lost_light, make_images, sky_file
+from simcompare.synthetic.mocks import Task, lost_light, make_images, nebular_light, sky_file
 from simcompare.synthetic.targets import select_targets
 
 __all__ = ["make_mocks", "messages"]
@@ -93,6 +93,8 @@ def make_mocks(
             },
         }
         images = make_parts(run, make_images, tasks, description, attrgetter("sources"))
+        if gas := nebular_light(images):
+            logger.info(gas)
         if lost := lost_light(images):
             logger.warning(lost)
         return images

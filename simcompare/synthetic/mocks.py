@@ -45,6 +45,7 @@ __all__ = [
     "lost_light",
     "make_images",
     "n_views",
+    "nebular_light",
     "observe_image",
     "read_galaxy",
     "sky_file",
@@ -336,7 +337,36 @@ def _light(metadata: dict) -> dict:
     """Catalogue entries of all the light there is, and of the share that the image does not show."""
     outside = metadata["light_outside"]
     row = {f"true_mag_{band}": metadata["magnitude"][band] for band in outside}
+    row |= {f"light_nebular_{band}": share for band, share in metadata.get("light_nebular", {}).items()}
     return row | {f"light_outside_{band}": share for band, share in outside.items()}
+
+
+def nebular_light(images: ImageSet) -> str:
+    """Say how much of the light of mocks is from ionised gas; empty where none is.
+
+    Parameters
+    ----------
+    images : ImageSet
+        Of mocks.
+
+    Returns
+    -------
+    str
+        Median and largest share in each band, before dust.
+    """
+    names = [f"light_nebular_{band}" for band in images.bands]
+    if not set(names) <= set(images.catalogue.colnames):
+        return ""
+    table = images.columns(*names)
+    if not any(np.nanmax(table[name]) > 0 for name in names):
+        return ""
+    shares = ", ".join(
+        f"{100 * np.nanmedian(table[name]):.1f} % in {band} (at most {100 * np.nanmax(table[name]):.1f} %)"
+        for band, name in zip(images.bands, names, strict=True)
+    )
+    return (
+        f"ionised gas around young stars gives {shares} of the light before dust; --no-nebular leaves it out"
+    )
 
 
 def lost_light(images: ImageSet) -> str:

@@ -200,6 +200,34 @@ def test_clamped_light_is_counted_and_warned_about_once(caplog):
     assert [view.metadata["n_clamped"] for view in views] == [4000] * 3
     assert views[0].metadata["light_clamped"] == pytest.approx(1)
     assert caplog.text.count("100.0 % of the light") == 1
+    assert views[0].metadata["light_beyond"] == {"metallicity below 0.0001": pytest.approx(1)}
+    assert f"change by {views[0].metadata['edge_effect']:.3f}" in caplog.text
+
+
+def test_effect_of_the_edge_is_that_of_the_slope_kept_beyond_it():
+    """Stars at a third of the poorest metallicity, against a line through the grid's two poorest."""
+    galaxy = disc()
+
+    def seen(metallicity):
+        stars = replace(galaxy.stars, age=np.full(4000, 3.0), metallicity=np.full(4000, metallicity))
+        return project(replace(galaxy, stars=stars), "sdss", "u", Scene(0.05, "z", 32, dust="none")).metadata
+
+    first, second, poor = map(seen, (1e-4 * (1 + 1e-9), 4e-4, 1e-4 / 3))
+    slope = (second["magnitude"]["u"] - first["magnitude"]["u"]) / np.log10(4)
+    assert poor["edge_effect"] == pytest.approx(abs(slope) * np.log10(3), rel=1e-6)
+    assert (first["edge_effect"], first["light_beyond"]) == (0, {})
+
+
+def test_nebular_share_is_the_light_that_goes_without_gas():
+    galaxy = disc()
+    young = replace(galaxy, stars=replace(galaxy.stars, age=np.geomspace(1e-3, 0.1, 4000)))
+    with_gas = project(young, "sdss", "gr", Scene(0.05, "z", 32, dust="none")).metadata
+    without = project(young, "sdss", "gr", Scene(0.05, "z", 32, "bc03:nebular=no", "none")).metadata
+    assert without["light_nebular"] == {"g": 0, "r": 0}
+    for band in "gr":
+        change = 1 - 10 ** (-0.4 * (without["magnitude"][band] - with_gas["magnitude"][band]))
+        assert with_gas["light_nebular"][band] == pytest.approx(change, rel=1e-6)
+        assert 0.01 < change < 0.9
 
 
 def test_bad_requests_are_refused():

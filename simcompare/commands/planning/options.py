@@ -23,7 +23,7 @@ _PANELS = {
         "min_stellar_mass", "log_stellar_mass", "subhalo", "where", "every", "aperture", "centre",
         "companions", "views", "redshift", "own_redshift", "k_correction", "limit", "region",
     ),
-    LIGHT: ("population", "populations", "dust", "dusts"),
+    LIGHT: ("population", "populations", "nebular", "dust", "dusts"),
     OBSERVATION: (
         "survey", "bands", "size", "field_of_view", "arcsec", "radii", "conditions", "real_conditions",
         "sky", "neighbours", "per_field", "clear", "percents", "known_to",

@@ -124,6 +124,43 @@ def test_centre_is_named_and_can_be_that_of_the_light(toys, tmp_path):
     assert np.median(light["light_radius"] / light["half_mass_radius"]) == pytest.approx(1, abs=0.5)
 
 
+def test_nebular_light_is_told_and_can_be_left_out(toys, tmp_path, caplog):
+    with caplog.at_level("INFO"):
+        usual = make_mocks(settings(toys, tmp_path / "usual"))
+    share = usual.catalogue["light_nebular_r"]
+    assert 0 < share.max() < 0.5
+    assert f"% in r (at most {100 * share.max():.1f} %)" in caplog.text
+    assert "--no-nebular leaves it out" in caplog.text
+    caplog.clear()
+    with caplog.at_level("INFO"):
+        plain = make_mocks(settings(toys, tmp_path / "plain", nebular=False))
+    assert set(plain.catalogue["population"]) == {"bc03:nebular=no"}
+    assert (plain.catalogue["light_nebular_r"] == 0).all()
+    assert "ionised gas around young stars gives" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [({}, "bc03"), ({"nebular": True}, "bc03"), ({"nebular": False}, "bc03:nebular=no"),
+     ({"nebular": False, "population": "bc03:imf=chabrier"}, "bc03:nebular=no,imf=chabrier"),
+     ({"nebular": False, "population": "bc03:nebular=no"}, "bc03:nebular=no")],
+)  # fmt: skip
+def test_choice_of_nebular_light_is_in_the_population(toys, tmp_path, given, named):
+    made = settings(toys, tmp_path, **given)
+    assert made.population == named
+    assert type(made)(**made.as_dict()).population == named  # as written to and read from a workflow file
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [({"nebular": True, "population": "bc03:nebular=no"}, "bc03:nebular=no contradicts nebular = true"),
+     ({"nebular": False, "population": "fsps"}, "only bc03 has")],
+)  # fmt: skip
+def test_choices_of_nebular_light_that_cannot_be(toys, tmp_path, given, said):
+    with pytest.raises(ValueError, match=said):
+        settings(toys, tmp_path, **given)
+
+
 def test_companions_are_counted_and_recorded(toys, tmp_path):
     """Groups of the toy box have stars beside their galaxies."""
     options = {"subhalo": [1], "size": 64, "dust": "none"}
