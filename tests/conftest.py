@@ -11,6 +11,17 @@ import pytest
 
 from simcompare.cli import main
 
+LONGEST = (  # test_demo makes the demo that test_docs and test_notebooks need: they come when it is there
+    "test_demo.py", "test_chain_real.py", "test_recipes.py", "test_kills.py", "test_walks.py", "test_docs.py",
+    "test_damaged_files.py", "test_checked_numbers.py", "test_notebooks.py", "test_failures.py",
+    "test_facade.py", "test_tasks.py", "test_figures.py", "test_mock.py", "test_train.py", "test_slurm.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list) -> None:
+    """Begin with the files that take longest: at the end no process waits for one that has them left."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:

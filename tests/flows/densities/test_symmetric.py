@@ -43,7 +43,9 @@ def model_of(size: int = 16, n_bands: int = 1, **changes) -> FlowModel:
 
 def slogdet(function, image: torch.Tensor) -> float:
     """Log absolute determinant of the Jacobian by automatic differentiation."""
-    jacobian = torch.autograd.functional.jacobian(lambda x: function(x[None]).flatten(), image)
+    jacobian = torch.autograd.functional.jacobian(
+        lambda x: function(x[None]).flatten(), image, vectorize=True
+    )
     return float(torch.linalg.slogdet(jacobian.reshape(image.numel(), image.numel()))[1])
 
 
@@ -118,7 +120,7 @@ def test_maps_turn_with_the_image():
         torch.testing.assert_close(model.map(turned), plane)
 
 
-@pytest.mark.parametrize(("n_bands", "coarsest"), [(1, 2), (2, 2), (1, 1), (2, 4)])
+@pytest.mark.parametrize(("n_bands", "coarsest"), [(1, 2), (2, 2), (1, 1), (1, 4)])
 def test_log_prob_is_base_density_plus_autograd_log_det(n_bands, coarsest):
     """From nothing but the latents and the Jacobian of the whole chain, pixels to latents."""
     size = max(8, 4 * coarsest)
