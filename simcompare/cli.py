@@ -1,10 +1,13 @@
 """Command line: makes the settings of a verb, calls its function and prints its messages."""
 
+import atexit
 import inspect
 import logging
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -207,6 +210,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stopped command to resume it. Repeating one with failures retries inputs that may succeed now.
     """
     _open_closed_streams()
+    _replace_unreadable_home()
+    if sys.flags.optimize > 1:
+        typer.echo(
+            "error: photutils does not work under python -OO (PYTHONOPTIMIZE=2); use -O or none.", err=True
+        )
+        return 2
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     end = arguments.index("--") if "--" in arguments else len(arguments)  # what follows are names
     arguments[:end] = sorted(arguments[:end], key=lambda word: word not in ("--quiet", "--debug"))
@@ -249,6 +258,15 @@ def _open_closed_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(number, "r" if name == "stdin" else "w", closefd=False))
+
+
+def _replace_unreadable_home() -> None:
+    """Give libraries that read settings in the home folder another one where it cannot be read."""
+    home = os.path.expanduser("~")
+    if os.path.exists(home) and not os.access(home, os.R_OK | os.X_OK):
+        os.environ["HOME"] = tempfile.mkdtemp(prefix="simcompare-home-")
+        atexit.register(shutil.rmtree, os.environ["HOME"], ignore_errors=True)
+        typer.echo(f"warning: the home folder {home} cannot be read; a temporary one is used.", err=True)
 
 
 def _show_log(level: int) -> None:

@@ -1,5 +1,6 @@
 """Training from an image set: what lies in the run folder, and what the card says."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -180,3 +181,29 @@ def test_closed_streams_change_no_product(images, tmp_path):
         assert subprocess.run(["sh", "-c", f"{command} {close}"], capture_output=True).returncode == 0
     weights = [next(path.rglob("*.safetensors")).read_bytes() for path in paths]
     assert weights[0] == weights[1]
+
+
+def test_python_without_docstrings_is_refused_in_one_line(images, tmp_path):
+    command = [
+        sys.executable,
+        "-OO",
+        "-m",
+        "simcompare.cli",
+        "train",
+        str(images),
+        "--out",
+        str(tmp_path / "a"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "PYTHONOPTIMIZE=2" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_unreadable_home_is_replaced(monkeypatch, tmp_path, capsys):
+    """As seen by a user who may not read it: the superuser always may."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("simcompare.cli.os.access", lambda path, mode: str(path) != str(tmp_path))
+    assert main(["init", str(tmp_path / "a.toml")]) == 0
+    assert os.environ["HOME"] != str(tmp_path)
+    assert f"the home folder {tmp_path} cannot be read" in capsys.readouterr().err
