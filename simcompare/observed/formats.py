@@ -266,7 +266,9 @@ def files_of(paths: Sequence[Path], bands: tuple[str, ...]) -> list[Path]:
             file for file in sorted(path.rglob("*")) if file.is_file() and not file.name.startswith(".")
         ]
         images = [file for file in members if file.name.lower().endswith(_ENDINGS)]
-        _say_left_out(path, [file for file in members if not file.name.lower().endswith(_ENDINGS)])
+        models = {file.with_suffix("").with_suffix(".psf") for file in images}  # of PSFEx, read with them
+        models |= {file.with_suffix(".psf") for file in images}
+        _say_left_out(path, [file for file in members if file not in models and file not in images])
         in_path = _one_a_galaxy(_of_galaxies(path, images), bands)
         if not in_path and is_picture_folder(path):
             files.append(path)  # its reader says which bands pictures have

@@ -10,6 +10,7 @@ from mocks.observing.psf import gaussian_psf
 from mocks.observing.psf_images import measure_fwhm
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.observed import prepare_observed, read_stamps
+from simcompare.observed.formats import files_of
 from simcompare.observed.psfs import odd_psf
 from tests.mocks.survey_files.test_psfex import write_model
 from tests.simcompare.observed.test_cutouts import galaxy, header
@@ -100,3 +101,13 @@ def test_model_of_psfex_beside_an_image(tmp_path, where):
     expected = np.tensordot([1, x, x**2, y, x * y, y**2], images, 1)
     psf = next(read_stamps(tmp_path / "a-r.fits", ("r",))).psf[0]
     assert psf == pytest.approx(expected / expected.sum(), abs=1e-7)
+
+
+def test_models_beside_images_are_not_said_to_be_skipped(tmp_path, caplog):
+    for name in ("a-r.fits", "b-r.fits.gz"):
+        fits.PrimaryHDU(galaxy(), header(0.26, BUNIT="nanomaggy")).writeto(tmp_path / name)
+        write_model(tmp_path / f"{name.partition('.')[0]}.psf")
+    write_model(tmp_path / "alone.psf")
+    with caplog.at_level(logging.WARNING):
+        assert files_of([tmp_path], ("r",)) == [tmp_path / "a-r.fits", tmp_path / "b-r.fits.gz"]
+    assert caplog.messages == [f"{tmp_path}: files skipped by their suffix: 1 .psf"]
