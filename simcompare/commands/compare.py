@@ -99,27 +99,16 @@ def _compare(settings: CompareSettings, *, replace: bool) -> Table:
             conditions=questions.conditions,
         )
         structure = learn_again(scores, table.meta["structure"])
-        if structure is None:
-            if questions.conditions:
-                raise ValueError(f"--condition: {table.meta['structure']['note']}")
-            logger.warning("structure score skipped: %s", table.meta["structure"]["note"])
-        else:
-            scores = scores.with_columns(structure_z=structure.z(scores)).with_headline("structure_z")
+        scores = _with_structure(scores, structure, questions, table.meta["structure"].get("note", ""))
         blocks = _placed(partial(joined_blocks, paths, form), form, run)
         if structure is not None:
             blocks = (block.with_columns(structure_z=structure.z(block)) for block in blocks)
         write_blocks(blocks, run.folder / SCORES)
         claims = table[[kind == Kind.SIMULATED for kind in table["kind"]]]
         verdicts = dict(zip(claims["dataset"].tolist(), claims["verdict"].tolist(), strict=True))
+        asked = {"questions": questions, "structure": structure, "verdicts": verdicts}
         with open_spaces(run.folder / SPACES) as spaces:
-            further = further_tables(
-                scores,
-                settings.seed,
-                spaces=spaces,
-                questions=questions,
-                structure=structure,
-                verdicts=verdicts,
-            )
+            further = further_tables(scores, settings.seed, spaces=spaces, **asked)
         further.insert(0, null_table(table.meta["structure"]))
         further += [*null_tables(settings.nulls), *attribution_tables(settings.attribution)]
         table = with_nulls(with_columns_of(table, further), scores, settings.nulls)
@@ -138,6 +127,16 @@ def _compare(settings: CompareSettings, *, replace: bool) -> Table:
         products += [f"tables/{each.name}.ecsv" for each in further if each.table is not None]
         done.record(*(name for name in products if name != SPACES or (run.folder / SPACES).is_file()))
     return table
+
+
+def _with_structure(scores: Scores, structure: Structure | None, questions: Questions, note: str) -> Scores:
+    """Scores with that of the structure as headline; without one as they are, and `note` says why."""
+    if structure is not None:
+        return scores.with_columns(structure_z=structure.z(scores)).with_headline("structure_z")
+    if questions.conditions:
+        raise ValueError(f"--condition: {note}")
+    logger.warning("structure score skipped: %s", note)
+    return scores
 
 
 def _fractions(scores: Scores, structure: Structure | None) -> dict:

@@ -6,7 +6,7 @@ differences of two fractions.
 
 from collections.abc import Sequence
 from enum import StrEnum
-from itertools import combinations, pairwise
+from itertools import pairwise
 
 import numpy as np
 from astropy.table import Table
@@ -81,14 +81,12 @@ def fraction_contrasts(scores: Scores, structure: Structure) -> Table:
     ValueError
         When there are fewer than two simulations.
     """
-    names = scores.of_kind(Kind.SIMULATED)
-    if len(names) < 2:
-        raise ValueError(f"a contrast needs two simulations; found {', '.join(names) or 'none'}.")
-    samples = {name: scores.sample(name) for name in names}
+    pairs = scores.pairs_of_simulations()
+    samples = {name: scores.sample(name) for name in scores.of_kind(Kind.SIMULATED)}
     fractions = {name: structure.fraction(sample) for name, sample in samples.items()}
     counts = {name: structure.n_galaxies(sample) for name, sample in samples.items()}
     rows, differences = [], []
-    for first, second in combinations(names, 2):
+    for first, second in pairs:
         pair = fractions[first], fractions[second]
         known = None not in pair
         difference, p_value = combine_fractions(pair, (1, -1)) if known else (UNKNOWN, np.nan)

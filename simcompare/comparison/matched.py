@@ -1,14 +1,11 @@
 """Every data set against its matched real galaxies, against the others, and against its own volume."""
 
-from itertools import combinations
-
 import numpy as np
 from astropy.table import Table, vstack
 from scipy import stats
 
 from mocks.streams import stream
 from simcompare.comparison.matching import match, matched_difference, mean_of_views
-from simcompare.kinds import Kind
 from simcompare.scores.record import Scores
 from simcompare.statistics.intervals import UNKNOWN
 from simcompare.statistics.significance import adjust_p_values
@@ -114,11 +111,8 @@ def contrasts(scores: Scores, columns: tuple[str, ...], seed: int, *, n_bootstra
     ValueError
         When there are fewer than two simulations.
     """
-    names = scores.of_kind(Kind.SIMULATED)
-    if len(names) < 2:
-        raise ValueError(f"a contrast needs two simulations; found {', '.join(names) or 'none'}.")
     rows = []
-    for first, second in combinations(names, 2):
+    for first, second in scores.pairs_of_simulations():
         row = {"first": first, "second": second, "n_pairs": 0} | UNKNOWN.columns("delta")
         row |= {"p_value": np.nan, "note": ""}
         try:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -215,6 +216,13 @@ class Scores:
         if "kind" not in self.columns:
             return self.datasets if kind == Kind.SIMULATED else []
         return [name for name in self.datasets if self.kind_of(name) == kind]
+
+    def pairs_of_simulations(self) -> list[tuple[str, str]]:
+        """Every two simulations; ValueError when there are fewer than two."""
+        names = self.of_kind(Kind.SIMULATED)
+        if len(names) < 2:
+            raise ValueError(f"a contrast needs two simulations; found {', '.join(names) or 'none'}.")
+        return list(combinations(names, 2))
 
     def kind_of(self, dataset: str) -> str:
         """Kind of a data set; simulated where nothing is said."""

@@ -143,15 +143,7 @@ def select_targets(settings: MockSettings) -> tuple[list[Target], str]:
         rows = _selected(table, settings, wanted)
         target = Target(str(path), state=state, snapshot=snapshot.snapshot)
         targets += [replace(target, subhalo_id=int(number)) for number in rows["subhalo_id"]]
-    if wanted:
-        missing = ", ".join(map(str, sorted(wanted)[:10]))
-        raise ValueError(
-            f"{len(wanted)} galaxies are not in the catalogue: {missing}; no such number, no stars, or "
-            "flagged as not cosmological."
-        )
-    if len(simulations) > 1:
-        listed = ", ".join(f"{name} ({path})" for name, path in simulations.items())
-        raise ValueError(f"inputs of several simulations: {listed}; make one run for each, or give --name.")
+    _check_selection(wanted, simulations)
     for (level, _), examples in notes.items():
         more = f" ({len(examples)} inputs alike)" if len(examples) > 1 else ""
         logger.log(level, "%s%s", examples[0], more)
@@ -164,6 +156,19 @@ def select_targets(settings: MockSettings) -> tuple[list[Target], str]:
     if len(faults) > _NAMED:
         logger.warning("%d more inputs cannot be used", len(faults) - _NAMED)
     return [*_with_unique_names(good), *faults], next(iter(simulations))
+
+
+def _check_selection(missing: set[int], simulations: dict[str, Path]) -> None:
+    """Refuse numbers of galaxies that are in no input, and inputs of several simulations."""
+    if missing:
+        listed = ", ".join(map(str, sorted(missing)[:10]))
+        raise ValueError(
+            f"{len(missing)} galaxies are not in the catalogue: {listed}; no such number, no stars, or "
+            "flagged as not cosmological."
+        )
+    if len(simulations) > 1:
+        listed = ", ".join(f"{name} ({path})" for name, path in simulations.items())
+        raise ValueError(f"inputs of several simulations: {listed}; make one run for each, or give --name.")
 
 
 def _nothing_left(settings: MockSettings, faults: list[Target]) -> str:
