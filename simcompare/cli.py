@@ -217,6 +217,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 2
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if strange := [word for word in arguments if _has_no_utf8(word)]:
+        typer.echo(f"error: the name {strange[0]!a} is not UTF-8; rename the file or folder.", err=True)
+        return 2
     end = arguments.index("--") if "--" in arguments else len(arguments)  # what follows are names
     arguments[:end] = sorted(arguments[:end], key=lambda word: word not in ("--quiet", "--debug"))
     if "OMP_WAIT_POLICY" not in os.environ:
@@ -241,12 +244,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, MemoryError) as error:
         if "--debug" in arguments:
             raise
+        if isinstance(error, UnicodeEncodeError) and _has_no_utf8(error.object):
+            near = error.object[max(error.start - 40, 0) : error.end + 20]
+            error = f"a name is not UTF-8, as {near!a} shows; rename the file or folder."
         reason = (
             f"out of memory ({error}); finished work is kept" if isinstance(error, MemoryError) else error
         )
         typer.echo(printable(f"error: {reason}", keep="\n\t"), err=True)
         return 2
     return 0
+
+
+def _has_no_utf8(word: str) -> bool:
+    """Whether a word holds bytes that are no UTF-8, which products cannot name."""
+    return any("\ud800" <= letter <= "\udfff" for letter in word)
 
 
 def _open_closed_streams() -> None:

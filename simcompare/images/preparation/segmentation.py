@@ -1,9 +1,11 @@
 """Which pixels belong to the target, to other objects, to the sky; and what to put in place of the others."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from photutils.segmentation import SegmentationImage, deblend_sources, detect_sources
+from photutils.utils.exceptions import NoDetectionsWarning
 from scipy.ndimage import binary_dilation, convolve1d, gaussian_filter, maximum
 
 from simcompare.images.preparation.deblending import foreign_pieces, turned
@@ -215,7 +217,9 @@ def find_objects(
     # Beyond the edge is sky: repeating the edge pixels would make false peaks of their noise.
     smooth = gaussian_filter(np.where(good, image, 0), DETECTION_SIGMA, mode="constant")
     smooth_noise = noise / (2 * np.sqrt(np.pi) * DETECTION_SIGMA)
-    segments = detect_sources(smooth, threshold * smooth_noise, area, mask=~good)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NoDetectionsWarning)
+        segments = detect_sources(smooth, threshold * smooth_noise, area, mask=~good)
     if segments is None:
         return None
     column, row = round(centre[0]), round(centre[1])

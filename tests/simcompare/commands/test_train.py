@@ -207,3 +207,9 @@ def test_an_unreadable_home_is_replaced(monkeypatch, tmp_path, capsys):
     assert main(["init", str(tmp_path / "a.toml")]) == 0
     assert os.environ["HOME"] != str(tmp_path)
     assert f"the home folder {tmp_path} cannot be read" in capsys.readouterr().err
+
+
+def test_a_name_that_is_not_utf8_is_refused_in_one_line(capsys):
+    assert main(["train", os.fsdecode(b"galaxies-\xff"), "--out", "model"]) == 2
+    expected = "error: the name 'galaxies-\\udcff' is not UTF-8; rename the file or folder."
+    assert capsys.readouterr().err.strip() == expected
