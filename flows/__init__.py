@@ -3,7 +3,7 @@
 from flows.config import FlowConfig, TrainingConfig
 from flows.densities.registry import ARCHITECTURES
 from flows.diagnostics import calibration, sample_sheet
-from flows.ensemble import Ensemble, train_ensemble
+from flows.ensemble import Ensemble
 from flows.model import FlowModel, bits_per_dim
 from flows.pixels import PIXEL_TRANSFORMS, dequantise, measure_softening
 from flows.symmetry import symmetries
@@ -26,5 +26,4 @@ __all__ = [
     "sample_sheet",
     "symmetries",
     "train",
-    "train_ensemble",
 ]

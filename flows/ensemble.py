@@ -8,9 +8,8 @@ import torch
 
 from flows.config import FlowConfig
 from flows.model import FlowModel
-from flows.training.train import train
 
-__all__ = ["Ensemble", "train_ensemble"]
+__all__ = ["Ensemble"]
 
 Array = np.ndarray | torch.Tensor
 
@@ -101,33 +100,3 @@ class Ensemble:
                 f"{folder} is not an ensemble (no member-0); give a folder that Ensemble.save wrote."
             )
         return cls([FlowModel.load(member, device) for member in members])
-
-
-def train_ensemble(
-    images: Array, context: Array | None = None, *, n_models: int, seed: int = 0, **options
-) -> Ensemble:
-    """Fit the same flow from several seeds.
-
-    Parameters
-    ----------
-    images, context
-        As `flows.train`.
-    n_models : int
-        How many, at least two.
-    seed : int
-        Seed of the first; the others follow by one.
-    **options
-        Passed to `flows.train`; a ``folder`` for snapshots gets one folder per member.
-
-    Returns
-    -------
-    Ensemble
-    """
-    if n_models < 2:
-        raise ValueError(f"n_models is {n_models}; an ensemble needs at least two.")
-    folder = options.pop("folder", None)
-    models = []
-    for index in range(n_models):
-        place = None if folder is None else Path(folder) / f"member-{index}"
-        models.append(train(images, context, seed=seed + index, folder=place, **options))
-    return Ensemble(models)

@@ -31,7 +31,6 @@ HEADER_UNITS = {
     "mass": ("UnitMass_in_g", "UnitMass_In_CGS"),
     "velocity": ("UnitVelocity_in_cm_per_s", "UnitVelocity_In_CGS"),
 }
-SWIFT_UNITS = {"length": "Unit length in cgs (U_L)", "mass": "Unit mass in cgs (U_M)"}
 
 
 @dataclass(frozen=True)
