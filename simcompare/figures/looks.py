@@ -15,6 +15,7 @@ import matplotlib
 import matplotlib.style
 import numpy as np
 from astropy.table import Table
+from fontTools import subset
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
@@ -38,6 +39,8 @@ __all__ = [
 ]
 
 COLUMN, PAGE = 3.3, 7.0  # widths of one column and of the text [inch]
+
+RULES = ("GSUB", "GPOS", "GDEF", "BASE", "MATH", "kern")  # tables of a font by which text is composed
 
 _MOST_TICKS = 4
 _LETTERS = 16  # of a legend that fit into an inch
@@ -202,7 +205,7 @@ def save_figure(
     with atomic_path(written[0]) as path:
         about = {"Software": None, "Description": description or None}
         FigureCanvasAgg(figure).print_png(path, metadata=about)
-    with atomic_path(written[1]) as path:
+    with atomic_path(written[1]) as path, _fonts_without_rules():
         FigureCanvasPdf(figure).print_pdf(path, metadata={"CreationDate": None})
     FigureCanvasAgg(figure)
     figure.dpi = dpi
@@ -210,6 +213,17 @@ def save_figure(
         write_table(table, folder / f"{name}.ecsv")
         written.append(folder / f"{name}.ecsv")
     return written
+
+
+@contextmanager
+def _fonts_without_rules() -> Iterator[None]:
+    """Embed fonts without the rules that matplotlib has followed already: half the time of a PDF."""
+    usual = subset.Options._drop_tables_default  # the one way in: matplotlib makes the options itself
+    subset.Options._drop_tables_default = [*usual, *RULES]
+    try:
+        yield
+    finally:
+        subset.Options._drop_tables_default = usual
 
 
 def _spell_out(figure: Figure, table: Table) -> None:

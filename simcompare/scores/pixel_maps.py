@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
-from flows import symmetry
 from mocks.checked_hdf5 import open_contained
 from simcompare.models.density import Density, bound, context_of
 from simcompare.runs.files import atomic_hdf5
@@ -100,6 +99,8 @@ def _mean_map(
         return result
     context = None if context is None else context[usable]
     density = bound(density, catalogue[usable])
+    from flows import symmetry  # torch: two seconds that readers of maps need not wait
+
     symmetries = symmetries and not getattr(density, "is_symmetric", False)
     views = symmetry.symmetries(stack[usable]) if symmetries else [stack[usable]]
     maps = [symmetry.undo_symmetry(np.asarray(density.map(view, context)), k) for k, view in enumerate(views)]

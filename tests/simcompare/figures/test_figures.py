@@ -1,11 +1,18 @@
 """Figures are drawn headless from tables, and read back."""
 
+import io
+import re
+import zlib
+
 import matplotlib
 import numpy as np
 import pytest
 from astropy.table import Table
+from fontTools import subset
+from fontTools.ttLib import TTFont
 from matplotlib import image
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont
 
 from simcompare import figures
 from simcompare.comparison.attribution import ladder
@@ -85,6 +92,27 @@ def test_every_standard_figure_is_written(tmp_path):
         assert pixels[..., :3].std() > 0.02
         assert each.path.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
         assert len(Table.read(each.path.with_suffix(".ecsv"), format="ascii.ecsv")) > 0
+
+
+def test_fonts_of_a_pdf_have_the_outlines_of_the_letters_and_no_rules(tmp_path):
+    """Every glyph that is embedded is that of the font file; nothing is left to compose text by."""
+    ax = figures.draw_training(Table({"epoch": [1, 2], "train": [-1.0, -2.0], "validation": [0.0, -1.0]}))
+    usual = list(subset.Options._drop_tables_default)
+    written = figures.save_figure(ax.figure, None, tmp_path, "training")
+    assert usual == subset.Options._drop_tables_default
+    streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", written[1].read_bytes(), re.DOTALL)
+    unpacked = [zlib.decompressobj().decompress(each) for each in streams if each[:1] == b"x"]
+    fonts = [TTFont(io.BytesIO(each)) for each in unpacked if each[:4] == b"\x00\x01\x00\x00"]
+    whole, seen = TTFont(findfont("DejaVu Sans")), set()
+    for font in fonts:
+        assert not {"GSUB", "GPOS", "GDEF"} & set(font.keys())
+        assert {"glyf", "loca", "hmtx"} <= set(font.keys())
+        own = {name for name in font.getGlyphOrder() if font["glyf"][name].numberOfContours > 0}
+        seen |= own
+        for name in own:
+            mine, theirs = (each["glyf"][name].getCoordinates(each["glyf"])[0] for each in (font, whole))
+            assert list(mine) == list(theirs)
+    assert {"e", "p", "o", "c", "h", "minus", "one"} <= seen
 
 
 def test_one_galaxy_of_one_simulation_is_drawn():
