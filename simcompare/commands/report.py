@@ -7,24 +7,17 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from astropy.table import Table
 
 from simcompare.commands.cite import cite_run
-from simcompare.comparison.realism import sanity_curves, sanity_notes, sanity_table
 from simcompare.comparison.report_table import INDEX, FurtherTable, read_comparison, read_further
-from simcompare.models.density import context_of
-from simcompare.pages.cards import example_pictures
-from simcompare.pages.page import write_report
-from simcompare.pages.scatter import scatter_data
-from simcompare.pages.sections import draw_figures, figure_columns
 from simcompare.runs.files import remove_leftovers
 from simcompare.runs.folder import read_config, read_provenance, read_settings, runs_behind
 from simcompare.runs.ledger import PAGE_PRODUCTS, Ledger, digest
 from simcompare.runs.lock import lock_folder
 from simcompare.scores.files import scores_file
 from simcompare.scores.record import Scores
-from simcompare.scores.run_inputs import is_toy, run_image_sets, run_models, run_scores
+from simcompare.scores.run_inputs import is_toy, model_names, run_image_sets, run_models, run_scores
 from simcompare.settings import ReportSettings
 
 __all__ = ["messages", "report_run"]
@@ -61,14 +54,14 @@ def report_run(settings: ReportSettings) -> Path:
     comparison, folder = read_comparison(settings.run), settings.run
     with lock_folder(folder, "report"):
         remove_leftovers(folder)
-        image_sets, models = run_image_sets(folder), run_models(folder)
+        image_sets = run_image_sets(folder)
         files = [scores_file(folder), folder / "comparison.ecsv", folder / "tables" / INDEX]
         files += [path for images in image_sets.values() for path in images.files]
-        done = Ledger(folder / PAGE_PRODUCTS, digest(settings, files, *models))
+        done = Ledger(folder / PAGE_PRODUCTS, digest(settings, files, *model_names(folder)))
         if done.has_all(_PAGE):
             logger.info("%s is up to date; delete it to draw it again", folder / _PAGE)
             return folder / _PAGE
-        page = _write_page(folder, comparison, settings.embedding, image_sets, models, done)
+        page = _write_page(folder, comparison, settings.embedding, image_sets, run_models(folder), done)
         done.record(_PAGE, "report.json")
     return page
 
@@ -77,6 +70,13 @@ def _write_page(
     folder: Path, comparison: Table, embedding: str, image_sets: dict, models: dict, done: Ledger
 ) -> Path:
     """Figures, tables and page of a comparison."""
+    # Loaded when there is something to draw: a page that is up to date is given back in a moment.
+    from simcompare.comparison.realism import sanity_curves, sanity_notes, sanity_table
+    from simcompare.pages.cards import example_pictures
+    from simcompare.pages.page import write_report
+    from simcompare.pages.scatter import scatter_data
+    from simcompare.pages.sections import draw_figures, figure_columns
+
     scores = run_scores(folder, partial(figure_columns, models=models))
     scores = scores.with_reference(comparison.meta["reference"])
     compared = read_settings(folder)
@@ -133,6 +133,10 @@ def _samples(model, scores: Scores, seed: int) -> list[np.ndarray] | None:
     """Images drawn from the flow under the conditions of some real galaxies."""
     if model is None:
         return None
+    import torch
+
+    from simcompare.models.density import context_of
+
     real = scores[np.flatnonzero(scores.equals("dataset", scores.named_reference))[:_SAMPLES]]
     context = context_of(real, model.context_names)
     generator = torch.Generator().manual_seed(seed)

@@ -14,8 +14,9 @@ from simcompare.figures.dataset_styles import (
     order_of,
     table_styles,
 )
-from simcompare.figures.distributions import density_numbers
+from simcompare.figures.distributions import MOST_BANDS, density_numbers
 from simcompare.figures.drawing import drawing
+from simcompare.figures.grids import draw_bins, stack_panels
 from simcompare.figures.looks import (
     COLUMN,
     PAGE,
@@ -92,6 +93,8 @@ def _finite(scores: Scores, dataset: str, column: str) -> np.ndarray:
 def draw_realism(table: Table) -> Figure:
     """Draw the distributions that mocks and real images should share, one panel for each.
 
+    Curves, or ridges where data sets are many.
+
     Parameters
     ----------
     table : Table
@@ -102,6 +105,8 @@ def draw_realism(table: Table) -> Figure:
     Figure
     """
     columns = order_of(table, "column")
+    if len(table_styles(table)) > MOST_BANDS:
+        return _realism_ridges(table, columns)
     n_across = panels_across(min(3, len(columns)), 1.7)
     n_down = -(-len(columns) // n_across)
     figure = new_figure(PAGE, 0.6 + 1.9 * n_down)
@@ -126,6 +131,16 @@ def draw_realism(table: Table) -> Figure:
     legend = {"loc": "outside upper left", "title": "galaxies in brackets", "alignment": "left"}
     figure.legend(handles, labels, ncols=legend_columns(figure, labels), **legend)
     return figure
+
+
+def _realism_ridges(table: Table, columns: Sequence[str]) -> Figure:
+    """Draw the distributions of each column as ridges, with the largest distance to the reference."""
+    panels = {}
+    for column in columns:
+        rows = table[np.asarray(table["column"]) == column]
+        rows.meta = {"reference": table.meta["reference"], "column": column}
+        panels[f"{in_words([column])}: KS up to {np.max(rows['ks']):.2f}"] = rows
+    return draw_bins(stack_panels(panels))
 
 
 def typicality_numbers(scores: Scores, *, n_bins: int = 20) -> Table:

@@ -162,6 +162,7 @@ def draw_bins(table: Table) -> Figure:
         ax.set_title("", loc="right")
         ax.set_title(wrapped(title, 0.7 * figure.get_figwidth() / n_across), loc="left", fontsize="small")
         ax.xaxis.set_minor_locator(NullLocator())
+        ax.set_xlabel(wrapped(ax.get_xlabel(), 0.8 * figure.get_figwidth() / n_across), loc="right")
         if is_alike:
             ax.set_yticks(ax.get_yticks(), names[::-1] if place % n_across == 0 else [""] * len(names))
     for ax in axes.flat[len(titles) :]:

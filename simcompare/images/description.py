@@ -13,6 +13,7 @@ from simcompare.runs.tables import numbers_of
 __all__ = ["data_section", "kind_of_reason", "summarise"]
 
 PERCENTILES = (5, 25, 50, 75, 95)
+_HOUSE_UNITS = {"stellar_mass": "Msun"}  # where the catalogue of a mock states none
 
 
 def summarise(images: ImageSet) -> dict:
@@ -128,7 +129,7 @@ def data_section(images: ImageSet) -> str:
         "|---|" + "---|" * len(PERCENTILES),
     ]
     for name, values in facts["distributions"].items():
-        unit = images.catalogue[name].unit
+        unit = images.catalogue[name].unit or _HOUSE_UNITS.get(name)
         lines.append(
             f"| {name}{f' [{unit}]' if unit else ''} | " + " | ".join(f"{v:.4g}" for v in values) + " |"
         )

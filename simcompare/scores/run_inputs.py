@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from mocks.checked_hdf5 import open_contained
+from simcompare.data.shipped import find_model
 from simcompare.images.image_set import ImageSet
 from simcompare.runs.folder import read_config
 from simcompare.runs.ledger import check_hash
 from simcompare.scores.files import joined_form, joined_scores, scores_file
-from simcompare.scores.pixel_maps import read_map
 from simcompare.scores.record import Scores
 
-__all__ = ["is_toy", "run_image_sets", "run_maps", "run_models", "run_scores", "score_runs"]
+__all__ = ["is_toy", "model_names", "run_image_sets", "run_maps", "run_models", "run_scores", "score_runs"]
 
 logger = logging.getLogger(__name__)
 
@@ -105,8 +105,25 @@ def run_maps(run: str | Path) -> dict[str, Callable[[int], np.ndarray]]:
 
 def _ratio_map(folder: Path, dataset: str, image_index: int) -> np.ndarray:
     """Map of the log-likelihood ratio of one image, shape (y, x) [nats per pixel]."""
+    from simcompare.scores.pixel_maps import read_map  # loads torch
+
     maps = read_map(folder, dataset, image_index)
     return maps["log_prob"] - maps["log_prob_background"]
+
+
+def model_names(run: str | Path) -> list[str]:
+    """Say which of ``model`` and ``background`` behind a run are still there, without loading them."""
+    settings = read_config(score_runs(run)[0])[1]
+    names = [name for name in ("model", "background") if name in settings]
+    return [name for name in names if _is_there(str(settings[name]))]
+
+
+def _is_there(model: str) -> bool:
+    """Whether a model is a folder, or ships with the package."""
+    try:
+        return find_model(model).is_dir()
+    except FileNotFoundError:
+        return False
 
 
 def run_models(run: str | Path) -> dict[str, object]:

@@ -150,6 +150,16 @@ def test_densities_integrate_to_one_and_bands_enclose_them(scores):
         assert np.mean((rows["density_low"] <= rows["density"])[middle]) > 0.9
 
 
+def test_many_sets_share_no_panel_of_what_mocks_should_share():
+    """Up to four data sets are curves in one frame; of more, each has its own line beside the reference."""
+    for n_simulations, n_lines in ((2, 1), (6, 2)):
+        scores = Scores.of(toy_scores(n_simulations, 30))
+        table = figures.realism_numbers(scores, 0, columns=["mag_r"])
+        ax = figures.draw_realism(table).axes[0]
+        levels = {round(float(line.get_ydata()[-1]) / 0.8) for line in ax.lines}
+        assert len(levels) == (1 if n_lines == 1 else len(scores.datasets))
+
+
 def test_roc_area_is_the_auc_of_the_comparison(scores):
     comparison = compare(Scores.of(scores), np.random.default_rng(0), n_bootstrap=20)
     table = figures.roc_numbers(Scores.of(scores))

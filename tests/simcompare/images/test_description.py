@@ -60,6 +60,14 @@ def test_data_section_says_what_was_left_out_and_no_paths(images):
     assert "private" not in text
 
 
+def test_masses_have_their_unit(images, monkeypatch):
+    """The catalogue of mocks states none; the house unit is Msun."""
+    table = images.catalogue.copy()
+    table["stellar_mass"] = np.full(len(table), 1e10)
+    monkeypatch.setattr(images, "catalogue", table)
+    assert "| stellar_mass [Msun] | 1e+10" in data_section(images)
+
+
 def test_selection_by_expression(images):
     bright = images.select("mag_r < 19.5 and split == 'train'")
     assert 0 < len(bright) < 12
