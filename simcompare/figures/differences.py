@@ -100,7 +100,8 @@ def _reach(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[float
     bounds = bounds[np.isfinite(bounds)]
     if bounds.size:
         first, last = max(min(first, bounds.min()), first - room), min(max(last, bounds.max()), last + room)
-    return first, last
+    margin = 0.03 * (last - first)
+    return first - margin, last + margin
 
 
 @drawing
