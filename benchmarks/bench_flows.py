@@ -35,10 +35,15 @@ from flows import FlowConfig, FlowModel, TrainingConfig, symmetries, train
 from flows.densities.layers import ActNorm
 
 SOFTENING = 5.0  # in units of the noise
-PEAK_RATE = {"wavelet": 1e-2, "wavelet-wide": 1e-2, "glow": 5e-3, "normflows": 2e-3}
+PEAK_RATE = {"wavelet": 1e-2, "symmetric": 1e-2, "wavelet-wide": 1e-2, "glow": 5e-3, "normflows": 2e-3}
 TRIED = (0.4, 1.0, 2.5)  # times the peak rate above
-WIDTHS = {"wavelet": (16, 24, 32), "wavelet-wide": (32, 48, 64), "glow": (32, 48, 64)}
-STEPS = {"wavelet": (2, 2, 3), "wavelet-wide": (2, 3, 4), "glow": (4,)}
+WIDTHS = {
+    "wavelet": (16, 24, 32),
+    "symmetric": (16, 24, 32),
+    "wavelet-wide": (32, 48, 64),
+    "glow": (32, 48, 64),
+}
+STEPS = {"wavelet": (2, 2, 3), "symmetric": (2, 2, 3), "wavelet-wide": (2, 3, 4), "glow": (4,)}
 
 
 def profiles(latent: np.ndarray, n_bands: int, size: int) -> np.ndarray:
@@ -238,6 +243,13 @@ def compare(names: list[str], options: argparse.Namespace) -> None:
             f"{row['score_per_s'] / base['score_per_s']:.2f}x, memory "
             f"{row['memory_mb'] / base['memory_mb']:.2f}x"
         )
+    if {"symmetric", "wavelet"} <= set(rows):
+        one, eight = rows["symmetric"], rows["wavelet"]
+        print(
+            f"symmetric against wavelet: excess {one['excess'] - eight['excess']:+.1f} nats, training "
+            f"{one['train_per_s'] / eight['train_per_s']:.2f}x, final scores (one evaluation against eight) "
+            f"{8 * one['score_per_s'] / eight['score_per_s']:.1f}x"
+        )
 
 
 def transfer(steps: int, size: int) -> None:
@@ -314,7 +326,9 @@ def main() -> None:
     parser.add_argument("--bands", type=int, default=1)
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--models", nargs="+", default=["wavelet", "wavelet-wide", "glow", "normflows"])
+    parser.add_argument(
+        "--models", nargs="+", default=["wavelet", "symmetric", "wavelet-wide", "glow", "normflows"]
+    )
     parser.add_argument("--sizes", type=int, nargs="+", help="print cost against size instead")
     parser.add_argument("--compile", action="store_true", help="with --sizes: let torch.compile fuse")
     parser.add_argument("--transfer", action="store_true", help="print density against number of images")
