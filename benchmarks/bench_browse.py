@@ -17,9 +17,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-from astropy.table import Table
 
 from simcompare.pages.browse_page import write_browse
+from simcompare.scores.record import Scores
 
 SIDE = 64
 
@@ -41,7 +41,7 @@ class Galaxies:
 def scores(n):
     """Score table of two data sets."""
     rng = np.random.default_rng(0)
-    return Table(
+    return Scores.of(
         {
             "galaxy_id": [f"galaxy-{k}" for k in range(n)],
             "dataset": np.where(np.arange(n) < n // 2, "real", "simulated"),
