@@ -61,10 +61,9 @@ def join_fields(
     fields = group_fields(ra, dec) + fields_real.max(initial=-1) + 1
     places, known = _places(ra, dec)
     places_real, known_real = _places(ra_real, dec_real)
-    if len(known) and len(known_real):
-        distance, nearest = cKDTree(places_real).query(places)
-        near = distance <= CHORD
-        fields[known[near]] = fields_real[known_real[nearest[near]]]
+    distance, nearest = cKDTree(places_real).query(places)
+    near = distance <= CHORD
+    fields[known[near]] = fields_real[known_real[nearest[near]]]
     return fields
 
 

@@ -93,3 +93,22 @@ def test_the_error_of_galaxies_of_one_field_by_hand():
     assert together.error**2 - alone.error**2 == pytest.approx(t2 * (1 - 1 / 15))
     assert together.z_weighted == alone.z_weighted
     assert weighted_mean(real.z, np.ones(300))[1] ** 2 / 15 < alone.error**2 < together.error**2
+
+
+def test_pairs_of_galaxies_are_fields_too_and_some_scatter_is_always_within():
+    """Five pairs that agree: between them is all the variance, of which 0.9 counts."""
+    values = np.repeat([-2.0, -1.0, 0.0, 1.0, 2.0], 2)
+    fields = np.repeat(np.arange(5), 2)
+    _, spread, _ = weighted_mean(values, np.ones(10))
+    assert variance_of_fields(values, np.ones(10), fields) == pytest.approx(0.9 * spread**2)
+    # Each pair misses by one: 2 (v + 1)(v - 1) = 2 (v^2 - 1), the mean over the pairs 2 - 1.
+    apart = values + np.tile([1.0, -1.0], 5)
+    assert variance_of_fields(apart, np.ones(10), fields) == pytest.approx(1.0)
+
+
+def test_a_reference_or_a_data_set_without_places_shares_no_field():
+    unknown, ra = np.full(3, np.nan), np.array([10.0, 10.1, 50.0])
+    here = group_fields(ra, ra)
+    assert not set(join_fields(unknown, unknown, ra, ra, here).tolist()) & set(here.tolist())
+    nowhere = group_fields(unknown, unknown)
+    assert not set(join_fields(ra, ra, unknown, unknown, nowhere).tolist()) & set(nowhere.tolist())
