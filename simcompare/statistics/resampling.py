@@ -18,7 +18,7 @@ def resampled_counts(n_galaxies: int, n_bootstrap: int, rng: np.random.Generator
 
 def resamples(n_galaxies: int, n_bootstrap: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
     """Yield what `resampled_counts` gives row by row, of which some are in memory."""
-    for n in blocks(n_bootstrap, n_galaxies):
+    for n in blocks(n_bootstrap, n_galaxies, BLOCK // 8):  # drawing and counting take two copies
         yield from resampled_counts(n_galaxies, n, rng)
 
 
