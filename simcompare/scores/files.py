@@ -79,7 +79,9 @@ def write_blocks(blocks: Iterable[Scores], path: str | os.PathLike) -> int:
         As `simcompare.runs.files.atomic_path`.
     """
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        return _write(blocks, file)
+        rows = _write(blocks, file)
+    _give_back()
+    return rows
 
 
 def _write(blocks: Iterable[Scores], file: BinaryIO) -> int:
@@ -288,6 +290,7 @@ def joined_blocks(
         for n, block in _blocks(file, [name for name in wanted if name in file.schema_arrow.names]):
             kept = {name: joined_values([form.columns[name], block.get(name)], [0, n]) for name in wanted}
             yield replace(form, columns=kept)
+        _give_back()
 
 
 def joined_scores(
@@ -311,9 +314,15 @@ def joined_scores(
     for name in _wanted(form, columns):
         parts = [_column(file, name) if name in file.schema_arrow.names else None for file in files]
         values[name] = joined_values([form.columns[name], *parts], [0, *sizes])
+    _give_back()
     scores = replace(form, columns=values)
     real = scores.of_kind(Kind.OBSERVED) if form.reference is None else []
     return replace(scores, reference=real[0]) if len(real) == 1 else scores
+
+
+def _give_back() -> None:
+    """Return to the system what Arrow keeps of memory that it needed to unpack files."""
+    pa.default_memory_pool().release_unused()
 
 
 def _wanted(form: Scores, columns: Collection[str] | None) -> list[str]:
