@@ -43,3 +43,11 @@ def test_a_disc_alone_gets_no_bulge():
     fit = fit_bulge_disc(image, np.full(light.shape, 0.02**2), np.zeros(light.shape), PSF, START)
     assert abs(fit.bulge.flux) < 0.03 * fit.flux or fit.bulge.radius > 4
     np.testing.assert_allclose(fit.model, light, atol=0.02)
+
+
+def test_an_image_without_light_is_flagged():
+    for image in (np.zeros((64, 64)), np.full((64, 64), -1.0)):
+        fit = fit_bulge_disc(image, np.ones((64, 64)), np.zeros((64, 64)), PSF, START)
+        assert fit.flag & 8
+        assert fit.profile.flux == fit.bulge.flux == 0
+        assert (fit.model == 0).all()
