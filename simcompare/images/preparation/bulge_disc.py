@@ -65,8 +65,10 @@ def fit_bulge_disc(
     indices = np.log(SERSIC_RANGE)
     lower = np.array([start.x - 4, start.y - 4, -3, -3, shortest, -3, -3, shortest, indices[0]])
     upper = np.array([start.x + 4, start.y + 4, 3, 3, longest, 3, 3, np.log(size), indices[1]])
-    with np.errstate(invalid="ignore", divide="ignore"):  # without light nothing depends on the parameters
-        result = fit_within(residual, first, lower, upper, _STEPS, _MOST_EVALUATIONS)
+    most = (
+        _MOST_EVALUATIONS if nnls(models(first), data)[0].any() else 1
+    )  # without light nothing can be fitted
+    result = fit_within(residual, first, lower, upper, _STEPS, most)
     fluxes = nnls(models(result.x), data)[0]
     disc, bulge = (
         profile_of(np.array(parameters), flux)
