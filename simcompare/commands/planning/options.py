@@ -29,8 +29,8 @@ _PANELS = {
         "sky", "neighbours", "per_field", "clear", "percents", "known_to",
     ),
     MODEL: (
-        "model", "background", "versus", "ensemble", "init", "epochs", "minutes", "batch_size", "precision",
-        "compile", "members", "symmetries", "seeds", "train", "validation",
+        "model", "background", "versus", "ensemble", "init", "architecture", "epochs", "minutes",
+        "batch_size", "precision", "compile", "members", "symmetries", "seeds", "train", "validation",
     ),
     ANALYSIS: (
         "reference", "bootstrap", "match", "bins", "condition", "generations", "nulls", "attribution",
