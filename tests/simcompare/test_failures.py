@@ -1,6 +1,8 @@
 """Failures are not finished: small real runs in which inputs vanish, return, are damaged and mended."""
 
 import shutil
+import subprocess
+import sys
 
 import pytest
 from astropy.table import Table
@@ -200,3 +202,12 @@ redshift = 0.05
 [compare]
 bootstrap = 100
 """
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no /bin/sh")
+def test_closed_streams_change_no_product(cutouts, tmp_path):
+    """A progress bar asked standard error, which was not there, whether it was a terminal."""
+    for out, closed in (("open", ""), ("closed", ">&- 2>&- <&-")):
+        command = f'"{sys.executable}" -m simcompare.cli mock in --out {out} {" ".join(OPTIONS)} {closed}'
+        assert subprocess.run(["sh", "-c", command], capture_output=True).returncode == 0
+    assert parts(tmp_path / "closed") == parts(tmp_path / "open")

@@ -234,3 +234,9 @@ def test_sky_lies_four_pixels_from_any_object():
     target[15, 10] = neighbours[15, 25] = True
     sky = Objects(target, neighbours, blended=False).sky
     assert sky[15].tolist() == [not (6 <= x <= 14 or 21 <= x <= 29) for x in range(31)]
+
+
+def test_an_image_without_light_has_no_objects():
+    """Nor does photutils warn of it."""
+    objects = find_objects(np.zeros((64, 64)), np.ones((64, 64), bool), 1.0, (32, 32), 1.5, 8, 4.5)
+    assert objects is None
