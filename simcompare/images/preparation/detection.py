@@ -1,21 +1,37 @@
 """Whether there is anything at the middle of an image."""
 
-import numpy as np
-from scipy.ndimage import gaussian_filter
+import itertools
 
-__all__ = ["DETECTION_SNR", "LEAST_CONTRAST", "detection_snr", "is_sharper_than", "leaves_room", "stands_out"]
+import numpy as np
+from scipy.ndimage import correlate, gaussian_filter, label, map_coordinates, maximum
+
+__all__ = [
+    "DETECTION_SNR",
+    "LEAST_CONTRAST",
+    "detection_snr",
+    "is_brighter_than_noise",
+    "is_sharper_than",
+    "is_trail",
+    "leaves_room",
+    "stands_out",
+]
 
 DETECTION_SNR = 7.0  # sources below a survey's 5 sigma depth reach 6.5 with noise
 LEAST_CONTRAST = (
     4.0  # of a galaxy that fills the image; correlated noise reaches 2.5, real galaxies 5.7 and more
 )
+_NOISE_PEAK = 8.0  # sigma of a pixel, which noise does not reach
 _SCALES = (1.2, 2.4, 4.8)  # widths of the galaxies that are looked for [pixels]
 _MOST_CORRELATED = 0.7
 _LEAST_ELSEWHERE = 0.5  # share of the pixels that the galaxy must leave for the noise to be measured there
 _MORE = 2.0  # errors of the measured noise, by which it must be above the computed one
 _STEEP = 0.25  # sigma of a pixel that a gradient must reach at the edge; white noise reaches 0.1
 _NEIGHBOURS = 0.3  # share of the noise that other objects may add to it
-_SHARPER = 0.15  # of the peak, and three sigma: what a peak may exceed that of a point source by
+_SHARPER = 0.2  # of its light, and three sigma: what a pixel's neighbours may be fainter by than the PSF's
+_ANGLES = 30  # of lines through a quarter turn
+_CORE = 0.3  # of the PSF's peak: where its slope is measured
+_STRIPS = (1, 3, 5)  # lengths [pixels]
+_DIRECTIONS = np.array([[(0, 1), (1, 0)], [(1, 0), (0, 1)], [(1, 1), (1, -1)], [(1, -1), (1, 1)]])
 
 
 def detection_snr(
@@ -56,7 +72,7 @@ def detection_snr(
     Noise smoothed by a Gaussian of width s has sigma / (2 sqrt(pi) s) times the root of the sum, over all
     separations, of its correlation times exp(-separation^2 / (4 s^2)). Of 2700 blank images of SDSS, HSC and
     the Legacy Survey, with sources that the surveys do not detect, 1 % reach 4.3, and the highest 6.5; of
-    662 images of real SDSS galaxies none is below 10.
+    619 images of real SDSS galaxies none is below 15.
     """
     near = _near(centre)
     measured = elsewhere is not None and leaves_room(elsewhere)
@@ -81,6 +97,28 @@ def detection_snr(
     return float(max(ratios))
 
 
+def is_brighter_than_noise(light: np.ndarray, objects: np.ndarray, elsewhere: np.ndarray) -> np.ndarray:
+    """Select the objects that are no peaks of noise, correlated or not.
+
+    Parameters
+    ----------
+    light : ndarray, shape (y, x)
+        Flux above the sky.
+    objects : ndarray of bool, shape (y, x)
+        Pixels of the objects; adjacent ones, also by a corner, belong together.
+    elsewhere : ndarray of bool, shape (y, x)
+        Pixels outside the galaxy, from which the noise is measured.
+
+    Returns
+    -------
+    ndarray of bool, shape (y, x)
+    """
+    numbers, number = label(objects, np.ones((3, 3)))
+    peaks = maximum(light, numbers, np.arange(number + 1))
+    noise = _scatter(light[elsewhere]) if elsewhere.any() else np.inf
+    return objects & (peaks[numbers] > _NOISE_PEAK * noise)
+
+
 def leaves_room(elsewhere: np.ndarray) -> bool:
     """Whether enough pixels lie outside the galaxy to measure the noise there."""
     return elsewhere.mean() >= _LEAST_ELSEWHERE
@@ -101,9 +139,7 @@ def stands_out(light: np.ndarray, centre: tuple[float, float]) -> bool:
 
 
 def is_sharper_than(psf: np.ndarray, light: np.ndarray, sigma: float, centre: tuple[float, float]) -> bool:
-    """Whether what lies at a place is sharper than a point source, as a cosmic ray or a hot pixel is.
-
-    Its peak is held against that of a point source that is as bright after smoothing.
+    """Whether what lies at a place is sharper across than a point source, as a cosmic ray or a hot pixel is.
 
     Parameters
     ----------
@@ -114,12 +150,60 @@ def is_sharper_than(psf: np.ndarray, light: np.ndarray, sigma: float, centre: tu
         Noise of a pixel, in the unit of the image.
     centre : (float, float)
         x and y [pixels].
+
+    Notes
+    -----
+    Light falls from a pixel to its two opposite neighbours by no larger factor than the PSF does anywhere,
+    for it is a sum of PSFs. This is tried over strips of 1, 3 and 5 pixels in four directions, one and two
+    pixels across them. None of 619 SDSS galaxies fails, nor do point sources 20 % narrower than the PSF.
     """
     near = _near(centre)
-    smooth = gaussian_filter(light, _SCALES[0], mode="constant")[near].max()
-    peak = light[near].max()
-    of_point = psf.max() / gaussian_filter(psf, _SCALES[0], mode="constant").max()
-    return bool(peak - of_point * smooth > _SHARPER * peak + 3 * sigma)
+    for length, (along, across) in itertools.product(_STRIPS, _DIRECTIONS):
+        strip = _strip(length, along)
+        strips, of_psf = (correlate(image, strip, mode="constant") for image in (light, psf))
+        core = of_psf > _CORE * of_psf.max()
+        for step in (across, 2 * across):
+            least = (_beside(of_psf, step)[core] / of_psf[core]).min() - _SHARPER
+            missing = (least * strips - _beside(strips, step))[near]
+            if missing.max() > 3 * sigma * np.sqrt(length * (least**2 + 0.5)):
+                return True
+    return False
+
+
+def is_trail(light: np.ndarray, centre: tuple[float, float]) -> bool:
+    """Whether what lies at a place runs through the image from edge to edge, as a satellite's trail does.
+
+    Along a trail each fifth of the line is half as bright as its middle or more, and the line across it dark.
+    Of 619 SDSS galaxies none reaches 0.35.
+
+    Parameters
+    ----------
+    light : ndarray, shape (y, x)
+        Flux above the sky, other objects left in.
+    centre : (float, float)
+        x and y [pixels].
+    """
+    smooth, reach = gaussian_filter(light, _SCALES[0]), min(light.shape) / 2
+    way, angle = np.arange(-reach, reach + 1), np.linspace(0, np.pi, 2 * _ANGLES, endpoint=False)[:, None]
+    places = centre[1] + way * np.sin(angle), centre[0] + way * np.cos(angle)
+    lines = map_coordinates(smooth, places, order=1, mode="nearest")
+    fifths = np.array([np.median(fifth, axis=1) for fifth in np.array_split(lines, 5, axis=1)])
+    across = np.roll(fifths[[0, 4]].max(axis=0), _ANGLES)
+    peak = smooth[_near(centre)].max()
+    return bool(((fifths.min(axis=0) > peak / 2) & (across < peak / 4)).any())
+
+
+def _strip(length: int, along: np.ndarray) -> np.ndarray:
+    """Kernel that sums an odd number of pixels along a direction."""
+    kernel, half = np.zeros((length, length)), length // 2
+    for step in range(-half, half + 1):
+        kernel[tuple(half + step * along)] = 1.0
+    return kernel
+
+
+def _beside(image: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """Mean of the two pixels that lie a step (rows, columns) to either side of each."""
+    return (np.roll(image, step, axis=(0, 1)) + np.roll(image, -step, axis=(0, 1))) / 2
 
 
 def _near(centre: tuple[float, float]) -> tuple[slice, slice]:

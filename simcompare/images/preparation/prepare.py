@@ -13,7 +13,9 @@ from simcompare.images.positions import place_problem
 from simcompare.images.preparation.detection import (
     DETECTION_SNR,
     detection_snr,
+    is_brighter_than_noise,
     is_sharper_than,
+    is_trail,
     leaves_room,
     stands_out,
 )
@@ -394,14 +396,18 @@ def _fill(work, foreign, sky, centre, electrons, rng) -> np.ndarray:
 def _detect(stamp, work, clean, sky, centre, objects) -> tuple[float, bool]:
     """Signal-to-noise of what lies at the centre, and whether it is no galaxy or star."""
     light, sigma = combined_light(clean, sky), sky.combined_sigma
-    raw = combined_light(work.image, sky)
-    elsewhere = work.good & ~objects.target if objects else work.good
+    raw, elsewhere = combined_light(work.image, sky), work.good
+    if objects:
+        elsewhere = work.good & ~objects.target
+        # Other objects must not count as noise, but what noise may be stays.
+        raw = np.where(is_brighter_than_noise(raw, objects.neighbours, elsewhere), light, raw)
     snr = detection_snr(light, sigma, sky.mean_correlation, centre, elsewhere, raw)
     psf = np.tensordot(sky.sigma**-2 / np.sum(sky.sigma**-2), stamp.psf, axes=1)
     is_nothing = (
         snr < DETECTION_SNR
         or (objects is not None and objects.is_flank)
         or is_sharper_than(psf, light, sigma, centre)
+        or is_trail(raw, centre)
         or not (leaves_room(elsewhere) or stands_out(light, centre))
     )
     return snr, is_nothing

@@ -12,7 +12,9 @@ from simcompare.images.preparation.detection import (
     DETECTION_SNR,
     _smoothed_noise,
     detection_snr,
+    is_brighter_than_noise,
     is_sharper_than,
+    is_trail,
     stands_out,
 )
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
@@ -83,12 +85,27 @@ def _step(shape, rng):
     return rng.normal(size=shape) + 2.0 * (np.arange(shape[1]) > 48)
 
 
-def _cosmic_ray(shape, rng):
+def _cosmic_ray(peak):
     """A track of one to eight pixels, through the middle."""
-    image, angle = rng.normal(size=shape), rng.uniform(0, np.pi)
-    for step in np.arange(0, rng.uniform(1, 8), 0.5):
-        image[round(48 + step * np.sin(angle)), round(48 + step * np.cos(angle))] = 60
-    return image
+
+    def sky(shape, rng):
+        image, angle = rng.normal(size=shape), rng.uniform(0, np.pi)
+        for step in np.arange(0, rng.uniform(1, 8), 0.5):
+            image[round(48 + step * np.sin(angle)), round(48 + step * np.cos(angle))] = peak
+        return image
+
+    return sky
+
+
+def _trail(peak):
+    """Of a satellite, wider than the PSF."""
+
+    def sky(shape, rng):
+        (y, x), angle = np.indices(shape) - 48, rng.uniform(0, np.pi)
+        across = x * np.sin(angle) - y * np.cos(angle)
+        return rng.normal(size=shape) + peak * np.exp(-(across**2) / 8)
+
+    return sky
 
 
 @pytest.mark.parametrize(
@@ -98,11 +115,12 @@ def _cosmic_ray(shape, rng):
         *[(_correlated(length), 0) for length in (1, 2, 4, 8)],
         *[(_correlated(length, 0.4), 0) for length in (3, 6)],
         (_step, 0),
-        (_cosmic_ray, 1),
+        *[(_cosmic_ray(peak), 0) for peak in (5, 7, 15, 60)],
+        *[(_trail(peak), 0) for peak in (3, 30)],
     ],
 )
 def test_skies_of_every_kind_are_undetected(sky, most):
-    """Thirty skies each: gradients, correlated noise, a step between two exposures, cosmic rays."""
+    """Thirty skies each: gradients, correlated noise, a step between two exposures, cosmic rays, trails."""
     passed = 0
     for seed in range(30):
         stamp = RawStamp(
@@ -136,6 +154,49 @@ def test_a_point_source_is_not_sharper_than_one_and_a_pixel_is():
         pixel = rng.normal(size=(96, 96))
         pixel[48, 48] += flux
         assert is_sharper_than(psf, pixel, 1.0, (48, 48))
+
+
+def test_a_track_is_sharper_than_a_point_source_in_any_direction():
+    """Five pixels of 7 sigma along a row, a column, both diagonals; the same smoothed by the PSF is not."""
+    psf, steps = gaussian_psf(3.3, 31), np.arange(-2, 3)
+    for along in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        track = np.zeros((96, 96))
+        track[48 + steps * along[0], 48 + steps * along[1]] = 7.0
+        noise = np.random.default_rng(1).normal(size=(96, 96))
+        assert is_sharper_than(psf, track + noise, 1.0, (48, 48))
+        assert not is_sharper_than(psf, 10 * convolve(track, psf) + noise, 1.0, (48, 48))
+
+
+def test_an_edge_on_disc_is_no_trail():
+    """A sheet of light that falls by e over a third of the image's half; a straight line does not fall."""
+    y, x = np.indices((96, 96)) - 48
+    for angle in np.linspace(0, np.pi, 7):
+        along, across = x * np.cos(angle) + y * np.sin(angle), x * np.sin(angle) - y * np.cos(angle)
+        line = np.exp(-(across**2) / 8)
+        assert is_trail(line, (48, 48))
+        assert not is_trail(line * np.exp(-np.abs(along) / 16), (48, 48))
+    assert not is_trail(np.ones((96, 96)), (48, 48))
+
+
+def test_other_objects_do_not_count_as_noise_and_peaks_of_noise_do():
+    """Two touching objects of 100 sigma are one; a peak of four sigma may be noise."""
+    light = np.random.default_rng(2).normal(size=(96, 96))
+    objects = np.zeros((96, 96), dtype=bool)
+    objects[10:15, 10:15] = objects[15:18, 15:18] = objects[60:63, 60:63] = True
+    light[objects] = 4.0
+    light[12, 12] = 100.0
+    bright = is_brighter_than_noise(light, objects, ~objects)
+    assert bright[10:18, 10:18].sum() == 34 == bright.sum()
+    assert not is_brighter_than_noise(light, objects, np.zeros_like(objects)).any()
+
+
+def test_bright_neighbours_leave_the_signal_to_noise_of_a_galaxy():
+    """Three neighbours of a thousand sigma with wide halos: the signal-to-noise alone, within a fifth."""
+    galaxy = (48, 48, 6.0, 2.5)
+    alone = prepare(galaxy).row["detection_snr"]
+    crowd = prepare(galaxy, (12, 20, 600.0, 4.0), (80, 16, 600.0, 4.0), (84, 84, 600.0, 4.0))
+    assert not is_undetected(crowd)
+    assert crowd.row["detection_snr"] == pytest.approx(alone, rel=0.2)
 
 
 def test_a_galaxy_that_fills_the_image_stands_out_and_noise_of_its_size_does_not():
