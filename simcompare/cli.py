@@ -82,13 +82,19 @@ class _SignalledError(KeyboardInterrupt):
     """A signal to stop came; ends a command as Ctrl-C does, so that nothing half made is left."""
 
 
+def _interrupt(number: int, _frame: object) -> None:
+    raise _SignalledError(signal.Signals(number).name)
+
+
+def _exit(number: int, _frame: object) -> None:
+    """End a command that has not begun."""
+    typer.echo(f"stopped by {signal.Signals(number).name}; run the same command again to resume.", err=True)
+    raise SystemExit(STOPPED)
+
+
 @contextmanager
-def _interrupting_signals() -> Iterator[None]:
+def _signals_to(stop: Callable) -> Iterator[None]:
     """Let SIGTERM and SIGUSR1 end the block; tasks, which finish what they are at, catch them themselves."""
-
-    def stop(number: int, _frame: object) -> None:
-        raise _SignalledError(signal.Signals(number).name)
-
     names = ("SIGTERM", "SIGUSR1") if threading.current_thread() is threading.main_thread() else ()
     before = {name: signal.signal(getattr(signal, name), stop) for name in names if hasattr(signal, name)}
     try:
@@ -113,7 +119,7 @@ def _function_of(command: Command) -> Callable[..., None]:
             typer.echo(printable(summary([estimate(settings)]), keep="\n\t"))
             return
         try:
-            with _interrupting_signals():
+            with _signals_to(_interrupt):
                 product = command.find(command.function)(settings)
         except KeyboardInterrupt as interrupt:
             signalled = isinstance(interrupt, _SignalledError)
@@ -228,7 +234,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Threads of numpy's BLAS spin too, and its matrices are small here: comparing takes 24 CPU s, not 10.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
-        make_app()(arguments)
+        with _signals_to(_exit):
+            make_app()(arguments)
     except SystemExit as stop:
         return stop.code or 0
     except ValidationError as error:

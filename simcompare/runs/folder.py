@@ -41,6 +41,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 _PACKAGES = ("torch", "nflows", "numpy", "scipy", "astropy", "h5py", "illustris_python", "numba", "photutils")
+_SCHEMA = 3  # of config.toml; from 3 on it ends with its hash
 _SEAL = "# SHA-256 of the lines above: "
 _RUNS_IN = ("images", "model", "background", "init", "scores", "conditions", "run")
 _NO_PRODUCTS = {
@@ -205,20 +206,22 @@ def _sealed(text: str) -> str:
     return f"{text}{_SEAL}{hashlib.sha256(text.encode()).hexdigest()}\n"
 
 
-def _check_seal(path: Path) -> None:
+def _check_seal(path: Path, schema: object) -> None:
     """Refuse settings that are not those that were written; older runs have no hash."""
     settings, seal, digest = path.read_bytes().rpartition(_SEAL.encode())
+    problem = ""
     if seal and digest.strip() != hashlib.sha256(settings).hexdigest().encode():
-        raise ValueError(
-            f"{path} is not what was written: its hash, in the last line, is another. Restore it from a "
-            "copy, or make the run again in a new folder."
-        )
+        problem = "is not what was written: its hash, in the last line, is another"
+    elif not seal and schema == _SCHEMA:
+        problem = "was cut off: its last line, the hash of the others, is missing"
+    if problem:
+        raise ValueError(f"{path} {problem}. Restore it from a copy, or make the run again in a new folder.")
 
 
 def _checked_config(path: Path) -> dict:
     """Content of a ``config.toml`` of the form that `_portable` makes."""
     config = read_toml(path)
-    _check_seal(path)
+    _check_seal(path, config.get("schema"))
     verb, paths = config.get("verb"), config.get("paths", [])
     settings = config.get(verb) if isinstance(verb, str) else None
     problem = ""
@@ -249,7 +252,7 @@ def _portable(verb: str, settings: Settings, folder: Path) -> dict:
     for name in names:
         value = values[name]
         values[name] = seen(value) if isinstance(value, str) else [seen(each) for each in value]
-    return {"verb": verb, "schema": 2, "paths": names, verb: values}
+    return {"verb": verb, "schema": _SCHEMA, "paths": names, verb: values}
 
 
 def _located(config: dict, folder: Path) -> dict:

@@ -1,6 +1,7 @@
 import logging
 import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -30,6 +31,32 @@ def test_quiet_is_heard_wherever_it_is_written(words, tmp_path, capsys):
     assert main([*words, str(tmp_path / "nowhere")]) == 2
     assert "nowhere" in capsys.readouterr().err
     assert logging.getLogger("simcompare").level == logging.WARNING
+
+
+WORDS = {
+    "prepare": "a.fits --out b", "twins": "a --out b", "mock": "a.h5 --out b", "score": "a --out b --model c",
+    "compare": "a --out b", "report": "a", "nulls": "a --out b --model c", "sky": "a.fits --out b",
+    "export": "a --out b", "run": "a.toml", "browse": "a",
+}  # fmt: skip
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="Windows has no SIGUSR1")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1"])
+@pytest.mark.parametrize("verb", [*WORDS, None])
+def test_a_signal_ends_every_command_in_one_line(verb, name, monkeypatch, capsys):
+    """In the command's own function, and before there is one; the handlers of before are back afterwards."""
+    before = signal.getsignal(getattr(signal, name))
+
+    def work(*arguments):
+        os.kill(os.getpid(), getattr(signal, name))
+
+    if verb:
+        monkeypatch.setattr(Command, "find", lambda self, name: work)
+    else:
+        monkeypatch.setattr("simcompare.cli.make_app", work)
+    assert main([verb or "info", *WORDS.get(verb, "").split()]) == 75
+    assert capsys.readouterr().err == f"stopped by {name}; run the same command again to resume.\n"
+    assert signal.getsignal(getattr(signal, name)) == before
 
 
 def test_lack_of_memory_is_one_line(monkeypatch, capsys):

@@ -1,6 +1,7 @@
 import json
 import logging
 import os
+import re
 import tomllib
 from pathlib import Path
 
@@ -50,8 +51,19 @@ def test_no_flipped_bit_of_the_settings_goes_unseen(settings):
             found, refused = expected, refused + (str(path) in str(error))
         assert found == expected
     assert refused >= len(right) - 40  # all but the comment that introduces the hash
-    path.write_bytes(right[: right.rindex(b"#")])  # as runs of older versions are
+    path.write_bytes(right[: right.rindex(b"#")].replace(b"schema = 3", b"schema = 2"))  # as older runs are
     assert read_settings(settings.out) == expected
+
+
+def test_settings_that_were_cut_off_are_refused_wherever_it_was(settings):
+    with open_run(settings.out, "train", settings, [settings.images]):
+        pass
+    path = settings.out / "config.toml"
+    right = path.read_bytes()
+    for length in range(len(right) - 1):
+        path.write_bytes(right[:length])
+        with pytest.raises(ValueError, match=re.escape(str(path))):
+            read_settings(settings.out)
 
 
 def test_same_settings_resume_other_settings_are_refused(settings):
