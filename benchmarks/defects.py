@@ -83,12 +83,21 @@ def symmetrised(parts: Parts, rng: np.random.Generator) -> np.ndarray:
     return parts.blend(mean + 0.5 * (noise - half_turn(noise, parts.centre)))
 
 
-def clumps(parts: Parts, rng: np.random.Generator, n: int, share: float) -> np.ndarray:
-    """``n`` point sources of a share of the flux each, their light taken from the smooth model."""
+def amplified(parts: Parts, rng: np.random.Generator, amplitude: float) -> np.ndarray:
+    """Structure of the galaxy times ``amplitude``; what is added is smoothed by 1.4 pixels, lest noise be."""
+    structure = gaussian_filter(parts.inside * (parts.image - parts.model - parts.level), 1.4)
+    return parts.image + (amplitude - 1) * structure
+
+
+def clumps(parts: Parts, rng: np.random.Generator, n: int, share: float, fwhm: float = 0.0) -> np.ndarray:
+    """``n`` sources of a share of the flux and ``fwhm`` arcsec each, their light taken from the model."""
     chance = np.sqrt(parts.profile) * (parts.inside > 0.5)
     points = np.zeros(parts.image.size)
     np.add.at(points, rng.choice(points.size, size=n, p=(chance / chance.sum()).ravel()), share)
-    points = convolve_psf(points.reshape(parts.image.shape) * parts.flux, parts.psf)
+    points = points.reshape(parts.image.shape) * parts.flux
+    if fwhm:
+        points = gaussian_filter(points, fwhm / 2.3548 / parts.pixel_scale, mode="nearest")
+    points = convolve_psf(points, parts.psf)
     return parts.image + points - n * share * parts.model
 
 
@@ -117,6 +126,11 @@ DEFECTS: dict[str, Callable[[Parts, np.random.Generator], np.ndarray]] = {
     "five clumps of 2 %": partial(clumps, n=5, share=0.02),
     "outer sky replaced": swapped_sky,
 }
+MORE: dict[str, Callable[[Parts, np.random.Generator], np.ndarray]] = {
+    "structure x 2": partial(amplified, amplitude=2.0),
+    "five clumps of 5 %, 2.5 arcsec": partial(clumps, n=5, share=0.05, fwhm=2.5),
+}
+"""Defects of which only the way by scale is measured, see ``bench_parts.py``."""
 
 
 def parts_of(images: ImageSet, i: int) -> list[Parts]:
@@ -162,7 +176,7 @@ def with_defect(images: ImageSet, parts: list[list[Parts]], name: str) -> tuple[
     pixels, radii = [], []
     for row, bands in zip(images.catalogue, parts, strict=True):
         rng = stream(0, str(row["galaxy_id"]), "defect", name)
-        changed = np.array([DEFECTS[name](each, rng) for each in bands])
+        changed = np.array([(DEFECTS | MORE)[name](each, rng) for each in bands])
         pixels.append(changed)
         weights = np.array([each.sky_sigma**-2 for each in bands])
         radii.append(_half_light_radius(np.tensordot(weights / weights.sum(), changed, 1), bands, row))

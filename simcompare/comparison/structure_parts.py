@@ -14,9 +14,10 @@ from simcompare.statistics.significance import adjust_claims
 
 __all__ = ["reading_of", "structure_by_part"]
 
-POINT_LIKE = 0.7
-"""Ratio of the mean z of the two coarsest scales to that of the two finest below which the finest depart:
-0.2 to 0.5 of real galaxies with particle noise, clumps or blur, 1.1 of those with damped structure."""
+_FINE, _COARSE = 0.7, 2.0
+"""Ratio of the mean z of the two coarsest scales to that of the two finest, below and above which mostly one
+of them departs. Of real galaxies: blurred 0.1, noise of particles and point-like clumps 0.9 to 1.1, structure
+times 0.5 or 2 1.4 to 1.6, clumps 2.5 arcsec wide 3.5 (``benchmarks/bench_parts.py``)."""
 _NOTE = (
     "Each scale and band tested separately, like the whole: f above 1 is clumpier or noisier than real "
     "galaxies, below 1 smoother; p (Holm) over all scales and bands of the simulations."
@@ -99,8 +100,8 @@ def _judged(structure: Structure, sample: Scores) -> dict[str, float]:
 def reading_of(rows: Table) -> str:
     """Name what departs in one data set, from its scales: particle noise, clumps, blur, missing structure.
 
-    Light of few particles and clumps of a few pixels are both points seen through the PSF: by scale they are
-    the same, and both are named.
+    Light of few particles and small clumps are both points seen through the PSF: by scale they are the same,
+    and both are named.
 
     Parameters
     ----------
@@ -135,11 +136,13 @@ def _kind(scales: Table, *, is_excess: bool) -> str:
     z = np.asarray(scales["structure_z_weighted"], float)
     if len(z) < 4 or not np.isfinite(z).all() or (z[:2].mean() > 0) != is_excess:
         return "at coarse scales" if len(z) >= 4 and np.isfinite(z).all() else ""
-    is_fine = z[-2:].mean() / z[:2].mean() < POINT_LIKE
+    ratio = z[-2:].mean() / z[:2].mean()
     if is_excess:
         return (
-            "mostly at the scale of the PSF, like noise of few particles or small clumps"
-            if is_fine
-            else "at all scales, like large clumps or neighbours"
+            "mostly at coarse scales, like large clumps or neighbours"
+            if ratio > _COARSE
+            else "at all scales, like noise of few particles, small clumps or too strong features"
         )
-    return "mostly at the finest scales, like blur" if is_fine else "at all scales, like missing structure"
+    return (
+        "mostly at the finest scales, like blur" if ratio < _FINE else "at all scales, like missing structure"
+    )

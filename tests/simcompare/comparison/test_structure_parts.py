@@ -48,7 +48,7 @@ def test_equal_sets_raise_no_more_than_five_per_cent(real, n):
 @pytest.mark.parametrize(
     ("shifts", "scales", "says"),
     [
-        ((1.2, 0.9, 0.9, 0.0, 0.0), SCALES[:3], "noise of few particles or small clumps"),
+        ((1.2, 0.9, 0.9, 0.0, 0.0), SCALES[:3], "noise of few particles, small clumps"),
         ((1.0, 1.0, 1.2, 1.2, 1.2), SCALES, "large clumps or neighbours"),
         ((-1.0, -0.8, 0.0, 0.0, 0.0), SCALES[:2], "like blur"),
         ((-0.8, -0.8, -1.0, -1.2, -1.0), SCALES, "missing structure"),
@@ -93,12 +93,9 @@ def test_scores_without_scales_are_told(real):
 @pytest.mark.parametrize(
     ("z", "is_excess", "says"),
     [
-        (
-            (4.0, 4.0, 0.0, 3.1, 2.3),
-            True,
-            "mostly at the scale of the PSF",
-        ),  # the coarsest 0.675 of the finest
-        ((4.0, 4.0, 0.0, 3.3, 2.5), True, "at all scales, like large clumps"),  # 0.725
+        ((4.0, 2.0, 0.0, 4.9, 7.0), True, "at all scales, like noise of few particles"),  # 1.98
+        ((4.0, 2.0, 0.0, 5.2, 7.0), True, "mostly at coarse scales, like large clumps"),  # 2.03
+        ((4.0, 4.0, 0.0, 0.1, 0.1), True, "at all scales, like noise of few particles"),
         ((-4.0, -4.0, 0.0, -3.1, -2.3), False, "like blur"),
         ((-4.0, -4.0, -3.3, -2.5), False, "like missing structure"),
         ((-1.0, 0.5, 3.0, 3.0), True, "at coarse scales"),
