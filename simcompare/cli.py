@@ -252,8 +252,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "--debug" in arguments:
             raise
         if isinstance(error, UnicodeEncodeError) and _has_no_utf8(error.object):
-            near = error.object[max(error.start - 40, 0) : error.end + 20]
-            error = f"a name is not UTF-8, as {near!a} shows; rename the file or folder."
+            error = f"the name {_name_around(error)!a} is not UTF-8; rename the file or folder."
         reason = (
             f"out of memory ({error}); finished work is kept" if isinstance(error, MemoryError) else error
         )
@@ -265,6 +264,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _has_no_utf8(word: str) -> bool:
     """Whether a word holds bytes that are no UTF-8, which products cannot name."""
     return any("\ud800" <= letter <= "\udfff" for letter in word)
+
+
+def _name_around(error: UnicodeEncodeError) -> str:
+    """Name that could not be encoded, of a text that may hold more: at most 1000 characters of it."""
+    text, most = error.object, 500
+    start = max(text.rfind(end, 0, error.start) for end in '\n"') + 1
+    ends = [end for end in (text.find(end, error.end) for end in '\n"') if end >= 0]
+    end = min(ends, default=len(text))
+    left, right = max(start, error.start - most), min(end, error.start + most)
+    return "..." * (left > start) + text[left:right] + "..." * (right < end)
 
 
 def _open_closed_streams() -> None:

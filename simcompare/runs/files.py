@@ -214,6 +214,11 @@ def fingerprint(path: str | os.PathLike) -> str:
     -------
     str
         ``"sha256:..."`` for a hashed file, ``"names-and-sizes:..."`` otherwise.
+
+    Raises
+    ------
+    ValueError
+        For a name in the folder that is not UTF-8.
     """
     path = Path(os.path.abspath(path))  # the same for every way of giving it
     if path.is_file() and path.stat().st_size <= _WHOLE_FILE_LIMIT:
@@ -221,7 +226,10 @@ def fingerprint(path: str | os.PathLike) -> str:
     members = [path] if path.is_file() else sorted(item for item in path.rglob("*") if item.is_file())
     digest = hashlib.sha256()
     for member in members:
-        digest.update(f"{member.relative_to(path.parent)} {member.stat().st_size}\n".encode())
+        try:
+            digest.update(f"{member.relative_to(path.parent)} {member.stat().st_size}\n".encode())
+        except UnicodeEncodeError:
+            raise ValueError(f"the name {str(member)!a} is not UTF-8; rename the file or folder.") from None
     return f"names-and-sizes:{digest.hexdigest()}"
 
 

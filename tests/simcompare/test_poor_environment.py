@@ -101,6 +101,18 @@ def test_without_further_processes_this_one_does_the_work(toys, tmp_path):
     np.testing.assert_array_equal(both, ImageSet.open(tmp_path / "alone").read().image)
 
 
+def test_a_home_that_may_not_be_written_is_left_alone(toys, tmp_path):
+    """/proc is there and can be read, but nobody, root included, can make a file in it."""
+    home = Path("/proc")
+    with pytest.raises(OSError, match="simcompare-test"):
+        (home / "simcompare-test").mkdir()
+    places = {"HOME": str(home), "MPLCONFIGDIR": "", "NUMBA_CACHE_DIR": "", "TMPDIR": str(tmp_path)}
+    done = run("", *mock(toys, tmp_path / "run"), **places)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(ImageSet.open(tmp_path / "run").read().image) == 2
+
+
 def test_figures_are_drawn_without_a_folder_of_matplotlib(tmp_path):
     code = f"""
 from pathlib import Path

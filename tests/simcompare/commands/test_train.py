@@ -13,6 +13,7 @@ from astropy.table import Table
 from PIL import Image
 
 from flows import Ensemble, FlowModel
+from mocks.toys import toy_galaxies, write_tng_snapshot
 from simcompare.cli import main
 from simcompare.data.shipped import ensemble_members
 from simcompare.images.image_set import ImageSet
@@ -201,3 +202,35 @@ def test_a_name_that_is_not_utf8_is_refused_in_one_line(capsys):
     assert main(["train", os.fsdecode(b"galaxies-\xff"), "--out", "model"]) == 2
     expected = "error: the name 'galaxies-\\udcff' is not UTF-8; rename the file or folder."
     assert capsys.readouterr().err.strip() == expected
+
+
+def test_a_folder_of_inputs_that_is_not_utf8_ends_in_one_line(tmp_path, capsys):
+    made = write_tng_snapshot(tmp_path / "toy", toy_galaxies("toy-1", 1, 3))
+    strange = tmp_path / "in" / os.fsdecode(b"sub\xff")
+    strange.mkdir(parents=True)
+    made.rename(strange / "toy")
+    command = ["mock", str(tmp_path / "in"), "--redshift", "0.05", "--size", "32", "--out"]
+    assert main([*command, str(tmp_path / "out")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: the name '{tmp_path}/in/sub\\udcff/toy/")
+    assert line.endswith(".hdf5' is not UTF-8; rename the file or folder.")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("in/sub\udcff/a.hdf5", "in/sub\\udcff/a.hdf5"),
+        ('{"one": "b", "two": "in/sub\udcff/a b.hdf5", "c": "d"}', "in/sub\\udcff/a b.hdf5"),
+        ("first\nin/sub\udcff/a.hdf5\nthird", "in/sub\\udcff/a.hdf5"),
+        ("a" * 600 + "\udcff" + "b" * 600, "..." + "a" * 500 + "\\udcff" + "b" * 499 + "..."),
+    ],
+)
+def test_a_name_that_cannot_be_written_is_cut_from_what_holds_it(monkeypatch, capsys, text, shown):
+    def refuse():
+        text.encode()
+
+    monkeypatch.setattr("simcompare.cli.make_app", lambda: lambda arguments: refuse())
+    assert main(["info", "images"]) == 2
+    assert capsys.readouterr().err.strip() == (
+        f"error: the name '{shown}' is not UTF-8; rename the file or folder."
+    )

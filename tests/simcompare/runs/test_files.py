@@ -57,3 +57,14 @@ def test_fingerprint_does_not_depend_on_how_a_folder_is_called(tmp_path, monkeyp
     expected = fingerprint(tmp_path / "data")
     monkeypatch.chdir(tmp_path / "data")
     assert {fingerprint(path) for path in (".", "../data", "../data/../data")} == {expected}
+
+
+@pytest.mark.parametrize("folder", ["short", "f" * 200 + "/" + "g" * 200])
+def test_a_path_inside_a_folder_that_is_not_utf8_is_shown_whole(tmp_path, folder):
+    strange = tmp_path / folder / os.fsdecode(b"sub\xff") / "toy"
+    strange.mkdir(parents=True)
+    (strange / "snapshot.hdf5").write_bytes(b"what is in it does not matter")
+    with pytest.raises(ValueError, match="is not UTF-8") as told:
+        fingerprint(tmp_path)
+    expected = f"{tmp_path}/{folder}/sub\\udcff/toy/snapshot.hdf5"
+    assert str(told.value) == f"the name '{expected}' is not UTF-8; rename the file or folder."
