@@ -16,6 +16,10 @@ from mocks.readers.ramses.galaxymaker import find_galaxies
 
 __all__ = ["RamsesSnapshot", "is_output_folder", "open_ramses"]
 
+# Critical density over h^2 as RAMSES writes it, file amr/units.f90 [g/cm^3]; Mpc [cm]
+CRITICAL, MPC, KM = 1.88e-29, 3.0856775814913673e24, 1e5
+SAME_UNIT = 0.02  # relative; versions of the code have other constants
+
 
 def _locate(path: Path) -> Path | None:
     """Output folder that a path is, or that it holds as the only one."""
@@ -81,10 +85,11 @@ def open_ramses(
     FileNotFoundError
         When the info file or a CPU file is missing.
     ValueError
-        When the info file lacks what is needed, or the run is not cosmological.
+        When the info file lacks what is needed or contradicts itself, or the run is not cosmological.
     """
     folder = _output(Path(path), snapshot)
     info = read_info(folder)
+    _refuse_other_units(folder, info)
     name = simulation or folder.parent.name
     number = int(folder.name[7:])
     if galaxies is None:
@@ -129,6 +134,21 @@ def _birth_times(folder: Path, stated: bool | None) -> tuple[bool | None, tuple[
         )
     notes = ("birth times are proper ones by namelist.txt (use_proper_time)",) if in_namelist else ()
     return in_namelist if stated is None else stated, notes
+
+
+def _refuse_other_units(folder: Path, info: Info) -> None:
+    """Refuse units of density and time that are not those of the cosmology: RAMSES computes them from it."""
+    h, a = info.hubble / 100.0, info.scale_factor
+    expected = {
+        "unit_d": (info.unit_density, CRITICAL * h**2 * info.omega_m / a**3),
+        "unit_t": (info.unit_time, a**2 * MPC / (info.hubble * KM)),
+    }
+    for name, (stated, computed) in expected.items():
+        if not np.isclose(stated, computed, rtol=SAME_UNIT, atol=0.0):
+            raise ValueError(
+                f"{folder}: info file: {name} is {stated:.6g}, but H0, omega_m and aexp make it {computed:.6g} "
+                "[cgs]; masses and velocities would be wrong by that. Correct the file or fetch it again."
+            )
 
 
 def _output(path: Path, snapshot: int | None) -> Path:

@@ -106,8 +106,9 @@ def count_problems(chunks: tuple[Path, ...], *, partial: bool = False) -> list[s
         promised = {name: int(total[kind]) for name, total in totals.items()}
         is_left_out = len(chunks) == 1 and kind != STARS and held[kind] == 0
         fits = [count == held[kind] for count in promised.values()]
-        # what was cut out of a snapshot, and says so, keeps one of both as it was there
-        agrees = any(fits) if CUT_OUT.intersection(headers[0]) else all(fits)
+        # what was cut out of a snapshot, and says so, keeps one of both as it was there, never a smaller one
+        is_part = CUT_OUT.intersection(headers[0]) and min(promised.values(), default=0) >= held[kind]
+        agrees = any(fits) if is_part else all(fits)
         if promised and not agrees and not is_left_out:
             promises = " and ".join(f"{name} says {count}" for name, count in promised.items())
             problems.append(

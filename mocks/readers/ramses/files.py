@@ -169,6 +169,17 @@ def read_info(folder: Path) -> Info:
             f"{folder}: {len(missing)} of {n_cpu} part files are missing: {', '.join(missing[:5])}"
             f"{' ...' if len(missing) > 5 else ''}. Stars would be lost silently; fetch them."
         )
+    more = folder / f"part_{number}.out{n_cpu + 1:05d}"
+    if more.is_file():
+        raise ValueError(
+            f"{folder}: {more.name} is there, but {path.name} has ncpu = {n_cpu}; of two outputs? Correct the "
+            "number, or keep the files of one output in the folder."
+        )
+    if _is_not_cosmological(folder):
+        raise ValueError(
+            f"{folder}: namelist.txt has cosmo=.false., {path.name} H0 = {values['H0']:g} and aexp = "
+            f"{values['aexp']:g}; ages need a cosmology. Remove the namelist if it is of another run."
+        )
     return Info(
         folder=folder,
         files=files,
@@ -269,12 +280,22 @@ def uses_proper_time(folder: Path) -> bool | None:
     bool or None
         None without a namelist.
     """
-    path = folder / "namelist.txt"
-    if not path.is_file():
+    if not (folder / "namelist.txt").is_file():
         return None
-    lines = [line.split("!")[0] for line in path.read_text(errors="replace").splitlines()]
-    flags = re.findall(r"(?i)\buse_proper_time\s*=\s*\.?([tf])", "\n".join(lines))
-    return bool(flags) and flags[-1].lower() == "t"
+    return _flag(folder, "use_proper_time") is True
+
+
+def _is_not_cosmological(folder: Path) -> bool:
+    """Whether the output's namelist, where it has one, says that the run has no cosmology."""
+    return (folder / "namelist.txt").is_file() and _flag(folder, "cosmo") is False
+
+
+def _flag(folder: Path, name: str) -> bool | None:
+    """Value of a logical variable in an output's namelist, None where it is not set."""
+    text = (folder / "namelist.txt").read_text(errors="replace")
+    lines = [line.split("!")[0] for line in text.splitlines()]
+    flags = re.findall(rf"(?i)\b{name}\s*=\s*\.?([tf])", "\n".join(lines))
+    return flags[-1].lower() == "t" if flags else None
 
 
 @functools.cache

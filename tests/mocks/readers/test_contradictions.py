@@ -1,5 +1,7 @@
 """What a file states twice must agree, and absurd values are refused with the value."""
 
+import re
+
 import h5py
 import numpy as np
 import pytest
@@ -73,6 +75,7 @@ def test_a_file_that_agrees_with_itself_has_the_right_numbers(star_columns, writ
             "3000 .*NumPart_Total says 9000 and NumPart_ThisFile says 3000",
         ),
         ({"NumPart_Total_HighWord": [0, 0, 0, 0, 1, 0]}, "NumPart_Total says 4294970296"),
+        ({"CutoutID": 0, "NumPart_Total": [0, 0, 0, 0, 1500, 0]}, "3000 .*NumPart_Total says 1500"),
         (
             {"MassTable": [0, 0, 0, 0, 5.0, 0]},
             "MassTable gives all stars the mass 5, but .*Masses begins with",
@@ -460,6 +463,28 @@ def test_conformal_times_need_no_namelist(tmp_path):
     assert snapshot.read(1).stars.age.max() == pytest.approx(galaxies[0].stars.age.max(), abs=1e-3)
     (snapshot.path / "namelist.txt").write_text("use_proper_time = .false. ! not .true.\n")
     assert open_snapshot(snapshot.path).read(1).stars.age.max() < 13.9
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (r"unit_d\s*=.*", "unit_d = 1e-28", "unit_d is 1e-28, but H0, omega_m and aexp make it"),
+        (r"unit_t\s*=.*", "unit_t = 1e16", "unit_t is 1e[+]16, but H0, omega_m and aexp make it"),
+        (r"ncpu\s*=.*", "ncpu = 1", "out00002 is there, but info_.* has ncpu = 1"),
+    ],
+)
+def test_info_files_of_ramses_that_contradict_themselves_are_refused(old, new, message, tmp_path):
+    path = write_ramses_output(tmp_path / "run", toy_galaxies(COARSE, 2, seed=4), n_cpu=2)
+    info = next(path.glob("info_*.txt"))
+    assert examine(path, min_stellar_mass=0.0).ok
+    info.write_text(re.sub(old, new, info.read_text()))
+    refused(path, message)
+
+
+def test_a_namelist_without_cosmology_contradicts_the_info_file(tmp_path):
+    path = write_ramses_output(tmp_path / "run", toy_galaxies(COARSE, 2, seed=4))
+    (path / "namelist.txt").write_text("&RUN_PARAMS\ncosmo=.false.\n/\n")
+    refused(path, r"namelist.txt has cosmo=.false., info_\d+.txt H0 = ")
 
 
 def test_ramses_says_which_stars_no_group_has(tmp_path):
