@@ -15,12 +15,11 @@ from mocks.readers.centring import centred_on
 from mocks.readers.hdf5.headers import RUNS
 from mocks.readers.inputs import grouped, members, read_image
 from mocks.readers.particles.limits import unusual
-from mocks.readers.registry import open_snapshot
+from mocks.readers.registry import open_snapshot, run_problems
 
-__all__ = ["Examination", "Finding", "doubts_of_galaxy", "doubts_of_run", "examine", "examine_all"]
+__all__ = ["Examination", "Finding", "doubts_of_galaxy", "examine", "examine_all"]
 
 SAMPLED = 3  # galaxies that are read
-COSMOLOGY_TOLERANCE = 2e-3  # relative; headers round h and Omega_m to three or four digits
 # What is done without a field, and what that costs
 COSTS = {
     "initial_mass": "from current mass, age and metallicity by BC03: light uncertain by some 5 %",
@@ -154,7 +153,7 @@ def examine(
         "cosmology": _words(snapshot),
     }
     findings += [Finding("note", "assumed", note) for note in snapshot.notes]
-    findings += _check_cosmology(snapshot)
+    findings += _check_run(snapshot)
     try:
         problems = snapshot.problems()
     except (OSError, ValueError) as error:
@@ -222,36 +221,12 @@ def _words(snapshot: Snapshot) -> str:
     return f"h = {cosmology.h:.4g}, Omega_m = {cosmology.Om0:.4g}, Omega_Lambda = {cosmology.Ode0:.4g}"
 
 
-def doubts_of_run(snapshot: Snapshot) -> list[str]:
-    """Say where an output differs from the published run whose name it has.
-
-    Parameters
-    ----------
-    snapshot : Snapshot
-
-    Returns
-    -------
-    list of str
-        Empty when nothing does, or the run is not one of `mocks.readers.RUNS`.
-    """
-    run = RUNS.get(snapshot.simulation)
-    if run is None:
-        return []
-    parameters = np.array([snapshot.cosmology.h, snapshot.cosmology.Om0])
-    if np.allclose(parameters, [run.h, run.omega_m], rtol=COSMOLOGY_TOLERANCE):
-        return []
-    return [
-        f"h and Omega_m are {parameters.tolist()}, those of {snapshot.simulation} as published are "
-        f"{[run.h, run.omega_m]}"
-    ]
-
-
-def _check_cosmology(snapshot: Snapshot) -> list[Finding]:
+def _check_run(snapshot: Snapshot) -> list[Finding]:
     """Compare with the published run of that name."""
     if snapshot.simulation not in RUNS:
         return [Finding("note", "simulation", f"{snapshot.simulation} is not a known published run")]
-    wrong = [Finding("warning", "cosmology", text) for text in doubts_of_run(snapshot)]
-    return wrong or [Finding("ok", "cosmology", f"that of {snapshot.simulation}")]
+    wrong = [Finding("error", "simulation", text) for text in run_problems(snapshot)]
+    return wrong or [Finding("ok", "simulation", f"as {snapshot.simulation} was published")]
 
 
 def _presence(name: str, is_present: bool, kind: str) -> Finding:

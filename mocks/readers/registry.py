@@ -21,12 +21,13 @@ from mocks.readers.hdf5.layout import CHUNK
 from mocks.readers.hdf5.snapshot import ALIASES, open_hdf5
 from mocks.readers.hdf5.statements import header_of
 
-__all__ = ["SIMULATIONS", "fingerprint", "formats", "open_snapshot", "recognise"]
+__all__ = ["SIMULATIONS", "fingerprint", "formats", "open_snapshot", "recognise", "run_problems"]
 
 PLUGIN_GROUP = "simcompare.simulations"
 # Files of a pair tell births so (SIMBA in CAMELS as GIZMO does), and not which galaxy a star is of
 PAIR_BIRTHS = frozenset({"GFM_StellarFormationTime", "StellarFormationTime"})
 PAIR_NUMBERS = frozenset({"SubGroupNumber", *ALIASES["galaxy_number"]})
+TODAY = 1e-3  # a redshift that is 0 but for rounding
 HDF5_ENDINGS = (".hdf5", ".h5")
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
@@ -309,7 +310,34 @@ def open_snapshot(
     if not isinstance(snapshot, Snapshot):
         return snapshot
     snapshot = snapshot.watched()
-    if check and (problems := snapshot.problems()):
+    if check and (problems := [*run_problems(snapshot), *snapshot.problems()]):
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise ValueError(f"{problems[0]}{more}")
     return snapshot
+
+
+def run_problems(snapshot: Snapshot) -> list[str]:
+    """Say where an output contradicts the published run whose name it has.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+
+    Returns
+    -------
+    list of str
+        Both values; empty when nothing does, or the run is not one of `mocks.readers.RUNS`. CAMELS is a name
+        of many runs, each of its own cosmology.
+    """
+    run = RUNS.get(snapshot.simulation)
+    if run is None or run.family == "camels":
+        return []
+    cosmology, number, z = snapshot.cosmology, snapshot.snapshot, snapshot.redshift
+    side = getattr(snapshot, "box_size", None)
+    box = None if side is None else side * (1.0 + z) * cosmology.h / 1e3
+    found = run.contradictions(cosmology.h, cosmology.Om0, box)
+    is_last = number == run.last
+    if run.last is not None and number and (number > run.last or is_last != (z < TODAY)):
+        found.append(f"snapshot {number} is at redshift {z:.4g}, number {run.last} is that of redshift 0")
+    other = "Another run? Give it a name of its own (--reader name=...). A damaged header? Correct it."
+    return [f"{snapshot.path}: not {snapshot.simulation}: {text}. {other}" for text in found]

@@ -27,7 +27,6 @@ from mocks.readers import (
     select,
     with_companions,
 )
-from mocks.readers.examination import doubts_of_run
 from mocks.views import field_of_view
 from simcompare.images.notes import kind_of
 from simcompare.runs.failures import InputChangedError
@@ -136,17 +135,15 @@ def select_targets(settings: MockSettings) -> tuple[list[Target], str]:
             targets.append(Target(str(path), _FAULT, fault=str(error)))
             continue
         simulations.setdefault(snapshot.simulation, path)
-        doubts = doubts_of_run(snapshot)
-        for note in (*snapshot.notes, *table.meta.get("notes", ()), *doubts):
-            level = logging.WARNING if note in doubts else logging.INFO
-            notes.setdefault((level, kind_of(note)), []).append(f"{path}: {note}")
+        for note in (*snapshot.notes, *table.meta.get("notes", ())):
+            notes.setdefault(kind_of(note), []).append(f"{path}: {note}")
         rows = _selected(table, settings, wanted)
         target = Target(str(path), state=state, snapshot=snapshot.snapshot)
         targets += [replace(target, subhalo_id=int(number)) for number in rows["subhalo_id"]]
     _check_selection(wanted, simulations)
-    for (level, _), examples in notes.items():
+    for examples in notes.values():
         more = f" ({len(examples)} inputs alike)" if len(examples) > 1 else ""
-        logger.log(level, "%s%s", examples[0], more)
+        logger.info("%s%s", examples[0], more)
     faults = [target for target in targets if target.fault]
     good = [target for target in targets if not target.fault][:: settings.every]
     if not good:

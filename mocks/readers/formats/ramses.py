@@ -146,8 +146,9 @@ def _refuse_other_units(folder: Path, info: Info) -> None:
     for name, (stated, computed) in expected.items():
         if not np.isclose(stated, computed, rtol=SAME_UNIT, atol=0.0):
             raise ValueError(
-                f"{folder}: info file: {name} is {stated:.6g}, but H0, omega_m and aexp make it {computed:.6g} "
-                "[cgs]; masses and velocities would be wrong by that. Correct the file or fetch it again."
+                f"{folder}: info file: {name} is {stated:.6g}, but H0, omega_m and aexp make it "
+                f"{computed:.6g} [cgs]; masses and velocities would be wrong by that. Correct the file, or "
+                "fetch it again."
             )
 
 

@@ -25,6 +25,8 @@ class Run:
         Side [comoving Mpc/h].
     dark_matter_mass : float, optional
         Mass of a dark-matter particle as its header gives it [1e10 Msun/h].
+    last : int, optional
+        Number of its snapshot of today.
     """
 
     family: str
@@ -32,11 +34,38 @@ class Run:
     omega_m: float
     box: float
     dark_matter_mass: float | None = None
+    last: int | None = None
+
+    def contradictions(self, h: float, omega_m: float, box: float | None) -> list[str]:
+        """Say in what an output that goes by the name of this run is another.
+
+        Parameters
+        ----------
+        h, omega_m : float
+            Of the output [100 km/s/Mpc].
+        box : float or None
+            Side [comoving Mpc/h], where known.
+
+        Returns
+        -------
+        list of str
+            Both values; empty when they are equal.
+        """
+        pairs = {"h": (h, self.h), "Omega_m": (omega_m, self.omega_m), "box side [Mpc/h]": (box, self.box)}
+        return [
+            f"{name} = {own:.6g} in the file, {published:g} as published"
+            for name, (own, published) in pairs.items()
+            if own is not None and not np.isclose(own, published, rtol=AS_PUBLISHED, atol=0.0)
+        ]
 
 
-def _levels(name: str, box: float, h: float, omega_m: float, finest: float, count: int) -> dict[str, Run]:
+def _levels(
+    name: str, box: float, h: float, omega_m: float, finest: float, count: int, last: int
+) -> dict[str, Run]:
     """List runs of one box at resolutions that differ by 8 in mass, finest first."""
-    return {f"{name}-{i + 1}": Run("illustris", h, omega_m, box, finest * 8**i) for i in range(count)}
+    return {
+        f"{name}-{i + 1}": Run("illustris", h, omega_m, box, finest * 8**i, last=last) for i in range(count)
+    }
 
 
 # Box, cosmology and particle mass from the release papers: Nelson et al. 2019 (ComAC 6, 2) tables 1 and 2,
@@ -44,20 +73,21 @@ def _levels(name: str, box: float, h: float, omega_m: float, finest: float, coun
 # Villaescusa-Navarro et al. 2023 (ApJS 265, 54), Dubois et al. 2014 (MNRAS 444, 1453), 2021 (A&A 651, A109),
 # Schaye et al. 2023 (MNRAS 526, 4978; the cosmology that COLIBRE shares)
 # How near a header's numbers come to those of the published run that they are of, relative.
+AS_PUBLISHED = 2e-3  # headers round h and Omega_m to three or four digits
 SAME_RUN, SAME_HUBBLE = 1e-3, 1e-4  # h, Omega_m and the box; h alone
 SAME_PARTICLE = 0.02  # mass of dark matter particles: runs of one series differ by a factor of 8
 MOST_MPC = 1000.0  # largest box in cMpc/h; a larger number is in ckpc/h
 LEAST_REDSHIFT, MOST_REDSHIFT = -0.01, 200.0  # below 0 by rounding of a; no run starts before
 RUNS = {
-    **_levels("TNG50", 35.0, 0.6774, 0.3089, 3.07368e-5, 4),
-    **_levels("TNG100", 75.0, 0.6774, 0.3089, 5.05574e-4, 3),
-    **_levels("TNG300", 205.0, 0.6774, 0.3089, 3.98342e-3, 3),
-    **_levels("Illustris", 75.0, 0.704, 0.2726, 4.40897e-4, 3),
+    **_levels("TNG50", 35.0, 0.6774, 0.3089, 3.07368e-5, 4, 99),
+    **_levels("TNG100", 75.0, 0.6774, 0.3089, 5.05574e-4, 3, 99),
+    **_levels("TNG300", 205.0, 0.6774, 0.3089, 3.98342e-3, 3, 99),
+    **_levels("Illustris", 75.0, 0.704, 0.2726, 4.40897e-4, 3, 135),
     "CAMELS-TNG": Run("camels", 0.6711, 0.3, 25.0),
-    "EAGLE-RefL0100N1504": Run("eagle", 0.6777, 0.307, 67.77, 6.5703e-4),
-    "EAGLE-RefL0050N0752": Run("eagle", 0.6777, 0.307, 33.885, 6.5703e-4),
-    "EAGLE-RefL0025N0376": Run("eagle", 0.6777, 0.307, 16.9425, 6.5703e-4),
-    "EAGLE-RecalL0025N0752": Run("eagle", 0.6777, 0.307, 16.9425, 8.2129e-5),
+    "EAGLE-RefL0100N1504": Run("eagle", 0.6777, 0.307, 67.77, 6.5703e-4, 28),
+    "EAGLE-RefL0050N0752": Run("eagle", 0.6777, 0.307, 33.885, 6.5703e-4, 28),
+    "EAGLE-RefL0025N0376": Run("eagle", 0.6777, 0.307, 16.9425, 6.5703e-4, 28),
+    "EAGLE-RecalL0025N0752": Run("eagle", 0.6777, 0.307, 16.9425, 8.2129e-5, 28),
     "Horizon-AGN": Run("horizon-agn", 0.704, 0.272, 100.0),
     "NewHorizon": Run("ramses", 0.704, 0.272, 100.0),
     "COLIBRE-L0050": Run("swift", 0.681, 0.306, 34.05),

@@ -172,8 +172,8 @@ def read_info(folder: Path) -> Info:
     more = folder / f"part_{number}.out{n_cpu + 1:05d}"
     if more.is_file():
         raise ValueError(
-            f"{folder}: {more.name} is there, but {path.name} has ncpu = {n_cpu}; of two outputs? Correct the "
-            "number, or keep the files of one output in the folder."
+            f"{folder}: {more.name} is there, but {path.name} has ncpu = {n_cpu}; of two outputs? Correct "
+            "the number, or keep the files of one output in the folder."
         )
     if _is_not_cosmological(folder):
         raise ValueError(

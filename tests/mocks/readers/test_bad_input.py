@@ -52,7 +52,8 @@ def test_unknown_simulation_lists_the_known(work):
 def test_a_new_run_is_named_by_option(work):
     assert open_snapshot(work / "eagle.hdf5", name="mine").read(100_000).simulation == "mine"
     assert open_snapshot(work / "eagle.hdf5", "eagle-extract").simulation == "toy-1"
-    assert open_snapshot(work / "eagle.hdf5", "EAGLE-RefL0025N0376").simulation == "EAGLE-RefL0025N0376"
+    with pytest.raises(ValueError, match=r"not EAGLE-RefL0025N0376: Omega_m = 0.3089 in the file"):
+        open_snapshot(work / "eagle.hdf5", "EAGLE-RefL0025N0376")
 
 
 def test_missing_path_and_option(work):

@@ -92,6 +92,34 @@ def test_headers_that_contradict_themselves_are_refused(header, message, star_co
     refused(write_stars(tmp_path / "x.hdf5", stars, z=1.0, header=header), message)
 
 
+# Nelson et al. 2019 table 1: h 0.6774, Omega_m 0.3089, sides 35 and 75 Mpc/h, snapshots 0 to 99
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ({"SimulationName": "L75n1820FP"}, "not Illustris-1: h = 0.6774 in the file, 0.704 as published"),
+        ({"SimulationName": "L35n2160TNG"}, r"not TNG50-1: box side .* = 75 in the file, 35 as published"),
+        ({"SimulationName": "L75n1820TNG", "HubbleParam": 0.7}, "not TNG100-1: h = 0.7 in the file, 0.6774"),
+        ({"SimulationName": "L75n1820TNG", "SnapshotNumber": 98}, "snapshot 98 is at redshift 0, number 99"),
+        ({"SimulationName": "L75n1820TNG", "SnapshotNumber": 135}, "snapshot 135 is at redshift 0"),
+    ],
+)
+def test_the_name_of_a_published_run_must_be_its_own(header, message, star_columns, write_stars, tmp_path):
+    path = write_stars(tmp_path / "x.hdf5", star_columns(), header=header)
+    refused(path, message)
+    assert only(path, name="mine").simulation == "mine"
+    assert (
+        only(
+            write_stars(
+                tmp_path / "y.hdf5",
+                star_columns(z=0.5),
+                z=0.5,
+                header={"SimulationName": "L75n1820TNG", "SnapshotNumber": 67},
+            )
+        ).simulation
+        == "TNG100-1"
+    )
+
+
 @pytest.mark.parametrize(
     ("group", "attributes", "message"),
     [
