@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
+from simcompare.comparison.adjusted import adjusted_differences
 from simcompare.comparison.further_tables import Questions, further_tables
 from simcompare.comparison.headline import compare
 from simcompare.comparison.matched import contrasts, match_all
@@ -49,9 +50,30 @@ def test_all_tables_find_the_difference():
     assert batch["sim <1>"]["p_value"] < 0.01
     assert set(tables["features"]["space"]) == {"morphology"}
     assert list(tables["balance"]["column"]) == ["mag_r", "half_light_radius"]
+    assert tables["balance"].colnames[:2] == ["dataset", "n_pairs"]
+    for when in ("before", "after"):  # the larger of two columns
+        both = np.abs(tables["balance"][f"difference_{when}"])
+        assert both[0] != both[1]
+        assert row[f"imbalance_{when}"] == both.max()
     assert tables["bins"].meta["column"] == "mag_r"
     inside = tables["bins"][tables["bins"]["n_reference"] > 0]
     assert inside["n_reference"].sum() == 80
+
+
+def test_galaxies_beyond_the_real_ones_are_counted_as_extrapolated():
+    """Five of forty brighter, three larger than the middle 99 per cent of real galaxies, two of them both."""
+    table = scores()
+    is_real, ours = table["dataset"] == "real", np.flatnonzero(table["dataset"] != "real")
+    for name in ("mag_r", "half_light_radius"):
+        table[name][ours] = np.median(table[name][is_real])
+    table["mag_r"][ours[:5]] = np.quantile(table["mag_r"][is_real], 0.005) - 0.01
+    table["half_light_radius"][ours[3:6]] = np.quantile(table["half_light_radius"][is_real], 0.995) + 0.01
+    columns = ("mag_r", "half_light_radius")
+    (row,) = adjusted_differences(Scores.of(table), 0, columns=columns, n_bootstrap=100)
+    assert row["share_extrapolated"] == 6 / 40
+    table["log_likelihood_ratio"] *= 0.001  # an error far below 1 is an error still
+    (small,) = adjusted_differences(Scores.of(table), 0, columns=columns, n_bootstrap=100)
+    assert small["p_value"] == pytest.approx(row["p_value"], rel=1e-6, abs=1e-300)
 
 
 def test_what_cannot_be_made_says_why():
@@ -65,7 +87,7 @@ def test_a_dataset_that_matches_nothing_keeps_its_row():
     far = scores()
     far["mag_r"][far["dataset"] == "sim <1>"] += 20
     table = match_all(Scores.of(far), ("mag_r",), 0)
-    assert table["n_pairs"][0] == 0
+    assert (table["n_pairs"][0], table["n_galaxies"][0]) == (0, 0)
     assert "widen the caliper" in table["note"][0]
 
 

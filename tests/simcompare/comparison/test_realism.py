@@ -45,6 +45,28 @@ def test_patches_hold_neither_galaxy_nor_neighbour():
     assert len(blank_patches(Images(40, 1, size=3.0), "r", stream(1))) == 0
 
 
+def test_each_corner_is_taken_where_no_band_is_masked_in_it():
+    images, end = Images(3, 1), slice(48, 64)
+    images.mask = np.zeros((3, 2, 64, 64), np.uint8)
+    near = slice(0, 16)
+    for k, (y, x) in enumerate(((near, near), (near, end), (end, near), (end, end))):
+        images.image[:, 0, y, x] = 10 * np.arange(3)[:, None, None] + k
+    images.mask[0, 1, 3, 60] = images.mask[2, 0, 63, 0] = images.mask[2, 1, 15, 15] = 1
+    images.mask[1, :, 16:48, 16:48] = 1  # of no corner
+    patches = blank_patches(images, "r", stream(1))
+    expected = [0, 10, 11, 21, 2, 12, 3, 13, 23]  # corner by corner
+    np.testing.assert_array_equal(patches[:, 5, 7], expected)
+    assert (patches == patches[:, :1, :1]).all()
+
+
+@pytest.mark.parametrize(("side", "n"), [(31, 0), (34, 4)])
+def test_small_images_have_no_corners(side, n):
+    images = Images(1, 1, size=0.01)
+    images.image_shape = (1, side, side)
+    images.image, images.mask = images.image[..., :side, :side], 0 * images.mask[..., :side, :side]
+    assert blank_patches(images, "r", stream(1)).shape == (n, 16, 16)
+
+
 def test_twins_in_their_parents_sky_have_none_of_their_own_to_judge():
     real, own, synthetic = (Images(60, k, kind=kind) for k, kind in enumerate(("observed", "twins", "twins")))
     own.provenance, synthetic.provenance = [{"settings": {"sky": "own"}}], [{"settings": {"sky": "model"}}]

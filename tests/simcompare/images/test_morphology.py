@@ -3,8 +3,17 @@
 import numpy as np
 import pytest
 from astropy.table import Table
+from scipy.ndimage import label
 
-from simcompare.images.morphology import MORPHOLOGY, _gini, _m20, measure_morphology, morphology_columns
+from simcompare.images.morphology import (
+    MORPHOLOGY,
+    _asymmetry_about,
+    _galaxy_pixels,
+    _gini,
+    _m20,
+    measure_morphology,
+    morphology_columns,
+)
 
 SIDE, CENTRE, RADIUS = 64, (31.3, 32.1), 14.0
 
@@ -124,3 +133,51 @@ def test_columns_of_a_stack_are_those_of_its_galaxies():
         image - level, np.full(image.shape, 1e-12), rows, ("g", "r"), 0.4, is_subtracted=True
     )
     assert again["measured_gini"][0] == pytest.approx(alone.gini, rel=1e-6)
+
+
+def test_one_bad_pixel_far_off_is_no_measurement():
+    for light, variance in ((np.nan, 1.0), (0.0, np.nan), (0.0, np.inf)):
+        images = disc(), np.full((SIDE, SIDE), 1e-12)
+        images[0][1, 1] += light
+        images[1][1, 1] *= variance
+        found = measure_morphology(*images, CENTRE, RADIUS)
+        assert np.isnan([found.asymmetry, found.gini, found.m20]).all()
+
+
+@pytest.mark.parametrize("centre", [(31.0, 33.0), (30.5, 33.0), (30.5, 32.5)])
+def test_the_asymmetry_of_noise_is_that_of_each_pixel_and_its_mirror_place(centre):
+    """Light that a half turn leaves alone, and noise that is strong in one corner: a loop over pixels."""
+    y, x = np.indices((SIDE, SIDE))
+    r = np.hypot(x - centre[0], y - centre[1])
+    light, inside = np.exp(-((r / 6) ** 2)), r <= 12
+    variance = 1e-4 * np.exp((2 * x + y) / 20)
+    by_noise = sum(
+        np.sqrt(2 / np.pi * (variance[j, i] + variance[int(2 * centre[1]) - j, int(2 * centre[0]) - i]))
+        for j, i in zip(*np.nonzero(inside), strict=True)
+    )
+    found = _asymmetry_about(light, variance, centre, inside)
+    assert found == pytest.approx(-by_noise / (2 * light[inside].sum()), rel=1e-6)
+
+
+def test_the_pixels_of_a_galaxy_are_those_of_light_blurred_by_a_fifth_of_its_radius():
+    """Two Gaussians, whose blur is known: the nearer companion is joined, the farther one is not."""
+    radius, blur = 14.0, 0.2 * 14.0
+    y, x = np.indices((SIDE, SIDE))
+
+    def gaussians(extra, distance):
+        image = np.zeros((SIDE, SIDE))
+        for flux, sigma, at in ((100.0, 4.5, 0.0), (30.0, 1.0, distance)):
+            total = sigma**2 + extra
+            r2 = (x - 31.0 - at) ** 2 + (y - 32.0) ** 2
+            image += flux / (2 * np.pi * total) * np.exp(-r2 / (2 * total))
+        return image
+
+    r = np.hypot(x - 31.0, y - 32.0)
+    for distance, holds in ((16.0, True), (25.0, False)):
+        found = _galaxy_pixels(gaussians(0.0, distance), r, radius, (31.0, 32.0))
+        smooth = gaussians(blur**2, distance)
+        above = smooth >= smooth[np.abs(r - radius) <= 0.7].mean()
+        regions, _ = label(above)
+        expected = regions == regions[32, 31]
+        assert expected[32, 31 + int(distance)] == holds
+        assert (found != expected).sum() <= 4

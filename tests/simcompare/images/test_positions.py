@@ -14,7 +14,7 @@ from simcompare.images.positions import (
     repeats,
     separation,
 )
-from simcompare.images.splits import SPLITS, assign_split, deal_folds, split_of_place
+from simcompare.images.splits import SPLITS, _cell, assign_split, deal_folds, split_of_place
 
 
 def test_splits_are_deterministic_and_have_their_fractions():
@@ -192,3 +192,29 @@ def test_a_place_is_taken_within_three_arcsec_in_every_direction(ra, dec):
     assert taken.holds("other", np.nan, np.nan) == ""
     taken.add("nowhere", np.nan, np.nan)
     assert "of this name" in taken.holds("nowhere", np.nan, np.nan)
+
+
+def test_the_row_of_cells_at_the_pole_is_not_that_below():
+    """1800 rows of 6 arcmin: the northernmost holds the pole."""
+    assert _cell(0.0, 90.0) == _cell(0.0, 89.95) == "1799/0"
+    assert _cell(0.0, 89.85).startswith("1798/")
+    assert _cell(0.0, -90.0) == "0/0"
+
+
+def test_seams_reach_half_the_separation_of_one_object_to_both_sides():
+    """Seams of 1.5 arcsec to each side: rows every 0.1 degrees, and 3599 whole cells in the first of them."""
+    half = SAME_OBJECT / 2 / 3600
+    for width, place in (
+        (360 / 3599, lambda seam, off: (seam + off, 0.05)),
+        (0.1, lambda seam, off: (10.05, seam + off)),
+    ):
+        found = 0
+        for k in range(1, 60):
+            sides = [split_of_place(*place(k * width, 2 * side * half)) for side in (-1, 1)]
+            if sides[0] == sides[1]:
+                continue
+            found += 1
+            for share in (-1.1, -0.9, -0.1, 0.1, 0.9, 1.1):
+                expected = sides[int(share > 0)] if abs(share) > 1 else None
+                assert split_of_place(*place(k * width, share * half)) == expected
+        assert found > 5

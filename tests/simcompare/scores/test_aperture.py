@@ -127,3 +127,15 @@ def test_columns_are_sums_of_the_terms(bands):
             assert columns[f"surroundings_ratio_scale_{k}"][n] == pytest.approx(about)
         for i, band in enumerate(bands if len(bands) > 1 else ()):
             assert columns[f"aperture_ratio_band_{band}"][n] == pytest.approx(inside[n, :3, i].sum())
+
+
+def test_a_galaxy_without_an_ellipse_counts_everywhere(pixels):
+    """Row by row: measured, without a radius, without a place, and without width."""
+    catalogue = Images(pixels[:4]).catalogue
+    catalogue["petrosian_radius"][1] = np.nan
+    catalogue["centre_x"][2] = np.nan
+    catalogue["axis_ratio"][3] = 0.0
+    weights = aperture_weights(catalogue, SIZE, SCALE, 1.0)
+    area = np.pi * 3.0 * 1.5  # semi-axes of 1.5 arcsec and half of it, in pixels of 0.5 arcsec
+    assert weights[0].sum() == pytest.approx(area, rel=1e-5)
+    np.testing.assert_array_equal(weights[1:], 1)

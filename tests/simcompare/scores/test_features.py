@@ -51,6 +51,13 @@ def test_only_the_dataset_that_differs_is_found():
         compare_features(scores, {"short": values[:3]}, seed=0)
 
 
+def test_the_null_compares_two_halves_of_the_real_galaxies():
+    scores = table_of(real=60, sim=20)
+    table = compare_features(scores, {"space": np.random.default_rng(0).normal(size=(80, 1))}, 0, n_draws=0)
+    halves = table[table["dataset"] == "real (half)"]
+    assert set(zip(halves["n_galaxies"], halves["n_reference"], strict=True)) == {(30, 30)}
+
+
 def test_a_test_without_power_cannot_see_and_one_with_power_finds_nothing():
     rng = np.random.default_rng(2)
     scores = table_of(real=200, few=5, many=90)
@@ -104,6 +111,7 @@ def test_nearness_to_learned_galaxies_has_its_false_alarms_and_power():
     assert row["false_alarms"] <= 0.15  # of 40 draws
     assert row["power"] > 0.9
     assert row["finding"] == "differs"
+    assert row["defect"] == "Sersic twins"
     assert row["value"] < 0.6
     few, values = with_twins(10, 60, 3, rng)
     assert "near real galaxies" not in compare_features(few, {"space": values}, seed=0, n_draws=0)["test"]

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from simcompare.images.image_set import ImageSet
+from simcompare.images.preparation.pictures import resize_psf
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
 from simcompare.images.stamps import RawStamp
 from simcompare.observed import prepare_observed, read_stamps, recognise
@@ -108,3 +109,15 @@ def test_a_picture_of_full_counts_stays_within_eight_bits():
     assert prepared.min() >= 0
     assert prepared.max() < 256
     np.testing.assert_array_equal(np.floor(prepared), image)
+
+
+@pytest.mark.parametrize("size", [3, 5, 7, 11])
+def test_a_psf_keeps_its_middle_when_it_is_cut_or_padded(size):
+    psf = np.arange(1.0, 99).reshape(2, 7, 7)
+    wide = np.zeros((2, 15, 15))
+    wide[:, 4:11, 4:11] = psf
+    low = 7 - size // 2
+    expected = wide[:, low : low + size, low : low + size]
+    found = resize_psf(psf, size)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected / expected.sum(axis=(1, 2), keepdims=True), rtol=1e-6)

@@ -13,9 +13,12 @@ from mocks.observing.psf_images import measure_fwhm
 from simcompare.images.preparation.photometry import measure_shape
 from simcompare.images.preparation.sersic import (
     SersicProfile,
+    _log_radius_of,
+    ellipticities,
     fit_sersic,
     ideal_image,
     index_of_light,
+    profile_of,
     render_profile,
     sersic_image,
 )
@@ -190,3 +193,20 @@ def test_prior_decides_the_index_of_a_faint_galaxy_and_not_that_of_a_bright_one(
     assert index(0.001, prior) == pytest.approx(index(0.001, None), rel=0.02)
     assert index(0.1, None) < 2
     assert index(0.1, prior) == pytest.approx(4, rel=0.1)
+
+
+@pytest.mark.parametrize(("axis_ratio", "angle"), [(0.3, 0.7), (0.6, 1.4), (0.9, -0.4), (0.5, 3.0)])
+def test_ellipticities_give_the_shape_back(axis_ratio, angle):
+    e1, e2 = ellipticities(axis_ratio, angle)
+    back = profile_of(np.array([10.0, 11.0, e1, e2, np.log(4.0), np.log(2.0)]), 7.0)
+    assert (back.x, back.y, back.flux, back.radius, back.index) == pytest.approx((10, 11, 7, 4, 2))
+    assert back.axis_ratio == pytest.approx(axis_ratio)
+    assert np.mod(back.position_angle - angle + 0.1, np.pi) == pytest.approx(0.1)
+
+
+def test_radius_of_a_growth_curve_is_read_between_its_points():
+    """Of light that grows with the logarithm of the radius, from 0.01 to 400, reading is exact."""
+    light = np.linspace(0, 1, 240)[None]
+    for share in (0.1234, 0.5, 0.987):
+        expected = -2 + share * np.log10(40000)
+        assert _log_radius_of(light, np.array([share]))[0] == pytest.approx(expected, abs=1e-12)
