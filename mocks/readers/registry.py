@@ -246,6 +246,11 @@ def recognise(path: str | Path) -> str:
     for name, entry in formats().items():
         if entry.matches(seen):
             return name
+    if seen.names & {"Subhalo", "Group"} and not seen.stars:
+        raise ValueError(
+            f"{path} is a group catalogue, without the stars that it lists; lay it beside its snapshot, and "
+            "give the snapshot's file or the folder of both."
+        )
     content = ", ".join(sorted(seen.names)[:12]) or f"not HDF5, {seen.kind}"
     raise ValueError(
         f"{path} is in no known simulation format (found: {content}).\nKnown formats:\n{_known()}\n"

@@ -38,6 +38,7 @@ from mocks.readers.hdf5.subhaloes import (
 )
 from mocks.readers.hdf5.units import Units, conversion, header_units
 from mocks.readers.particles.gathering import Part
+from mocks.readers.particles.limits import refuse_later_births
 
 __all__ = ["PairSnapshot", "open_pair", "pair_in"]
 
@@ -165,17 +166,23 @@ class PairSnapshot(Snapshot):
                 lengths = lengths.astype(np.int64)
                 raw["group_length"] = lengths
                 raw["offset"] = offsets_in_groups(raw["SubhaloLenType"], raw["SubhaloGrNr"], lengths)
-        if not has_groups:
+        is_without = not has_groups
+        if is_without:
             lengths = raw["SubhaloLenType"].astype(np.int64)
             raw["offset"] = np.cumsum(lengths, axis=0) - lengths
-        self._check_length(raw)
+        self._check_length(raw, is_gapless=is_without)
         return raw
 
-    def _check_length(self, raw: dict) -> None:
-        """Refuse a catalogue that reaches past the particles."""
+    def _check_length(self, raw: dict, *, is_gapless: bool) -> None:
+        """Refuse a catalogue that reaches past the particles, or does not tell whose are which."""
         last = (raw["offset"] + raw["SubhaloLenType"]).max(axis=0)
         with open_hdf5(self.path) as file:
             held = len(find(file["PartType4"], "position"))
+        if is_gapless and last[4] < held:
+            raise ValueError(
+                f"{self.catalogue_path} counts {last[4]} stars, {self.path} holds {held}, and no "
+                "Group/GroupLenType tells where those of no subhalo lie. Fetch the whole catalogue."
+            )
         if last[4] > held:
             raise ValueError(
                 f"{self.catalogue_path} counts {last[4]} stars, {self.path} holds {held}: they do not belong "
@@ -198,6 +205,10 @@ class PairSnapshot(Snapshot):
             issues += other_output(str(self.catalogue_path), header, str(self.path), own)
             issues += catalogue_problems(str(self.catalogue_path), header, count)
             _ = self._subhaloes
+            with open_hdf5(self.path) as file:
+                birth = find(file["PartType4"], "birth")
+                if birth is not None:
+                    refuse_later_births(str(self.path), read_array(birth), self.scale_factor)
         except (OSError, ValueError) as error:
             issues.append(str(error))
         return issues

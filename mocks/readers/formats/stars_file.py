@@ -29,7 +29,8 @@ from mocks.readers.hdf5.units import Units
 from mocks.readers.particles.friends import LINKS_IN_BOX, friends_of_friends
 from mocks.readers.particles.gathering import Part
 from mocks.readers.particles.geometry import half_mass_radius, in_sphere, shrinking_sphere, unwrap
-from mocks.readers.particles.records import BY_CATALOGUE, UNTOLD
+from mocks.readers.particles.limits import refuse_later_births
+from mocks.readers.particles.records import BY_CATALOGUE, STATED, UNTOLD
 
 __all__ = ["STARS", "ExtractSnapshot"]
 
@@ -68,6 +69,8 @@ class ExtractSnapshot(Snapshot):
         Whether gas is read.
     is_one : bool
         The stars are one galaxy's, however they lie.
+    is_subhalo : bool
+        The file says that its stars are one subhalo's.
     partial : bool
         The file holds some of the particles that its header speaks of, and is meant to.
     solar_metallicity : float or None
@@ -86,6 +89,7 @@ class ExtractSnapshot(Snapshot):
     imf: str = "chabrier"
     gas: bool = True
     is_one: bool = False
+    is_subhalo: bool = False
     partial: bool = False
     solar_metallicity: float | None = None
 
@@ -145,11 +149,12 @@ class ExtractSnapshot(Snapshot):
         return (*self.files, *filter(None, [self.membership]))
 
     @property
-    def _has_no_membership(self) -> bool:
-        """Whether nothing says that the stars of a galaxy of the catalogue are one galaxy's."""
-        if self.is_one or self.linking_length is not None:
-            return False
-        return self._numbers is None or self._are_haloes
+    def _chosen(self) -> str:
+        """Why the stars of a galaxy of the catalogue are held to be one galaxy's."""
+        is_told = self._numbers is not None and not self._are_haloes
+        if self.is_one or self.linking_length is not None or is_told:
+            return BY_CATALOGUE
+        return STATED if self.is_subhalo and self._numbers is None else UNTOLD
 
     @property
     def _is_eagle(self) -> bool:
@@ -168,7 +173,11 @@ class ExtractSnapshot(Snapshot):
         columns = house_columns(parts, factors)
         if (least := float(np.nanmin(columns["mass"], initial=0.0))) < 0:
             raise ValueError(f"{self.path}: negative stellar masses, down to {least:.4g} Msun; damaged?")
-        numbers = np.full(len(columns["mass"]), self.subhalo_id) if self._numbers is None else self._numbers
+        if self._numbers is None:
+            numbers = np.full(len(columns["mass"]), self.subhalo_id)
+        else:
+            numbers = self._numbers
+            refuse_later_births(str(self.path), columns["birth"], self.scale_factor)
         has_mass = columns["mass"] != 0.0
         kept = np.flatnonzero((columns["birth"] > 0) & (numbers >= 0) & has_mass)
         if len(kept) == 0:
@@ -222,7 +231,7 @@ class ExtractSnapshot(Snapshot):
             box_size=self.box_size,
             properties=properties,
             notes=notes,
-            chosen=UNTOLD if self._has_no_membership else BY_CATALOGUE,
+            chosen=self._chosen,
         )
 
     def _in_mass_fractions(self, stars: Stars, gas: Gas | None) -> tuple[Stars, Gas | None]:

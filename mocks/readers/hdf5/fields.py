@@ -37,6 +37,8 @@ STAR_FIELDS = (
     "smoothing_length",
     "photometry",
 )
+# Columns of GIZMO: all metals, helium, then carbon to iron; tracers of other processes may follow
+GIZMO_METALS, MOST_ABOVE_TOTAL = 9, 1.5
 REQUIRED_STAR_FIELDS = STAR_FIELDS[:4]
 GAS_FIELDS = (
     "position",
@@ -194,7 +196,7 @@ def read_part(group: h5py.Group, factors: dict, rows: slice | np.ndarray | None 
     return Part({field: (values,) for field, values in raw.items()})
 
 
-def house_columns(parts: list[Part], factors: dict) -> dict:
+def house_columns(parts: list[Part], factors: dict, where: str = "PartType4") -> dict:
     """Gather columns in house units, element tables folded into one metallicity.
 
     Parameters
@@ -203,19 +205,39 @@ def house_columns(parts: list[Part], factors: dict) -> dict:
         Of `read_part`.
     factors : dict
         Of `column_factors`.
+    where : str
+        File, for messages.
 
     Returns
     -------
     dict of ndarray
         By house name.
+
+    Raises
+    ------
+    ValueError
+        When a table of metals contradicts itself.
     """
     columns = gather(parts, {field: factor for field, (_, factor) in factors.items()})
     if np.ndim(columns.get("metallicity")) == 2:
         elements = columns["metallicity"]
         # element masses start with helium (Magneticum); mass fractions start with the total (SIMBA, FIRE)
         is_mass = factors["metallicity"][1] != 1.0
+        if not is_mass:
+            _refuse_other_total(f"{where}: {factors['metallicity'][0]}", elements)
         columns["metallicity"] = elements[:, 1:].sum(axis=1) / columns["mass"] if is_mass else elements[:, 0]
     return columns
+
+
+def _refuse_other_total(name: str, elements: np.ndarray) -> None:
+    """Refuse mass fractions of metals of which the first is not the total: GIZMO has helium second."""
+    total, heavy = elements[:, 0].mean(), elements[:, 2 : 2 + GIZMO_METALS].sum(axis=1).mean()
+    if heavy > MOST_ABOVE_TOTAL * total:
+        raise ValueError(
+            f"{name}: its first column, the total of all metals, is {total:.4g} in the mean, but the metals "
+            f"from the third on add up to {heavy:.4g}. Is it another table? Name the field that holds the "
+            "total (--simulation gadget --reader fields.metallicity=...)."
+        )
 
 
 def stars_from_parts(
@@ -258,7 +280,7 @@ def stars_from_parts(
             raise ValueError(f"{where}: this galaxy has no stars, only {wind} wind-phase particles.")
     if n_stars == 0:
         raise ValueError(f"{where}: this galaxy has no stars.")
-    columns = house_columns(stars, factors)
+    columns = house_columns(stars, factors, where)
     require_finite(where, birth=columns["birth"])
     age = ages(where, columns["birth"], scale_factor, cosmology)
     given = {name: columns[name] for name in STAR_FIELDS if name in columns and name != "birth"}
@@ -290,7 +312,7 @@ def gas_from_parts(where: str, parts: list[Part], factors: dict) -> Gas | None:
     """
     if not {"position", "mass"} <= set(factors) or sum(map(len, parts)) == 0:
         return None
-    columns = house_columns(parts, factors)
+    columns = house_columns(parts, factors, where)
     get: Callable[[str], np.ndarray | None] = columns.get
     require_finite(where, **{f"gas {name}": values for name, values in columns.items()})
     size = get("smoothing_length") if get("smoothing_length") is not None else get("cell_size")

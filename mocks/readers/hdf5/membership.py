@@ -35,7 +35,8 @@ def numbers_in(group: h5py.Group) -> np.ndarray | None:
         find(group, name) for name in ("galaxy_number", "group_number", "subgroup_number")
     )
     if galaxy is not None:
-        return whole_numbers(galaxy)
+        numbers = whole_numbers(galaxy)
+        return np.where(numbers == NO_HALO, -1, numbers)
     if first is not None and second is not None:
         return galaxy_numbers(whole_numbers(first), whole_numbers(second))
     return halo_numbers(group)
@@ -72,6 +73,7 @@ def whole_numbers(dataset: h5py.Dataset) -> np.ndarray:
     Returns
     -------
     ndarray of int64, shape (n,)
+        -1 for the largest number of an unsigned type, which is how that type holds -1.
 
     Raises
     ------
@@ -86,4 +88,7 @@ def whole_numbers(dataset: h5py.Dataset) -> np.ndarray:
                 f"{dataset.file.filename}: {dataset.name} numbers galaxies, but {wrong} of {len(values)} "
                 "values are not integers."
             )
-    return values.astype(np.int64)
+    numbers = values.astype(np.int64)
+    if values.dtype.kind == "u":
+        numbers[values == np.iinfo(values.dtype).max] = -1
+    return numbers

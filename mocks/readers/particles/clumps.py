@@ -5,10 +5,11 @@ from scipy.spatial import cKDTree
 
 from mocks.readers.particles.friends import LINKS_IN_BOX, friends_of_friends
 
-__all__ = ["require_one_galaxy", "shares_of_clumps"]
+__all__ = ["LINKS_OF_SUBHALO", "require_one_galaxy", "shares_of_clumps"]
 
 NEIGHBOUR = 16  # the median distance to this neighbour sets the scale
 LINKS = 2.0  # linking length in such distances
+LINKS_OF_SUBHALO = 20.0  # what a halo finder has bound reaches out so far; 20 real ones hold 0.4 % beyond
 FEWEST = 40  # stars of which clumps can be told
 OF_A_CLUMP = 20  # stars
 MOST = 5000  # stars that are looked at
@@ -16,7 +17,7 @@ MOST = 5000  # stars that are looked at
 MOST_ELSEWHERE, LEAST_MAIN = 0.1, 0.5
 
 
-def shares_of_clumps(position: np.ndarray, mass: np.ndarray) -> np.ndarray:
+def shares_of_clumps(position: np.ndarray, mass: np.ndarray, links: float = LINKS) -> np.ndarray:
     """Share of the mass in each clump of a set of stars, friends of friends by their own typical distance.
 
     Parameters
@@ -24,6 +25,8 @@ def shares_of_clumps(position: np.ndarray, mass: np.ndarray) -> np.ndarray:
     position : ndarray, shape (n, 3)
         Not wrapped by a box, any unit.
     mass : ndarray, shape (n,)
+    links : float
+        Linking length in median distances to the 16th neighbour.
 
     Returns
     -------
@@ -35,7 +38,7 @@ def shares_of_clumps(position: np.ndarray, mass: np.ndarray) -> np.ndarray:
     step = -(-len(mass) // MOST)
     position, mass = position[::step], mass[::step]
     distance = cKDTree(position).query(position, k=NEIGHBOUR + 1)[0][:, -1]
-    link = LINKS * float(np.median(distance))
+    link = links * float(np.median(distance))
     low, widest = position.min(axis=0), float(np.ptp(position, axis=0).max())
     if not link > 0 or not np.isfinite(widest) or widest > 1e5 * link:
         link = max(link, 1e-5 * widest)
@@ -46,14 +49,14 @@ def shares_of_clumps(position: np.ndarray, mass: np.ndarray) -> np.ndarray:
     return (np.bincount(group, weights=mass) / mass.sum())[count >= OF_A_CLUMP]
 
 
-def require_one_galaxy(where: str, position: np.ndarray, mass: np.ndarray) -> None:
+def require_one_galaxy(where: str, position: np.ndarray, mass: np.ndarray, links: float = LINKS) -> None:
     """Refuse stars of several galaxies.
 
     Parameters
     ----------
     where : str
         File and galaxy, for the message.
-    position, mass : ndarray
+    position, mass, links
         See `shares_of_clumps`.
 
     Raises
@@ -61,7 +64,7 @@ def require_one_galaxy(where: str, position: np.ndarray, mass: np.ndarray) -> No
     ValueError
         When clumps other than the main one hold a tenth of the mass, or the main one less than half.
     """
-    shares = shares_of_clumps(position, mass)
+    shares = shares_of_clumps(position, mass, links)
     if len(shares) == 0:
         return
     elsewhere = float(shares[1:].sum())

@@ -9,6 +9,7 @@ __all__ = [
     "SANE",
     "refuse_absurd_gas",
     "refuse_absurd_stars",
+    "refuse_later_births",
     "refuse_negative_metallicity",
     "refuse_other_catalogue",
     "refuse_repeated_stars",
@@ -48,6 +49,7 @@ MIXERS = np.array(
     ],
     dtype=np.uint64,
 )
+LATE, MANY = 1e-3, 0.05  # relative lateness of a birth that is not rounding; share of stars born late
 ENOUGH = 100  # stars of which that, and some extent along each axis, is asked
 
 
@@ -84,6 +86,32 @@ def refuse_absurd_stars(where: str, stars: Stars, box_size: float | None) -> Non
     if stars.smoothing_length is not None and (length := float(stars.smoothing_length.min())) < 0:
         raise ValueError(f"{where}: smoothing lengths down to {length:.4g} kpc; they cannot be negative.")
     _refuse_outside(where, stars.position, box_size)
+
+
+def refuse_later_births(where: str, birth: np.ndarray, scale_factor: float) -> None:
+    """Refuse an output of which many stars are born after it; a few are a matter of their own galaxy.
+
+    Parameters
+    ----------
+    where : str
+        File, for the message.
+    birth : ndarray
+        Scale factors of birth, of stars of all galaxies.
+    scale_factor : float
+        Of the output.
+
+    Raises
+    ------
+    ValueError
+        With both scale factors.
+    """
+    late = np.count_nonzero(birth > (1.0 + LATE) * scale_factor)
+    if late > MANY * np.count_nonzero(birth > 0):
+        raise ValueError(
+            f"{where}: {late} of {len(birth)} stars are born after the time of the output: births reach the "
+            f"scale factor {np.nanmax(birth):.4g}, that of the header is {scale_factor:.4g}. Correct its "
+            "Time and Redshift; or are birth times of another kind?"
+        )
 
 
 def refuse_negative_metallicity(where: str, least: float) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from astropy.cosmology import FLRW
 
 from mocks.galaxy import Galaxy, Gas, Stars
-from mocks.readers.particles.clumps import require_one_galaxy
+from mocks.readers.particles.clumps import LINKS_OF_SUBHALO, require_one_galaxy
 from mocks.readers.particles.geometry import half_mass_radius, mass_within, shrinking_sphere, unwrap
 from mocks.readers.particles.limits import (
     refuse_absurd_gas,
@@ -22,6 +22,7 @@ __all__ = [
     "BY_CATALOGUE",
     "BY_PLACE",
     "PARTLY",
+    "STATED",
     "UNTOLD",
     "ages",
     "assemble",
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 BY_CATALOGUE, PARTLY, UNTOLD, BY_PLACE = "by catalogue", "partly", "untold", "by place"
+STATED = "stated"
 AGE_SLACK = 2e-3  # Gyr; stars born in the last step of a float32 clock come out this much too young
 HYDROGEN_FRACTION = 0.76  # primordial mass fraction, as in the TNG data specification
 PROTON_MASS, BOLTZMANN = 1.67262192e-24, 1.380649e-16  # CODATA 2018 [g], [erg / K]
@@ -254,7 +256,8 @@ def assemble(
     notes : tuple of str
     chosen : str
         Why these are the stars: `BY_CATALOGUE`; `PARTLY`, by it, but not all of them; `UNTOLD`, they are all
-        there are, and held to be one galaxy's; `BY_PLACE`, of whichever galaxies lie in a region.
+        there are, and held to be one galaxy's; `STATED`, so, and the file says that they are one subhalo's;
+        `BY_PLACE`, of whichever galaxies lie in a region.
     **identity
         ``simulation``, ``snapshot``, ``subhalo_id``, ``redshift``, ``cosmology`` of `Galaxy`.
 
@@ -288,6 +291,8 @@ def assemble(
     computed["half_mass_radius"] = half_mass_radius(stars.position, stars.mass)
     if chosen == UNTOLD:
         require_one_galaxy(named, stars.position, stars.mass)
+    elif chosen == STATED:
+        require_one_galaxy(named, stars.position, stars.mass, LINKS_OF_SUBHALO)
     if chosen != BY_PLACE:
         inner = mass_within(stars.position, stars.mass, 0.5 * computed["half_mass_radius"])
         share = inner / computed["stellar_mass"]

@@ -525,3 +525,60 @@ def test_ramses_says_which_stars_no_group_has(tmp_path):
     assert table.meta["notes"][0].startswith(f"{left_out} of {total} stars")
     report = examine(path, min_stellar_mass=0.0, linking_length=2.0)
     assert any(f"{left_out} of {total} stars" in finding.message for finding in report.findings)
+
+
+@pytest.mark.parametrize(("n", "is_one"), [(0, True), (200, True), (1500, False)])
+def test_a_cutout_of_one_subhalo_holds_one_galaxy(n, is_one, star_columns, write_stars, tmp_path):
+    """Two cutouts joined under the header of the first; 200 of 3200 stars may be far away."""
+    first, second = star_columns(), star_columns(n=max(n, 1), seed=1, centre=(31000.0, 30000.0, 30000.0))
+    joined = {name: np.concatenate([first[name], second[name][:n]]) for name in first}
+    header = {"CutoutType": "subhalo", "CutoutID": 7}
+    path = write_stars(tmp_path / "x.hdf5", joined, header=header)
+    if is_one:
+        assert only(path).stars.mass.sum() == pytest.approx(joined["mass"].sum(), rel=1e-6)
+        return
+    refused(path, "its stars are in 2 clumps")
+    assert only(path, one_galaxy=True).stars.mass.sum() == pytest.approx(joined["mass"].sum(), rel=1e-6)
+
+
+@pytest.mark.parametrize("none", [2**32 - 1, 2**31 - 1])
+def test_stars_of_no_galaxy_are_none_also_by_an_unsigned_number(none, star_columns, write_stars, tmp_path):
+    numbers = np.full(3000, 5, np.uint32)
+    numbers[:1000] = none
+    stars = star_columns()
+    snapshot = open_snapshot(write_stars(tmp_path / "x.hdf5", stars, fields={"SubhaloID": numbers}))
+    table = snapshot.catalogue()
+    assert table["subhalo_id"].tolist() == [5]
+    assert table["stellar_mass"][0] == pytest.approx(stars["mass"][1000:].sum(), rel=1e-6)
+    assert "1000 stars" in table.meta["notes"][0]
+
+
+def test_births_after_the_output_refuse_a_file_of_many_galaxies(star_columns, write_stars, tmp_path):
+    """At Time 0.5 a galaxy of old stars alone would come out, 5.9 Gyr too young."""
+    stars = star_columns(z=0.0)
+    stars["birth"][:1000] = np.linspace(0.2, 0.45, 1000)
+    numbers = np.repeat([1, 2], [1000, 2000])
+    header = {"Time": 0.5, "Redshift": 1.0}
+    path = write_stars(tmp_path / "x.hdf5", stars, header=header, fields={"SubhaloID": numbers})
+    refused(path, r"born after the time of the output: births reach .* 0.9\d*, that of the header is 0.5")
+
+
+def test_a_total_of_metals_below_its_parts_is_refused(star_columns, write_stars, tmp_path):
+    stars = star_columns()
+    metals = np.zeros((3000, 11))
+    metals[:, 0], metals[:, 1], metals[:, 2:] = 0.018, 0.25, 0.002
+    path = write_stars(tmp_path / "x.hdf5", stars | {"metallicity": metals}, gfm=False)
+    assert only(path).stars.metallicity.mean() == pytest.approx(0.018)
+    metals[:, 0] = 0.001
+    path = write_stars(tmp_path / "y.hdf5", stars | {"metallicity": metals}, gfm=False)
+    refused(path, "the total of all metals, is 0.001 in the mean, but .* add up to 0.018")
+
+
+@pytest.mark.parametrize(("factor", "is_said"), [(1.0, False), (1 / 0.6774, True), (0.6774, True)])
+def test_a_factor_of_h_in_initial_masses_is_said(factor, is_said, star_columns, write_stars, tmp_path):
+    """BC03 with Chabrier's IMF leaves 0.58 of stars of these ages; the file has 1 / 1.72."""
+    stars = star_columns()
+    initial = stars["mass"] * 1.72 * factor * 0.6774 / 1e10
+    path = write_stars(tmp_path / "x.hdf5", stars, fields={"GFM_InitialMass": initial})
+    doubts = " ".join(doubts_of_galaxy(only(path)))
+    assert ("a factor of h in one of the two" in doubts) is is_said

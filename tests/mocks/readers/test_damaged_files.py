@@ -59,6 +59,25 @@ def test_a_catalogue_beside_a_snapshot_decides_the_format(gfm, pair, star_column
         assert snapshot.read(0).stars.mass.sum() == pytest.approx(star_columns()["mass"].sum(), rel=1e-6)
 
 
+def test_a_catalogue_of_fewer_stars_without_groups_is_refused(pair):
+    """The second galaxy would begin 100 stars too early."""
+    with h5py.File(pair.with_name("camels_subhalo.hdf5"), "r+") as file:
+        file["Subhalo/SubhaloLenType"][0, 4] = 2900
+    refused(pair, r"counts 4400 stars, .* holds 4500, and no Group/GroupLenType")
+
+
+def test_births_after_the_output_refuse_a_pair(pair):
+    with h5py.File(pair, "r+") as file:
+        file["Header"].attrs.update(Time=0.5, Redshift=1.0)
+    refused(pair, "born after the time of the output")
+
+
+def test_a_catalogue_alone_asks_for_its_snapshot(pair):
+    catalogue = pair.with_name("camels_subhalo.hdf5")
+    pair.unlink()
+    refused(catalogue, "is a group catalogue, without the stars")
+
+
 @pytest.mark.parametrize("damage", ["cut", "empty", "no bytes", "no lengths", "text"])
 def test_a_damaged_catalogue_does_not_make_a_box_one_galaxy(damage, pair):
     catalogue = pair.with_name("camels_subhalo.hdf5")
