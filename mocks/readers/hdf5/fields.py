@@ -9,7 +9,7 @@ from astropy.cosmology import FLRW
 from mocks.galaxy import Gas, Stars
 from mocks.readers.hdf5.attributes import attribute
 from mocks.readers.hdf5.snapshot import ALIASES, find, read_array
-from mocks.readers.hdf5.units import Units, conversion
+from mocks.readers.hdf5.units import SAME_UNIT, Units, conversion
 from mocks.readers.particles.gathering import Part, gather
 from mocks.readers.particles.records import ages, gas_temperature, make_stars, require_finite, require_shapes
 
@@ -113,7 +113,20 @@ def column_factors(group: h5py.Group, fields: tuple[str, ...], a: float, h: floa
         if field == "metallicity" and dataset.ndim == 2 and _is_mass(dataset):
             factor = conversion(dataset, "mass", a, h, units)
         factors[field] = (dataset.name.rsplit("/", 1)[1], factor)
+    _require_one_mass_unit(group, factors)
     return factors
+
+
+def _require_one_mass_unit(group: h5py.Group, factors: dict) -> None:
+    """Refuse current and initial masses in different units: codes write both in one."""
+    if not {"mass", "initial_mass"} <= set(factors):
+        return
+    (mass, unit), (initial, other) = factors["mass"], factors["initial_mass"]
+    if mass != TABLE and not np.isclose(unit, other, rtol=SAME_UNIT, atol=0.0):
+        raise ValueError(
+            f"{group.file.filename}: the attributes of {mass} give a unit of {unit:.6g} Msun, those of "
+            f"{initial} {other:.6g} Msun. Correct the wrong ones."
+        )
 
 
 def _counts_gas(dataset: h5py.Dataset, units: Units) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 
 from mocks.readers.hdf5.attributes import attribute
 
-__all__ = ["CGS", "KM", "KPC", "MSUN", "Units", "conversion", "header_units", "unit_factor"]
+__all__ = ["CGS", "KM", "KPC", "MSUN", "SAME_UNIT", "Units", "conversion", "header_units", "unit_factor"]
 
 KPC, MSUN, KM = 3.0856775814913673e21, 1.988409870698051e33, 1e5  # cgs; IAU 2015 constants as in astropy
 YEAR = 3.15576e7  # s, Julian

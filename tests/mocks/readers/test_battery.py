@@ -109,7 +109,7 @@ MAKERS = {
     ),
     "eagle-extract": lambda folder, galaxies: write_eagle_extract(folder / "toy.hdf5", galaxies),
     "horizon-agn-extract": lambda folder, galaxies: plain(
-        folder / "horizon.hdf5", galaxies[0], EAGLE, {"RunLabel": "Horizon-AGN", "BoxSize": 100.0}
+        folder / "horizon.hdf5", galaxies[0], EAGLE, {"RunLabel": "Horizon toy", "BoxSize": 100.0}
     ),
     "swift": lambda folder, galaxies: write_swift_snapshot(folder / "run", galaxies, n_files=2),
     "magneticum-extract": lambda folder, galaxies: plain(

@@ -145,11 +145,14 @@ def test_light_outside_is_the_galaxys_own(box):
     assert both["light_outside"]["r"] == pytest.approx(alone["light_outside"]["r"], abs=1e-9)
 
 
-def test_box_without_groups_says_so(tmp_path):
+def test_box_without_groups_says_so(tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match=r"counts 800 stars, .* holds 820"):
+        open_snapshot(write_box(tmp_path / "more", groups=False))
+    monkeypatch.setitem(COUNTS, "fuzz", 0)
     snapshot = open_snapshot(write_box(tmp_path / "box", groups=False))
     with pytest.raises(ValueError, match=r"no group catalogue \(Group/GroupLenType.*give a radius"):
         with_companions(snapshot, snapshot.read(0), "group")
-    assert len(with_companions(snapshot, snapshot.read(0), "30 kpc").companions.stars) == 270
+    assert len(with_companions(snapshot, snapshot.read(0), "30 kpc").companions.stars) == 250
     said = [each.message for each in examine(snapshot.path).findings if each.subject == "companions"]
     assert len(said) == 1
     assert said[0].startswith("within a radius only")

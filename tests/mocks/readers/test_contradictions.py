@@ -8,7 +8,13 @@ import pytest
 
 from mocks.readers import examine, open_snapshot
 from mocks.readers.examination import doubts_of_galaxy
-from mocks.toys import toy_galaxies, write_eagle_snapshot, write_ramses_output, write_tng_snapshot
+from mocks.toys import (
+    toy_galaxies,
+    write_eagle_extract,
+    write_eagle_snapshot,
+    write_ramses_output,
+    write_tng_snapshot,
+)
 from mocks.toys.physics import ToyPhysics
 
 RADIUS = 3.676390619767  # of the first disc of `star_columns`, computed from its positions [kpc]
@@ -582,3 +588,16 @@ def test_a_factor_of_h_in_initial_masses_is_said(factor, is_said, star_columns, 
     path = write_stars(tmp_path / "x.hdf5", stars, fields={"GFM_InitialMass": initial})
     doubts = " ".join(doubts_of_galaxy(only(path)))
     assert ("a factor of h in one of the two" in doubts) is is_said
+
+
+def test_current_and_initial_masses_are_in_one_unit(tmp_path):
+    path = write_eagle_extract(tmp_path / "toy.hdf5", toy_galaxies(COARSE, 1, seed=4))
+    truth = only(path).stars.mass.sum()
+    with h5py.File(path, "r+") as file:
+        attributes = file["PartType4/Mass"].attrs
+        assert attributes["h-scale-exponent"] == file["PartType4/InitialMass"].attrs["h-scale-exponent"] == -1
+        attributes["h-scale-exponent"] = 0.0
+    refused(path, "of Mass give a unit of 1e[+]10 Msun, those of InitialMass 1.47")
+    with h5py.File(path, "r+") as file:
+        file["PartType4/InitialMass"].attrs["h-scale-exponent"] = 0.0
+    assert only(path).stars.mass.sum() == pytest.approx(0.6774 * truth, rel=1e-6)
