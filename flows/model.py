@@ -16,7 +16,7 @@ from flows.checks import check_context, check_images
 from flows.config import FlowConfig
 from flows.densities.registry import make_density
 from flows.display import model_table, model_text
-from flows.pixels import make_pixels
+from flows.pixels import make_pixels, measure_softening
 
 __all__ = ["FlowModel", "bits_per_dim"]
 
@@ -161,6 +161,46 @@ class FlowModel(nn.Module):
         self.context_scale.copy_(torch.where(deviation > LEAST_SPREAD * (1 + mean.abs()), deviation, 1.0))
         self.context_low.copy_(context.amin(0))
         self.context_high.copy_(context.amax(0))
+
+    def moved_to(
+        self, images: Array, context: Array | None, names: tuple[str, ...], metadata: dict | None = None
+    ) -> "FlowModel":
+        """Put the same weights on the scale of other images, to be trained on from there.
+
+        Pixels are taken in units of the new images' noise, and the context in that of its own spread, so that
+        sky of another survey looks as the sky that the flow knows.
+
+        Parameters
+        ----------
+        images : array, shape (n, band, y, x)
+            Of as many bands and pixels as the flow takes.
+        context : array, shape (n, c), or None
+            Nuisance of each image.
+        names : tuple of str
+            Its columns, as many as those of the flow and in the same order of quantities.
+        metadata : dict, optional
+
+        Returns
+        -------
+        FlowModel
+
+        Raises
+        ------
+        ValueError
+            When the flow takes other images, or other numbers as context.
+        """
+        if self.config.pixels != "asinh":
+            raise ValueError(f"a flow of {self.config.pixels} pixels cannot start one of another survey.")
+        if len(names) != len(self.config.context):
+            raise ValueError(
+                f"the flow takes {len(self.config.context)} columns of context, the images have {len(names)}."
+            )
+        images = check_images(images, self.config)
+        config = self.config.replace(softening=measure_softening(images), context=tuple(names))
+        model = FlowModel(config, metadata)
+        model.load_state_dict(self.state_dict())
+        model.fit_context(check_context(context, len(images), config))
+        return model
 
     def standardise(self, context: torch.Tensor | None) -> torch.Tensor | None:
         """Context of zero mean and unit variance over the training images, held within 5 deviations."""

@@ -84,7 +84,7 @@ def _train_member(
                 raise ValueError(
                     f"{settings.images} has {len(part)} images in its {name} split; at least 2 are needed."
                 )
-        init = load_flow(settings.init) if settings.init else None
+        init = _start(settings.init, images, splits["train"]) if settings.init else None
         config = _config(settings, config or (init.config if init else default_config(images)), init)
         context = {name: context_of(part.catalogue, config.context) for name, part in splits.items()}
         with _reporter(settings) as report, _explained(settings.out):
@@ -108,6 +108,24 @@ def _train_member(
             with _explained(settings.out):
                 model.save(settings.out / MODEL)  # last: a folder with a model is finished
     return model
+
+
+def _start(path: Path, images: ImageSet, learned: ImageSet) -> FlowModel:
+    """Flow to train on from, put on the scale of the images where it is of another survey or other bands."""
+    flow = load_flow(path)
+    theirs = flow.metadata.get("survey"), flow.metadata.get("bands")
+    side, n_bands = images.image_shape[-1], len(images.bands)
+    if (flow.config.size, flow.config.n_bands) != (side, n_bands):
+        raise ValueError(
+            f"{path} takes {flow.config.n_bands} x {flow.config.size} x {flow.config.size} pixels (bands, y, "
+            f"x), {images.name} has {n_bands} x {side} x {side}: prepare with --size {flow.config.size} and "
+            "as many bands."
+        )
+    if flow.config.pixels == "rgb" or theirs == (images.survey, list(images.bands)):
+        return flow
+    names = default_config(images).context if flow.config.context else ()
+    logger.info("%s is of %s %s: its pixels are taken in units of the new noise", path, theirs[0], theirs[1])
+    return flow.moved_to(learned.read().image, context_of(learned.catalogue, names), names)
 
 
 @contextmanager

@@ -164,6 +164,24 @@ def test_init_starts_from_the_given_weights_and_keeps_its_standardisation():
         train(images, context, config=config.replace(widths=(9,)), training=SHORT, init=base)
 
 
+def test_a_flow_moved_to_another_survey_sees_its_images_in_units_of_their_noise():
+    """Images a hundredth as bright, context shifted: the density grows by ln 100 in each of 64 pixels."""
+    images, context = noisy_blobs(60, 6, context=True)
+    config = CONFIG.replace(context=("log_sigma_r",), softening=())
+    base = train(images, context, config=config, training=SHORT)
+    faint, later = images / 100, context - 3
+    moved = base.moved_to(faint, later, ("log_sigma_i",))
+    moved.context_mean += base.context_mean - torch.as_tensor(context).mean(0)  # of the training part alone
+    moved.context_scale.copy_(base.context_scale)
+    assert moved.config.context == ("log_sigma_i",)
+    expected = base.log_prob(images, context) + 64 * np.log(100)
+    ratio = 100 * moved.config.softening[0] / base.config.softening[0]
+    assert ratio == pytest.approx(1, abs=0.02)  # measured on all images, and on those trained on
+    torch.testing.assert_close(moved.log_prob(faint, later), expected, rtol=0, atol=3)
+    with pytest.raises(ValueError, match="takes 1 columns of context, the images have 2"):
+        base.moved_to(faint, later, ("a", "b"))
+
+
 def test_ratio_of_related_models_is_calm_on_pure_noise():
     """Two densities of different blobs, one trained from the other, agree where there is only sky."""
     round_blobs, sky = noisy_blobs(200, 7), np.random.default_rng(8).normal(size=(300, 1, 8, 8)).astype("f4")

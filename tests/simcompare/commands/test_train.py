@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,10 +50,14 @@ def images(tmp_path_factory):
         catalogue[column] = value * rng.uniform(0.98, 1.02, n)
     catalogue["sky_level_r"] = 0.0
     catalogue["half_light_radius"] = rng.uniform(1, 2, n)
+    return write_set(folder, stack, catalogue, "r")
+
+
+def write_set(folder, stack, catalogue, band):
     path = part_path(folder, 0)
     path.parent.mkdir(parents=True)
     write_part(
-        path, stack, catalogue, name="real", kind="observed", survey="sdss", bands=("r",), pixel_scale=0.396,
+        path, stack, catalogue, name="real", kind="observed", survey="sdss", bands=(band,), pixel_scale=0.396,
         preparation=Preparation(size=SIZE),
         provenance={"inputs": [{"path": "a/stack.h5"}], "rejects": REJECTS},
     )  # fmt: skip
@@ -149,6 +154,34 @@ def test_tensorboard_is_asked_for_by_name(images, tmp_path, monkeypatch, capsys)
         main(["train", str(images), "--out", str(tmp_path / "flow"), "--epochs", "1", "--tensorboard"]) == 2
     )
     assert "pip install 'simcompare[tensorboard]'" in capsys.readouterr().err
+
+
+def test_a_flow_of_another_band_is_taken_in_units_of_the_new_noise(images, tmp_path, caplog):
+    """The images times ten, called i: the flow starts where that of r ended, and so ends as near."""
+    given, other = ["--device", "cpu", "--epochs", "2"], ImageSet.open(images)
+    assert main(["train", str(images), "--out", str(tmp_path / "r"), *given]) == 0
+    catalogue, stack = other.catalogue.copy(), other.read()
+    for name in ("mag", "sky_sigma", "psf_fwhm", "sky_level"):
+        catalogue.rename_column(f"{name}_r", f"{name}_i")
+    catalogue["sky_sigma_i"] *= 10
+    ten = write_set(tmp_path / "i", replace(stack, image=10 * stack.image), catalogue, "i")
+    assert (
+        main(["train", str(ten), "--init", str(tmp_path / "r"), "--out", str(tmp_path / "flow"), *given]) == 0
+    )
+    first, second = load_model(tmp_path / "r"), load_model(tmp_path / "flow")
+    assert second.context_names == ("log_sky_sigma_i", "psf_fwhm_i")
+    assert second.config.softening[0] == pytest.approx(10 * first.config.softening[0], rel=0.05)
+    lost = [model.summary["validation_nats_per_pixel"] for model in (first, second)]
+    assert lost[1] - lost[0] == pytest.approx(np.log(10), abs=0.05)
+    assert "in units of the new noise" in caplog.text
+
+
+def test_a_flow_of_another_size_cannot_start_one(images, tmp_path, capsys):
+    words = ["train", str(images), "--init", "sdss-r", "--out", str(tmp_path / "a"), "--device", "cpu"]
+    assert main(words) == 2
+    assert "takes 1 x 64 x 64 pixels (bands, y, x), real has 1 x 8 x 8: prepare with --size 64" in (
+        capsys.readouterr().err
+    )
 
 
 def start_training(images, out, epochs, **streams):
