@@ -1,6 +1,8 @@
 """Training: reproducible, resumable, guarded against small samples and bad numbers."""
 
 import logging
+from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -152,6 +154,18 @@ def test_shifts_cut_larger_stamps_and_never_roll():
         train(noisy_blobs(40, 5), config=CONFIG, training=TrainingConfig(epochs=1, max_shift=2))
 
 
+def test_all_eight_flips_and_turns_are_equally_likely():
+    """4000 copies of one image without symmetry: 500 of each, within 4.5 sigma."""
+    image = torch.arange(16.0).view(1, 1, 4, 4)
+    seen = Counter(
+        tuple(turned.flatten().tolist())
+        for turned in augment(image.repeat(4000, 1, 1, 1), 0, torch.Generator().manual_seed(2))
+    )
+    flips = (image[0, 0], image[0, 0].flip(1))
+    assert set(seen) == {tuple(torch.rot90(each, k).flatten().tolist()) for each in flips for k in range(4)}
+    assert max(abs(count - 500) for count in seen.values()) < 4.5 * np.sqrt(4000 * 7 / 64)
+
+
 def test_init_starts_from_the_given_weights_and_keeps_its_standardisation():
     images, context = noisy_blobs(60, 6, context=True)
     config = CONFIG.replace(context=("log_sigma",))
@@ -248,3 +262,35 @@ def test_small_and_bad_samples_are_refused():
 def test_impossible_training_settings_are_refused(changes):
     with pytest.raises(ValueError, match="must"):
         TrainingConfig(**changes)
+
+
+def test_the_rate_rises_in_the_warm_up_and_falls_as_a_cosine():
+    """Of 10 epochs of 20 steps, with a warm-up of a tenth: 20 steps up from a tenth, 180 down."""
+    training = TrainingConfig(epochs=10, learning_rate=0.3, warm_up=0.1)
+
+    def rate(step, **limits):
+        fit = SimpleNamespace(training=training, steps_per_epoch=20, step=step)
+        return fitting.Fit._rate(fit, lambda: limits.get("elapsed", 0.0), limits.get("time_limit"))
+
+    for step in (0, 7, 19):  # of 22 equal steps from zero, which begin with the third
+        assert rate(step) == pytest.approx(0.3 * (step + 2) / 22)
+    assert rate(20) == pytest.approx(0.3)
+    assert rate(110) == pytest.approx(0.15)
+    assert rate(155) == pytest.approx(0.15 * (1 - np.sqrt(0.5)))
+    assert rate(200) == pytest.approx(0)
+    assert rate(0, elapsed=55.0, time_limit=100.0) == pytest.approx(0.15)
+    assert rate(155, elapsed=10.0, time_limit=100.0) == rate(155)
+    assert rate(0, elapsed=300.0, time_limit=100.0) == pytest.approx(0)
+
+
+def test_the_running_mean_forgets_its_start_within_eleven_steps():
+    """After one step a part in eleven of it is the first weights, unless the mean is to be shorter."""
+    images = noisy_blobs(40, 7)
+    ends = []
+    for changes in ({"learning_rate": 1e-12, "ema": 0.0}, {"ema": 0.0}, {"ema": 0.9}, {"ema": 0.05}):
+        training = TrainingConfig(epochs=1, batch_size=64, weight_decay=0.0, max_shift=0, **changes)
+        ends.append(weights(train(images, config=CONFIG, training=training, seed=3)))
+    first, last, mean, short = ends
+    assert (last - first).abs().max() > 1e-5
+    torch.testing.assert_close(mean, first / 11 + last * 10 / 11, rtol=1e-6, atol=1e-7)
+    torch.testing.assert_close(short, 0.05 * first + 0.95 * last, rtol=1e-6, atol=1e-7)

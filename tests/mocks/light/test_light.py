@@ -291,6 +291,14 @@ def test_bad_grids_are_refused(tmp_path):
         band_weights(np.linspace(4000, 6000, 50), load_filter("sdss2010-r"), 0.0)
 
 
+def test_the_notes_name_the_other_mass_functions():
+    """Light over Kroupa's: 0.66 / 0.61 for Chabrier, 0.66 for Salpeter."""
+    assumed = stellar_population("bc03").assumed
+    assert "stars of every simulation have a Kroupa IMF" in assumed[0]
+    assert "(light with others: chabrier x1.08, salpeter x0.66)" in assumed[0]
+    assert "1.08 times the light of a Kroupa IMF" in stellar_population("bc03", imf="chabrier").assumed[0]
+
+
 def test_snapshot_photometry_is_flagged_and_limited():
     row = Stars(
         **{**vars(stars([1.0, 2.0], 0.02)), "photometry": {"r": np.array([5.0, 4.0]), "U": np.zeros(2)}}

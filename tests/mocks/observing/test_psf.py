@@ -1,9 +1,17 @@
 import numpy as np
 import pytest
+from scipy.special import j0
 
 from mocks import stream
 from mocks.observing.blurring import convolve_psf
-from mocks.observing.psf import PSF_MODELS, double_gaussian_psf, effective_psf, fit_moffat, gaussian_psf
+from mocks.observing.psf import (
+    PSF_MODELS,
+    _von_karman_profile,
+    double_gaussian_psf,
+    effective_psf,
+    fit_moffat,
+    gaussian_psf,
+)
 from mocks.observing.psf_images import check_psf, measure_fwhm
 
 
@@ -92,3 +100,22 @@ def test_a_fitted_psf_is_free_of_noise_and_background():
         assert np.abs(fitted - true).max() < 0.02 * true.max()
     with pytest.raises(ValueError, match="odd side"):
         fit_moffat(image[:-1, :-1], 31)
+
+
+@pytest.mark.parametrize("outer_scale", [20.0, 200.0])
+def test_von_karman_psf_is_the_transform_of_its_spectrum(outer_scale):
+    """Structure function by integrating (k^2 + k0^2)^(-11/6), scaled to 6.88 r^(5/3) without k0."""
+    k = np.geomspace(1e-6, 1e4, 40_000)
+    rho = np.concatenate([[1e-6], np.geomspace(1e-3, 5, 500)])
+    waves = 1 - j0(k * rho[:, None])
+    spectra = [(k**2 + k0**2) ** (-11 / 6) * k for k0 in (0.0, 2 * np.pi / outer_scale)]
+    kolmogorov, structure = (np.trapezoid(waves * each, k, axis=1) for each in spectra)
+    transfer = np.exp(-structure / kolmogorov * 6.8839 * rho ** (5 / 3) / 2)
+    angle = np.linspace(0, 2.5, 251)
+    image = np.trapezoid(transfer * rho * j0(2 * np.pi * angle[:, None] * rho), rho, axis=1)
+    image /= image[0]
+    fwhm = 2 * np.interp(-0.5, -image, angle)
+    radius, profile = _von_karman_profile(outer_scale)
+    for at in (0.25, 0.5, 0.75, 1.0, 1.5):  # of the FWHM
+        expected = np.interp(at * fwhm, angle, image)
+        assert np.interp(at, radius, profile) == pytest.approx(expected, rel=0.01)

@@ -3,7 +3,14 @@ import pytest
 
 from mocks.observing.blurring import convolve_psf
 from mocks.observing.psf import effective_psf, gaussian_psf, moffat_psf
-from mocks.observing.psf_images import centred_psf, check_psf, measure_fwhm, psf_from_image
+from mocks.observing.psf_images import (
+    _check_border,
+    _check_peak,
+    centred_psf,
+    check_psf,
+    measure_fwhm,
+    psf_from_image,
+)
 
 
 @pytest.mark.parametrize("fwhm", [2.0, 3.4, 8.0])
@@ -111,3 +118,26 @@ def test_two_stars_and_rings_are_no_psf():
     with pytest.raises(ValueError, match="star of r: its centre is less than half as bright as its peak"):
         centred_psf(ring, "star of r")
     assert centred_psf(star(31, 31, 15, 15) + 0.6 * star(31, 31, 17, 15), "star")[0].max() > 0
+
+
+def test_a_peak_may_be_a_pixel_off_and_no_more():
+    for y in range(-3, 4):
+        for x in range(-3, 4):
+            image = np.zeros((11, 11))
+            image[5 + y, 5 + x] = 1
+            if max(abs(y), abs(x)) <= 1:
+                _check_peak(image, "star")
+            else:
+                with pytest.raises(ValueError, match="its centre is less than half as bright"):
+                    _check_peak(image, "star")
+
+
+def test_every_pixel_of_the_border_counts_once():
+    rng = np.random.default_rng(0)
+    image = rng.uniform(0.5, 1.0, (7, 7))
+    image[3, 3] = 1.0
+    image[1:-1, 6] *= 2  # one side that is brighter
+    border = [image[y, x] for y in range(7) for x in range(7) if y in (0, 6) or x in (0, 6)]
+    ratio = np.mean(border) / image.max()
+    with pytest.raises(ValueError, match=f"its border is {ratio:.2f} times as bright as its peak"):
+        _check_border(image, "star")

@@ -14,6 +14,7 @@ from mocks.readers.particles.mass_loss import IMFS, remaining_mass_fraction
 from mocks.readers.particles.times import (
     age_from_conformal_time,
     age_from_scale_factor,
+    checked_cosmology,
     conformal_time,
     cosmic_time,
     make_cosmology,
@@ -54,6 +55,19 @@ def test_both_birth_clocks_give_one_age():
 def test_impossible_cosmology_is_refused():
     with pytest.raises(ValueError, match=r"h = 67\.74"):
         make_cosmology(67.74, 0.3)
+    for omega_m in (0.01, 1.5, 2.0):
+        with pytest.raises(ValueError, match=f"Omega_m = {omega_m}; allowed is 0.01 to 1.5"):
+            make_cosmology(0.7, omega_m)
+    assert make_cosmology(0.7, 1.49).Om0 == 1.49
+
+
+@pytest.mark.parametrize(("h", "is_fine"), [(0.4, False), (0.401, True), (0.949, True), (0.95, False)])
+def test_simulations_have_a_hubble_constant_between_40_and_95(h, is_fine):
+    if is_fine:
+        assert checked_cosmology(h, 0.3).H0.value == pytest.approx(100 * h)
+    else:
+        with pytest.raises(ValueError, match=r"allowed is 0\.4 to 0\.95"):
+            checked_cosmology(h, 0.3)
 
 
 @pytest.mark.parametrize("imf", IMFS)

@@ -1,5 +1,7 @@
 """Bulge and disc: what was put in comes out, and where one profile fails two serve."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -51,3 +53,14 @@ def test_an_image_without_light_is_flagged():
         assert fit.flag & 8
         assert fit.profile.flux == fit.bulge.flux == 0
         assert (fit.model == 0).all()
+
+
+def test_a_bulge_smaller_than_a_pixel_comes_back_and_one_at_its_bound_is_flagged():
+    """Without noise; an index of 11 is beyond the range, its radius within the image."""
+    variance, mask = np.full((64, 64), 1e-4), np.zeros((64, 64))
+    for bulge, flag in ((replace(BULGE, radius=0.8, index=1.0), 0), (replace(BULGE, index=11.0), 2)):
+        light = observed_model(DISC, 64, PSF) + observed_model(bulge, 64, PSF)
+        fit = fit_bulge_disc(light, variance, mask, PSF, START)
+        assert fit.flag == flag
+        if not flag:
+            assert fit.bulge.radius == pytest.approx(0.8, rel=0.1)
