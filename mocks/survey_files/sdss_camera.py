@@ -1,4 +1,4 @@
-"""What the SDSS camera does to light: gain, dark variance, calibration, and the noise they predict."""
+"""What the SDSS camera does to light: gain, dark variance, calibration."""
 
 import numpy as np
 
@@ -11,7 +11,6 @@ __all__ = [
     "electrons_per_nanomaggy",
     "gain",
     "mean_gain",
-    "sky_noise",
 ]
 
 BANDS = "ugriz"
@@ -47,30 +46,3 @@ def dark_variance(run: int, camcol: int, band: str) -> float:
 def electrons_per_nanomaggy(run: int, camcol: int, band: str, nanomaggies_per_count: float) -> float:
     """Electrons that one nanomaggy of light gives."""
     return gain(run, camcol, band) / nanomaggies_per_count
-
-
-def sky_noise(run: int, camcol: int, band: str, nanomaggies_per_count, sky_counts):
-    """Noise of a pixel of blank sky.
-
-    Parameters
-    ----------
-    run, camcol : int
-        Of the observation; the camera column is 1 to 6.
-    band : str
-        One of ``ugriz``.
-    nanomaggies_per_count : float or ndarray
-        Calibration.
-    sky_counts : float or ndarray
-        Sky that the pipeline took off [counts].
-
-    Returns
-    -------
-    float or ndarray
-        Standard deviation [nanomaggies per pixel].
-
-    References
-    ----------
-    SDSS data model, ``frame``: variance = counts / gain + dark variance, in counts^2.
-    """
-    variance = sky_counts / gain(run, camcol, band) + dark_variance(run, camcol, band)
-    return nanomaggies_per_count * np.sqrt(variance)

@@ -16,7 +16,6 @@ from astropy.wcs import WCS
 from scipy.ndimage import map_coordinates
 
 from mocks.checked_fits import damage_of, open_fits
-from mocks.survey_files.sdss_camera import sky_noise
 
 __all__ = ["Frame", "frame_siblings", "open_frame"]
 
@@ -57,11 +56,6 @@ class Frame:
     calibration: np.ndarray
     sky: np.ndarray
     wcs: WCS
-
-    @property
-    def predicted_noise(self) -> np.ndarray:
-        """Noise that gain, dark variance and sky make in a blank pixel [nanomaggies], shape of the image."""
-        return sky_noise(self.run, self.camcol, self.band, self.calibration, self.sky)
 
 
 def open_frame(path: str | Path) -> Frame:

@@ -42,10 +42,8 @@ def write_browse(
     image_sets: Mapping[str, Any],
     *,
     seed: int,
-    title: str = "Galaxies by likelihood",
     toy: bool = False,
     side: int = 48,
-    columns: Sequence[str] | None = None,
     maps: Maps | None = None,
 ) -> Path:
     """Write a page to browse the scored galaxies.
@@ -60,13 +58,10 @@ def write_browse(
         Image set of each data set; rows of others are left out.
     seed : int
         Draws the galaxies when there are more than `MOST_GALAXIES`, equally many of each data set.
-    title : str
     toy : bool
         Show that these are toy data.
     side : int
         Side of a picture in the page [pixels]; larger images are shrunk.
-    columns : sequence of str, optional
-        Numbers to sort and filter by; default: all numeric columns.
     maps : mapping of str to callable, optional
         Of data sets whose log-likelihood ratio was mapped: from ``image_index`` to the map, shape (y, x)
         [nats per pixel].
@@ -84,7 +79,7 @@ def write_browse(
     chosen = scores[chosen_rows(scores, image_sets, seed, MOST_GALAXIES)]
     stretch, maps = sheet_stretch(chosen, image_sets), maps or {}
     parts = [chosen[start : start + PER_SHEET] for start in range(0, len(chosen), PER_SHEET)]
-    names, near = number_columns(chosen, columns), nearest_real(chosen)
+    names, near = number_columns(chosen), nearest_real(chosen)
     data = describe(chosen, names, side, near, maps)
     data["sheets"] = [_embedded(sheet_jpeg(part, image_sets, stretch, side), part, side) for part in parts]
     if maps:
@@ -94,16 +89,15 @@ def write_browse(
     data["words"] = {name: chosen[name].tolist() for name in word_columns(chosen)}
     data["near"] = near.rows.tolist()
     text = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
-    write_text(path, page_text(title, toy=toy, data=text))
+    write_text(path, page_text(toy=toy, data=text))
     return Path(path)
 
 
-def page_text(title: str, *, toy: bool, data: str | None) -> str:
+def page_text(*, toy: bool, data: str | None) -> str:
     """Fill in the page.
 
     Parameters
     ----------
-    title : str
     toy : bool
     data : str or None
         JSON without any "<"; None for a page that asks its server.
@@ -114,7 +108,7 @@ def page_text(title: str, *, toy: bool, data: str | None) -> str:
     )
     template = Environment(autoescape=True, undefined=StrictUndefined).from_string(source)
     return template.render(
-        title=title, toy=toy, served=data is None, data=Markup(data or ""), script=Markup("".join(script))
+        toy=toy, served=data is None, data=Markup(data or ""), script=Markup("".join(script))
     )
 
 
@@ -256,10 +250,10 @@ def sheet_size(n: int, side: int) -> dict[str, int]:
     return {"width": ACROSS * side, "height": -(-n // ACROSS) * side}
 
 
-def number_columns(scores: Scores, columns: Sequence[str] | None = None) -> list[str]:
+def number_columns(scores: Scores) -> list[str]:
     """Names of the columns to sort and filter by."""
-    names = [name for name in columns or scores.colnames if not scores.is_text(name)]
-    return [name for name in names if name not in ("image_index", "view")]
+    hidden = ("image_index", "view")
+    return [name for name in scores.colnames if name not in hidden and not scores.is_text(name)]
 
 
 def word_columns(scores: Scores) -> list[str]:

@@ -196,7 +196,7 @@ def make_server(
             for k, start in enumerate(starts)
         ]
     description = json.dumps(described).encode()
-    page = page_text("Galaxies by likelihood", toy=toy, data=None).encode()
+    page = page_text(toy=toy, data=None).encode()
 
     @lru_cache(maxsize=_SHEETS_KEPT)
     def sheet(k: int) -> bytes:

@@ -8,6 +8,7 @@ from mocks.observing.observe import add_noise, add_to_sky
 from mocks.observing.psf import gaussian_psf
 from mocks.observing.sky_bank import SkyBank, clipped_sigma, cut_sky, find_sites, segment
 from mocks.observing.sky_check import blank_sky_check
+from mocks.survey_files.sdss_camera import dark_variance, gain
 from mocks.survey_files.sdss_frames import open_frame
 from mocks.survey_files.sdss_sky import sdss_sky_bank
 
@@ -201,8 +202,10 @@ def test_frame_noise_follows_the_survey_file(frames):
     """Gain, dark variance and sky of the frame give the noise of its blank patches to 2 %."""
     for path in frames.values():
         frame = open_frame(path)
+        ccd = frame.run, frame.camcol, frame.band
+        variance = frame.calibration**2 * (frame.sky / gain(*ccd) + dark_variance(*ccd))
         rounding = np.median(frame.calibration) ** 2 / 12
-        expected = np.sqrt(np.median(frame.predicted_noise) ** 2 + rounding)
+        expected = np.sqrt(np.median(variance) + rounding)
         patches = cut_sky(frame.image[None], find_sites(segment(frame.image[None]), 32, 300, stream(1)), 32)
         measured = np.sqrt(np.mean(patches.astype(float).var(axis=(2, 3))))
         assert expected == pytest.approx(measured, rel=0.02)

@@ -9,6 +9,7 @@ import pytest
 from scipy.ndimage import binary_dilation, gaussian_filter
 
 from mocks.observing.psf_images import measure_fwhm
+from mocks.survey_files.sdss_camera import dark_variance, gain
 from mocks.survey_files.sdss_frames import frame_siblings, open_frame
 from mocks.survey_files.sdss_psf import read_psfield
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
@@ -31,10 +32,11 @@ def frame(request, folder):
 
 def test_noise_predicted_from_gain_dark_and_sky_is_measured(frame):
     rng = np.random.default_rng(1)
-    count = frame.calibration
+    count, ccd = frame.calibration, (frame.run, frame.camcol, frame.band)
+    predicted = count * np.sqrt(frame.sky / gain(*ccd) + dark_variance(*ccd))  # SDSS data model, ``frame``
     # The camera's rounding is in the pixels; the dither that makes them continuous adds as much again.
     image = frame.image + count * rng.uniform(-0.5, 0.5, frame.image.shape)
-    normal = image / np.sqrt(frame.predicted_noise**2 + 2 * count**2 / 12)
+    normal = image / np.sqrt(predicted**2 + 2 * count**2 / 12)
     objects = binary_dilation(gaussian_filter(normal, 1.2) > 0.8, iterations=5)
     sky = normal[~objects]
     assert sky.size > 2e6

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mocks.observing.psf import gaussian_psf
-from mocks.survey_files.sdss_camera import dark_variance, gain, sky_noise
+from mocks.survey_files.sdss_camera import dark_variance, gain
 from simcompare.images.description import summarise
 from simcompare.images.image_set import ImageSet, part_path
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
@@ -66,8 +66,6 @@ def test_camera_tables_agree_with_the_survey_s_own_files():
     assert (gain(2583, 2, "i"), dark_variance(2583, 2, "i")) == (5.195, 6.25)
     assert (gain(3900, 6, "r"), dark_variance(3900, 6, "r")) == (4.895, 0.9025)
     assert (gain(94, 1, "g"), dark_variance(94, 1, "g")) == (3.32, 15.6025)
-    # 100 counts of sky at gain 4 with dark variance 25 give 7.07 counts.
-    assert sky_noise(3000, 5, "g", 0.004, 4.05 * (50 - 1.1025)) == pytest.approx(0.004 * np.sqrt(50))
 
 
 def test_formats_are_recognised_from_the_file(stack_file, objects_file, tmp_path):
