@@ -1,16 +1,16 @@
 """How a score depends on brightness, size, noise and seeing, and what is left at fixed nuisance."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from astropy.table import Table
 
 from simcompare.scores.record import Scores
+from simcompare.statistics.conditional import ConditionRange
 
 __all__ = ["Basis", "NuisanceModel", "Terms", "is_curved", "read_columns", "ridge", "usable_nuisances"]
 
-WINSOR = (2, 98)  # percentiles of the reference at which nuisances are held: nothing is extrapolated
 AT_ONCE = 16_384  # rows whose terms are held
 RIDGE = 1.0  # penalty of the coefficients, in rows of unit variance: keeps few galaxies from running wild
 
@@ -47,32 +47,24 @@ def is_curved(columns: Sequence[str]) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class Basis:
+class Basis(ConditionRange):
     """How nuisances enter a fit.
 
     Parameters
     ----------
-    centre, scale : ndarray, shape (n_columns,)
-        Median and half the 16-84 % range of each nuisance.
-    low, high : ndarray, shape (n_columns,)
-        Range within which it is held: the 2nd and 98th percentiles.
+    centre, scale, low, high : ndarray, shape (n_columns,)
+        Of the nuisances, see `ConditionRange`.
     curved : ndarray of bool, shape (n_columns,)
         Whether its square enters too.
     """
 
-    centre: np.ndarray
-    scale: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
     curved: np.ndarray
 
     @classmethod
     def of(cls, nuisance: np.ndarray, curved: np.ndarray) -> "Basis":
         """Take centre, scale and range of the nuisances of real galaxies, shape (n, n_columns)."""
-        percentiles = [np.percentile(each, [WINSOR[0], 16, 50, 84, WINSOR[1]]) for each in nuisance.T]
-        lowest, low, centre, high, highest = np.transpose(percentiles)
-        scale = np.where(high > low, 0.5 * (high - low), 1.0)
-        return cls(centre, scale, lowest, highest, curved)
+        # The percentile rounds otherwise than the median in the last digit; stored numbers are by it.
+        return replace(super().of(nuisance, curved), centre=np.percentile(nuisance, 50, axis=0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +155,7 @@ class Terms:
         basis = self.basis
         for start in range(0, len(self.nuisance), AT_ONCE):
             rows = slice(start, start + AT_ONCE)
-            unit = (np.clip(self.nuisance[rows], basis.low, basis.high) - basis.centre) / basis.scale
+            unit = basis.standardised(self.nuisance[rows])
             yield (
                 rows,
                 np.concatenate([np.ones((len(unit), 1)), unit, unit[:, basis.curved] ** 2 - 1], axis=1),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["CLIP", "SOFTENING", "ConditionalScore", "compress", "fit_conditional", "ridge"]
+__all__ = ["CLIP", "SOFTENING", "ConditionRange", "ConditionalScore", "compress", "fit_conditional", "ridge"]
 
 SOFTENING = 3.0
 """Ratio beyond which the compressed score grows like its logarithm [nats]."""
@@ -26,15 +26,42 @@ def compress(ratio: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class ConditionalScore:
-    """Mean and spread of the compressed ratio of real galaxies, given how well they are seen.
+class ConditionRange:
+    """Where the conditions of real galaxies lie; beyond, nothing is extrapolated.
 
     Parameters
     ----------
     centre, scale : ndarray, shape (k,)
         Median and half the 16-84 % range of the conditions.
     low, high : ndarray, shape (k,)
-        Range within which conditions are held.
+        Range within which conditions are held: quantiles `WINSOR`.
+    """
+
+    centre: np.ndarray
+    scale: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    @classmethod
+    def of(cls, conditions: np.ndarray, *further) -> "ConditionRange":
+        """Measure it on real galaxies, shape (n, k); with what else a class of its own kind holds."""
+        lowest, low, high, highest = np.quantile(conditions, [WINSOR[0], 0.16, 0.84, WINSOR[1]], axis=0)
+        scale = np.where(high > low, 0.5 * (high - low), 1.0)  # all alike: nothing depends on this condition
+        return cls(np.median(conditions, axis=0), scale, lowest, highest, *further)
+
+    def standardised(self, conditions: np.ndarray) -> np.ndarray:
+        """Conditions within the reference's range, in its units, shape (n, k)."""
+        return (np.clip(conditions, self.low, self.high) - self.centre) / self.scale
+
+
+@dataclass(frozen=True, eq=False)
+class ConditionalScore(ConditionRange):
+    """Mean and spread of the compressed ratio of real galaxies, given how well they are seen.
+
+    Parameters
+    ----------
+    centre, scale, low, high : ndarray, shape (k,)
+        Of the conditions, see `ConditionRange`.
     mean, log_spread : ndarray, shapes (k + 4,) and (3,)
         Coefficients of 1, x1, x2 and (mean only) all further conditions, h1, h2 and h1 h2, where x are the
         standardised conditions and h = max(x - 1, 0).
@@ -42,17 +69,9 @@ class ConditionalScore:
         By how much each real galaxy moved ``mean``; summed in squares, its covariance.
     """
 
-    centre: np.ndarray
-    scale: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
     mean: np.ndarray
     log_spread: np.ndarray
     influence: np.ndarray
-
-    def standardised(self, conditions: np.ndarray) -> np.ndarray:
-        """Conditions within the reference's range, in its units, shape (n, k)."""
-        return (np.clip(conditions, self.low, self.high) - self.centre) / self.scale
 
     def is_outside(self, conditions: np.ndarray) -> np.ndarray:
         """Whether a galaxy lies beyond the reference's range, so that its z is extrapolated, shape (n,)."""
@@ -118,11 +137,8 @@ def fit_conditional(compressed: np.ndarray, conditions: np.ndarray) -> Condition
     ConditionalScore
     """
     conditions = np.asarray(conditions, dtype=float)
-    centre = np.median(conditions, axis=0)
-    scale = 0.5 * np.subtract(*np.quantile(conditions, [0.84, 0.16], axis=0))
-    scale = np.where(scale > 0, scale, 1.0)  # all alike: nothing depends on this condition
-    low, high = np.quantile(conditions, WINSOR, axis=0)
-    terms = _terms((np.clip(conditions, low, high) - centre) / scale)
+    reference = ConditionRange.of(conditions)
+    terms = _terms(reference.standardised(conditions))
     mean, influence = ridge(terms, compressed, RIDGE)
     residual = compressed - terms @ mean
     size = np.abs(residual) + FLOOR * np.abs(residual).mean()
@@ -130,4 +146,4 @@ def fit_conditional(compressed: np.ndarray, conditions: np.ndarray) -> Condition
     # The mean of ln |residual| lies below ln of the spread; one factor gives z unit variance.
     spread = (residual / np.exp(terms[:, :3] @ log_spread)).std()
     log_spread[0] += np.log(spread) if spread > 0 else 0.0
-    return ConditionalScore(centre, scale, low, high, mean, log_spread, influence)
+    return ConditionalScore(**vars(reference), mean=mean, log_spread=log_spread, influence=influence)
