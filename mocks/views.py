@@ -7,7 +7,9 @@ import numpy as np
 
 from mocks.galaxy import Galaxy
 
-__all__ = ["VIEWS", "field_of_view", "healpix_centre", "named_views", "random_view", "view_matrix"]
+__all__ = [
+    "VIEWS", "field_of_view", "healpix_centre", "kind_of_view", "named_views", "random_view", "view_matrix",
+]  # fmt: skip
 
 VIEWS = ("x", "y", "z", "face-on", "edge-on")
 """Named views: along an axis of the box, along the angular momentum, or across it."""
@@ -169,6 +171,22 @@ def view_matrix(view: str, galaxy: Galaxy | None = None) -> np.ndarray:
     if view == "face-on":
         return np.stack([side, np.cross(spin, side), spin])
     return np.stack([side, spin, np.cross(side, spin)])
+
+
+def kind_of_view(name: str) -> str:
+    """Kind of a view: its name, and of the parts of a sphere one kind for all.
+
+    Parameters
+    ----------
+    name : str
+        As `named_views` gives it.
+
+    Returns
+    -------
+    str
+        ``"healpix:12"`` for ``"healpix:3/12"``.
+    """
+    return f"healpix:{name.partition('/')[2]}" if name.startswith("healpix:") else name
 
 
 def named_views(text: str) -> tuple[str, ...]:

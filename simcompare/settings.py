@@ -171,7 +171,22 @@ FAILURES = "failures.ecsv"
 """Table in a run folder of what could not be done."""
 SKY_FILE = "sky.h5"
 """Bank of real sky in the folder of an image set that was cut from whole frames."""
+_VIEWS = Field(
+    "1",
+    examples=["face-on,edge-on"],
+    description="Views of each galaxy: a number of random ones, or a list of x, y, z, face-on, "
+    "edge-on, random:N and healpix:N (N = 12, 48, 192, ... equal parts of the sphere).",
+)
 _SURVEY = Field("sdss", description="Survey, by name or as the path of a survey file.")
+
+
+def _checked_views(views: object) -> str:
+    """Text of views, a number or names, that can be."""
+    from mocks.views import named_views
+
+    views = str(views)
+    named_views(views)
+    return views
 
 
 class MockSettings(Settings):
@@ -188,12 +203,7 @@ class MockSettings(Settings):
     redshift: float | None = Field(
         None, gt=0, examples=[0.05], description="Redshift of the mocks; default: the snapshot's."
     )
-    views: str = Field(
-        "1",
-        examples=["face-on,edge-on"],
-        description="Views of each galaxy: a number of random ones, or a list of x, y, z, face-on, "
-        "edge-on, random:N and healpix:N (N = 12, 48, 192, ... equal parts of the sphere).",
-    )
+    views: str = _VIEWS
     bands: str = _BANDS
     size: int = _SIZE
     seed: int = _SEED
@@ -287,11 +297,7 @@ class MockSettings(Settings):
     @classmethod
     def _known_views(cls, views: object) -> str:
         """Refuse views that cannot be; a workflow file may give a number."""
-        from mocks.views import named_views
-
-        views = str(views)
-        named_views(views)
-        return views
+        return _checked_views(views)
 
     @field_validator("field_of_view")
     @classmethod
@@ -742,6 +748,7 @@ class WorkflowSettings(Settings):
     survey: str = _SURVEY
     bands: str = _BANDS
     size: int = _SIZE
+    views: str = _VIEWS
     seed: int = _SEED
     workers: int = _WORKERS
     scheduler: str | None = _SCHEDULER
@@ -759,6 +766,12 @@ class WorkflowSettings(Settings):
         if problem := size_problem(size):
             raise ValueError(problem)
         return size
+
+    @field_validator("views", mode="before")
+    @classmethod
+    def _known_views(cls, views: object) -> str:
+        """Refuse views that cannot be, as of one simulation."""
+        return _checked_views(views)
 
 
 class InitSettings(Settings):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from mocks.views import kind_of_view
 from simcompare.kinds import Kind
 from simcompare.scores.record import Scores
 
@@ -29,7 +30,7 @@ def unlike_views(scores: Scores, names: Iterable[str]) -> dict[str, str]:
     for name in names:
         sample = scores.sample(name)
         is_simulation = "kind" not in sample or sample.words("kind") == [Kind.SIMULATED]
-        words = {_kind(word) for word in sample.words("direction") if word}
+        words = {kind_of_view(word) for word in sample.words("direction") if word}
         if is_simulation and words:
             seen[name] = frozenset(words)
     if len(set(seen.values())) < 2:
@@ -40,8 +41,3 @@ def unlike_views(scores: Scores, names: Iterable[str]) -> dict[str, str]:
         "make mocks with the same --views"
         for name, words in seen.items()
     }
-
-
-def _kind(word: str) -> str:
-    """Name of a direction; of those of a HEALPix sphere their number."""
-    return f"healpix:{word.partition('/')[2]}" if word.startswith("healpix:") else word

@@ -1,5 +1,6 @@
 """What a command would do before it does it: how many images, how much disk, about how long."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from mocks.checked_hdf5 import open_contained
 from mocks.survey_files.sdss_frames import FRAME_NAME
 from simcompare.commands.planning.changes import stale_steps
 from simcompare.commands.planning.table import COMMANDS
-from simcompare.commands.planning.workflow import plan_workflow, read_workflow
+from simcompare.commands.planning.workflow import caution_of_views, plan_workflow, read_workflow
 from simcompare.commands.prepare import preparation_of
 from simcompare.data.shipped import count_folds, ensemble_members
 from simcompare.images.image_set import ImageSet
@@ -36,6 +37,8 @@ from simcompare.synthetic.sky import MOST_FIELDS, MOST_PATCHES, PER_FIELD
 from simcompare.synthetic.targets import select_targets
 
 __all__ = ["Estimate", "count_stamps", "estimate", "estimate_workflow", "summary"]
+
+logger = logging.getLogger(__name__)
 
 # Seconds of one core, measured with the demo and with SDSS stamps of 64 pixels in one band on a 2-core
 # machine; a first use adds about 30 s for compiling.
@@ -309,6 +312,8 @@ def estimate_workflow(path: str | Path, overrides: Sequence[str] = ()) -> list[E
     """
     coming: dict[Path, Shape] = {}
     steps = plan_workflow(read_workflow(path, overrides), str(path))
+    if caution := caution_of_views(steps):
+        logger.warning("%s", caution)
     stale = stale_steps(steps)
     estimates = [estimate(step.settings, coming) for step in steps]
     return [replace(each, done=each.done and each.folder not in stale) for each in estimates]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from mocks.views import kind_of_view
 from simcompare.commands.planning.table import COMMANDS, SECTIONS, Command
 from simcompare.data.shipped import reference_table
 from simcompare.runs.documents import read_toml
@@ -15,11 +16,11 @@ from simcompare.runs.names import file_names
 from simcompare.scores.encoders import is_import
 from simcompare.settings import Settings, WorkflowSettings, likely_name, problems_of
 
-__all__ = ["Step", "plan_workflow", "read_workflow"]
+__all__ = ["Step", "caution_of_views", "plan_workflow", "read_workflow"]
 
 logger = logging.getLogger(__name__)
 
-_SHARED = ("survey", "bands", "size", "seed", "workers", "scheduler")
+_SHARED = ("survey", "bands", "size", "views", "seed", "workers", "scheduler")
 
 
 @dataclass(frozen=True)
@@ -173,6 +174,25 @@ def plan_workflow(content: Mapping, source: str = "workflow") -> list[Step]:
     return steps
 
 
+def caution_of_views(steps: Sequence[Step]) -> str:
+    """Say which simulations of a workflow are to be seen from other directions than others.
+
+    Parameters
+    ----------
+    steps : sequence of Step
+
+    Returns
+    -------
+    str
+        Empty where all have the same kinds of views; their numbers may differ.
+    """
+    mocks = [step.settings for step in steps if step.verb == "mock"]
+    if len({frozenset(map(kind_of_view, mock.directions)) for mock in mocks}) < 2:
+        return ""
+    views = ", ".join(f"{mock.name} {mock.views!r}" for mock in mocks)
+    return f"simulations are seen from different directions ({views}): set views once, at the top of the file"
+
+
 @dataclass(frozen=True)
 class _File:
     """Content of a workflow file, of which the top is checked."""
@@ -211,7 +231,7 @@ class _File:
             )
         names = [name for name in _SHARED if name in command.settings.model_fields]
         known = {name: getattr(self.shared, name) for name in names}
-        return Step(verb, _settings(command.settings, given, known | wired, self.source, label))
+        return Step(verb, _settings(command.settings, given, known | wired, self.source, label, also=names))
 
 
 def _checked(content: Mapping, source: str) -> _File:

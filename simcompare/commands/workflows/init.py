@@ -23,11 +23,11 @@ _HEAD = """\
 """
 # Keys of the short file; "" is its top.
 _USUAL = {
-    "": ("out", "survey", "bands", "size", "real"),
+    "": ("out", "survey", "bands", "size", "views", "real"),
     "prepare": ("inputs", "catalogue", "properties"),
     "twins": (),
     "train": ("minutes",),
-    "mock": ("inputs", "redshift", "views", "dust", "min_stellar_mass"),
+    "mock": ("inputs", "redshift", "dust", "min_stellar_mass"),
     "score": ("model", "background"),
     "compare": ("generations",),
     "report": (),

@@ -8,7 +8,7 @@ import tomli_w
 
 from simcompare.commands.planning.changes import put_aside
 from simcompare.commands.planning.dry_run import Estimate, estimate_workflow, summary
-from simcompare.commands.planning.workflow import Step, plan_workflow, read_workflow
+from simcompare.commands.planning.workflow import Step, caution_of_views, plan_workflow, read_workflow
 from simcompare.runs.files import write_text
 from simcompare.settings import RunSettings
 
@@ -39,6 +39,8 @@ def run_workflow(settings: RunSettings) -> Path | list[Estimate]:
     if settings.dry_run:
         return estimate_workflow(settings.config, settings.overrides)
     content, steps = _plan(settings)
+    if caution := caution_of_views(steps):
+        logger.warning("%s", caution)
     out = steps[-1].folder.parent
     out.mkdir(parents=True, exist_ok=True)
     put_aside(steps, out)

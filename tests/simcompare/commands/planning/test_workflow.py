@@ -11,7 +11,7 @@ from mocks.toys import toy_galaxy, write_eagle_extract
 from simcompare.cli import main
 from simcompare.commands.planning.dry_run import estimate, estimate_workflow, summary
 from simcompare.commands.planning.table import COMMANDS, SECTIONS
-from simcompare.commands.planning.workflow import plan_workflow, read_workflow
+from simcompare.commands.planning.workflow import caution_of_views, plan_workflow, read_workflow
 from simcompare.commands.prepare import make_image_set
 from simcompare.commands.workflows.init import workflow_template
 from simcompare.settings import MockSettings, PrepareSettings, WorkflowSettings
@@ -74,6 +74,37 @@ def test_errors_of_a_simulation_name_its_section(minimal):
     content["mock"][name]["viewz"] = 3
     with pytest.raises(ValueError, match=rf"\[mock\.{name}\] has no key 'viewz'"):
         plan_workflow(content)
+
+
+def test_views_are_set_once_for_all_simulations(minimal):
+    """The top's views hold where a simulation has none of its own; a number stands for random ones."""
+    content = read_workflow(minimal, ["views=face-on,z"])
+    first, second = (step.settings for step in plan_workflow(content) if step.verb == "mock")
+    assert (first.directions, second.directions) == (("face-on", "z"), ("random",) * 3)
+    content["mock"]["B"].pop("views")
+    assert all(s.settings.views == "face-on,z" for s in plan_workflow(content) if s.verb == "mock")
+    content["views"] = 4
+    assert all(s.settings.directions == ("random",) * 4 for s in plan_workflow(content) if s.verb == "mock")
+    content["views"] = "sideways"
+    with pytest.raises(ValueError, match=r"the top level: .*views.*sideways"):
+        plan_workflow(content)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "alike"),
+    [
+        ("1", "3", True),
+        ("z,random:2", "random,z", True),
+        ("healpix:12", "healpix:48", False),
+        ("random:2", "edge-on", False),
+        ("x,y,z", "x,y", False),
+    ],
+)
+def test_simulations_to_be_seen_from_other_sides_are_named(minimal, first, second, alike):
+    content = read_workflow(minimal, [f"mock.A.views={first}", f"mock.B.views={second}"])
+    caution = caution_of_views(plan_workflow(content))
+    assert (caution == "") == alike
+    assert alike or f"(A '{first}', B '{second}'): set views once" in caution
 
 
 def test_init_writes_once(tmp_path, capsys):
