@@ -1,9 +1,10 @@
 """What archives are asked for in words of their own: SQL, lists to send, searches."""
 
+import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-__all__ = ["hsc_bulk_list", "sdss_galaxy_query", "tng_subhalo_query"]
+__all__ = ["hsc_bulk_list", "most_rows", "sdss_galaxy_query", "tng_subhalo_query"]
 
 _H = MappingProxyType({"Illustris": 0.704, "TNG": 0.6774})
 
@@ -45,6 +46,12 @@ def sdss_galaxy_query(
     west, east, south, north = (float(value) for value in region)
     across = "AND" if west <= east else "OR"
     return f"{query} AND (p.ra > {west} {across} p.ra < {east}) AND p.dec BETWEEN {south} AND {north}"
+
+
+def most_rows(sql: str) -> int | None:
+    """Most rows that an SQL query may return, of its ``SELECT TOP n``; None without one."""
+    top = re.match(r"\s*SELECT\s+TOP\s+(\d+)\s", sql, re.IGNORECASE)
+    return int(top[1]) if top else None
 
 
 def tng_subhalo_query(simulation: str, log_stellar_mass: float, limit: int) -> dict[str, object]:

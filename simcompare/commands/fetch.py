@@ -4,11 +4,13 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import numpy as np
 from astropy.table import Table
 
 from simcompare.archives import ARCHIVES, FetchError, Item, Transfer, fetch, fetch_items
+from simcompare.archives.queries import most_rows
 from simcompare.archives.services import hsc_bulk_list, sdss_galaxy_query, transfer_for
 from simcompare.commands.planning.dry_run import Shape, Work
 from simcompare.observed.names import coordinate_name
@@ -99,6 +101,20 @@ def _query_of(item: Item) -> str:
 def _query_note(item: Item, folder: Path) -> Path:
     """File beside an answer that holds its query."""
     return folder / f"{item.path}.query"
+
+
+def _refuse_cut_answer(path: Path, n_rows: int) -> None:
+    """Refuse an answer with as many rows as its query may give: the archive chose what it left out."""
+    note = path.with_name(f"{path.name}.query")
+    if not note.is_file():
+        return
+    most = most_rows(parse_qs(note.read_text(encoding="utf-8")).get("cmd", [""])[0])
+    if most is not None and n_rows >= most:
+        raise ValueError(
+            f"{path}: lists {n_rows} galaxies, the most that its query asked for (limit), so that others are "
+            "missing and not by chance; delete it and fetch it with a larger limit; for a part of them, take "
+            "every n-th of --targets."
+        )
 
 
 def _refuse_other_query(item: Item, folder: Path) -> None:
@@ -195,6 +211,7 @@ def _rows(path: Path) -> list[dict]:
     table, rows = read_table(path), []
     if not len(table):
         raise ValueError(f"{path}: a table without rows.")
+    _refuse_cut_answer(path, len(table))
     placed = [name for name in table.colnames if name.lower() in ("ra", "dec")]
     known = ~np.any([np.ma.getmaskarray(np.ma.asarray(table[name])) for name in placed], axis=0)
     if placed and not known.all():

@@ -106,6 +106,20 @@ def test_the_answer_to_another_query_is_not_taken_for_this_one(server, tmp_path,
     assert "galaxies.csv answers another query (in galaxies.csv.query)" in capsys.readouterr().err
 
 
+def test_a_catalogue_cut_off_at_its_limit_is_refused(server, tmp_path, capsys):
+    """SQL's TOP leaves out rows of the archive's choice; one row less than asked for is the whole answer."""
+    server.answer = lambda path: b"#Table1\nra,dec\n10.5,-1.0\n10.6,-1.0\n10.7,-1.0\n"
+    galaxies = ("skyserver-jpeg", "--field", "scale=0.2", "--dry-run", "--targets")
+    for limit, status in ((3, 2), (4, 0)):
+        out = tmp_path / str(limit)
+        assert run(server, "sdss-catalogue", "--limit", limit, "--out", out) == 0
+        capsys.readouterr()
+        assert run(server, *galaxies, out / "galaxies.csv", "--out", tmp_path) == status
+        printed = capsys.readouterr()
+        assert ("lists 3 galaxies, the most that its query asked for" in printed.err) == (status == 2)
+    assert "3 files to fetch" in printed.out
+
+
 def test_failures_are_listed_and_nothing_at_all_is_an_error(server, tmp_path, capsys):
     Table({"run": [1, 2], "camcol": [1, 1], "field": [1, 1]}).write(tmp_path / "t.ecsv")
     server.answer = lambda path: None if "000002" in path else b"BZh91AY"

@@ -99,7 +99,7 @@ def test_sdss_tng_runs_from_the_archives_to_the_report(archive, shared_data, tmp
     content["train"]["epochs"] = 1
     field, folder = shared_data / FIELD, shared_data / "simulated"
     psf, frame = "psField-000094-1-0012.fit", "frame-r-000094-1-0012.fits.bz2"
-    sql = sdss_galaxy_query((0.03, 0.055), 9.5, 50000)
+    sql = sdss_galaxy_query((0.03, 0.055), 9.5, 80000)
     served = {
         archive_url("sdss-catalogue", base=HERE, sql=sql): field_catalogue(shared_data),
         f"/dr17/eboss/photo/redux/301/94/objcs/1/{psf}": (field / f"{psf}.gz").read_bytes(),
