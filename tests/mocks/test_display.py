@@ -13,6 +13,7 @@ from PIL import Image
 
 from mocks import MASK_BITS, load_survey, mock_galaxy, stream, view_matrix
 from mocks.display import facts_table, grey_picture, png_bytes, rows_table
+from mocks.observing.wcs import tangent_wcs
 from mocks.toys import toy_galaxy
 
 matplotlib.use("Agg")
@@ -142,3 +143,10 @@ def test_world_coordinates_of_nddata(cutout):
     place, number = cutout.to_nddata(ra=150.0, dec=60.0).wcs.pixel_to_world(19.5, 19.5, 2)
     assert place.separation(middle).arcsec < 1e-6
     assert float(getattr(number, "value", number)) == pytest.approx(2)
+
+
+def test_bands_of_a_cube_are_counted_from_zero():
+    wcs = tangent_wcs((3, 20, 31), 0.4, 150.0, 2.0)
+    ra, dec, band = wcs.pixel_to_world_values([15, 15], [9.5, 9.5], [0, 2])
+    assert band == pytest.approx([0, 2])
+    assert (ra[0], dec[0]) == pytest.approx((150.0, 2.0))

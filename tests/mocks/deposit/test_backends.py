@@ -11,7 +11,7 @@ from scipy.interpolate import BSpline
 from mocks import stream
 from mocks.deposit import backends, neighbours, particles
 from mocks.deposit.kernel import kernel_share
-from mocks.deposit.pyramid import COEFFICIENTS, INTEGRALS
+from mocks.deposit.pyramid import COEFFICIENTS, INTEGRALS, level_shapes
 from mocks.dust import columns
 
 SIZES = [0.01, 0.3, 1.0, 2.4, 2.41, 5.5, 5.51, 11.0, 11.1, 50.0, 1e4]
@@ -174,3 +174,13 @@ def test_without_a_compiler_images_are_still_made():
     h = neighbours.neighbour_distances(position, 8)
     image = particles.deposit(position[:, 0], position[:, 1], h, np.ones((1, 60)), (40, 40))
     assert float(total.removeprefix("np.float64(").rstrip(")")) == pytest.approx(image.sum(), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("widest", "levels"), [(0.1, 1), (5.5, 1), (5.51, 2), (11.0, 2), (11.1, 3), (1e30, 41)]
+)
+def test_a_level_for_each_factor_of_two_above_the_widest_stamp(widest, levels):
+    """Sides halve, rounded up to even, with 10 pixels all around; no more than 41 levels."""
+    shapes = level_shapes((40, 31), widest)
+    assert len(shapes) == levels
+    assert shapes[:3] == [(60, 52), (40, 36), (30, 28)][:levels]

@@ -8,7 +8,7 @@ from astropy.io import fits
 from mocks.ideal import band_groups, read_ideal_image
 from mocks.ideal.bands import parse_bands
 from mocks.ideal.headers import SKIRT_ZEROPOINTS
-from mocks.ideal.scale import pixel_scale_of
+from mocks.ideal.scale import _scale, pixel_scale_of
 from mocks.readers import examine, examine_all, read_image
 
 SIDE = 0.1  # arcsec
@@ -208,3 +208,18 @@ def test_pixel_sizes_in_no_unit_or_as_text(cards, said):
     header = fits.Header({"CDELT1": 0.1, "CDELT2": 0.1, "CUNIT1": "arcsec", "CUNIT2": "arcsec"} | cards)
     with pytest.raises(ValueError, match=said):
         pixel_scale_of([header], 0.05, None, "i.fits")
+
+
+@pytest.mark.parametrize(
+    ("cards", "how"),
+    [
+        ({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN"}, "the matrix in deg"),
+        ({"CUNIT1": "deg", "CUNIT2": "deg"}, "the matrix in deg"),
+        ({}, "the matrix, degrees assumed"),
+    ],
+)
+def test_degrees_are_assumed_only_where_nothing_says_so(cards, how):
+    header = fits.Header({"NAXIS": 2, "CDELT1": SIDE / 3600, "CDELT2": SIDE / 3600} | cards)
+    side, told = _scale(header, None, None, "x.fits")
+    assert side == pytest.approx(SIDE)
+    assert told == how

@@ -82,3 +82,18 @@ def test_flat_f_nu_has_no_colour_in_any_unit_per_wavelength():
     density = np.array([1e-26 * LIGHT / (pivot * 1e-10) ** 2 * 1e-6 for pivot in pivots])[:, None, None]
     flux, _ = nanomaggies(density, "W/m2/micron", 0.3, wavelengths=pivots)
     assert flux.ravel() == pytest.approx(np.full(3, JY), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("text", "per_second"), [("ct/s", 1.0), ("counts/s", 1.0), ("ct/min", 1 / 60), ("kct/s", 1e3)]
+)
+def test_rates_of_counts_need_their_zero_points(text, per_second):
+    known = parse_unit(text)
+    assert (known.kind, known.is_surface) == ("counts", False)
+    pixels = np.array([[[3.0]], [[5.0]]])
+    found, _ = nanomaggies(pixels, text, 1.0, zeropoints=[22.5, 25.0])
+    assert found.ravel() == pytest.approx([3 * per_second, 5 * per_second / 10])
+    with pytest.raises(ValueError, match="counts per second need zeropoints="):
+        nanomaggies(pixels, text, 1.0)
+    with pytest.raises(ValueError, match="is not known as one of an image"):
+        parse_unit("ct s")

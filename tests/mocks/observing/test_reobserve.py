@@ -168,3 +168,28 @@ def _common_kernel(pairs):
         designs.append(design * weight[:, None])
         images.append(image * weight)
     return np.linalg.lstsq(np.concatenate(designs), np.concatenate(images))[0][2 * n :]
+
+
+def test_light_beyond_the_new_image_does_not_come_back_on_its_other_side():
+    """A strip four times as long as wide, a galaxy at each end and a small new image about the middle."""
+    galaxy = 100 * gaussian_psf(np.hypot(2.0, 0.6) / 0.168, 101)
+    strip = np.zeros((101, 401))
+    strip[:, :101] = strip[:, -101:] = galaxy
+    for image in (strip, strip.T):
+        flux, _ = _blur(image, gaussian_psf(0.6 / 0.168, 41), 0.168, gaussian_psf(1.4 / 0.396, 41), 0.396, 41)
+        assert np.abs(flux).max() < 1e-3 * galaxy.max()
+
+
+def test_noise_that_the_old_image_brings_is_not_added_again():
+    """An old image whose noise makes a good part of the new one's; blank pixels still have the new noise."""
+    sigma = 0.011
+    stack = []
+    for i in range(30):
+        rng = stream(7, i)
+        old = deep_image(flux=1e-6, sigma=sigma)
+        old = replace(old, image=old.image + sigma * rng.standard_normal(old.image.shape))
+        stack.append(reobserve(old, "sdss", CONDITIONS, rng, 128).image[0])
+    assert np.std(stack) == pytest.approx(CONDITIONS.sky_sigma[0], rel=0.01)
+    quiet = [reobserve(deep_image(flux=1e-6, sigma=sigma), "sdss", CONDITIONS, stream(8, i), 128).image[0]
+             for i in range(10)]  # fmt: skip
+    assert np.std(quiet) < 0.98 * CONDITIONS.sky_sigma[0]

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from mocks import IdealImage, draw_conditions, observe, stream
 from mocks.observing.observe import add_noise, add_to_sky
@@ -275,3 +276,24 @@ def test_amplifiers_have_their_own_noise(frames, field_psf):
     measured = [patches.image[side].std(axis=(2, 3)).mean() for side in (column < 1000, column > 1048)]
     assert left / right == pytest.approx(1.13, abs=0.01)
     assert [left, right] == pytest.approx(measured, rel=0.01)
+
+
+def test_clipping_at_three_sigma_is_that_of_scipy():
+    rng = stream(5)
+    values = np.concatenate([rng.normal(size=20000), np.full(200, 3.5), [np.nan, 40.0]])
+    kept, _, _ = stats.sigmaclip(values[np.isfinite(values)], 3.0, 3.0)
+    mean, sigma = clipped_sigma(values)
+    assert mean == pytest.approx(kept.mean(), rel=1e-12)
+    assert sigma == pytest.approx(kept.std() / stats.truncnorm.std(-3, 3), rel=1e-9)
+
+
+def test_rare_places_are_found_among_many():
+    """One wide free place, whose patches overlap, and three single pixels far from it."""
+    taken = np.ones((400, 400), bool)
+    taken[20:60, 20:60] = False
+    single = [(100, 300), (300, 100), (350, 350)]
+    for place in single:
+        taken[place] = False
+    corners = find_sites(taken, 41, 4, stream(6), clear=0)
+    assert len(corners) == 4
+    assert {tuple(corner + 20) for corner in corners} >= set(single)
