@@ -7,11 +7,11 @@ from mocks import load_survey, stream
 from mocks.survey_files.sdss_frames import FRAME_NAME
 from simcompare.images.image_set import ImageSet
 from simcompare.images.preparation.prepare import Preparation
+from simcompare.images.preparation.sample import Sample
 from simcompare.images.splits import TEST_ALONE
 from simcompare.kinds import Kind
-from simcompare.observed import PICTURE_BANDS, files_of, prepare_observed, read_places, read_properties
+from simcompare.observed import PICTURE_BANDS, files_of, prepare_observed
 from simcompare.runs.folder import Run, open_run
-from simcompare.runs.tasks import available_cores
 from simcompare.settings import SKY_FILE, PrepareSettings, SkySettings
 from simcompare.synthetic.assumptions import assumptions
 from simcompare.synthetic.sky import MOST_FIELDS, MOST_PATCHES, PER_FIELD, field_files, make_sky_bank
@@ -63,28 +63,16 @@ def make_image_set(settings: PrepareSettings) -> ImageSet:
     fractions = (settings.train, settings.validation, 1 - settings.train - settings.validation)
     if settings.kind == Kind.SIMULATED:
         fractions = TEST_ALONE
+    preparation = preparation_of(settings, survey.pixel_scale)
     catalogue = [settings.catalogue] if settings.catalogue else []
     inputs = [*settings.inputs, *catalogue, *settings.properties, *([survey.source] if survey.text else [])]
     with open_run(settings.out, "prepare", settings, inputs) as run:
         bands = PICTURE_BANDS if settings.domain == "8-bit" else settings.filters
         sample = prepare_observed(
             files_of(settings.inputs, bands),
-            survey=survey,
-            bands=bands,
-            preparation=preparation_of(settings, survey.pixel_scale),
-            out=settings.out,
-            name=settings.name or survey.name.upper(),
-            seed=settings.seed,
-            fractions=fractions,
-            workers=settings.workers or available_cores(),
-            scheduler=settings.scheduler,
-            timeout=settings.timeout,
-            kind=settings.kind,
-            every=settings.every,
-            units=settings.units or "",
-            places=read_places(settings.catalogue) if settings.catalogue else None,
-            properties=[read_properties(path) for path in settings.properties],
-            match_radius=settings.match_radius,
+            Sample(settings.name or survey.name.upper(), preparation, survey, settings.seed, fractions),
+            bands,
+            settings,
         )
         columns = ("source", "galaxy_id", "reason", "kind")
         run.write_failures({name: row[name] for name in columns} for row in sample.rejected)

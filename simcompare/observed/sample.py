@@ -14,25 +14,33 @@ from typing import NoReturn
 import numpy as np
 from astropy.table import Table
 
-from mocks.surveys import Survey, load_survey
+from mocks.surveys import load_survey
 from simcompare.images.description import kind_of_reason
 from simcompare.images.image_set import LINEAR_UNIT, ImageSet, collect_stamps, part_path, write_part
 from simcompare.images.parts import Part
 from simcompare.images.positions import TakenPlaces, place_problem
-from simcompare.images.preparation.flags import refuse_flagged, rejected_flags_of
-from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
-from simcompare.images.splits import assign_split, split_of_place
-from simcompare.images.stamps import FLAGS, PreparedStamp, RawStamp, RejectedStampError, unusable_stamp
+from simcompare.images.preparation.flags import rejected_flags_of
+from simcompare.images.preparation.prepare import Preparation
+from simcompare.images.preparation.sample import Sample as Common
+from simcompare.images.stamps import PreparedStamp, RawStamp, RejectedStampError, unusable_stamp
 from simcompare.kinds import Kind
 from simcompare.observed.bands import foreign_filter
 from simcompare.observed.formats import read_stamps
 from simcompare.observed.identity import Identities
-from simcompare.observed.properties import PropertyTable, check_matches, with_properties, without_fill_values
+from simcompare.observed.places import read_places
+from simcompare.observed.properties import (
+    PropertyTable,
+    check_matches,
+    read_properties,
+    with_properties,
+    without_fill_values,
+)
 from simcompare.runs.failures import FailureKind, may_pass
 from simcompare.runs.files import fingerprint
 from simcompare.runs.ledger import check_hash, forget_record, write_record
-from simcompare.runs.tasks import run_in_order
+from simcompare.runs.tasks import available_cores, run_in_order
 from simcompare.runs.time_limit import Watch
+from simcompare.settings import PrepareSettings
 
 __all__ = ["Sample", "prepare_observed"]
 
@@ -68,25 +76,11 @@ class Sample:
 
 def prepare_observed(
     paths: Sequence[str | Path],
-    *,
-    survey: str | Path | Survey,
+    common: Common,
     bands: Sequence[str],
-    preparation: Preparation,
-    out: str | Path,
-    name: str,
-    seed: int = 0,
-    fractions: Sequence[float] = (0.8, 0.1, 0.1),
-    rejected_flags: Sequence[str] | None = None,
+    settings: PrepareSettings,
+    *,
     part_size: int | None = None,
-    every: int = 1,
-    units: str = "",
-    places: Table | None = None,
-    properties: Sequence[PropertyTable] = (),
-    match_radius: float = 2.0,
-    workers: int = 1,
-    scheduler: str | None = None,
-    timeout: float = 600.0,
-    kind: str = Kind.OBSERVED,
 ) -> Sample:
     """Prepare real galaxies from files of any known format into one image set in a run folder.
 
@@ -96,37 +90,15 @@ def prepare_observed(
     ----------
     paths : sequence of path-like
         Files. Of an object that occurs twice (within 3 arcsec) the first is taken.
-    survey : str, Path or Survey
-        That the images are from: its name, survey file or record.
+    common : simcompare.images.preparation.sample.Sample
+        Name, preparation, survey, seed and splits of the data set.
     bands : sequence of str
         Wanted, in this order.
-    preparation : Preparation
-        Settings.
-    out : path-like
-        Run folder; parts are written into its ``images``.
-    name : str
-        Of the data set.
-    seed : int
-        Of the preparation's noise and of the split.
-    fractions : sequence of 3 floats
-        Of training, validation and test.
-    rejected_flags : sequence of str, optional
-        Names in `simcompare.images.stamps.FLAGS`; a galaxy with any of them is rejected. As a rule those that
-        `rejected_flags_of` gives for the survey.
+    settings : PrepareSettings
+        Of it ``out``, ``kind``, ``units``, ``catalogue``, ``properties``, ``match_radius``, ``every``,
+        ``workers``, ``scheduler`` and ``timeout`` count: this process reads, the workers prepare.
     part_size : int, optional
         Images in a part; about 100 MB when not given.
-    every : int
-        Take every n-th image.
-    units, places
-        As of `read_stamps`.
-    properties, match_radius
-        As ``tables`` and ``radius`` of `simcompare.observed.properties.with_properties`.
-    workers, scheduler
-        As of `simcompare.runs.tasks.run_tasks`. This process reads, the workers prepare.
-    timeout : float
-        Seconds after which reading one image is given up, and with it its file.
-    kind : str
-        Of the image set; ``"simulated"`` for finished images that another mock has made.
 
     Returns
     -------
@@ -138,33 +110,36 @@ def prepare_observed(
         When a file cannot be read, pixel scales are mixed, no galaxy is usable, none is in the catalogues of
         properties, or the folder holds parts that were made with other settings.
     """
-    bands, paths, survey = tuple(bands), [Path(path) for path in paths], load_survey(survey)
-    rejected_flags = _known_flags(rejected_flags, survey)
-    settings = {
+    bands, paths, out = tuple(bands), [Path(path) for path in paths], settings.out
+    common = replace(common, survey=load_survey(common.survey))
+    places = read_places(settings.catalogue) if settings.catalogue else None
+    properties = tuple(read_properties(path) for path in settings.properties)
+    units, workers = settings.units or "", settings.workers or available_cores()
+    provenance = {
         "inputs": [{"path": str(path), "content": fingerprint(path)} for path in paths],
-        "seed": seed,
-        "fractions": list(fractions),
-        "rejected": list(rejected_flags),
+        "seed": common.seed,
+        "fractions": list(common.fractions),
+        "rejected": list(rejected_flags_of(common.survey)),
         "units": units,
-        "every": every,
+        "every": settings.every,
         "places": None if places is None else _digest(places),
     }
     if properties:
-        settings["properties"] = [table.digest for table in properties] + [match_radius]
-    part_size = part_size or _images_per_part(len(bands), preparation)
+        provenance["properties"] = [table.digest for table in properties] + [settings.match_radius]
+    part_size = part_size or _images_per_part(len(bands), common.preparation)
     parts = _Parts(
-        Path(out), name, survey, bands, preparation, settings, part_size,
-        kind=kind, properties=tuple(properties), match_radius=match_radius,
+        out, common, bands, provenance, part_size,
+        kind=settings.kind, properties=properties, match_radius=settings.match_radius,
     )  # fmt: skip
     parts.resume()
-    Path(out).mkdir(parents=True, exist_ok=True)
-    with Watch(Path(out) / "stamps.reading", timeout) as watch:
-        identities = Identities.of(paths, [item["content"] for item in settings["inputs"]])
+    out.mkdir(parents=True, exist_ok=True)
+    with Watch(out / "stamps.reading", settings.timeout) as watch:
+        identities = Identities.of(paths, [item["content"] for item in provenance["inputs"]])
         every_stamp = _all_stamps(paths, bands, units, places, watch, identities)
-        stamps = islice(every_stamp, parts.start * every, None, every)
+        stamps = islice(every_stamp, parts.start * settings.every, None, settings.every)
         batches = parts.batches(stamps)
-        prepare = partial(_prepare_batch, preparation, seed, tuple(fractions), rejected_flags)
-        for outcomes in run_in_order(prepare, batches, workers, scheduler=scheduler):
+        prepare = partial(_prepare_batch, common)
+        for outcomes in run_in_order(prepare, batches, workers, scheduler=settings.scheduler):
             for identity, ready in outcomes:
                 parts.take(identity, ready)
     if parts.pending:
@@ -174,17 +149,8 @@ def prepare_observed(
         _refuse_empty(paths, parts.stop, rejected)
     images = ImageSet.open(out)
     if properties:
-        check_matches(images.catalogue, properties, match_radius)
+        check_matches(images.catalogue, properties, settings.match_radius)
     return Sample(images=images, rejected=_rejects_table(rejected))
-
-
-def _known_flags(flags: Sequence[str] | None, survey: Survey) -> tuple[str, ...]:
-    """Name the flags that reject a galaxy: those given, or the survey's."""
-    flags = tuple(rejected_flags_of(survey) if flags is None else flags)
-    unknown = [flag for flag in flags if flag not in FLAGS]
-    if unknown:
-        raise ValueError(f"flags {unknown} are unknown; choose from {', '.join(FLAGS)}.")
-    return flags
 
 
 def _refuse_empty(paths: Sequence[Path], n_images: int, rejected: Sequence[dict]) -> NoReturn:
@@ -210,10 +176,8 @@ class _Parts:
     """An image set as it grows, part by part: what is written, and what waits to be."""
 
     out: Path
-    name: str
-    survey: Survey
+    common: Common
     bands: tuple[str, ...]
-    preparation: Preparation
     settings: dict
     part_size: int
     kind: str = Kind.OBSERVED
@@ -243,10 +207,10 @@ class _Parts:
                     f"{self.out}: holds an image set with {key} {provenance[0].get(key)}, not {value}; "
                     "choose another folder or remove its images."
                 )
-        if images.preparation != self.preparation:
+        if images.preparation != self.common.preparation:
             raise ValueError(
                 f"{self.out}: holds an image set prepared differently: "
-                f"{images.preparation.difference(self.preparation)}."
+                f"{images.preparation.difference(self.common.preparation)}."
             )
         for row in images.catalogue:
             self.seen.add(str(row["galaxy_id"]), float(row["ra"]), float(row["dec"]))
@@ -265,15 +229,16 @@ class _Parts:
             )
         if stamp.domain == "8-bit":
             return
+        survey = self.common.survey
         for name in stamp.filters:
-            if foreign_filter(name, self.survey.name):
+            if foreign_filter(name, survey.name):
                 raise ValueError(
-                    f"{path}: filter {name} is none of {self.survey.name}; give the survey that it is of."
+                    f"{path}: filter {name} is none of {survey.name}; give the survey that it is of."
                 )
-        own = self.survey.pixel_scale
+        own = survey.pixel_scale
         if abs(stamp.pixel_scale - own) > 0.01 * own:
             raise ValueError(
-                f"{path}: pixels of {stamp.pixel_scale:.4g} arcsec, but those of {self.survey.name} are "
+                f"{path}: pixels of {stamp.pixel_scale:.4g} arcsec, but those of {survey.name} are "
                 f"{own:g}; give the survey that they are from, or a survey file."
             )
 
@@ -317,14 +282,15 @@ class _Parts:
                 f"{self.out} was moved or removed meanwhile; put it back and run the command again."
             )
         stack, table = collect_stamps(self.pending)
-        table["dataset"] = self.name
+        table["dataset"] = self.common.dataset
         table = without_fill_values(table)
         if self.properties:
             table = with_properties(table, self.properties, self.match_radius)
+        preparation = self.common.preparation
         path = write_part(
-            part_path(self.out, self.number), stack, table, name=self.name, kind=self.kind,
-            survey=self.survey, bands=self.bands, pixel_scale=self.preparation.pixel_scale_of(self.scale),
-            preparation=self.preparation, unit=UNITS[self.preparation.domain],
+            part_path(self.out, self.number), stack, table, name=self.common.dataset, kind=self.kind,
+            survey=self.common.survey, bands=self.bands, pixel_scale=preparation.pixel_scale_of(self.scale),
+            preparation=preparation, unit=UNITS[preparation.domain],
             provenance=self.settings
             | {"start": self.start, "stop": self.stop, "rejects": self.pending_rejects},
         )  # fmt: skip
@@ -357,11 +323,7 @@ def _remove_from_the_first_gap_on(out: Path) -> None:
 
 
 def _prepare_batch(
-    preparation: Preparation,
-    seed: int,
-    fractions: tuple[float, ...],
-    rejected_flags: tuple[str, ...],
-    batch: list[tuple[Path, RawStamp]],
+    common: Common, batch: list[tuple[Path, RawStamp]]
 ) -> list[tuple[dict, PreparedStamp | str]]:
     """Each image's identity, and itself prepared or the reason why it cannot be used."""
     outcomes = []
@@ -374,7 +336,7 @@ def _prepare_batch(
         if "kind" in stamp.metadata:
             identity["kind"] = stamp.metadata["kind"]
         try:
-            outcomes.append((identity, _prepare_one(stamp, preparation, seed, fractions, rejected_flags)))
+            outcomes.append((identity, _prepare_one(stamp, common)))
         except RejectedStampError as reason:
             outcomes.append((identity, str(reason)))
         # No image may end the run of the others.
@@ -385,19 +347,13 @@ def _prepare_batch(
     return outcomes
 
 
-def _prepare_one(stamp, preparation, seed, fractions, rejected_flags) -> PreparedStamp:
+def _prepare_one(stamp: RawStamp, common: Common) -> PreparedStamp:
     """Prepare a stamp and assign its split, or raise the reason why not."""
     if problem := stamp.problem or place_problem(stamp.ra, stamp.dec):
         raise RejectedStampError(problem)
-    if np.isfinite(stamp.ra) and np.isfinite(stamp.dec):
-        split = split_of_place(stamp.ra, stamp.dec, seed, fractions)
-    else:
-        split = assign_split(stamp.galaxy_id, seed, fractions)
-    if split is None:
-        raise RejectedStampError("on the boundary between sky cells of different splits")
-    prepared = prepare_stamp(stamp, preparation, preparation_stream(seed, stamp.galaxy_id))
-    refuse_flagged(prepared, rejected_flags)
-    return replace(prepared, row=prepared.row | {"view": 0, "split": split})
+    prepared = common.prepare(stamp)
+    prepared.row.pop("dataset")  # a part has it behind all other columns
+    return prepared
 
 
 def _all_stamps(
