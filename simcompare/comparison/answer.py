@@ -10,7 +10,10 @@ from simcompare.comparison.structure import SIGNIFICANCE, UNRANKED, Verdict
 from simcompare.kinds import Kind
 from simcompare.scores.columns import column_of
 
-__all__ = ["answer", "null_lines", "number"]
+__all__ = ["UNBOUNDED", "answer", "null_lines", "number"]
+
+UNBOUNDED = "unbounded"
+"""How an infinite bound is written."""
 
 
 def number(value: float, digits: int = 2) -> str:
@@ -18,7 +21,7 @@ def number(value: float, digits: int = 2) -> str:
     if np.isnan(value):
         return "unknown"
     if np.isinf(value):
-        return "unbounded"
+        return UNBOUNDED
     text = f"{value:.{digits}f}"
     text = text.removeprefix("-") if not text.strip("-0.") else text
     return text.replace("-", "\N{MINUS SIGN}")
@@ -120,7 +123,7 @@ def _fraction(row: Row, table: Table, *, short: bool = False) -> str:
     if np.isnan(value):
         z = f"z = {number(row['structure_z'])}"
         return z if short else f"a mean structure score of {z}, compared with"
-    bounds = "unbounded" if np.isinf([low, high]).any() else f"{number(low)} to {number(high)}"
+    bounds = UNBOUNDED if np.isinf([low, high]).any() else f"{number(low)} to {number(high)}"
     if short:
         return f"{number(value)}, {bounds}"
     return f"{number(value)} ({table.meta['confidence']:.0%} interval {bounds}) of"

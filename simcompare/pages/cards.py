@@ -10,6 +10,7 @@ import numpy as np
 from astropy.table import Row, Table
 from PIL import Image
 
+from simcompare.comparison.answer import UNBOUNDED
 from simcompare.images.contact_sheet import common_stretch, contact_sheet
 from simcompare.kinds import Kind
 from simcompare.pages.cells import value_text
@@ -140,8 +141,9 @@ def cards_of(
 def _fraction(row: Row) -> str:
     """Structure fraction with its interval."""
     value = value_text(row["structure_fraction"], "", 2) if "structure_fraction" in row.colnames else ""
-    ends = [value_text(row[f"structure_fraction_{end}"], "", 2) for end in ("low", "high")] if value else []
-    return f"{value} ({' to '.join(ends)})" if all(ends) and ends else value
+    ends = [value_text(row[f"structure_fraction_{end}"], "", 2) for end in ("low", "high")] if value else [""]
+    bounds = "interval unbounded" if UNBOUNDED in ends else " to ".join(ends)
+    return f"{value} ({bounds})" if all(ends) else value
 
 
 def _picture(name: str, pictures: Mapping[str, bytes]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.table import Row, Table
 
-from simcompare.comparison.answer import number
+from simcompare.comparison.answer import UNBOUNDED, number
 from simcompare.comparison.report_table import FurtherTable
 from simcompare.kinds import Kind
 from simcompare.scores.columns import column_of
@@ -170,7 +170,7 @@ def value_text(value: object, name: str, digits: int | None = None) -> str:
     if np.isnan(value):
         return ""
     if np.isinf(value):
-        return "unbounded"
+        return UNBOUNDED
     if name in _P_VALUES or name.endswith(("_p", "_p_holm")):
         return f"< {_LIMIT:.4f}" if value < _LIMIT else _p_value(value)
     if name.startswith(_SHARES):
@@ -225,7 +225,7 @@ def _interval(row: Row, ends: Sequence[str], name: str, digits: int | None) -> s
     if np.isnan(bounds).any():
         return ""
     if np.isinf(bounds).any():
-        return "unbounded"
+        return UNBOUNDED
     return " to ".join(value_text(bound, name, digits) for bound in bounds)
 
 

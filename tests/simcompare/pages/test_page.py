@@ -150,6 +150,23 @@ def test_every_data_set_has_a_card_with_its_images_and_links_to_its_figures(tmp_
     assert "No images available." in reference
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "says"),
+    [
+        (0.4, 0.6, "0.50 (0.40 to 0.60)"),
+        (-np.inf, np.inf, "0.50 (interval unbounded)"),
+        (np.nan, 0.6, "0.50"),
+    ],
+)
+def test_a_card_writes_the_fraction_as_a_person_would(low, high, says, tmp_path):
+    table = compared(-20, name="TNG50-1")
+    for end, value in (("", 0.5), ("_low", low), ("_high", high)):
+        table[f"structure_fraction{end}"] = value
+    table["verdict"] = "smoother than real"
+    html = write_report(tmp_path, table, []).read_text(encoding="utf-8")
+    assert f"<b>f = {says}</b>: smoother than real" in html
+
+
 def test_figures_say_what_is_seen(tmp_path):
     from simcompare.figures import draw_forest, save_figure
     from simcompare.figures.descriptions import described
