@@ -3,6 +3,7 @@
 import importlib
 import logging
 from dataclasses import replace
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -27,6 +28,7 @@ from mocks.readers import (
     registry,
     select,
 )
+from mocks.readers.base import Snapshot
 from mocks.readers.particles.geometry import shrinking_sphere
 from mocks.readers.selection import aperture_radius
 from mocks.toys import (
@@ -375,3 +377,16 @@ def test_hash_table_that_does_not_fit_is_found(galaxies, tmp_path):
     with h5py.File(next(path.glob("*.2.hdf5")), "r+") as file:
         file["HashTable/PartType4/NumParticleInCell"][...] += 1
     assert any("hash table counts" in finding.message for finding in levels(examine(path), "error"))
+
+
+def test_a_galaxy_that_is_not_there_is_told_with_the_first_ten_that_are():
+    numbers = list(range(100, 112))
+    for n, shown in ((10, "109 $"), (11, r"109 \.\.\.")):
+        table = Table({"subhalo_id": numbers[:n], "mass": np.arange(n) * 1.0})
+        with pytest.raises(ValueError, match=f"no galaxy 7; it has 100, 101, .*, {shown}"):
+            Snapshot._row_of(SimpleNamespace(path="x.hdf5"), table, 7)
+        assert Snapshot._row_of(SimpleNamespace(path="x.hdf5"), table, 103)["mass"] == 3
+
+
+def test_scale_factor_follows_from_the_redshift():
+    assert Snapshot.scale_factor.fget(SimpleNamespace(redshift=3.0)) == 0.25

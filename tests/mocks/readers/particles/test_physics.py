@@ -7,9 +7,16 @@ from astropy.cosmology import FlatLambdaCDM
 from scipy.integrate import quad
 from scipy.optimize import brentq
 
+from mocks.light.bc03 import living_fractions
 from mocks.readers.particles.friends import friends_of_friends
 from mocks.readers.particles.geometry import half_mass_radius, shrinking_sphere, unwrap
-from mocks.readers.particles.hilbert import domains_in_sphere, hilbert_keys
+from mocks.readers.particles.hilbert import (
+    GADGET_CURVE,
+    RAMSES_CURVE,
+    cells_in_sphere,
+    domains_in_sphere,
+    hilbert_keys,
+)
 from mocks.readers.particles.mass_loss import IMFS, remaining_mass_fraction
 from mocks.readers.particles.times import (
     age_from_conformal_time,
@@ -109,6 +116,20 @@ def test_mass_left_is_that_of_the_living_and_of_the_remnants(metallicity, log_ag
     assert found[0] == pytest.approx(expected, abs=1e-3)
 
 
+def test_between_two_metallicities_and_ages_the_mass_left_is_theirs_by_nearness():
+    """Halfway in the logarithm of both, between the models of 0.004 and 0.008."""
+    metallicity, log_age, _ = living_fractions()
+    z = metallicity[np.searchsorted(metallicity, 0.0039) :][:2]
+    k = np.searchsorted(log_age, 9.5)
+    age = 10.0 ** (log_age[k : k + 2] - 9)
+    corners = remaining_mass_fraction(np.tile(age, 2), np.repeat(z, 2))
+    between = np.sqrt(z[:1] * z[1:]), np.sqrt(age[:1] * age[1:])
+    assert remaining_mass_fraction(between[1], between[0])[0] == pytest.approx(corners.mean(), rel=1e-9)
+    quarter = 10 ** (0.75 * np.log10(z[:1]) + 0.25 * np.log10(z[1:]))
+    found = remaining_mass_fraction(age[:1], quarter)[0]
+    assert found == pytest.approx(0.75 * corners[0] + 0.25 * corners[2], rel=1e-9)
+
+
 def test_mass_loss_by_initial_mass_function():
     old, solar = np.array([10.0]), np.array([0.02])
     assert remaining_mass_fraction(old, solar)[0] == pytest.approx(0.572, abs=2e-3)
@@ -197,13 +218,37 @@ def test_friends_of_friends_equals_brute_force(length):
     assert (np.diff(np.bincount(group)) <= 0).all()
 
 
-def test_hilbert_curve_visits_neighbours_one_after_the_other():
-    bits = 3
+@pytest.mark.parametrize(
+    ("curve", "first"),
+    [(RAMSES_CURVE, [0, 1, 3, 2, 7, 6, 4, 5]), (GADGET_CURVE, [0, 7, 1, 6, 3, 4, 2, 5])],
+    ids=["ramses", "gadget"],
+)
+@pytest.mark.parametrize("bits", [1, 3, 5])
+def test_hilbert_curve_visits_neighbours_one_after_the_other(curve, first, bits):
+    """Every cell once; eighths in the order of hilbert3d in RAMSES and of peano.c in Gadget."""
     cells = np.stack(np.unravel_index(np.arange(8**bits), (2**bits,) * 3), axis=1)
-    keys = hilbert_keys(cells, bits)
+    keys = hilbert_keys(cells, bits, curve)
     assert np.array_equal(np.sort(keys), np.arange(8**bits))
     steps = np.abs(np.diff(cells[np.argsort(keys)], axis=0)).sum(axis=1)
     assert (steps == 1).all()
+    eighth = np.indices((2, 2, 2)).reshape(3, 8).T * 2 ** (bits - 1)
+    assert (hilbert_keys(eighth, bits, curve) // 8 ** (bits - 1)).tolist() == first
+
+
+@pytest.mark.parametrize("side", [1, 2, 4, 8])
+@pytest.mark.parametrize("radius", [0.01, 0.12, 0.3, 0.49, 0.7, 0.9])
+def test_cells_that_a_sphere_touches(side, radius):
+    """By the distance of the centre from every cell and its periodic images."""
+    centre = np.array([0.1, 0.52, 0.97])
+    low = np.indices((side,) * 3).reshape(3, -1).T / side
+    away = np.full(len(low), np.inf)
+    for shift in np.indices((3, 3, 3)).reshape(3, -1).T - 1:
+        nearest = np.clip(centre, low + shift, low + shift + 1 / side)
+        away = np.minimum(away, np.linalg.norm(nearest - centre, axis=1))
+    expected = {tuple(cell) for cell in np.rint(low[away <= radius] * side).astype(int).tolist()}
+    found = cells_in_sphere(centre, radius, side).tolist()
+    assert len(found) == len(expected)
+    assert {tuple(cell) for cell in found} == expected
 
 
 def test_domains_of_a_sphere_hold_all_its_particles_and_few_others():
