@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,15 @@ import numpy as np
 from mocks.surveys import SURVEYS
 from simcompare.observed.names import word
 
-__all__ = ["band_letter", "band_names", "band_places", "check_axes", "check_filter", "foreign_filter"]
+__all__ = [
+    "band_letter",
+    "band_names",
+    "band_places",
+    "bands_of_header",
+    "check_axes",
+    "check_filter",
+    "foreign_filter",
+]
 
 # Words that name a camera or a survey in a filter's name, and the beginnings of the surveys that use it.
 _FAMILIES = {
@@ -28,7 +36,13 @@ _FAMILIES = {
     "lsst": ("lsst",),
     "lsstcam": ("lsst",),
     "euclid": ("euclid",),
+    # of none of our surveys
+    **dict.fromkeys(("cousins", "johnson", "bessell", "bessel", "vega", "cfht", "megacam", "megaprime"), ()),
+    **dict.fromkeys(("hst", "acs", "wfc3", "wfpc2", "jwst", "nircam", "2mass", "ukidss", "vista"), ()),
+    **dict.fromkeys(("ztf", "skymapper", "galex", "gaia", "wise"), ()),
 }
+# Filters of space telescopes and of MegaCam by their numbers: F606W, MP9601
+_NUMBERED = re.compile(r"f\d{3,4}(?:w|m|n|lp|x|w2)|mp\d{4}", re.IGNORECASE)
 _LETTER = re.compile(r"[ugrizyUGRIZY]2?")
 
 
@@ -68,6 +82,27 @@ def band_names(stated, where: str | Path) -> tuple[str, ...]:
     if not names or "" in names or len(set(names)) < len(names):
         raise ValueError(f"{where}: bands are {', '.join(names) or 'not named'}; name each plane once.")
     return tuple(names)
+
+
+def bands_of_header(header: Mapping, where: str | Path) -> tuple[str, ...] | None:
+    """Names of the planes of a FITS image by its BANDS, or by BAND0, BAND1, ...; None where it has neither.
+
+    Raises
+    ------
+    ValueError
+        As `band_names`, or when the two contradict each other.
+    """
+    numbered = {int(card[4:]): word(header[card]) for card in header if re.fullmatch(r"BAND\d+", card)}
+    planes = band_names([numbered[i] for i in sorted(numbered)], where) if numbered else None
+    if "BANDS" not in header:
+        return planes
+    names = band_names(header["BANDS"], where)
+    if planes is not None and [band_letter(x) or x for x in planes] != [band_letter(x) or x for x in names]:
+        raise ValueError(
+            f"{where}: BANDS says {', '.join(names)}, BAND{min(numbered)} to BAND{max(numbered)} say "
+            f"{', '.join(planes)}; correct the header."
+        )
+    return names
 
 
 def band_letter(name: str) -> str | None:
@@ -113,6 +148,8 @@ def check_axes(where: str | Path, shape: tuple[int, ...], bands: Sequence[str], 
 def check_filter(where: str | Path, filter_name: str, band: str) -> None:
     """Refuse an image whose header names another filter than its file."""
     letter = band_letter(filter_name)
+    if letter is None and re.fullmatch(r"[A-Za-z]", filter_name.strip()):
+        letter = filter_name.strip().lower()  # of another system, as V is
     if letter is not None and letter != band.lower():
         raise ValueError(
             f"{where}: its header says filter {filter_name.strip()}, but it is taken for band {band}; rename "
@@ -124,9 +161,7 @@ def foreign_filter(filter_name: str, survey: str) -> bool:
     """Whether a filter is named after another survey than the one asked for, as far as both are known."""
     if survey not in SURVEYS:
         return False
-    families = [
-        family
-        for part in re.split(r"[^a-zA-Z0-9]+", filter_name.lower())
-        if (family := _FAMILIES.get(part)) is not None
-    ]
+    parts = re.split(r"[^a-z0-9]+", filter_name.lower().replace("pan-starrs", "panstarrs"))
+    families = [family for part in parts if (family := _FAMILIES.get(part)) is not None]
+    families += [() for part in parts if _NUMBERED.fullmatch(part) and not survey.startswith("euclid")]
     return any(not survey.startswith(family) for family in families)

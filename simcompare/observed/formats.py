@@ -221,7 +221,10 @@ def _what_it_is(path: Path) -> str:
     if is_picture(path):
         return " (one picture; give the folder that it is in)"
     if not h5py.is_hdf5(path):
-        return ""
+        with path.open("rb") as file:
+            start = file.read(200).lstrip().lower()
+        is_page = start.startswith((b"<!doctype html", b"<html", b"<?xml"))
+        return " (a page of text, as archives answer with on an error; fetch it again)" if is_page else ""
     with open_checked(path) as file:
         names = ", ".join(sorted(file)[:8]) or "nothing"
         image = file.get("image")

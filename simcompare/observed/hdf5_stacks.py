@@ -6,12 +6,14 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from astropy.table import Column
 
 from mocks.checked_hdf5 import open_checked
 from simcompare.images.stamps import RAW_MASK_BITS, RawStamp
 from simcompare.observed.bands import band_names, band_places, check_axes
 from simcompare.observed.footprints import peak_columns, target_of
 from simcompare.observed.names import galaxy_name, names_of, word
+from simcompare.observed.places import degrees_of
 from simcompare.observed.psfs import gaussian_psf, odd_psf
 from simcompare.observed.rows import check_filters, each_row
 from simcompare.observed.stated_psf import mixture_psf
@@ -25,15 +27,20 @@ _DEGREES |= {"hourangle": 15.0, "hour": 15.0, "hours": 15.0}
 
 
 def degrees(file: h5py.File, name: str, n: int) -> np.ndarray:
-    """Column of coordinates [deg], by the unit that its attribute states; NaN without the column.
+    """Column ``ra_deg`` (or ``ra``) [deg], by the unit that its attribute states; NaN without the column.
 
     Raises
     ------
     ValueError
-        For another number of rows, or a unit that is not an angle.
+        For another number of rows, a unit that is not an angle, or a text that is no coordinate.
     """
+    axis = name.removesuffix("_deg")
+    name = name if name in file else axis
     if name not in file:
         return np.full(n, np.nan)
+    if file[name].dtype.kind in "OS" and file[name].shape == (n,):
+        texts = Column([word(value) for value in file[name][:]], name=name)
+        return degrees_of(texts, axis, file.filename)
     values = np.asarray(file[name][:], dtype=float)
     unit = word(file[name].attrs.get("unit", file[name].attrs.get("units", "deg"))) or "deg"
     if values.shape != (n,) or unit.lower() not in _DEGREES:
@@ -108,6 +115,8 @@ def _check_rows(path: Path, file: h5py.File, n: int) -> None:
         if name in file and not is_shared and (file[name].ndim == 0 or len(file[name]) != n):
             rows = len(file[name]) if file[name].ndim else "no"
             raise ValueError(f"{path}: dataset {name!r} has {rows} rows for {n} images.")
+    if "galaxy_id" in file and file["galaxy_id"].ndim > 1:
+        raise ValueError(f"{path}: galaxy_id has shape {file['galaxy_id'].shape}; one name each is needed.")
 
 
 def _pixel_scale(path: Path, file: h5py.File) -> float:

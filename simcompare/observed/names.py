@@ -83,26 +83,29 @@ def names_of(ids: Sequence, ra: np.ndarray, dec: np.ndarray, stem: str) -> list[
         texts = [str(int(value)) if is_whole else "" for value, is_whole in zip(ids, whole, strict=True)]
     else:
         texts = [word(value) for value in ids]
-    times = Counter(texts)
-    unclear = sum(1 for text in texts if not text or times[text] > 1)
-    if unclear:
-        log.warning(
-            "%s: %d of %d names are empty or repeated; these galaxies are named by position",
-            stem,
-            unclear,
-            len(ids),
-        )
-    names = []
+    times, names, unclear, repeated = Counter(texts), [], 0, 0
     for i, text in enumerate(texts):
         named = text if text and times[text] == 1 else ""
         if text and not named and np.isnan(ra[i]) and np.isnan(dec[i]):
             named = text  # the second image of a name is a repetition, for all that is known
+            repeated += 1
+        elif not named:
+            unclear += 1
         names.append(named or galaxy_name("J", ra[i], dec[i], f"{stem}-{i}"))
+    if unclear:
+        how = "by position, or else by file and row"
+        log.warning("%s: %d of %d names are empty or repeated: named %s", stem, unclear, len(ids), how)
+    if repeated:
+        log.warning(
+            "%s: %d of %d galaxies share their names; the first of each is taken", stem, repeated, len(ids)
+        )
     return names
 
 
 def word(value) -> str:
     """Text of a stored string, however it is stored, in one line."""
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.item()
     if isinstance(value, bytes | np.bytes_):
         try:
             value = value.decode()

@@ -14,6 +14,8 @@ __all__ = ["gaussian_psf", "joined_psfs", "odd_psf", "psf_of_model", "psf_plane"
 
 logger = logging.getLogger(__name__)
 
+_STATED_SIDE = 31  # pixels; side of the image of a PSF of which the width is stated
+
 
 def gaussian_psf(fwhm, pixel_scale: float, n_bands: int) -> np.ndarray:
     """Gaussian PSFs of stated widths [arcsec].
@@ -28,8 +30,14 @@ def gaussian_psf(fwhm, pixel_scale: float, n_bands: int) -> np.ndarray:
         raise ValueError(f"{widths.size} PSF widths are stated for {n_bands} bands.")
     if not (np.isfinite(widths).all() and (widths > 0).all()):
         raise ValueError(f"a PSF width is {np.min(widths)} arcsec; it must be positive.")
+    widest = _STATED_SIDE / 2 * pixel_scale
+    if widths.max() > widest:
+        raise ValueError(
+            f"a PSF width is {widths.max():g} arcsec; at most {widest:.3g} arcsec, half the side of the "
+            "image that is made of it, can be used. In pixels, or another unit?"
+        )
     widths = np.broadcast_to(widths, n_bands)
-    return np.stack([effective_psf("gaussian", width / pixel_scale, 31) for width in widths])
+    return np.stack([effective_psf("gaussian", width / pixel_scale, _STATED_SIDE) for width in widths])
 
 
 def odd_psf(psf: np.ndarray) -> np.ndarray:

@@ -126,7 +126,12 @@ def _parts(where: str, unit: str) -> list[str]:
         text, remark = match.groups()
     parts = [part.strip() for part in re.split("[,;]", text) if part.strip()]
     # "coadd flux zero point 27" needs no comma.
-    split = [re.fullmatch(rf"(.*\S)\s+({_ZEROPOINT.pattern})", part, re.IGNORECASE) for part in parts]
+    split = [
+        None
+        if _ZEROPOINT.fullmatch(part)
+        else re.fullmatch(rf"(.*\S)\s+({_ZEROPOINT.pattern})", part, re.IGNORECASE)
+        for part in parts
+    ]
     parts = [
         each for part, two in zip(parts, split, strict=True) for each in ([two[1], two[2]] if two else [part])
     ]

@@ -7,9 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from astropy.io import fits
 
+from mocks.observing.psf_images import measure_fwhm
 from mocks.survey_files.psfex import open_psfex
 from simcompare.images.stamps import RawStamp, SkyFrame
-from simcompare.observed.bands import band_names, band_places, check_axes, check_filter
+from simcompare.observed.bands import band_places, bands_of_header, check_axes, check_filter
 from simcompare.observed.fits_files.band_files import band_files, psf_file, psf_name, split_band
 from simcompare.observed.fits_files.headers import linear_pixels, sky_frame, stated_unit
 from simcompare.observed.fits_files.images import raw_mask, read_arrays
@@ -19,6 +20,7 @@ from simcompare.observed.psfs import gaussian_psf, joined_psfs, psf_of_model, ps
 __all__ = ["Plane", "flux_plane", "join_planes", "read_fits_cutout"]
 
 _SCALES_AGREE = 1e-3
+_WIDTHS_AGREE = 0.25  # relative; widths are measured in several ways
 _PLACES_AGREE = 0.5  # pixels; bands further apart are other pixels of the sky
 
 
@@ -65,8 +67,8 @@ def read_fits_cutout(path: Path, bands: tuple[str, ...], units: str = "") -> Ite
         When units, coordinates or bands are not stated or do not agree, or the file is damaged.
     """
     arrays, header = read_arrays(path, path)
-    if "BANDS" in header:
-        names = band_names(header["BANDS"], path)
+    names = bands_of_header(header, path) if "BANDS" in header or np.ndim(arrays[0][2]) == 3 else None
+    if names is not None:
         check_axes(path, np.shape(arrays[0][2]), names, first="")
         chosen = band_places(path, bands, names)
         planes = [
@@ -159,15 +161,16 @@ def flux_plane(arrays: list, header: fits.Header, index: int | None, units: str,
 
 def _psf(path: Path, index: int | None, arrays: list, header: fits.Header, scale: float) -> np.ndarray:
     """PSF (1, k, k) from the file, its neighbour, or a stated width."""
-    own = [data for name, _, data in arrays[1:] if name == "PSF"]
+    own = [(stated, data) for name, stated, data in arrays[1:] if name == "PSF"]
     beside = psf_file(path) if not own else None
     try:
         if own:
-            return psf_plane(own, index)
+            return _checked(psf_plane([data for _, data in own], index), own[0][0], header, scale)
         if beside is not None and (model := open_psfex(beside)) is not None:
             return psf_of_model(model, header, np.shape(arrays[0][2])[-2:])[None]
         if beside is not None:
-            return psf_plane([data for _, _, data in _all_arrays(beside)], index)
+            parts = _all_arrays(beside)
+            return _checked(psf_plane([data for _, _, data in parts], index), parts[0][1], header, scale)
         if "PSF_FWHM" in header:
             return gaussian_psf(float(header["PSF_FWHM"]), scale, 1)
     except (TypeError, ValueError) as error:
@@ -177,6 +180,25 @@ def _psf(path: Path, index: int | None, arrays: list, header: fits.Header, scale
     raise FileNotFoundError(
         f"{expected}: no PSF; {there}give it in an extension PSF, or state PSF_FWHM [arcsec]."
     )
+
+
+def _checked(psf: np.ndarray, stated: fits.Header, header: fits.Header, scale: float) -> np.ndarray:
+    """PSF (1, k, k) whose header, and that of its image, do not contradict it."""
+    for card in ("PIXSCALE", "PIXELSCL"):
+        own = float(stated.get(card, scale))
+        if abs(own - scale) > _SCALES_AGREE * scale:
+            raise ValueError(
+                f"its PSF has pixels of {own:g} arcsec ({card}), the image of {scale:.4g}; resample the PSF."
+            )
+    if float(stated.get("OVERSAMP", 1)) != 1:
+        raise ValueError(
+            f"its PSF is oversampled by {stated['OVERSAMP']}; resample it to the image's pixels."
+        )
+    if "PSF_FWHM" in header:
+        width, said = measure_fwhm(psf[0]) * scale, float(header["PSF_FWHM"])
+        if not abs(width - said) <= _WIDTHS_AGREE * width:
+            raise ValueError(f"its PSF is {width:.3g} arcsec wide (FWHM), PSF_FWHM says {said:g}.")
+    return psf
 
 
 def _all_arrays(path: Path) -> list:

@@ -12,8 +12,10 @@ from astropy.utils.exceptions import AstropyUserWarning
 
 from mocks.checked_fits import open_fits
 from simcompare.images.stamps import RAW_MASK_BITS
+from simcompare.observed.bands import band_letter
+from simcompare.observed.names import word
 
-__all__ = ["is_fits", "raw_mask", "read_arrays"]
+__all__ = ["is_fits", "raw_mask", "read_arrays", "stack_masks"]
 
 LARGEST_SIDE = 16_384  # pixels; coadds have 4,200, tiles of DES 10,000
 _SCIENCE = ("SCI", "SCIENCE", "IMAGE", "DATA", "FLUX")
@@ -106,7 +108,50 @@ def _science_first(arrays: list, where) -> list:
     if not likely:
         names = ", ".join(name for name, _, _ in arrays)
         raise ValueError(f"{where}: no image of a galaxy in it; its extensions are {names}.")
+    letters = [band_letter(arrays[i][0]) or band_letter(word(arrays[i][1].get("FILTER", ""))) for i in likely]
+    if not named and len(set(letters) - {None}) > 1:
+        names = ", ".join(f"{arrays[i][0] or i}: {letter}" for i, letter in zip(likely, letters, strict=True))
+        raise ValueError(
+            f"{where}: its extensions are images in several bands ({names}); give each band its own file, or "
+            "one cube with the keyword BANDS."
+        )
     return [arrays[likely[0]], *arrays[: likely[0]], *arrays[likely[0] + 1 :]]
+
+
+def stack_masks(arrays: list, shape: tuple[int, ...], where) -> np.ndarray | None:
+    """Bits of `RAW_MASK_BITS` of all images of a stack, by its masks; None without one.
+
+    Parameters
+    ----------
+    arrays : list
+        As of `read_arrays`; the first holds the images (n, band, y, x).
+    shape : (int, int, int, int)
+        Of the images.
+    where : path-like
+        For messages.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n, band, y, x), or None
+
+    Raises
+    ------
+    ValueError
+        When a mask has another shape than the images, but for the bands, or as `raw_mask`.
+    """
+    mask = None
+    for name, header, data in arrays[1:]:
+        numbered = any(card.startswith("MP_") for card in header)
+        if not numbered and not _MASKS.fullmatch(name):
+            continue
+        planes = np.asarray(data)
+        if planes.shape == (shape[0], *shape[2:]):
+            planes = planes[:, None]
+        if planes.shape not in (shape, (shape[0], 1, *shape[2:])):
+            raise ValueError(f"{where}: its mask has shape {planes.shape}, its images {shape}.")
+        bits = np.broadcast_to(_bits(planes, header, numbered, where), shape)
+        mask = bits if mask is None else mask | bits
+    return mask
 
 
 def raw_mask(arrays: list, shape: tuple[int, int], index: int | None, where) -> np.ndarray:

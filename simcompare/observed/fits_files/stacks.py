@@ -9,9 +9,9 @@ from astropy.table import Table
 
 from mocks.checked_fits import open_fits
 from simcompare.images.stamps import RawStamp
-from simcompare.observed.bands import band_names, band_places, check_axes
+from simcompare.observed.bands import band_places, bands_of_header, check_axes
 from simcompare.observed.fits_files.headers import linear_pixels, stated_unit
-from simcompare.observed.fits_files.images import read_arrays
+from simcompare.observed.fits_files.images import read_arrays, stack_masks
 from simcompare.observed.names import galaxy_name, names_of
 from simcompare.observed.places import degrees_of, lower_names
 from simcompare.observed.psfs import gaussian_psf, odd_psf
@@ -36,8 +36,9 @@ def read_fits_stack(path: Path, bands: tuple[str, ...], units: str = "") -> Iter
     ----------
     path : Path
         Image (n, band, y, x) in the first HDU with BANDS, PIXSCALE [arcsec], and BUNIT or MAGZERO; an
-        extension PSF (band, k, k) or (n, band, k, k), or the keyword PSF_FWHM [arcsec]; if there is a
-        table, its columns ra and dec (degrees when they state no unit) and galaxy_id.
+        extension PSF (band, k, k) or (n, band, k, k), or the keyword PSF_FWHM [arcsec]; if known an
+        extension MASK (n, band, y, x) or (n, y, x) of 0 and 1, or of planes as HSC numbers them; if there is
+        a table, its columns ra and dec (degrees when they state no unit) and galaxy_id.
     bands : tuple of str
         Wanted, in this order.
     units : str
@@ -56,7 +57,7 @@ def read_fits_stack(path: Path, bands: tuple[str, ...], units: str = "") -> Iter
     for card in ("BANDS", "PIXSCALE"):
         if card not in header:
             raise ValueError(f"{path}: keyword {card} is missing; state it in the header.")
-    images, names = arrays[0][2], band_names(header["BANDS"], path)
+    images, names = arrays[0][2], bands_of_header(header, path)
     scale = _number(path, header, "PIXSCALE")
     check_axes(path, images.shape, names)
     chosen = band_places(path, bands, names)
@@ -70,6 +71,7 @@ def read_fits_stack(path: Path, bands: tuple[str, ...], units: str = "") -> Iter
     elif psfs.ndim != 4:
         shared = odd_psf(psfs[chosen])
     ra, dec, ids = _places(path, len(images))
+    masks = stack_masks(arrays, images.shape, path)
 
     def make(i: int) -> RawStamp:
         return RawStamp(
@@ -78,6 +80,7 @@ def read_fits_stack(path: Path, bands: tuple[str, ...], units: str = "") -> Iter
             pixel_scale=scale,
             bands=bands,
             galaxy_id=ids[i],
+            mask=None if masks is None else masks[i][chosen],
             ra=float(ra[i]),
             dec=float(dec[i]),
             filters=tuple(names[place] for place in chosen),

@@ -268,7 +268,7 @@ def test_single_files_of_hsc_and_stacks_of_panstarrs(tmp_path):
     hsc, wide, narrow = tmp_path / "hsc", gaussian_psf(5.0, 31), gaussian_psf(3.0, 31)
     hsc.mkdir()
     for band, light in (("G", 40.0), ("R2", 50.0)):
-        write(hsc / f"cutout-HSC-{band}-9813-pdr3_wide-210101-000000.fits", galaxy(light), PSF_FWHM=9.9)
+        write(hsc / f"cutout-HSC-{band}-9813-pdr3_wide-210101-000000.fits", galaxy(light))
         for ra, psf in ((150.05, wide), (151.00, narrow)):
             name = f"psf-calexp-pdr3_wide-HSC-{band}-9813-4,5-{ra:.5f}-2.03000.fits"
             fits.PrimaryHDU(psf).writeto(hsc / name)
@@ -283,3 +283,56 @@ def test_single_files_of_hsc_and_stacks_of_panstarrs(tmp_path):
             write(stacks / f"rings.v3.skycell.1234.056.stk.{band}.unconv{part}.fits", data)
     (file,) = files_of([stacks], ("g", "r"))
     assert flux(file, ("g", "r")) == pytest.approx([40, 50], abs=2)
+
+
+def test_extensions_of_several_bands_are_refused(tmp_path):
+    """The first was taken whatever the band: G for r, 0.75 mag too bright."""
+    write(tmp_path / "named.fits", galaxy(), ("R", galaxy(), {}))
+    parts = [fits.ImageHDU(galaxy(100.0 * (i + 1)), header(), name=name) for i, name in enumerate("GR")]
+    fits.HDUList([fits.PrimaryHDU(), *parts]).writeto(tmp_path / "two.fits")
+    for part, name in zip(parts, "gr", strict=True):
+        part.name, part.header["FILTER"] = "", f"DECam {name}"
+    fits.HDUList([fits.PrimaryHDU(), *parts]).writeto(tmp_path / "filters.fits")
+    for name in ("two", "filters"):
+        with pytest.raises(ValueError, match="its extensions are images in several bands"):
+            flux(tmp_path / f"{name}.fits", ("r",))
+    assert flux(tmp_path / "named.fits", ("r",)) == pytest.approx(50.0, rel=0.02)
+
+
+def test_planes_named_one_by_one(tmp_path):
+    cube = np.stack([galaxy(100.0 * (i + 1)) for i in range(3)])
+    one_by_one = {"BAND0": "g", "BAND1": "r", "BAND2": "z"}
+    assert flux(write(tmp_path / "a.fits", cube, **one_by_one), ("r",)) == pytest.approx(200.0, rel=0.01)
+    both = write(tmp_path / "b.fits", cube, BANDS="grz", **one_by_one)
+    assert flux(both, ("z", "g")) == pytest.approx([300.0, 100.0], rel=0.02)
+    other = write(tmp_path / "c.fits", cube, BANDS="grz", BAND0="z", BAND1="g", BAND2="r")
+    with pytest.raises(ValueError, match="BANDS says g, r, z, BAND0 to BAND2 say z, g, r"):
+        flux(other, ("r",))
+
+
+@pytest.mark.parametrize("name", ["Cousins R", "F606W", "Pan-STARRS r", "r.MP9601", "2MASS r", "ACS F814W r"])
+def test_filters_of_none_of_our_surveys_are_foreign(name):
+    assert foreign_filter(name, "sdss")
+    assert foreign_filter("Pan-STARRS r", "panstarrs") is False
+
+
+def test_a_letter_of_another_system_is_another_filter(tmp_path):
+    with pytest.raises(ValueError, match="says filter V, but it is taken for band r"):
+        flux(write(tmp_path / "x.fits", galaxy(), FILTER="V"), ("r",))
+
+
+@pytest.mark.parametrize("shape", [(3, 1, SIDE, SIDE), (3, 2, SIDE, SIDE), (3, SIDE, SIDE)])
+def test_masks_of_a_fits_stack(shape, tmp_path):
+    images = np.stack([np.stack([galaxy(seed=2 * i + j) for j in range(2)]) for i in range(3)])
+    mask = np.zeros(shape, np.int16)
+    mask[1, ..., 40:44, 40:44] = 1
+    stated = {"BANDS": "gr", "PIXSCALE": 0.262, "BUNIT": "nanomaggy", "PSF_FWHM": 1.3}
+    parts = [fits.PrimaryHDU(images.astype("f4"), fits.Header(stated)), fits.ImageHDU(mask, name="MASK")]
+    fits.HDUList(parts).writeto(tmp_path / "stack.fits")
+    masks = [stamp.mask for stamp in read_stamps(tmp_path / "stack.fits", ("r",))]
+    assert [int(np.count_nonzero(each)) for each in masks] == [0, 16, 0]
+    assert masks[1].max() == RAW_MASK_BITS["bad"]
+    parts[1] = fits.ImageHDU(mask[:2], name="MASK")
+    fits.HDUList(parts).writeto(tmp_path / "short.fits")
+    with pytest.raises(ValueError, match=r"its mask has shape \(2, .* its images \(3, 2, 90, 90\)"):
+        list(read_stamps(tmp_path / "short.fits", ("r",)))

@@ -250,3 +250,42 @@ def test_names_of_another_number_than_images_are_refused(tmp_path):
     path = write_stack(tmp_path / "x.h5", galaxy_id=np.array([b"a", b"b"]))
     with pytest.raises(ValueError, match=r"x\.h5: dataset 'galaxy_id' has 2 rows for 3 images"):
         list(read_stamps(path, ("r",)))
+
+
+def test_what_is_said_of_shared_names_is_what_is_done(caplog):
+    ids, nowhere = np.array([b"a", b"a", b"", b"c"]), np.full(4, np.nan)
+    assert names_of(ids, nowhere, nowhere, "x") == ["a", "a", "x-2", "c"]
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [
+        "x: 1 of 4 names are empty or repeated: named by position, or else by file and row",
+        "x: 2 of 4 galaxies share their names; the first of each is taken",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ra", "dec", "unit"),
+    [
+        (np.radians([150.0, 151.0]), np.radians([-0.5, 2.0]), "rad"),
+        (np.array([150.0, 151.0]), np.array([-0.5, 2.0]), None),
+        (np.array([b"10:00:00", b"10:04:00"]), np.array([b"-00:30:00", b"02:00:00"]), None),
+    ],
+)
+def test_places_of_a_stack_by_plain_names_units_and_texts(ra, dec, unit, tmp_path):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["image"], file["ra"], file["dec"] = np.ones((2, 1, 40, 40), "f4"), ra, dec
+        stated = {"bands": "r", "pixel_scale_arcsec": 0.396, "psf_fwhm_arcsec": 1.3}
+        file.attrs.update(stated | {"units": np.array([b"nanomaggy"])})
+        for name in ("ra", "dec") if unit else ():
+            file[name].attrs["unit"] = unit
+    stamps = list(read_stamps(tmp_path / "x.h5", ("r",)))
+    assert [stamp.ra for stamp in stamps] == pytest.approx([150.0, 151.0])
+    assert [stamp.dec for stamp in stamps] == pytest.approx([-0.5, 2.0])
+
+
+def test_names_of_two_axes_are_refused(tmp_path):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["image"], file["galaxy_id"] = np.ones((2, 1, 40, 40), "f4"), np.arange(4).reshape(2, 2)
+        stated = {"bands": "r", "pixel_scale_arcsec": 0.396, "psf_fwhm_arcsec": 1.3, "units": "nanomaggy"}
+        file.attrs.update(stated)
+    with pytest.raises(ValueError, match=r"galaxy_id has shape \(2, 2\)"):
+        list(read_stamps(tmp_path / "x.h5", ("r",)))

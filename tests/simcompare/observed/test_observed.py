@@ -73,6 +73,10 @@ def test_formats_are_recognised_from_the_file(stack_file, objects_file, tmp_path
     assert recognise(stack_file) == "sdss-stack"
     assert recognise(objects_file) == "sdss-objects"
     (tmp_path / "a.txt").write_text("no image")
+    page = tmp_path / "page.fits"
+    page.write_text("<!DOCTYPE html><html>404</html>")
+    with pytest.raises(ValueError, match=r"its format is unknown \(a page of text, as archives answer"):
+        recognise(page)
     with pytest.raises(ValueError, match=r"a\.txt: its format is unknown"):
         recognise(tmp_path / "a.txt")
     with pytest.raises(FileNotFoundError, match=r"none\.h5"):

@@ -11,6 +11,7 @@ from mocks.observing.psf_images import measure_fwhm
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.observed import read_stamps
 from simcompare.observed.formats import files_of
+from simcompare.observed.psfs import gaussian_psf as stated
 from simcompare.observed.psfs import odd_psf
 from tests.mocks.survey_files.test_psfex import write_model
 from tests.simcompare.observed.preparing import prepare_observed
@@ -112,3 +113,35 @@ def test_models_beside_images_are_not_said_to_be_skipped(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         assert files_of([tmp_path], ("r",)) == [tmp_path / "a-r.fits", tmp_path / "b-r.fits.gz"]
     assert caplog.messages == [f"{tmp_path}: files skipped by their suffix: 1 .psf"]
+
+
+@pytest.mark.parametrize(
+    ("cards", "of_psf", "why"),
+    [
+        ({}, {}, None),
+        ({"PSF_FWHM": 1.2}, {}, None),
+        ({"PSF_FWHM": 2.4}, {}, "its PSF is 1.1.* arcsec wide .FWHM., PSF_FWHM says 2.4"),
+        ({}, {"PIXSCALE": 0.262}, None),
+        ({}, {"PIXSCALE": 0.131}, "its PSF has pixels of 0.131 arcsec .PIXSCALE., the image of 0.262"),
+        ({}, {"OVERSAMP": 2}, "oversampled by 2"),
+    ],
+)
+def test_a_psf_image_and_what_headers_say_of_it_agree(cards, of_psf, why, tmp_path):
+    """A Gaussian of 4.2 pixels of 0.262 arcsec, with the pixel 4.28 pixels or 1.12 arcsec wide."""
+    place = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 150.05, "CRVAL2": 2.03, "CRPIX1": 45.5}
+    place |= {"CRPIX2": 45.5, "CD1_1": -0.262 / 3600, "CD2_2": 0.262 / 3600, "BUNIT": "nanomaggy"}
+    image = fits.PrimaryHDU(np.ones((90, 90), "f4"), fits.Header(place | cards))
+    psf = fits.ImageHDU(gaussian_psf(4.2, 31), fits.Header(of_psf), name="PSF")
+    fits.HDUList([image, psf]).writeto(tmp_path / "x.fits")
+    if why is None:
+        stamp = next(read_stamps(tmp_path / "x.fits", ("r",)))
+        assert measure_fwhm(stamp.psf[0]) * 0.262 == pytest.approx(1.12, abs=0.02)
+        return
+    with pytest.raises(ValueError, match=why):
+        next(read_stamps(tmp_path / "x.fits", ("r",)))
+
+
+def test_a_stated_width_that_no_image_of_it_holds_is_refused():
+    assert stated(6.0, 0.396, 1).shape == (1, 31, 31)
+    with pytest.raises(ValueError, match=r"a PSF width is 99 arcsec; at most 6.14 arcsec"):
+        stated(99.0, 0.396, 1)

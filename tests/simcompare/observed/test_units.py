@@ -76,3 +76,8 @@ def test_zero_point_beside_a_unit_must_agree():
 def test_counts_are_told_from_fluxes():
     assert all(map(is_counts, ("ADU", "counts/s", "electron", "flux", "DN")))
     assert not any(map(is_counts, ("nanomaggy", "uJy", "mag", "10 adu")))
+
+
+def test_a_zero_point_of_ab_magnitudes_in_words():
+    assert nanomaggies_per_unit("AB mag zero point 30") == pytest.approx(1e-3)
+    assert nanomaggies_per_unit("AB magnitude zeropoint = 25 mag AB") == pytest.approx(0.1)
