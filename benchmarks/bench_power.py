@@ -161,8 +161,27 @@ def main() -> None:
     parser.add_argument("--scores", type=Path, help="npz file that keeps the scores; read if it is there")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    model = load_model(options.model)
-    background = load_model(options.background or default_background(options.model))
+    images, twins = image_sets(options)
+    found = kept(options.scores)
+    if not found:
+        background = load_model(options.background or default_background(options.model))
+        found = gather(images, twins, load_model(options.model), background)
+    if options.scores and not options.scores.is_file():
+        np.savez(
+            options.scores, **{f"{kind}|{name}": found[kind][name] for kind in found for name in found[kind]}
+        )
+    rows = [*of_defects(found, len(images), options.draws), *of_subsets(found, images, options.draws)]
+    rows += of_fields(found, len(images))
+    table = Table(rows=rows)
+    for name in table.colnames[3:]:
+        table[name].info.format = ".3f"
+    print("\n".join(table.pformat(max_width=-1, max_lines=-1)))
+    if options.out:
+        table.write(options.out, overwrite=True)
+
+
+def image_sets(options: argparse.Namespace) -> tuple[ImageSet, ImageSet]:
+    """Real images that have a twin and were not learned from, and the twins."""
     images, twins = ImageSet.open(options.images), ImageSet.open(options.twins)
     seen = set()
     if options.seen:
@@ -172,27 +191,36 @@ def main() -> None:
     images, twins = images.subset(np.array(keep[0])), twins.subset(np.array(keep[1]))
     images = images.select(options.where) if options.where else images
     has_twin = np.isin(images.catalogue["galaxy_id"], twins.catalogue["galaxy_id"])
-    images = images.subset(has_twin)
-    total = len(images)
-    found = kept(options.scores) or gather(images, twins, model, background)
-    if options.scores and not options.scores.is_file():
-        np.savez(
-            options.scores, **{f"{kind}|{name}": found[kind][name] for kind in found for name in found[kind]}
-        )
+    return images.subset(has_twin), twins
+
+
+def of_defects(found: dict, total: int, n_draws: int) -> list[dict]:
+    """Power against twins and each defect, and the rate of false alarms, by the numbers of galaxies."""
     rows = []
     for m, n in ((80, 10), (80, 50), (80, 100), (total - 100, 100)):
-        for name, each in draws(found, ["twins", *DEFECTS], m, n, options.draws).items():
+        for name, each in draws(found, ["twins", *DEFECTS], m, n, n_draws).items():
             rows.append(row(name, m, n, each))
     for n in N_GALAXIES:
-        rows.append(row("real", 80, n, draws(found, ["none"], 80, n, 3 * options.draws)["none"]))
+        rows.append(row("real", 80, n, draws(found, ["none"], 80, n, 3 * n_draws)["none"]))
+    return rows
+
+
+def of_subsets(found: dict, images: ImageSet, n_draws: int) -> list[dict]:
+    """Rate of false alarms of real galaxies that are bright, faint, or from one file."""
     bright = found["none"]["conditions"][:, 0]
     subsets = {"bright half": bright > np.median(bright), "faint half": bright < np.median(bright)}
     source = images.catalogue["source"]
     subsets |= {str(each): source == each for each in np.unique(source) if (source == each).sum() >= 40}
-    for label, subset in subsets.items():
-        for n in (10, 30):
-            rows.append(row(label, 80, n, draws(found, ["none"], 80, n, options.draws, subset)["none"]))
-    fields = group_fields(*found["none"]["places"].T)
+    return [
+        row(label, 80, n, draws(found, ["none"], 80, n, n_draws, subset)["none"])
+        for label, subset in subsets.items()
+        for n in (10, 30)
+    ]
+
+
+def of_fields(found: dict, total: int) -> list[dict]:
+    """Rate of false alarms of real galaxies of one field that the reference has not seen."""
+    fields, rows = group_fields(*found["none"]["places"].T), []
     large = [fields == each for each in np.unique(fields) if (fields == each).sum() >= 20]
     for n in (10, 20):
         each = [draws(found, ["none"], total, n, 20, field, field)["none"] for field in large]
@@ -202,12 +230,7 @@ def main() -> None:
         "unseen fields, whole:",
         *(f"{field.sum()} p={each[0, 0]:.4f}" for field, each in zip(large, whole, strict=True)),
     )
-    table = Table(rows=rows)
-    for name in table.colnames[3:]:
-        table[name].info.format = ".3f"
-    print("\n".join(table.pformat(max_width=-1, max_lines=-1)))
-    if options.out:
-        table.write(options.out, overwrite=True)
+    return rows
 
 
 if __name__ == "__main__":

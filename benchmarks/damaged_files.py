@@ -54,21 +54,7 @@ class Outcome:
 
 def damaged(content: bytes, rng: np.random.Generator) -> tuple[str, bytes]:
     """One damage of a file's content, and its name."""
-    ways = (
-        "cut",
-        "flip",
-        "flips",
-        "zero",
-        "swap",
-        "noise",
-        "lines",
-        "word",
-        "digit",
-        "other",
-        "empty",
-        "insert",
-    )
-    way = ways[rng.integers(len(ways))]
+    way = WAYS[rng.integers(len(WAYS))]
     data, size = bytearray(content), len(content)
     first, last = sorted(rng.integers(0, size + 1, 2).tolist())
     if way == "cut":
@@ -92,20 +78,7 @@ def damaged(content: bytes, rng: np.random.Generator) -> tuple[str, bytes]:
     elif way in ("word", "digit"):
         words = content.split(b" ")
         at = int(rng.integers(len(words)))
-        odd = [
-            b"nan",
-            b"-1",
-            b"1e999",
-            b"[]",
-            b"true",
-            b'"x"',
-            b"",
-            b"0",
-            b"999999999999999999999",
-            b"{}",
-            b"\xff",
-        ]
-        words[at] = odd[rng.integers(len(odd))]
+        words[at] = ODD[rng.integers(len(ODD))]
         data = b" ".join(words)
         if way == "digit":
             data = bytearray(content)

@@ -27,6 +27,8 @@ import tempfile
 import time
 import tomllib
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -164,6 +166,29 @@ def equivalent() -> set[tuple[str, str]]:
     return {(module, what) for module, what in pairs}
 
 
+def compiled_names(tree: ast.Module) -> list[str]:
+    """Functions that numba compiles, where a fault must be there before the import."""
+    return [
+        node.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        and any("njit" in ast.unparse(each) for each in node.decorator_list)
+    ]
+
+
+@contextmanager
+def in_place_of(path: Path, text: str) -> Iterator[None]:
+    """Let a module hold another text while the block runs."""
+    before, cached = path.read_text(encoding="utf-8"), Path(importlib.util.cache_from_source(path))
+    cached.unlink(missing_ok=True)
+    path.write_text(text, encoding="utf-8")
+    try:
+        yield
+    finally:
+        cached.unlink(missing_ok=True)
+        path.write_text(before, encoding="utf-8")
+
+
 def score(folder: Path, module: str, tests: list[str], options: argparse.Namespace, end: float) -> None:
     """Try the mutants of a module that are drawn and not yet seen; print and record what comes out."""
     path = folder / module
@@ -189,27 +214,17 @@ def score(folder: Path, module: str, tests: list[str], options: argparse.Namespa
 
     if not left:
         return
-    clean = LONGEST
-    compiled = [
-        node.name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef)
-        and any("njit" in ast.unparse(each) for each in node.decorator_list)
-    ]
-    tried = [
-        (what, planted(tree, number))
-        for what, (_, number) in left.items()
-        if what.partition(":")[0] not in compiled
-    ]
+    clean, compiled = LONGEST, compiled_names(tree)
+    named = [(what, number) for what, (_, number) in left.items() if what.partition(":")[0] not in compiled]
+    tried = [(what, planted(tree, number)) for what, number in named]
     for what, state, seconds in in_session(
         folder, tests, path, tried, end, (options.longest, options.slowest)
     ):
         is_clean_run = isinstance(what, list)
-        if is_clean_run and state == "out of time":
-            print(f"{module}: its tests take more than {options.longest:g} s", file=sys.stderr, flush=True)
-            return
         if is_clean_run and state != "passed":
-            print(f"{module}: its tests fail without any fault", file=sys.stderr, flush=True)
+            late = f"take more than {options.longest:g} s"
+            why = late if state == "out of time" else "fail without any fault"
+            print(f"{module}: its tests {why}", file=sys.stderr, flush=True)
             return
         if is_clean_run:
             tests, clean = what, seconds
@@ -218,13 +233,9 @@ def score(folder: Path, module: str, tests: list[str], options: argparse.Namespa
     for what, (_, number) in list(left.items()):
         if time.monotonic() > end:
             break
-        cached = Path(importlib.util.cache_from_source(path))
-        cached.unlink(missing_ok=True)
-        path.write_text(ast.unparse(planted(tree, number)), encoding="utf-8")
-        forget_compiled(folder, module)
-        state, seconds = outcome(folder, tests, min(LONGEST, 30 + 3 * clean))
-        cached.unlink(missing_ok=True)
-        path.write_text(text, encoding="utf-8")
+        with in_place_of(path, ast.unparse(planted(tree, number))):
+            forget_compiled(folder, module)
+            state, seconds = outcome(folder, tests, min(LONGEST, 30 + 3 * clean))
         say(what, state, seconds)
     forget_compiled(folder, module)
 

@@ -105,9 +105,8 @@ def project(
     survey, bands = load_survey(survey), tuple(bands)
     redshift = galaxy.redshift if scene.redshift is None else float(scene.redshift)
     dimming(redshift, galaxy.cosmology)  # refuses a galaxy at no distance before any work is done
-    rotation = (
-        view_matrix(scene.view, galaxy) if isinstance(scene.view, str) else np.asarray(scene.view, float)
-    )
+    is_named = isinstance(scene.view, str)
+    rotation = view_matrix(scene.view, galaxy) if is_named else np.asarray(scene.view, float)
     filters = tuple(band.filter for band in survey.select(bands))
     galaxy = with_smoothing_lengths(galaxy)
     light = _light(galaxy, filters, redshift, rotation, scene)
@@ -134,18 +133,18 @@ def project(
         oversampling=scene.oversampling,
         margin=margin,
         flux_outside=np.maximum(light.total - image.sum(axis=(1, 2)), 0),
-        metadata={
-            **{name: getattr(galaxy, name) for name in ("simulation", "snapshot", "subhalo_id")},
-            "redshift": redshift,
-            "view": rotation.round(9).tolist(),
-            "offset": tuple(map(float, offset)),
-            **light.names,
-            "kpc_per_arcsec": scale / pixel_scale,
-            "n_stars": len(galaxy.stars),
-            **light.record(bands),
-            **companions,
-        },
+        metadata=_identity(galaxy)
+        | {"redshift": redshift, "view": rotation.round(9).tolist(), "offset": tuple(map(float, offset))}
+        | light.names
+        | {"kpc_per_arcsec": scale / pixel_scale, "n_stars": len(galaxy.stars)}
+        | light.record(bands)
+        | companions,
     )
+
+
+def _identity(galaxy: Galaxy) -> dict:
+    """Which galaxy an image is of."""
+    return {name: getattr(galaxy, name) for name in ("simulation", "snapshot", "subhalo_id")}
 
 
 class _Light(NamedTuple):

@@ -104,9 +104,7 @@ def _compare(settings: CompareSettings, *, replace: bool) -> Table:
         if structure is not None:
             blocks = (block.with_columns(structure_z=structure.z(block)) for block in blocks)
         write_blocks(blocks, run.folder / SCORES)
-        claims = table[[kind == Kind.SIMULATED for kind in table["kind"]]]
-        verdicts = dict(zip(claims["dataset"].tolist(), claims["verdict"].tolist(), strict=True))
-        asked = {"questions": questions, "structure": structure, "verdicts": verdicts}
+        asked = {"questions": questions, "structure": structure, "verdicts": _verdicts(table)}
         with open_spaces(run.folder / SPACES) as spaces:
             further = further_tables(scores, settings.seed, spaces=spaces, **asked)
         further.insert(0, null_table(table.meta["structure"]))
@@ -127,6 +125,12 @@ def _compare(settings: CompareSettings, *, replace: bool) -> Table:
         products += [f"tables/{each.name}.ecsv" for each in further if each.table is not None]
         done.record(*(name for name in products if name != SPACES or (run.folder / SPACES).is_file()))
     return table
+
+
+def _verdicts(table: Table) -> dict[str, str]:
+    """Verdict on each simulation."""
+    claims = table[[kind == Kind.SIMULATED for kind in table["kind"]]]
+    return dict(zip(claims["dataset"].tolist(), claims["verdict"].tolist(), strict=True))
 
 
 def _with_structure(scores: Scores, structure: Structure | None, questions: Questions, note: str) -> Scores:

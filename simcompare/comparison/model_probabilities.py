@@ -109,13 +109,7 @@ def compare_models(
     """
     names, reference = list(simulations or scores.of_kind(Kind.SIMULATED)), scores.named_reference
     rows = {name: _first_views(scores, name, features) for name in [*names, reference]}
-    few = [name for name in names if len(rows[name]) < 20]
-    if len(names) < 2 or few:
-        raise ValueError(
-            "model comparison needs two simulations of 20 galaxies or more; "
-            f"found {', '.join(names) or 'none'}"
-            + (f", too few galaxies in {', '.join(few)}." if few else ".")
-        )
+    _refuse_few(names, [name for name in names if len(rows[name]) < 20])
     x = np.concatenate([features[rows[name]] for name in names])
     label = np.repeat(np.arange(len(names)), [len(rows[name]) for name in names])
     share = np.array([(prior or {}).get(name, 1.0) for name in names], float)
@@ -151,6 +145,15 @@ def compare_models(
         share_inside,
         _warning(share_inside, error),
     )
+
+
+def _refuse_few(names: list[str], few: list[str]) -> None:
+    if len(names) < 2 or few:
+        raise ValueError(
+            "model comparison needs two simulations of 20 galaxies or more; "
+            f"found {', '.join(names) or 'none'}"
+            + (f", too few galaxies in {', '.join(few)}." if few else ".")
+        )
 
 
 def _first_views(scores: Scores, dataset: str, features: np.ndarray) -> np.ndarray:

@@ -5,8 +5,8 @@ import logging
 import re
 import select
 import sys
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from simcompare.pages.browse_page import (
     word_columns,
 )
 from simcompare.runs.tables import plain
-from simcompare.scores.nearest_real import nearest_real
+from simcompare.scores.nearest_real import NearestReal, nearest_real
 from simcompare.scores.record import Scores
 
 __all__ = ["BrowseServer", "make_server"]
@@ -35,6 +35,7 @@ __all__ = ["BrowseServer", "make_server"]
 logger = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
+_JSON = "application/json"
 _SHEETS_KEPT = 64
 _AT_WORK = 4  # threads
 _CONNECTIONS = 1000  # at once; the others wait
@@ -190,13 +191,12 @@ def make_server(
     stretch, maps, near = sheet_stretch(scores, image_sets), maps or {}, nearest_real(scores)
     reach = map_reach(scores, maps) if maps else 1.0
     described = describe(scores, names, side, near, maps)
-    for key, kind in ({"sheets": "sheet"} | ({"map_sheets": "map"} if maps else {})).items():
-        described[key] = [
-            {"served": f"{kind}/{k}"} | sheet_size(min(PER_SHEET, len(scores) - start), side)
-            for k, start in enumerate(starts)
-        ]
-    description = json.dumps(described).encode()
-    page = page_text(toy=toy, data=None).encode()
+    described["sheets"] = _addresses("sheet", len(scores), side)
+    described |= {"map_sheets": _addresses("map", len(scores), side)} if maps else {}
+    whole = {
+        "/": ("text/html; charset=utf-8", page_text(toy=toy, data=None).encode()),
+        "/data.json": (_JSON, json.dumps(described).encode()),
+    }
 
     @lru_cache(maxsize=_SHEETS_KEPT)
     def sheet(k: int) -> bytes:
@@ -206,33 +206,18 @@ def make_server(
     def map_sheet(k: int) -> bytes:
         return map_jpeg(scores[starts[k] : starts[k] + PER_SHEET], maps, reach, side)
 
-    def row(k: int) -> bytes:
-        one = scores[k : k + 1]
-        values = (
-            {name: str(one[name][0]) for name in texts},
-            {name: one[name][0] for name in names},
-            near.rows[k].tolist(),
-        )
-        return json.dumps(plain(values), allow_nan=False).encode()
-
-    def column(k: int) -> bytes:
-        values = np.asarray(scores[names[k]], "<f8")
-        return np.where(np.isfinite(values), values, np.nan).tobytes()
-
     numbered = {
         "sheet": (len(starts), "image/jpeg", sheet),
         "map": (len(starts) if maps else 0, "image/jpeg", map_sheet),
-        "row": (len(scores), "application/json", row),
-        "column": (len(names), "application/octet-stream", column),
+        "row": (len(scores), _JSON, partial(_row, scores, texts, names, near)),
+        "column": (len(names), "application/octet-stream", partial(_column, scores, names)),
     }
 
     def answers(path: str) -> tuple[str, bytes] | None:
-        if path == "/":
-            return "text/html; charset=utf-8", page
-        if path == "/data.json":
-            return "application/json", description
-        if path == "/ids.json":
-            return "application/json", json.dumps(scores["galaxy_id"].tolist()).encode()
+        if path in whole:
+            return whole[path]
+        if path == "/ids.json":  # of a large run they are not kept twice
+            return _JSON, json.dumps(scores["galaxy_id"].tolist()).encode()
         asked = re.fullmatch(r"/(sheet|map|row|column)/(\d{1,9})", path)
         if asked is None:
             return None
@@ -240,3 +225,29 @@ def make_server(
         return (kind, make(int(asked[2]))) if int(asked[2]) < count else None
 
     return BrowseServer(port, answers)
+
+
+def _addresses(kind: str, n: int, side: int) -> list[dict]:
+    """Where the sheets of n pictures are asked for, and their sizes."""
+    starts = range(0, n, PER_SHEET)
+    return [
+        {"served": f"{kind}/{k}"} | sheet_size(min(PER_SHEET, n - start), side)
+        for k, start in enumerate(starts)
+    ]
+
+
+def _row(scores: Scores, texts: Sequence[str], names: Sequence[str], near: NearestReal, k: int) -> bytes:
+    """Words, numbers and nearest real galaxies of one galaxy as JSON."""
+    one = scores[k : k + 1]
+    values = (
+        {name: str(one[name][0]) for name in texts},
+        {name: one[name][0] for name in names},
+        near.rows[k].tolist(),
+    )
+    return json.dumps(plain(values), allow_nan=False).encode()
+
+
+def _column(scores: Scores, names: Sequence[str], k: int) -> bytes:
+    """Numbers of one column of all galaxies, little-endian; NaN where they are not finite."""
+    values = np.asarray(scores[names[k]], "<f8")
+    return np.where(np.isfinite(values), values, np.nan).tobytes()

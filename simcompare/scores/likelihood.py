@@ -90,8 +90,8 @@ def score(
     if len(images) == 0:
         raise ValueError(f"image set {images.name!r} is empty; there is nothing to score.")
     models = list(model) if isinstance(model, Sequence) else [model]
-    backgrounds = dict(background) if isinstance(background, Mapping) else {"background": background}
-    backgrounds = {name: density for name, density in backgrounds.items() if density is not None}
+    given = background if isinstance(background, Mapping) else {"background": background}
+    backgrounds = {name: density for name, density in given.items() if density is not None}
     densities = [*models, *backgrounds.values()]
     for density in densities:
         check_prepared_alike(images, density)
@@ -105,24 +105,20 @@ def score(
     for stack in images.batches(batch_size):
         rows = slice(done, done + len(stack.image))
         batch = [None if context is None else context[rows] for context in contexts]
-        weight = None
-        if has_aperture:
-            weight = aperture_weights(catalogue[rows], stack.image.shape[-1], images.pixel_scale)
+        shape = stack.image.shape[-1], images.pixel_scale
+        weight = aperture_weights(catalogue[rows], *shape) if has_aperture else None
         own = [bound(each, catalogue[rows]) for each in densities]
         behind = dict(zip(backgrounds, own[len(models) :], strict=True))
         block = _score_batch(stack.image, own[: len(models)], behind, batch, symmetries, weight)
         if _LOCAL in block:
             block |= aperture_columns(*block.pop(_LOCAL), images.bands)
         if has_morphology:
-            pixels = stack.image, stack.variance
-            is_subtracted = images.preparation.subtract_background
             block |= morphology_columns(
-                *pixels, catalogue[rows], images.bands, images.pixel_scale, is_subtracted=is_subtracted
-            )
+                stack.image, stack.variance, catalogue[rows], images.bands, images.pixel_scale,
+                is_subtracted=images.preparation.subtract_background,
+            )  # fmt: skip
         if quantum is not None:
-            block["complexity"] = complexity(stack.image, quantum)
-            rounded = block["log_prob"] + np.log(quantum).sum() * stack.image[0, 0].size
-            block["log_prob_corrected"] = rounded + block["complexity"]
+            block |= _corrected(block["log_prob"], stack.image, quantum)
         blocks.append(block)
         done = rows.stop
         if progress is not None:
@@ -131,6 +127,13 @@ def score(
     if warn:
         warn_of_doubts([scores])
     return scores
+
+
+def _corrected(log_prob: np.ndarray, images: np.ndarray, quantum: np.ndarray) -> dict[str, np.ndarray]:
+    """Complexity of images, and their log-likelihood corrected for it."""
+    found = complexity(images, quantum)
+    rounded = log_prob + np.log(quantum).sum() * images[0, 0].size
+    return {"complexity": found, "log_prob_corrected": rounded + found}
 
 
 def warn_of_doubts(blocks: Iterable[Scores]) -> None:

@@ -289,10 +289,9 @@ def assemble(
     stars = moved(stars)
     computed = {"stellar_mass": float(stars.mass.sum()), "n_stars": len(stars)}
     computed["half_mass_radius"] = half_mass_radius(stars.position, stars.mass)
-    if chosen == UNTOLD:
-        require_one_galaxy(named, stars.position, stars.mass)
-    elif chosen == STATED:
-        require_one_galaxy(named, stars.position, stars.mass, LINKS_OF_SUBHALO)
+    if chosen in (UNTOLD, STATED):
+        links = (LINKS_OF_SUBHALO,) if chosen == STATED else ()
+        require_one_galaxy(named, stars.position, stars.mass, *links)
     if chosen != BY_PLACE:
         inner = mass_within(stars.position, stars.mass, 0.5 * computed["half_mass_radius"])
         share = inner / computed["stellar_mass"]
