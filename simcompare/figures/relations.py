@@ -18,6 +18,7 @@ from simcompare.figures.looks import (
     new_axes,
 )
 from simcompare.figures.samples import datasets_of
+from simcompare.kinds import Kind
 from simcompare.scores.columns import axis_label, column_of, unit_label
 from simcompare.scores.record import Scores
 
@@ -56,7 +57,8 @@ def draw_relation(table: Table, ax: Axes | None = None) -> Axes:
         single = np.all(np.asarray(rows["n_galaxies"]) == 1)
         ax.plot(
             rows["x"], rows["median"], color=style.color, ls="" if single else style.line,
-            marker=style.marker, ms=3, label=count_label(name, int(np.sum(rows["n_galaxies"]))),
+            marker=style.marker, ms=2 if single else 3, alpha=0.6 if single else 1,
+            label=count_label(name, int(np.sum(rows["n_galaxies"]))),
         )  # fmt: skip
     ax.set_ylabel(axis_label(table.meta["column"]))
     return _finish(table, ax)
@@ -117,6 +119,8 @@ def relation_numbers(
 ) -> Table:
     """Score against a property: median and quartiles in bins of equal numbers of real galaxies.
 
+    Frames without a galaxy, which have no properties, are left out.
+
     Parameters
     ----------
     scores : Scores
@@ -138,7 +142,7 @@ def relation_numbers(
         the reference in the same bin and ``difference_error``, with that of the reference's median.
     """
     column, reference = column or scores.headline, scores.named_reference
-    names = datasets_of(scores)
+    names = [name for name in datasets_of(scores) if scores.kind_of(name) != Kind.CONTROL]
     means = {name: _galaxy_table(scores, name, [x, column]) for name in names}
     edges = _edges({name: table[x] for name, table in means.items()}, reference, n_bins, least)
     known: dict[int, tuple[float, float]] = {}  # median of the reference and its error, by bin

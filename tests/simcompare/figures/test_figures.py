@@ -189,6 +189,13 @@ def test_relation_finds_a_known_slope_difference():
     assert np.all(table["difference"][table["dataset"] == "real"] == 0)
 
 
+def test_frames_without_a_galaxy_have_no_relation():
+    scores = toy_scores(2, 60)
+    scores["kind"] = np.where(scores["dataset"] == "sim-1", "control", scores["kind"])
+    table = figures.relation_numbers(Scores.of(scores), "mag_r")
+    assert set(table["dataset"]) == {"real", "sim-0", "twins"}
+
+
 def test_difference_is_as_uncertain_as_the_few_real_galaxies():
     rng, n = np.random.default_rng(3), np.array([120, 40_000])
     names, kinds = np.repeat(["real", "many"], n), np.repeat(["observed", "simulated"], n)
