@@ -1,5 +1,7 @@
 """Companions: the stars of a galaxy's group, or within a radius, and no others."""
 
+import shutil
+
 import h5py
 import numpy as np
 import pytest
@@ -294,3 +296,34 @@ def test_ramses_dwarf_has_neighbours(simulated):
     found = with_companions(snapshot, galaxy, "100 kpc")
     assert len(found.whole.stars) == len(snapshot.read_region(galaxy.centre, 100.0).stars)
     assert len(found.companions.stars) == 1281
+
+
+def test_eagle_file_with_a_planted_neighbour(simulated, tmp_path):
+    """Real columns and units: the stars once more 0.01 Mpc/h aside, and once in another group."""
+    source = simulated / "eagle_gn92_sgn9_snap28" / "SimSpin_example_EAGLE_full.hdf5"
+    path = tmp_path / "group.hdf5"
+    shutil.copyfile(source, path)
+    path.chmod(0o644)
+    with h5py.File(path, "r+") as file:
+        stars, n = file["PartType4"], len(file["PartType4/Mass"])
+        names = []
+        stars.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+        for name in names:
+            values, attributes = stars[name][()], dict(stars[name].attrs)
+            del stars[name]
+            stars[name] = np.concatenate([values] * 3)
+            stars[name].attrs.update(attributes)
+        stars["Coordinates"][n : 2 * n] += [0.01, 0, 0]
+        stars["Coordinates"][2 * n :] += [0, 0.03, 0]
+        stars["SubGroupNumber"][n : 2 * n] = 10
+        stars["GroupNumber"][2 * n :] = 93
+        for key in ("NumPart_ThisFile", "NumPart_Total"):
+            file["Header"].attrs[key] = file["Header"].attrs[key] * np.array([1, 1, 1, 1, 3, 1])
+    snapshot = open_snapshot(path)
+    galaxy = snapshot.read(92 * 100_000 + 9)
+    found = with_companions(snapshot, galaxy, "group").companions.stars
+    assert len(found) == len(galaxy.stars) == n
+    aside = np.sort(found.position, axis=0) - np.sort(galaxy.stars.position, axis=0)
+    assert np.allclose(aside, [10 / 0.6777, 0, 0], atol=0.02)  # coordinates in Mpc are float32 or better
+    assert found.mass.sum() == pytest.approx(galaxy.stars.mass.sum(), rel=1e-6)
+    assert with_companions(snapshot, snapshot.read(93 * 100_000 + 9), "group").companions is None
