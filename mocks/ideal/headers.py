@@ -110,10 +110,14 @@ def filter_names(headers: Sequence[fits.Header], n_planes: int) -> list[str]:
         return [next((str(header[name]) for name in names if name in header), "") for header in headers]
     header = headers[0]
     listed = str(header.get("BANDS", ""))
-    if not any(name in header for name in ("FILTER", "FILTER0", "BAND0")) and len(listed) == n_planes:
+    numbered = ("FILTER0", "BAND0", "FILTER1", "BAND1")
+    if not any(name in header for name in ("FILTER", *numbered)) and len(listed) == n_planes:
         return list(listed)
     whole = header.get("FILTER", header.get("BAND", ""))
-    return [str(header.get(f"FILTER{i}", header.get(f"BAND{i}", whole))) for i in range(n_planes)]
+    # Planes are numbered from 0, as SKIRT does, or from 1, as FITS does.
+    first = 0 if any(name in header for name in numbered[:2]) else 1
+    numbers = range(first, first + n_planes)
+    return [str(header.get(f"FILTER{i}", header.get(f"BAND{i}", whole))) for i in numbers]
 
 
 def bands_of(

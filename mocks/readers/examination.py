@@ -9,6 +9,7 @@ from astropy.table import Table
 
 from mocks.galaxy import Galaxy
 from mocks.ideal.files import is_ideal_image
+from mocks.ideal.record import IdealImage
 from mocks.magnitudes import magnitude_of
 from mocks.readers.base import Snapshot
 from mocks.readers.centring import centred_on
@@ -18,8 +19,9 @@ from mocks.readers.particles.limits import unusual
 from mocks.readers.particles.mass_loss import remaining_mass_fraction
 from mocks.readers.registry import open_snapshot, run_problems
 
-__all__ = ["Examination", "Finding", "doubts_of_galaxy", "examine", "examine_all"]
+__all__ = ["Examination", "Finding", "doubts_of_galaxy", "doubts_of_image", "examine", "examine_all"]
 
+SANE_MAGNITUDE = 3.0, 33.0  # AB; the brightest galaxy of the sky, M 31, has 3.4
 # Current mass over what BC03 models (Chabrier) leave of the initial mass: 0.96 to 1.06 in six simulations
 MASS_LOSS = 0.8, 1.4
 SAMPLED = 3  # galaxies that are read
@@ -300,6 +302,26 @@ def doubts_of_galaxy(galaxy: Galaxy) -> list[str]:
     return wrong
 
 
+def doubts_of_image(ideal: IdealImage) -> list[str]:
+    """Say which of an image's magnitudes no galaxy has.
+
+    Parameters
+    ----------
+    ideal : IdealImage
+
+    Returns
+    -------
+    list of str
+    """
+    total = magnitude_of(ideal.image.sum(axis=(1, 2)))
+    return [
+        f"magnitude {value:.2f} in {band}, usual is {SANE_MAGNITUDE[0]:g} to {SANE_MAGNITUDE[1]:g}: "
+        "mJy for MJy, or another unit?"
+        for band, value in zip(ideal.bands, total, strict=True)
+        if not SANE_MAGNITUDE[0] < value < SANE_MAGNITUDE[1]
+    ]
+
+
 def _check_units(galaxy: Galaxy) -> list[Finding]:
     """Judge whether a galaxy's numbers are of the right size."""
     subject = f"units of galaxy {galaxy.subhalo_id}"
@@ -319,6 +341,7 @@ def _examine_image(paths: tuple[Path, ...], known: dict, options: dict) -> Exami
         Finding("ok", "image", f"{shape} pixels of {ideal.pixel_scale:.4g} arcsec, {magnitudes}")
     )
     known["findings"].extend(Finding("note", "assumed", note) for note in ideal.metadata["notes"])
+    known["findings"].extend(Finding("warning", "units", text) for text in doubts_of_image(ideal))
     return Examination(
         **known
         | {

@@ -3,8 +3,12 @@
 import hashlib
 import os
 import tarfile
+import warnings
 from pathlib import Path
 from typing import BinaryIO
+
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
 
 __all__ = ["problem_with"]
 
@@ -41,6 +45,8 @@ def problem_with(path: Path, content: str, size: int | None = None, sha256: str 
             return f"no {content} file, it begins with {first[:8]!r}"
         if first.startswith(b"SIMPLE") and there % _FITS_BLOCK:
             return f"cut short: {there} bytes, where FITS has a multiple of {_FITS_BLOCK}"
+        if first.startswith(b"SIMPLE") and (end := _fits_end(path)) > there:
+            return f"cut short: {there} bytes, where its FITS headers announce {end}"
         if content == "tar" and not _is_whole_tar(file):
             return "no tar file with anything in it; the places may not be covered"
         if content == "text" and first.lstrip()[:1] == b"<":
@@ -49,6 +55,16 @@ def problem_with(path: Path, content: str, size: int | None = None, sha256: str 
         if sha256 is not None and hashlib.file_digest(file, "sha256").hexdigest() != sha256:
             return "its SHA-256 is not the announced one"
     return ""
+
+
+def _fits_end(path: Path) -> int:
+    """Bytes that the headers of a FITS file announce; 0 where they cannot be read."""
+    try:
+        with warnings.catch_warnings(action="ignore", category=AstropyWarning), fits.open(path) as hdus:
+            places = [hdu.fileinfo() for hdu in hdus]
+    except (OSError, ValueError, TypeError, KeyError, IndexError):
+        return 0
+    return max((place["datLoc"] + place["datSpan"] for place in places), default=0)
 
 
 def _is_whole_tar(file: BinaryIO) -> bool:

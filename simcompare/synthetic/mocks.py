@@ -27,7 +27,7 @@ from mocks.ideal.scale import COSMOLOGY
 from mocks.pipeline import share_outside
 from mocks.products import write_fits, write_rgb
 from mocks.readers import centred_on, fit_to_survey
-from mocks.readers.examination import doubts_of_galaxy
+from mocks.readers.examination import doubts_of_galaxy, doubts_of_image
 from simcompare.images.build import Images
 from simcompare.images.image_set import ImageSet
 from simcompare.images.preparation.prepare import Preparation
@@ -169,7 +169,7 @@ def notes_of(subject: Galaxy | IdealImage, settings: MockSettings) -> list[tuple
     is_image = isinstance(subject, IdealImage)
     notes = subject.metadata["notes"] if is_image else subject.notes
     if is_image:
-        doubts = _foreign_filters(subject, settings)
+        doubts = _foreign_filters(subject, settings) + doubts_of_image(subject)
     else:
         doubts = [f"{subject.galaxy_id}: {text}" for text in doubts_of_galaxy(subject)]
     if is_image and settings.redshift is not None:

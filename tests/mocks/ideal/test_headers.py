@@ -223,3 +223,20 @@ def test_degrees_are_assumed_only_where_nothing_says_so(cards, how):
     side, told = _scale(header, None, None, "x.fits")
     assert side == pytest.approx(SIDE)
     assert told == how
+
+
+def test_planes_numbered_from_one(tmp_path):
+    filters = {"FILTER1": "SDSS_g", "FILTER2": "SDSS_r", "FILTER": None}
+    path = write(tmp_path / "x.fits", np.stack([disc(), disc(flux=200.0)]), **filters)
+    ideal = read_ideal_image(path)
+    assert ideal.bands == ("g", "r")
+    assert ideal.image.sum(axis=(1, 2)) == pytest.approx([100.0, 200.0], rel=1e-6)
+
+
+@pytest.mark.parametrize(("unit", "said"), [("mJy", 0), ("MJy", 1), ("1e-18 mJy", 1)])
+def test_magnitudes_that_no_galaxy_has_are_said(unit, said, tmp_path):
+    """16.40 AB mag in mJy is -6.10 in MJy, and 61.40 in the last."""
+    path = write(tmp_path / "x.fits", disc(flux=1.0), BUNIT=unit)
+    warnings = [each.message for each in examine(path).findings if each.level == "warning"]
+    assert len(warnings) == said
+    assert all("magnitude" in text and "mJy for MJy" in text for text in warnings)

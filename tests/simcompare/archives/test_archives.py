@@ -17,7 +17,9 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
 import pytest
+from astropy.io import fits
 
 from mocks.survey_files.sdss_frames import open_frame
 from mocks.survey_files.sdss_psf import read_psfield
@@ -535,3 +537,17 @@ def test_queries_are_spelled_as_the_servers_want(server):
     ]
     with pytest.raises(ValueError, match="archive 'sdss' is unknown; choose from sdss-frame"):
         archive_url("sdss")
+
+
+@pytest.mark.parametrize("n_extensions", [0, 1])
+def test_fits_of_whole_blocks_that_lacks_some_is_cut_short(n_extensions, tmp_path):
+    """A server that sends the length of what it has cut off itself."""
+    parts = [fits.PrimaryHDU(np.ones((90, 90), "f4"))]
+    parts += [fits.ImageHDU(np.ones((90, 90), "f4")) for _ in range(n_extensions)]
+    path = tmp_path / "x.fits"
+    fits.HDUList(parts).writeto(path)
+    whole = path.read_bytes()
+    assert problem_with(path, "fits") == ""
+    path.write_bytes(whole[:-2880])
+    announced = f"cut short: {len(whole) - 2880} bytes, where its FITS headers announce {len(whole)}"
+    assert problem_with(path, "fits") == announced
