@@ -23,7 +23,7 @@ html_show_sphinx = False
 html_copy_source = False
 
 default_role = "py:obj"
-autodoc_typehints = "none"  # types stand in the docstrings
+autodoc_typehints = "signature"  # docstrings say what types do not: shapes, units, meaning
 autodoc_member_order = "groupwise"
 napoleon_google_docstring = False
 napoleon_use_rtype = False

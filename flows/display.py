@@ -27,10 +27,6 @@ def model_text(model) -> str:
     Parameters
     ----------
     model : FlowModel
-
-    Returns
-    -------
-    str
     """
     return f"<FlowModel {'; '.join(f'{name}: {fact}' for name, fact in _facts(model).items())}>"
 
@@ -41,10 +37,6 @@ def model_table(model) -> str:
     Parameters
     ----------
     model : FlowModel
-
-    Returns
-    -------
-    str
     """
     facts = _facts(model)
     for name in ("validation_nats_per_pixel", "gap_nats_per_pixel"):

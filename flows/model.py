@@ -180,10 +180,6 @@ class FlowModel(nn.Module):
             Its columns, as many as those of the flow and in the same order of quantities.
         metadata : dict, optional
 
-        Returns
-        -------
-        FlowModel
-
         Raises
         ------
         ValueError

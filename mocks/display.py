@@ -99,10 +99,6 @@ def facts_table(title: str, facts: Mapping[str, object], picture: np.ndarray | N
         What by name; anything is shown as its text.
     picture : ndarray of uint8, optional
         As for ``png_bytes``.
-
-    Returns
-    -------
-    str
     """
     rows = "".join(
         f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
@@ -127,10 +123,6 @@ def rows_table(title: str, heads: Iterable[str], rows: Iterable[Iterable[object]
     heads : iterable of str
     rows : iterable of iterable
         Anything is shown as its text.
-
-    Returns
-    -------
-    str
     """
 
     def line(cells, tag):

@@ -27,10 +27,6 @@ def snapshot_number(path: Path) -> int | None:
     path : Path
         However it was given: the folders are those of its absolute path.
 
-    Returns
-    -------
-    int or None
-
     Examples
     --------
     >>> snapshot_number(Path("snapdir_099/snap_099.0.hdf5")), snapshot_number(Path("snap_m25n512_151.hdf5"))
@@ -51,10 +47,6 @@ def galaxy_number(name: str) -> int | None:
     ----------
     name : str
         With or without its ending.
-
-    Returns
-    -------
-    int or None
 
     Examples
     --------

@@ -42,10 +42,6 @@ def load_filter(name: str) -> Filter:
     name : str
         For example ``"sdss2010-r"``.
 
-    Returns
-    -------
-    Filter
-
     Raises
     ------
     ValueError

@@ -91,10 +91,6 @@ def project(
     offset : tuple of float
         Shift (y, x) of the galaxy's centre from the image's [survey pixels].
 
-    Returns
-    -------
-    IdealImage
-
     Raises
     ------
     ValueError

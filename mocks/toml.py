@@ -13,10 +13,6 @@ _DEEP_KEY = re.compile(r"(?<![\w\"'-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){50}")
 def parse_toml(text: str) -> dict:
     """Content of a TOML text.
 
-    Parameters
-    ----------
-    text : str
-
     Raises
     ------
     ValueError

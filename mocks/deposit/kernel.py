@@ -28,10 +28,6 @@ def cubic_spline(q: np.ndarray) -> np.ndarray:
     q : ndarray
         Distance over support radius.
 
-    Returns
-    -------
-    ndarray
-
     References
     ----------
     Monaghan & Lattanzio 1985, A&A 149, 135, normalised in the plane.

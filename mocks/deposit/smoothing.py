@@ -49,14 +49,6 @@ def with_smoothing_lengths(galaxy: Galaxy) -> Galaxy:
 
     They are the same from every side, so that a galaxy given them once serves all views. Those of companions
     are found among themselves, so that the galaxy's own light is the same with and without them.
-
-    Parameters
-    ----------
-    galaxy : Galaxy
-
-    Returns
-    -------
-    Galaxy
     """
     if galaxy.companions is not None:
         galaxy = replace(galaxy, companions=with_smoothing_lengths(galaxy.companions))

@@ -69,10 +69,6 @@ def scattering_factor(wavelength: np.ndarray) -> np.ndarray:
     wavelength : ndarray
         At rest [Angstrom].
 
-    Returns
-    -------
-    ndarray
-
     References
     ----------
     Calzetti, Kinney & Storchi-Bergmann 1994, ApJ 429, 582, equations 7 to 9; used in this form by

@@ -29,10 +29,6 @@ def dust_model(dust: str | Dust, **options) -> Dust:
     **options
         Of that treatment, for example ``a_v``.
 
-    Returns
-    -------
-    Dust
-
     Raises
     ------
     ValueError

@@ -28,10 +28,6 @@ def parse_bands(text: str | Sequence[str]) -> tuple[str, ...]:
     text : str or sequence of str
         ``"gri"``, ``"g,r,i"``, ``"g r i"``, ``'["g", "r", "i"]'`` or a sequence.
 
-    Returns
-    -------
-    tuple of str
-
     Raises
     ------
     ValueError

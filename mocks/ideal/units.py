@@ -83,10 +83,6 @@ class PixelUnit:
             [arcsec].
         wavelength : float, optional
             Pivot wavelength of the band [Angstrom], for ``"spectral"``.
-
-        Returns
-        -------
-        float
         """
         area = float((pixel_scale * u.arcsec).to(u.rad).value ** 2) if self.is_surface else 1.0
         if self.unit.is_equivalent(NANOMAGGY):
@@ -112,10 +108,6 @@ def parse_unit(text: str, where: str = "unit") -> PixelUnit:
         As a FITS file's BUNIT has it, such as ``"MJy/sr"``, ``"10*nanomaggy"``, ``"W/m2/micron/arcsec2"``.
     where : str
         File, for the message.
-
-    Returns
-    -------
-    PixelUnit
 
     Raises
     ------

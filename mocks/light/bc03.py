@@ -96,10 +96,6 @@ def bc03_population(
     metallicity_floor : float
         Mass fraction of metals that poorer stars are taken to have, 0 to 0.1.
 
-    Returns
-    -------
-    GridPopulation
-
     Raises
     ------
     ValueError

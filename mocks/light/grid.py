@@ -121,10 +121,6 @@ def read_grid(path: str | Path) -> SpectralGrid:
         ``spectra`` [n_z, n_age, n_wave] in solar luminosities per Angstrom per solar mass formed, and
         optionally ``living_fraction`` [n_z, n_age]; attributes ``imf``, ``source``, ...
 
-    Returns
-    -------
-    SpectralGrid
-
     Raises
     ------
     FileNotFoundError, OSError, ValueError

@@ -46,10 +46,6 @@ def stellar_population(population: str | StellarPopulation = "bc03", **options) 
     **options
         Of that population: ``path`` for ``"grid"``, ``allow_any_redshift`` for ``"snapshot"``.
 
-    Returns
-    -------
-    StellarPopulation
-
     Raises
     ------
     ValueError

@@ -50,10 +50,6 @@ def faint_sources(survey: Survey, bands) -> FaintSources | None:
     ----------
     survey : Survey
     bands : sequence of str
-
-    Returns
-    -------
-    FaintSources or None
     """
     selected = survey.select(bands)
     if survey.faint_slope is None or any(band.faint_density is None for band in selected):

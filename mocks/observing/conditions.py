@@ -263,10 +263,6 @@ def draw_conditions(
         Conditions of real images: one row is taken whole. Otherwise the means and scatters of the survey
         file serve, with its correlation between bands.
 
-    Returns
-    -------
-    ObservingConditions
-
     Raises
     ------
     ValueError

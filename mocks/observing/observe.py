@@ -187,10 +187,6 @@ def observe(
     sky : ndarray, shape (band, y, x), optional
         Patch of real sky to put the galaxy into, taken under these conditions; default synthetic noise.
 
-    Returns
-    -------
-    Cutout
-
     Raises
     ------
     ValueError

@@ -196,10 +196,6 @@ def measure_fwhm(psf: np.ndarray, oversampling: int = 15) -> float:
         Image of a point source without background.
     oversampling : int
         Spline evaluations per pixel and axis.
-
-    Returns
-    -------
-    float
     """
     from scipy.interpolate import RectBivariateSpline
 

@@ -193,10 +193,6 @@ def blank_sky_check(real: np.ndarray, mock: np.ndarray, rng: np.random.Generator
     rng : numpy.random.Generator
         Splits the patches into folds.
 
-    Returns
-    -------
-    SkyCheck
-
     Raises
     ------
     ValueError

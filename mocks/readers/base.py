@@ -129,10 +129,6 @@ class Snapshot(abc.ABC):
         subhalo_id : int
             Value of the catalogue's column of that name.
 
-        Returns
-        -------
-        Galaxy
-
         Raises
         ------
         ValueError
@@ -140,24 +136,14 @@ class Snapshot(abc.ABC):
         """
 
     def region_problem(self) -> str:
-        """Say why stars of other galaxies cannot be read about a place; empty where `read_region` can.
-
-        Returns
-        -------
-        str
-        """
+        """Say why stars of other galaxies cannot be read about a place; empty where `read_region` can."""
         return (
             f"{self.path}: format {self.format} gives single galaxies, not what lies about them; companions "
             "need a snapshot of a whole box, or a file of a whole group."
         )
 
     def group_problem(self) -> str:
-        """Say why the stars of a galaxy's group cannot be read; empty where `read_group` can.
-
-        Returns
-        -------
-        str
-        """
+        """Say why the stars of a galaxy's group cannot be read; empty where `read_group` can."""
         return self.region_problem()
 
     def read_region(
@@ -175,10 +161,6 @@ class Snapshot(abc.ABC):
             Number to give to the result.
         gas : bool
             Whether gas is read as well, where the snapshot is opened with it.
-
-        Returns
-        -------
-        Galaxy
 
         Raises
         ------
@@ -198,10 +180,6 @@ class Snapshot(abc.ABC):
         gas : bool
             Whether gas is read as well, where the snapshot is opened with it.
 
-        Returns
-        -------
-        Galaxy
-
         Raises
         ------
         ValueError
@@ -220,10 +198,6 @@ class Snapshot(abc.ABC):
         **parts
             ``stars``, ``gas``, ``centre``, ``box_size``, ``properties``, ``chosen``, as of
             `mocks.readers.particles.records.assemble`.
-
-        Returns
-        -------
-        Galaxy
 
         Raises
         ------

@@ -19,10 +19,6 @@ BY_STARS = ("shrinking sphere", "friends-of-friends group of stars")
 def centred_on(galaxy: Galaxy) -> str:
     """Say what a galaxy's centre is.
 
-    Parameters
-    ----------
-    galaxy : Galaxy
-
     Returns
     -------
     str

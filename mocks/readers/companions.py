@@ -57,10 +57,6 @@ def companions_problem(snapshot: Snapshot, companions: str) -> str:
     snapshot : Snapshot
     companions : str
         See `companion_radius`.
-
-    Returns
-    -------
-    str
     """
     return snapshot.group_problem() if companion_radius(companions) is None else snapshot.region_problem()
 

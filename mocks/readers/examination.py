@@ -135,10 +135,6 @@ def examine(
         For the count of galaxies [Msun].
     **options
         Of the format's opener, or of `mocks.ideal.read_ideal_image`.
-
-    Returns
-    -------
-    Examination
     """
     paths, findings = path if isinstance(path, tuple) else (Path(path),), []
     path = paths[0]
@@ -271,16 +267,7 @@ def _check_galaxies(snapshot: Snapshot, table: Table) -> list[Finding]:
 
 
 def doubts_of_galaxy(galaxy: Galaxy) -> list[str]:
-    """Say which of a galaxy's numbers are of an unusual size.
-
-    Parameters
-    ----------
-    galaxy : Galaxy
-
-    Returns
-    -------
-    list of str
-    """
+    """Say which of a galaxy's numbers are of an unusual size."""
     stars, universe = galaxy.stars, galaxy.cosmology.age(galaxy.redshift).to_value(u.Gyr)
     values = {
         "star particle mass [Msun]": np.median(stars.mass),

@@ -76,10 +76,6 @@ def read_image(paths: Iterable[Path], options: dict) -> IdealImage:
     options : dict
         Of `mocks.ideal.read_ideal_image`.
 
-    Returns
-    -------
-    IdealImage
-
     Raises
     ------
     OSError, ValueError
@@ -132,10 +128,6 @@ def parse_options(texts: Iterable[str]) -> dict:
     texts : iterable of str
         ``"key=value"``; ``"fields.birth=BornAt"`` for an entry of a dictionary, ``"centre=1,2,3"`` for
         several numbers.
-
-    Returns
-    -------
-    dict
 
     Raises
     ------

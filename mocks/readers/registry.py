@@ -35,14 +35,6 @@ HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 def fingerprint(path: Path) -> Fingerprint:
     """Look at a path without reading its data.
 
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    Fingerprint
-
     Raises
     ------
     FileNotFoundError
@@ -204,12 +196,7 @@ def _plugins() -> dict[str, Format]:
 
 
 def formats() -> dict[str, Format]:
-    """List all formats by name: of plug-ins (entry points in ``simcompare.simulations``), then our own.
-
-    Returns
-    -------
-    dict of Format
-    """
+    """List all formats by name: of plug-ins (entry points in ``simcompare.simulations``), then our own."""
     return _plugins() | SIMULATIONS
 
 
@@ -276,10 +263,6 @@ def open_snapshot(
     **options
         Of the format's opener: ``name`` of a new run, ``snapshot`` number, ``gas``, ``centre``, ...
 
-    Returns
-    -------
-    Snapshot
-
     Raises
     ------
     FileNotFoundError
@@ -323,10 +306,6 @@ def open_snapshot(
 
 def run_problems(snapshot: Snapshot) -> list[str]:
     """Say where an output contradicts the published run whose name it has.
-
-    Parameters
-    ----------
-    snapshot : Snapshot
 
     Returns
     -------

@@ -157,10 +157,6 @@ def cut_aperture(galaxy: Galaxy, aperture: str | float, image_size: float | None
     aperture, image_size
         See `aperture_radius`.
 
-    Returns
-    -------
-    Galaxy
-
     Raises
     ------
     ValueError

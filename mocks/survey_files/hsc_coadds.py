@@ -80,10 +80,6 @@ def open_coadd(path: str | Path) -> Coadd:
     ----------
     path : str or Path
 
-    Returns
-    -------
-    Coadd
-
     Raises
     ------
     FileNotFoundError, ValueError
@@ -194,10 +190,6 @@ def hsc_sky_bank(
         patch.
     survey : str or Survey
         Whose gains the coadds have.
-
-    Returns
-    -------
-    SkyBank
 
     Raises
     ------

@@ -66,10 +66,6 @@ def open_frame(path: str | Path) -> Frame:
     path : path-like
         ``frame-<band>-<run>-<camcol>-<field>.fits``, also ``.bz2``, ``.gz`` or ``.fz``.
 
-    Returns
-    -------
-    Frame
-
     Raises
     ------
     FileNotFoundError

@@ -44,10 +44,6 @@ def sdss_sky_bank(
     clear : float or None
         Radius about the centre free of sources [pixels]; None: the whole patch.
 
-    Returns
-    -------
-    SkyBank
-
     Raises
     ------
     ValueError

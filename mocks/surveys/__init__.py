@@ -43,10 +43,6 @@ def load_survey(survey: "str | Path | Survey") -> Survey:
     survey : str or Path
         Name in ``surveys()`` or path of a TOML file. A ``Survey`` is returned as it is.
 
-    Returns
-    -------
-    Survey
-
     Raises
     ------
     ValueError

@@ -241,10 +241,6 @@ def parse_survey(text: str, source: str) -> Survey:
     source : str
         File it is from, for messages.
 
-    Returns
-    -------
-    Survey
-
     Raises
     ------
     ValueError

@@ -75,10 +75,6 @@ def toy_structure(rng: np.random.Generator) -> ToyStructure:
     Parameters
     ----------
     rng : numpy.random.Generator
-
-    Returns
-    -------
-    ToyStructure
     """
     log_mass = rng.uniform(*LOG_MASS_RANGE)
     size = 3.6 * 10 ** (0.2 * (log_mass - 10.3) + 0.1 * rng.normal())

@@ -11,14 +11,6 @@ __all__ = ["birth_scale_factor", "check_one_output", "gadget_header", "places"]
 def check_one_output(galaxies: list[Galaxy]) -> Galaxy:
     """Return the first of some galaxies, which must all be of one output.
 
-    Parameters
-    ----------
-    galaxies : list of Galaxy
-
-    Returns
-    -------
-    Galaxy
-
     Raises
     ------
     ValueError
@@ -55,10 +47,6 @@ def places(n: int, box_size: float) -> np.ndarray:
 def birth_scale_factor(galaxy: Galaxy) -> np.ndarray:
     """Scale factors at which a galaxy's stars were born.
 
-    Parameters
-    ----------
-    galaxy : Galaxy
-
     Returns
     -------
     ndarray, shape (n,)
@@ -76,10 +64,6 @@ def gadget_header(galaxy: Galaxy, box: float) -> dict[str, float]:
         For its output and cosmology.
     box : float
         Side, in the format's own unit.
-
-    Returns
-    -------
-    dict of float
     """
     cosmology = galaxy.cosmology
     return {

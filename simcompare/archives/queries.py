@@ -27,10 +27,6 @@ def sdss_galaxy_query(
         Most rows.
     region : (float, float, float, float), optional
         Least and greatest ra, least and greatest dec [deg]; a least ra above the greatest is across 0.
-
-    Returns
-    -------
-    str
     """
     low, high = (float(value) for value in redshift)
     query = (

@@ -281,10 +281,6 @@ def archive_url(name: str, /, *, base: str | None = None, **fields) -> str:
     **fields
         What the archive's template asks for; ``release`` and others have defaults.
 
-    Returns
-    -------
-    str
-
     Raises
     ------
     ValueError
@@ -326,10 +322,6 @@ def fetch_items(name: str, targets: Iterable[Mapping], base: str | None = None) 
         of HSC the field ``list`` is what is sent.
     base : str, optional
         Of a mirror or a local server.
-
-    Returns
-    -------
-    list of Item
     """
     archive = _archive(name)
     items = []

@@ -95,10 +95,6 @@ class Attribution:
 def attribute_mocks(settings: AttributeSettings) -> Attribution:
     """Observe simulated galaxies step by step and with one thing changed, and score all images.
 
-    Parameters
-    ----------
-    settings : AttributeSettings
-
     Returns
     -------
     Attribution

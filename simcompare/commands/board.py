@@ -14,10 +14,6 @@ __all__ = ["board_of", "messages"]
 def board_of(settings: BoardSettings) -> Table:
     """Rank comparison runs.
 
-    Parameters
-    ----------
-    settings : BoardSettings
-
     Returns
     -------
     Table

@@ -19,10 +19,6 @@ __all__ = ["browse_run", "messages"]
 def browse_run(settings: BrowseSettings) -> Path | BrowseServer:
     """Write the page of a run, or make the server of one too large for a page.
 
-    Parameters
-    ----------
-    settings : BrowseSettings
-
     Returns
     -------
     pathlib.Path or BrowseServer

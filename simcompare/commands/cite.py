@@ -30,10 +30,6 @@ def cite_run(folder: str | Path) -> Citations:
     folder : path-like
         Run folder of any command, for instance of a comparison.
 
-    Returns
-    -------
-    Citations
-
     Raises
     ------
     FileNotFoundError

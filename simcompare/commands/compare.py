@@ -51,10 +51,6 @@ _RECORD = "record.json"
 def compare_runs(settings: CompareSettings) -> Table:
     """Compare the data sets of score runs with real galaxies.
 
-    Parameters
-    ----------
-    settings : CompareSettings
-
     Returns
     -------
     Table

@@ -110,10 +110,6 @@ def _structures(rng: np.random.Generator, n: int) -> list[ToyStructure]:
 def run_demo(settings: DemoSettings) -> Path:
     """Run the whole chain on toy galaxies; an interrupted demo goes on where it stopped.
 
-    Parameters
-    ----------
-    settings : DemoSettings
-
     Returns
     -------
     pathlib.Path

@@ -34,10 +34,6 @@ _BYTES_PER_SECOND = 1e7
 def fetch_archive(settings: FetchSettings) -> str:
     """Fetch the files that the settings name, as far as they are not there yet.
 
-    Parameters
-    ----------
-    settings : FetchSettings
-
     Returns
     -------
     str

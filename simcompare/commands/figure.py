@@ -17,10 +17,6 @@ _ENDINGS = (".pdf", ".png", ".svg")
 def draw_figure(settings: FigureSettings) -> Path:
     """Draw a figure of a report again.
 
-    Parameters
-    ----------
-    settings : FigureSettings
-
     Returns
     -------
     pathlib.Path

@@ -22,10 +22,6 @@ _IMAGES_PER_PART = 512
 def match_images(settings: MatchSettings) -> ImageSet:
     """Give prepared real images the properties that catalogues have of their galaxies.
 
-    Parameters
-    ----------
-    settings : MatchSettings
-
     Returns
     -------
     ImageSet

@@ -29,10 +29,6 @@ def preparation_of(settings: PrepareSettings, pixel_scale: float) -> Preparation
     settings : PrepareSettings
     pixel_scale : float
         Of the survey [arcsec]; a side in arcsec becomes the nearest number of pixels.
-
-    Returns
-    -------
-    Preparation
     """
     return Preparation(
         size=round(settings.arcsec / pixel_scale) if settings.arcsec else settings.size,
@@ -44,10 +40,6 @@ def preparation_of(settings: PrepareSettings, pixel_scale: float) -> Preparation
 
 def make_image_set(settings: PrepareSettings) -> ImageSet:
     """Prepare real survey images into an image set.
-
-    Parameters
-    ----------
-    settings : PrepareSettings
 
     Returns
     -------

@@ -24,10 +24,6 @@ logger = logging.getLogger(__name__)
 def make_reobserved(settings: ReobserveSettings) -> ImageSet:
     """Observe real galaxies again, with the PSF, pixels and noise of another survey or from farther away.
 
-    Parameters
-    ----------
-    settings : ReobserveSettings
-
     Returns
     -------
     ImageSet

@@ -36,10 +36,6 @@ _SANITY = (
 def report_run(settings: ReportSettings) -> Path:
     """Draw all figures of a comparison run and write its page.
 
-    Parameters
-    ----------
-    settings : ReportSettings
-
     Returns
     -------
     pathlib.Path

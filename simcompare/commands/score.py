@@ -53,10 +53,6 @@ def write_scores(settings: ScoreSettings) -> Path:
     Where real images are among them, the frames of the held-out ones without their galaxies, data set
     "blank sky", are scored too, as a control.
 
-    Parameters
-    ----------
-    settings : ScoreSettings
-
     Returns
     -------
     pathlib.Path

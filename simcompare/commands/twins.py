@@ -33,10 +33,6 @@ class _TwinsTask:
 def make_twins(settings: TwinsSettings) -> ImageSet:
     """Make the smooth Sersic twins of an image set, in the same splits as their parents.
 
-    Parameters
-    ----------
-    settings : TwinsSettings
-
     Returns
     -------
     ImageSet

@@ -70,10 +70,6 @@ def write_record(
         By data set; with them data sets of several runs can be compared with each other.
     galaxies : sequence of str
         Real galaxies that the fractions were made with, in order.
-
-    Returns
-    -------
-    Path
     """
     known = {name: asdict(each) for name, each in (fractions or {}).items() if each is not None}
     content = {
@@ -97,10 +93,6 @@ def read_record(path: str | os.PathLike) -> dict:
     Parameters
     ----------
     path : path-like
-
-    Returns
-    -------
-    dict
 
     Raises
     ------

@@ -22,10 +22,6 @@ def score_columns(form: Scores) -> list[str]:
     ----------
     form : Scores
         Rows are not needed.
-
-    Returns
-    -------
-    list of str
     """
     derived = derived_columns(form.colnames).values()
     needs = [name for column in derived if column.uses & Use.SCORE for name in column.needs]

@@ -95,10 +95,6 @@ def standardise(first: Sample, second: Sample, unit: Sample | None = None) -> tu
         Features; rows that are not finite are left out.
     unit : Rows or ndarray, shape (k, d), optional
         Whose median is 0, and half of whose 16-84 % range is 1; default: the two together.
-
-    Returns
-    -------
-    tuple of two Rows
     """
     kept = [_finite(sample) for sample in (first, second)]
     if first.shape[1] != second.shape[1] or min(map(len, kept)) < 2:

@@ -64,11 +64,6 @@ def _columns(test: StructureTest, name: str = "structure_fraction") -> dict[str,
 def fraction_contrasts(scores: Scores, structure: Structure) -> Table:
     """Compare the structure fractions of every two simulations with each other.
 
-    Parameters
-    ----------
-    scores : Scores
-    structure : Structure
-
     Returns
     -------
     Table

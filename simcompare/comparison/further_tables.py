@@ -203,10 +203,6 @@ def needed_columns(form: Scores, questions: Questions) -> list[str]:
     form : Scores
         Rows are not needed.
     questions : Questions
-
-    Returns
-    -------
-    list of str
     """
     known = {*_NEEDED, *shape_columns(form.colnames), *score_columns(form), form.headline}
     known |= {*NUMBERS, *form.nuisances, *questions.columns, *population_columns(questions.population)}

@@ -163,10 +163,6 @@ def real_halves(truth: Scores, rng: np.random.Generator) -> tuple[Scores, Scores
     ----------
     truth : Scores
     rng : numpy.random.Generator
-
-    Returns
-    -------
-    tuple of two Scores
     """
     galaxy = truth.galaxies
     names = np.unique(galaxy)

@@ -16,13 +16,6 @@ __all__ = ["balance_all", "contrasts", "match_all"]
 def match_all(scores: Scores, columns: tuple[str, ...], seed: int, *, n_bootstrap: int = 500) -> Table:
     """Match every data set with real galaxies and give the differences.
 
-    Parameters
-    ----------
-    scores : Scores
-    columns : tuple of str
-    seed : int
-    n_bootstrap : int
-
     Returns
     -------
     Table

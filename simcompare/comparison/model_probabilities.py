@@ -94,10 +94,6 @@ def compare_models(
     n_draws : int
         Trials on sets of real galaxies.
 
-    Returns
-    -------
-    ModelComparison
-
     Raises
     ------
     ValueError

@@ -33,10 +33,6 @@ def null_tables(folder: str | os.PathLike | None) -> list[FurtherTable]:
 def symmetry_share(scores: Scores) -> float:
     """Scatter of the ratio over the eight orientations, in standard deviations of the real galaxies' ratios.
 
-    Parameters
-    ----------
-    scores : Scores
-
     Returns
     -------
     float

@@ -187,10 +187,6 @@ def read_comparison(path: str | os.PathLike) -> Table:
     path : path-like
         What `write_comparison` wrote.
 
-    Returns
-    -------
-    Table
-
     Raises
     ------
     FileNotFoundError

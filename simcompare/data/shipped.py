@@ -39,10 +39,6 @@ def find_model(model: str | Path) -> Path:
     model : str or path
         A folder of that name goes before a shipped model.
 
-    Returns
-    -------
-    pathlib.Path
-
     Raises
     ------
     FileNotFoundError

@@ -99,10 +99,6 @@ def draw_realism(table: Table) -> Figure:
     ----------
     table : Table
         From `realism_numbers`.
-
-    Returns
-    -------
-    Figure
     """
     columns = order_of(table, "column")
     if len(table_styles(table)) > MOST_BANDS:
@@ -184,10 +180,6 @@ def draw_typicality(table: Table, ax: Axes | None = None) -> Axes:
     table : Table
         From `typicality_numbers`.
     ax : Axes, optional
-
-    Returns
-    -------
-    Axes
     """
     ax = new_axes(ax, COLUMN, 2.9)
     draw_steps(ax, table)
@@ -253,10 +245,6 @@ def draw_matched(table: Table, ax: Axes | None = None) -> Axes:
     table : Table
         From `matched_numbers`.
     ax : Axes, optional
-
-    Returns
-    -------
-    Axes
     """
     ax = new_axes(ax, COLUMN, 2.9)
     for name, style in table_styles(table).items():
@@ -283,10 +271,6 @@ def draw_sky(table: Table) -> Figure:
     ----------
     table : Table
         From `simcompare.comparison.realism.sanity_curves`.
-
-    Returns
-    -------
-    Figure
     """
     bands = order_of(table, "band")
     figure = new_figure(PAGE, 0.6 + 2.0 * len(bands))

@@ -68,10 +68,6 @@ def styles_of(names: Iterable[str], kinds: Iterable[str] | None = None) -> dict[
         Data sets.
     kinds : iterable of str, optional
         Kind of each: observed ones are black, twins and nulls grey.
-
-    Returns
-    -------
-    dict of str to DatasetStyle
     """
     names = list(names)
     kinds = dict(zip(names, kinds, strict=True)) if kinds is not None else {}

@@ -36,10 +36,6 @@ def draw_forest(table: Table, ax: Axes | None = None) -> Axes:
         From `simcompare.comparison.headline.compare`. Without a structure score the difference of the mean
         score is drawn.
     ax : Axes, optional
-
-    Returns
-    -------
-    Axes
     """
     ax = new_axes(ax, PAGE * 0.72, 0.9 + 0.21 * len(table))
     is_structure = "structure_fraction" in table.colnames and np.isfinite(table["structure_fraction"]).any()
@@ -113,10 +109,6 @@ def draw_scales(table: Table, ax: Axes | None = None) -> Axes:
     table : Table
         From `scale_numbers`.
     ax : Axes, optional
-
-    Returns
-    -------
-    Axes
     """
     ax = new_axes(ax, COLUMN, 2.9)
     styles = table_styles(table)

@@ -46,10 +46,6 @@ def draw_density(table: Table, ax: Axes | None = None) -> Axes:
     table : Table
         From `density_numbers`.
     ax : Axes, optional
-
-    Returns
-    -------
-    Axes
     """
     ax = new_axes(ax, COLUMN, 2.9)
     styles = table_styles(table)
@@ -78,10 +74,6 @@ def draw_ridges(table: Table, ax: Axes | None = None) -> Axes:
     table : Table
         From `density_numbers`.
     ax : Axes, optional
-
-    Returns
-    -------
-    Axes
     """
     styles = table_styles(table)
     ax = new_axes(ax, COLUMN * 1.25, 0.9 + 0.36 * len(styles))
@@ -116,10 +108,6 @@ def draw_violins(table: Table, ax: Axes | None = None) -> Axes:
     table : Table
         From `density_numbers`.
     ax : Axes, optional
-
-    Returns
-    -------
-    Axes
     """
     styles = table_styles(table)
     ax = new_axes(ax, max(COLUMN, 0.9 + 0.62 * len(styles)), 3.0)
@@ -158,10 +146,6 @@ def draw_roc(table: Table, ax: Axes | None = None) -> Axes:
     table : Table
         From `roc_numbers`.
     ax : Axes, optional
-
-    Returns
-    -------
-    Axes
     """
     ax = new_axes(ax, COLUMN, 3.1 + 0.11 * len(table_styles(table)))
     ax.plot([0, 1], [0, 1], color="0.6", lw=0.7, ls=":")
@@ -187,10 +171,6 @@ def draw_null(table: Table, ax: Axes | None = None) -> Axes:
     table : Table
         From `simcompare.figures.differences.null_numbers`: rows of ``role`` "null" and "claim".
     ax : Axes, optional
-
-    Returns
-    -------
-    Axes
     """
     role = np.asarray(table["role"])
     nulls, claims = table[role == "null"], table[role == "claim"]
@@ -322,10 +302,6 @@ def _joined(tables: Sequence[Mapping[str, np.ndarray]], **meta: object) -> Table
 
 def roc_numbers(scores: Scores) -> Table:
     """Share of simulated against share of real images below each value of the headline.
-
-    Parameters
-    ----------
-    scores : Scores
 
     Returns
     -------

@@ -122,10 +122,6 @@ def with_labels(table: Table, labels: Mapping[str, str] | None = None, datasets:
     datasets : sequence of str
         Old names of those to keep, in this order; the reference stays. Default: all.
 
-    Returns
-    -------
-    Table
-
     Raises
     ------
     ValueError

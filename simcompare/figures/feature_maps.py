@@ -104,10 +104,6 @@ def draw_map(table: Table, ax: Axes | None = None) -> Axes:
     table : Table
         From `map_numbers`; ``meta["labels"]`` are those of the axes.
     ax : Axes, optional
-
-    Returns
-    -------
-    Axes
     """
     ax = new_axes(ax, COLUMN, 3.3)
     reference = table.meta["reference"]

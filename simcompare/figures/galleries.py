@@ -69,10 +69,6 @@ def draw_gallery(
     stretch : Stretch
         The one stretch of all.
     ax : Axes, optional
-
-    Returns
-    -------
-    Axes
     """
     names, groups = order_of(table), order_of(table, "group")
     pictures = [stretch(image) for image in images]
@@ -126,10 +122,6 @@ def draw_samples(rows: Mapping[str, Sequence[np.ndarray]], stretch: Stretch, ax:
         Pictures by the name of their row, all of one size.
     stretch : Stretch
     ax : Axes, optional
-
-    Returns
-    -------
-    Axes
     """
     side = np.asarray(next(iter(rows.values()))[0]).shape[-1]
     step, n_columns = side + GAP, max(len(pictures) for pictures in rows.values())

@@ -82,10 +82,6 @@ def draw_grid(
         names.
     minimum : float, optional
         Width of a panel [inch] below which fewer are side by side. Default: 1.5, with legends of their own 3.
-
-    Returns
-    -------
-    Figure
     """
     titles = order_of(table, PANEL)
     n_across = panels_across(min(n_across, len(titles)), minimum or (1.5 if one_legend else 3.0))
@@ -138,10 +134,6 @@ def draw_bins(table: Table) -> Figure:
     ----------
     table : Table
         From `stack_panels`, of `simcompare.figures.density_numbers` in each bin.
-
-    Returns
-    -------
-    Figure
     """
     names, titles = order_of(table), order_of(table, PANEL)
     if len(names) <= MOST_BANDS:
@@ -188,10 +180,6 @@ def draw_each(
         Panels side by side.
     height : float
         Of a panel [inch].
-
-    Returns
-    -------
-    Figure
     """
     dataset, reference = np.asarray(table["dataset"]).astype(str), _reference_of(table)
     names = [name for name in order_of(table) if name != reference]

@@ -35,10 +35,6 @@ def draw_ladder(table: Table, ax: Axes | None = None) -> Axes:
         From `simcompare.comparison.budget.fraction_ladder`, or `simcompare.comparison.attribution.ladder` in
         nats.
     ax : Axes, optional
-
-    Returns
-    -------
-    Axes
     """
     ax = new_axes(ax, PAGE * 0.6, 0.9 + 0.3 * len(table))
     is_fraction = "fraction" in table.colnames
@@ -77,10 +73,6 @@ def draw_stability(table: Table, ax: Axes | None = None) -> Axes:
     table : Table
         From `simcompare.comparison.stability.stability`.
     ax : Axes, optional
-
-    Returns
-    -------
-    Axes
     """
     names, variants = order_of(table), order_of(table, "variant")
     ax = new_axes(ax, PAGE * 0.6, 1.0 + 0.3 * len(names))

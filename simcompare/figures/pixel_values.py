@@ -72,10 +72,6 @@ def draw_pixels(table: Table, ax: Axes | None = None) -> Axes:
     table : Table
         From `pixel_numbers`.
     ax : Axes, optional
-
-    Returns
-    -------
-    Axes
     """
     ax = new_axes(ax, COLUMN, 2.9)
     draw_steps(ax, table)

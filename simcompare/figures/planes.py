@@ -150,10 +150,6 @@ def draw_plane(table: Table, ax: Axes | None = None) -> Axes:
         From `plane_numbers`; ``meta["reach"]``, where given, is the difference of full colour, and
         ``meta["group"]`` names the part of the data set.
     ax : Axes, optional
-
-    Returns
-    -------
-    Axes
     """
     ax = new_axes(ax, COLUMN * 1.15, 3.1)
     known = table[np.isfinite(np.asarray(table["difference"], float))]

@@ -37,10 +37,6 @@ without seeing, which lowers it."""
 def with_derived_columns(scores: Scores) -> Scores:
     """Add what follows from other columns: the specific star formation rate, the twin's Sersic index.
 
-    Parameters
-    ----------
-    scores : Scores
-
     Returns
     -------
     Scores
@@ -191,10 +187,6 @@ def draw_mass_function(table: Table, ax: Axes | None = None) -> Axes:
     table : Table
         Rows of one population of `mass_function_numbers`.
     ax : Axes, optional
-
-    Returns
-    -------
-    Axes
     """
     ax = new_axes(ax, COLUMN, 2.9)
     for name, style in table_styles(table).items():
@@ -273,10 +265,6 @@ def draw_fractions(table: Table, ax: Axes | None = None) -> Axes:
     table : Table
         From `fraction_numbers`.
     ax : Axes, optional
-
-    Returns
-    -------
-    Axes
     """
     groups = list(dict.fromkeys(str(each) for each in table["group"]))
     ax = new_axes(ax, COLUMN * 1.4, 1.1 + 0.36 * len(groups))

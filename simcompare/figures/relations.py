@@ -42,10 +42,6 @@ def draw_relation(table: Table, ax: Axes | None = None) -> Axes:
     table : Table
         From `relation_numbers`.
     ax : Axes, optional
-
-    Returns
-    -------
-    Axes
     """
     ax = new_axes(ax, COLUMN, 2.9)
     styles = table_styles(table) if len(table) else {}
@@ -73,10 +69,6 @@ def draw_difference(table: Table, ax: Axes | None = None) -> Axes:
     table : Table
         From `relation_numbers`.
     ax : Axes, optional
-
-    Returns
-    -------
-    Axes
     """
     ax = new_axes(ax, COLUMN, 2.9)
     reference = table.meta["reference"]

@@ -22,10 +22,6 @@ def datasets_of(scores: Scores) -> list[str]:
 def split_scores(scores: Scores) -> Scores:
     """Take the images of the reference by what the model did with them: trained on, stopped by, held out.
 
-    Parameters
-    ----------
-    scores : Scores
-
     Returns
     -------
     Scores

@@ -116,10 +116,6 @@ def draw_panel(
     log_prob_map : ndarray, shape (y, x), optional
         Nats per pixel; drawn smoothed.
     title : str
-
-    Returns
-    -------
-    Figure
     """
     maps = [ratio_map] if log_prob_map is None else [log_prob_map, ratio_map]
     figure = new_figure(PAGE, 2.1)
@@ -152,10 +148,6 @@ def draw_panels(
     pixel_scale : float
         [arcsec]
     titles : sequence of str
-
-    Returns
-    -------
-    Figure
     """
     n = len(images)
     figure = new_figure(PAGE, 0.2 + 1.85 * n)
@@ -280,10 +272,6 @@ def draw_profile(table: Table, ax: Axes | None = None) -> Axes:
     table : Table
         From `profile_numbers`.
     ax : Axes, optional
-
-    Returns
-    -------
-    Axes
     """
     ax = new_axes(ax, COLUMN, 2.9)
     ax.axhline(0, color="black", lw=0.6)

@@ -79,10 +79,6 @@ def draw_stored(
     width, title, **options
         As for every drawing function, also ``labels``, ``colors`` and ``datasets``: see `draw_density`.
 
-    Returns
-    -------
-    Figure
-
     Raises
     ------
     ValueError

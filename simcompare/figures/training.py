@@ -25,10 +25,6 @@ def draw_training(table: Table, ax: Axes | None = None) -> Axes:
         ``epoch``, ``train``, ``validation``: mean loss, minus the log-likelihood [nats per pixel value].
         Other columns (of single scales, times) are kept in the saved numbers but not drawn.
     ax : Axes, optional
-
-    Returns
-    -------
-    Axes
     """
     ax = new_axes(ax, COLUMN, 2.6)
     for name, (color, label) in _CURVES.items():

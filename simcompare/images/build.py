@@ -114,10 +114,6 @@ def make_parts(
     sources : callable
         What a task reads.
 
-    Returns
-    -------
-    ImageSet
-
     Raises
     ------
     ValueError

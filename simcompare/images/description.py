@@ -19,10 +19,6 @@ _HOUSE_UNITS = {"stellar_mass": "Msun"}  # where the catalogue of a mock states 
 def summarise(images: ImageSet) -> dict:
     """Numbers that describe an image set.
 
-    Parameters
-    ----------
-    images : ImageSet
-
     Returns
     -------
     dict

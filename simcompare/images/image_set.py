@@ -80,10 +80,6 @@ class ImageSet:
         *paths : path-like
             HDF5 parts, folders of them, or run folders (whose parts are ``images/part-*.h5``).
 
-        Returns
-        -------
-        ImageSet
-
         Raises
         ------
         FileNotFoundError
@@ -294,10 +290,6 @@ class ImageSet:
             Made when missing; it must not hold an image set.
         n_per_part : int
             Images in each file, and in memory at once.
-
-        Returns
-        -------
-        ImageSet
 
         Raises
         ------

@@ -62,10 +62,6 @@ def measure_morphology(
     axis_ratio, position_angle : float
         Of the galaxy; angle from +x towards +y [rad].
 
-    Returns
-    -------
-    Morphology
-
     References
     ----------
     Conselice, Bershady & Jangren 2000, ApJ 529, 886 (asymmetry, its least value over the centre); Lotz,

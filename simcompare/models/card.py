@@ -76,10 +76,6 @@ def model_card(model: FlowModel | CrossFitted, images: ImageSet, remarks: str = 
         The set it was trained on.
     remarks : str
         Further Markdown, put behind the results.
-
-    Returns
-    -------
-    str
     """
     facts, summary = model.metadata, model.summary
     sky = ", ".join(f"{band} {value} mag" for band, value in facts["depth"].items()) or "not known"

@@ -57,10 +57,6 @@ def band_names(stated, where: str | Path) -> tuple[str, ...]:
     where : path-like
         For messages.
 
-    Returns
-    -------
-    tuple of str
-
     Raises
     ------
     ValueError

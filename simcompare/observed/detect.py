@@ -89,10 +89,6 @@ def find_candidates(image: np.ndarray) -> Candidates:
     image : ndarray, shape (y, x)
         Sky-subtracted flux [nanomaggies per pixel].
 
-    Returns
-    -------
-    Candidates
-
     Raises
     ------
     ValueError

@@ -338,10 +338,6 @@ def read_stamps(
     places : Table, optional
         Columns ``ra`` and ``dec`` [deg]: galaxies to cut from a frame, instead of those detected in it.
 
-    Returns
-    -------
-    iterator of RawStamp
-
     Raises
     ------
     FileNotFoundError, ValueError

@@ -72,10 +72,6 @@ def names_of(ids: Sequence, ra: np.ndarray, dec: np.ndarray, stem: str) -> list[
         ICRS [deg]; NaN where unknown.
     stem : str
         Name of the file.
-
-    Returns
-    -------
-    list of str
     """
     ids = np.ma.filled(np.ma.asarray(ids).astype(object), "") if np.ma.isMaskedArray(ids) else np.asarray(ids)
     if ids.dtype.kind == "f":

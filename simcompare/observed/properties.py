@@ -181,10 +181,6 @@ def read_properties(path: Path) -> PropertyTable:
     path : Path
         Table as of `read_places`. Units that its columns state are converted; else those of `KNOWN` hold.
 
-    Returns
-    -------
-    PropertyTable
-
     Raises
     ------
     FileNotFoundError, ValueError
@@ -283,10 +279,6 @@ def with_properties(catalogue: Table, tables: Sequence[PropertyTable], radius: f
 
 def without_fill_values(catalogue: Table) -> Table:
     """Catalogue in which a property out of its range, such as a redshift of -9999, is NaN.
-
-    Parameters
-    ----------
-    catalogue : Table
 
     Returns
     -------

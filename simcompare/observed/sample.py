@@ -100,10 +100,6 @@ def prepare_observed(
     part_size : int, optional
         Images in a part; about 100 MB when not given.
 
-    Returns
-    -------
-    Sample
-
     Raises
     ------
     FileNotFoundError, ValueError

@@ -64,10 +64,6 @@ def nanomaggies_per_unit(
     pixel_scale : float, optional
         [arcsec]; needed for surface brightness.
 
-    Returns
-    -------
-    float
-
     Raises
     ------
     ValueError

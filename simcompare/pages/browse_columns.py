@@ -41,10 +41,6 @@ _GROUPS = {
 def column_groups(names: Sequence[str]) -> dict[str, list[str]]:
     """Sort columns into named groups.
 
-    Parameters
-    ----------
-    names : sequence of str
-
     Returns
     -------
     dict of str to list of str

@@ -175,10 +175,6 @@ def make_server(
     maps : mapping of str to callable, optional
         As for `simcompare.pages.browse_page.write_browse`.
 
-    Returns
-    -------
-    BrowseServer
-
     Raises
     ------
     ValueError

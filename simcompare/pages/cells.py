@@ -260,16 +260,7 @@ def main_rows(table: Table, *, every: bool = False) -> tuple[list[str], list[dic
 
 
 def shown_table(further: FurtherTable) -> ShownTable:
-    """Prepare a further table: interval ends go below their value, blank columns go, equal ones to the note.
-
-    Parameters
-    ----------
-    further : FurtherTable
-
-    Returns
-    -------
-    ShownTable
-    """
+    """Prepare a further table: interval ends below their value, no blank columns, equal ones in the note."""
     table, anchor = further.table, f"table-{further.name}"
     if table is None or not len(table):
         return ShownTable(further.title, further.note, anchor, [], [])

@@ -63,10 +63,6 @@ def citations_of(
     simulations, surveys, populations, software, methods : iterable of str
         Names as they stand in tables and provenance. Toys need no citation; software without an
         entry is left out; an unknown simulation or survey is listed.
-
-    Returns
-    -------
-    Citations
     """
     groups = {
         "simulation": simulations,
@@ -116,10 +112,6 @@ def _without_tex(text: str) -> str:
 
 def bibtex(citations: Citations) -> str:
     """Write the papers as BibTeX; who asks for what, and what is unknown, stand above as comments.
-
-    Parameters
-    ----------
-    citations : Citations
 
     Returns
     -------

@@ -88,10 +88,6 @@ def digest(settings: Settings, files: Iterable[Path], *further: str) -> str:
         Of those with a record see `content_hash`.
     *further : str
         Hashes and names.
-
-    Returns
-    -------
-    str
     """
     # A run may be called from another folder or moved; the content of files says which they are.
     paths = settings.path_names()

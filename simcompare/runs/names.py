@@ -29,10 +29,6 @@ def file_name(name: str) -> str:
     reserves. Where capitals were, ``~`` and digits tell which, as some file systems do not tell letters by
     their case. What is longer than 120 characters is cut, with its SHA-256.
 
-    Parameters
-    ----------
-    name : str
-
     Returns
     -------
     str
@@ -80,10 +76,6 @@ def _escaped(letter: str) -> str:
 
 def file_names(names: Iterable[str]) -> dict[str, str]:
     """File names of names that lie together, each as it is where that is safe.
-
-    Parameters
-    ----------
-    names : iterable of str
 
     Returns
     -------

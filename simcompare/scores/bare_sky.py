@@ -73,10 +73,6 @@ def with_sky(backgrounds: Mapping[str, Density], images: ImageSet, model: Densit
         Images to be scored.
     model : Density
         Flow of real galaxies, which says how many scales there are.
-
-    Returns
-    -------
-    dict of str to Density
     """
     densities = dict(backgrounds)
     if densities and images.unit == LINEAR_UNIT:

@@ -293,10 +293,6 @@ def names_for(use: Use, names: Iterable[str]) -> list[str]:
     use : Use
     names : iterable of str
         Columns that there are.
-
-    Returns
-    -------
-    list of str
     """
     place = {key: number for number, key in enumerate(COLUMNS)}
     chosen = [name for name in names if column_of(name).uses & use]

@@ -90,14 +90,6 @@ def shape_columns(names: Iterable[str]) -> list[str]:
 def morphology_features(scores: Scores) -> Shapes:
     """Collect the shape measurements that are finite for most images.
 
-    Parameters
-    ----------
-    scores : Scores
-
-    Returns
-    -------
-    Shapes
-
     Raises
     ------
     ValueError

@@ -252,10 +252,6 @@ def joined_form(paths: Sequence[str | os.PathLike], reference: str | None = None
         Files of scores, as of `simcompare.scores.likelihood.score`.
     reference : str, optional
 
-    Returns
-    -------
-    Scores
-
     Raises
     ------
     ValueError

@@ -189,10 +189,6 @@ def usable_nuisances(blocks: Iterable[Scores]) -> list[str]:
     ----------
     blocks : iterable of Scores
         In one piece or in several of the same columns.
-
-    Returns
-    -------
-    list of str
     """
     datasets, known_of, low, high = set(), {}, {}, {}
     for block in blocks:

@@ -43,10 +43,6 @@ def write_maps(
     symmetries : bool
         Average over the eight orientations.
 
-    Returns
-    -------
-    list of Path
-
     Raises
     ------
     ValueError

@@ -67,10 +67,6 @@ class Scores:
         headline : str, optional
             Default: the first that is there of structure score, log-likelihood ratio, raw log-likelihood.
 
-        Returns
-        -------
-        Scores
-
         Raises
         ------
         ValueError
@@ -146,10 +142,6 @@ class Scores:
     def row_codes(self, names: Sequence[str]) -> np.ndarray:
         """Give each row a number by its values in some columns.
 
-        Parameters
-        ----------
-        names : sequence of str
-
         Returns
         -------
         ndarray of int, shape (n,)
@@ -167,10 +159,6 @@ class Scores:
         Parameters
         ----------
         **columns : array_like, shape (n,)
-
-        Returns
-        -------
-        Scores
         """
         checked = {name: column_values(name, values) for name, values in columns.items()}
         if odd := [name for name, values in checked.items() if len(values) != len(self)]:
@@ -233,10 +221,6 @@ class Scores:
 
     def held_out(self, dataset: str) -> np.ndarray:
         """Mark the rows of a data set that no model has learned from.
-
-        Parameters
-        ----------
-        dataset : str
 
         Returns
         -------

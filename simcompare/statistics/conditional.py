@@ -131,10 +131,6 @@ def fit_conditional(compressed: np.ndarray, conditions: np.ndarray) -> Condition
     conditions : ndarray, shape (m, k)
         log10 of signal-to-noise, log10 of half-light radius over PSF FWHM, and any others, which move the
         mean alone.
-
-    Returns
-    -------
-    ConditionalScore
     """
     conditions = np.asarray(conditions, dtype=float)
     reference = ConditionRange.of(conditions)

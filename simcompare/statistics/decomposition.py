@@ -102,10 +102,6 @@ class LearnedNumbers:
         rng : numpy.random.Generator
         n_bootstrap : int
 
-        Returns
-        -------
-        list of Carried
-
         References
         ----------
         Oaxaca 1973, Int. Econ. Rev. 14, 693; Blinder 1973, J. Hum. Resour. 8, 436.
@@ -154,10 +150,6 @@ def learn_numbers(galaxies: Galaxies, rng: np.random.Generator) -> LearnedNumber
     galaxies : Galaxies
     rng : numpy.random.Generator
         Deals the galaxies into folds.
-
-    Returns
-    -------
-    LearnedNumbers
 
     Raises
     ------

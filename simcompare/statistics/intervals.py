@@ -62,10 +62,6 @@ def expanded_tail(simulated: np.ndarray, reference: np.ndarray, confidence: floa
         Means of galaxies, two or more of the reference; one galaxy alone is taken as two.
     confidence : float
 
-    Returns
-    -------
-    float
-
     References
     ----------
     Hesterberg 2015, The American Statistician 69, 371, section 3.2 (expanded percentile).

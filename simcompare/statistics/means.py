@@ -159,10 +159,6 @@ def mean_of(
     sample : Clustered
     rng, n_bootstrap, confidence
         As for `difference_of_means`, whose interval it is too.
-
-    Returns
-    -------
-    Estimate
     """
     means = sample.means
     value = float(means.mean())

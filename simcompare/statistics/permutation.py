@@ -98,10 +98,6 @@ def permuted_p_value(value: float, permuted: np.ndarray) -> float:
     permuted : ndarray, shape (n,)
         The statistic for exchanged labels.
 
-    Returns
-    -------
-    float
-
     References
     ----------
     Josse, Pages & Husson 2008, Comp. Stat. Data Anal. 53, 82 (Pearson III); Knijnenburg et al. 2009,

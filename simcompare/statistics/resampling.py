@@ -45,11 +45,6 @@ def resampled_means(values: np.ndarray, size: int, n_draws: int, rng: np.random.
 def blocks(n: int, row: int, most: int | None = None) -> Iterator[int]:
     """Divide n rows of the given length into blocks of so many numbers, 8 MB by default.
 
-    Parameters
-    ----------
-    n, row : int
-    most : int, optional
-
     Yields
     ------
     int

@@ -19,10 +19,6 @@ def conditions_bank(images: ImageSet) -> ConditionsBank:
     Only images whose galaxy leaves enough sky to measure are taken: half-light radius at most a
     twelfth of the side.
 
-    Parameters
-    ----------
-    images : ImageSet
-
     Returns
     -------
     ConditionsBank

@@ -22,15 +22,6 @@ def radii_of(settings: MockSettings) -> float:
 def pixels_of(settings: MockSettings, targets: Iterable[Target]) -> int:
     """Side of the images in pixels: the nearest to the field of view that is asked for.
 
-    Parameters
-    ----------
-    settings : MockSettings
-    targets : iterable of Target
-
-    Returns
-    -------
-    int
-
     Raises
     ------
     ValueError

@@ -275,10 +275,6 @@ def observe_image(
     **options
         Of `mocks.observe`.
 
-    Returns
-    -------
-    Cutout
-
     Raises
     ------
     ValueError

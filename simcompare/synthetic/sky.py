@@ -27,14 +27,6 @@ MOST_FIELDS, MOST_PATCHES, PER_FIELD = 40, 2000, 200
 def make_sky_bank(settings: SkySettings) -> SkyBank:
     """Cut a bank of real sky, the same places in all bands, and write it to one file.
 
-    Parameters
-    ----------
-    settings : SkySettings
-
-    Returns
-    -------
-    SkyBank
-
     Raises
     ------
     FileNotFoundError, ValueError

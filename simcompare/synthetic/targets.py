@@ -94,10 +94,6 @@ def select_targets(settings: MockSettings) -> tuple[list[Target], str]:
     One input of several that cannot be used is a target with a fault: `read_target` raises it, so that it
     becomes one line among the failures.
 
-    Parameters
-    ----------
-    settings : MockSettings
-
     Returns
     -------
     list of Target, str

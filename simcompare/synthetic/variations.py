@@ -142,10 +142,6 @@ def variations(
         Whether the galaxies are particles, not ready-made images.
     has_sky : bool
         Whether there is real sky to put them into.
-
-    Returns
-    -------
-    list of Variation
     """
     result = [Variation.of_step(step) for step in LADDER if has_sky or step != "neighbours"]
     for percent in sorted(percents):

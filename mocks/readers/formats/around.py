@@ -83,10 +83,6 @@ def galaxy_around(
     imf : str
         For missing initial masses.
 
-    Returns
-    -------
-    Galaxy
-
     Raises
     ------
     ValueError

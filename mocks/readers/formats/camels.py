@@ -375,10 +375,6 @@ def open_pair(
     gas : bool
         Whether gas is read.
 
-    Returns
-    -------
-    PairSnapshot
-
     Raises
     ------
     FileNotFoundError

@@ -61,10 +61,6 @@ def open_eagle(
     gas : bool
         Whether gas is read.
 
-    Returns
-    -------
-    EagleSnapshot
-
     Raises
     ------
     FileNotFoundError

@@ -74,10 +74,6 @@ def open_extract(
     units : Units, optional
         Units and names of datasets without attributes, instead of the header's or the format's.
 
-    Returns
-    -------
-    ExtractSnapshot
-
     Raises
     ------
     FileNotFoundError

@@ -89,10 +89,6 @@ def open_gadget(
         ``centre``, ``gas``, ``a``, ``h``, ``omega_m``, ``box_size``, ``linking_length`` (for a file with
         several galaxies), ``min_stars``, ``one_galaxy``, ``partial``.
 
-    Returns
-    -------
-    ExtractSnapshot
-
     Raises
     ------
     ValueError

@@ -87,10 +87,6 @@ def open_illustris(
     gas : bool
         Whether gas is read.
 
-    Returns
-    -------
-    IllustrisSnapshot
-
     Raises
     ------
     FileNotFoundError

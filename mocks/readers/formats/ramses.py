@@ -76,10 +76,6 @@ def open_ramses(
     gas_radius : float, optional
         Read the gas cells within this radius of each galaxy [physical kpc]; needs yt.
 
-    Returns
-    -------
-    RamsesSnapshot
-
     Raises
     ------
     FileNotFoundError

@@ -85,10 +85,6 @@ def attribute(item: h5py.Group | h5py.Dataset, name: str, default: object = None
     default : object
         Answer when there is none of that name.
 
-    Returns
-    -------
-    object
-
     Raises
     ------
     OSError

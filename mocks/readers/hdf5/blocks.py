@@ -73,10 +73,6 @@ def row_blocks(files: tuple[Path, ...], kind: str, units: Units) -> RowBlocks:
         ``"PartType0"`` or ``"PartType4"``.
     units : Units
         For the name of the coordinates.
-
-    Returns
-    -------
-    RowBlocks
     """
     parts = []
     for number, path in enumerate(files):

@@ -182,10 +182,6 @@ def read_part(group: h5py.Group, factors: dict, rows: slice | np.ndarray | None 
     rows : slice or ndarray of bool, optional
         All when left out.
 
-    Returns
-    -------
-    Part
-
     Raises
     ------
     ValueError

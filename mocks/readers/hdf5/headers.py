@@ -108,10 +108,6 @@ def run_name(header: dict, default: str) -> str:
         Attributes of the ``Header`` group.
     default : str
         Used when neither a name nor box, cosmology and particle mass tell.
-
-    Returns
-    -------
-    str
     """
     stated = str(header.get("SimulationName", "")).strip(" \"'")
     match = _API_NAMES.fullmatch(stated)

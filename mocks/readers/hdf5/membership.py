@@ -66,10 +66,6 @@ def halo_numbers(group: h5py.Group) -> np.ndarray | None:
 def whole_numbers(dataset: h5py.Dataset) -> np.ndarray:
     """Read a column of galaxy numbers.
 
-    Parameters
-    ----------
-    dataset : h5py.Dataset
-
     Returns
     -------
     ndarray of int64, shape (n,)

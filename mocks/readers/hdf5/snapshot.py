@@ -56,10 +56,6 @@ ALIASES = {
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
     """Open an HDF5 file for reading, with one clear error when that fails.
 
-    Parameters
-    ----------
-    path : Path
-
     Yields
     ------
     h5py.File
@@ -141,10 +137,6 @@ def read_array(dataset: h5py.Dataset, rows: slice | np.ndarray | None = None) ->
     dataset : h5py.Dataset
     rows : slice or ndarray of bool, optional
         All when left out.
-
-    Returns
-    -------
-    ndarray
 
     Raises
     ------

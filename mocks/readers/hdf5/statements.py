@@ -100,16 +100,7 @@ def _merged(stated: dict[str, dict]) -> dict:
 
 
 def header_of(file: h5py.File) -> dict:
-    """Attributes of the ``Header`` group, with what stands in other groups under Gadget's names.
-
-    Parameters
-    ----------
-    file : h5py.File
-
-    Returns
-    -------
-    dict
-    """
+    """Attributes of the ``Header`` group, with what stands in other groups under Gadget's names."""
     stated = {name: attributes(file[name]) for name in ("Header", "Cosmology") if name in file}
     header = _merged(stated)
     if "HubbleParam" in header and "Omega0" in header:

@@ -65,10 +65,6 @@ def galaxy_from_arrays(
     imf : str
         For missing initial masses.
 
-    Returns
-    -------
-    Galaxy
-
     Raises
     ------
     ValueError

@@ -289,10 +289,6 @@ def unusual(values: dict[str, float]) -> list[str]:
     ----------
     values : dict of float
         By the names of `SANE`.
-
-    Returns
-    -------
-    list of str
     """
     return [
         f"{name} is {value:.3g}, usual is {SANE[name][0]:g} to {SANE[name][1]:g}"

@@ -261,10 +261,6 @@ def assemble(
     **identity
         ``simulation``, ``snapshot``, ``subhalo_id``, ``redshift``, ``cosmology`` of `Galaxy`.
 
-    Returns
-    -------
-    Galaxy
-
     Raises
     ------
     ValueError

@@ -179,10 +179,6 @@ def scale_factor_at(time: np.ndarray | float, cosmology: FLRW) -> np.ndarray:
     time : array_like
         Time since the big bang [Gyr], positive.
     cosmology : astropy.cosmology.FLRW
-
-    Returns
-    -------
-    ndarray
     """
     table = _tables_of(cosmology)[0]
     return np.interp(np.asarray(time) / _hubble_time(cosmology), table, _ROOT_A) ** 2

@@ -142,10 +142,6 @@ def read_info(folder: Path) -> Info:
     folder : Path
         ``output_NNNNN``.
 
-    Returns
-    -------
-    Info
-
     Raises
     ------
     FileNotFoundError
@@ -322,10 +318,6 @@ def read_stars(
         the run does not store are left out, ``initial_mass`` is added where it does.
     sphere : tuple of (centre (3,), radius), optional
         Only stars in it, or of NaN position [code units, periodic box]; needs ``position`` among the fields.
-
-    Returns
-    -------
-    Part
 
     Raises
     ------

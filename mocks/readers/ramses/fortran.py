@@ -130,10 +130,6 @@ class Records:
         dtype : str, optional
             Numpy type of its numbers; raw bytes when left out.
 
-        Returns
-        -------
-        ndarray
-
         Raises
         ------
         OSError

@@ -74,14 +74,6 @@ class Brick:
 def read_tree_bricks(path: Path) -> dict[int, Brick]:
     """Galaxies of a ``tree_bricks`` file by their numbers; the ids of their stars are passed over.
 
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    dict of Brick
-
     Raises
     ------
     OSError
@@ -116,11 +108,6 @@ def read_tree_bricks(path: Path) -> dict[int, Brick]:
 def read_identities(path: Path, galaxy: Brick) -> np.ndarray:
     """Ids of the stars of one galaxy of a ``tree_bricks`` file.
 
-    Parameters
-    ----------
-    path : Path
-    galaxy : Brick
-
     Returns
     -------
     ndarray of int64
@@ -146,10 +133,6 @@ def _number(path: Path) -> int:
 
 def read_gal_stars(path: Path) -> dict:
     """Stars of one ``gal_stars`` file in the file's units.
-
-    Parameters
-    ----------
-    path : Path
 
     Returns
     -------

@@ -129,10 +129,6 @@ def estimate(settings: Settings, coming: dict[Path, Shape] | None = None) -> Est
     coming : dict of pathlib.Path to Shape, optional
         Image sets that earlier commands will have made; this command's own is added.
 
-    Returns
-    -------
-    Estimate
-
     Raises
     ------
     FileNotFoundError, ValueError
@@ -305,10 +301,6 @@ def estimate_workflow(path: str | Path, overrides: Sequence[str] = ()) -> list[E
     ----------
     path, overrides
         As for `simcompare.commands.workflows.run.run_workflow`.
-
-    Returns
-    -------
-    list of Estimate
     """
     coming: dict[Path, Shape] = {}
     steps = plan_workflow(read_workflow(path, overrides), str(path))
@@ -320,16 +312,7 @@ def estimate_workflow(path: str | Path, overrides: Sequence[str] = ()) -> list[E
 
 
 def summary(estimates: Sequence[Estimate]) -> str:
-    """Say the estimates in a table of text, with their sum.
-
-    Parameters
-    ----------
-    estimates : sequence of Estimate
-
-    Returns
-    -------
-    str
-    """
+    """Say the estimates in a table of text, with their sum."""
     rows = [("step", "images", "disk", "time", "folder")]
     for each in estimates:
         time = "done" if each.done else _time(each.seconds)

@@ -64,16 +64,7 @@ def panel_of(name: str, verb: str = "") -> str:
 
 
 def metavar_of(item: FieldInfo) -> str:
-    """Describe the value of a setting in the help: its choices, or its kind and limits; nothing for a switch.
-
-    Parameters
-    ----------
-    item : FieldInfo
-
-    Returns
-    -------
-    str
-    """
+    """Describe the value of a setting in the help: choices, or kind and limits; nothing for a switch."""
     kinds = [each for each in get_args(item.annotation) if each is not type(None)] or [item.annotation]
     kind = kinds[0]
     for each in (item.annotation, kind):
@@ -96,10 +87,6 @@ def metavar_of(item: FieldInfo) -> str:
 
 def completion_of(name: str) -> Callable[[str], list[str]] | None:
     """Give what completes the values of a setting in the shell, where there is a list of them.
-
-    Parameters
-    ----------
-    name : str
 
     Returns
     -------

@@ -62,10 +62,6 @@ def read_workflow(path: str | Path, overrides: Sequence[str] = ()) -> dict:
     overrides : sequence of str
         Such as ``"train.epochs=20"``: dotted key and value, in TOML or as plain text.
 
-    Returns
-    -------
-    dict
-
     Raises
     ------
     FileNotFoundError
@@ -138,10 +134,6 @@ def plan_workflow(content: Mapping, source: str = "workflow") -> list[Step]:
     source : str
         Name of the file in messages.
 
-    Returns
-    -------
-    list of Step
-
     Raises
     ------
     ValueError
@@ -176,10 +168,6 @@ def plan_workflow(content: Mapping, source: str = "workflow") -> list[Step]:
 
 def caution_of_views(steps: Sequence[Step]) -> str:
     """Say which simulations of a workflow are to be seen from other directions than others.
-
-    Parameters
-    ----------
-    steps : sequence of Step
 
     Returns
     -------

@@ -41,14 +41,6 @@ _SHARED = set(WorkflowSettings.model_fields) - {"out"}
 def write_template(settings: InitSettings) -> Path:
     """Write a workflow file to fill in.
 
-    Parameters
-    ----------
-    settings : InitSettings
-
-    Returns
-    -------
-    pathlib.Path
-
     Raises
     ------
     ValueError

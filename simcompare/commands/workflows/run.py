@@ -22,10 +22,6 @@ def run_workflow(settings: RunSettings) -> Path | list[Estimate]:
 
     A step whose settings have changed, and what depends on it, is made again; the log says so.
 
-    Parameters
-    ----------
-    settings : RunSettings
-
     Returns
     -------
     pathlib.Path or list of Estimate

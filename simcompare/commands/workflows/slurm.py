@@ -46,10 +46,6 @@ class _Job:
 def write_jobs(settings: SlurmSettings) -> Path:
     """Write the job scripts of a workflow and the script that submits them all.
 
-    Parameters
-    ----------
-    settings : SlurmSettings
-
     Returns
     -------
     pathlib.Path
@@ -90,10 +86,6 @@ def write_jobs(settings: SlurmSettings) -> Path:
 
 def command_of(step: Step) -> list[str]:
     """Words of the command line that do one step of a workflow; what has its default is left out.
-
-    Parameters
-    ----------
-    step : Step
 
     Returns
     -------

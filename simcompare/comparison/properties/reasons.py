@@ -134,10 +134,6 @@ def sentences(table: Table, verdicts: Mapping[str, str]) -> Sequence[str]:
         From `reasons`.
     verdicts : mapping of str to str
         `Verdict` of each data set, as the headline has it.
-
-    Returns
-    -------
-    list of str
     """
     lines = []
     for name, verdict in verdicts.items():

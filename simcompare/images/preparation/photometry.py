@@ -166,10 +166,6 @@ def measure_shape(image: np.ndarray, target: np.ndarray, centre: tuple[float, fl
         The galaxy's pixels, for its axis ratio and angle.
     centre : (float, float)
         x and y [pixels].
-
-    Returns
-    -------
-    Shape
     """
     axis_ratio, position_angle = _second_moments(image, target, centre)
     radius, flux, area = growth_curve(image, centre, axis_ratio, position_angle)

@@ -214,10 +214,6 @@ def prepare_stamp(stamp: RawStamp, preparation: Preparation, rng: np.random.Gene
     rng : numpy.random.Generator
         The image's own stream, see `preparation_stream`.
 
-    Returns
-    -------
-    PreparedStamp
-
     Raises
     ------
     RejectedStampError

@@ -370,10 +370,6 @@ def ideal_image(
         Survey pixels.
     oversampling : int
         Fine pixels per survey pixel and axis.
-
-    Returns
-    -------
-    IdealImage
     """
     image = np.stack([render_profile(profile, size, oversampling) for profile in profiles])
     total = np.array([profile.flux for profile in profiles])

@@ -36,10 +36,6 @@ def figure_columns(form: Scores, models: Mapping[str, Any]) -> list[str]:
         Rows are not needed.
     models : mapping of str to FlowModel
         Flows under which single images are looked at.
-
-    Returns
-    -------
-    list of str
     """
     known = {
         "dataset", "kind", "split", "galaxy_id", "image_index", "is_central", "star_formation_rate",
