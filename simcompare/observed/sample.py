@@ -215,35 +215,30 @@ class _Parts:
         self.scale, self.number = images.pixel_scale, len(provenance)
         self.start = self.stop = provenance[-1]["stop"]
 
-    def check_scale(self, path: Path, stamp: RawStamp) -> None:
-        """Refuse an image of another pixel scale than the first, or than the survey's."""
-        if not self.scale:
-            self.scale = stamp.pixel_scale
-        if abs(stamp.pixel_scale - self.scale) > 1e-3 * self.scale:
-            raise ValueError(
-                f"{path}: pixel scale {stamp.pixel_scale} arcsec, not {self.scale}; prepare it separately."
-            )
-        if stamp.domain == "8-bit":
-            return
+    def problem_with(self, stamp: RawStamp) -> str:
+        """Say why an image is not of the survey, or of another pixel scale than the first; empty if it is."""
         survey = self.common.survey
-        for name in stamp.filters:
-            if foreign_filter(name, survey.name):
-                raise ValueError(
-                    f"{path}: filter {name} is none of {survey.name}; give the survey that it is of."
+        if stamp.domain != "8-bit":
+            for name in stamp.filters:
+                if foreign_filter(name, survey.name):
+                    return f"filter {name} is none of {survey.name}; give the survey that it is of"
+            own = survey.pixel_scale
+            if abs(stamp.pixel_scale - own) > 0.01 * own:
+                return (
+                    f"pixels of {stamp.pixel_scale:.4g} arcsec, but those of {survey.name} are {own:g}; give "
+                    "the survey that they are from, or a survey file"
                 )
-        own = survey.pixel_scale
-        if abs(stamp.pixel_scale - own) > 0.01 * own:
-            raise ValueError(
-                f"{path}: pixels of {stamp.pixel_scale:.4g} arcsec, but those of {survey.name} are "
-                f"{own:g}; give the survey that they are from, or a survey file."
-            )
+        self.scale = self.scale or stamp.pixel_scale
+        if abs(stamp.pixel_scale - self.scale) > 1e-3 * self.scale:
+            return f"pixel scale {stamp.pixel_scale:.6g} arcsec, not {self.scale:.6g}; prepare it separately"
+        return ""
 
     def batches(self, stamps: Iterable[tuple[Path, RawStamp]]) -> Iterator[list[tuple[Path, RawStamp]]]:
         """Images of one scale, some at a time."""
         batch, size = [], 0
         for path, stamp in stamps:
-            if not stamp.problem:
-                self.check_scale(path, stamp)
+            if not stamp.problem and (problem := self.problem_with(stamp)):
+                stamp = replace(stamp, problem=problem)
             batch.append((path, stamp))
             size += sum(value.nbytes for value in vars(stamp).values() if isinstance(value, np.ndarray))
             if len(batch) == _STAMPS_PER_TASK or size > _BYTES_PER_TASK:

@@ -156,19 +156,24 @@ def test_images_that_fill_the_memory_are_refused_by_their_header(tmp_path):
         next(read_stamps(path, ("r",)))
 
 
-def test_mixed_pixel_scales_are_refused(tmp_path):
+@pytest.mark.parametrize("order", ["ab", "ba"])
+def test_an_image_of_another_scale_is_left_out_alone(order, tmp_path):
+    """KiDS has pixels of 0.2 arcsec; the one of 0.3 may come first."""
     for name, scale in (("a", 0.2), ("b", 0.3)):
         with h5py.File(tmp_path / f"{name}.h5", "w") as file:
             file["image"] = galaxy()[None, None].astype("f4")
             file.attrs.update(
                 {"bands": "r", "pixel_scale_arcsec": scale, "units": "nanomaggy", "psf_fwhm_arcsec": 0.8}
             )
-    with pytest.raises(ValueError, match=r"pixel scale 0\.3 arcsec, not 0\.2"):
-        prepare_observed(
-            [tmp_path / "a.h5", tmp_path / "b.h5"],
-            survey="kids",
-            bands=["r"],
-            preparation=Preparation(),
-            out=tmp_path,
-            name="x",
-        )
+    made = prepare_observed(
+        [tmp_path / f"{name}.h5" for name in order],
+        survey="kids",
+        bands=["r"],
+        preparation=Preparation(),
+        out=tmp_path / "run",
+        name="x",
+    )
+    assert made.images.pixel_scale == 0.2
+    assert made.images.catalogue["source"].tolist() == ["a.h5"]
+    reason = "pixels of 0.3 arcsec, but those of kids are 0.2; give the survey that they are from"
+    assert made.rejected["reason"][0].startswith(reason)
