@@ -240,3 +240,9 @@ def test_magnitudes_that_no_galaxy_has_are_said(unit, said, tmp_path):
     warnings = [each.message for each in examine(path).findings if each.level == "warning"]
     assert len(warnings) == said
     assert all("magnitude" in text and "mJy for MJy" in text for text in warnings)
+
+
+@pytest.mark.parametrize(("sides", "expected"), [((0.1, 0.1), 0.1), ((0.1, 0.1008), 0.1004)])
+def test_pixels_that_are_nearly_square_have_the_side_of_their_area(sides, expected):
+    header = fits.Header({"NAXIS": 2, "CDELT1": sides[0] / 3600, "CDELT2": sides[1] / 3600, **SKY})
+    assert _scale(header, None, None, "x.fits")[0] == pytest.approx(expected, rel=1e-5)

@@ -9,8 +9,10 @@ from illustris_python.snapshot import loadSubhalo
 
 from mocks import Scene, project
 from mocks.readers import SIMULATIONS, open_snapshot, recognise
+from mocks.readers.formats.eagle import _length_unit
 from mocks.readers.formats.swift import UNITS
 from mocks.readers.hdf5.fields import column_factors
+from mocks.readers.hdf5.units import Units
 from mocks.readers.particles.mass_loss import remaining_mass_fraction
 from mocks.readers.particles.records import PHOTOMETRY_BANDS
 from mocks.toys import (
@@ -251,3 +253,15 @@ def test_a_smoothing_length_of_stars_that_is_named_is_taken(tmp_path):
         assert column_factors(stars, ("smoothing_length",), 0.5, 0.7, UNITS) == {}
         named = replace(UNITS, names=(("smoothing_length", "SmoothingLength"),))
         assert list(column_factors(stars, ("smoothing_length",), 0.5, 0.7, named)) == ["smoothing_length"]
+
+
+def test_length_of_an_eagle_file_without_positions_is_that_of_its_units(tmp_path):
+    """2 kpc a / h of the units, against what positions of their own say: 3 cm a / h."""
+    units = Units(length=(2.0, 1.0, -1.0))
+    with h5py.File(tmp_path / "x.hdf5", "w") as file:
+        assert _length_unit(file, 0.5, 0.7, units) == pytest.approx(2.0 * 0.5 / 0.7)
+        file["PartType1/Coordinates"] = np.ones((2, 3))
+        file["PartType1/Coordinates"].attrs.update(
+            {"CGSConversionFactor": 3 * 3.0857e21, "aexp-scale-exponent": 1.0, "h-scale-exponent": -1.0}
+        )
+        assert _length_unit(file, 0.5, 0.7, units) == pytest.approx(3.0 * 0.5 / 0.7, rel=1e-4)

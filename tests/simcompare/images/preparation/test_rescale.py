@@ -73,6 +73,19 @@ def test_the_psf_is_that_of_the_new_pixels():
         assert new[k, 4, 4] == pytest.approx(middle / old.psf[k].sum(), rel=1e-5)
 
 
+def test_the_psf_on_finer_pixels_is_cut_and_sums_to_one():
+    """Of half the width: the middle 4.5 pixels remain, and their light is 1 again."""
+    old = prepared()
+    new = bring_to_size(old, raw(), 2 * SIDE).psf
+    inner = old.psf[:, 2:7, 2:7].astype(float)
+    weight = np.array([0.75, 1, 1, 1, 0.75])
+    total = (inner * np.outer(weight, weight)).sum(axis=(1, 2))
+    assert total.max() < 0.99
+    np.testing.assert_allclose(new.sum(axis=(1, 2)), 1, rtol=1e-6)
+    # The new middle pixel lies in the old one's, of which it is a quarter.
+    np.testing.assert_allclose(new[:, 4, 4], inner[:, 2, 2] / 4 / total, rtol=1e-5)
+
+
 @pytest.mark.parametrize(("radii", "side"), [(1.0, 5), (1.1, 5), (1.3, 7), (19.0, 95)])
 def test_a_side_in_half_mass_radii_is_odd(radii, side):
     assert side_in_half_mass_radii(raw(half_mass_radius=5.0), radii, 96) == side
