@@ -34,6 +34,7 @@ _OLD_NAMES = {
     "ra": ("rab1950", "_rab1950", "ra_b1950", "ra1950"),
     "dec": ("deb1950", "_deb1950", "decb1950", "dec_b1950", "dec1950"),
 }
+_SAME_PLACE = 0.1  # deg; near the poles right ascensions of one place differ by more than angles
 # What stands in a CSV for no value, and the number under its mask.
 _NO_VALUES = [(word, "0") for word in ("", "NULL", "null", "N/A", "n/a", "--")]
 _LONGEST_LINE, _MOST_COLUMNS = 1_000_000, 10_000  # characters; of the catalogues of surveys, some 1000
@@ -255,6 +256,8 @@ def read_places(path: Path) -> Table:
     column_of, frame = _columns_of(lower, _NAMES), _frame_of(table.meta, path)
     if None in column_of.values() and None not in (old := _columns_of(lower, _OLD_NAMES)).values():
         column_of, frame = old, FK4(equinox="B1950")
+    else:
+        _refuse_other_places(table, column_of, path)
     if None in column_of.values():
         raise ValueError(
             f"{path}: no columns ra and dec [deg]; it has {', '.join(table.colnames)}. Where another table "
@@ -287,6 +290,22 @@ def read_places(path: Path) -> Table:
         places["ra"], places["dec"] = there.ra.deg, there.dec.deg
         log.info("%s: positions in %s %s converted to ICRS", path, frame.name.upper(), frame.equinox)
     return places
+
+
+def _refuse_other_places(table: Table, column_of: dict[str, str | None], path: Path) -> None:
+    """Refuse a table with a second column of one coordinate that tells another place."""
+    for axis, chosen in column_of.items():
+        for name in table.colnames if chosen is not None else ():
+            if name == chosen or name.strip().lower() not in _NAMES[axis] or table[name].ndim != 1:
+                continue
+            pair = (degrees_of(table[name], axis, path), degrees_of(table[chosen], axis, path))
+            apart = np.abs((pair[0] - pair[1] + 180) % 360 - 180)
+            if (apart > _SAME_PLACE).any():
+                row = int(np.argmax(apart > _SAME_PLACE))
+                raise ValueError(
+                    f"{path}: columns {name} and {chosen} contradict each other: {pair[0][row]:.6g} and "
+                    f"{pair[1][row]:.6g} deg in row {row}; remove the one that is not the galaxy's."
+                )
 
 
 def _columns_of(lower: dict[str, str], names: dict[str, tuple[str, ...]]) -> dict[str, str | None]:

@@ -113,3 +113,22 @@ def test_packed_tables_are_known_by_their_first_bytes(tmp_path, packed):
     content = packed.compress(b"\xef\xbb\xbfra,dec\r\n10,1\r\n")
     (tmp_path / "places.csv").write_bytes(content)
     assert read_places(tmp_path / "places.csv")["ra"].tolist() == [10]
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "why"),
+    [
+        ("ra,dec,RA", "150.0,2.0,151.0", "columns ra and RA contradict each other: 150 and 151 deg in row 0"),
+        ("raj2000,ra,dec", "150.0,151,2.0", "columns raj2000 and ra contradict each other"),
+        ("ra,dec,dec_deg", "150.0,2.0,-2.0", "columns dec_deg and dec contradict each other: -2 and 2 deg"),
+        ("ra,dec,ra_deg", "359.9999,2.0,0.0001", None),
+        ("ra,dec,raj2000", "150.0,2.0,10:00:00.1", None),
+    ],
+)
+def test_columns_of_one_coordinate_must_agree(header, row, why, tmp_path):
+    (tmp_path / "x.csv").write_text(f"{header}\n{row}\n")
+    if why is None:
+        assert read_places(tmp_path / "x.csv")["dec"][0] == pytest.approx(2.0)
+        return
+    with pytest.raises(ValueError, match=why):
+        read_places(tmp_path / "x.csv")
