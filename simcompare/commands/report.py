@@ -15,6 +15,7 @@ from simcompare.runs.files import remove_leftovers
 from simcompare.runs.folder import read_config, read_provenance, read_settings, runs_behind
 from simcompare.runs.ledger import PAGE_PRODUCTS, Ledger, digest
 from simcompare.runs.lock import lock_folder
+from simcompare.runs.tables import write_table
 from simcompare.scores.files import scores_file
 from simcompare.scores.record import Scores
 from simcompare.scores.run_inputs import is_toy, model_names, run_image_sets, run_models, run_scores
@@ -69,7 +70,7 @@ def _write_page(
     # Loaded when there is something to draw: a page that is up to date is given back in a moment.
     from simcompare.comparison.realism import sanity_curves, sanity_notes, sanity_table
     from simcompare.pages.cards import example_pictures
-    from simcompare.pages.page import write_report
+    from simcompare.pages.page import report_content, write_report
     from simcompare.pages.scatter import scatter_data
     from simcompare.pages.sections import draw_figures, figure_columns
 
@@ -77,13 +78,13 @@ def _write_page(
     scores = scores.with_reference(comparison.meta["reference"])
     compared = read_settings(folder)
     further, notes = read_further(folder / "tables"), []
-    there = [each.name for each in further]
     model = models.get("model")
     reference, seed = scores.named_reference, compared["seed"]
     checked = image_sets if reference in image_sets else None
     if checked is not None:
         table = sanity_table(checked, reference, seed)
         notes = sanity_notes(table)
+        write_table(table, folder / "tables" / "sanity.ecsv")
         further = [FurtherTable("sanity", "Mocks against real images", _SANITY, table), *further]
     figures = draw_figures(
         scores,
@@ -100,22 +101,18 @@ def _write_page(
         sky=None if checked is None else sanity_curves(checked, reference, seed),
     )
     _remove_old_figures(folder / "figures", {figure.name for figure in figures})
-    return write_report(
-        folder,
-        comparison,
-        figures,
-        toy=is_toy(image_sets.values()),
-        provenance={
-            f"{read_config(run)[0]} {os.path.relpath(run, folder.parent)}": read_provenance(run)
-            for run in runs_behind(folder)
-        },
-        notes=notes,
-        further=further,
-        there=there,
-        citations=cite_run(folder),
-        pictures=example_pictures(scores, image_sets),
-        scatter=scatter_data(scores, image_sets, seed),
-    )
+    said, toy, citations = (comparison, figures, further), is_toy(image_sets.values()), cite_run(folder)
+    content = report_content(*said, toy=toy, provenance=_provenance(folder), notes=notes, citations=citations)
+    pictures, scatter = example_pictures(scores, image_sets), scatter_data(scores, image_sets, seed)
+    return write_report(folder, content, *said, citations=citations, pictures=pictures, scatter=scatter)
+
+
+def _provenance(folder: Path) -> dict[str, dict]:
+    """Read what was run, of each run behind a comparison."""
+    return {
+        f"{read_config(run)[0]} {os.path.relpath(run, folder.parent)}": read_provenance(run)
+        for run in runs_behind(folder)
+    }
 
 
 def _remove_old_figures(folder: Path, names: set[str]) -> None:

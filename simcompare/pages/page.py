@@ -4,7 +4,7 @@ import base64
 import io
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -24,10 +24,10 @@ from simcompare.pages.cells import main_rows, shown_table
 from simcompare.pages.citations import Citations, short_reference
 from simcompare.runs.files import write_text
 from simcompare.runs.names import file_name
-from simcompare.runs.tables import plain, write_table
+from simcompare.runs.tables import plain
 from simcompare.scores.columns import column_of
 
-__all__ = ["ReportFigure", "cautions", "closely", "write_report"]
+__all__ = ["ReportFigure", "cautions", "closely", "report_content", "write_report"]
 
 # Sections of figures in the order of the page: name, title, what the folded figures are called.
 SECTIONS = (
@@ -77,17 +77,55 @@ def cautions(table: Table) -> list[tuple[str, str]]:
     return [(str(row["dataset"]), str(row["caution"])) for row in table if str(row["caution"])]
 
 
-def write_report(
-    folder: str | os.PathLike,
+def report_content(
     comparison: Table,
     figures: Sequence[ReportFigure],
+    further: Sequence[FurtherTable] = (),
     *,
-    title: str = "How realistic are these simulated galaxies?",
     toy: bool = False,
     provenance: Mapping[str, Any] | None = None,
     notes: Sequence[str] = (),
+    citations: Citations | None = None,
+) -> dict:
+    """Say what a report says, machine-readable.
+
+    Parameters
+    ----------
+    comparison : Table
+        From `simcompare.comparison.headline.compare`.
+    figures : sequence of ReportFigure
+        In the order shown.
+    further : sequence of FurtherTable
+        Tables beside the headline, see `simcompare.comparison.further_tables.further_tables`.
+    toy : bool
+        Show the banner that these are toy data.
+    provenance : mapping of str to anything
+        Sections of what was run: configuration, versions, seeds, hashes.
+    notes : sequence of str
+        Paragraphs below the answer.
+    citations : Citations, optional
+        Papers and acknowledgements of what the run used, see `simcompare.commands.cite.cite_run`.
+    """
+    return {
+        "schema": "simcompare.report/1",
+        "title": "How realistic are these simulated galaxies?",
+        "toy": toy,
+        "version": __version__,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "notes": list(notes),
+        **_results(comparison, figures, further),
+        "citations": plain(citations) if citations is not None else None,
+        "provenance": plain(dict(provenance or {})),
+    }
+
+
+def write_report(
+    folder: str | os.PathLike,
+    content: Mapping[str, Any],
+    comparison: Table,
+    figures: Sequence[ReportFigure],
     further: Sequence[FurtherTable] = (),
-    there: Collection[str] = (),
+    *,
     citations: Citations | None = None,
     pictures: Mapping[str, bytes] | None = None,
     scatter: Mapping[str, Any] | None = None,
@@ -98,24 +136,10 @@ def write_report(
     ----------
     folder : path-like
         Made when it does not exist.
-    comparison : Table
-        From `simcompare.comparison.headline.compare`.
-    figures : sequence of ReportFigure
-        In the order shown.
-    title : str
-    toy : bool
-        Show the banner that these are toy data.
-    provenance : mapping of str to anything
-        Sections of what was run: configuration, versions, seeds, hashes.
-    notes : sequence of str
-        Paragraphs below the answer.
-    further : sequence of FurtherTable
-        Tables beside the headline, see `simcompare.comparison.further_tables.further_tables`; also written as
-        ECSV into ``tables/``.
-    there : collection of str
-        Names of tables that lie there already, as their own command has written them.
-    citations : Citations, optional
-        Papers and acknowledgements of what the run used, see `simcompare.commands.cite.cite_run`.
+    content : mapping
+        From `report_content`, of the same comparison, figures, tables and citations.
+    comparison, figures, further, citations
+        As there.
     pictures : mapping of str to bytes, optional
         Example images of the data sets as PNG, see `simcompare.pages.cards.example_pictures`.
     scatter : mapping, optional
@@ -136,23 +160,6 @@ def write_report(
     missing = [str(figure.path) for figure in figures if not Path(figure.path).is_file()]
     if missing:
         raise FileNotFoundError(f"figure files not found: {', '.join(missing)}; draw the figures first.")
-    provenance = plain(dict(provenance or {}))
-    created = datetime.now(UTC).isoformat(timespec="seconds")
-    content = {
-        "schema": "simcompare.report/1",
-        "title": title,
-        "toy": toy,
-        "version": __version__,
-        "created": created,
-        "notes": list(notes),
-        **_results(comparison, figures, further),
-        "citations": plain(citations) if citations is not None else None,
-        "provenance": provenance,
-    }
-    (folder / "tables").mkdir(exist_ok=True)
-    for each in further:
-        if each.table is not None and each.name not in there:
-            write_table(each.table, folder / "tables" / f"{each.name}.ecsv")
     write_text(folder / "report.json", json.dumps(content, indent=1, allow_nan=False))
     page = _rendered(
         content, comparison, folder, figures, further, citations, pictures=pictures or {}, scatter=scatter
@@ -181,7 +188,7 @@ def _results(comparison: Table, figures: Sequence[ReportFigure], further: Sequen
 
 
 def _rendered(
-    content: dict,
+    content: Mapping[str, Any],
     comparison: Table,
     folder: Path,
     figures: Sequence[ReportFigure],

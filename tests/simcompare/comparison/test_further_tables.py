@@ -13,7 +13,7 @@ from simcompare.comparison.headline import compare
 from simcompare.comparison.matched import contrasts, match_all
 from simcompare.comparison.report_table import read_further, with_columns_of, write_further
 from simcompare.comparison.volume import jackknife_all, with_sub_boxes
-from simcompare.pages.page import write_report
+from simcompare.pages.page import report_content, write_report
 from simcompare.scores.record import Scores
 
 
@@ -95,7 +95,9 @@ def test_further_tables_are_in_the_page_and_beside_it(tmp_path):
     table = scores()
     further = further_tables(Scores.of(table), 0, n_bootstrap=50)
     comparison = compare(Scores.of(table), np.random.default_rng(0), n_bootstrap=50)
-    html = write_report(tmp_path, comparison, [], further=further).read_text(encoding="utf-8")
+    write_further(further, tmp_path / "tables")
+    said = comparison, [], further
+    html = write_report(tmp_path, report_content(*said), *said).read_text(encoding="utf-8")
     assert "Matched samples" in html
     assert "sim &lt;1&gt;" in html
     assert not re.search(r"https?://", html)

@@ -14,7 +14,7 @@ from PIL import Image
 from simcompare.comparison.answer import answer
 from simcompare.comparison.headline import compare
 from simcompare.pages.citations import citations_of
-from simcompare.pages.page import ReportFigure, _smaller, closely, write_report
+from simcompare.pages.page import ReportFigure, _smaller, closely, report_content, write_report
 from simcompare.runs.names import file_name
 from simcompare.scores.record import Scores
 
@@ -47,6 +47,11 @@ def compared(shift, n=120, name="run <b>1</b>", seed=0):
     return compare(Scores.of(Table(rows=rows)), rng, n_bootstrap=200)
 
 
+def report(folder, comparison, figures, *, citations=None, pictures=None, **said):
+    content = report_content(comparison, figures, citations=citations, **said)
+    return write_report(folder, content, comparison, figures, citations=citations, pictures=pictures)
+
+
 @pytest.fixture
 def figure(tmp_path):
     from simcompare.figures import draw_forest, save_figure
@@ -59,7 +64,7 @@ def figure(tmp_path):
 
 
 def test_page_stands_alone_and_escapes_text(tmp_path, figure):
-    page = write_report(
+    page = report(
         tmp_path,
         compared(-20),
         [figure],
@@ -86,7 +91,7 @@ def test_page_stands_alone_and_escapes_text(tmp_path, figure):
 
 def test_machine_readable_report_says_the_same(tmp_path, figure):
     table = compared(-20)
-    page = write_report(tmp_path, table, [figure], provenance={"seed": np.int64(3)})
+    page = report(tmp_path, table, [figure], provenance={"seed": np.int64(3)})
     content = json.loads((tmp_path / "report.json").read_text())
     assert content["answer"] == answer(table)
     assert content["comparison"]["rows"][0]["delta_mean"] == pytest.approx(table["delta_mean"][0])
@@ -97,12 +102,12 @@ def test_machine_readable_report_says_the_same(tmp_path, figure):
 def test_missing_figures_are_named(tmp_path):
     lost = ReportFigure("a", "A", "", tmp_path / "a.png")
     with pytest.raises(FileNotFoundError, match=r"a\.png; draw the figures first"):
-        write_report(tmp_path, compared(-20), [lost])
+        report(tmp_path, compared(-20), [lost])
 
 
 def test_page_and_json_say_what_to_cite(tmp_path, figure):
     cited = citations_of(["TNG50-1", "my <b>run</b>"], ["sdss"], software=["numpy"])
-    page = write_report(tmp_path, compared(-20), [figure], citations=cited)
+    page = report(tmp_path, compared(-20), [figure], citations=cited)
     text = page.read_text(encoding="utf-8")
     assert "doi:10.1093/mnras/stz2338" in text
     assert "No entry for simulation my &lt;b&gt;run&lt;/b&gt;" in text
@@ -126,7 +131,7 @@ def test_figures_of_the_page_keep_their_look_in_few_bytes(tmp_path):
 def test_first_screen_has_the_columns_that_decide_and_the_doubts_before_all_others(tmp_path, figure):
     table = compared(-20)
     table["caution"] = ["only <3> galaxies"] + [""] * (len(table) - 1)
-    html = write_report(tmp_path, table, [figure]).read_text(encoding="utf-8")
+    html = report(tmp_path, table, [figure]).read_text(encoding="utf-8")
     places = [html.index(text) for text in ('class="answer"', "<figure", "only &lt;3&gt; galaxies",
                                             'class="main"', "All columns", 'id="datasets"')]  # fmt: skip
     assert places == sorted(places)
@@ -139,7 +144,7 @@ def test_every_data_set_has_a_card_with_its_images_and_links_to_its_figures(tmp_
     table = compared(-20, name="TNG50-1")
     near = replace(figure, name=file_name(closely("TNG50-1")), section="galaxies", title="Near")
     pictures = {"TNG50-1": figure.path.read_bytes()}
-    html = write_report(tmp_path, table, [figure, near], pictures=pictures).read_text(encoding="utf-8")
+    html = report(tmp_path, table, [figure, near], pictures=pictures).read_text(encoding="utf-8")
     card = html[html.index('<article class="card" id="card-row-0"') :].partition("</article>")[0]
     assert 'alt="Galaxies of TNG50-1 with scores nearest to its median"' in card
     assert 'href="#row-0"' in card
@@ -163,7 +168,7 @@ def test_a_card_writes_the_fraction_as_a_person_would(low, high, says, tmp_path)
     for end, value in (("", 0.5), ("_low", low), ("_high", high)):
         table[f"structure_fraction{end}"] = value
     table["verdict"] = "smoother than real"
-    html = write_report(tmp_path, table, []).read_text(encoding="utf-8")
+    html = report(tmp_path, table, []).read_text(encoding="utf-8")
     assert f"<b>f = {says}</b>: smoother than real" in html
 
 
@@ -180,5 +185,5 @@ def test_figures_say_what_is_seen(tmp_path):
     table["verdict"] = "smoother than real"
     save_figure(draw_forest(table).figure, None, tmp_path, "difference", description=described(table))
     shown = ReportFigure("difference", "Structure", "Bars.", tmp_path / "difference.png")
-    html = write_report(tmp_path, table, [shown]).read_text(encoding="utf-8")
+    html = report(tmp_path, table, [shown]).read_text(encoding="utf-8")
     assert "TNG50-1 0.50 (0.40 to 0.60), smoother than real" in re.findall(r'alt="([^"]+)"', html)[0]

@@ -13,7 +13,7 @@ from PIL import Image
 
 from simcompare.comparison.headline import compare
 from simcompare.pages import scatter
-from simcompare.pages.page import ReportFigure, write_report
+from simcompare.pages.page import ReportFigure, report_content, write_report
 from simcompare.pages.scatter import scatter_data
 from simcompare.scores.record import Scores
 
@@ -91,7 +91,7 @@ def report(tmp_path):
     )
     compared = compare(table, np.random.default_rng(0), n_bootstrap=100)
     data = scatter_data(table, {NAME: Images()}, seed=0)
-    return write_report(tmp_path, compared, [figure], scatter=data)
+    return write_report(tmp_path, report_content(compared, [figure]), compared, [figure], scatter=data)
 
 
 def test_without_scripts_the_static_figure_stands_alone(tmp_path):
