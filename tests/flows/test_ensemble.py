@@ -34,6 +34,25 @@ def test_saved_equals_loaded(ensemble, tmp_path):
         Ensemble.load(tmp_path)
 
 
+def test_an_empty_folder_is_written_into(ensemble, tmp_path):
+    assert {path.name for path in ensemble.save(tmp_path).iterdir()} == {"member-0", "member-1", "member-2"}
+
+
+def test_samples_are_those_of_the_drawn_members_at_their_own_temperature():
+    """The same draws by hand; one context of all images is given as one row."""
+    config = CONFIG.replace(context=("a", "b"))
+    pair = Ensemble([FlowModel(config), FlowModel(config)])
+    found = pair.sample(6, [0.3, -0.2], generator=torch.Generator().manual_seed(4))
+    generator = torch.Generator().manual_seed(4)
+    choice = torch.randint(2, (6,), generator=generator)
+    assert 0 < choice.sum() < 6
+    for index, model in enumerate(pair.models):
+        rows = torch.nonzero(choice == index).flatten()
+        context = np.tile([0.3, -0.2], (len(rows), 1))
+        expected = model.sample(len(rows), context, generator=generator, temperature=1.0)
+        torch.testing.assert_close(found[rows], expected)
+
+
 def test_samples_come_from_all_members(ensemble):
     samples = ensemble.sample(50, generator=torch.Generator().manual_seed(1))
     assert samples.shape == (50, 1, 8, 8)

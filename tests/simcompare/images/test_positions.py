@@ -210,7 +210,7 @@ def test_seams_reach_half_the_separation_of_one_object_to_both_sides():
     ):
         found = 0
         for k in range(1, 60):
-            sides = [split_of_place(*place(k * width, 2 * side * half)) for side in (-1, 1)]
+            sides = [split_of_place(*place(k * width, 5 * side * half)) for side in (-1, 1)]
             if sides[0] == sides[1]:
                 continue
             found += 1
