@@ -261,6 +261,7 @@ def files_of(paths: Sequence[Path], bands: tuple[str, ...]) -> list[Path]:
         if not path.is_dir() or is_pictures:
             files.append(path)
             if is_pictures:
+                _say_not_entered(path)
                 _say_left_out(
                     path, [file for file in path.iterdir() if file.is_file() and not is_picture(file)]
                 )
@@ -291,6 +292,14 @@ def _of_galaxies(path: Path, images: list[Path]) -> list[Path]:
     counts = ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
     log.warning("%s: weight, error and mask images left out by their names: %s", path, counts)
     return [file for file in images if not side_kind(file)]
+
+
+def _say_not_entered(path: Path) -> None:
+    """Count in the log the folders with pictures in a folder of pictures; they are not read."""
+    inner = [each for each in path.iterdir() if not each.name.startswith(".") and is_picture_folder(each)]
+    if inner:
+        first = sorted(each.name for each in inner)[0]
+        log.warning("%s: pictures in folders inside are not read: %d, the first %s", path, len(inner), first)
 
 
 def _say_left_out(path: Path, files: list[Path]) -> None:

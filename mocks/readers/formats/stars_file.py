@@ -11,7 +11,7 @@ from astropy.table import Table
 from mocks.galaxy import Galaxy, Gas, Stars
 from mocks.readers.base import Snapshot
 from mocks.readers.formats.around import galaxy_around
-from mocks.readers.hdf5.chunks import count_problems
+from mocks.readers.hdf5.chunks import count_problems, sample_note
 from mocks.readers.hdf5.fields import (
     GAS_FIELDS,
     STAR_FIELDS,
@@ -204,6 +204,10 @@ class ExtractSnapshot(Snapshot):
             share = 1 - table["stellar_mass"].sum() / columns["mass"][columns["birth"] > 0].sum()
             text = f"{left_out} stars ({100 * share:.1f} % of the mass) in no galaxy, left out"
             table.meta["notes"] = [text]
+        with open_hdf5(self.files[0]) as file:
+            sampled = sample_note(file) if len(self.files) == 1 and not self.partial else ""
+        if sampled:
+            table.meta["notes"] = [*table.meta.get("notes", ()), sampled]
         return table
 
     def _properties(self, number: int) -> dict:

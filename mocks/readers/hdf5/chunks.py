@@ -9,7 +9,7 @@ import numpy as np
 from mocks.readers.hdf5.snapshot import open_hdf5
 from mocks.readers.hdf5.statements import header_of, other_output
 
-__all__ = ["chunk_files", "count_problems"]
+__all__ = ["chunk_files", "count_problems", "sample_note"]
 
 MOST_CHUNKS = 100_000  # files of one output; a header that promises more is damaged
 CUT_OUT = {"CutoutID", "CutoutType"}  # in headers of cutouts from the Illustris and TNG sites
@@ -116,6 +116,18 @@ def count_problems(chunks: tuple[Path, ...], *, partial: bool = False) -> list[s
                 "several? If it is meant to hold some alone, give --reader partial=true."
             )
     return problems
+
+
+def sample_note(file: h5py.File) -> str:
+    """Say that a cutout holds fewer stars than its header counts in it; empty where it holds all."""
+    header, held = header_of(file), int(_held(file)[0][STARS])
+    counted = _promised(header, "NumPart_ThisFile")
+    if counted is None or not CUT_OUT.intersection(header) or counted[STARS] <= held:
+        return ""
+    return (
+        f"holds {held} stars, its header counts {counted[STARS]} (NumPart_ThisFile): a sample? "
+        f"Masses and light are then too low, by {counted[STARS] / max(held, 1):.3g}"
+    )
 
 
 def _held(file: h5py.File) -> tuple[np.ndarray, list[str]]:

@@ -601,3 +601,12 @@ def test_current_and_initial_masses_are_in_one_unit(tmp_path):
     with h5py.File(path, "r+") as file:
         file["PartType4/InitialMass"].attrs["h-scale-exponent"] = 0.0
     assert only(path).stars.mass.sum() == pytest.approx(0.6774 * truth, rel=1e-6)
+
+
+def test_a_sample_of_a_cutout_is_said(star_columns, write_stars, tmp_path):
+    """As SimSpin's example of TNG: 2000 of 123468 stars, with the header of the whole."""
+    header = {"CutoutID": 9, "CutoutType": "subhalo", "NumPart_ThisFile": [0, 0, 0, 0, 120000, 0]}
+    path = write_stars(tmp_path / "x.hdf5", star_columns(), header=header)
+    said = [each.message for each in examine(path).findings if each.level == "warning"]
+    assert any("holds 3000 stars, its header counts 120000" in text and "by 40" in text for text in said)
+    assert "notes" not in open_snapshot(path, partial=True).catalogue().meta

@@ -289,3 +289,12 @@ def test_names_of_two_axes_are_refused(tmp_path):
         file.attrs.update(stated)
     with pytest.raises(ValueError, match=r"galaxy_id has shape \(2, 2\)"):
         list(read_stamps(tmp_path / "x.h5", ("r",)))
+
+
+def test_folders_of_pictures_inside_a_folder_of_pictures_are_said(tmp_path, caplog):
+    for folder in (tmp_path, tmp_path / "inner", tmp_path / "empty"):
+        folder.mkdir(exist_ok=True)
+    for file in (tmp_path / "a.png", tmp_path / "inner" / "b.png"):
+        Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(file)
+    assert files_of([tmp_path], ("R", "G", "B")) == [tmp_path]
+    assert caplog.messages == [f"{tmp_path}: pictures in folders inside are not read: 1, the first inner"]
