@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from dataclasses import replace
 
 import matplotlib
 import numpy as np
@@ -150,3 +151,24 @@ def test_bands_of_a_cube_are_counted_from_zero():
     ra, dec, band = wcs.pixel_to_world_values([15, 15], [9.5, 9.5], [0, 2])
     assert band == pytest.approx([0, 2])
     assert (ra[0], dec[0]) == pytest.approx((150.0, 2.0))
+
+
+def test_without_a_place_a_cutout_lies_at_the_origin(cutout):
+    wcs = cutout.to_nddata("r").wcs
+    assert wcs.pixel_to_world_values(19.5, 19.5) == pytest.approx((0.0, 0.0))
+
+
+def test_pictures_have_three_bands_or_one(cutout):
+    """The reddest band is red; of two bands the first is shown in grey."""
+    assert cutout.picture().shape == (40, 40, 3)
+    np.testing.assert_array_equal(cutout.picture(), cutout.picture("irg"))
+    two = replace(
+        cutout, bands=("g", "r"), image=cutout.image[:2], variance=cutout.variance[:2], mask=cutout.mask[:2],
+        psf=cutout.psf[:2],
+    )  # fmt: skip
+    np.testing.assert_array_equal(two.picture(), cutout.picture("g"))
+    assert two.picture().shape == (40, 40)
+
+
+def test_bits_of_masks_are_those_of_files_already_written():
+    assert MASK_BITS == {"no data": 1, "saturated": 2, "other object": 4}

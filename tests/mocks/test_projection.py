@@ -1,4 +1,5 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ from astropy.cosmology import FlatLambdaCDM
 
 from mocks import Galaxy, Stars, mock_galaxy, stream
 from mocks.light.base import StellarPopulation
-from mocks.projection import Scene, kpc_per_arcsec, project
+from mocks.projection import Scene, _Light, _light, kpc_per_arcsec, project
 from mocks.views import VIEWS, named_views, random_view, view_matrix
 
 COSMOLOGY = FlatLambdaCDM(70, 0.3)
@@ -249,3 +250,27 @@ def test_a_random_view_is_drawn_elsewhere_and_unknown_fields_are_named():
         project(disc(50), "sdss", "r", Scene(0.1))
     with pytest.raises(TypeError, match="has no dist; the scene has redshift, view, size"):
         mock_galaxy(disc(50), "sdss", "r", seed=1, dist=3)
+
+
+def test_light_of_companions_is_counted_without_the_margin():
+    light = SimpleNamespace(of_companions=np.zeros((2, 7)))
+    image = np.arange(2 * 8 * 10.0).reshape(2, 8, 10)
+    expected = [sum(image[band, y, x] for y in range(2, 6) for x in range(2, 8)) for band in (0, 1)]
+    found = _Light.record_of_companions(light, ("g", "r"), image, 2)
+    assert found == {"n_companion_stars": 7, "companion_flux": dict(zip("gr", expected, strict=True))}
+
+
+def test_dust_acts_at_the_wavelength_of_rest(monkeypatch):
+    """Pivots of g and r over 1 + z, by hand."""
+    asked = []
+
+    class Watched:
+        name, assumed = "watched", ()
+
+        def transmission(self, galaxy, rotation, wavelength):
+            asked.append(wavelength)
+            return np.ones((len(wavelength), len(galaxy.stars)))
+
+    monkeypatch.setattr("mocks.projection.dust_model", lambda name: Watched())
+    _light(disc(), ("sdss2010-g", "sdss2010-r"), 0.25, np.eye(3), Scene(0.25, "z"))
+    assert asked[0] == pytest.approx([4702 / 1.25, 6176 / 1.25], rel=2e-3)
