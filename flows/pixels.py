@@ -186,17 +186,13 @@ def make_pixels(config: FlowConfig) -> PixelTransform:
     return PIXEL_TRANSFORMS[config.pixels](config)
 
 
-def measure_softening(
-    images: np.ndarray | torch.Tensor, factor: float = SOFTENING_OVER_NOISE
-) -> tuple[float, ...]:
+def measure_softening(images: np.ndarray | torch.Tensor) -> tuple[float, ...]:
     """Softening per band: a multiple of the typical noise between neighbouring pixels.
 
     Parameters
     ----------
     images : array, shape (n, band, y, x)
         Training images in pixel units.
-    factor : float
-        Softening over noise.
 
     Returns
     -------
@@ -215,7 +211,7 @@ def measure_softening(
         raise ValueError(
             f"noise per band is {noise.tolist()}: most neighbouring pixels are equal; add a dither."
         )
-    return tuple(float(f"{factor * value:.6g}") for value in noise.tolist())
+    return tuple(float(f"{SOFTENING_OVER_NOISE * value:.6g}") for value in noise.tolist())
 
 
 def dequantise(images: np.ndarray | torch.Tensor, generator: torch.Generator) -> torch.Tensor:

@@ -15,6 +15,8 @@ __all__ = ["SkyBank", "clipped_sigma", "cut_sky", "find_sites", "segment"]
 
 MOST_CLIPS = 30  # rounds of clipping, should values on the edge go on being dropped
 EVERY = 3  # pixel of an image from which its sky is measured, which costs a ninth
+CLIP = 3.0  # standard deviations beyond which values are dropped
+SMOOTHING, LEAST_AREA = 3.4, 5  # of the image sources are found in: FWHM [pixels]; pixels of a source
 FWHM_PER_SIGMA = 2.3548  # of a Gaussian, 2 sqrt(2 ln 2)
 # Free pixels that are tried, far more than places: what is left after them lies between patches already cut.
 TRIES_PER_PLACE, FEWEST_TRIES = 60, 20000
@@ -22,15 +24,13 @@ CLEAR = 5.0
 """Pixels about a patch's centre without a source: no galaxy on another, neighbours as in the sky."""
 
 
-def clipped_sigma(values: np.ndarray, clip: float = 3.0) -> tuple[float, float]:
+def clipped_sigma(values: np.ndarray) -> tuple[float, float]:
     """Mean and standard deviation of the sky under sources.
 
     Parameters
     ----------
     values : ndarray
-        Non-finite values are left out.
-    clip : float
-        Values farther than this many standard deviations are dropped until none is.
+        Left out are those that are not finite, and those farther than `CLIP` standard deviations.
 
     Returns
     -------
@@ -42,18 +42,16 @@ def clipped_sigma(values: np.ndarray, clip: float = 3.0) -> tuple[float, float]:
     values = values[np.isfinite(values)]
     for _ in range(MOST_CLIPS):
         mean, sigma = values.mean(), values.std()
-        keep = np.abs(values - mean) <= clip * sigma
+        keep = np.abs(values - mean) <= CLIP * sigma
         if keep.all():
             break
         values = values[keep]
     # Variance of a unit Gaussian cut at +-clip.
-    tail = clip * np.exp(-(clip**2) / 2) * np.sqrt(2 / np.pi)
-    return float(mean), float(sigma / np.sqrt(1 - tail / erf(clip / np.sqrt(2))))
+    tail = CLIP * np.exp(-(CLIP**2) / 2) * np.sqrt(2 / np.pi)
+    return float(mean), float(sigma / np.sqrt(1 - tail / erf(CLIP / np.sqrt(2))))
 
 
-def segment(
-    image: np.ndarray, threshold: float = 2.0, fwhm: float = 3.4, grow: int = 4, min_area: int = 5
-) -> np.ndarray:
+def segment(image: np.ndarray, threshold: float = 2.0, grow: int = 4) -> np.ndarray:
     """Pixels that belong to detected sources.
 
     Parameters
@@ -62,12 +60,8 @@ def segment(
         A source in any band counts.
     threshold : float
         Above the local sky, in standard deviations of the smoothed sky.
-    fwhm : float
-        Of the Gaussian it is smoothed with [pixels].
     grow : int
         Pixels added around each source.
-    min_area : int
-        Smallest number of connected pixels that make a source.
 
     Returns
     -------
@@ -78,12 +72,12 @@ def segment(
     for plane in np.asarray(image, float):
         bad = ~np.isfinite(plane)
         mean, _ = clipped_sigma(plane[::EVERY, ::EVERY])
-        smooth = ndimage.gaussian_filter(np.where(bad, mean, plane), fwhm / FWHM_PER_SIGMA)
+        smooth = ndimage.gaussian_filter(np.where(bad, mean, plane), SMOOTHING / FWHM_PER_SIGMA)
         mean, sigma = clipped_sigma(smooth[::EVERY, ::EVERY])
         label, _ = ndimage.label(smooth > mean + threshold * sigma, np.ones((3, 3)))
         area = np.bincount(label.ravel())
         area[0] = 0
-        is_object |= (area >= min_area)[label] | bad
+        is_object |= (area >= LEAST_AREA)[label] | bad
     return ndimage.binary_dilation(is_object, iterations=grow) if grow else is_object
 
 

@@ -38,6 +38,7 @@ LEAST_P = 0.01
 CHANCE_ERRORS = 2  # standard errors of the AUC that chance reaches, at 95 %
 FEWEST = 50  # patches of either kind; the AUC has an error of 0.06 then
 MOST_DEVIATIONS = 5  # features are clipped here, so that no outlier dominates the classifier
+_MOST_STEPS, _FOLDS = 25, 5  # of the fit; of the patches
 _FLAT = 1e-12  # added to a spread of nothing
 # Newton's method: all but free constant term, largest exponent, step at which it ends.
 _FREE, _LARGEST, _STEP = 1e-9, 30, 1e-8
@@ -151,13 +152,13 @@ def sky_features(patches: np.ndarray) -> np.ndarray:
     )
 
 
-def _logistic(features: np.ndarray, label: np.ndarray, ridge: float = 1.0, steps: int = 25) -> np.ndarray:
+def _logistic(features: np.ndarray, label: np.ndarray, ridge: float = 1.0) -> np.ndarray:
     """Ridge logistic regression by Newton steps; the first coefficient is the constant."""
     design = np.column_stack([np.ones(len(features)), features])
     penalty = ridge * np.eye(design.shape[1])
     penalty[0, 0] = _FREE
     weight = np.zeros(design.shape[1])
-    for _ in range(steps):
+    for _ in range(_MOST_STEPS):
         probability = 1 / (1 + np.exp(-np.clip(design @ weight, -_LARGEST, _LARGEST)))
         gradient = design.T @ (label - probability) - penalty @ weight
         curvature = (design * (probability * (1 - probability))[:, None]).T @ design + penalty
@@ -168,11 +169,11 @@ def _logistic(features: np.ndarray, label: np.ndarray, ridge: float = 1.0, steps
     return weight
 
 
-def _held_out_scores(features: np.ndarray, label: np.ndarray, rng: np.random.Generator, folds: int = 5):
+def _held_out_scores(features: np.ndarray, label: np.ndarray, rng: np.random.Generator):
     """Scores of every patch by a classifier that has not seen it."""
-    fold = rng.permutation(len(label)) % folds
+    fold = rng.permutation(len(label)) % _FOLDS
     score = np.empty(len(label))
-    for k in range(folds):
+    for k in range(_FOLDS):
         train = fold != k
         centre, scale = features[train].mean(axis=0), features[train].std(axis=0) + _FLAT
         unit = np.clip((features - centre) / scale, -MOST_DEVIATIONS, MOST_DEVIATIONS)

@@ -89,21 +89,21 @@ def sdss_sky_bank(
     )
 
 
-def _noise_of_columns(blank: np.ndarray, strip: int = STRIP) -> np.ndarray:
+def _noise_of_columns(blank: np.ndarray) -> np.ndarray:
     """Noise of the blank pixels (others NaN) about each column: a patch alone holds too few.
 
     The two halves of a CCD have amplifiers of their own, whose noise differs by up to 13 %.
     """
     n = blank.shape[1]
-    strips = [clipped_sigma(blank[:, i : i + strip])[1] for i in range(0, n - strip + 1, strip)]
-    return np.array(strips)[np.minimum(np.arange(n) // strip, len(strips) - 1)]
+    strips = [clipped_sigma(blank[:, i : i + STRIP])[1] for i in range(0, n - STRIP + 1, STRIP)]
+    return np.array(strips)[np.minimum(np.arange(n) // STRIP, len(strips) - 1)]
 
 
-def _level_about(image: np.ndarray, places: np.ndarray, cell: int = CELL) -> np.ndarray:
+def _level_about(image: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Clipped mean of the square of the image in which each place lies; undetected sources are part of it."""
-    corners = places // cell * cell
+    corners = places // CELL * CELL
     levels = {
-        (y, x): clipped_sigma(image[y : y + cell, x : x + cell])[0] for y, x in np.unique(corners, axis=0)
+        (y, x): clipped_sigma(image[y : y + CELL, x : x + CELL])[0] for y, x in np.unique(corners, axis=0)
     }
     return np.array([levels[y, x] for y, x in corners])
 

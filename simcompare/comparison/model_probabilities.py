@@ -28,6 +28,8 @@ __all__ = ["ModelComparison", "compare_models", "posterior_table"]
 FOLDS = 5
 BINS = 10
 
+N_BOOTSTRAP = 500  # resamples of real galaxies
+
 
 @dataclass(frozen=True, eq=False)
 class ModelComparison:
@@ -67,10 +69,7 @@ def compare_models(
     features: np.ndarray,
     seed: int,
     *,
-    simulations: Sequence[str] | None = None,
     prior: Mapping[str, float] | None = None,
-    n_bootstrap: int = 500,
-    n_draws: int = N_DRAWS,
 ) -> ModelComparison:
     """Posterior probability of each simulation for real galaxies, given that one of them is right.
 
@@ -86,13 +85,8 @@ def compare_models(
         Features in units of galaxies that are not tested.
     seed : int
         Each galaxy is dealt into a fold by its name, with its copies in other simulations.
-    simulations : sequence of str, optional
-        Default: all data sets of kind "simulated".
     prior : mapping of str to float, optional
         Default: equal, whatever the galaxy numbers.
-    n_bootstrap : int
-    n_draws : int
-        Trials on sets of real galaxies.
 
     Raises
     ------
@@ -103,7 +97,7 @@ def compare_models(
     ----------
     Zhou et al. 2025, A&A 701, A44 (the question); Guo et al. 2017, arXiv:1706.04599 (temperature).
     """
-    names, reference = list(simulations or scores.of_kind(Kind.SIMULATED)), scores.named_reference
+    names, reference = scores.of_kind(Kind.SIMULATED), scores.named_reference
     rows = {name: _first_views(scores, name, features) for name in [*names, reference]}
     _refuse_few(names, [name for name in names if len(rows[name]) < 20])
     x = np.concatenate([features[rows[name]] for name in names])
@@ -124,17 +118,17 @@ def compare_models(
     for k, name in enumerate(names):
         galaxies[name] = probability[:, k]
     share_inside = float(inside.mean())
-    table = _averaged(names, probability[inside], stream(seed, "real galaxies"), n_bootstrap)
+    table = _averaged(names, probability[inside], stream(seed, "real galaxies"), N_BOOTSTRAP)
     if inside.any():
         tested = preference_test(x, label, galaxy, real[inside], stream(seed, "exchanged labels"))
     else:
         tested = np.full((2, len(names)), np.nan)
     twins = _twins(scores, features, rows[reference])
     tried = trial_rates(
-        real, twins, [len(rows[name]) for name in names], stream(seed, "trial of preference"), n_draws
+        real, twins, [len(rows[name]) for name in names], stream(seed, "trial of preference"), N_DRAWS
     )
     return ModelComparison(
-        _with_findings(table, names, tested, tried, n_draws),
+        _with_findings(table, names, tested, tried),
         galaxies,
         calibration,
         error,
@@ -176,13 +170,11 @@ def _twins(scores: Scores, features: np.ndarray, real: np.ndarray) -> np.ndarray
     return of_twin if np.isfinite(of_twin).any() else None
 
 
-def _with_findings(
-    table: Table, names: Sequence[str], tested: Sequence[np.ndarray], tried: tuple, n_draws: int
-) -> Table:
+def _with_findings(table: Table, names: Sequence[str], tested: Sequence[np.ndarray], tried: tuple) -> Table:
     """Add p-values, the rates of the trials, and what may be said."""
     excess, p_value = (np.asarray(each) for each in tested)
     p_holm = corrected(p_value)
-    finding_of = dict(zip(names, findings(excess, p_holm, *tried[:2], n_draws), strict=True))
+    finding_of = dict(zip(names, findings(excess, p_holm, *tried[:2], N_DRAWS), strict=True))
     order = [list(names).index(name) for name in table["dataset"]]
     table["p_value"], table["p_holm"] = p_value[order], p_holm[order]
     table["false_alarms"], table["power"], table["n_drawn"] = tried

@@ -87,8 +87,6 @@ def known_equal(
     n: int,
     rng: np.random.Generator,
     *,
-    column: str = STRUCTURE,
-    n_draws: int = N_DRAWS,
     conditions: Sequence[str] = (),
 ) -> KnownEqual | None:
     """Draw sets of real galaxies and compare each with the other real ones.
@@ -99,8 +97,6 @@ def known_equal(
     n : int
         Galaxies drawn; of a small reference as many as leave half of it.
     rng : numpy.random.Generator
-    column : str
-    n_draws : int
     conditions : sequence of str
 
     Returns
@@ -117,10 +113,10 @@ def known_equal(
         return None
     known, is_real = (each[np.isin(known.galaxies, names)] for each in (known, is_real))
     tests = []
-    for _ in range(n_draws):
+    for _ in range(N_DRAWS):
         drawn = is_real & np.isin(known.galaxies, rng.permutation(names)[:n])
         try:
-            structure = learn_structure(known[~drawn], rng, column, conditions)
+            structure = learn_structure(known[~drawn], rng, STRUCTURE, conditions)
         except ValueError:
             return None
         tests.append(structure.test(known[drawn]))

@@ -1,6 +1,5 @@
 """Real images observed again: as a shallower survey, or at a higher redshift, would have them."""
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,8 +22,6 @@ from simcompare.settings import ReobserveSettings
 from simcompare.synthetic.observing import Found, Make, Source, observe_all, read_bank
 
 __all__ = ["Task", "observe_file", "real_image"]
-
-logger = logging.getLogger(__name__)
 
 COSMOLOGY = FlatLambdaCDM(H0=70, Om0=0.3)
 LEAST_SKY = 500  # pixels: noise and level to 4 % of the noise

@@ -209,7 +209,7 @@ def _require_written(dataset: h5py.Dataset) -> None:
         )
 
 
-def physical(dataset: h5py.Dataset, kind: str, a: float, h: float, units: Units, rows=None) -> np.ndarray:
+def physical(dataset: h5py.Dataset, kind: str, a: float, h: float, units: Units) -> np.ndarray:
     """Read a dataset in house units: what its attributes declare, or else `units`.
 
     Parameters
@@ -221,7 +221,6 @@ def physical(dataset: h5py.Dataset, kind: str, a: float, h: float, units: Units,
         Scale factor and Hubble constant [100 km/s/Mpc].
     units : Units
         For datasets without attributes.
-    rows : slice or ndarray of bool, optional
 
     Returns
     -------
@@ -235,4 +234,4 @@ def physical(dataset: h5py.Dataset, kind: str, a: float, h: float, units: Units,
     OSError
         When the bytes cannot be read.
     """
-    return np.multiply(read_array(dataset, rows), conversion(dataset, kind, a, h, units), dtype=float)
+    return np.multiply(read_array(dataset), conversion(dataset, kind, a, h, units), dtype=float)

@@ -140,12 +140,12 @@ def settled_header(file: h5py.File, given: dict | None = None) -> dict:
     return _merged(stated) | given
 
 
-def _agree(where: str, stated: dict[str, float], hint: str = "Mend the file's header.") -> None:
+def _agree(where: str, stated: dict[str, float]) -> None:
     """Refuse numbers that are not the same."""
     values = list(stated.values())
     if values and not np.allclose(values, values[0], rtol=AGREE, atol=0.0):
         both = " and ".join(f"{place} = {value:.6g}" for place, value in stated.items())
-        raise ValueError(f"{where}: {both} contradict each other. {hint}")
+        raise ValueError(f"{where}: {both} contradict each other. Mend the file's header.")
 
 
 def _agree_on_time(where: str, stated: dict[str, dict]) -> None:

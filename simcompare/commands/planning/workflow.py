@@ -1,6 +1,5 @@
 """The whole chain from one TOML file: fetched files, real images, flows, mocks, scores, report."""
 
-import logging
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +16,6 @@ from simcompare.scores.encoders import is_import
 from simcompare.settings import Settings, WorkflowSettings, likely_name, problems_of
 
 __all__ = ["Step", "caution_of_views", "plan_workflow", "read_workflow"]
-
-logger = logging.getLogger(__name__)
 
 _SHARED = ("survey", "bands", "size", "views", "seed", "workers", "scheduler")
 
