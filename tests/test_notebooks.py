@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import pytest
 
 PICTURES = {
-    "compare_generations": 3, "find_anomalies": 2, "likelihood_figures": 4, "score_a_new_simulation": 2,
+    "compare_generations": 3, "find_anomalies": 2, "likelihood_figures": 4, "score_a_new_simulation": 4,
     "train_on_your_survey": 2,
 }  # fmt: skip
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
