@@ -4,12 +4,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from astropy.table import Table
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from simcompare import figures
 from simcompare.commands.demo import NATURE, finished_demo
-from simcompare.comparison.headline import compare
 from simcompare.scores.run_inputs import run_image_sets, run_scores
 
 SHOWN = (NATURE, "toy-3", "toy-2", "toy-1")
@@ -19,7 +19,7 @@ def main() -> None:
     """Draw and save it."""
     demo = finished_demo(sys.argv[1] if len(sys.argv) > 1 else None)
     scores = run_scores(demo / "scores")
-    comparison = compare(scores.with_reference(NATURE), np.random.default_rng(0))
+    comparison = Table.read(demo / "comparison" / "comparison.ecsv")  # the numbers of the report
     figure = Figure(figsize=(9.6, 3.4), layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2, width_ratios=(1.1, 1))
