@@ -10,8 +10,16 @@ from simcompare.images.preparation.prepare import Preparation
 from simcompare.images.preparation.sample import Sample
 from simcompare.images.splits import TEST_ALONE
 from simcompare.kinds import Kind
-from simcompare.observed import PICTURE_BANDS, files_of, prepare_observed
+from simcompare.observed import (
+    PICTURE_BANDS,
+    Reading,
+    files_of,
+    prepare_sample,
+    read_places,
+    read_properties,
+)
 from simcompare.runs.folder import Run, open_run
+from simcompare.runs.tasks import available_cores
 from simcompare.settings import SKY_FILE, PrepareSettings, SkySettings
 from simcompare.synthetic.assumptions import assumptions
 from simcompare.synthetic.sky import MOST_FIELDS, MOST_PATCHES, PER_FIELD, field_files, make_sky_bank
@@ -38,6 +46,18 @@ def preparation_of(settings: PrepareSettings, pixel_scale: float) -> Preparation
     )
 
 
+def reading_of(settings: PrepareSettings) -> Reading:
+    """How images are read and taken."""
+    names = ("match_radius", "every", "kind", "scheduler", "timeout")
+    return Reading(
+        units=settings.units or "",
+        places=read_places(settings.catalogue) if settings.catalogue else None,
+        properties=[read_properties(path) for path in settings.properties],
+        workers=settings.workers or available_cores(),
+        **{name: getattr(settings, name) for name in names},
+    )
+
+
 def make_image_set(settings: PrepareSettings) -> ImageSet:
     """Prepare real survey images into an image set.
 
@@ -60,11 +80,9 @@ def make_image_set(settings: PrepareSettings) -> ImageSet:
     inputs = [*settings.inputs, *catalogue, *settings.properties, *([survey.source] if survey.text else [])]
     with open_run(settings.out, "prepare", settings, inputs) as run:
         bands = PICTURE_BANDS if settings.domain == "8-bit" else settings.filters
-        sample = prepare_observed(
-            files_of(settings.inputs, bands),
-            Sample(settings.name or survey.name.upper(), preparation, survey, settings.seed, fractions),
-            bands,
-            settings,
+        common = Sample(settings.name or survey.name.upper(), preparation, survey, settings.seed, fractions)
+        sample = prepare_sample(
+            files_of(settings.inputs, bands), common, bands, settings.out, reading_of(settings)
         )
         columns = ("source", "galaxy_id", "reason", "kind")
         run.write_failures({name: row[name] for name in columns} for row in sample.rejected)

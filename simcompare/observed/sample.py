@@ -14,7 +14,7 @@ from typing import NoReturn
 import numpy as np
 from astropy.table import Table
 
-from mocks.surveys import load_survey
+from mocks.surveys import Survey, load_survey
 from simcompare.images.description import kind_of_reason
 from simcompare.images.image_set import LINEAR_UNIT, ImageSet, collect_stamps, part_path, write_part
 from simcompare.images.parts import Part
@@ -27,22 +27,19 @@ from simcompare.kinds import Kind
 from simcompare.observed.bands import foreign_filter
 from simcompare.observed.formats import read_stamps
 from simcompare.observed.identity import Identities
-from simcompare.observed.places import read_places
 from simcompare.observed.properties import (
     PropertyTable,
     check_matches,
-    read_properties,
     with_properties,
     without_fill_values,
 )
 from simcompare.runs.failures import FailureKind, may_pass
 from simcompare.runs.files import fingerprint
 from simcompare.runs.ledger import check_hash, forget_record, write_record
-from simcompare.runs.tasks import available_cores, run_in_order
+from simcompare.runs.tasks import run_in_order
 from simcompare.runs.time_limit import Watch
-from simcompare.settings import PrepareSettings
 
-__all__ = ["Sample", "prepare_observed"]
+__all__ = ["Reading", "Sample", "prepare_observed", "prepare_sample"]
 
 log = logging.getLogger(__name__)
 
@@ -74,13 +71,55 @@ class Sample:
         return dict(Counter(map(kind_of_reason, self.rejected["reason"])).most_common())
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How images are read and taken.
+
+    Parameters
+    ----------
+    units : str
+        Pixel units where the files do not state them, see `read_stamps`.
+    places : Table, optional
+        From `read_places`: only these positions are cut from SDSS frames.
+    properties : sequence of PropertyTable
+        From `read_properties`, matched within ``match_radius`` arcsec.
+    match_radius : float
+    every : int
+        Every n-th image is taken.
+    kind : str
+        Of the image set; "simulated" for finished images that another mock has made.
+    part_size : int, optional
+        Images in a part; about 100 MB when not given.
+    workers : int
+        Processes that prepare; this one reads.
+    scheduler : str, optional
+        See `simcompare.runs.tasks.run_tasks`.
+    timeout : float
+        Seconds after which reading one image is given up, and with it its file.
+    """
+
+    units: str = ""
+    places: Table | None = None
+    properties: Sequence[PropertyTable] = ()
+    match_radius: float = 2.0
+    every: int = 1
+    kind: str = Kind.OBSERVED
+    part_size: int | None = None
+    workers: int = 1
+    scheduler: str | None = None
+    timeout: float = 600.0
+
+
 def prepare_observed(
     paths: Sequence[str | Path],
-    common: Common,
-    bands: Sequence[str],
-    settings: PrepareSettings,
     *,
-    part_size: int | None = None,
+    survey: str | Path | Survey,
+    bands: Sequence[str],
+    preparation: Preparation,
+    out: str | Path,
+    name: str,
+    seed: int = 0,
+    **reading,
 ) -> Sample:
     """Prepare real galaxies from files of any known format into one image set in a run folder.
 
@@ -90,15 +129,43 @@ def prepare_observed(
     ----------
     paths : sequence of path-like
         Files. Of an object that occurs twice (within 3 arcsec) the first is taken.
+    survey : str, Path or Survey
+        That the images are from: its name, survey file or record.
+    bands : sequence of str
+        Wanted, in this order.
+    preparation : Preparation
+    out : path-like
+        Run folder; parts are written into its ``images``.
+    name : str
+        Of the data set.
+    seed : int
+        Of the preparation's noise and of the split.
+    **reading
+        Fields of `Reading`, and ``fractions`` of training, validation and test (default 0.8, 0.1, 0.1).
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As of `prepare_sample`.
+    """
+    fractions = tuple(reading.pop("fractions", (0.8, 0.1, 0.1)))
+    common = Common(name, preparation, survey, seed, fractions)
+    return prepare_sample(paths, common, bands, out, Reading(**reading))
+
+
+def prepare_sample(
+    paths: Sequence[str | Path], common: Common, bands: Sequence[str], out: str | Path, reading: Reading
+) -> Sample:
+    """Prepare real galaxies, see `prepare_observed`.
+
+    Parameters
+    ----------
+    paths : sequence of path-like
     common : simcompare.images.preparation.sample.Sample
         Name, preparation, survey, seed and splits of the data set.
     bands : sequence of str
-        Wanted, in this order.
-    settings : PrepareSettings
-        Of it ``out``, ``kind``, ``units``, ``catalogue``, ``properties``, ``match_radius``, ``every``,
-        ``workers``, ``scheduler`` and ``timeout`` count: this process reads, the workers prepare.
-    part_size : int, optional
-        Images in a part; about 100 MB when not given.
+    out : path-like
+    reading : Reading
 
     Raises
     ------
@@ -106,36 +173,34 @@ def prepare_observed(
         When a file cannot be read, pixel scales are mixed, no galaxy is usable, none is in the catalogues of
         properties, or the folder holds parts that were made with other settings.
     """
-    bands, paths, out = tuple(bands), [Path(path) for path in paths], settings.out
+    bands, paths, out = tuple(bands), [Path(path) for path in paths], Path(out)
     common = replace(common, survey=load_survey(common.survey))
-    places = read_places(settings.catalogue) if settings.catalogue else None
-    properties = tuple(read_properties(path) for path in settings.properties)
-    units, workers = settings.units or "", settings.workers or available_cores()
+    places, properties = reading.places, tuple(reading.properties)
     provenance = {
         "inputs": [{"path": str(path), "content": fingerprint(path)} for path in paths],
         "seed": common.seed,
         "fractions": list(common.fractions),
         "rejected": list(rejected_flags_of(common.survey)),
-        "units": units,
-        "every": settings.every,
+        "units": reading.units,
+        "every": reading.every,
         "places": None if places is None else _digest(places),
     }
     if properties:
-        provenance["properties"] = [table.digest for table in properties] + [settings.match_radius]
-    part_size = part_size or _images_per_part(len(bands), common.preparation)
+        provenance["properties"] = [table.digest for table in properties] + [reading.match_radius]
+    part_size = reading.part_size or _images_per_part(len(bands), common.preparation)
     parts = _Parts(
         out, common, bands, provenance, part_size,
-        kind=settings.kind, properties=properties, match_radius=settings.match_radius,
+        kind=reading.kind, properties=properties, match_radius=reading.match_radius,
     )  # fmt: skip
     parts.resume()
     out.mkdir(parents=True, exist_ok=True)
-    with Watch(out / "stamps.reading", settings.timeout) as watch:
+    with Watch(out / "stamps.reading", reading.timeout) as watch:
         identities = Identities.of(paths, [item["content"] for item in provenance["inputs"]])
-        every_stamp = _all_stamps(paths, bands, units, places, watch, identities)
-        stamps = islice(every_stamp, parts.start * settings.every, None, settings.every)
+        every_stamp = _all_stamps(paths, bands, reading.units, places, watch, identities)
+        stamps = islice(every_stamp, parts.start * reading.every, None, reading.every)
         batches = parts.batches(stamps)
         prepare = partial(_prepare_batch, common)
-        for outcomes in run_in_order(prepare, batches, workers, scheduler=settings.scheduler):
+        for outcomes in run_in_order(prepare, batches, reading.workers, scheduler=reading.scheduler):
             for identity, ready in outcomes:
                 parts.take(identity, ready)
     if parts.pending:
@@ -145,7 +210,7 @@ def prepare_observed(
         _refuse_empty(paths, parts.stop, rejected)
     images = ImageSet.open(out)
     if properties:
-        check_matches(images.catalogue, properties, settings.match_radius)
+        check_matches(images.catalogue, properties, reading.match_radius)
     return Sample(images=images, rejected=_rejects_table(rejected))
 
 

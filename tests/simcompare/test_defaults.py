@@ -8,17 +8,20 @@ from mocks import Scene, mock_galaxy
 from mocks.survey_files.hsc_coadds import hsc_sky_bank
 from mocks.survey_files.sdss_sky import sdss_sky_bank
 from simcompare.images.preparation.prepare import Preparation
+from simcompare.observed import Reading, prepare_observed
 from simcompare.settings import MockSettings, PrepareSettings, SkySettings
 
 PAIRS = [
     (MockSettings, Scene),
     (MockSettings, mock_galaxy),
     (PrepareSettings, Preparation),
+    (PrepareSettings, prepare_observed),
+    (PrepareSettings, Reading),
     (SkySettings, sdss_sky_bank),
     (SkySettings, hsc_sky_bank),
 ]
-# Coadds are of HSC, frames of SDSS.
-OTHERWISE = {(hsc_sky_bank, "survey"): "hsc-wide"}
+# Python works in the process that asks; coadds are of HSC, frames of SDSS.
+OTHERWISE = {(Reading, "workers"): 1, (hsc_sky_bank, "survey"): "hsc-wide"}
 
 
 def defaults(function):

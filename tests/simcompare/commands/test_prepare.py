@@ -18,9 +18,8 @@ from simcompare.commands.mock import make_mocks
 from simcompare.commands.planning.dry_run import estimate
 from simcompare.commands.prepare import make_image_set, preparation_of
 from simcompare.images.image_set import ImageSet
-from simcompare.observed import files_of, read_places
+from simcompare.observed import files_of, prepare_observed, read_places
 from simcompare.settings import MockSettings, PrepareSettings
-from tests.simcompare.observed.preparing import prepare_observed
 
 
 def write_stack(path, n=3, side=96, dec=-5.03, **attributes):

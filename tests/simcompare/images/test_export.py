@@ -15,8 +15,7 @@ from simcompare.images.export import export_fits, export_mmu
 from simcompare.images.image_set import ImageSet, collect_stamps, write_part
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
 from simcompare.images.stamps import RawStamp
-from simcompare.observed import read_stamps, recognise
-from tests.simcompare.observed.preparing import prepare_observed
+from simcompare.observed import prepare_observed, read_stamps, recognise
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,8 @@ from astropy.io import fits
 from mocks.observing.psf import gaussian_psf
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.images.stamps import RAW_MASK_BITS
-from simcompare.observed import files_of, read_stamps
+from simcompare.observed import files_of, prepare_observed, read_stamps
 from simcompare.observed.bands import band_letter, band_names, band_places, foreign_filter
-from tests.simcompare.observed.preparing import prepare_observed
 
 SIDE = 90
 

@@ -12,8 +12,7 @@ from astropy.table import Table
 
 from mocks.observing.psf import gaussian_psf
 from simcompare.images.preparation.prepare import Preparation
-from simcompare.observed import read_stamps, recognise
-from tests.simcompare.observed.preparing import prepare_observed
+from simcompare.observed import prepare_observed, read_stamps, recognise
 
 
 def galaxy(flux=50.0, seed=0, side=90):

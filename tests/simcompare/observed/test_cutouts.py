@@ -7,9 +7,8 @@ from astropy.io import fits
 
 from mocks.observing.psf import gaussian_psf
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
-from simcompare.observed import read_stamps, recognise
+from simcompare.observed import prepare_observed, read_stamps, recognise
 from simcompare.observed.units import nanomaggies_per_unit
-from tests.simcompare.observed.preparing import prepare_observed
 
 
 def header(scale=0.168, **cards):

@@ -9,8 +9,7 @@ from scipy.ndimage import gaussian_filter, shift
 
 from mocks.observing.psf import gaussian_psf
 from simcompare.images.preparation.prepare import Preparation
-from simcompare.observed import read_stamps
-from tests.simcompare.observed.preparing import prepare_observed
+from simcompare.observed import prepare_observed, read_stamps
 
 PSF = gaussian_psf(4.0, 41)
 SIDES = (70, 90)  # y, x

@@ -14,9 +14,8 @@ from PIL import Image
 
 from mocks.observing.psf import gaussian_psf
 from simcompare.images.preparation.prepare import Preparation
-from simcompare.observed import files_of, read_places, read_stamps
+from simcompare.observed import files_of, prepare_observed, read_places, read_stamps
 from simcompare.observed.names import names_of, place_in_name, word
-from tests.simcompare.observed.preparing import prepare_observed
 
 RA, DEC = np.array([30.05, 60.05, 90.05]), np.full(3, 10.03)
 

@@ -11,10 +11,9 @@ from simcompare.images.image_set import ImageSet, part_path
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
 from simcompare.images.splits import split_of_place
 from simcompare.images.stamps import FLAGS
-from simcompare.observed import read_stamps, recognise
+from simcompare.observed import prepare_observed, read_stamps, recognise
 from simcompare.observed.lattice import camera_quantum
 from simcompare.observed.names import coordinate_name, place_in_name
-from tests.simcompare.observed.preparing import prepare_observed
 
 
 @pytest.fixture(scope="module")

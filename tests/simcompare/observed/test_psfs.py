@@ -9,12 +9,11 @@ from astropy.io import fits
 from mocks.observing.psf import gaussian_psf
 from mocks.observing.psf_images import measure_fwhm
 from simcompare.images.preparation.prepare import Preparation
-from simcompare.observed import read_stamps
+from simcompare.observed import prepare_observed, read_stamps
 from simcompare.observed.formats import files_of
 from simcompare.observed.psfs import gaussian_psf as stated
 from simcompare.observed.psfs import odd_psf
 from tests.mocks.survey_files.test_psfex import write_model
-from tests.simcompare.observed.preparing import prepare_observed
 from tests.simcompare.observed.test_cutouts import galaxy, header
 
 

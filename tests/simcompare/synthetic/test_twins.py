@@ -11,11 +11,11 @@ from simcompare.commands.twins import make_twins
 from simcompare.images.preparation.prepare import Preparation
 from simcompare.images.preparation.sersic import fit_sersic
 from simcompare.images.stamps import RejectedStampError
+from simcompare.observed import prepare_observed
 from simcompare.settings import TwinsSettings
 from simcompare.synthetic import twins as module
 from simcompare.synthetic.surroundings import aperture_share
 from simcompare.synthetic.twins import make_twin
-from tests.simcompare.observed.preparing import prepare_observed
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,8 @@ from simcompare.images.image_set import ImageSet
 from simcompare.images.preparation.pictures import resize_psf
 from simcompare.images.preparation.prepare import Preparation, preparation_stream, prepare_stamp
 from simcompare.images.stamps import RawStamp
-from simcompare.observed import read_stamps, recognise
+from simcompare.observed import prepare_observed, read_stamps, recognise
 from simcompare.observed.lattice import camera_quantum
-from tests.simcompare.observed.preparing import prepare_observed
 
 PICTURES = Preparation(size=32, domain="8-bit")
 SETTINGS = {"survey": "sdss", "bands": ["R", "G", "B"], "name": "pictures"}
