@@ -1,8 +1,9 @@
-"""Draw the figure of pairs and mergers: python docs/images/make_pair_figure.py DATA OUT.
+"""Draw a pair, and rank it and two mergers: python docs/images/make_pair_figure.py DATA OUT.
 
 DATA holds ``simulated/realsim_merger_skirt_sdss`` (Bottrell et al. 2019, MIT licence); runs are kept in OUT.
 A toy galaxy is seen alone and with another 5, 8 and 12 kpc beside it, RealSim's two mergers as they are,
-all in SDSS r, and ranked among the real galaxies of the shipped model observed under like conditions.
+all in SDSS r, and ranked among the real galaxies of the shipped model observed under like conditions. The
+ranks of all are printed; drawn are the toys alone, for no downloaded pixels come with the package.
 """
 
 import sys
@@ -72,7 +73,7 @@ def ranked(scores: Scores, column: str) -> list[str]:
 
 def draw(panels: list[dict]) -> Figure:
     """Draw the images side by side, each under its own stretch, with what was measured below."""
-    figure = Figure(figsize=(1.25 * PAGE, 2.4), layout="constrained")
+    figure = Figure(figsize=(PAGE, 2.7), layout="constrained")
     FigureCanvasAgg(figure)
     for ax, panel in zip(figure.subplots(1, len(panels)), panels, strict=True):
         stretch = figures.common_stretch([panel["image"]], [panel["sky_sigma"]])
@@ -127,7 +128,9 @@ def main() -> None:
             f"{name} {panel[name]:.3g}, {panel[name + '_p']}" for name in ("asymmetry", "structure")
         )
         print(f"{panel['title']} ({panel['galaxy']}): {numbers}")
-    draw(panels).savefig(Path(__file__).with_name("pair.png"), dpi=150, metadata={"Software": None})
+    draw(panels[: 1 + len(SEPARATIONS)]).savefig(
+        Path(__file__).with_name("pair.png"), dpi=150, metadata={"Software": None}
+    )
 
 
 if __name__ == "__main__":
